@@ -1,0 +1,205 @@
+//! The one error that reaches callers: opaque, safe to show, told apart by `is_*` predicates.
+
+use std::borrow::Cow;
+use std::fmt;
+
+/// The result of everything in this library that can fail.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a call was refused or could not be carried out.
+///
+/// The message is safe to send to a client: it never holds a token, a secret, a row's value,
+/// SQL, or the text of a rule. What stood behind it is in the log, by the event of the same
+/// moment. Use the predicates to tell the cases apart, [`Error::status`] to answer over HTTP.
+///
+/// # Example
+///
+/// ```
+/// # async fn refused() -> clearance::Error {
+/// #     clearance::RequestContext::current().unwrap_err()
+/// # }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let error = refused().await;
+/// assert!(error.is_misuse());
+/// assert_eq!(error.status(), 500);
+/// # }
+/// ```
+pub struct Error {
+    kind: Kind,
+}
+
+/// What an [`Error`] is, for the library's own use.
+#[derive(Debug, Clone)]
+pub(crate) enum Kind {
+    /// Nobody is signed in, or the credential was refused.
+    Unauthenticated(Refusal),
+    /// The viewer is known and may not do this.
+    Forbidden,
+    /// There is no such row, or none that this viewer may know of.
+    NotFound,
+    /// The row stands against a constraint.
+    Conflict,
+    /// A store or database did not answer: neither allowed nor denied.
+    Unavailable(&'static str),
+    /// The calling code is wrong; not reachable from a request's data.
+    Misuse(Cow<'static, str>),
+    /// A setting or the schema is wrong; found when the program starts.
+    Configuration(Cow<'static, str>),
+    /// A rule or a row could not be worked out: neither allowed nor denied.
+    Internal(&'static str),
+}
+
+/// Why a credential was refused. Definite: asking again gives the same answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// The request carries no session cookie.
+    Missing,
+    /// Two cookies carry the session's name.
+    Ambiguous,
+    /// The cookie is not one that this server sealed, whatever the reason.
+    Invalid,
+    /// The cookie or its session is past its time.
+    Expired,
+    /// The store has no such session: revoked, swept, or never there.
+    Unknown,
+    /// The session's subject has no viewer any more.
+    NoViewer,
+}
+
+impl Refusal {
+    /// One word for the event; never sent to a client.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Ambiguous => "ambiguous",
+            Self::Invalid => "invalid",
+            Self::Expired => "expired",
+            Self::Unknown => "unknown",
+            Self::NoViewer => "no_viewer",
+        }
+    }
+}
+
+impl Error {
+    pub(crate) const fn new(kind: Kind) -> Self {
+        Self { kind }
+    }
+
+    pub(crate) const fn unauthenticated(refusal: Refusal) -> Self {
+        Self::new(Kind::Unauthenticated(refusal))
+    }
+
+    pub(crate) const fn forbidden() -> Self {
+        Self::new(Kind::Forbidden)
+    }
+
+    pub(crate) const fn not_found() -> Self {
+        Self::new(Kind::NotFound)
+    }
+
+    pub(crate) const fn conflict() -> Self {
+        Self::new(Kind::Conflict)
+    }
+
+    pub(crate) const fn unavailable(what: &'static str) -> Self {
+        Self::new(Kind::Unavailable(what))
+    }
+
+    pub(crate) fn misuse(advice: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Kind::Misuse(advice.into()))
+    }
+
+    pub(crate) fn configuration(advice: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Kind::Configuration(advice.into()))
+    }
+
+    pub(crate) const fn internal(what: &'static str) -> Self {
+        Self::new(Kind::Internal(what))
+    }
+
+    pub(crate) const fn kind(&self) -> &Kind {
+        &self.kind
+    }
+
+    /// Nobody is signed in, or the credential was refused: 401.
+    #[must_use]
+    pub const fn is_unauthenticated(&self) -> bool {
+        matches!(self.kind, Kind::Unauthenticated(_))
+    }
+
+    /// The viewer is known and may not do this: 403.
+    #[must_use]
+    pub const fn is_forbidden(&self) -> bool {
+        matches!(self.kind, Kind::Forbidden)
+    }
+
+    /// There is no such row, or none that this viewer may know of: 404.
+    #[must_use]
+    pub const fn is_not_found(&self) -> bool {
+        matches!(self.kind, Kind::NotFound)
+    }
+
+    /// The change stands against a constraint of the database: 409. Which one is not said,
+    /// because it could concern a row that the viewer may not see.
+    #[must_use]
+    pub const fn is_conflict(&self) -> bool {
+        matches!(self.kind, Kind::Conflict)
+    }
+
+    /// A store or database did not answer, so nothing was decided: 503. Asking again may work.
+    #[must_use]
+    pub const fn is_unavailable(&self) -> bool {
+        matches!(self.kind, Kind::Unavailable(_))
+    }
+
+    /// The calling code is wrong, for instance a repository called outside a request. No
+    /// request's data leads here: 500.
+    #[must_use]
+    pub const fn is_misuse(&self) -> bool {
+        matches!(self.kind, Kind::Misuse(_))
+    }
+
+    /// A setting or the database schema is wrong, found when the program starts: 500.
+    #[must_use]
+    pub const fn is_configuration(&self) -> bool {
+        matches!(self.kind, Kind::Configuration(_))
+    }
+
+    /// The HTTP status that says this to a client
+    /// ([RFC 9110, section 15](https://www.rfc-editor.org/rfc/rfc9110#section-15)).
+    #[must_use]
+    pub const fn status(&self) -> u16 {
+        match self.kind {
+            Kind::Unauthenticated(_) => 401,
+            Kind::Forbidden => 403,
+            Kind::NotFound => 404,
+            Kind::Conflict => 409,
+            Kind::Unavailable(_) => 503,
+            Kind::Misuse(_) | Kind::Configuration(_) | Kind::Internal(_) => 500,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.kind {
+            Kind::Unauthenticated(_) => f.write_str("not signed in"),
+            Kind::Forbidden => f.write_str("not allowed"),
+            Kind::NotFound => f.write_str("not found"),
+            Kind::Conflict => f.write_str("conflicts with what is stored"),
+            Kind::Unavailable(what) => write!(f, "{what} is unavailable"),
+            Kind::Misuse(advice) => write!(f, "misuse: {advice}"),
+            Kind::Configuration(advice) => write!(f, "configuration: {advice}"),
+            Kind::Internal(what) => write!(f, "internal error: {what}"),
+        }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Error").field(&self.kind).finish()
+    }
+}
+
+impl std::error::Error for Error {}

@@ -1,0 +1,104 @@
+//! The values that rules compare and columns hold.
+
+use uuid::Uuid;
+
+/// What a column holds, as far as rules and the database agree on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Kind {
+    /// True or false.
+    Bool,
+    /// A signed integer of 64 bits.
+    Int,
+    /// A floating point number of 64 bits. Stored and shown; no rule compares it, because
+    /// engines differ on its comparisons.
+    Float,
+    /// Text, compared byte by byte.
+    Text,
+    /// Text out of a declared set, given from the lowest to the highest.
+    Enum(&'static [&'static str]),
+    /// Bytes. Stored and shown; no rule compares them.
+    Bytes,
+    /// A UUID.
+    Uuid,
+    /// An instant in UTC, to the microsecond.
+    Timestamp,
+}
+
+/// A value that a rule compares a row with, or that a query or a write carries.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Value {
+    /// Nothing: in a rule every comparison with it is unknown.
+    Null,
+    /// See [`Kind::Bool`].
+    Bool(bool),
+    /// See [`Kind::Int`].
+    Int(i64),
+    /// See [`Kind::Float`].
+    Float(f64),
+    /// See [`Kind::Text`] and [`Kind::Enum`].
+    Text(String),
+    /// See [`Kind::Bytes`].
+    Bytes(Vec<u8>),
+    /// See [`Kind::Uuid`].
+    Uuid(Uuid),
+    /// See [`Kind::Timestamp`]: microseconds since 1970-01-01T00:00:00Z.
+    Timestamp(i64),
+}
+
+/// A borrowed [`Value`]: what one column of one row holds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub enum Cell<'a> {
+    /// See [`Value::Null`].
+    Null,
+    /// See [`Kind::Bool`].
+    Bool(bool),
+    /// See [`Kind::Int`].
+    Int(i64),
+    /// See [`Kind::Float`].
+    Float(f64),
+    /// See [`Kind::Text`] and [`Kind::Enum`].
+    Text(&'a str),
+    /// See [`Kind::Bytes`].
+    Bytes(&'a [u8]),
+    /// See [`Kind::Uuid`].
+    Uuid(Uuid),
+    /// See [`Kind::Timestamp`]: microseconds since 1970-01-01T00:00:00Z.
+    Timestamp(i64),
+}
+
+impl Value {
+    /// The same value, borrowed.
+    #[must_use]
+    pub fn as_cell(&self) -> Cell<'_> {
+        match self {
+            Self::Null => Cell::Null,
+            Self::Bool(value) => Cell::Bool(*value),
+            Self::Int(value) => Cell::Int(*value),
+            Self::Float(value) => Cell::Float(*value),
+            Self::Text(value) => Cell::Text(value),
+            Self::Bytes(value) => Cell::Bytes(value),
+            Self::Uuid(value) => Cell::Uuid(*value),
+            Self::Timestamp(value) => Cell::Timestamp(*value),
+        }
+    }
+}
+
+impl Cell<'_> {
+    /// The same value, owned.
+    #[must_use]
+    pub fn into_value(self) -> Value {
+        match self {
+            Self::Null => Value::Null,
+            Self::Bool(value) => Value::Bool(value),
+            Self::Int(value) => Value::Int(value),
+            Self::Float(value) => Value::Float(value),
+            Self::Text(value) => Value::Text(value.to_owned()),
+            Self::Bytes(value) => Value::Bytes(value.to_owned()),
+            Self::Uuid(value) => Value::Uuid(value),
+            Self::Timestamp(value) => Value::Timestamp(value),
+        }
+    }
+}

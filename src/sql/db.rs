@@ -1,0 +1,239 @@
+//! The database: an opaque handle whose pool nobody outside this room can reach.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use futures_util::TryStreamExt as _;
+use sea_query_sqlx::{SqlxBinder, SqlxValues};
+use sqlx::AssertSqlSafe;
+
+use super::row::Row;
+use crate::error::{Error, Result};
+
+/// A database that is reached through repositories only.
+///
+/// It is cheap to clone. It has no query method of its own: a query starts from
+/// [`Db::reader`] or [`Db::writer`], which ask for an [`Access`](crate::Access), the proof that
+/// a rule allowed the call.
+///
+/// # Example
+///
+/// ```
+/// use clearance::Db;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> clearance::Result<()> {
+/// let db = Db::connect("sqlite::memory:").await?;
+/// db.migrate().await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Db {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    id: DatabaseId,
+    pool: Pool,
+}
+
+/// Tells one connected database from another within the process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct DatabaseId(u64);
+
+/// The pool of an application, of any engine whose feature is on.
+#[derive(Clone)]
+pub struct Pool(pub(super) Engine);
+
+#[derive(Clone)]
+pub(super) enum Engine {
+    #[cfg(feature = "sqlite")]
+    Sqlite(sqlx::SqlitePool),
+}
+
+#[cfg(feature = "sqlite")]
+impl From<sqlx::SqlitePool> for Pool {
+    fn from(pool: sqlx::SqlitePool) -> Self {
+        Self(Engine::Sqlite(pool))
+    }
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Db {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Db").finish_non_exhaustive()
+    }
+}
+
+impl Db {
+    /// Connects to the database at `url`, for instance `sqlite://app.db`.
+    ///
+    /// A SQLite file must exist unless the URL ends in `?mode=rwc`. `sqlite::memory:` is one
+    /// database for as long as the handle lives.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_configuration`] when the URL is malformed or names an engine whose feature is
+    /// off, [`Error::is_unavailable`] when the database does not answer. Neither repeats the
+    /// URL, which may hold a password.
+    pub async fn connect(url: &str) -> Result<Self> {
+        let scheme = url.split(':').next().unwrap_or_default();
+        match scheme {
+            #[cfg(feature = "sqlite")]
+            "sqlite" => Ok(Self::new(Engine::Sqlite(connect_sqlite(url).await?))),
+            _ => Err(Error::configuration(
+                "the database URL starts with no known engine: use `sqlite:`, and turn its feature on",
+            )),
+        }
+    }
+
+    /// Wraps the pool of an application that has one already.
+    ///
+    /// The pool stays in the application's hands, so queries on it pass by every rule. `reason`
+    /// says why that is acceptable; it is logged, for whoever reviews the program.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let pool = sqlx::SqlitePool::connect("sqlite::memory:").await?;
+    /// let db = clearance::Db::unguarded_pool(pool, "the report module still has its own queries");
+    /// # let _ = db;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn unguarded_pool(pool: impl Into<Pool>, reason: &'static str) -> Self {
+        crate::audit::escape_hatch("unguarded_pool", reason);
+        Self::new(pool.into().0)
+    }
+
+    fn new(engine: Engine) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self {
+            inner: Arc::new(Inner {
+                id: DatabaseId(NEXT.fetch_add(1, Ordering::Relaxed)),
+                pool: Pool(engine),
+            }),
+        }
+    }
+
+    /// Closes every connection; later queries are refused as unavailable.
+    pub async fn close(&self) {
+        match self.engine() {
+            #[cfg(feature = "sqlite")]
+            Engine::Sqlite(pool) => pool.close().await,
+        }
+    }
+
+    pub(crate) fn id(&self) -> DatabaseId {
+        self.inner.id
+    }
+
+    pub(super) fn engine(&self) -> &Engine {
+        &self.inner.pool.0
+    }
+
+    /// Runs a statement and tells how many rows it touched.
+    pub(crate) async fn execute(&self, statement: &impl SqlxBinder) -> Result<u64> {
+        let (sql, values) = self.build(statement);
+        match self.engine() {
+            #[cfg(feature = "sqlite")]
+            Engine::Sqlite(pool) => Ok(sqlx::query_with(AssertSqlSafe(sql), values)
+                .execute(pool)
+                .await
+                .map_err(super::failure::classify)?
+                .rows_affected()),
+        }
+    }
+
+    pub(crate) async fn fetch_optional(&self, statement: &impl SqlxBinder) -> Result<Option<Row>> {
+        let (sql, values) = self.build(statement);
+        match self.engine() {
+            #[cfg(feature = "sqlite")]
+            Engine::Sqlite(pool) => Ok(sqlx::query_with(AssertSqlSafe(sql), values)
+                .fetch_optional(pool)
+                .await
+                .map_err(super::failure::classify)?
+                .map(Row::Sqlite)),
+        }
+    }
+
+    /// Runs a query and hands each row to `each` as it arrives.
+    pub(crate) async fn fetch_each(
+        &self,
+        statement: &impl SqlxBinder,
+        mut each: impl FnMut(Row) -> Result<()> + Send,
+    ) -> Result<()> {
+        let (sql, values) = self.build(statement);
+        match self.engine() {
+            #[cfg(feature = "sqlite")]
+            Engine::Sqlite(pool) => {
+                let mut rows = sqlx::query_with(AssertSqlSafe(sql), values).fetch(pool);
+                while let Some(row) = rows.try_next().await.map_err(super::failure::classify)? {
+                    each(Row::Sqlite(row))?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Runs a query and yields its rows as a stream that owns all it needs.
+    pub(crate) fn fetch_stream(
+        &self,
+        statement: &impl SqlxBinder,
+    ) -> impl futures_core::Stream<Item = Result<Row>> + Send + 'static {
+        let (sql, values) = self.build(statement);
+        let engine = self.engine().clone();
+        async_stream::try_stream! {
+            match engine {
+                #[cfg(feature = "sqlite")]
+                Engine::Sqlite(pool) => {
+                    let mut rows = sqlx::query_with(AssertSqlSafe(sql), values).fetch(&pool);
+                    while let Some(row) = rows.try_next().await.map_err(super::failure::classify)? {
+                        yield Row::Sqlite(row);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The text of a statement in this engine's dialect, and its bound values. The text is an
+    /// event; the values never are.
+    fn build(&self, statement: &impl SqlxBinder) -> (String, SqlxValues) {
+        let (sql, values) = match self.engine() {
+            #[cfg(feature = "sqlite")]
+            Engine::Sqlite(_) => statement.build_sqlx(sea_query::SqliteQueryBuilder),
+        };
+        crate::audit::statement(&sql);
+        (sql, values)
+    }
+}
+
+#[cfg(feature = "sqlite")]
+async fn connect_sqlite(url: &str) -> Result<sqlx::SqlitePool> {
+    use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
+
+    let options: SqliteConnectOptions = url.parse().map_err(|_| {
+        Error::configuration("the SQLite URL is malformed: write `sqlite://path/to/file.db`, with `?mode=rwc` to create the file")
+    })?;
+    let mut pool = SqlitePoolOptions::new();
+    if url.contains(":memory:") || url.contains("mode=memory") {
+        // A second connection, or a closed idle one, would be another, empty database.
+        pool = pool
+            .max_connections(1)
+            .idle_timeout(None)
+            .max_lifetime(None);
+    }
+    pool.connect_with(options)
+        .await
+        .map_err(super::failure::classify)
+}

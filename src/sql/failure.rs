@@ -1,0 +1,76 @@
+//! What a failed statement means, without repeating any of what the database said.
+
+use sqlx::error::ErrorKind;
+
+use crate::audit;
+use crate::error::Error;
+
+/// Sorts a driver's failure into the library's own error, and logs its class. The driver's text
+/// is dropped: it can hold SQL, names and values.
+pub(super) fn classify(error: sqlx::Error) -> Error {
+    match &error {
+        sqlx::Error::Database(database) => {
+            let code = database.code();
+            let code = code.as_deref().unwrap_or_default();
+            match database.kind() {
+                ErrorKind::UniqueViolation
+                | ErrorKind::ForeignKeyViolation
+                | ErrorKind::NotNullViolation
+                | ErrorKind::CheckViolation => {
+                    audit::database_failure("constraint", code);
+                    Error::conflict()
+                }
+                _ if is_outage(code) => {
+                    audit::database_failure("outage", code);
+                    Error::unavailable("the database")
+                }
+                _ => {
+                    audit::database_failure("statement", code);
+                    Error::internal("the database refused a statement")
+                }
+            }
+        }
+        sqlx::Error::ColumnDecode { .. }
+        | sqlx::Error::Decode(_)
+        | sqlx::Error::Encode(_)
+        | sqlx::Error::TypeNotFound { .. }
+        | sqlx::Error::ColumnIndexOutOfBounds { .. }
+        | sqlx::Error::ColumnNotFound(_) => {
+            audit::database_failure("value", "");
+            Error::internal("a column holds a value of another type than its entity says")
+        }
+        // Everything else is a connection that cannot be had or was lost.
+        _ => {
+            audit::database_failure("outage", "");
+            Error::unavailable("the database")
+        }
+    }
+}
+
+/// Whether a SQLite result code says that the database cannot be had just now, rather than that
+/// the statement is wrong (<https://www.sqlite.org/rescode.html>). The low byte is the primary
+/// code.
+fn is_outage(code: &str) -> bool {
+    const BUSY: i64 = 5;
+    const LOCKED: i64 = 6;
+    const READONLY: i64 = 8;
+    const INTERRUPT: i64 = 9;
+    const IO: i64 = 10;
+    const CORRUPT: i64 = 11;
+    const FULL: i64 = 13;
+    const CANNOT_OPEN: i64 = 14;
+    const NOT_A_DATABASE: i64 = 26;
+    code.parse::<i64>().is_ok_and(|code| {
+        matches!(
+            code & 0xff,
+            BUSY | LOCKED
+                | READONLY
+                | INTERRUPT
+                | IO
+                | CORRUPT
+                | FULL
+                | CANNOT_OPEN
+                | NOT_A_DATABASE
+        )
+    })
+}

@@ -1,0 +1,101 @@
+//! Who asks: the application's viewer type, its subject, and the source it is loaded from.
+
+use std::fmt;
+
+use async_trait::async_trait;
+
+/// The id of a viewer as a session keeps it.
+///
+/// It is text, so that UUID, integer and string ids work alike.
+///
+/// # Example
+///
+/// ```
+/// use clearance::Subject;
+///
+/// let subject = Subject::new(42);
+/// assert_eq!(subject.as_str(), "42");
+/// assert_eq!(subject.parse::<i64>(), Ok(42));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Subject(String);
+
+impl Subject {
+    /// The subject whose text is what `id` displays as.
+    pub fn new(id: impl fmt::Display) -> Self {
+        Self(id.to_string())
+    }
+
+    /// The text of the id.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Reads the id back as the application's own type.
+    ///
+    /// # Errors
+    ///
+    /// What the type's own `FromStr` gives when the text is not one of its ids.
+    pub fn parse<T: std::str::FromStr>(&self) -> Result<T, T::Err> {
+        self.0.parse()
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The authenticated user on whose behalf a request runs.
+///
+/// Written with `#[derive(Viewer)]` on the application's own type.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a viewer",
+    note = "add `#[derive(Viewer)]` to the type that stands for the signed-in user"
+)]
+pub trait Viewer: Send + Sync + 'static {
+    /// The id under which this viewer's sessions are kept.
+    fn subject(&self) -> Subject;
+}
+
+/// What a [`ViewerSource`] may fail with: any error, which is logged by its type only and makes
+/// the request unavailable (503), never signed out.
+pub type SourceError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Loads the viewer of a subject, from wherever the application keeps its users.
+///
+/// # Example
+///
+/// ```
+/// use clearance::{SourceError, Subject, Viewer, ViewerSource, async_trait};
+///
+/// struct Member { id: i64 }
+///
+/// impl Viewer for Member {
+///     fn subject(&self) -> Subject {
+///         Subject::new(self.id)
+///     }
+/// }
+///
+/// struct Members;
+///
+/// #[async_trait]
+/// impl ViewerSource<Member> for Members {
+///     async fn load(&self, subject: &Subject) -> Result<Option<Member>, SourceError> {
+///         // An id that does not parse belongs to nobody.
+///         Ok(subject.parse().ok().map(|id| Member { id }))
+///     }
+/// }
+/// ```
+#[async_trait]
+pub trait ViewerSource<V: Viewer>: Send + Sync + 'static {
+    /// The viewer of `subject`, or `None` when there is none (deleted, suspended): the session
+    /// is then refused.
+    ///
+    /// # Errors
+    ///
+    /// When the answer cannot be had. Nobody is signed out by it, and nothing is cached.
+    async fn load(&self, subject: &Subject) -> Result<Option<V>, SourceError>;
+}
