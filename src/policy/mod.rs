@@ -1,5 +1,7 @@
 //! Rules over viewer, row and context: as data, evaluated, and partially evaluated.
 
+#![deny(clippy::wildcard_enum_match_arm)]
+
 mod context;
 mod value;
 

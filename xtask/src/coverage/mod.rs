@@ -123,9 +123,9 @@ impl<'a> Coverage<'a> {
 
     /// The same as a page: every test of every row.
     fn page(&self) -> String {
-        let mut page = format!(
+        let mut page = String::from(
             "# Coverage\n\nWhich tests show which behaviour of [requirements.md](requirements.md). \
-             Written by `cargo xtask coverage --write`.\n\n| id | tests |\n|---|---|\n"
+             Written by `cargo xtask coverage --write`.\n\n| id | tests |\n|---|---|\n",
         );
         for (requirement, tests) in &self.rows {
             let mut names: Vec<String> = tests
