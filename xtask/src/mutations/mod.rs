@@ -20,8 +20,25 @@ use trial::Outcome;
 const LIST: &str = "xtask/mutations.toml";
 const RESULTS: &str = "docs/results/mutations.md";
 
+/// The entries of the list. An id that no row has is an error: it would be a row's mutation that
+/// nobody finds.
 fn entries() -> Result<Vec<Entry>, Failure> {
-    entry::parse(&read(&root().join(LIST))?).map_err(|reason| format!("{LIST}: {reason}"))
+    let entries =
+        entry::parse(&read(&root().join(LIST))?).map_err(|reason| format!("{LIST}: {reason}"))?;
+    let known: Vec<String> = coverage::requirements()?
+        .iter()
+        .map(|requirement| requirement.id.to_string())
+        .collect();
+    match entries
+        .iter()
+        .flat_map(|entry| &entry.id)
+        .find(|id| !known.contains(id))
+    {
+        Some(id) => Err(format!(
+            "{LIST}: `{id}` is not a row of docs/requirements.md"
+        )),
+        None => Ok(entries),
+    }
 }
 
 pub(crate) fn list() -> Result<(), Failure> {

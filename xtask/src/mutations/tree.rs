@@ -8,7 +8,7 @@ use std::process::Command;
 use crate::Failure;
 use crate::command::root;
 
-/// A copy of every file that git tracks, as it stands now, committed or not.
+/// A copy of every file that git does not ignore, as it stands now, committed or not.
 pub(crate) struct Tree {
     pub(crate) directory: PathBuf,
     /// Where the copy is built; kept between runs, so that only what changed is built again.
@@ -22,15 +22,15 @@ impl Tree {
             directory: base.join("tree"),
             build: base.join("build"),
         };
-        let tracked = tracked()?;
-        for file in &tracked {
+        let files = files()?;
+        for file in &files {
             let source = root().join(file);
-            // Tracked, but deleted in the working tree.
+            // Known to git, but deleted in the working tree.
             if source.exists() {
                 copy(&source, &tree.directory.join(file))?;
             }
         }
-        remove_others(&tree.directory, &tree.directory, &tracked)?;
+        remove_others(&tree.directory, &tree.directory, &files)?;
         Ok(tree)
     }
 
@@ -57,9 +57,15 @@ impl Drop for Replaced {
     }
 }
 
-fn tracked() -> Result<BTreeSet<PathBuf>, Failure> {
+fn files() -> Result<BTreeSet<PathBuf>, Failure> {
     let output = Command::new("git")
-        .args(["ls-files", "-z"])
+        .args([
+            "ls-files",
+            "-z",
+            "--cached",
+            "--others",
+            "--exclude-standard",
+        ])
         .current_dir(root())
         .output()
         .map_err(|error| format!("`git ls-files`: {error}"))?;
@@ -86,22 +92,18 @@ fn copy(source: &Path, target: &Path) -> Result<(), Failure> {
 }
 
 /// Removes what an earlier copy left and the working tree has no more.
-fn remove_others(
-    base: &Path,
-    directory: &Path,
-    tracked: &BTreeSet<PathBuf>,
-) -> Result<(), Failure> {
+fn remove_others(base: &Path, directory: &Path, files: &BTreeSet<PathBuf>) -> Result<(), Failure> {
     let entries = fs::read_dir(directory).map_err(|error| failed(directory, &error))?;
     for entry in entries {
         let path = entry.map_err(|error| failed(directory, &error))?.path();
         if path.is_dir() {
-            remove_others(base, &path, tracked)?;
+            remove_others(base, &path, files)?;
             continue;
         }
-        let is_tracked = path
+        let is_wanted = path
             .strip_prefix(base)
-            .is_ok_and(|name| tracked.contains(name) && root().join(name).exists());
-        if !is_tracked {
+            .is_ok_and(|name| files.contains(name) && root().join(name).exists());
+        if !is_wanted {
             fs::remove_file(&path).map_err(|error| failed(&path, &error))?;
         }
     }
