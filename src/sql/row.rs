@@ -41,9 +41,7 @@ fn sqlite_cell(
         Kind::Float => row.try_get::<Option<f64>, _>(index)?.map(Cell::Float),
         Kind::Text | Kind::Enum(_) => row.try_get::<Option<&str>, _>(index)?.map(Cell::Text),
         Kind::Bytes => row.try_get::<Option<&[u8]>, _>(index)?.map(Cell::Bytes),
-        Kind::Uuid => row
-            .try_get::<Option<uuid::Uuid>, _>(index)?
-            .map(Cell::Uuid),
+        Kind::Uuid => row.try_get::<Option<uuid::Uuid>, _>(index)?.map(Cell::Uuid),
         Kind::Timestamp => row.try_get::<Option<i64>, _>(index)?.map(Cell::Timestamp),
     }
     .unwrap_or(Cell::Null))
