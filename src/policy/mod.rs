@@ -4,12 +4,7 @@
 //! every variant, so that a new node of a rule breaks whatever would overlook it.
 #![deny(clippy::wildcard_enum_match_arm)]
 
-<<<<<<< HEAD
 pub(crate) mod comparand;
-=======
-#![deny(clippy::wildcard_enum_match_arm)]
-
->>>>>>> tooling
 mod context;
 mod decision;
 mod eval;

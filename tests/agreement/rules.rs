@@ -83,16 +83,14 @@ fn comparison(
     fields: &'static [&'static str],
     inputs: std::ops::Range<usize>,
 ) -> impl Strategy<Value = Expr> {
-    (op, field(fields), field(fields), inputs, 0..3_u8).prop_map(
-        |(op, one, other, input, form)| {
-            let (left, right) = match form {
-                0 => (Operand::Field(one), Operand::Input(input)),
-                1 => (Operand::Input(input), Operand::Field(one)),
-                _ => (Operand::Field(one), Operand::Field(other)),
-            };
-            Expr::Compare { op, left, right }
-        },
-    )
+    (op, field(fields), field(fields), inputs, 0..3_u8).prop_map(|(op, one, other, input, form)| {
+        let (left, right) = match form {
+            0 => (Operand::Field(one), Operand::Input(input)),
+            1 => (Operand::Input(input), Operand::Field(one)),
+            _ => (Operand::Field(one), Operand::Field(other)),
+        };
+        Expr::Compare { op, left, right }
+    })
 }
 
 fn contains(
@@ -103,7 +101,9 @@ fn contains(
 }
 
 fn atom() -> impl Strategy<Value = Expr> {
-    const NULLABLE: &[&str] = &["plain", "nocase", "rtrim", "number", "maybe", "instant", "uuid"];
+    const NULLABLE: &[&str] = &[
+        "plain", "nocase", "rtrim", "number", "maybe", "instant", "uuid",
+    ];
     prop_oneof![
         1 => (0..4_usize).prop_map(Expr::Free),
         1 => field(&["maybe", "sure"]).prop_map(Expr::Flag),
