@@ -294,8 +294,10 @@ impl RequestContext {
         Arc::ptr_eq(&self.inner, &other.inner)
     }
 
-    /// What rules read as `context`.
-    pub(crate) fn rule_context(&self) -> &Context {
+    /// The circumstances that rules read as `context`, fixed when the request began.
+    #[must_use]
+    pub fn rule_context(&self) -> &Context {
+
         &self.inner.circumstances
     }
 

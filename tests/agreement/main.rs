@@ -140,7 +140,7 @@ async fn read(
                 .scope(async {
                     let access = Access::<Public>::public("the agreement test").unwrap();
                     let rows = db.reader(&access).all(shape.select()).await.unwrap();
-                    (request.context().clone(), rows)
+                    (request.rule_context().clone(), rows)
                 })
                 .await
         }
