@@ -108,6 +108,7 @@ pub(crate) fn outside_repository(name: &str, item: TokenStream) -> TokenStream {
         ),
     ));
     let errors = diag.finish();
+    let item = emit::without_body(item);
     quote!(#errors #item)
 }
 

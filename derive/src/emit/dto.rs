@@ -75,15 +75,9 @@ pub(crate) fn emit(raw: &RawDto, dto: &Dto) -> TokenStream {
         impl #library::Dto for #ident {
             type Entity = #entity;
 
-            fn __shape() -> &'static #library::__private::Shape<
-                <#entity as #library::Entity>::Viewer,
-                #entity,
-            > {
+            fn __shape() -> &'static #library::__private::Shape<#entity> {
                 static __SHAPE: ::std::sync::LazyLock<
-                    #library::__private::Shape<
-                        <#entity as #library::Entity>::Viewer,
-                        #entity,
-                    >,
+                    #library::__private::Shape<#entity>,
                 > = ::std::sync::LazyLock::new(|| {
                     #library::__private::Shape::__new(#name, ::std::vec![#(#specs),*])
                 });
@@ -134,15 +128,9 @@ pub(crate) fn emit_nothing(raw: &RawDto) -> TokenStream {
         impl #library::Dto for #ident {
             type Entity = #entity;
 
-            fn __shape() -> &'static #library::__private::Shape<
-                <#entity as #library::Entity>::Viewer,
-                #entity,
-            > {
+            fn __shape() -> &'static #library::__private::Shape<#entity> {
                 static __SHAPE: ::std::sync::LazyLock<
-                    #library::__private::Shape<
-                        <#entity as #library::Entity>::Viewer,
-                        #entity,
-                    >,
+                    #library::__private::Shape<#entity>,
                 > = ::std::sync::LazyLock::new(|| {
                     #library::__private::Shape::__new(#name, ::std::vec![#(#specs),*])
                 });

@@ -14,7 +14,7 @@ mod serialize;
 pub(crate) mod text_enum;
 pub(crate) mod viewer;
 
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
 use quote::quote;
 
 use crate::syntax::plain_name;
@@ -28,4 +28,19 @@ fn constant(field: &Ident) -> Ident {
 /// error keeps the program from compiling.
 fn refusal() -> TokenStream {
     quote!(::core::unimplemented!("this code has an error"))
+}
+
+/// A function whose body, which nothing guards, is taken out.
+pub(crate) fn without_body(item: TokenStream) -> TokenStream {
+    let mut trees: Vec<TokenTree> = item.into_iter().collect();
+    if let Some(TokenTree::Group(body)) = trees.last_mut()
+        && body.delimiter() == Delimiter::Brace
+    {
+        *body = Group::new(Delimiter::Brace, refusal());
+    }
+    let item = trees.into_iter().collect::<TokenStream>();
+    quote! {
+        #[allow(unused, reason = "the function has an error")]
+        #item
+    }
 }

@@ -314,18 +314,17 @@ fn registered(raw: &RawRepository, methods: &[(&RawMethod, Option<&Method>)]) ->
         let checked = (*checked)?;
         let ident = &method.signature.ident;
         let name = crate::syntax::plain_name(ident);
-        let private = quote!(#library::__private);
         let (guard, action) = match &checked.guard {
-            Guard::Authenticated(action) => (quote!(#private::Guard::Authenticated), *action),
+            Guard::Authenticated(action) => (quote!(#library::Guard::Authenticated), *action),
             Guard::Authorize(action, condition) => {
                 let text = &condition.text;
-                (quote!(#private::Guard::Authorize(#text)), *action)
+                (quote!(#library::Guard::Authorize(#text)), *action)
             }
-            Guard::Public(reason) => (quote!(#private::Guard::Public(#reason)), Action::Read),
+            Guard::Public(reason) => (quote!(#library::Guard::Public(#reason)), Action::Read),
         };
         let action = match action {
-            Action::Read => quote!(#private::Action::Read),
-            Action::Write => quote!(#private::Action::Write),
+            Action::Read => quote!(#library::Action::Read),
+            Action::Write => quote!(#library::Action::Write),
         };
         let file = quote_spanned!(ident.span()=> ::core::file!());
         let line = quote_spanned!(ident.span()=> ::core::line!());
@@ -335,17 +334,17 @@ fn registered(raw: &RawRepository, methods: &[(&RawMethod, Option<&Method>)]) ->
             .filter(|attribute| attribute.path().is_ident("cfg"));
         Some(quote! {
             #(#conditions)*
-            __methods.push(#private::MethodInfo::__new(#name, #guard, #action, #file, #line));
+            __methods.push(#library::MethodInfo::__new(#name, #guard, #action, #file, #line));
         })
     });
     quote! {
         #[automatically_derived]
         impl #parameters #library::__private::Repository for #self_ty #clause {
-            fn __repository() -> #library::__private::RepositoryInfo {
+            fn __repository() -> #library::RepositoryInfo {
                 #[allow(unused_mut, reason = "a repository may have no methods")]
                 let mut __methods = ::std::vec::Vec::new();
                 #(#infos)*
-                #library::__private::RepositoryInfo::__new(#name, __methods)
+                #library::RepositoryInfo::__new(#name, __methods)
             }
         }
     }

@@ -131,16 +131,6 @@ fn roles(raw: &RawTextEnum, variants: &[RawVariant]) -> TokenStream {
         #[automatically_derived]
         impl #library::Roles for #ident {
             const ALL: &'static [Self] = &[#(Self::#all),*];
-
-            fn name(self) -> &'static ::core::primitive::str {
-                #library::TextEnum::name(&self)
-            }
-
-            fn from_name(
-                __name: &::core::primitive::str,
-            ) -> ::core::option::Option<Self> {
-                <Self as #library::TextEnum>::from_name(__name)
-            }
         }
     }
 }
