@@ -1,9 +1,24 @@
 //! Rules over viewer, row and context: as data, evaluated, and partially evaluated.
-
+//!
+//! Architecture invariant: nothing here does I/O, awaits, or knows of SQL or HTTP. Matches name
+//! every variant, so that a new node of a rule breaks whatever would overlook it.
 #![deny(clippy::wildcard_enum_match_arm)]
 
+pub(crate) mod comparand;
 mod context;
+mod decision;
+mod eval;
+mod expr;
+mod residual;
+pub(crate) mod rule;
 mod value;
 
+pub use comparand::{Comparand, ComparandList, SameFamily};
 pub use context::Context;
+pub use decision::{Decision, Failure, Truth};
+pub use eval::evaluate;
+pub use expr::{Expr, Op, Operand};
+pub(crate) use residual::{Reduced, compare_with, every, some};
+pub use residual::{Residual, Term, decide};
+pub use rule::{Rule, Source};
 pub use value::{Cell, Kind, Value};

@@ -25,6 +25,22 @@ pub enum Kind {
     Timestamp,
 }
 
+impl Kind {
+    /// The declared set, for text out of one.
+    pub(crate) const fn names(self) -> Option<&'static [&'static str]> {
+        match self {
+            Self::Enum(names) => Some(names),
+            Self::Bool
+            | Self::Int
+            | Self::Float
+            | Self::Text
+            | Self::Bytes
+            | Self::Uuid
+            | Self::Timestamp => None,
+        }
+    }
+}
+
 /// A value that a rule compares a row with, or that a query or a write carries.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]

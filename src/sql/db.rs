@@ -138,6 +138,13 @@ impl Db {
         self.inner.id
     }
 
+    pub(crate) fn dialect(&self) -> super::Dialect {
+        match self.engine() {
+            #[cfg(feature = "sqlite")]
+            Engine::Sqlite(_) => super::Dialect::Sqlite,
+        }
+    }
+
     pub(super) fn engine(&self) -> &Engine {
         &self.inner.pool.0
     }

@@ -1,12 +1,27 @@
 //! The database room: the only place that writes SQL.
-
-#![expect(clippy::disallowed_methods, reason = "this room is where SQL is written")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "this room is where SQL is written"
+)]
 #![deny(clippy::wildcard_enum_match_arm)]
 
+mod cells;
+mod change;
+mod check;
 mod db;
 mod failure;
+mod migrate;
+mod render;
 mod row;
+mod select;
+mod session_store;
 
-pub use db::{Db, Pool};
+pub use cells::Cells;
+pub(crate) use change::{Change, Target, delete, insert, update};
 pub(crate) use db::DatabaseId;
+pub use db::{Db, Pool};
+pub(crate) use render::Dialect;
 pub(crate) use row::Row;
+pub(crate) use select::{Plan, Question, SEVERAL, exists, plan};
+pub use session_store::SqlSessionStore;
+pub(crate) use session_store::StatementGuard;

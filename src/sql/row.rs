@@ -17,6 +17,20 @@ impl Row {
         }
     }
 
+    /// Whether the cell at `index` is null.
+    pub(crate) fn is_null(&self, index: usize) -> Result<bool> {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(row) => {
+                use sqlx::{Row as _, ValueRef as _};
+                Ok(row
+                    .try_get_raw(index)
+                    .map_err(super::failure::classify)?
+                    .is_null())
+            }
+        }
+    }
+
     /// The truth of a flag column; a null is no.
     pub(crate) fn flag(&self, index: usize) -> Result<bool> {
         match self.cell(index, Kind::Bool)? {
@@ -41,9 +55,7 @@ fn sqlite_cell(
         Kind::Float => row.try_get::<Option<f64>, _>(index)?.map(Cell::Float),
         Kind::Text | Kind::Enum(_) => row.try_get::<Option<&str>, _>(index)?.map(Cell::Text),
         Kind::Bytes => row.try_get::<Option<&[u8]>, _>(index)?.map(Cell::Bytes),
-        Kind::Uuid => row
-            .try_get::<Option<uuid::Uuid>, _>(index)?
-            .map(Cell::Uuid),
+        Kind::Uuid => row.try_get::<Option<uuid::Uuid>, _>(index)?.map(Cell::Uuid),
         Kind::Timestamp => row.try_get::<Option<i64>, _>(index)?.map(Cell::Timestamp),
     }
     .unwrap_or(Cell::Null))

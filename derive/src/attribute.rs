@@ -1,0 +1,200 @@
+//! Reading `key`, `key = value` and `key(..)` entries out of attributes, going on after an error.
+
+use std::collections::BTreeMap;
+
+use proc_macro2::{Ident, TokenStream};
+use quote::quote;
+use syn::ext::IdentExt as _;
+use syn::parse::ParseStream;
+use syn::{Attribute, LitStr, Meta, Path, Token};
+
+use crate::diag::{Diag, error, list};
+
+/// The path under which the library is known to the user's crate.
+#[derive(Debug, Clone)]
+pub(crate) struct Library(TokenStream);
+
+impl Default for Library {
+    fn default() -> Self {
+        Self(quote!(::clearance))
+    }
+}
+
+impl Library {
+    /// Reads the value of `crate = path`, also as a string.
+    pub(crate) fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        input.parse::<Token![=]>()?;
+        let path: Path = if input.peek(LitStr) {
+            input.parse::<LitStr>()?.parse()?
+        } else {
+            input.parse()?
+        };
+        Ok(Self(quote!(#path)))
+    }
+}
+
+impl quote::ToTokens for Library {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        self.0.to_tokens(tokens);
+    }
+}
+
+/// The keys that one kind of attribute has met so far, over all its occurrences on one item.
+#[derive(Debug)]
+pub(crate) struct Keys {
+    /// How the attribute is called in messages, as `#[entity(..)]`.
+    attribute: &'static str,
+    /// The keys that may stand there.
+    valid: &'static [&'static str],
+    /// The keys that may stand there more than once.
+    repeatable: &'static [&'static str],
+    seen: BTreeMap<String, Ident>,
+}
+
+impl Keys {
+    pub(crate) const fn new(
+        attribute: &'static str,
+        valid: &'static [&'static str],
+        repeatable: &'static [&'static str],
+    ) -> Self {
+        Self {
+            attribute,
+            valid,
+            repeatable,
+            seen: BTreeMap::new(),
+        }
+    }
+
+    /// Reads the entries of `attribute`, each with `entry`.
+    pub(crate) fn read(
+        &mut self,
+        attribute: &Attribute,
+        diag: &mut Diag,
+        entry: impl FnMut(&Ident, ParseStream<'_>) -> syn::Result<()>,
+    ) {
+        match &attribute.meta {
+            Meta::List(meta) => self.read_tokens(meta.tokens.clone(), diag, entry),
+            Meta::Path(_) | Meta::NameValue(_) => diag.error(
+                &attribute.meta,
+                format!("expected `{}`", self.attribute),
+                format!("valid keys are {}", list(self.valid)),
+            ),
+        }
+    }
+
+    /// Reads the entries that stand in `tokens`, each with `entry`.
+    pub(crate) fn read_tokens(
+        &mut self,
+        tokens: TokenStream,
+        diag: &mut Diag,
+        mut entry: impl FnMut(&Ident, ParseStream<'_>) -> syn::Result<()>,
+    ) {
+        let parsed = syn::parse::Parser::parse2(
+            |input: ParseStream<'_>| {
+                while !input.is_empty() {
+                    if let Err(error) = self.entry(input, diag, &mut entry) {
+                        diag.push(error);
+                        skip_entry(input)?;
+                    } else if !input.is_empty() && !input.peek(Token![,]) {
+                        diag.push(input.error("expected `,`"));
+                        skip_entry(input)?;
+                    }
+                    input.parse::<Option<Token![,]>>()?;
+                }
+                Ok(())
+            },
+            tokens,
+        );
+        if let Err(error) = parsed {
+            diag.push(error);
+        }
+    }
+
+    fn entry(
+        &mut self,
+        input: ParseStream<'_>,
+        diag: &mut Diag,
+        entry: &mut impl FnMut(&Ident, ParseStream<'_>) -> syn::Result<()>,
+    ) -> syn::Result<()> {
+        let key = input.call(Ident::parse_any).map_err(|_| {
+            input.error(format!(
+                "expected a key of `{}`\nhelp: valid keys are {}",
+                self.attribute,
+                list(self.valid)
+            ))
+        })?;
+        let name = key.to_string();
+        if !self.valid.contains(&name.as_str()) {
+            return Err(error(
+                &key,
+                format!("unknown key `{name}` in `{}`", self.attribute),
+                format!("valid keys are {}", list(self.valid)),
+            ));
+        }
+        if !self.repeatable.contains(&name.as_str())
+            && self.seen.insert(name.clone(), key.clone()).is_some()
+        {
+            diag.error(
+                &key,
+                format!("`{name}` is stated twice"),
+                "keep one of the two",
+            );
+        }
+        entry(&key, input)
+    }
+}
+
+/// Goes on to the next comma.
+fn skip_entry(input: ParseStream<'_>) -> syn::Result<()> {
+    while !input.is_empty() && !input.peek(Token![,]) {
+        input.parse::<proc_macro2::TokenTree>()?;
+    }
+    Ok(())
+}
+
+/// Reads `= "text"`.
+pub(crate) fn text(key: &Ident, input: ParseStream<'_>) -> syn::Result<LitStr> {
+    if !input.peek(Token![=]) || !input.peek2(LitStr) {
+        return Err(error(
+            key,
+            format!("`{key}` needs a text"),
+            format!("the correct form is `{key} = \"..\"`"),
+        ));
+    }
+    input.parse::<Token![=]>()?;
+    input.parse()
+}
+
+/// Reads `= path`.
+pub(crate) fn path(key: &Ident, input: ParseStream<'_>) -> syn::Result<Path> {
+    if !input.peek(Token![=]) {
+        return Err(error(
+            key,
+            format!("`{key}` needs a path"),
+            format!("the correct form is `{key} = path`"),
+        ));
+    }
+    input.parse::<Token![=]>()?;
+    input.parse()
+}
+
+/// Reads `= word`, one of `valid`.
+pub(crate) fn word(key: &Ident, input: ParseStream<'_>, valid: &[&str]) -> syn::Result<Ident> {
+    let forms: Vec<String> = valid
+        .iter()
+        .map(|word| format!("`{key} = {word}`"))
+        .collect();
+    let help = format!("the correct form is {}", forms.join(" or "));
+    if !input.peek(Token![=]) {
+        return Err(error(key, format!("`{key}` needs a value"), help));
+    }
+    input.parse::<Token![=]>()?;
+    let word = input
+        .call(Ident::parse_any)
+        .map_err(|_| input.error(format!("`{key}` has no such value\nhelp: {help}")))?;
+    if valid.contains(&word.to_string().as_str()) {
+        Ok(word)
+    } else {
+        Err(error(&word, format!("`{key}` has no value `{word}`"), help))
+    }
+}

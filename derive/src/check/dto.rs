@@ -1,0 +1,252 @@
+//! What a DTO must state.
+
+use std::collections::BTreeMap;
+
+use syn::{Path, Type};
+
+use crate::diag::Diag;
+use crate::rule::{Place, Rule};
+use crate::syntax::dto::{RawDto, RawField};
+use crate::syntax::plain_name;
+
+/// A DTO that may be emitted.
+#[derive(Debug)]
+pub(crate) struct Dto {
+    pub(crate) entity: Path,
+    /// In the order of the raw fields.
+    pub(crate) fields: Vec<Field>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Field {
+    /// The key in JSON.
+    pub(crate) json: String,
+    pub(crate) rules: Vec<Rule>,
+    pub(crate) output: Output,
+}
+
+/// What stands in place of a hidden value.
+#[derive(Debug)]
+pub(crate) enum Output {
+    /// It is never hidden.
+    Shown,
+    Omit,
+    Null,
+    Error,
+    Mask(Mask),
+    MaskInProcess(Path),
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Mask {
+    Last4,
+    Domain,
+    Initial,
+}
+
+/// How many fields fit the set of visible fields.
+const MAX_FIELDS: usize = 128;
+
+/// Checks everything. `None` when something is wrong, with every error reported.
+pub(crate) fn check(raw: &mut RawDto, diag: &mut Diag) -> Option<Dto> {
+    few_fields(raw, diag);
+    let entity = entity(raw, diag);
+    let names = one_key_each(raw, diag);
+    let default_visible = raw.default_visible;
+    let mut fields = Vec::new();
+    for (field, json) in raw.fields.iter_mut().zip(names) {
+        stated_rule(field, default_visible, diag);
+        one_visibility(field, diag);
+        one_output(field, diag);
+        output_of_conditional(field, diag);
+        hideable_type(field, diag);
+        let output = output(field);
+        let mut rules = Vec::new();
+        for rule in std::mem::take(&mut field.rules) {
+            rules.extend(rule.rule.and_then(|rule| rule.check(Place::Field, diag)));
+        }
+        fields.push(Field {
+            json,
+            rules,
+            output,
+        });
+    }
+    if !diag.is_clean() {
+        return None;
+    }
+    Some(Dto {
+        entity: entity?,
+        fields,
+    })
+}
+
+/// A struct of 129 fields.
+fn few_fields(raw: &RawDto, diag: &mut Diag) {
+    if let Some(field) = raw.fields.get(MAX_FIELDS) {
+        diag.error(
+            &field.ident,
+            format!("a DTO has at most {MAX_FIELDS} fields"),
+            "split it into several DTOs of the entity",
+        );
+    }
+}
+
+/// `#[dto(default = visible)]`
+fn entity(raw: &RawDto, diag: &mut Diag) -> Option<Path> {
+    if raw.entity.is_none() {
+        diag.error(
+            &raw.ident,
+            "the DTO does not say which entity it shows",
+            "add `#[dto(entity = User)]`, with the type under `#[derive(Entity)]`",
+        );
+    }
+    raw.entity.clone()
+}
+
+/// `struct Profile { phone: Field<String> }` without `default = visible`
+fn stated_rule(field: &RawField, default_visible: bool, diag: &mut Diag) {
+    if field.visible.is_none() && field.rules.is_empty() && !default_visible {
+        diag.error(
+            &field.ident,
+            format!("the field `{}` does not say who may see it", field.ident),
+            "add `#[visible_if(..)]`, or `#[visible]` if every viewer who may read the row may see it, or state `#[dto(default = visible)]` for the whole struct",
+        );
+    }
+}
+
+/// `#[visible] #[visible_if(..)] phone: ..`
+fn one_visibility(field: &RawField, diag: &mut Diag) {
+    if let (Some(visible), Some(rule)) = (&field.visible, field.rules.first()) {
+        let form = rule
+            .attribute
+            .get_ident()
+            .map_or_else(String::new, ToString::to_string);
+        diag.error(
+            visible,
+            format!("`#[visible]` contradicts `#[{form}(..)]`"),
+            "keep one of the two",
+        );
+    }
+}
+
+/// `#[dto(hidden = null, mask = last4)]`
+fn one_output(field: &RawField, diag: &mut Diag) {
+    let stated = [
+        field.hidden.as_ref(),
+        field.mask.as_ref(),
+        field.mask_in_process.as_ref().map(|(key, _)| key),
+    ];
+    for second in stated.into_iter().flatten().skip(1) {
+        diag.error(
+            second,
+            "the field says twice what stands in place of a hidden value",
+            "keep one of `hidden`, `mask` and `mask_in_process`",
+        );
+    }
+}
+
+/// `#[visible] #[dto(hidden = null)] phone: ..`
+fn output_of_conditional(field: &RawField, diag: &mut Diag) {
+    if !field.rules.is_empty() {
+        return;
+    }
+    let stated = field
+        .hidden
+        .as_ref()
+        .or(field.mask.as_ref())
+        .or(field.mask_in_process.as_ref().map(|(key, _)| key));
+    if let Some(stated) = stated {
+        diag.error(
+            stated,
+            "the field is always visible, so nothing stands in its place",
+            "add `#[visible_if(..)]`, or remove this",
+        );
+    }
+}
+
+/// `#[visible_if(..)] phone: String`
+fn hideable_type(field: &RawField, diag: &mut Diag) {
+    let replaced = field.mask.is_some()
+        || field.mask_in_process.is_some()
+        || field.hidden.as_ref().is_some_and(|word| word == "error");
+    if field.rules.is_empty() || replaced || is_option(&field.ty) || is_called(&field.ty, "Field") {
+        return;
+    }
+    diag.error(
+        &field.ty,
+        "the field can be hidden, and its type has no place for that",
+        format!(
+            "write `Field<{0}>`, or `Option<{0}>` to show a hidden value as null; or keep the type and add `#[dto(mask = ..)]` or `#[dto(hidden = error)]`",
+            crate::tokens::text(quote::ToTokens::to_token_stream(&field.ty)),
+        ),
+    );
+}
+
+/// ```text
+/// a: Uuid, #[serde(rename = "a")] b: String
+/// ```
+///
+/// Gives the key of each field.
+fn one_key_each(raw: &RawDto, diag: &mut Diag) -> Vec<String> {
+    let mut names = Vec::new();
+    let mut seen: BTreeMap<String, String> = BTreeMap::new();
+    for field in &raw.fields {
+        let plain = plain_name(&field.ident);
+        let json = field
+            .rename
+            .as_ref()
+            .map_or_else(|| raw.rename_all.apply_to_field(&plain), syn::LitStr::value);
+        if let Some(other) = seen.insert(json.clone(), plain) {
+            let message = format!("the key \"{json}\" already stands for the field `{other}`");
+            let help = "give one of the two another name with `#[serde(rename = \"..\")]`";
+            match &field.rename {
+                Some(rename) => diag.error(rename, message, help),
+                None => diag.error(&field.ident, message, help),
+            }
+        }
+        names.push(json);
+    }
+    names
+}
+
+fn output(field: &RawField) -> Output {
+    if field.rules.is_empty() {
+        return Output::Shown;
+    }
+    if let Some((_, path)) = &field.mask_in_process {
+        return Output::MaskInProcess(path.clone());
+    }
+    if let Some(mask) = &field.mask {
+        return Output::Mask(if mask == "last4" {
+            Mask::Last4
+        } else if mask == "domain" {
+            Mask::Domain
+        } else {
+            Mask::Initial
+        });
+    }
+    match &field.hidden {
+        Some(hidden) if hidden == "error" => Output::Error,
+        Some(hidden) if hidden == "null" => Output::Null,
+        Some(_) => Output::Omit,
+        None if is_option(&field.ty) => Output::Null,
+        None => Output::Omit,
+    }
+}
+
+/// Whether a type is written as an `Option`, whose hidden value is null unless stated otherwise.
+pub(crate) fn is_option(ty: &Type) -> bool {
+    is_called(ty, "Option")
+}
+
+fn is_called(ty: &Type, name: &str) -> bool {
+    match ty {
+        Type::Group(group) => is_called(&group.elem, name),
+        Type::Path(path) => path
+            .path
+            .segments
+            .last()
+            .is_some_and(|segment| segment.ident == name),
+        _ => false,
+    }
+}

@@ -1,0 +1,245 @@
+//! What an entity must state.
+
+use syn::{LitStr, Type};
+
+use crate::diag::Diag;
+use crate::rule::{Place, Rule};
+use crate::syntax::entity::{Operation, RawColumn, RawEntity};
+use crate::syntax::plain_name;
+
+/// An entity that may be emitted.
+#[derive(Debug)]
+pub(crate) struct Entity {
+    pub(crate) table: LitStr,
+    pub(crate) viewer: Type,
+    /// The index of the key among the columns.
+    pub(crate) key: usize,
+    pub(crate) read: Rows,
+    pub(crate) create: Rows,
+    pub(crate) update: Rows,
+    pub(crate) delete: Rows,
+}
+
+/// Which rows an operation may touch.
+#[derive(Debug)]
+pub(crate) enum Rows {
+    Denied,
+    Open(LitStr),
+    Rules(Vec<Rule>),
+}
+
+/// Checks everything. `None` when something is wrong, with every error reported.
+pub(crate) fn check(raw: &mut RawEntity, diag: &mut Diag) -> Option<Entity> {
+    column_attributes(raw, diag);
+    let table = table(raw, diag);
+    let viewer = viewer(raw, diag);
+    let key = one_key(raw, diag);
+    let open = open_rows(raw, diag);
+    stated_rows(raw, diag);
+
+    let (mut read, mut create, mut update, mut delete) = (vec![], vec![], vec![], vec![]);
+    for rule in std::mem::take(&mut raw.rules) {
+        if let Some(checked) = rule.rule.check(Place::Row, diag) {
+            match rule.operation {
+                Operation::Read => read.push(checked),
+                Operation::Create => create.push(checked),
+                Operation::Update => update.push(checked),
+                Operation::Delete => delete.push(checked),
+            }
+        }
+    }
+    if !diag.is_clean() {
+        return None;
+    }
+    let rows = |rules: Vec<Rule>| {
+        if rules.is_empty() {
+            Rows::Denied
+        } else {
+            Rows::Rules(rules)
+        }
+    };
+    Some(Entity {
+        table: table?,
+        viewer: viewer?,
+        key: key?,
+        read: open.map_or_else(|| rows(read), Rows::Open),
+        create: rows(create),
+        update: rows(update),
+        delete: rows(delete),
+    })
+}
+
+/// `#[entity(viewer = Member, ..)]`, `#[entity(table = "", ..)]`
+fn table(raw: &RawEntity, diag: &mut Diag) -> Option<LitStr> {
+    match &raw.table {
+        Some(table) if table.value().trim().is_empty() => {
+            diag.error(table, "the table has no name", "name it as in the database");
+            None
+        }
+        Some(table) => Some(table.clone()),
+        None => {
+            diag.error(
+                &raw.ident,
+                "the entity does not say its table",
+                "add `#[entity(table = \"..\")]`",
+            );
+            None
+        }
+    }
+}
+
+/// `#[entity(table = "users", ..)]`
+fn viewer(raw: &RawEntity, diag: &mut Diag) -> Option<Type> {
+    if raw.viewer.is_none() {
+        diag.error(
+            &raw.ident,
+            "the entity does not say who views it",
+            "add `#[entity(viewer = Member)]`, with the type under `#[derive(Viewer)]`",
+        );
+    }
+    raw.viewer.clone()
+}
+
+/// ```text
+/// struct User { slug: String }
+/// struct User { #[entity(key)] id: Uuid, #[entity(key)] slug: String }
+/// ```
+fn one_key(raw: &RawEntity, diag: &mut Diag) -> Option<usize> {
+    let mut keys = raw
+        .fields
+        .iter()
+        .enumerate()
+        .filter_map(|(index, field)| field.key.as_ref().map(|word| (index, word)));
+    let first = keys.next();
+    for (_, word) in keys {
+        diag.error(
+            word,
+            "an entity has one key",
+            "remove this `key`; a second column can be `lookup`",
+        );
+    }
+    if first.is_none() {
+        diag.error(
+            &raw.ident,
+            "the entity has no key",
+            "mark the column of the primary key with `#[entity(key)]`",
+        );
+    }
+    first.map(|(index, _)| index)
+}
+
+/// ```text
+/// #[entity(key, lookup)]
+/// #[entity(column = "")]
+/// ```
+fn column_attributes(raw: &RawEntity, diag: &mut Diag) {
+    for field in &raw.fields {
+        if let (Some(_), Some(lookup)) = (&field.key, &field.lookup) {
+            diag.error(lookup, "a key can always be looked up", "remove `lookup`");
+        }
+        if let Some(column) = &field.column
+            && column.value().trim().is_empty()
+        {
+            diag.error(
+                column,
+                "the column has no name",
+                "name it as in the database",
+            );
+        }
+    }
+    one_column_each(&raw.fields, diag);
+}
+
+/// `#[entity(column = "name")] a: String, #[entity(column = "name")] b: String`
+fn one_column_each(fields: &[RawColumn], diag: &mut Diag) {
+    let mut seen = std::collections::BTreeSet::new();
+    for field in fields {
+        if !seen.insert(column_name(field)) {
+            match &field.column {
+                Some(column) => diag.error(
+                    column,
+                    "two fields stand for this column",
+                    "give each field a column of its own",
+                ),
+                None => diag.error(
+                    &field.ident,
+                    "two fields stand for this column",
+                    "give each field a column of its own",
+                ),
+            }
+        }
+    }
+}
+
+/// ```text
+/// #[entity(rows = open)]
+/// #[entity(rows = open, reason = "")]
+/// #[entity(rows = open, reason = "..", read_if(..))]
+/// #[entity(reason = "..")]
+/// ```
+fn open_rows(raw: &RawEntity, diag: &mut Diag) -> Option<LitStr> {
+    match (&raw.open, &raw.reason) {
+        (Some(open), Some(reason)) => {
+            if reason.value().trim().is_empty() {
+                diag.error(
+                    reason,
+                    "the reason is empty",
+                    "say why every viewer may read every row",
+                );
+            }
+            if raw.reads().next().is_some() {
+                diag.error(
+                    open,
+                    "`rows = open` opens every row, so a read rule beside it says nothing",
+                    "keep one of the two",
+                );
+            }
+            Some(reason.clone())
+        }
+        (Some(open), None) => {
+            diag.error(
+                open,
+                "`rows = open` needs a reason",
+                "add `reason = \"..\"`, which says why every viewer may read every row",
+            );
+            None
+        }
+        (None, Some(reason)) => {
+            diag.error(
+                reason,
+                "`reason` belongs to `rows = open`",
+                "remove it, or write `rows = open, reason = \"..\"`",
+            );
+            None
+        }
+        (None, None) => None,
+    }
+}
+
+/// `#[entity(table = "users", viewer = Member)]`
+fn stated_rows(raw: &RawEntity, diag: &mut Diag) {
+    if raw.open.is_none() && raw.reads().next().is_none() {
+        diag.error(
+            &raw.ident,
+            "the entity does not say which rows may be read",
+            "add `#[entity(read_if(..))]`, or `#[entity(rows = open, reason = \"..\")]` if every viewer may read every row",
+        );
+    }
+}
+
+impl RawEntity {
+    fn reads(&self) -> impl Iterator<Item = &proc_macro2::Ident> {
+        self.rules
+            .iter()
+            .filter(|rule| rule.operation == Operation::Read)
+            .map(|rule| &rule.key)
+    }
+}
+
+/// The name of a field's column in the database.
+pub(crate) fn column_name(field: &RawColumn) -> String {
+    field
+        .column
+        .as_ref()
+        .map_or_else(|| plain_name(&field.ident), LitStr::value)
+}

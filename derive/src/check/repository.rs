@@ -1,0 +1,265 @@
+//! What the methods of a repository must state.
+
+use proc_macro2::Ident;
+use quote::ToTokens as _;
+use syn::visit::Visit;
+use syn::{FnArg, LitStr, ReceiverKind, ReturnType, Type};
+
+use crate::diag::Diag;
+use crate::syntax::repository::{
+    Condition, PolicyKind, RawItem, RawMethod, RawPolicy, RawRepository,
+};
+use crate::tokens;
+
+/// What is known of a method that may be emitted.
+#[derive(Debug)]
+pub(crate) struct Method {
+    pub(crate) binding: Ident,
+    pub(crate) guard: Guard,
+    pub(crate) output: Type,
+}
+
+#[derive(Debug)]
+pub(crate) enum Guard {
+    Authenticated(Action),
+    Authorize(Action, Condition),
+    Public(LitStr),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Action {
+    Read,
+    Write,
+}
+
+/// Checks every method, in the order of the items. `None` stands for a method with an error,
+/// which was reported.
+pub(crate) fn check(raw: &mut RawRepository, diag: &mut Diag) -> Vec<Option<Method>> {
+    let has_viewer = raw.viewer.is_some();
+    let mut viewer_missed = false;
+    let mut methods = Vec::new();
+    for item in &mut raw.items {
+        if let RawItem::Method(method) = item {
+            let checked = check_method(method, diag);
+            let needs_viewer = checked
+                .as_ref()
+                .is_some_and(|method| !matches!(method.guard, Guard::Public(_)));
+            if needs_viewer && !has_viewer {
+                viewer_missed = true;
+                methods.push(None);
+            } else {
+                methods.push(checked);
+            }
+        }
+    }
+    if viewer_missed {
+        diag.error(
+            &raw.head.self_ty,
+            "the repository does not say who calls it",
+            "write `#[repository(viewer = Member)]`, with the type under `#[derive(Viewer)]`",
+        );
+    }
+    methods
+}
+
+fn check_method(method: &mut RawMethod, diag: &mut Diag) -> Option<Method> {
+    is_async(method, diag)?;
+    let borrowed = borrows_self(method, diag);
+    let output = output(method, diag);
+    let policy = one_policy(method, diag);
+    let (binding, guard) = policy.and_then(|policy| guard(policy, diag))?;
+    condition_without_row(method, &guard, diag);
+    borrowed?;
+    Some(Method {
+        binding,
+        guard,
+        output: output?,
+    })
+}
+
+/// `fn profile(&self) -> ..`
+fn is_async(method: &RawMethod, diag: &mut Diag) -> Option<()> {
+    if method.signature.asyncness.is_none() {
+        diag.error(
+            method.signature.fn_token,
+            "a method of a repository is `async`, because it asks who calls",
+            "write `async fn`, with `#[async_trait]` below `#[repository]` if both stand here; move constructors and helpers to an impl block without `#[repository]`",
+        );
+        return None;
+    }
+    Some(())
+}
+
+/// `async fn profile(self) -> ..`
+fn borrows_self(method: &RawMethod, diag: &mut Diag) -> Option<()> {
+    match method.signature.inputs.first() {
+        Some(FnArg::Receiver(receiver)) => match &receiver.kind {
+            ReceiverKind::Reference(_, _, _) => Some(()),
+            _ => {
+                diag.error(
+                    receiver,
+                    "a method of a repository borrows it",
+                    "write `&self`",
+                );
+                None
+            }
+        },
+        Some(FnArg::Typed(_)) | None => Some(()),
+    }
+}
+
+/// ```text
+/// async fn touch(&self)
+/// async fn all(&self) -> Result<impl Stream<Item = Profile>>
+/// ```
+fn output(method: &RawMethod, diag: &mut Diag) -> Option<Type> {
+    let ReturnType::Type(_, ty) = &method.signature.output else {
+        diag.error(
+            &method.signature.ident,
+            "a method of a repository returns a `Result`, because it can be refused",
+            "write `-> clearance::Result<()>`",
+        );
+        return None;
+    };
+    let mut finder = FindImplTrait(None);
+    finder.visit_type(ty);
+    if let Some(found) = finder.0 {
+        diag.error(
+            found,
+            "what leaves a repository has a name",
+            "name the type; a stream of DTOs is `Rows<Profile>`",
+        );
+        return None;
+    }
+    Some((**ty).clone())
+}
+
+struct FindImplTrait(Option<syn::TypeImplTrait>);
+
+impl Visit<'_> for FindImplTrait {
+    fn visit_type_impl_trait(&mut self, found: &syn::TypeImplTrait) {
+        self.0.get_or_insert_with(|| found.clone());
+    }
+}
+
+/// ```text
+/// async fn profile(&self) -> ..
+/// #[authenticated(access)] #[public(access, reason = "..")] async fn profile(&self) -> ..
+/// ```
+fn one_policy(method: &mut RawMethod, diag: &mut Diag) -> Option<RawPolicy> {
+    let mut policies = std::mem::take(&mut method.policies).into_iter();
+    let first = policies.next();
+    if first.is_none() {
+        diag.error(
+            &method.signature.ident,
+            format!(
+                "the method `{}` does not say who may call it",
+                method.signature.ident
+            ),
+            "add `#[authenticated(access)]`, `#[authorize(access, if ..)]` or `#[public(access, reason = \"..\")]`; move constructors and helpers to an impl block without `#[repository]`",
+        );
+    }
+    let mut single = true;
+    for second in policies {
+        diag.error(
+            &second.attribute,
+            "a method has one policy",
+            "keep one of the attributes; `#[authorize(access, if ..)]` joins conditions by `&&`",
+        );
+        single = false;
+    }
+    first.filter(|_| single)
+}
+
+/// ```text
+/// #[authorize(access)]
+/// #[public(access)]
+/// #[public(access, reason = "")]
+/// #[public(access: Write, reason = "..")]
+/// #[authenticated(access: Change)]
+/// ```
+fn guard(policy: RawPolicy, diag: &mut Diag) -> Option<(Ident, Guard)> {
+    let form = policy.kind.form();
+    // Without the binding the attribute could not be read, which was reported.
+    let binding = policy.binding?;
+    let action = action(policy.kind, policy.action.as_ref(), diag)?;
+    let guard = match policy.kind {
+        PolicyKind::Authenticated => Guard::Authenticated(action),
+        PolicyKind::Authorize => match policy.condition {
+            Some(condition) => Guard::Authorize(action, condition),
+            None => {
+                diag.error(
+                    &policy.attribute,
+                    "`#[authorize(..)]` needs a condition",
+                    format!(
+                        "the correct form is `{form}`; if signing in is enough, write `#[authenticated(access)]`"
+                    ),
+                );
+                return None;
+            }
+        },
+        PolicyKind::Public => match policy.reason {
+            Some(reason) if reason.value().trim().is_empty() => {
+                diag.error(
+                    reason,
+                    "the reason is empty",
+                    "say why the method may be called without signing in",
+                );
+                return None;
+            }
+            Some(reason) => Guard::Public(reason),
+            None => {
+                diag.error(
+                    &policy.attribute,
+                    "`#[public(..)]` needs a reason",
+                    format!("the correct form is `{form}`"),
+                );
+                return None;
+            }
+        },
+    };
+    Some((binding, guard))
+}
+
+fn action(kind: PolicyKind, stated: Option<&Ident>, diag: &mut Diag) -> Option<Action> {
+    match stated {
+        None => Some(Action::Read),
+        Some(word) if kind == PolicyKind::Public => {
+            diag.error(
+                word,
+                "a public method only reads, so it states no action",
+                "write `#[public(access, reason = \"..\")]`; a method that writes needs a viewer",
+            );
+            None
+        }
+        Some(word) if word == "Read" => Some(Action::Read),
+        Some(word) if word == "Write" => Some(Action::Write),
+        Some(word) => {
+            diag.error(
+                word,
+                format!("unknown action `{word}`"),
+                "the actions are `Read` and `Write`",
+            );
+            None
+        }
+    }
+}
+
+/// `#[authorize(access, if row.owner == viewer.id)]`
+fn condition_without_row(method: &RawMethod, guard: &Guard, diag: &mut Diag) {
+    let Guard::Authorize(_, condition) = guard else {
+        return;
+    };
+    let is_argument = method
+        .signature
+        .inputs
+        .iter()
+        .any(|input| tokens::mentions(input.to_token_stream(), "row"));
+    if !is_argument && let Some(row) = tokens::find(condition.expr.to_token_stream(), "row") {
+        diag.error(
+            row,
+            "there is no row yet when a method is called",
+            "state what depends on the row at its entity, with `#[entity(read_if(..))]` or `update_if`",
+        );
+    }
+}

@@ -1,0 +1,69 @@
+//! Collects what is wrong, so that the user sees all of it at once.
+
+use std::fmt::Display;
+
+use proc_macro2::TokenStream;
+use quote::ToTokens;
+
+/// The errors found so far. It must be read with [`Diag::finish`]: one that is dropped unread
+/// would let code with errors through.
+#[derive(Debug, Default)]
+pub(crate) struct Diag {
+    errors: Vec<syn::Error>,
+    read: bool,
+}
+
+impl Diag {
+    /// Reports `message` at `tokens`, with the corrected form or another way out as `help`.
+    pub(crate) fn error(
+        &mut self,
+        tokens: impl ToTokens,
+        message: impl Display,
+        help: impl Display,
+    ) {
+        self.push(error(tokens, message, help));
+    }
+
+    /// Reports an error of the parser.
+    pub(crate) fn push(&mut self, error: syn::Error) {
+        self.errors.push(error);
+    }
+
+    /// Whether nothing is wrong so far.
+    pub(crate) const fn is_clean(&self) -> bool {
+        self.errors.is_empty()
+    }
+
+    /// The errors as code that does not compile; nothing when there are none.
+    pub(crate) fn finish(mut self) -> TokenStream {
+        self.read = true;
+        self.errors
+            .iter()
+            .map(syn::Error::to_compile_error)
+            .collect()
+    }
+}
+
+impl Drop for Diag {
+    fn drop(&mut self) {
+        debug_assert!(
+            self.read || std::thread::panicking(),
+            "errors were collected and never shown"
+        );
+    }
+}
+
+/// One error with its way out.
+pub(crate) fn error(
+    tokens: impl ToTokens,
+    message: impl Display,
+    help: impl Display,
+) -> syn::Error {
+    syn::Error::new_spanned(tokens, format!("{message}\nhelp: {help}"))
+}
+
+/// `a`, `b` and `c`, each in backticks.
+pub(crate) fn list(words: &[&str]) -> String {
+    let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
+    quoted.join(", ")
+}

@@ -1,0 +1,289 @@
+//! The code of `#[derive(Dto)]`.
+
+use proc_macro2::{Ident, TokenStream};
+use quote::{quote, quote_spanned};
+
+use super::rule::{self, Types};
+use super::{constant, refusal, serialize};
+use crate::attribute::Library;
+use crate::check::dto::{Dto, Field, Mask, Output};
+use crate::rule::Rule;
+use crate::syntax::dto::{RawDto, RawField};
+use crate::syntax::plain_name;
+
+/// ```text
+/// impl ::clearance::Dto for Profile { .. }
+/// impl ::clearance::Release for Profile {}
+/// impl Profile { pub const PHONE: ::clearance::Token<Profile> = ..; }
+/// impl Serialize for Profile { .. }
+/// ```
+pub(crate) fn emit(raw: &RawDto, dto: &Dto) -> TokenStream {
+    let RawDto { ident, library, .. } = raw;
+    let entity = &dto.entity;
+    let types = types(raw, entity);
+    let name = plain_name(ident);
+    let fields: Vec<(usize, &RawField, &Field)> = raw
+        .fields
+        .iter()
+        .zip(&dto.fields)
+        .enumerate()
+        .map(|(index, (raw, field))| (index, raw, field))
+        .collect();
+    let specs = fields.iter().map(|(_, raw, field)| {
+        let rules = field.rules.iter().map(|rule| rule::value(rule, &types));
+        let output = output(&field.output, library);
+        spec(raw, &field.json, quote!(#(#rules),*), &output, library)
+    });
+    let checks = rule::check(dto.fields.iter().flat_map(|field| &field.rules), &types);
+    let from_cells = fields.iter().map(|(index, raw, field)| {
+        let column = constant(&raw.ident);
+        let source = quote_spanned!(raw.ident.span()=> <#entity>::#column);
+        let name = &raw.ident;
+        let call = call(
+            raw,
+            &field.output,
+            Side::Cells,
+            &quote!(#index, #source),
+            library,
+        );
+        quote!(#name: #call)
+    });
+    let from_row = fields.iter().map(|(index, raw, field)| {
+        let name = &raw.ident;
+        let source = quote_spanned!(name.span()=> __row.#name);
+        let arguments = match field.output {
+            Output::Shown => quote!(#source),
+            Output::Omit
+            | Output::Null
+            | Output::Error
+            | Output::Mask(_)
+            | Output::MaskInProcess(_) => quote!(#index, #source),
+        };
+        let call = call(raw, &field.output, Side::Row, &arguments, library);
+        quote!(#name: #call)
+    });
+    let tokens = constants(raw, |index| {
+        dto.fields.get(index).is_some_and(|field| {
+            let masked = matches!(field.output, Output::Mask(_) | Output::MaskInProcess(_));
+            !masked && !field.rules.iter().any(Rule::is_opaque)
+        })
+    });
+    let serialize = serialize::emit(raw, dto);
+    let release = release(raw);
+    quote! {
+        #[automatically_derived]
+        impl #library::Dto for #ident {
+            type Entity = #entity;
+
+            fn __shape() -> &'static #library::__private::Shape<#entity> {
+                static __SHAPE: ::std::sync::LazyLock<
+                    #library::__private::Shape<#entity>,
+                > = ::std::sync::LazyLock::new(|| {
+                    #library::__private::Shape::__new(#name, ::std::vec![#(#specs),*])
+                });
+                #checks
+                &__SHAPE
+            }
+
+            fn __from_cells(
+                __cells: &mut #library::__private::Cells<'_>,
+            ) -> #library::Result<Self> {
+                ::core::result::Result::Ok(Self { #(#from_cells),* })
+            }
+
+            fn __from_row(
+                __row: #entity,
+                __visible: #library::__private::Visibility,
+            ) -> #library::Result<Self> {
+                ::core::result::Result::Ok(Self { #(#from_row),* })
+            }
+        }
+
+        #release
+        #tokens
+        #serialize
+    }
+}
+
+/// After an error: every field has a rule that allows nothing, and nothing is written as JSON.
+pub(crate) fn emit_nothing(raw: &RawDto) -> TokenStream {
+    let RawDto { ident, library, .. } = raw;
+    let release = release(raw);
+    let serialize = serialize::emit_nothing(raw);
+    let Some(entity) = &raw.entity else {
+        return quote!(#release #serialize);
+    };
+    let types = types(raw, entity);
+    let name = plain_name(ident);
+    let nothing = rule::nothing(&types);
+    let output = output(&Output::Error, library);
+    let specs = raw.fields.iter().map(|field| {
+        let json = plain_name(&field.ident);
+        spec(field, &json, nothing.clone(), &output, library)
+    });
+    let tokens = constants(raw, |_| true);
+    let refusal = refusal();
+    quote! {
+        #[automatically_derived]
+        impl #library::Dto for #ident {
+            type Entity = #entity;
+
+            fn __shape() -> &'static #library::__private::Shape<#entity> {
+                static __SHAPE: ::std::sync::LazyLock<
+                    #library::__private::Shape<#entity>,
+                > = ::std::sync::LazyLock::new(|| {
+                    #library::__private::Shape::__new(#name, ::std::vec![#(#specs),*])
+                });
+                &__SHAPE
+            }
+
+            fn __from_cells(
+                _: &mut #library::__private::Cells<'_>,
+            ) -> #library::Result<Self> {
+                #refusal
+            }
+
+            fn __from_row(
+                _: #entity,
+                _: #library::__private::Visibility,
+            ) -> #library::Result<Self> {
+                #refusal
+            }
+        }
+
+        #release
+        #tokens
+        #serialize
+    }
+}
+
+fn types(raw: &RawDto, entity: &syn::Path) -> Types {
+    let library = &raw.library;
+    Types {
+        library: library.clone(),
+        viewer: quote!(<#entity as #library::Entity>::Viewer),
+        row: quote!(#entity),
+    }
+}
+
+fn spec(
+    raw: &RawField,
+    json: &str,
+    rules: TokenStream,
+    output: &TokenStream,
+    library: &Library,
+) -> TokenStream {
+    let name = plain_name(&raw.ident);
+    quote! {
+        #library::__private::FieldSpec::__new(#name, #json, ::std::vec![#rules], #output)
+    }
+}
+
+fn output(output: &Output, library: &Library) -> TokenStream {
+    let path = quote!(#library::__private::Output);
+    match output {
+        Output::Shown => quote!(#path::Shown),
+        Output::Omit => quote!(#path::Omit),
+        Output::Null => quote!(#path::Null),
+        Output::Error => quote!(#path::Error),
+        Output::Mask(mask) => {
+            let mask = self::mask(*mask, library);
+            quote!(#path::Mask(#mask))
+        }
+        Output::MaskInProcess(_) => quote!(#path::MaskInProcess),
+    }
+}
+
+fn mask(mask: Mask, library: &Library) -> TokenStream {
+    let name = match mask {
+        Mask::Last4 => quote!(Last4),
+        Mask::Domain => quote!(Domain),
+        Mask::Initial => quote!(Initial),
+    };
+    quote!(#library::__private::Mask::#name)
+}
+
+/// Where a value comes from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Side {
+    /// The cells that a query gave.
+    Cells,
+    /// An entity that is at hand.
+    Row,
+}
+
+/// ```text
+/// __cells.hideable(2, <User>::PHONE)?
+/// __visible.hideable(2, __row.phone)
+/// ```
+///
+/// It is blamed on the field's type, because that is what is wrong when the two do not fit.
+fn call(
+    raw: &RawField,
+    output: &Output,
+    side: Side,
+    arguments: &TokenStream,
+    library: &Library,
+) -> TokenStream {
+    let receiver = match side {
+        Side::Cells => quote!(__cells),
+        Side::Row => quote!(__visible),
+    };
+    let span = type_span(raw);
+    let method = |name: &str| Ident::new(name, span);
+    let (method, extra, fallible) = match output {
+        Output::Shown => (method("shown"), None, false),
+        Output::Omit | Output::Null => (method("hideable"), None, false),
+        Output::Error => (method("or_error"), None, true),
+        Output::Mask(given) => {
+            let mask = (side == Side::Row).then(|| {
+                let mask = mask(*given, library);
+                quote!(, #mask)
+            });
+            (method("masked"), mask, false)
+        }
+        Output::MaskInProcess(path) => (method("masked_in_process"), Some(quote!(, #path)), false),
+    };
+    let question = (fallible || side == Side::Cells).then(|| quote!(?));
+    quote_spanned!(span=> #receiver.#method(#arguments #extra)#question)
+}
+
+fn type_span(raw: &RawField) -> proc_macro2::Span {
+    let ty = &raw.ty;
+    crate::tokens::first_span(&quote!(#ty))
+}
+
+/// The names of the fields for filters and orders, each with the visibility of its field.
+fn constants(raw: &RawDto, usable: impl Fn(usize) -> bool) -> TokenStream {
+    let RawDto { ident, library, .. } = raw;
+    let constants = raw
+        .fields
+        .iter()
+        .enumerate()
+        .filter(|(index, _)| usable(*index))
+        .map(|(index, field)| {
+            let name = plain_name(&field.ident);
+            let constant = constant(&field.ident);
+            let vis = &field.vis;
+            let doc = format!(" The field `{name}`, for filters and orders.");
+            quote! {
+                #[doc = #doc]
+                #vis const #constant: #library::Token<#ident> = #library::Token::__new(#index);
+            }
+        });
+    quote! {
+        #[automatically_derived]
+        #[allow(dead_code, reason = "not every field is filtered or ordered by")]
+        impl #ident {
+            #(#constants)*
+        }
+    }
+}
+
+fn release(raw: &RawDto) -> TokenStream {
+    let RawDto { ident, library, .. } = raw;
+    quote! {
+        #[automatically_derived]
+        impl #library::Release for #ident {}
+    }
+}

@@ -1,0 +1,219 @@
+//! The code of `#[derive(Entity)]`.
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens as _, quote, quote_spanned};
+
+use super::rule::{self, Types};
+use super::{constant, refusal};
+use crate::attribute::Library;
+use crate::check::entity::{Entity, Rows, column_name};
+use crate::syntax::entity::RawEntity;
+use crate::syntax::plain_name;
+
+/// ```text
+/// impl ::clearance::Entity for User { .. }
+/// impl User { pub const SLUG: ::clearance::Column<User, String, Lookup> = ..; }
+/// ```
+pub(crate) fn emit(raw: &RawEntity, entity: &Entity) -> TokenStream {
+    let RawEntity { ident, library, .. } = raw;
+    let viewer = &entity.viewer;
+    let types = Types {
+        library: library.clone(),
+        viewer: viewer.to_token_stream(),
+        row: ident.to_token_stream(),
+    };
+    let name = plain_name(ident);
+    let table = &entity.table;
+    let key = entity.key;
+    let key_type = raw.fields.get(key).map(|field| &field.ty);
+    let specs = raw.fields.iter().map(|field| column_spec(field, library));
+    let all = [&entity.read, &entity.create, &entity.update, &entity.delete];
+    let checks = rule::check(
+        all.into_iter().flat_map(|rows| match rows {
+            Rows::Rules(rules) => rules.as_slice(),
+            Rows::Denied | Rows::Open(_) => &[],
+        }),
+        &types,
+    );
+    let [read, create, update, delete] = all.map(|rows| operation(rows, &types));
+    let cells = raw.fields.iter().enumerate().map(|(index, field)| {
+        let name = &field.ident;
+        let place = quote_spanned!(field.ident.span()=> &self.#name);
+        quote!(#index => #library::__private::cell(#place))
+    });
+    let columns = raw.fields.iter().enumerate().map(|(index, field)| {
+        let name = &field.ident;
+        quote!(#name: cells.column(#index)?)
+    });
+    let constants = constants(raw);
+    quote! {
+        #[automatically_derived]
+        impl #library::Entity for #ident {
+            type Viewer = #viewer;
+            type Key = #key_type;
+
+            fn __table() -> &'static #library::entity::Table<Self> {
+                static __TABLE: ::std::sync::LazyLock<#library::entity::Table<#ident>> =
+                    ::std::sync::LazyLock::new(|| {
+                        #library::entity::Table::__new(
+                            #name,
+                            #table,
+                            ::std::vec![#(#specs),*],
+                            #key,
+                            #library::entity::RowRules {
+                                read: #read,
+                                create: #create,
+                                update: #update,
+                                delete: #delete,
+                            },
+                        )
+                    });
+                #checks
+                &__TABLE
+            }
+
+            fn __cell(&self, column: ::core::primitive::usize) -> #library::policy::Cell<'_> {
+                match column {
+                    #(#cells,)*
+                    _ => #library::policy::Cell::Null,
+                }
+            }
+
+            fn __from_cells(
+                cells: &mut #library::__private::Cells<'_>,
+            ) -> #library::Result<Self> {
+                ::core::result::Result::Ok(Self { #(#columns),* })
+            }
+        }
+
+        #constants
+    }
+}
+
+/// After an error: a table without columns, on which every operation is denied.
+pub(crate) fn emit_nothing(raw: &RawEntity) -> TokenStream {
+    let RawEntity { ident, library, .. } = raw;
+    let name = plain_name(ident);
+    let key_type = raw
+        .fields
+        .iter()
+        .find(|field| field.key.is_some())
+        .map_or_else(
+            || quote!(::core::primitive::i64),
+            |field| field.ty.to_token_stream(),
+        );
+    let (nobody, viewer) = match &raw.viewer {
+        Some(viewer) => (None, viewer.to_token_stream()),
+        None => (
+            Some(quote! {
+                pub enum __Nobody {}
+
+                impl #library::Viewer for __Nobody {
+                    fn subject(&self) -> #library::Subject {
+                        match *self {}
+                    }
+                }
+            }),
+            quote!(__Nobody),
+        ),
+    };
+    let refusal = refusal();
+    let constants = constants(raw);
+    quote! {
+        const _: () = {
+            #nobody
+
+            #[automatically_derived]
+            impl #library::Entity for #ident {
+                type Viewer = #viewer;
+                type Key = #key_type;
+
+                fn __table() -> &'static #library::entity::Table<Self> {
+                    static __TABLE: ::std::sync::LazyLock<#library::entity::Table<#ident>> =
+                        ::std::sync::LazyLock::new(|| {
+                            #library::entity::Table::__new(
+                                #name,
+                                #name,
+                                ::std::vec![],
+                                0,
+                                #library::entity::RowRules {
+                                    read: #library::entity::Operation::Denied,
+                                    create: #library::entity::Operation::Denied,
+                                    update: #library::entity::Operation::Denied,
+                                    delete: #library::entity::Operation::Denied,
+                                },
+                            )
+                        });
+                    &__TABLE
+                }
+
+                fn __cell(&self, _: ::core::primitive::usize) -> #library::policy::Cell<'_> {
+                    #library::policy::Cell::Null
+                }
+
+                fn __from_cells(
+                    _: &mut #library::__private::Cells<'_>,
+                ) -> #library::Result<Self> {
+                    #refusal
+                }
+            }
+        };
+
+        #constants
+    }
+}
+
+fn column_spec(field: &crate::syntax::entity::RawColumn, library: &Library) -> TokenStream {
+    let name = plain_name(&field.ident);
+    let column = column_name(field);
+    let ty = &field.ty;
+    let lookup = field.lookup.is_some() || field.key.is_some();
+    quote!(#library::entity::ColumnSpec::__new::<#ty>(#name, #column, #lookup))
+}
+
+fn operation(rows: &Rows, types: &Types) -> TokenStream {
+    let library = &types.library;
+    match rows {
+        Rows::Denied => quote!(#library::entity::Operation::Denied),
+        Rows::Open(reason) => quote!(#library::entity::Operation::Open { reason: #reason }),
+        Rows::Rules(rules) => {
+            let rules = rules.iter().map(|rule| rule::value(rule, types));
+            quote!(#library::entity::Operation::Rules(::std::vec![#(#rules),*]))
+        }
+    }
+}
+
+/// The names of the columns, each with the visibility of the struct.
+fn constants(raw: &RawEntity) -> TokenStream {
+    let RawEntity {
+        ident,
+        library,
+        vis,
+        ..
+    } = raw;
+    let constants = raw.fields.iter().map(|field| {
+        let name = plain_name(&field.ident);
+        let constant = constant(&field.ident);
+        let ty = &field.ty;
+        let usage = if field.key.is_some() {
+            quote!(Key)
+        } else if field.lookup.is_some() {
+            quote!(Lookup)
+        } else {
+            quote!(Plain)
+        };
+        let doc = format!(" The column of `{name}`.");
+        quote! {
+            #[doc = #doc]
+            #vis const #constant: #library::Column<#ident, #ty, #library::entity::#usage> =
+                #library::Column::__new(#name);
+        }
+    });
+    quote! {
+        #[automatically_derived]
+        #[allow(dead_code, reason = "not every column is looked up or written")]
+        impl #ident {
+            #(#constants)*
+        }
+    }
+}

@@ -1,0 +1,360 @@
+//! The code of `#[repository]`.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens as _, format_ident, quote, quote_spanned};
+use syn::visit_mut::VisitMut;
+use syn::{Attribute, FnArg, GenericParam, Pat, PatIdent, ReceiverKind, Signature, Type};
+
+use super::refusal;
+use crate::attribute::Library;
+use crate::check::repository::{Action, Guard, Method};
+use crate::syntax::repository::{Condition, RawItem, RawMethod, RawRepository};
+use crate::tokens;
+
+/// The user's impl block with its guards, and beside it `with(context)` and the list of methods.
+pub(crate) fn emit(raw: &RawRepository, methods: &[Option<Method>]) -> TokenStream {
+    let mut checked = methods.iter();
+    let mut written: Vec<(&RawMethod, Option<&Method>)> = Vec::new();
+    let items: Vec<TokenStream> = raw
+        .items
+        .iter()
+        .map(|item| match item {
+            RawItem::Other(tokens) => tokens.clone(),
+            RawItem::Method(method) => {
+                let checked = checked.next().and_then(Option::as_ref);
+                written.push((method, checked));
+                guarded(raw, method, checked)
+            }
+        })
+        .collect();
+    let head = &raw.head;
+    let attributes = &head.attrs;
+    let unsafety = &head.unsafety;
+    let (parameters, _, clause) = head.generics.split_for_impl();
+    let of_trait = head
+        .trait_
+        .as_ref()
+        .map(|(path, for_token)| quote!(#path #for_token));
+    let self_ty = &head.self_ty;
+    let block = quote! {
+        #(#attributes)*
+        #unsafety impl #parameters #of_trait #self_ty #clause {
+            #(#items)*
+        }
+    };
+    if head.trait_.is_some() {
+        return block;
+    }
+    let with = with(raw, &written);
+    let registered = registered(raw, &written);
+    quote!(#block #with #registered)
+}
+
+/// ```text
+/// pub async fn rename(&self, id: Uuid) -> Result<Profile> {
+///     ::clearance::__private::returned::<Result<Profile>>();
+///     let access = ::clearance::Access::<::clearance::Write<Member>>::authenticated().await?;
+///     { .. }
+/// }
+/// ```
+fn guarded(raw: &RawRepository, method: &RawMethod, checked: Option<&Method>) -> TokenStream {
+    let RawMethod {
+        attributes,
+        vis,
+        signature,
+        body,
+        ..
+    } = method;
+    let Some(checked) = checked else {
+        let refusal = refusal();
+        return quote! {
+            #(#attributes)*
+            #[allow(unused, reason = "the method has an error")]
+            #vis #signature { #refusal }
+        };
+    };
+    let library = &raw.library;
+    let binding = &checked.binding;
+    let output = &checked.output;
+    let span = tokens::first_span(&output.to_token_stream());
+    let returned = quote_spanned!(span=> #library::__private::returned::<#output>(););
+    let viewer = raw.viewer.as_ref();
+    let guard = match &checked.guard {
+        Guard::Authenticated(action) => {
+            let action = action_type(*action, viewer, library);
+            quote!(let #binding = #library::Access::<#action>::authenticated().await?;)
+        }
+        Guard::Authorize(action, condition) => {
+            let action = action_type(*action, viewer, library);
+            let allowed = allowed(condition);
+            quote! {
+                let __access = #library::Access::<#action>::authenticated().await?;
+                let __allowed: ::core::primitive::bool = #allowed;
+                let #binding = __access.__authorized(__allowed)?;
+            }
+        }
+        Guard::Public(reason) => quote! {
+            let #binding = #library::Access::<#library::Public>::public(#reason)?;
+        },
+    };
+    quote! {
+        #(#attributes)*
+        #vis #signature {
+            #returned
+            #guard
+            #body
+        }
+    }
+}
+
+fn action_type(action: Action, viewer: Option<&Type>, library: &Library) -> TokenStream {
+    match action {
+        Action::Read => quote!(#library::Read<#viewer>),
+        Action::Write => quote!(#library::Write<#viewer>),
+    }
+}
+
+/// The condition with the two names that it may use, where it uses them.
+fn allowed(condition: &Condition) -> TokenStream {
+    let expr = &condition.expr;
+    let tokens = expr.to_token_stream();
+    let viewer = tokens::find(tokens.clone(), "viewer")
+        .map(|viewer| quote!(let #viewer = __access.viewer();));
+    let context =
+        tokens::find(tokens, "context").map(|context| quote!(let #context = __access.context();));
+    quote!({ #viewer #context #expr })
+}
+
+/// `with(context)`: the same methods, inside a request context that is at hand.
+///
+/// ```text
+/// impl Users {
+///     pub fn with<'__a>(&'__a self, context: &'__a RequestContext) -> __UsersIn<'__a> { .. }
+/// }
+/// impl __UsersIn<'_> {
+///     pub async fn profile(&self, __0: &str) -> Result<Profile> {
+///         self.context.scope(self.repository.profile(__0)).await
+///     }
+/// }
+/// ```
+fn with(raw: &RawRepository, methods: &[(&RawMethod, Option<&Method>)]) -> TokenStream {
+    let library = &raw.library;
+    let self_ty = &*raw.head.self_ty;
+    let Some(name) = type_name(self_ty) else {
+        return TokenStream::new();
+    };
+    let scoped = format_ident!("__{name}In", span = Span::call_site());
+    let (parameters, _, clause) = raw.head.generics.split_for_impl();
+    let mut generics = raw.head.generics.clone();
+    generics
+        .params
+        .insert(0, GenericParam::Lifetime(syn::parse_quote!('__a)));
+    let (scoped_parameters, scoped_arguments, _) = generics.split_for_impl();
+    let forwards = methods
+        .iter()
+        .filter(|(method, _)| is_forwarded(method))
+        .map(|(method, checked)| forward(method, checked.is_some(), self_ty));
+    quote! {
+        #[automatically_derived]
+        impl #parameters #self_ty #clause {
+            /// The same methods on behalf of whoever made the request of `context`.
+            #[must_use]
+            #[allow(dead_code, reason = "most calls stand inside a request")]
+            pub fn with<'__a>(
+                &'__a self,
+                context: &'__a #library::RequestContext,
+            ) -> #scoped #scoped_arguments {
+                #scoped { repository: self, context }
+            }
+        }
+
+        #[doc(hidden)]
+        #[allow(missing_debug_implementations, reason = "it only stands in a chain of calls")]
+        pub struct #scoped #scoped_parameters #clause {
+            repository: &'__a #self_ty,
+            context: &'__a #library::RequestContext,
+        }
+
+        #[automatically_derived]
+        #[allow(dead_code, missing_docs, clippy::all, clippy::pedantic, reason = "copies of the methods above")]
+        impl #scoped_parameters #scoped #scoped_arguments #clause {
+            #(#forwards)*
+        }
+    }
+}
+
+/// Private methods are not called from outside, and a call from outside begins with `&self`.
+fn is_forwarded(method: &RawMethod) -> bool {
+    let shared = method
+        .signature
+        .receiver()
+        .is_some_and(|receiver| matches!(&receiver.kind, ReceiverKind::Reference(_, _, None)));
+    let private = matches!(method.vis, syn::Visibility::Inherited);
+    shared && !private && method.signature.asyncness.is_some()
+}
+
+fn forward(method: &RawMethod, valid: bool, self_ty: &Type) -> TokenStream {
+    let attributes = method
+        .attributes
+        .iter()
+        .filter(|attribute| is_copied(attribute));
+    let vis = &method.vis;
+    let name = &method.signature.ident;
+    let mut signature = method.signature.clone();
+    NameSelf(self_ty).visit_signature_mut(&mut signature);
+    let arguments = rename_arguments(&mut signature);
+    let generics: Vec<&Ident> = method
+        .signature
+        .generics
+        .params
+        .iter()
+        .filter_map(|parameter| match parameter {
+            GenericParam::Type(parameter) => Some(&parameter.ident),
+            GenericParam::Const(parameter) => Some(&parameter.ident),
+            GenericParam::Lifetime(_) => None,
+        })
+        .collect();
+    // Where an argument is an `impl Trait`, the others cannot be stated and are inferred.
+    let explicit = !generics.is_empty() && !has_impl_argument(&method.signature);
+    let turbofish = explicit.then(|| quote!(::<#(#generics),*>));
+    let body = if valid {
+        quote!(self.context.scope(self.repository.#name #turbofish(#(#arguments),*)).await)
+    } else {
+        refusal()
+    };
+    quote! {
+        #(#attributes)*
+        #vis #signature { #body }
+    }
+}
+
+fn is_copied(attribute: &Attribute) -> bool {
+    ["cfg", "deprecated", "must_use"]
+        .iter()
+        .any(|name| attribute.path().is_ident(name))
+}
+
+/// Names every argument by its position, because a pattern cannot be passed on.
+fn rename_arguments(signature: &mut Signature) -> Vec<Ident> {
+    let mut names = Vec::new();
+    for (index, input) in signature.inputs.iter_mut().enumerate() {
+        if let FnArg::Typed(argument) = input {
+            let name = format_ident!("__{index}");
+            *argument.pat = Pat::Ident(PatIdent {
+                attrs: Vec::new(),
+                by_ref: None,
+                mutability: None,
+                ident: name.clone(),
+                subpat: None,
+            });
+            argument.attrs.clear();
+            names.push(name);
+        }
+    }
+    names
+}
+
+fn has_impl_argument(signature: &Signature) -> bool {
+    struct Finder(bool);
+
+    impl syn::visit::Visit<'_> for Finder {
+        fn visit_type_impl_trait(&mut self, _: &syn::TypeImplTrait) {
+            self.0 = true;
+        }
+    }
+
+    let mut finder = Finder(false);
+    for input in &signature.inputs {
+        syn::visit::Visit::visit_fn_arg(&mut finder, input);
+    }
+    finder.0
+}
+
+/// Writes out `Self`, which is another type in the copies.
+struct NameSelf<'t>(&'t Type);
+
+impl VisitMut for NameSelf<'_> {
+    fn visit_receiver_mut(&mut self, _: &mut syn::Receiver) {}
+
+    fn visit_type_mut(&mut self, ty: &mut Type) {
+        if let Type::Path(path) = ty
+            && path.qself.is_none()
+        {
+            if path.path.is_ident("Self") {
+                *ty = self.0.clone();
+                return;
+            }
+            let first_is_self = path
+                .path
+                .segments
+                .first()
+                .is_some_and(|segment| segment.ident == "Self");
+            if first_is_self {
+                let own = self.0;
+                let rest = path.path.segments.iter().skip(1);
+                *ty = syn::parse_quote!(<#own>::#(#rest)::*);
+                return;
+            }
+        }
+        syn::visit_mut::visit_type_mut(self, ty);
+    }
+}
+
+/// ```text
+/// impl ::clearance::__private::Repository for Users {
+///     fn __repository() -> RepositoryInfo { .. }
+/// }
+/// ```
+fn registered(raw: &RawRepository, methods: &[(&RawMethod, Option<&Method>)]) -> TokenStream {
+    let library = &raw.library;
+    let self_ty = &*raw.head.self_ty;
+    let name = tokens::text(self_ty.to_token_stream());
+    let (parameters, _, clause) = raw.head.generics.split_for_impl();
+    let infos = methods.iter().filter_map(|(method, checked)| {
+        let checked = (*checked)?;
+        let ident = &method.signature.ident;
+        let name = crate::syntax::plain_name(ident);
+        let (guard, action) = match &checked.guard {
+            Guard::Authenticated(action) => (quote!(#library::Guard::Authenticated), *action),
+            Guard::Authorize(action, condition) => {
+                let text = &condition.text;
+                (quote!(#library::Guard::Authorize(#text)), *action)
+            }
+            Guard::Public(reason) => (quote!(#library::Guard::Public(#reason)), Action::Read),
+        };
+        let action = match action {
+            Action::Read => quote!(#library::Action::Read),
+            Action::Write => quote!(#library::Action::Write),
+        };
+        let file = quote_spanned!(ident.span()=> ::core::file!());
+        let line = quote_spanned!(ident.span()=> ::core::line!());
+        let conditions = method
+            .attributes
+            .iter()
+            .filter(|attribute| attribute.path().is_ident("cfg"));
+        Some(quote! {
+            #(#conditions)*
+            __methods.push(#library::MethodInfo::__new(#name, #guard, #action, #file, #line));
+        })
+    });
+    quote! {
+        #[automatically_derived]
+        impl #parameters #library::__private::Repository for #self_ty #clause {
+            fn __repository() -> #library::RepositoryInfo {
+                #[allow(unused_mut, reason = "a repository may have no methods")]
+                let mut __methods = ::std::vec::Vec::new();
+                #(#infos)*
+                #library::RepositoryInfo::__new(#name, __methods)
+            }
+        }
+    }
+}
+
+/// The last name in the path of a type.
+fn type_name(ty: &Type) -> Option<&Ident> {
+    match ty {
+        Type::Path(path) => path.path.segments.last().map(|segment| &segment.ident),
+        Type::Group(group) => type_name(&group.elem),
+        _ => None,
+    }
+}

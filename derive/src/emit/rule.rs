@@ -1,0 +1,331 @@
+//! A rule as the library's data, and as Rust that the compiler checks at the user's tokens.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens as _, quote, quote_spanned};
+
+use crate::attribute::Library;
+use crate::rule::{Body, Comparison, Inline, Input, InputKind, Node, Operand, Rule};
+
+/// The types that a rule speaks of, as tokens.
+pub(super) struct Types {
+    pub(super) library: Library,
+    pub(super) viewer: TokenStream,
+    pub(super) row: TokenStream,
+}
+
+/// An expression of the library's `Rule`.
+///
+/// ```text
+/// ::clearance::policy::Rule::<Member, User>::__new(source, expr, inputs, opaque)
+/// can_see_phone()
+/// ```
+pub(super) fn value(rule: &Rule, types: &Types) -> TokenStream {
+    let Types {
+        library,
+        viewer,
+        row,
+    } = types;
+    let value = match &rule.body {
+        Body::Named(path) => {
+            // The type stands beside the call, so that a rule of another viewer or entity is
+            // refused where its name stands.
+            let span = path
+                .segments
+                .first()
+                .map_or_else(Span::call_site, |segment| segment.ident.span());
+            quote_spanned! {span=> {
+                let __rule: #library::policy::Rule<#viewer, #row> = #path();
+                __rule
+            }}
+        }
+        Body::Inline(inline) => {
+            let source = source(rule, library);
+            let expr = node(&inline.node, library);
+            let inputs = inline.inputs.iter().map(|given| input(given, types));
+            let opaque = inline.opaque.iter().map(|path| {
+                quote! {{
+                    let __opaque: fn(&#viewer, &#row, &#library::policy::Context) -> bool = #path;
+                    __opaque
+                }}
+            });
+            quote! {
+                #library::policy::Rule::<#viewer, #row>::__new(
+                    #source,
+                    #expr,
+                    ::std::vec![#(#inputs),*],
+                    ::std::vec![#(#opaque),*],
+                )
+            }
+        }
+    };
+    if rule.negated {
+        quote!(#library::policy::Rule::__negated(#value))
+    } else {
+        value
+    }
+}
+
+/// A rule that allows nothing, for what has an error.
+pub(super) fn nothing(types: &Types) -> TokenStream {
+    let Types {
+        library,
+        viewer,
+        row,
+    } = types;
+    quote! {
+        #library::policy::Rule::<#viewer, #row>::__new(
+            #library::policy::Source::__new("", "", 0),
+            #library::policy::Expr::Any(::std::vec![]),
+            ::std::vec![],
+            ::std::vec![],
+        )
+    }
+}
+
+/// Where the rule stands. The macros for file and line carry the user's span, so that they give
+/// the rule's own line and not that of the derive.
+fn source(rule: &Rule, library: &Library) -> TokenStream {
+    let text = &rule.text;
+    let file = quote_spanned!(rule.span=> ::core::file!());
+    let line = quote_spanned!(rule.span=> ::core::line!());
+    quote!(#library::policy::Source::__new(#text, #file, #line))
+}
+
+fn node(node: &Node, library: &Library) -> TokenStream {
+    let expr = quote!(#library::policy::Expr);
+    match node {
+        Node::Free(index) => quote!(#expr::Free(#index)),
+        Node::Flag(field) => {
+            let field = name(field);
+            quote!(#expr::Flag(#field))
+        }
+        Node::Compare {
+            comparison,
+            left,
+            right,
+        } => {
+            let op = match comparison {
+                Comparison::Same | Comparison::Eq => quote!(Eq),
+                Comparison::Ne => quote!(Ne),
+                Comparison::Lt => quote!(Lt),
+                Comparison::Le => quote!(Le),
+                Comparison::Gt => quote!(Gt),
+                Comparison::Ge => quote!(Ge),
+            };
+            let left = operand(left, library);
+            let right = operand(right, library);
+            quote! {
+                #expr::Compare { op: #library::policy::Op::#op, left: #left, right: #right }
+            }
+        }
+        Node::IsSome(field) => {
+            let field = name(field);
+            quote!(#expr::IsSome(#field))
+        }
+        Node::IsNone(field) => {
+            let field = name(field);
+            quote!(#expr::IsNone(#field))
+        }
+        Node::Contains { list, field } => {
+            let field = name(field);
+            quote!(#expr::Contains { list: #list, field: #field })
+        }
+        Node::Opaque(index) => quote!(#expr::Opaque(#index)),
+        Node::Not(inner) => {
+            let inner = self::node(inner, library);
+            quote!(#expr::Not(::std::boxed::Box::new(#inner)))
+        }
+        Node::All(nodes) => {
+            let nodes = nodes.iter().map(|inner| self::node(inner, library));
+            quote!(#expr::All(::std::vec![#(#nodes),*]))
+        }
+        Node::Any(nodes) => {
+            let nodes = nodes.iter().map(|inner| self::node(inner, library));
+            quote!(#expr::Any(::std::vec![#(#nodes),*]))
+        }
+    }
+}
+
+fn operand(operand: &Operand, library: &Library) -> TokenStream {
+    match operand {
+        Operand::Field(field) => {
+            let field = name(field);
+            quote!(#library::policy::Operand::Field(#field))
+        }
+        Operand::Input(index) => quote!(#library::policy::Operand::Input(#index)),
+    }
+}
+
+fn name(field: &Ident) -> String {
+    crate::syntax::plain_name(field)
+}
+
+/// ```text
+/// ::clearance::__private::Input::viewer_flag(|viewer: &Member, _: &Context| viewer.admin)
+/// ```
+fn input(input: &Input, types: &Types) -> TokenStream {
+    let Types {
+        library, viewer, ..
+    } = types;
+    let expr = &input.expr;
+    let context = input
+        .context
+        .as_ref()
+        .map_or_else(|| quote!(_), |ident| ident.to_token_stream());
+    let body = match input.kind {
+        InputKind::Flag => quote!(#expr),
+        InputKind::Value => quote!(#library::__private::value(&(#expr))),
+        InputKind::List => quote!(#library::__private::list(&(#expr))),
+    };
+    let (constructor, parameters) = match &input.viewer {
+        Some(ident) => (
+            match input.kind {
+                InputKind::Flag => quote!(viewer_flag),
+                InputKind::Value => quote!(viewer_value),
+                InputKind::List => quote!(viewer_list),
+            },
+            quote!(#ident: &#viewer, #context: &#library::policy::Context),
+        ),
+        None => (
+            match input.kind {
+                InputKind::Flag => quote!(free_flag),
+                InputKind::Value => quote!(free_value),
+                InputKind::List => quote!(free_list),
+            },
+            quote!(#context: &#library::policy::Context),
+        ),
+    };
+    quote!(#library::__private::Input::#constructor(|#parameters| #body))
+}
+
+/// A function that is never called: the compiler checks in it, at the user's tokens, that the
+/// rule compares what can be compared.
+///
+/// ```text
+/// fn __check(viewer: &Member, row: &User, context: &Context) {
+///     ::clearance::__private::check_same(&(viewer.team), &row.team);
+/// }
+/// ```
+pub(super) fn check<'r>(
+    rules: impl Iterator<Item = &'r Rule>,
+    types: &Types,
+) -> Option<TokenStream> {
+    let Types {
+        library,
+        viewer,
+        row,
+    } = types;
+    let functions: Vec<TokenStream> = rules
+        .filter_map(|rule| match &rule.body {
+            Body::Inline(inline) => Some(inline),
+            Body::Named(_) => None,
+        })
+        .map(|inline| {
+            let mut calls = Vec::new();
+            checks(&inline.node, inline, library, &mut calls);
+            (inline, calls)
+        })
+        .filter(|(_, calls)| !calls.is_empty())
+        .map(|(inline, calls)| {
+            let parameter = |found: Option<&Ident>, name: &str| {
+                found.map_or_else(
+                    || Ident::new(name, Span::call_site()),
+                    |ident| ident.clone(),
+                )
+            };
+            let viewer_name = parameter(
+                inline.inputs.iter().find_map(|input| input.viewer.as_ref()),
+                "viewer",
+            );
+            let context_name = parameter(
+                inline
+                    .inputs
+                    .iter()
+                    .find_map(|input| input.context.as_ref()),
+                "context",
+            );
+            quote! {
+                #[allow(unused, clippy::all, clippy::pedantic, reason = "only checked, never run")]
+                fn __check(
+                    #viewer_name: &#viewer,
+                    __row: &#row,
+                    #context_name: &#library::policy::Context,
+                ) {
+                    #(#calls)*
+                }
+            }
+        })
+        .collect();
+    if functions.is_empty() {
+        return None;
+    }
+    Some(quote!(#({ #functions })*))
+}
+
+fn checks(node: &Node, inline: &Inline, library: &Library, calls: &mut Vec<TokenStream>) {
+    match node {
+        Node::Free(_) | Node::Opaque(_) => {}
+        Node::Flag(field) => {
+            let place = place(field);
+            calls.push(quote!(#library::__private::check_flag(#place);));
+        }
+        Node::Compare {
+            comparison,
+            left,
+            right,
+        } => {
+            let function = match comparison {
+                Comparison::Same => quote!(check_same),
+                Comparison::Eq | Comparison::Ne => quote!(check_eq),
+                Comparison::Lt | Comparison::Le | Comparison::Gt | Comparison::Ge => {
+                    quote!(check_order)
+                }
+            };
+            // The column stands first, because the checks read as "this column with that value".
+            let (first, second) = match (left, right) {
+                (Operand::Input(_), Operand::Field(_)) => (right, left),
+                _ => (left, right),
+            };
+            let first = compared(first, inline);
+            let second = compared(second, inline);
+            calls.push(quote!(#library::__private::#function(#first, #second);));
+        }
+        Node::IsSome(field) | Node::IsNone(field) => {
+            let place = place(field);
+            calls.push(quote!(#library::__private::check_option(#place);));
+        }
+        Node::Contains { list, field } => {
+            let list = given(*list, inline);
+            let place = place(field);
+            calls.push(quote!(#library::__private::check_contains(#list, #place);));
+        }
+        Node::Not(inner) => checks(inner, inline, library, calls),
+        Node::All(nodes) | Node::Any(nodes) => {
+            for inner in nodes {
+                checks(inner, inline, library, calls);
+            }
+        }
+    }
+}
+
+fn compared(operand: &Operand, inline: &Inline) -> TokenStream {
+    match operand {
+        Operand::Field(field) => place(field),
+        Operand::Input(index) => given(*index, inline),
+    }
+}
+
+/// `&row.field`, blamed on the field.
+fn place(field: &Ident) -> TokenStream {
+    quote_spanned!(field.span()=> &__row.#field)
+}
+
+/// `&(expr)`, blamed on the expression.
+fn given(index: usize, inline: &Inline) -> TokenStream {
+    let Some(input) = inline.inputs.get(index) else {
+        return TokenStream::new();
+    };
+    let expr = &input.expr;
+    let span = crate::tokens::first_span(&expr.to_token_stream());
+    quote_spanned!(span=> &(#expr))
+}

@@ -1,0 +1,112 @@
+//! `Serialize` for a DTO: a hidden field is left out or null, and never anything else.
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens as _, quote, quote_spanned};
+
+use crate::check::dto::{Dto, Field, Output, is_option};
+use crate::syntax::dto::{RawDto, RawField};
+use crate::syntax::plain_name;
+
+/// ```text
+/// impl Serialize for Profile {
+///     fn serialize<__S: Serializer>(&self, __serializer: __S) -> Result<__S::Ok, __S::Error> {
+///         let mut __state = __serializer.serialize_struct("Profile", 1 + ..)?;
+///         __state.serialize_field("id", &self.id)?;
+///         ..
+///         __state.end()
+///     }
+/// }
+/// ```
+pub(super) fn emit(raw: &RawDto, dto: &Dto) -> TokenStream {
+    let serde = serde(raw);
+    let fields = || raw.fields.iter().zip(&dto.fields);
+    let always = fields().filter(|(_, field)| !is_omitted(field)).count();
+    let sometimes = fields()
+        .filter(|(_, field)| is_omitted(field))
+        .map(|(field, _)| {
+            let visible = visible(field, &quote!(_), raw);
+            let name = &field.ident;
+            quote!(+ ::core::primitive::usize::from(::core::matches!(&self.#name, #visible)))
+        });
+    let length = quote!(#always #(#sometimes)*);
+    let writes = fields().map(|(field, checked)| write(field, checked, &serde, raw));
+    implement(raw, &length, &quote!(#(#writes)*))
+}
+
+/// After an error: an object without keys.
+pub(super) fn emit_nothing(raw: &RawDto) -> TokenStream {
+    implement(raw, &quote!(0), &TokenStream::new())
+}
+
+fn implement(raw: &RawDto, length: &TokenStream, writes: &TokenStream) -> TokenStream {
+    let serde = serde(raw);
+    let ident = &raw.ident;
+    let name = plain_name(ident);
+    let mutable = (!writes.is_empty()).then(|| quote!(mut));
+    quote! {
+        #[automatically_derived]
+        impl #serde::Serialize for #ident {
+            fn serialize<__S>(
+                &self,
+                __serializer: __S,
+            ) -> ::core::result::Result<__S::Ok, __S::Error>
+            where
+                __S: #serde::Serializer,
+            {
+                let #mutable __state =
+                    #serde::Serializer::serialize_struct(__serializer, #name, #length)?;
+                #writes
+                #serde::ser::SerializeStruct::end(__state)
+            }
+        }
+    }
+}
+
+fn write(raw: &RawField, field: &Field, serde: &TokenStream, dto: &RawDto) -> TokenStream {
+    let name = &raw.ident;
+    let json = &field.json;
+    let put = |value: TokenStream| {
+        let span = crate::tokens::first_span(&raw.ty.to_token_stream());
+        let value = quote_spanned!(span=> #value);
+        quote!(#serde::ser::SerializeStruct::serialize_field(&mut __state, #json, #value)?;)
+    };
+    let hideable = matches!(field.output, Output::Omit | Output::Null);
+    if !hideable || (is_option(&raw.ty) && !is_omitted(field)) {
+        // `None` is written as null by itself.
+        return put(quote!(&self.#name));
+    }
+    let visible = visible(raw, &quote!(__value), dto);
+    let shown = put(quote!(__value));
+    let hidden = if is_omitted(field) {
+        quote!(#serde::ser::SerializeStruct::skip_field(&mut __state, #json)?;)
+    } else {
+        put(quote!(&()))
+    };
+    quote! {
+        if let #visible = &self.#name {
+            #shown
+        } else {
+            #hidden
+        }
+    }
+}
+
+/// The pattern of a value that is there.
+fn visible(field: &RawField, binding: &TokenStream, dto: &RawDto) -> TokenStream {
+    if is_option(&field.ty) {
+        quote!(::core::option::Option::Some(#binding))
+    } else {
+        let library = &dto.library;
+        quote!(#library::Field::Visible(#binding))
+    }
+}
+
+/// Whether a hidden value has no key.
+const fn is_omitted(field: &Field) -> bool {
+    matches!(field.output, Output::Omit)
+}
+
+fn serde(raw: &RawDto) -> TokenStream {
+    let library = &raw.library;
+    quote!(#library::__private::serde)
+}

@@ -1,0 +1,28 @@
+//! The code of `#[derive(Viewer)]`.
+
+use proc_macro2::{Ident, TokenStream};
+use quote::{quote, quote_spanned};
+
+use super::refusal;
+use crate::syntax::viewer::RawViewer;
+
+/// ```text
+/// impl ::clearance::Viewer for Member {
+///     fn subject(&self) -> ::clearance::Subject { ::clearance::Subject::new(&self.id) }
+/// }
+/// ```
+pub(crate) fn emit(raw: &RawViewer, subject: Option<&Ident>) -> TokenStream {
+    let RawViewer { ident, library, .. } = raw;
+    let body = subject.map_or_else(refusal, |field| {
+        let place = quote_spanned!(field.span()=> &self.#field);
+        quote!(#library::Subject::new(#place))
+    });
+    quote! {
+        #[automatically_derived]
+        impl #library::Viewer for #ident {
+            fn subject(&self) -> #library::Subject {
+                #body
+            }
+        }
+    }
+}

@@ -1,0 +1,300 @@
+//! The grammar of rules: turns an expression into the rule's data, or says why it is none.
+
+use proc_macro2::Ident;
+use quote::ToTokens as _;
+use syn::{BinOp, Expr, ExprBinary, ExprCall, ExprMethodCall, Lit, Member, Path, UnOp};
+
+use super::refusal;
+use super::{Comparison, Inline, Input, InputKind, Node, Operand};
+use crate::diag::Diag;
+use crate::tokens;
+
+/// Where a rule stands, which decides whether it may be opaque.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// On a DTO's field, the only place for `opaque(..)`.
+    Field,
+    /// On an entity: it becomes a part of every statement.
+    Row,
+    /// A function under `#[rule]`, usable in both places.
+    Named,
+}
+
+pub(super) fn check(expr: &Expr, place: Place, diag: &mut Diag) -> Option<Inline> {
+    let mut reader = Reader {
+        place,
+        diag,
+        inputs: Vec::new(),
+        opaque: Vec::new(),
+    };
+    let node = reader.node(expr)?;
+    Some(Inline {
+        node,
+        inputs: reader.inputs,
+        opaque: reader.opaque,
+    })
+}
+
+struct Reader<'d> {
+    place: Place,
+    diag: &'d mut Diag,
+    inputs: Vec<Input>,
+    opaque: Vec<Path>,
+}
+
+/// Which parts of a free expression read the viewer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reads {
+    Every,
+    No,
+    Some,
+}
+
+impl Reader<'_> {
+    /// An expression where a condition is expected.
+    fn node(&mut self, expr: &Expr) -> Option<Node> {
+        if is_free(expr) && reads_viewer(expr) != Reads::Some {
+            return Some(Node::Free(self.input(InputKind::Flag, expr)));
+        }
+        match expr {
+            Expr::Paren(paren) => self.node(&paren.expr),
+            Expr::Group(group) => self.node(&group.expr),
+            Expr::Unary(unary) if matches!(unary.op, UnOp::Not(_)) => {
+                Some(Node::Not(Box::new(self.node(&unary.expr)?)))
+            }
+            Expr::Binary(binary) => match &binary.op {
+                BinOp::And(_) => self.joined(binary).map(Node::All),
+                BinOp::Or(_) => self.joined(binary).map(Node::Any),
+                op => match comparison(op) {
+                    Some(comparison) => self.compare(comparison, binary),
+                    None => self.refuse(expr),
+                },
+            },
+            Expr::Field(_) => match row_field(expr) {
+                Some(field) => Some(Node::Flag(field.clone())),
+                None => self.refuse(expr),
+            },
+            Expr::MethodCall(call) => self.method(expr, call),
+            Expr::Call(call) => self.call(expr, call),
+            _ => self.refuse(expr),
+        }
+    }
+
+    /// The operands of `a && b && c` or `a || b || c`, in one list.
+    fn joined(&mut self, binary: &ExprBinary) -> Option<Vec<Node>> {
+        let is_and = matches!(binary.op, BinOp::And(_));
+        let left = self.node(&binary.left);
+        let right = self.node(&binary.right);
+        let mut nodes = match (left?, is_and) {
+            (Node::All(nodes), true) | (Node::Any(nodes), false)
+                if matches!(&*binary.left, Expr::Binary(_)) =>
+            {
+                nodes
+            }
+            (node, _) => vec![node],
+        };
+        nodes.push(right?);
+        Some(nodes)
+    }
+
+    fn compare(&mut self, comparison: Comparison, binary: &ExprBinary) -> Option<Node> {
+        if let Some(refusal) = refusal::comparison_with_option(binary) {
+            self.diag.push(refusal);
+            return None;
+        }
+        let left = self.operand(&binary.left);
+        let right = self.operand(&binary.right);
+        Some(Node::Compare {
+            comparison,
+            left: left?,
+            right: right?,
+        })
+    }
+
+    /// One side of a comparison: a column of the row, or a value.
+    fn operand(&mut self, expr: &Expr) -> Option<Operand> {
+        let bare = strip_parens(expr);
+        if let Some(field) = row_field(bare) {
+            return Some(Operand::Field(field.clone()));
+        }
+        if let Some(literal) = float_literal(bare) {
+            self.diag.push(refusal::float(literal));
+            return None;
+        }
+        if is_free(bare) {
+            return Some(Operand::Input(self.input(InputKind::Value, bare)));
+        }
+        self.diag.push(refusal::operand(bare));
+        None
+    }
+
+    fn method(&mut self, expr: &Expr, call: &ExprMethodCall) -> Option<Node> {
+        if let Some(field) = row_field(strip_parens(&call.receiver)) {
+            let found = match call.method.to_string().as_str() {
+                "is_some" => Node::IsSome(field.clone()),
+                "is_none" => Node::IsNone(field.clone()),
+                _ => return self.refuse(expr),
+            };
+            if let Some(argument) = call.args.first() {
+                self.diag.push(refusal::null_test_argument(argument));
+                return None;
+            }
+            return Some(found);
+        }
+        if call.method == "contains" && is_free(&call.receiver) && call.args.len() == 1 {
+            let field = call.args.first().map(strip_reference).and_then(row_field);
+            if let Some(field) = field {
+                let list = self.input(InputKind::List, strip_parens(&call.receiver));
+                return Some(Node::Contains {
+                    list,
+                    field: field.clone(),
+                });
+            }
+        }
+        self.refuse(expr)
+    }
+
+    fn call(&mut self, expr: &Expr, call: &ExprCall) -> Option<Node> {
+        let Expr::Path(function) = &*call.func else {
+            return self.refuse(expr);
+        };
+        if function.path.is_ident("same") {
+            let mut arguments = call.args.iter();
+            let (Some(left), Some(right), None) =
+                (arguments.next(), arguments.next(), arguments.next())
+            else {
+                self.diag.push(refusal::same_arguments(call));
+                return None;
+            };
+            let left = self.operand(strip_reference(left));
+            let right = self.operand(strip_reference(right));
+            return Some(Node::Compare {
+                comparison: Comparison::Same,
+                left: left?,
+                right: right?,
+            });
+        }
+        if function.path.is_ident("opaque") {
+            return self.opaque_call(call);
+        }
+        self.refuse(expr)
+    }
+
+    fn opaque_call(&mut self, call: &ExprCall) -> Option<Node> {
+        if let Some(refusal) = refusal::opaque_place(call, self.place) {
+            self.diag.push(refusal);
+            return None;
+        }
+        let mut arguments = call.args.iter();
+        let (Some(Expr::Path(path)), None) = (arguments.next(), arguments.next()) else {
+            self.diag.push(refusal::opaque_arguments(call));
+            return None;
+        };
+        self.opaque.push(path.path.clone());
+        Some(Node::Opaque(self.opaque.len() - 1))
+    }
+
+    fn input(&mut self, kind: InputKind, expr: &Expr) -> usize {
+        let tokens = expr.to_token_stream();
+        self.inputs.push(Input {
+            kind,
+            expr: expr.clone(),
+            viewer: tokens::find(tokens.clone(), "viewer"),
+            context: tokens::find(tokens, "context"),
+        });
+        self.inputs.len() - 1
+    }
+
+    fn refuse(&mut self, expr: &Expr) -> Option<Node> {
+        self.diag.push(refusal::condition(expr, self.place));
+        None
+    }
+}
+
+/// Whether an expression can be worked out without the row.
+pub(super) fn is_free(expr: &Expr) -> bool {
+    let tokens = expr.to_token_stream();
+    !tokens::mentions(tokens.clone(), "row")
+        && tokens::find_call(tokens.clone(), "same").is_none()
+        && tokens::find_call(tokens, "opaque").is_none()
+}
+
+/// Whether the operands of a free condition read the viewer.
+///
+/// Where some do and some do not, the condition is taken apart, so that the others count when
+/// nobody is signed in. Otherwise it stays one piece, with the short circuits of Rust.
+fn reads_viewer(expr: &Expr) -> Reads {
+    match expr {
+        Expr::Paren(paren) => reads_viewer(&paren.expr),
+        Expr::Group(group) => reads_viewer(&group.expr),
+        Expr::Unary(unary) if matches!(unary.op, UnOp::Not(_)) => reads_viewer(&unary.expr),
+        Expr::Binary(binary) if matches!(binary.op, BinOp::And(_) | BinOp::Or(_)) => {
+            let left = reads_viewer(&binary.left);
+            if left == reads_viewer(&binary.right) {
+                left
+            } else {
+                Reads::Some
+            }
+        }
+        _ if tokens::mentions(expr.to_token_stream(), "viewer") => Reads::Every,
+        _ => Reads::No,
+    }
+}
+
+/// The field in `row.field`.
+pub(super) fn row_field(expr: &Expr) -> Option<&Ident> {
+    match expr {
+        Expr::Field(field) if is_row(&field.base) => match &field.member {
+            Member::Named(ident) => Some(ident),
+            Member::Unnamed(_) => None,
+        },
+        _ => None,
+    }
+}
+
+/// Whether an expression is the bare `row`.
+pub(super) fn is_row(expr: &Expr) -> bool {
+    matches!(strip_parens(expr), Expr::Path(path) if path.path.is_ident("row"))
+}
+
+pub(super) fn strip_parens(expr: &Expr) -> &Expr {
+    match expr {
+        Expr::Paren(paren) => strip_parens(&paren.expr),
+        Expr::Group(group) => strip_parens(&group.expr),
+        other => other,
+    }
+}
+
+fn strip_reference(expr: &Expr) -> &Expr {
+    match strip_parens(expr) {
+        Expr::Reference(reference) if reference.mutability.is_none() => {
+            strip_parens(&reference.expr)
+        }
+        other => other,
+    }
+}
+
+pub(super) const fn comparison(op: &BinOp) -> Option<Comparison> {
+    match op {
+        BinOp::Eq(_) => Some(Comparison::Eq),
+        BinOp::Ne(_) => Some(Comparison::Ne),
+        BinOp::Lt(_) => Some(Comparison::Lt),
+        BinOp::Le(_) => Some(Comparison::Le),
+        BinOp::Gt(_) => Some(Comparison::Gt),
+        BinOp::Ge(_) => Some(Comparison::Ge),
+        _ => None,
+    }
+}
+
+fn float_literal(expr: &Expr) -> Option<&syn::LitFloat> {
+    match expr {
+        Expr::Lit(literal) => match &literal.lit {
+            Lit::Float(float) => Some(float),
+            _ => None,
+        },
+        Expr::Unary(unary) if matches!(unary.op, UnOp::Neg(_)) => {
+            float_literal(strip_parens(&unary.expr))
+        }
+        _ => None,
+    }
+}

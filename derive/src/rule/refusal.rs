@@ -1,0 +1,332 @@
+//! What is said of an expression outside the grammar: at the smallest wrong token, with what to
+//! write instead.
+
+use quote::ToTokens as _;
+use syn::{BinOp, Expr, ExprBinary, ExprCall, ExprPath, Member, UnOp};
+
+use super::grammar::{Place, comparison, is_free, is_row, row_field, strip_parens};
+use crate::diag::error;
+use crate::tokens;
+
+/// What a rule may say of the row.
+fn allowed(place: Place) -> String {
+    let opaque = match place {
+        Place::Field => ", `opaque(path)`",
+        Place::Row | Place::Named => "",
+    };
+    format!(
+        "a rule may say `row.field`, `row.field == x` (or `!=`, `<`, `<=`, `>`, `>=`), `same(row.field, x)`, `row.field.is_some()`, `row.field.is_none()`, `LIST.contains(&row.field)`{opaque}, joined by `&&`, `||`, `!`; `x` is any expression without `row`"
+    )
+}
+
+/// An expression that is no condition of the grammar.
+pub(super) fn condition(expr: &Expr, place: Place) -> syn::Error {
+    let allowed = allowed(place);
+    if is_row(expr) {
+        return error(expr, "`row` cannot be used by itself", allowed);
+    }
+    match expr {
+        Expr::Binary(binary) => arithmetic(binary, &allowed),
+        Expr::Assign(assign) => assignment(assign, &allowed),
+        Expr::MethodCall(call) => method(call, &allowed),
+        Expr::Call(call) => function(call, place, &allowed),
+        Expr::Field(field) => nested_field(field),
+        Expr::Unary(unary) => error(
+            unary.op,
+            format!("`{}` cannot be used on the row", operator(&unary.op)),
+            allowed,
+        ),
+        other => construct(other, &allowed),
+    }
+}
+
+/// A side of a comparison that is neither a column nor a value.
+pub(super) fn operand(expr: &Expr) -> syn::Error {
+    const HELP: &str = "each side of a comparison is `row.field` or an expression without `row`";
+    if is_row(expr) {
+        return error(expr, "`row` cannot be used by itself", HELP);
+    }
+    match expr {
+        Expr::Reference(reference) if row_field(strip_parens(&reference.expr)).is_some() => error(
+            reference.and_token,
+            "a column is compared without a reference",
+            "remove the `&`",
+        ),
+        Expr::Binary(binary) if comparison(&binary.op).is_some() => error(
+            binary.op,
+            "the outcome of a comparison cannot be compared",
+            "use the comparison itself, or `!(..)` for its opposite",
+        ),
+        Expr::Binary(binary) if matches!(binary.op, BinOp::And(_) | BinOp::Or(_)) => error(
+            binary.op,
+            "a condition over the row cannot be compared",
+            "use the condition itself, or `!(..)` for its opposite",
+        ),
+        Expr::Binary(binary) => arithmetic(binary, HELP),
+        Expr::MethodCall(call) => method(call, HELP),
+        Expr::Call(call) => function(call, Place::Row, HELP),
+        Expr::Field(field) => nested_field(field),
+        Expr::Unary(unary) => error(
+            unary.op,
+            format!("`{}` cannot be used on the row", operator(&unary.op)),
+            HELP,
+        ),
+        other => construct(other, HELP),
+    }
+}
+
+/// `row.team == None`, `row.team == Some(x)`
+pub(super) fn comparison_with_option(binary: &ExprBinary) -> Option<syn::Error> {
+    let left = strip_parens(&binary.left);
+    let right = strip_parens(&binary.right);
+    let (field, other) = match (row_field(left), row_field(right)) {
+        (Some(field), None) => (field, right),
+        (None, Some(field)) => (field, left),
+        _ => return None,
+    };
+    let equal = match &binary.op {
+        BinOp::Eq(_) => true,
+        BinOp::Ne(_) => false,
+        _ => return None,
+    };
+    match other {
+        Expr::Path(path) if last_is(path, "None") => {
+            let test = if equal { "is_none" } else { "is_some" };
+            Some(error(
+                path,
+                "nothing equals `None` in a rule, because an absent value is unknown",
+                format!("write `row.{field}.{test}()`"),
+            ))
+        }
+        Expr::Call(call) if matches!(&*call.func, Expr::Path(path) if last_is(path, "Some")) => {
+            let value = call.args.to_token_stream();
+            let op = if equal { "==" } else { "!=" };
+            Some(error(
+                &call.func,
+                "a column is compared with a value, not with an option",
+                format!("write `row.{field} {op} {}`", tokens::text(value)),
+            ))
+        }
+        _ => None,
+    }
+}
+
+pub(super) fn float(literal: &syn::LitFloat) -> syn::Error {
+    error(
+        literal,
+        "a float cannot be compared in a rule, because databases differ on it",
+        "store a whole number, such as cents or micros, and compare that",
+    )
+}
+
+pub(super) fn null_test_argument(argument: &Expr) -> syn::Error {
+    error(
+        argument,
+        "unexpected argument",
+        "`is_some()` and `is_none()` take none",
+    )
+}
+
+pub(super) fn same_arguments(call: &ExprCall) -> syn::Error {
+    error(
+        &call.func,
+        "`same` compares two values",
+        "the correct form is `same(viewer.field, row.field)`",
+    )
+}
+
+pub(super) fn opaque_arguments(call: &ExprCall) -> syn::Error {
+    error(
+        &call.func,
+        "`opaque` takes the path of one function",
+        "the correct form is `opaque(path)`, with `fn path(viewer: &V, row: &E, context: &Context) -> bool`",
+    )
+}
+
+pub(super) fn opaque_place(call: &ExprCall, place: Place) -> Option<syn::Error> {
+    match place {
+        Place::Field => None,
+        Place::Row => Some(error(
+            &call.func,
+            "`opaque` cannot stand in a row rule, because the database decides which rows there are",
+            "say it with columns of the row, or hide fields with `#[visible_if(opaque(path))]` on the DTO",
+        )),
+        Place::Named => Some(error(
+            &call.func,
+            "`opaque` cannot stand in a named rule, because a row rule may use it",
+            "write `#[visible_if(opaque(path))]` on the DTO's field",
+        )),
+    }
+}
+
+fn arithmetic(binary: &ExprBinary, allowed: &str) -> syn::Error {
+    let help = match &binary.op {
+        BinOp::BitAnd(_) => "write `&&`".to_owned(),
+        BinOp::BitOr(_) => "write `||`".to_owned(),
+        BinOp::Add(_) | BinOp::Sub(_) | BinOp::Mul(_) | BinOp::Div(_) | BinOp::Rem(_) => {
+            "do the arithmetic on the side without `row`, as in `row.count < viewer.limit - 1`"
+                .to_owned()
+        }
+        _ => allowed.to_owned(),
+    };
+    error(
+        binary.op,
+        format!(
+            "`{}` cannot be used on the row",
+            binary.op.to_token_stream()
+        ),
+        help,
+    )
+}
+
+fn assignment(assign: &syn::ExprAssign, allowed: &str) -> syn::Error {
+    if tokens::mentions(assign.left.to_token_stream(), "rule") {
+        return error(
+            assign.eq_token,
+            "`rule = path` stands alone in its attribute",
+            "state the other condition in an attribute of its own; several combine by AND",
+        );
+    }
+    let help = if row_field(&assign.left).is_some() {
+        "write `==`".to_owned()
+    } else {
+        allowed.to_owned()
+    };
+    error(assign.eq_token, "a rule cannot assign", help)
+}
+
+fn method(call: &syn::ExprMethodCall, allowed: &str) -> syn::Error {
+    let name = call.method.to_string();
+    let receiver = strip_parens(&call.receiver);
+    if let Some(field) = row_field(receiver) {
+        let help = match name.as_str() {
+            "contains" => {
+                format!("the list stands on the left, as in `LIST.contains(&row.{field})`")
+            }
+            "eq" | "as_str" | "as_deref" | "as_ref" | "clone" => {
+                format!("compare the column itself, as in `row.{field} == x`")
+            }
+            "unwrap" | "unwrap_or" | "unwrap_or_default" | "is_some_and" => format!(
+                "compare the column itself, as in `row.{field} == x`: a comparison with an absent value allows nothing"
+            ),
+            _ => format!("only `is_some()` and `is_none()` can be called; {allowed}"),
+        };
+        return error(
+            &call.method,
+            format!("`{name}` cannot be called on a column of the row"),
+            help,
+        );
+    }
+    if is_row(receiver) {
+        return error(
+            &call.method,
+            "a method of the row cannot be called",
+            allowed,
+        );
+    }
+    if !is_free(receiver) {
+        return error(
+            &call.method,
+            format!("`{name}` cannot be called on what depends on the row"),
+            allowed,
+        );
+    }
+    if name == "contains" {
+        return error(
+            &call.args,
+            "a list is asked for one column of the row",
+            "the correct form is `LIST.contains(&row.field)`",
+        );
+    }
+    error(
+        row_token(&call.args.to_token_stream(), &call.method),
+        format!("`row` cannot be given to `{name}`"),
+        allowed,
+    )
+}
+
+fn function(call: &ExprCall, place: Place, allowed: &str) -> syn::Error {
+    let name = tokens::text(call.func.to_token_stream());
+    let help = match place {
+        Place::Field => format!(
+            "if it is a `#[rule]`, write `rule = {name}` in an attribute of its own; if it must run in Rust, write `opaque({name})`"
+        ),
+        Place::Row => format!(
+            "if it is a `#[rule]`, write `rule = {name}` in an attribute of its own; else {allowed}"
+        ),
+        Place::Named => allowed.to_owned(),
+    };
+    let tokens = call.args.to_token_stream();
+    if let Some(row) = tokens::find(tokens, "row") {
+        error(row, format!("`row` cannot be given to `{name}`"), help)
+    } else {
+        error(&call.func, "unexpected call", help)
+    }
+}
+
+fn nested_field(field: &syn::ExprField) -> syn::Error {
+    const HELP: &str = "a rule reads the columns of the row, `row.field`";
+    match &field.member {
+        Member::Unnamed(_) if is_row(&field.base) => {
+            error(&field.member, "columns have names, not numbers", HELP)
+        }
+        member => error(
+            member,
+            "a rule cannot look inside a column",
+            "make it a column of its own and say `row.field`",
+        ),
+    }
+}
+
+/// Everything else, by the token that makes it what it is.
+fn construct(expr: &Expr, allowed: &str) -> syn::Error {
+    let (at, what) = match expr {
+        Expr::Macro(it) => (it.mac.path.to_token_stream(), "a macro"),
+        Expr::Closure(it) => (it.inputs_begin.to_token_stream(), "a closure"),
+        Expr::Block(it) => (open(expr, &it.block), "a block"),
+        Expr::If(it) => (it.if_token.to_token_stream(), "`if`"),
+        Expr::Let(it) => (it.let_token.to_token_stream(), "`let`"),
+        Expr::Match(it) => (it.match_token.to_token_stream(), "`match`"),
+        Expr::Cast(it) => (it.as_token.to_token_stream(), "`as`"),
+        Expr::Index(it) => (it.index.to_token_stream(), "an index"),
+        Expr::Reference(it) => (it.and_token.to_token_stream(), "a reference"),
+        Expr::Try(it) => (it.question_token.to_token_stream(), "`?`"),
+        Expr::Await(it) => (it.await_token.to_token_stream(), "`await`"),
+        Expr::Range(it) => (it.limits.to_token_stream(), "a range"),
+        Expr::Return(it) => (it.return_token.to_token_stream(), "`return`"),
+        other => (
+            row_token(&other.to_token_stream(), other),
+            "this expression",
+        ),
+    };
+    error(
+        at,
+        format!("{what} cannot stand over the row in a rule"),
+        allowed,
+    )
+}
+
+/// The `row` inside a block, or the block.
+fn open(expr: &Expr, block: &syn::Block) -> proc_macro2::TokenStream {
+    row_token(&block.to_token_stream(), expr)
+}
+
+/// The first `row` in `tokens`, else `whole`.
+fn row_token(
+    tokens: &proc_macro2::TokenStream,
+    whole: impl quote::ToTokens,
+) -> proc_macro2::TokenStream {
+    tokens::find(tokens.clone(), "row")
+        .map_or_else(|| whole.to_token_stream(), |row| row.to_token_stream())
+}
+
+fn operator(op: &UnOp) -> String {
+    op.to_token_stream().to_string()
+}
+
+fn last_is(path: &ExprPath, name: &str) -> bool {
+    path.path
+        .segments
+        .last()
+        .is_some_and(|segment| segment.ident == name)
+}

@@ -1,0 +1,208 @@
+//! `#[derive(Dto)]`: its attributes as they were read.
+
+use proc_macro2::Ident;
+use syn::parse::ParseStream;
+use syn::{Attribute, DeriveInput, LitStr, Meta, Path, Type, Visibility};
+
+use super::plain_struct;
+use crate::attribute::{Keys, Library, path, text, word};
+use crate::diag::{Diag, error};
+use crate::rename::RenameRule;
+use crate::rule::RawRule;
+
+#[derive(Debug)]
+pub(crate) struct RawDto {
+    pub(crate) ident: Ident,
+    pub(crate) library: Library,
+    pub(crate) entity: Option<Path>,
+    pub(crate) default_visible: bool,
+    pub(crate) rename_all: RenameRule,
+    pub(crate) fields: Vec<RawField>,
+}
+
+#[derive(Debug)]
+pub(crate) struct RawField {
+    pub(crate) ident: Ident,
+    pub(crate) vis: Visibility,
+    pub(crate) ty: Type,
+    /// The word of `#[visible]`.
+    pub(crate) visible: Option<Path>,
+    pub(crate) rules: Vec<RawFieldRule>,
+    pub(crate) hidden: Option<Ident>,
+    pub(crate) mask: Option<Ident>,
+    /// The key of `mask_in_process = path`, and the path.
+    pub(crate) mask_in_process: Option<(Ident, Path)>,
+    pub(crate) rename: Option<LitStr>,
+}
+
+#[derive(Debug)]
+pub(crate) struct RawFieldRule {
+    pub(crate) attribute: Path,
+    /// `None` when it could not be read, which was reported.
+    pub(crate) rule: Option<RawRule>,
+}
+
+/// Reads the input. `None` when it is no struct that could be a DTO.
+pub(crate) fn read(input: &DeriveInput, diag: &mut Diag) -> Option<RawDto> {
+    let fields = plain_struct(input, "Dto", diag)?;
+    let mut raw = RawDto {
+        ident: input.ident.clone(),
+        library: Library::default(),
+        entity: None,
+        default_visible: false,
+        rename_all: RenameRule::default(),
+        fields: Vec::new(),
+    };
+    let mut keys = Keys::new("#[dto(..)]", &["entity", "default", "crate"], &[]);
+    let mut serde = Keys::new("#[serde(..)]", &["rename_all"], &[]);
+    for attribute in &input.attrs {
+        if attribute.path().is_ident("dto") {
+            keys.read(attribute, diag, |key, input| raw.entry(key, input));
+        } else if attribute.path().is_ident("serde") {
+            let rename_all = &mut raw.rename_all;
+            serde.read(attribute, diag, |key, input| {
+                if let Some(rule) = serialized(key, input)? {
+                    *rename_all = RenameRule::from_literal(&rule)?;
+                }
+                Ok(())
+            });
+        }
+    }
+    for field in fields {
+        if let Some(ident) = &field.ident {
+            raw.fields.push(read_field(ident, field, diag));
+        }
+    }
+    Some(raw)
+}
+
+fn read_field(ident: &Ident, field: &syn::Field, diag: &mut Diag) -> RawField {
+    let mut raw = RawField {
+        ident: ident.clone(),
+        vis: field.vis.clone(),
+        ty: field.ty.clone(),
+        visible: None,
+        rules: Vec::new(),
+        hidden: None,
+        mask: None,
+        mask_in_process: None,
+        rename: None,
+    };
+    let mut keys = Keys::new("#[dto(..)]", &["hidden", "mask", "mask_in_process"], &[]);
+    let mut serde = Keys::new("#[serde(..)]", &["rename"], &[]);
+    for attribute in &field.attrs {
+        let path = attribute.path();
+        if path.is_ident("visible") {
+            raw.visible(attribute, diag);
+        } else if path.is_ident("visible_if") || path.is_ident("hidden_if") {
+            raw.rule(attribute, diag);
+        } else if path.is_ident("dto") {
+            keys.read(attribute, diag, |key, input| raw.entry(key, input));
+        } else if path.is_ident("serde") {
+            let rename = &mut raw.rename;
+            serde.read(attribute, diag, |key, input| {
+                if let Some(name) = serialized(key, input)? {
+                    *rename = Some(name);
+                }
+                Ok(())
+            });
+        }
+    }
+    raw
+}
+
+/// Reads `rename = ".."` or `rename(serialize = "..", deserialize = "..")`, of which the second
+/// only concerns reading.
+fn serialized(key: &Ident, input: ParseStream<'_>) -> syn::Result<Option<LitStr>> {
+    if !input.peek(syn::token::Paren) {
+        return text(key, input).map(Some);
+    }
+    let content;
+    syn::parenthesized!(content in input);
+    let mut found = None;
+    while !content.is_empty() {
+        let side: Ident = content.parse()?;
+        let name = text(&side, &content)?;
+        if side == "serialize" {
+            found = Some(name);
+        } else if side != "deserialize" {
+            return Err(error(
+                &side,
+                format!("unknown key `{side}` in `{key}(..)`"),
+                format!("the correct form is `{key}(serialize = \"..\")`"),
+            ));
+        }
+        content.parse::<Option<syn::Token![,]>>()?;
+    }
+    Ok(found)
+}
+
+impl RawDto {
+    fn entry(&mut self, key: &Ident, input: ParseStream<'_>) -> syn::Result<()> {
+        match key.to_string().as_str() {
+            "entity" => self.entity = Some(path(key, input)?),
+            "default" => {
+                word(key, input, &["visible"])?;
+                self.default_visible = true;
+            }
+            _ => self.library = Library::parse(input)?,
+        }
+        Ok(())
+    }
+}
+
+impl RawField {
+    fn entry(&mut self, key: &Ident, input: ParseStream<'_>) -> syn::Result<()> {
+        match key.to_string().as_str() {
+            "hidden" => self.hidden = Some(word(key, input, &["omit", "null", "error"])?),
+            "mask" => self.mask = Some(word(key, input, &["last4", "domain", "initial"])?),
+            _ => self.mask_in_process = Some((key.clone(), path(key, input)?)),
+        }
+        Ok(())
+    }
+
+    fn visible(&mut self, attribute: &Attribute, diag: &mut Diag) {
+        if !matches!(attribute.meta, Meta::Path(_)) {
+            diag.error(
+                &attribute.meta,
+                "`#[visible]` takes no arguments",
+                "write `#[visible]`, or `#[visible_if(..)]` for a condition",
+            );
+        }
+        if self.visible.is_some() {
+            diag.error(
+                attribute.path(),
+                "`#[visible]` is stated twice",
+                "keep one of the two",
+            );
+        }
+        self.visible = Some(attribute.path().clone());
+    }
+
+    fn rule(&mut self, attribute: &Attribute, diag: &mut Diag) {
+        let path = attribute.path().clone();
+        let negated = path.is_ident("hidden_if");
+        let form = if negated { "hidden_if" } else { "visible_if" };
+        let parsed = match &attribute.meta {
+            Meta::List(list) => {
+                list.parse_args_with(|input: ParseStream<'_>| RawRule::parse(input, form, negated))
+            }
+            Meta::Path(_) | Meta::NameValue(_) => Err(error(
+                &attribute.meta,
+                format!("`#[{form}]` needs a rule"),
+                format!("the correct form is `#[{form}(viewer.id == row.id)]`"),
+            )),
+        };
+        let rule = match parsed {
+            Ok(rule) => Some(rule),
+            Err(failed) => {
+                diag.push(failed);
+                None
+            }
+        };
+        self.rules.push(RawFieldRule {
+            attribute: path,
+            rule,
+        });
+    }
+}

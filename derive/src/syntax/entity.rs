@@ -1,0 +1,175 @@
+//! `#[derive(Entity)]`: its attributes as they were read.
+
+use proc_macro2::Ident;
+use syn::parse::ParseStream;
+use syn::{Attribute, DeriveInput, LitStr, Type, Visibility, parenthesized};
+
+use super::plain_struct;
+use crate::attribute::{Keys, Library, path, text, word};
+use crate::diag::{Diag, error};
+use crate::rule::RawRule;
+
+#[derive(Debug)]
+pub(crate) struct RawEntity {
+    pub(crate) ident: Ident,
+    pub(crate) vis: Visibility,
+    pub(crate) library: Library,
+    pub(crate) table: Option<LitStr>,
+    pub(crate) viewer: Option<Type>,
+    /// The key word of `rows = open`.
+    pub(crate) open: Option<Ident>,
+    pub(crate) reason: Option<LitStr>,
+    pub(crate) rules: Vec<RawRowRule>,
+    pub(crate) fields: Vec<RawColumn>,
+}
+
+#[derive(Debug)]
+pub(crate) struct RawRowRule {
+    pub(crate) key: Ident,
+    pub(crate) operation: Operation,
+    pub(crate) rule: RawRule,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Operation {
+    Read,
+    Create,
+    Update,
+    Delete,
+}
+
+#[derive(Debug)]
+pub(crate) struct RawColumn {
+    pub(crate) ident: Ident,
+    pub(crate) ty: Type,
+    pub(crate) key: Option<Ident>,
+    pub(crate) lookup: Option<Ident>,
+    pub(crate) column: Option<LitStr>,
+}
+
+const FORM: &str = "#[entity(..)]";
+const RULES: &[&str] = &[
+    "read_if",
+    "read_unless",
+    "create_if",
+    "create_unless",
+    "update_if",
+    "update_unless",
+    "delete_if",
+    "delete_unless",
+];
+const KEYS: &[&str] = &[
+    "table",
+    "viewer",
+    "rows",
+    "reason",
+    "read_if",
+    "read_unless",
+    "create_if",
+    "create_unless",
+    "update_if",
+    "update_unless",
+    "delete_if",
+    "delete_unless",
+    "crate",
+];
+
+/// Reads the input. `None` when it is no struct that could be an entity.
+pub(crate) fn read(input: &DeriveInput, diag: &mut Diag) -> Option<RawEntity> {
+    let fields = plain_struct(input, "Entity", diag)?;
+    let mut raw = RawEntity {
+        ident: input.ident.clone(),
+        vis: input.vis.clone(),
+        library: Library::default(),
+        table: None,
+        viewer: None,
+        open: None,
+        reason: None,
+        rules: Vec::new(),
+        fields: Vec::new(),
+    };
+    let mut keys = Keys::new(FORM, KEYS, RULES);
+    for attribute in ours(&input.attrs) {
+        keys.read(attribute, diag, |key, input| raw.entry(key, input));
+    }
+    for field in fields {
+        if let Some(ident) = &field.ident {
+            let mut column = RawColumn {
+                ident: ident.clone(),
+                ty: field.ty.clone(),
+                key: None,
+                lookup: None,
+                column: None,
+            };
+            let mut keys = Keys::new(FORM, &["key", "lookup", "column"], &[]);
+            for attribute in ours(&field.attrs) {
+                keys.read(attribute, diag, |key, input| column.entry(key, input));
+            }
+            raw.fields.push(column);
+        }
+    }
+    Some(raw)
+}
+
+fn ours(attributes: &[Attribute]) -> impl Iterator<Item = &Attribute> {
+    attributes
+        .iter()
+        .filter(|attribute| attribute.path().is_ident("entity"))
+}
+
+impl RawEntity {
+    fn entry(&mut self, key: &Ident, input: ParseStream<'_>) -> syn::Result<()> {
+        match key.to_string().as_str() {
+            "table" => self.table = Some(text(key, input)?),
+            "viewer" => {
+                let path = path(key, input)?;
+                self.viewer = Some(Type::Path(syn::TypePath {
+                    attrs: Vec::new(),
+                    qself: None,
+                    path,
+                }));
+            }
+            "rows" => self.open = Some(word(key, input, &["open"])?),
+            "reason" => self.reason = Some(text(key, input)?),
+            "crate" => self.library = Library::parse(input)?,
+            rule => {
+                let (operation, negated) = match rule {
+                    "read_if" => (Operation::Read, false),
+                    "read_unless" => (Operation::Read, true),
+                    "create_if" => (Operation::Create, false),
+                    "create_unless" => (Operation::Create, true),
+                    "update_if" => (Operation::Update, false),
+                    "update_unless" => (Operation::Update, true),
+                    "delete_if" => (Operation::Delete, false),
+                    _ => (Operation::Delete, true),
+                };
+                if !input.peek(syn::token::Paren) {
+                    return Err(error(
+                        key,
+                        format!("`{rule}` needs a rule"),
+                        format!("the correct form is `{rule}(viewer.id == row.id)`"),
+                    ));
+                }
+                let content;
+                parenthesized!(content in input);
+                self.rules.push(RawRowRule {
+                    key: key.clone(),
+                    operation,
+                    rule: RawRule::parse(&content, rule, negated)?,
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl RawColumn {
+    fn entry(&mut self, key: &Ident, input: ParseStream<'_>) -> syn::Result<()> {
+        match key.to_string().as_str() {
+            "key" => self.key = Some(key.clone()),
+            "lookup" => self.lookup = Some(key.clone()),
+            _ => self.column = Some(text(key, input)?),
+        }
+        Ok(())
+    }
+}

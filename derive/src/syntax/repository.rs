@@ -1,0 +1,296 @@
+//! `#[repository]` on an impl block, as it was read. The bodies of methods stay tokens, so that an
+//! editor completes in them even while they do not parse.
+
+use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
+use quote::{ToTokens, quote};
+use syn::parse::discouraged::Speculative as _;
+use syn::parse::{Parse as _, ParseStream, Parser as _};
+use syn::{
+    Attribute, Expr, ImplItem, ItemImpl, LitStr, Meta, Path, Signature, Token, Type, Visibility,
+};
+
+use crate::attribute::{Keys, Library, path};
+use crate::diag::{Diag, error};
+use crate::tokens;
+
+#[derive(Debug)]
+pub(crate) struct RawRepository {
+    pub(crate) library: Library,
+    pub(crate) viewer: Option<Type>,
+    /// The impl block without its items.
+    pub(crate) head: ItemImpl,
+    pub(crate) items: Vec<RawItem>,
+}
+
+#[derive(Debug)]
+pub(crate) enum RawItem {
+    Method(Box<RawMethod>),
+    /// A constant or type, passed through.
+    Other(TokenStream),
+}
+
+#[derive(Debug)]
+pub(crate) struct RawMethod {
+    /// Without those of the policy.
+    pub(crate) attributes: Vec<Attribute>,
+    pub(crate) policies: Vec<RawPolicy>,
+    pub(crate) vis: Visibility,
+    pub(crate) signature: Signature,
+    pub(crate) body: Group,
+}
+
+/// One policy attribute of a method.
+#[derive(Debug)]
+pub(crate) struct RawPolicy {
+    pub(crate) attribute: Path,
+    pub(crate) kind: PolicyKind,
+    /// The name under which the method uses its access.
+    pub(crate) binding: Option<Ident>,
+    /// `Read` or `Write`.
+    pub(crate) action: Option<Ident>,
+    pub(crate) condition: Option<Condition>,
+    pub(crate) reason: Option<LitStr>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Condition {
+    pub(crate) expr: Expr,
+    pub(crate) text: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PolicyKind {
+    Authenticated,
+    Authorize,
+    Public,
+}
+
+impl PolicyKind {
+    pub(crate) const fn form(self) -> &'static str {
+        match self {
+            Self::Authenticated => "#[authenticated(access)]",
+            Self::Authorize => "#[authorize(access, if viewer.role >= Role::Admin)]",
+            Self::Public => "#[public(access, reason = \"..\")]",
+        }
+    }
+}
+
+pub(crate) fn read(
+    arguments: TokenStream,
+    item: TokenStream,
+    diag: &mut Diag,
+) -> syn::Result<RawRepository> {
+    let mut library = Library::default();
+    let mut viewer = None;
+    let mut keys = Keys::new("#[repository(..)]", &["viewer", "crate"], &[]);
+    keys.read_tokens(arguments, diag, |key, input| {
+        if key == "viewer" {
+            let path = path(key, input)?;
+            viewer = Some(Type::Path(syn::TypePath {
+                attrs: Vec::new(),
+                qself: None,
+                path,
+            }));
+        } else {
+            library = Library::parse(input)?;
+        }
+        Ok(())
+    });
+    let (head, body) = split(item)?;
+    let items = (|input: ParseStream<'_>| {
+        let mut items = Vec::new();
+        while !input.is_empty() {
+            items.push(read_item(input, diag)?);
+        }
+        Ok(items)
+    })
+    .parse2(body.stream())?;
+    Ok(RawRepository {
+        library,
+        viewer,
+        head,
+        items,
+    })
+}
+
+/// Takes the items out of an impl block, so that its head can be parsed without them.
+fn split(item: TokenStream) -> syn::Result<(ItemImpl, Group)> {
+    const HELP: &str = "`#[repository]` stands on an impl block\nhelp: the correct form is `#[repository(viewer = Member)] impl Users { .. }`";
+    let mut trees: Vec<TokenTree> = item.into_iter().collect();
+    match trees.pop() {
+        Some(TokenTree::Group(body)) if body.delimiter() == Delimiter::Brace => {
+            let mut empty = Group::new(Delimiter::Brace, TokenStream::new());
+            empty.set_span(body.span());
+            let head: TokenStream = trees.iter().cloned().collect();
+            let head = syn::parse2::<ItemImpl>(quote!(#head #empty)).map_err(|failed| {
+                let is_impl = trees
+                    .iter()
+                    .any(|tree| matches!(tree, TokenTree::Ident(ident) if ident == "impl"));
+                if is_impl {
+                    failed
+                } else {
+                    let first = trees.first().map(ToTokens::to_token_stream);
+                    syn::Error::new_spanned(first, HELP)
+                }
+            })?;
+            Ok((head, body))
+        }
+        last => Err(syn::Error::new_spanned(
+            trees.first().or(last.as_ref()),
+            HELP,
+        )),
+    }
+}
+
+fn read_item(input: ParseStream<'_>, diag: &mut Diag) -> syn::Result<RawItem> {
+    let ahead = input.fork();
+    let attributes = ahead.call(Attribute::parse_outer)?;
+    let vis: Visibility = ahead.parse()?;
+    if !starts_signature(&ahead) {
+        return Ok(RawItem::Other(ImplItem::parse(input)?.into_token_stream()));
+    }
+    let signature: Signature = ahead.parse()?;
+    let body = match ahead.parse::<TokenTree>()? {
+        TokenTree::Group(body) if body.delimiter() == Delimiter::Brace => body,
+        other => return Err(syn::Error::new_spanned(other, "expected a body")),
+    };
+    input.advance_to(&ahead);
+    let mut method = RawMethod {
+        attributes: Vec::new(),
+        policies: Vec::new(),
+        vis,
+        signature,
+        body,
+    };
+    for attribute in attributes {
+        match policy_kind(attribute.path()) {
+            Some(kind) => method.policies.push(read_policy(kind, &attribute, diag)),
+            None => method.attributes.push(attribute),
+        }
+    }
+    Ok(RawItem::Method(Box::new(method)))
+}
+
+fn starts_signature(input: ParseStream<'_>) -> bool {
+    input.peek(Token![fn])
+        || input.peek(Token![async])
+        || input.peek(Token![unsafe])
+        || input.peek(Token![extern])
+        || (input.peek(Token![const]) && input.peek2(Token![fn]))
+        || (input.peek(Token![const]) && input.peek2(Token![async]))
+        || (input.peek(Token![const]) && input.peek2(Token![unsafe]))
+}
+
+/// Which policy an attribute states: by its own name, or behind a path of the library.
+fn policy_kind(path: &Path) -> Option<PolicyKind> {
+    let last = path.segments.last()?;
+    if path.segments.len() > 2 {
+        return None;
+    }
+    if last.ident == "authenticated" {
+        Some(PolicyKind::Authenticated)
+    } else if last.ident == "authorize" {
+        Some(PolicyKind::Authorize)
+    } else if last.ident == "public" {
+        Some(PolicyKind::Public)
+    } else {
+        None
+    }
+}
+
+fn read_policy(kind: PolicyKind, attribute: &Attribute, diag: &mut Diag) -> RawPolicy {
+    let mut policy = RawPolicy {
+        attribute: attribute.path().clone(),
+        kind,
+        binding: None,
+        action: None,
+        condition: None,
+        reason: None,
+    };
+    let parsed = match &attribute.meta {
+        Meta::List(list) => list.parse_args_with(|input: ParseStream<'_>| policy.parse(input)),
+        Meta::Path(_) | Meta::NameValue(_) => Err(error(
+            &attribute.meta,
+            "the attribute does not name the access",
+            format!("the correct form is `{}`", kind.form()),
+        )),
+    };
+    if let Err(failed) = parsed {
+        diag.push(failed);
+    }
+    policy
+}
+
+impl RawPolicy {
+    /// `access`, `access: Write`, then `if condition` or `reason = ".."`.
+    fn parse(&mut self, input: ParseStream<'_>) -> syn::Result<()> {
+        let form = self.kind.form();
+        if !input.peek(syn::Ident) || input.peek2(Token![=]) {
+            return Err(input.error(format!(
+                "expected the name under which the method uses its access\nhelp: the correct form is `{form}`"
+            )));
+        }
+        self.binding = Some(input.parse()?);
+        if input.parse::<Option<Token![:]>>()?.is_some() {
+            self.action = Some(input.parse()?);
+        }
+        while !input.is_empty() {
+            input.parse::<Token![,]>().map_err(|_| {
+                input.error(format!("expected `,`\nhelp: the correct form is `{form}`"))
+            })?;
+            if input.is_empty() {
+                break;
+            }
+            if input.peek(Token![if]) {
+                self.parse_condition(input)?;
+            } else {
+                self.parse_reason(input)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn parse_condition(&mut self, input: ParseStream<'_>) -> syn::Result<()> {
+        let word: Token![if] = input.parse()?;
+        if self.kind != PolicyKind::Authorize {
+            return Err(error(
+                word,
+                "only `#[authorize(..)]` takes a condition",
+                format!("the correct form is `{}`", PolicyKind::Authorize.form()),
+            ));
+        }
+        if input.is_empty() {
+            return Err(error(
+                word,
+                "expected a condition",
+                format!("the correct form is `{}`", PolicyKind::Authorize.form()),
+            ));
+        }
+        let rest = input.cursor().token_stream();
+        let expr: Expr = input.parse()?;
+        if !input.is_empty() && !input.peek(Token![,]) {
+            return Err(input.error("expected the end of the condition"));
+        }
+        let text = tokens::text(rest).trim_end_matches(',').to_owned();
+        self.condition = Some(Condition { expr, text });
+        Ok(())
+    }
+
+    fn parse_reason(&mut self, input: ParseStream<'_>) -> syn::Result<()> {
+        let key: Ident = input.parse().map_err(|_| {
+            input.error(format!(
+                "unexpected token\nhelp: the correct form is `{}`",
+                self.kind.form()
+            ))
+        })?;
+        if key != "reason" || self.kind != PolicyKind::Public {
+            return Err(error(
+                &key,
+                format!("unknown key `{key}`"),
+                format!("the correct form is `{}`", self.kind.form()),
+            ));
+        }
+        self.reason = Some(crate::attribute::text(&key, input)?);
+        Ok(())
+    }
+}

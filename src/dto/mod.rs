@@ -1,0 +1,52 @@
+//! What may leave a repository: data transfer objects, field by field.
+
+mod field;
+mod filter;
+mod mask;
+mod record;
+mod shape;
+mod token;
+mod visibility;
+
+pub use field::{Field, Hideable};
+pub(crate) use filter::{reduce, visible};
+pub(crate) use mask::{FOUR_STARS, LAST4_MINIMUM, STARS};
+pub use mask::{Mask, Maskable};
+pub use record::Record;
+pub(crate) use shape::Decided;
+pub use shape::{FieldSpec, Output, Shape, ShapeBuilder};
+pub(crate) use token::Condition;
+pub use token::{Direction, Filter, Order, Token};
+#[doc(hidden)]
+pub use visibility::Visibility;
+
+use crate::entity::Entity;
+use crate::error::Result;
+use crate::repository::Select;
+use crate::sql::Cells;
+
+/// A data transfer object, written with `#[derive(Dto)]`: the fields of an entity that may leave
+/// a repository, each with its rule.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a DTO",
+    note = "add `#[derive(Dto)]` and `#[dto(entity = ..)]` to the struct that lists what may leave"
+)]
+pub trait Dto: Sized + Send + 'static {
+    /// The entity whose rows it shows.
+    type Entity: Entity;
+
+    #[doc(hidden)]
+    fn __shape() -> &'static Shape<Self::Entity>;
+
+    #[doc(hidden)]
+    fn __from_cells(cells: &mut Cells<'_>) -> Result<Self>;
+
+    #[doc(hidden)]
+    fn __from_row(row: Self::Entity, visible: Visibility) -> Result<Self>;
+
+    /// Starts a query for rows shown as this DTO; see [`Select`].
+    #[must_use]
+    fn select() -> Select<Self> {
+        Select::new(Self::__shape())
+    }
+}

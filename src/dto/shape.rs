@@ -1,0 +1,289 @@
+//! A DTO as the library knows it at run time: its fields, their rules and their outputs.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::visibility::MAX_FIELDS;
+use super::{Mask, Visibility};
+use crate::entity::{Column, Entity, Scalar};
+use crate::error::{Error, Result};
+use crate::policy::{Context, Decision, Rule, decide};
+
+/// The fields of a DTO of entity `E`, each with its rules.
+///
+/// `#[derive(Dto)]` makes one. [`Shape::builder`] makes one by hand over the same rules, for a
+/// DTO that is put together at run time; its rows are [`Record`](crate::dto::Record)s.
+pub struct Shape<E: Entity> {
+    id: u64,
+    name: &'static str,
+    fields: Vec<FieldSpec<E>>,
+}
+
+/// One field of a [`Shape`].
+pub struct FieldSpec<E: Entity> {
+    field: &'static str,
+    key: &'static str,
+    rules: Vec<Rule<E::Viewer, E>>,
+    output: Output,
+}
+
+/// What stands in place of a value that is hidden.
+///
+/// It is exhaustive on purpose: a new output must break whatever writes one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Output {
+    /// The field has no rule and is never hidden.
+    Shown,
+    /// The key is left out.
+    Omit,
+    /// Null.
+    Null,
+    /// The whole read is refused.
+    Error,
+    /// A part of the value, cut by the database.
+    Mask(Mask),
+    /// What a function of the application makes of the value, which leaves the database for it.
+    MaskInProcess,
+}
+
+/// What the rules of a shape come to for one viewer.
+#[derive(Debug)]
+pub(crate) struct Decided {
+    pub(crate) rows: Decision,
+    pub(crate) fields: Vec<Decision>,
+}
+
+impl<E: Entity> Shape<E> {
+    #[doc(hidden)]
+    #[must_use]
+    pub fn __new(name: &'static str, fields: Vec<FieldSpec<E>>) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self {
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            name,
+            fields,
+        }
+    }
+
+    /// Starts a shape by hand; `name` stands for it in logs.
+    #[must_use]
+    pub const fn builder(name: &'static str) -> ShapeBuilder<E> {
+        ShapeBuilder {
+            name,
+            fields: Vec::new(),
+        }
+    }
+
+    /// Tells one shape from another within the process.
+    pub(crate) const fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// The name of the DTO.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Its fields, in the order in which they are declared.
+    #[must_use]
+    pub fn fields(&self) -> &[FieldSpec<E>] {
+        &self.fields
+    }
+
+    /// Works the rules out for `viewer` (or nobody), each once.
+    pub(crate) fn decide(&self, viewer: Option<&E::Viewer>, context: &Context) -> Decided {
+        let rows = E::__table().rows().read.decide(viewer, context);
+        // Where no row can be read no field rule matters, so none is worked out.
+        let fields = if rows == Decision::Deny {
+            Vec::new()
+        } else {
+            self.fields
+                .iter()
+                .map(|field| decide(&field.rules, viewer, context))
+                .collect()
+        };
+        Decided { rows, fields }
+    }
+
+    /// What the rules come to when every rule allows.
+    pub(crate) fn decide_all_allowed(&self) -> Decided {
+        Decided {
+            rows: Decision::Allow,
+            fields: self.fields.iter().map(|_| Decision::Allow).collect(),
+        }
+    }
+
+    /// Which fields of `row` are visible, given what the rules came to.
+    pub(crate) fn visibility(
+        &self,
+        decided: &Decided,
+        row: &E,
+        viewer: Option<&E::Viewer>,
+        context: &Context,
+    ) -> Visibility {
+        let mut bits = 0;
+        for (index, (field, decision)) in self.fields.iter().zip(&decided.fields).enumerate() {
+            let visible = match decision {
+                Decision::Allow => true,
+                Decision::Deny | Decision::Fail(_) => false,
+                Decision::Depends(residual) => residual.holds(row, &field.rules, viewer, context),
+            };
+            if visible && index < MAX_FIELDS {
+                bits |= 1 << index;
+            }
+        }
+        Visibility::from_bits(bits)
+    }
+}
+
+impl<E: Entity> FieldSpec<E> {
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn __new(
+        field: &'static str,
+        key: &'static str,
+        rules: Vec<Rule<E::Viewer, E>>,
+        output: Output,
+    ) -> Self {
+        Self {
+            field,
+            key,
+            rules,
+            output,
+        }
+    }
+
+    /// The name of the field in Rust, on the DTO and on its entity.
+    #[must_use]
+    pub const fn field(&self) -> &'static str {
+        self.field
+    }
+
+    /// The key under which it is serialised.
+    #[must_use]
+    pub const fn key(&self) -> &'static str {
+        self.key
+    }
+
+    /// The rules that must all allow it; none means that it is always visible.
+    #[must_use]
+    pub fn rules(&self) -> &[Rule<E::Viewer, E>] {
+        &self.rules
+    }
+
+    /// What stands in its place when it is hidden.
+    #[must_use]
+    pub const fn output(&self) -> Output {
+        self.output
+    }
+}
+
+/// Puts a [`Shape`] together by hand.
+///
+/// # Example
+///
+/// ```
+/// # use clearance::{Entity, Viewer, rule};
+/// # #[derive(Viewer)]
+/// # struct Member { id: i64, team: Option<String> }
+/// # #[derive(Entity)]
+/// # #[entity(table = "users", viewer = Member, rows = open, reason = "an example")]
+/// # struct User { #[entity(key)] id: i64, phone: Option<String>, team: Option<String> }
+/// # #[rule]
+/// # fn same_team(viewer: &Member, row: &User) -> bool { same(viewer.team, row.team) }
+/// use clearance::dto::Shape;
+///
+/// let shape = Shape::<User>::builder("export")
+///     .visible(User::ID)
+///     .visible_if(User::PHONE, same_team())
+///     .build()?;
+/// assert_eq!(shape.fields().len(), 2);
+/// # Ok::<_, clearance::Error>(())
+/// ```
+#[must_use = "a shape is made by `build`"]
+pub struct ShapeBuilder<E: Entity> {
+    name: &'static str,
+    fields: Vec<FieldSpec<E>>,
+}
+
+impl<E: Entity> ShapeBuilder<E> {
+    /// A field that every viewer who can read the row may see.
+    pub fn visible<T: Scalar, U>(self, column: Column<E, T, U>) -> Self {
+        self.with(column, Vec::new(), Output::Shown)
+    }
+
+    /// A field that is left out where `rule` does not allow it.
+    pub fn visible_if<T: Scalar, U>(
+        self,
+        column: Column<E, T, U>,
+        rule: Rule<E::Viewer, E>,
+    ) -> Self {
+        self.with(column, vec![rule], Output::Omit)
+    }
+
+    fn with<T: Scalar, U>(
+        mut self,
+        column: Column<E, T, U>,
+        rules: Vec<Rule<E::Viewer, E>>,
+        output: Output,
+    ) -> Self {
+        let field = column.field();
+        self.fields
+            .push(FieldSpec::__new(field, field, rules, output));
+        self
+    }
+
+    /// The finished shape.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_misuse`] when it has no field, more than 128, or one of them twice.
+    pub fn build(self) -> Result<std::sync::Arc<Shape<E>>> {
+        if self.fields.is_empty() || self.fields.len() > MAX_FIELDS {
+            return Err(Error::misuse("a shape has between 1 and 128 fields"));
+        }
+        for (index, field) in self.fields.iter().enumerate() {
+            if self
+                .fields
+                .iter()
+                .skip(index + 1)
+                .any(|other| other.field == field.field)
+            {
+                return Err(Error::misuse(format!(
+                    "the shape `{}` has the field `{}` twice",
+                    self.name, field.field
+                )));
+            }
+        }
+        Ok(std::sync::Arc::new(Shape::__new(self.name, self.fields)))
+    }
+}
+
+impl<E: Entity> fmt::Debug for Shape<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shape")
+            .field("name", &self.name)
+            .field("fields", &self.fields)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<E: Entity> fmt::Debug for FieldSpec<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FieldSpec")
+            .field("field", &self.field)
+            .field("key", &self.key)
+            .field("rules", &self.rules)
+            .field("output", &self.output)
+            .finish()
+    }
+}
+
+impl<E: Entity> fmt::Debug for ShapeBuilder<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ShapeBuilder")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}

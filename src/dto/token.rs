@@ -1,0 +1,212 @@
+//! Names of DTO fields as constants, and the conditions and orders made from them.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use super::Dto;
+use crate::policy::Comparand;
+use crate::policy::{Op, Value};
+
+/// The name of a field of the DTO `D`, as a constant of it: `Profile::PHONE`.
+///
+/// A condition made from it carries the field's rule: a row whose field is hidden from the
+/// viewer fulfils no condition on it, neither `eq` nor `ne`, neither `is_null` nor
+/// `is_not_null`, and no negation of one.
+///
+/// # Example
+///
+/// ```
+/// # use clearance::{Dto, Entity, Viewer};
+/// # #[derive(Viewer)]
+/// # struct Member { id: i64 }
+/// # #[derive(Entity)]
+/// # #[entity(table = "users", viewer = Member, rows = open, reason = "an example")]
+/// # struct User { #[entity(key)] id: i64, username: String }
+/// # #[derive(Dto)]
+/// # #[dto(entity = User, default = visible)]
+/// # struct Profile { id: i64, username: String }
+/// let query = Profile::select()
+///     .filter(Profile::USERNAME.eq("ada").or(Profile::ID.lt(10)))
+///     .order(Profile::USERNAME.asc())
+///     .limit(20);
+/// # let _ = query;
+/// ```
+pub struct Token<D> {
+    field: usize,
+    dto: PhantomData<fn() -> D>,
+}
+
+impl<D: Dto> Token<D> {
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn __new(field: usize) -> Self {
+        Self {
+            field,
+            dto: PhantomData,
+        }
+    }
+
+    /// The field equals `value`.
+    pub fn eq(self, value: impl Comparand) -> Filter<D> {
+        self.compare(Op::Eq, &value)
+    }
+
+    /// The field is set and differs from `value`.
+    pub fn ne(self, value: impl Comparand) -> Filter<D> {
+        self.compare(Op::Ne, &value)
+    }
+
+    /// The field is less than `value`. Text is compared byte by byte.
+    pub fn lt(self, value: impl Comparand) -> Filter<D> {
+        self.compare(Op::Lt, &value)
+    }
+
+    /// The field is at most `value`.
+    pub fn le(self, value: impl Comparand) -> Filter<D> {
+        self.compare(Op::Le, &value)
+    }
+
+    /// The field is greater than `value`.
+    pub fn gt(self, value: impl Comparand) -> Filter<D> {
+        self.compare(Op::Gt, &value)
+    }
+
+    /// The field is at least `value`.
+    pub fn ge(self, value: impl Comparand) -> Filter<D> {
+        self.compare(Op::Ge, &value)
+    }
+
+    /// The field is visible and null.
+    #[must_use]
+    pub const fn is_null(self) -> Filter<D> {
+        self.test(Test::Null(true))
+    }
+
+    /// The field is visible and not null.
+    #[must_use]
+    pub const fn is_not_null(self) -> Filter<D> {
+        self.test(Test::Null(false))
+    }
+
+    /// Rows by this field, the lowest first. Nulls and hidden fields come last, by key.
+    #[must_use]
+    pub const fn asc(self) -> Order<D> {
+        Order {
+            token: self,
+            direction: Direction::Ascending,
+        }
+    }
+
+    /// Rows by this field, the highest first. Nulls and hidden fields come last, by key.
+    #[must_use]
+    pub const fn desc(self) -> Order<D> {
+        Order {
+            token: self,
+            direction: Direction::Descending,
+        }
+    }
+
+    fn compare(self, op: Op, value: &impl Comparand) -> Filter<D> {
+        self.test(Test::Compare(op, value.__value()))
+    }
+
+    const fn test(self, test: Test) -> Filter<D> {
+        Filter(
+            Condition::Field {
+                field: self.field,
+                test,
+            },
+            PhantomData,
+        )
+    }
+
+    pub(crate) const fn field(self) -> usize {
+        self.field
+    }
+}
+
+impl<D> Clone for Token<D> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<D> Copy for Token<D> {}
+
+impl<D> fmt::Debug for Token<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Token").field(&self.field).finish()
+    }
+}
+
+/// A condition on fields of the DTO `D`, made from its [`Token`]s.
+#[must_use = "a filter does nothing until a query takes it"]
+pub struct Filter<D>(pub(crate) Condition, PhantomData<fn() -> D>);
+
+/// A condition, without the type of its DTO.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Condition {
+    Field { field: usize, test: Test },
+    Not(Box<Condition>),
+    All(Vec<Condition>),
+    Any(Vec<Condition>),
+}
+
+/// What is asked of one field.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Test {
+    Compare(Op, Value),
+    Null(bool),
+}
+
+impl<D> Filter<D> {
+    /// Both conditions hold.
+    pub fn and(self, other: Self) -> Self {
+        Self(Condition::All(vec![self.0, other.0]), PhantomData)
+    }
+
+    /// At least one of the conditions holds.
+    pub fn or(self, other: Self) -> Self {
+        Self(Condition::Any(vec![self.0, other.0]), PhantomData)
+    }
+}
+
+/// The condition definitely does not hold. A condition on a hidden or null field is unknown, and
+/// so is its opposite: the row fulfils neither.
+impl<D> std::ops::Not for Filter<D> {
+    type Output = Self;
+
+    fn not(self) -> Self {
+        Self(Condition::Not(Box::new(self.0)), PhantomData)
+    }
+}
+
+impl<D> Clone for Filter<D> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone(), PhantomData)
+    }
+}
+
+impl<D> fmt::Debug for Filter<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The values stay out: they came from a caller and can be private.
+        f.debug_struct("Filter").finish_non_exhaustive()
+    }
+}
+
+/// A field to order by; see [`Token::asc`].
+#[derive(Debug, Clone, Copy)]
+#[must_use = "an order does nothing until a query takes it"]
+pub struct Order<D> {
+    pub(crate) token: Token<D>,
+    pub(crate) direction: Direction,
+}
+
+/// Which end comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// The lowest first.
+    Ascending,
+    /// The highest first.
+    Descending,
+}

@@ -1,0 +1,75 @@
+//! Which fields of one row are visible, when a DTO is made from an entity in memory.
+
+use crate::dto::{Hideable, Mask, Maskable};
+use crate::entity::Scalar;
+use crate::error::{Error, Result};
+
+/// One bit for each field of a DTO, at most [`MAX_FIELDS`].
+#[doc(hidden)]
+#[derive(Debug, Clone, Copy)]
+pub struct Visibility(u128);
+
+/// The most fields that a DTO can have.
+pub(crate) const MAX_FIELDS: usize = 128;
+
+impl Visibility {
+    pub(crate) const fn from_bits(bits: u128) -> Self {
+        Self(bits)
+    }
+
+    pub(crate) const fn bits(self) -> u128 {
+        self.0
+    }
+
+    pub(crate) const fn is_visible(self, field: usize) -> bool {
+        field < MAX_FIELDS && self.0 >> field & 1 == 1
+    }
+}
+
+#[doc(hidden)]
+impl Visibility {
+    #[must_use]
+    pub fn shown<C: Scalar>(self, column: C) -> C {
+        column
+    }
+
+    #[must_use]
+    pub fn hideable<C: Scalar, D: Hideable<C>>(self, field: usize, column: C) -> D {
+        if self.is_visible(field) {
+            D::__visible(column)
+        } else {
+            D::__hidden()
+        }
+    }
+
+    pub fn or_error<C: Scalar>(self, field: usize, column: C) -> Result<C> {
+        if self.is_visible(field) {
+            Ok(column)
+        } else {
+            Err(Error::forbidden())
+        }
+    }
+
+    #[must_use]
+    pub fn masked<C: Scalar + Maskable>(self, field: usize, column: C, mask: Mask) -> C {
+        if self.is_visible(field) {
+            column
+        } else {
+            column.__mask(mask)
+        }
+    }
+
+    #[must_use]
+    pub fn masked_in_process<C: Scalar>(
+        self,
+        field: usize,
+        column: C,
+        mask: impl FnOnce(C) -> C,
+    ) -> C {
+        if self.is_visible(field) {
+            column
+        } else {
+            mask(column)
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! Rows as they are stored: table, columns, key and row rules. An entity never leaves its
+//! repository; what leaves is a DTO of it.
+
+mod column;
+mod scalar;
+mod secret;
+mod table;
+
+pub use column::{Assignable, Column, Key, Lookup, Plain, Searchable};
+pub use scalar::{Scalar, Storable, TextEnum};
+pub use secret::Secret;
+pub use table::{ColumnSpec, Operation, RowRules, Table};
+
+use crate::error::Result;
+use crate::policy::Cell;
+use crate::sql::Cells;
+use crate::viewer::Viewer;
+
+/// A row as stored, written with `#[derive(Entity)]`.
+///
+/// It states which rows a viewer may read, create, update and delete. What it does not state is
+/// denied.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an entity",
+    note = "add `#[derive(Entity)]` and `#[entity(table = \"..\", viewer = ..)]` to the struct of the row"
+)]
+pub trait Entity: Sized + Send + Sync + 'static {
+    /// The viewer that its rules speak of.
+    type Viewer: Viewer;
+    /// The type of its key.
+    type Key: Scalar;
+
+    #[doc(hidden)]
+    fn __table() -> &'static Table<Self>;
+
+    #[doc(hidden)]
+    fn __cell(&self, column: usize) -> Cell<'_>;
+
+    #[doc(hidden)]
+    fn __from_cells(cells: &mut Cells<'_>) -> Result<Self>;
+}

@@ -1,0 +1,246 @@
+//! What a column can hold: the Rust types and their one meaning on every engine.
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use crate::policy::{Cell, Kind};
+
+/// A type that a column of an entity can have.
+///
+/// `bool`, the integers that fit 64 signed bits, `f64`, `String`, `Vec<u8>`, `Uuid`,
+/// `DateTime<Utc>`, a `#[derive(TextEnum)]` or `#[derive(Roles)]` enum, an `Option` of any of
+/// these, and [`Secret`](crate::Secret).
+///
+/// | Rust | SQLite |
+/// |---|---|
+/// | `bool` | `BOOLEAN` or `INTEGER`, 0 or 1 |
+/// | integers | `INTEGER` |
+/// | `f64` | `REAL` |
+/// | `String`, text enums | `TEXT` |
+/// | `Vec<u8>` | `BLOB` |
+/// | `Uuid` | `BLOB` of 16 bytes |
+/// | `DateTime<Utc>` | `INTEGER`, microseconds since 1970 |
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be a column of an entity",
+    note = "use bool, i8 to i64, u8 to u32, f64, String, Vec<u8>, Uuid, DateTime<Utc>, a `#[derive(TextEnum)]` enum, `Secret<..>`, or an Option of one of these",
+    note = "unsigned integers of 64 bits are left out because no engine holds them all: use i64"
+)]
+pub trait Storable: Sized + Send + Sync + 'static {
+    /// The kind of value.
+    const KIND: Kind;
+    /// Whether the column may be null.
+    const NULLABLE: bool;
+
+    /// The value as rules and statements see it.
+    fn cell(&self) -> Cell<'_>;
+
+    /// The value that a cell holds, or `None` when the type has no such value.
+    fn from_cell(cell: Cell<'_>) -> Option<Self>;
+}
+
+/// A [`Storable`] type whose values may be shown: every one but a secret.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot leave the repository",
+    note = "a `Secret` has no place in a DTO, a filter or an order; compare it inside the repository instead"
+)]
+pub trait Scalar: Storable {}
+
+macro_rules! integers {
+    ($($integer:ty),*) => {$(
+        impl Storable for $integer {
+            const KIND: Kind = Kind::Int;
+            const NULLABLE: bool = false;
+
+            fn cell(&self) -> Cell<'_> {
+                Cell::Int(i64::from(*self))
+            }
+
+            fn from_cell(cell: Cell<'_>) -> Option<Self> {
+                match cell {
+                    Cell::Int(value) => value.try_into().ok(),
+                    _ => None,
+                }
+            }
+        }
+
+        impl Scalar for $integer {}
+    )*};
+}
+
+integers!(i8, i16, i32, i64, u8, u16, u32);
+
+impl Storable for bool {
+    const KIND: Kind = Kind::Bool;
+    const NULLABLE: bool = false;
+
+    fn cell(&self) -> Cell<'_> {
+        Cell::Bool(*self)
+    }
+
+    fn from_cell(cell: Cell<'_>) -> Option<Self> {
+        match cell {
+            Cell::Bool(value) => Some(value),
+            _ => None,
+        }
+    }
+}
+
+impl Scalar for bool {}
+
+impl Storable for f64 {
+    const KIND: Kind = Kind::Float;
+    const NULLABLE: bool = false;
+
+    fn cell(&self) -> Cell<'_> {
+        Cell::Float(*self)
+    }
+
+    fn from_cell(cell: Cell<'_>) -> Option<Self> {
+        match cell {
+            Cell::Float(value) => Some(value),
+            _ => None,
+        }
+    }
+}
+
+impl Scalar for f64 {}
+
+impl Storable for String {
+    const KIND: Kind = Kind::Text;
+    const NULLABLE: bool = false;
+
+    fn cell(&self) -> Cell<'_> {
+        Cell::Text(self)
+    }
+
+    fn from_cell(cell: Cell<'_>) -> Option<Self> {
+        match cell {
+            Cell::Text(value) => Some(value.to_owned()),
+            _ => None,
+        }
+    }
+}
+
+impl Scalar for String {}
+
+impl Storable for Vec<u8> {
+    const KIND: Kind = Kind::Bytes;
+    const NULLABLE: bool = false;
+
+    fn cell(&self) -> Cell<'_> {
+        Cell::Bytes(self)
+    }
+
+    fn from_cell(cell: Cell<'_>) -> Option<Self> {
+        match cell {
+            Cell::Bytes(value) => Some(value.to_owned()),
+            _ => None,
+        }
+    }
+}
+
+impl Scalar for Vec<u8> {}
+
+impl Storable for Uuid {
+    const KIND: Kind = Kind::Uuid;
+    const NULLABLE: bool = false;
+
+    fn cell(&self) -> Cell<'_> {
+        Cell::Uuid(*self)
+    }
+
+    fn from_cell(cell: Cell<'_>) -> Option<Self> {
+        match cell {
+            Cell::Uuid(value) => Some(value),
+            _ => None,
+        }
+    }
+}
+
+impl Scalar for Uuid {}
+
+impl Storable for DateTime<Utc> {
+    const KIND: Kind = Kind::Timestamp;
+    const NULLABLE: bool = false;
+
+    fn cell(&self) -> Cell<'_> {
+        Cell::Timestamp(self.timestamp_micros())
+    }
+
+    fn from_cell(cell: Cell<'_>) -> Option<Self> {
+        match cell {
+            Cell::Timestamp(micros) => Self::from_timestamp_micros(micros),
+            _ => None,
+        }
+    }
+}
+
+impl Scalar for DateTime<Utc> {}
+
+impl<T: Storable> Storable for Option<T> {
+    const KIND: Kind = T::KIND;
+    const NULLABLE: bool = true;
+
+    fn cell(&self) -> Cell<'_> {
+        self.as_ref().map_or(Cell::Null, Storable::cell)
+    }
+
+    fn from_cell(cell: Cell<'_>) -> Option<Self> {
+        match cell {
+            Cell::Null => Some(None),
+            cell => T::from_cell(cell).map(Some),
+        }
+    }
+}
+
+impl<T: Scalar> Scalar for Option<T> {}
+
+/// A declared set of texts, written with `#[derive(TextEnum)]` on an enum without fields.
+///
+/// A column of it holds the text of one variant. Text outside the set is no value: a rule over
+/// it is unknown, so it allows nothing.
+///
+/// # Example
+///
+/// ```
+/// use clearance::TextEnum;
+///
+/// #[derive(Debug, Clone, Copy, PartialEq, Eq, TextEnum)]
+/// enum Status { Draft, InReview }
+///
+/// assert_eq!(Status::InReview.name(), "in_review");
+/// assert_eq!(Status::from_name("draft"), Some(Status::Draft));
+/// assert_eq!(Status::from_name("Draft"), None);
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a declared set of texts",
+    note = "add `#[derive(TextEnum)]`, or `#[derive(Roles)]` for roles, to the enum"
+)]
+pub trait TextEnum: Sized + Send + Sync + 'static {
+    /// The texts of all variants, in the order of their declaration.
+    const NAMES: &'static [&'static str];
+
+    /// The text of this variant.
+    fn name(&self) -> &'static str;
+
+    /// The variant of a text, compared byte by byte.
+    fn from_name(name: &str) -> Option<Self>;
+}
+
+impl<T: TextEnum> Storable for T {
+    const KIND: Kind = Kind::Enum(T::NAMES);
+    const NULLABLE: bool = false;
+
+    fn cell(&self) -> Cell<'_> {
+        Cell::Text(self.name())
+    }
+
+    fn from_cell(cell: Cell<'_>) -> Option<Self> {
+        match cell {
+            Cell::Text(name) => T::from_name(name),
+            _ => None,
+        }
+    }
+}
+
+impl<T: TextEnum> Scalar for T {}

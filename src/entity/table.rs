@@ -1,0 +1,199 @@
+//! An entity as the library knows it at run time.
+
+use super::{Entity, Storable};
+use crate::policy::{Context, Decision, Kind, Rule, decide};
+use std::fmt;
+
+/// The table of an entity: its columns, its key and its row rules.
+pub struct Table<E: Entity> {
+    entity: &'static str,
+    name: &'static str,
+    columns: Vec<ColumnSpec>,
+    key: usize,
+    rows: RowRules<E>,
+}
+
+/// One column of a [`Table`].
+#[derive(Debug, Clone, Copy)]
+pub struct ColumnSpec {
+    field: &'static str,
+    name: &'static str,
+    kind: Kind,
+    nullable: bool,
+    lookup: bool,
+}
+
+/// Who may do what to which rows.
+#[doc(hidden)]
+pub struct RowRules<E: Entity> {
+    pub read: Operation<E>,
+    pub create: Operation<E>,
+    pub update: Operation<E>,
+    pub delete: Operation<E>,
+}
+
+/// What an entity states of one operation.
+pub enum Operation<E: Entity> {
+    /// Nothing is stated, so it is denied.
+    Denied,
+    /// Every row is open, for the stated reason.
+    Open {
+        /// Why that is right.
+        reason: &'static str,
+    },
+    /// All of these rules must allow it.
+    Rules(Vec<Rule<E::Viewer, E>>),
+}
+
+impl<E: Entity> Table<E> {
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn __new(
+        entity: &'static str,
+        name: &'static str,
+        columns: Vec<ColumnSpec>,
+        key: usize,
+        rows: RowRules<E>,
+    ) -> Self {
+        Self {
+            entity,
+            name,
+            columns,
+            key,
+            rows,
+        }
+    }
+
+    /// The name of the entity's type.
+    #[must_use]
+    pub const fn entity(&self) -> &'static str {
+        self.entity
+    }
+
+    /// The name of the table in the database.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Its columns, in the order of the entity's fields.
+    #[must_use]
+    pub fn columns(&self) -> &[ColumnSpec] {
+        &self.columns
+    }
+
+    /// Index and column of a field, by its name in Rust.
+    pub(crate) fn position(&self, field: &str) -> Option<(usize, &ColumnSpec)> {
+        self.columns
+            .iter()
+            .enumerate()
+            .find(|(_, column)| column.field == field)
+    }
+
+    pub(crate) fn column(&self, index: usize) -> Option<&ColumnSpec> {
+        self.columns.get(index)
+    }
+
+    pub(crate) const fn key(&self) -> usize {
+        self.key
+    }
+
+    /// The rules of its rows.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn rows(&self) -> &RowRules<E> {
+        &self.rows
+    }
+}
+
+impl<E: Entity> Operation<E> {
+    /// What is stated comes to this for `viewer` (or nobody) before any row.
+    pub(crate) fn decide(&self, viewer: Option<&E::Viewer>, context: &Context) -> Decision {
+        match self {
+            Self::Denied => Decision::Deny,
+            Self::Open { .. } => Decision::Allow,
+            Self::Rules(rules) => decide(rules, viewer, context),
+        }
+    }
+
+    pub(crate) fn rules(&self) -> &[Rule<E::Viewer, E>] {
+        match self {
+            Self::Denied | Self::Open { .. } => &[],
+            Self::Rules(rules) => rules,
+        }
+    }
+}
+
+impl ColumnSpec {
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn __new<T: Storable>(field: &'static str, name: &'static str, lookup: bool) -> Self {
+        Self {
+            field,
+            name,
+            kind: T::KIND,
+            nullable: T::NULLABLE,
+            lookup,
+        }
+    }
+
+    /// The name of the field in Rust.
+    #[must_use]
+    pub const fn field(&self) -> &'static str {
+        self.field
+    }
+
+    /// The name of the column in the database.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// What it holds.
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Whether it may be null.
+    #[must_use]
+    pub const fn is_nullable(&self) -> bool {
+        self.nullable
+    }
+
+    /// Whether it may be looked up by equality.
+    #[must_use]
+    pub const fn is_lookup(&self) -> bool {
+        self.lookup
+    }
+}
+
+impl<E: Entity> fmt::Debug for Table<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Table")
+            .field("entity", &self.entity)
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<E: Entity> fmt::Debug for RowRules<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RowRules")
+            .field("read", &self.read)
+            .field("create", &self.create)
+            .field("update", &self.update)
+            .field("delete", &self.delete)
+            .finish()
+    }
+}
+
+impl<E: Entity> fmt::Debug for Operation<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Denied => f.write_str("Denied"),
+            Self::Open { reason } => f.debug_struct("Open").field("reason", reason).finish(),
+            Self::Rules(rules) => f.debug_tuple("Rules").field(rules).finish(),
+        }
+    }
+}

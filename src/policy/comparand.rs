@@ -1,0 +1,256 @@
+//! What can be compared in a rule or a filter, checked by types at the user's own tokens.
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use super::Value;
+use super::rule::{Computed, Given};
+use crate::entity::TextEnum;
+use crate::viewer::Subject;
+
+/// A value that a rule or a filter can compare a field with: whatever a column can hold, but no
+/// floating point number, no bytes and no secret, whose comparison engines do not agree on.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be compared in a rule or a filter",
+    note = "compare bool, i8 to i64, u8 to u32, text, Uuid, DateTime<Utc>, a `#[derive(TextEnum)]` enum, or an Option of one of these"
+)]
+pub trait Comparand {
+    /// What it can be compared with.
+    #[doc(hidden)]
+    type Family;
+    /// Whether it can be unset.
+    #[doc(hidden)]
+    type Presence;
+
+    #[doc(hidden)]
+    fn __value(&self) -> Value;
+}
+
+/// Families of values that can be compared with each other.
+#[doc(hidden)]
+pub(crate) mod family {
+    use std::marker::PhantomData;
+
+    #[derive(Debug)]
+    pub struct Bool;
+    #[derive(Debug)]
+    pub struct Integer;
+    #[derive(Debug)]
+    pub struct Text;
+    #[derive(Debug)]
+    pub struct Id;
+    #[derive(Debug)]
+    pub struct Instant;
+    #[derive(Debug)]
+    pub struct Set<T>(PhantomData<T>);
+
+    #[derive(Debug)]
+    pub struct Required;
+    #[derive(Debug)]
+    pub struct Optional;
+}
+
+use family::{Bool, Id, Instant, Integer, Optional, Required, Set, Text};
+
+/// The two sides of a comparison belong to one family.
+#[diagnostic::on_unimplemented(
+    message = "the two sides of this comparison are of different kinds",
+    note = "a rule compares integers with integers, text with text, and an enum with the same enum"
+)]
+pub trait SameFamily<F> {}
+
+impl<F> SameFamily<F> for F {}
+
+/// Families with an order that is the same on every engine.
+#[diagnostic::on_unimplemented(
+    message = "`<`, `<=`, `>` and `>=` have no meaning here",
+    note = "integers, text, instants and `#[derive(Roles)]` enums have an order that every engine agrees on"
+)]
+pub trait Ordered {}
+
+impl Ordered for Integer {}
+impl Ordered for Text {}
+impl Ordered for Instant {}
+impl<T: TextEnum + Ord> Ordered for Set<T> {}
+
+/// At most one side of the comparison can be unset.
+#[diagnostic::on_unimplemented(
+    message = "both sides of this comparison can be unset, and two unset values must not grant anything",
+    label = "this comparison",
+    note = "write `same(a, b)`: it holds only where both sides are set and equal"
+)]
+pub trait NotBothOptional {}
+
+impl NotBothOptional for (Required, Required) {}
+impl NotBothOptional for (Required, Optional) {}
+impl NotBothOptional for (Optional, Required) {}
+
+macro_rules! comparands {
+    ($($type:ty: $family:ty, |$this:ident| $value:expr;)*) => {$(
+        impl Comparand for $type {
+            type Family = $family;
+            type Presence = Required;
+
+            fn __value(&self) -> Value {
+                let $this = self;
+                $value
+            }
+        }
+
+        impl Comparand for &$type {
+            type Family = $family;
+            type Presence = Required;
+
+            fn __value(&self) -> Value {
+                <$type as Comparand>::__value(self)
+            }
+        }
+    )*};
+}
+
+comparands! {
+    bool: Bool, |this| Value::Bool(*this);
+    i8: Integer, |this| Value::Int((*this).into());
+    i16: Integer, |this| Value::Int((*this).into());
+    i32: Integer, |this| Value::Int((*this).into());
+    i64: Integer, |this| Value::Int(*this);
+    u8: Integer, |this| Value::Int((*this).into());
+    u16: Integer, |this| Value::Int((*this).into());
+    u32: Integer, |this| Value::Int((*this).into());
+    str: Text, |this| Value::Text(this.to_owned());
+    String: Text, |this| Value::Text(this.clone());
+    Subject: Text, |this| Value::Text(this.as_str().to_owned());
+    Uuid: Id, |this| Value::Uuid(*this);
+    DateTime<Utc>: Instant, |this| Value::Timestamp(this.timestamp_micros());
+}
+
+impl<T: TextEnum> Comparand for T {
+    type Family = Set<T>;
+    type Presence = Required;
+
+    fn __value(&self) -> Value {
+        Value::Text(self.name().to_owned())
+    }
+}
+
+impl<T: Comparand> Comparand for Option<T> {
+    type Family = T::Family;
+    type Presence = Optional;
+
+    fn __value(&self) -> Value {
+        self.as_ref().map_or(Value::Null, Comparand::__value)
+    }
+}
+
+/// A list that a field can be looked for in.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a list that a rule can look into",
+    note = "use a Vec, a slice or an array of values that can be compared"
+)]
+pub trait ComparandList {
+    #[doc(hidden)]
+    type Item: Comparand;
+
+    #[doc(hidden)]
+    fn __values(&self) -> Vec<Value>;
+}
+
+impl<T: Comparand> ComparandList for [T] {
+    type Item = T;
+
+    fn __values(&self) -> Vec<Value> {
+        self.iter().map(Comparand::__value).collect()
+    }
+}
+
+impl<T: Comparand, const N: usize> ComparandList for [T; N] {
+    type Item = T;
+
+    fn __values(&self) -> Vec<Value> {
+        self.as_slice().__values()
+    }
+}
+
+impl<T: Comparand> ComparandList for Vec<T> {
+    type Item = T;
+
+    fn __values(&self) -> Vec<Value> {
+        self.as_slice().__values()
+    }
+}
+
+impl<T: Comparand> ComparandList for std::collections::HashSet<T> {
+    type Item = T;
+
+    fn __values(&self) -> Vec<Value> {
+        self.iter().map(Comparand::__value).collect()
+    }
+}
+
+impl<T: Comparand> ComparandList for std::collections::BTreeSet<T> {
+    type Item = T;
+
+    fn __values(&self) -> Vec<Value> {
+        self.iter().map(Comparand::__value).collect()
+    }
+}
+
+impl<T: ComparandList + ?Sized> ComparandList for &T {
+    type Item = T::Item;
+
+    fn __values(&self) -> Vec<Value> {
+        (**self).__values()
+    }
+}
+
+/// What generated code calls: it works values out, and lets the compiler check a rule's types.
+#[doc(hidden)]
+pub(crate) mod generated {
+    use super::{
+        Bool, Comparand, ComparandList, Computed, Given, NotBothOptional, Ordered, SameFamily,
+    };
+
+    #[must_use]
+    pub fn value<T: Comparand + ?Sized>(value: &T) -> Computed {
+        Computed(Given::Value(value.__value()))
+    }
+
+    #[must_use]
+    pub fn list<T: ComparandList + ?Sized>(list: &T) -> Computed {
+        Computed(Given::List(list.__values()))
+    }
+
+    pub fn check_flag<T: Comparand>(_: &T)
+    where
+        T::Family: SameFamily<Bool>,
+    {
+    }
+
+    pub fn check_eq<A: Comparand + ?Sized, B: Comparand + ?Sized>(_: &A, _: &B)
+    where
+        A::Family: SameFamily<B::Family>,
+        (A::Presence, B::Presence): NotBothOptional,
+    {
+    }
+
+    pub fn check_order<A: Comparand + ?Sized, B: Comparand + ?Sized>(_: &A, _: &B)
+    where
+        A::Family: SameFamily<B::Family> + Ordered,
+        (A::Presence, B::Presence): NotBothOptional,
+    {
+    }
+
+    pub fn check_same<A: Comparand + ?Sized, B: Comparand + ?Sized>(_: &A, _: &B)
+    where
+        A::Family: SameFamily<B::Family>,
+    {
+    }
+
+    pub fn check_option<T: crate::entity::Scalar>(_: &Option<T>) {}
+
+    pub fn check_contains<L: ComparandList + ?Sized, T: Comparand + ?Sized>(_: &L, _: &T)
+    where
+        <L::Item as Comparand>::Family: SameFamily<T::Family>,
+    {
+    }
+}

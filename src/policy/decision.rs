@@ -1,0 +1,60 @@
+//! What a rule comes to.
+
+use super::Residual;
+
+/// What rules come to for one viewer before any row is seen. A value, never an error: a
+/// decision that could not be reached is one of its outcomes.
+///
+/// It is exhaustive on purpose: a new outcome must break whatever acts on decisions.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Decision {
+    /// Allowed, whatever the row.
+    Allow,
+    /// Denied, whatever the row.
+    Deny,
+    /// It depends on the row: this is what is left to be found true of it.
+    Depends(Residual),
+    /// It could not be worked out. Neither allowed nor denied: the call fails.
+    Fail(Failure),
+}
+
+/// Why a decision could not be worked out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Failure {
+    /// The rule names a field that its entity does not have.
+    UnknownField(&'static str),
+    /// The rule compares values of different kinds.
+    KindMismatch,
+    /// The rule refers to an input that it does not have.
+    UnknownInput,
+}
+
+/// One of three truth values. A rule allows only when it is [`Truth::True`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Truth {
+    /// Definitely so.
+    True,
+    /// Definitely not so.
+    False,
+    /// A null, or a viewer that is not there, stands in the way of knowing.
+    Unknown,
+}
+
+impl From<bool> for Truth {
+    fn from(truth: bool) -> Self {
+        if truth { Self::True } else { Self::False }
+    }
+}
+
+impl std::ops::Not for Truth {
+    type Output = Self;
+
+    fn not(self) -> Self {
+        match self {
+            Self::True => Self::False,
+            Self::False => Self::True,
+            Self::Unknown => Self::Unknown,
+        }
+    }
+}

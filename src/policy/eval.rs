@@ -1,0 +1,193 @@
+//! The evaluator: a rule over one viewer and one row, by the plain reading of its nodes.
+//!
+//! It is what the partial evaluation and every SQL dialect are compared with, so it is written
+//! for being seen to be right.
+
+use std::cmp::Ordering;
+
+use super::decision::{Failure, Truth};
+use super::rule::Given;
+use super::{Cell, Context, Expr, Kind, Op, Operand, Rule};
+use crate::entity::{Entity, Table};
+
+/// The truth of `rule` for `viewer` (or nobody) over `row`.
+///
+/// # Errors
+///
+/// [`Failure`] when the rule cannot be worked out; it is then neither allowed nor denied.
+pub fn evaluate<E: Entity>(
+    rule: &Rule<E::Viewer, E>,
+    viewer: Option<&E::Viewer>,
+    row: &E,
+    context: &Context,
+) -> Result<Truth, Failure> {
+    Evaluation {
+        rule,
+        viewer,
+        row,
+        context,
+        table: E::__table(),
+    }
+    .truth(rule.expr())
+}
+
+struct Evaluation<'a, E: Entity> {
+    rule: &'a Rule<E::Viewer, E>,
+    viewer: Option<&'a E::Viewer>,
+    row: &'a E,
+    context: &'a Context,
+    table: &'static Table<E>,
+}
+
+impl<'a, E: Entity> Evaluation<'a, E> {
+    fn truth(&self, expr: &Expr) -> Result<Truth, Failure> {
+        match expr {
+            Expr::Free(input) => match self.given(*input)? {
+                Given::Flag(flag) => Ok(flag.into()),
+                Given::Unknown => Ok(Truth::Unknown),
+                Given::Value(_) | Given::List(_) => Err(Failure::KindMismatch),
+            },
+            Expr::Flag(field) => match self.field(field)?.0 {
+                Cell::Bool(flag) => Ok(flag.into()),
+                Cell::Null => Ok(Truth::Unknown),
+                Cell::Int(_)
+                | Cell::Float(_)
+                | Cell::Text(_)
+                | Cell::Bytes(_)
+                | Cell::Uuid(_)
+                | Cell::Timestamp(_) => Err(Failure::KindMismatch),
+            },
+            Expr::Compare { op, left, right } => self.compare(*op, *left, *right),
+            Expr::IsSome(field) => Ok((self.field(field)?.0 != Cell::Null).into()),
+            Expr::IsNone(field) => Ok((self.field(field)?.0 == Cell::Null).into()),
+            Expr::Contains { list, field } => self.contains(*list, field),
+            Expr::Opaque(index) => {
+                let opaque = self.rule.opaque(*index).ok_or(Failure::UnknownInput)?;
+                Ok(self.viewer.map_or(Truth::Unknown, |viewer| {
+                    opaque(viewer, self.row, self.context).into()
+                }))
+            }
+            Expr::Not(inner) => Ok(!self.truth(inner)?),
+            Expr::All(parts) => {
+                let mut truth = Truth::True;
+                for part in parts {
+                    match self.truth(part)? {
+                        Truth::False => return Ok(Truth::False),
+                        Truth::Unknown => truth = Truth::Unknown,
+                        Truth::True => {}
+                    }
+                }
+                Ok(truth)
+            }
+            Expr::Any(parts) => {
+                let mut truth = Truth::False;
+                for part in parts {
+                    match self.truth(part)? {
+                        Truth::True => return Ok(Truth::True),
+                        Truth::Unknown => truth = Truth::Unknown,
+                        Truth::False => {}
+                    }
+                }
+                Ok(truth)
+            }
+        }
+    }
+
+    fn given(&self, input: usize) -> Result<Given, Failure> {
+        let input = self.rule.input(input).ok_or(Failure::UnknownInput)?;
+        Ok(input.compute(self.viewer, self.context))
+    }
+
+    fn field(&self, field: &'static str) -> Result<(Cell<'a>, Kind), Failure> {
+        let (index, column) = self
+            .table
+            .position(field)
+            .ok_or(Failure::UnknownField(field))?;
+        Ok((self.row.__cell(index), column.kind()))
+    }
+
+    fn compare(&self, op: Op, left: Operand, right: Operand) -> Result<Truth, Failure> {
+        let (left_given, right_given);
+        let (left, left_kind) = match left {
+            Operand::Field(field) => self.field(field)?,
+            Operand::Input(input) => {
+                left_given = self.given(input)?;
+                (given_cell(&left_given)?, Kind::Text)
+            }
+        };
+        let (right, right_kind) = match right {
+            Operand::Field(field) => self.field(field)?,
+            Operand::Input(input) => {
+                right_given = self.given(input)?;
+                (given_cell(&right_given)?, Kind::Text)
+            }
+        };
+        let names = left_kind.names().or(right_kind.names());
+        compare_cells(left, right, names)
+            .map(|ordering| ordering.map_or(Truth::Unknown, |ordering| op.holds(ordering).into()))
+    }
+
+    fn contains(&self, list: usize, field: &'static str) -> Result<Truth, Failure> {
+        let (cell, kind) = self.field(field)?;
+        let list = match self.given(list)? {
+            Given::List(list) => list,
+            Given::Unknown => return Ok(Truth::Unknown),
+            Given::Flag(_) | Given::Value(_) => return Err(Failure::KindMismatch),
+        };
+        let mut truth = Truth::False;
+        for item in &list {
+            match compare_cells(cell, item.as_cell(), kind.names())? {
+                Some(Ordering::Equal) => return Ok(Truth::True),
+                None => truth = Truth::Unknown,
+                Some(Ordering::Less | Ordering::Greater) => {}
+            }
+        }
+        Ok(truth)
+    }
+}
+
+fn given_cell(given: &Given) -> Result<Cell<'_>, Failure> {
+    match given {
+        Given::Value(value) => Ok(value.as_cell()),
+        Given::Flag(flag) => Ok(Cell::Bool(*flag)),
+        Given::Unknown => Ok(Cell::Null),
+        Given::List(_) => Err(Failure::KindMismatch),
+    }
+}
+
+/// The order of two cells, `None` when one is null. Text out of a declared set stands in the
+/// order of the set; other text is compared byte by byte.
+pub(super) fn compare_cells(
+    left: Cell<'_>,
+    right: Cell<'_>,
+    names: Option<&[&str]>,
+) -> Result<Option<Ordering>, Failure> {
+    match (left, right) {
+        (Cell::Null, _) | (_, Cell::Null) => Ok(None),
+        (Cell::Bool(left), Cell::Bool(right)) => Ok(Some(left.cmp(&right))),
+        (Cell::Int(left), Cell::Int(right)) | (Cell::Timestamp(left), Cell::Timestamp(right)) => {
+            Ok(Some(left.cmp(&right)))
+        }
+        (Cell::Text(left), Cell::Text(right)) => Ok(match names {
+            None => Some(left.as_bytes().cmp(right.as_bytes())),
+            Some(names) => {
+                let rank = |name: &str| names.iter().position(|known| *known == name);
+                // Text outside the set is no value of it.
+                rank(left)
+                    .zip(rank(right))
+                    .map(|(left, right)| left.cmp(&right))
+            }
+        }),
+        (Cell::Uuid(left), Cell::Uuid(right)) => Ok(Some(left.as_bytes().cmp(right.as_bytes()))),
+        (
+            Cell::Bool(_)
+            | Cell::Int(_)
+            | Cell::Float(_)
+            | Cell::Text(_)
+            | Cell::Bytes(_)
+            | Cell::Uuid(_)
+            | Cell::Timestamp(_),
+            _,
+        ) => Err(Failure::KindMismatch),
+    }
+}

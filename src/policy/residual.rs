@@ -1,0 +1,461 @@
+//! Partial evaluation: a rule with the viewer and the context filled in, and what is left of it.
+//!
+//! The question is always "is this definitely true?", so negation is pushed down to the atoms
+//! (`wanted` turns false) and disappears there. Each atom that is left demands operands that are
+//! set; it is plainly true or not, never unknown. That is what lets a WHERE use the columns as
+//! they are, without `IS TRUE` around them, and keep their indexes.
+
+use std::cmp::Ordering;
+
+use super::decision::{Decision, Failure};
+use super::eval::compare_cells;
+use super::rule::Given;
+use super::{Cell, Context, Expr, Kind, Op, Operand, Rule, Value};
+use crate::entity::{Entity, Table};
+
+/// What is left of a rule for the row to decide: conditions that are each true or not true.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Residual {
+    /// Every one of these.
+    All(Vec<Residual>),
+    /// At least one of these.
+    Any(Vec<Residual>),
+    /// The boolean column is set and holds this.
+    Flag {
+        /// Index of the column.
+        column: usize,
+        /// What it must hold.
+        wanted: bool,
+    },
+    /// Both terms are set and compare so.
+    Compare {
+        /// How they compare.
+        op: Op,
+        /// The column on the left.
+        column: usize,
+        /// What it is compared with.
+        with: Term,
+    },
+    /// The column is null, or is not.
+    Null {
+        /// Index of the column.
+        column: usize,
+        /// Whether it must be null.
+        wanted: bool,
+    },
+    /// The column is set and is among the values, or is set and is not.
+    Among {
+        /// Index of the column.
+        column: usize,
+        /// The values, none of them null.
+        values: Vec<Value>,
+        /// Whether it must be among them.
+        wanted: bool,
+    },
+    /// The function, by its index in its rule's list, gives this.
+    Opaque {
+        /// Which rule of the set.
+        rule: usize,
+        /// Which function of that rule.
+        index: usize,
+        /// What it must give.
+        wanted: bool,
+    },
+}
+
+/// What a column is compared with.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Term {
+    /// Another column of the same row.
+    Column(usize),
+    /// A value, not null.
+    Value(Value),
+}
+
+/// What a part of a rule or a filter comes to before any row.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Reduced {
+    Always,
+    Never,
+    Left(Residual),
+}
+
+impl From<bool> for Reduced {
+    fn from(truth: bool) -> Self {
+        if truth { Self::Always } else { Self::Never }
+    }
+}
+
+/// What `rules`, all of which must allow, come to for `viewer` (or nobody) before any row.
+#[must_use]
+pub fn decide<E: Entity>(
+    rules: &[Rule<E::Viewer, E>],
+    viewer: Option<&E::Viewer>,
+    context: &Context,
+) -> Decision {
+    let table = E::__table();
+    let reduced = every(rules.iter().enumerate().map(|(number, rule)| {
+        Reduction {
+            number,
+            rule,
+            viewer,
+            context,
+            table,
+        }
+        .reduce(rule.expr(), true)
+    }));
+    match reduced {
+        Ok(Reduced::Always) => Decision::Allow,
+        Ok(Reduced::Never) => Decision::Deny,
+        Ok(Reduced::Left(residual)) => Decision::Depends(residual),
+        Err(failure) => Decision::Fail(failure),
+    }
+}
+
+/// The parts that are left when all must hold. A part that never holds ends it at once, so that
+/// what stands behind it is not worked out.
+pub(crate) fn every(
+    parts: impl Iterator<Item = Result<Reduced, Failure>>,
+) -> Result<Reduced, Failure> {
+    let mut left = Vec::new();
+    for part in parts {
+        match part? {
+            Reduced::Always => {}
+            Reduced::Never => return Ok(Reduced::Never),
+            Reduced::Left(Residual::All(parts)) => left.extend(parts),
+            Reduced::Left(residual) => left.push(residual),
+        }
+    }
+    Ok(match left.len() {
+        0 => Reduced::Always,
+        1 => left.pop().map_or(Reduced::Always, Reduced::Left),
+        _ => Reduced::Left(Residual::All(left)),
+    })
+}
+
+/// The parts that are left when one is enough.
+pub(crate) fn some(
+    parts: impl Iterator<Item = Result<Reduced, Failure>>,
+) -> Result<Reduced, Failure> {
+    let mut left = Vec::new();
+    for part in parts {
+        match part? {
+            Reduced::Never => {}
+            Reduced::Always => return Ok(Reduced::Always),
+            Reduced::Left(Residual::Any(parts)) => left.extend(parts),
+            Reduced::Left(residual) => left.push(residual),
+        }
+    }
+    Ok(match left.len() {
+        0 => Reduced::Never,
+        1 => left.pop().map_or(Reduced::Never, Reduced::Left),
+        _ => Reduced::Left(Residual::Any(left)),
+    })
+}
+
+struct Reduction<'a, E: Entity> {
+    number: usize,
+    rule: &'a Rule<E::Viewer, E>,
+    viewer: Option<&'a E::Viewer>,
+    context: &'a Context,
+    table: &'static Table<E>,
+}
+
+impl<E: Entity> Reduction<'_, E> {
+    /// What must hold of the row for `expr` to be definitely `wanted`.
+    fn reduce(&self, expr: &Expr, wanted: bool) -> Result<Reduced, Failure> {
+        match expr {
+            Expr::Free(input) => match self.given(*input)? {
+                Given::Flag(flag) => Ok((flag == wanted).into()),
+                Given::Unknown => Ok(Reduced::Never),
+                Given::Value(_) | Given::List(_) => Err(Failure::KindMismatch),
+            },
+            Expr::Flag(field) => {
+                let (column, kind) = self.column(field)?;
+                if kind == Kind::Bool {
+                    Ok(Reduced::Left(Residual::Flag { column, wanted }))
+                } else {
+                    Err(Failure::KindMismatch)
+                }
+            }
+            Expr::Compare { op, left, right } => {
+                let op = if wanted { *op } else { op.negated() };
+                self.compare(op, *left, *right)
+            }
+            Expr::IsSome(field) => self.null(field, !wanted),
+            Expr::IsNone(field) => self.null(field, wanted),
+            Expr::Contains { list, field } => self.contains(*list, field, wanted),
+            Expr::Opaque(index) => Ok(match self.viewer {
+                Some(_) => Reduced::Left(Residual::Opaque {
+                    rule: self.number,
+                    index: *index,
+                    wanted,
+                }),
+                None => Reduced::Never,
+            }),
+            Expr::Not(inner) => self.reduce(inner, !wanted),
+            Expr::All(parts) => {
+                let parts = parts.iter().map(|part| self.reduce(part, wanted));
+                if wanted { every(parts) } else { some(parts) }
+            }
+            Expr::Any(parts) => {
+                let parts = parts.iter().map(|part| self.reduce(part, wanted));
+                if wanted { some(parts) } else { every(parts) }
+            }
+        }
+    }
+
+    fn given(&self, input: usize) -> Result<Given, Failure> {
+        let input = self.rule.input(input).ok_or(Failure::UnknownInput)?;
+        Ok(input.compute(self.viewer, self.context))
+    }
+
+    fn column(&self, field: &'static str) -> Result<(usize, Kind), Failure> {
+        let (index, column) = self
+            .table
+            .position(field)
+            .ok_or(Failure::UnknownField(field))?;
+        Ok((index, column.kind()))
+    }
+
+    fn null(&self, field: &'static str, wanted: bool) -> Result<Reduced, Failure> {
+        let (column, _) = self.column(field)?;
+        Ok(Reduced::Left(Residual::Null { column, wanted }))
+    }
+
+    fn compare(&self, op: Op, left: Operand, right: Operand) -> Result<Reduced, Failure> {
+        match (left, right) {
+            (Operand::Field(left), Operand::Field(right)) => {
+                let (left, left_kind) = self.column(left)?;
+                let (right, right_kind) = self.column(right)?;
+                compare_columns(op, left, left_kind, right, right_kind)
+            }
+            (Operand::Field(field), Operand::Input(input)) => self.compare_value(op, field, input),
+            (Operand::Input(input), Operand::Field(field)) => {
+                self.compare_value(mirrored(op), field, input)
+            }
+            (Operand::Input(left), Operand::Input(right)) => {
+                let (left, right) = (self.value(left)?, self.value(right)?);
+                let ordering = compare_cells(left.as_cell(), right.as_cell(), None)?;
+                Ok(ordering.is_some_and(|ordering| op.holds(ordering)).into())
+            }
+        }
+    }
+
+    fn compare_value(&self, op: Op, field: &'static str, input: usize) -> Result<Reduced, Failure> {
+        let (column, kind) = self.column(field)?;
+        compare_with(op, column, kind, self.value(input)?)
+    }
+
+    fn value(&self, input: usize) -> Result<Value, Failure> {
+        match self.given(input)? {
+            Given::Value(value) => Ok(value),
+            Given::Flag(flag) => Ok(Value::Bool(flag)),
+            Given::Unknown => Ok(Value::Null),
+            Given::List(_) => Err(Failure::KindMismatch),
+        }
+    }
+
+    fn contains(&self, list: usize, field: &'static str, wanted: bool) -> Result<Reduced, Failure> {
+        let (column, kind) = self.column(field)?;
+        let list = match self.given(list)? {
+            Given::List(list) => list,
+            Given::Unknown => return Ok(Reduced::Never),
+            Given::Flag(_) | Given::Value(_) => return Err(Failure::KindMismatch),
+        };
+        if list.is_empty() {
+            // Nothing is in an empty list, not even something unknown.
+            return Ok((!wanted).into());
+        }
+        if !wanted && list.contains(&Value::Null) {
+            // Whether the field equals an unset member cannot be known.
+            return Ok(Reduced::Never);
+        }
+        let values: Vec<_> = list
+            .into_iter()
+            .filter(|value| *value != Value::Null)
+            .collect();
+        for value in &values {
+            expect_kind(kind, value)?;
+        }
+        if let Some(names) = kind.names() {
+            return among(column, names, |known| {
+                let listed = values
+                    .iter()
+                    .any(|value| value.as_cell() == Cell::Text(known));
+                Ok(listed == wanted)
+            });
+        }
+        if values.is_empty() {
+            return Ok(Reduced::Never);
+        }
+        Ok(Reduced::Left(Residual::Among {
+            column,
+            values,
+            wanted,
+        }))
+    }
+}
+
+/// The column is set and compares so with `value`.
+pub(crate) fn compare_with(
+    op: Op,
+    column: usize,
+    kind: Kind,
+    value: Value,
+) -> Result<Reduced, Failure> {
+    if value == Value::Null {
+        return Ok(Reduced::Never);
+    }
+    expect_kind(kind, &value)?;
+    let Some(names) = kind.names() else {
+        return Ok(Reduced::Left(Residual::Compare {
+            op,
+            column,
+            with: Term::Value(value),
+        }));
+    };
+    among(column, names, |known| {
+        let ordering = compare_cells(Cell::Text(known), value.as_cell(), Some(names))?;
+        Ok(ordering.is_some_and(|ordering| op.holds(ordering)))
+    })
+}
+
+/// The column holds one of the declared names that `holds` picks.
+fn among(
+    column: usize,
+    names: &'static [&'static str],
+    holds: impl Fn(&'static str) -> Result<bool, Failure>,
+) -> Result<Reduced, Failure> {
+    let mut values = Vec::new();
+    for name in names {
+        if holds(name)? {
+            values.push(Value::Text((*name).to_owned()));
+        }
+    }
+    Ok(if values.is_empty() {
+        Reduced::Never
+    } else {
+        Reduced::Left(Residual::Among {
+            column,
+            values,
+            wanted: true,
+        })
+    })
+}
+
+fn compare_columns(
+    op: Op,
+    left: usize,
+    left_kind: Kind,
+    right: usize,
+    right_kind: Kind,
+) -> Result<Reduced, Failure> {
+    if left_kind != right_kind {
+        return Err(Failure::KindMismatch);
+    }
+    let Some(names) = left_kind.names() else {
+        return Ok(Reduced::Left(Residual::Compare {
+            op,
+            column: left,
+            with: Term::Column(right),
+        }));
+    };
+    some(names.iter().map(|name| {
+        let cell = Cell::Text(name);
+        let left = among(left, names, |known| Ok(known == *name));
+        let right = among(right, names, |known| {
+            Ok(compare_cells(cell, Cell::Text(known), Some(names))?
+                .is_some_and(|ordering: Ordering| op.holds(ordering)))
+        });
+        every([left, right].into_iter())
+    }))
+}
+
+/// The operator with its sides exchanged.
+const fn mirrored(op: Op) -> Op {
+    match op {
+        Op::Eq => Op::Eq,
+        Op::Ne => Op::Ne,
+        Op::Lt => Op::Gt,
+        Op::Le => Op::Ge,
+        Op::Gt => Op::Lt,
+        Op::Ge => Op::Le,
+    }
+}
+
+fn expect_kind(kind: Kind, value: &Value) -> Result<(), Failure> {
+    let fits = match kind {
+        Kind::Bool => matches!(value, Value::Bool(_)),
+        Kind::Int => matches!(value, Value::Int(_)),
+        Kind::Text | Kind::Enum(_) => matches!(value, Value::Text(_)),
+        Kind::Uuid => matches!(value, Value::Uuid(_)),
+        Kind::Timestamp => matches!(value, Value::Timestamp(_)),
+        Kind::Float | Kind::Bytes => false,
+    };
+    if fits {
+        Ok(())
+    } else {
+        Err(Failure::KindMismatch)
+    }
+}
+
+impl Residual {
+    /// Whether the row fulfils what is left of `rules`, the set it was made from.
+    pub(crate) fn holds<E: Entity>(
+        &self,
+        row: &E,
+        rules: &[Rule<E::Viewer, E>],
+        viewer: Option<&E::Viewer>,
+        context: &Context,
+    ) -> bool {
+        match self {
+            Self::All(parts) => parts
+                .iter()
+                .all(|part| part.holds(row, rules, viewer, context)),
+            Self::Any(parts) => parts
+                .iter()
+                .any(|part| part.holds(row, rules, viewer, context)),
+            Self::Flag { column, wanted } => row.__cell(*column) == Cell::Bool(*wanted),
+            Self::Compare { op, column, with } => {
+                let left = row.__cell(*column);
+                let right = match with {
+                    Term::Column(column) => row.__cell(*column),
+                    Term::Value(value) => value.as_cell(),
+                };
+                matches!(compare_cells(left, right, None), Ok(Some(ordering)) if op.holds(ordering))
+            }
+            Self::Null { column, wanted } => (row.__cell(*column) == Cell::Null) == *wanted,
+            Self::Among {
+                column,
+                values,
+                wanted,
+            } => {
+                let cell = row.__cell(*column);
+                cell != Cell::Null && values.iter().any(|value| value.as_cell() == cell) == *wanted
+            }
+            Self::Opaque {
+                rule,
+                index,
+                wanted,
+            } => {
+                let opaque = rules.get(*rule).and_then(|rule| rule.opaque(*index));
+                match (opaque, viewer) {
+                    (Some(opaque), Some(viewer)) => opaque(viewer, row, context) == *wanted,
+                    _ => false,
+                }
+            }
+        }
+    }
+
+    /// Whether a part of it runs in Rust only.
+    pub(crate) fn is_opaque(&self) -> bool {
+        match self {
+            Self::All(parts) | Self::Any(parts) => parts.iter().any(Self::is_opaque),
+            Self::Opaque { .. } => true,
+            Self::Flag { .. } | Self::Compare { .. } | Self::Null { .. } | Self::Among { .. } => {
+                false
+            }
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! The proof that a rule allowed a call.
+
+use std::fmt;
+
+use super::grant::{Asker, BySession, Public, Read, System, Write};
+use crate::audit;
+use crate::error::{Error, Result};
+use crate::policy::Context;
+use crate::request::{RequestContext, WeakContext};
+use crate::session::Verified;
+use crate::viewer::Viewer;
+
+/// The proof that a call was allowed, which [`Db::reader`](crate::Db::reader) and
+/// [`Db::writer`](crate::Db::writer) ask for.
+///
+/// `P` says what it proves: [`Read`] and [`Write`] that a viewer was verified, [`Public`] that
+/// the method is open to everybody, [`System`] that no viewer is involved at all. It has no
+/// public constructor but the guards below, cannot be cloned, and is refused outside the request
+/// in which it was made.
+///
+/// `#[repository]` writes the guards from attributes; these are the same ones, to be called by
+/// hand:
+///
+/// ```
+/// # use clearance::{Db, Dto, Entity, Result, Viewer};
+/// # #[derive(Viewer)]
+/// # struct Member { id: i64 }
+/// # #[derive(Entity)]
+/// # #[entity(table = "users", viewer = Member, rows = open, reason = "an example")]
+/// # struct User { #[entity(key)] id: i64, username: String }
+/// # #[derive(Dto)]
+/// # #[dto(entity = User, default = visible)]
+/// # struct Profile { id: i64, username: String }
+/// use clearance::{Access, Read};
+///
+/// async fn own_profile(db: &Db) -> Result<Profile> {
+///     let access = Access::<Read<Member>>::authenticated().await?;
+///     let id = access.viewer().id;
+///     db.reader(&access).one(Profile::select().lookup(User::ID, id)).await
+/// }
+/// ```
+pub struct Access<P> {
+    grant: P,
+    /// The request it belongs to; a system access belongs to none.
+    request: Option<WeakContext>,
+}
+
+impl<P> Access<P> {
+    /// The request it belongs to, if it is the one that runs now.
+    pub(crate) fn request(&self) -> Result<Option<RequestContext>> {
+        let Some(request) = &self.request else {
+            outside_a_request()?;
+            return Ok(None);
+        };
+        let current = RequestContext::current()?;
+        match request.upgrade() {
+            Some(request) if request.is_same(&current) => Ok(Some(request)),
+            _ => Err(Error::misuse(
+                "this access belongs to another request: take a new one in each request",
+            )),
+        }
+    }
+}
+
+impl<V: Viewer> Access<Read<V>> {
+    /// Allows reading to any viewer with a valid session, checked against the store or a cache
+    /// of it no older than the configured bound.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_unauthenticated`] without a valid session, [`Error::is_unavailable`] when
+    /// that cannot be found out, [`Error::is_misuse`] outside a request.
+    pub async fn authenticated() -> Result<Self> {
+        Self::from_session(Read::new).await
+    }
+
+    /// Allows reading to those viewers that `rule` picks.
+    ///
+    /// # Errors
+    ///
+    /// As [`Access::authenticated`], and [`Error::is_forbidden`] when `rule` gives `false`.
+    pub async fn authorized(rule: impl FnOnce(&V, &Context) -> bool) -> Result<Self> {
+        let access = Self::authenticated().await?;
+        let allowed = rule(access.viewer(), access.context());
+        access.__authorized(allowed)
+    }
+}
+
+impl<V: Viewer> Access<Write<V>> {
+    /// Allows writing to any viewer with a valid session. The session is checked once more, at
+    /// level *current*, with each write: in the very statement where sessions and data share
+    /// the database, and right before it elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_unauthenticated`] without a valid session, [`Error::is_unavailable`] when
+    /// that cannot be found out, [`Error::is_misuse`] outside a request.
+    pub async fn authenticated() -> Result<Self> {
+        Self::from_session(Write::new).await
+    }
+
+    /// Allows writing to those viewers that `rule` picks.
+    ///
+    /// # Errors
+    ///
+    /// As [`Access::authenticated`], and [`Error::is_forbidden`] when `rule` gives `false`.
+    pub async fn authorized(rule: impl FnOnce(&V, &Context) -> bool) -> Result<Self> {
+        let access = Self::authenticated().await?;
+        let allowed = rule(access.viewer(), access.context());
+        access.__authorized(allowed)
+    }
+}
+
+/// An access that a viewer stands behind.
+impl<P: BySession> Access<P> {
+    async fn from_session(grant: fn(Verified<P::Viewer>, Context) -> P) -> Result<Self> {
+        let request = RequestContext::current()?;
+        let verified = request.verify_session::<P::Viewer>().await?;
+        Ok(Self {
+            grant: grant(verified, request.rule_context().clone()),
+            request: Some(request.downgrade()),
+        })
+    }
+
+    /// The viewer on whose behalf the call runs.
+    #[must_use]
+    pub fn viewer(&self) -> &P::Viewer {
+        self.grant.verified().viewer()
+    }
+
+    /// The circumstances of the request.
+    #[must_use]
+    pub fn context(&self) -> &Context {
+        self.grant.context()
+    }
+
+    #[doc(hidden)]
+    pub fn __authorized(self, allowed: bool) -> Result<Self> {
+        if allowed {
+            Ok(self)
+        } else {
+            audit::call_denied();
+            Err(Error::forbidden())
+        }
+    }
+}
+
+impl Access<Public> {
+    /// Allows reading to everybody, signed in or not, for `reason`. There is no viewer, so a
+    /// condition that reads it is unknown and grants nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_misuse`] outside a request.
+    pub fn public(reason: &'static str) -> Result<Self> {
+        audit::public_access(reason);
+        Ok(Self {
+            grant: Public::new(),
+            request: Some(RequestContext::current()?.downgrade()),
+        })
+    }
+}
+
+impl Access<System> {
+    /// Allows everything to the program itself, for `reason`: a migration, a scheduled job. No
+    /// rule is asked, and each use is an event.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_misuse`] inside a request, which always has a viewer or is public, and when
+    /// `reason` is empty.
+    pub fn system(reason: &'static str) -> Result<Self> {
+        outside_a_request()?;
+        if reason.trim().is_empty() {
+            return Err(Error::misuse(
+                "`Access::system` wants the reason for it, for whoever reviews the log",
+            ));
+        }
+        audit::system_access(reason);
+        Ok(Self {
+            grant: System::new(),
+            request: None,
+        })
+    }
+}
+
+fn outside_a_request() -> Result<()> {
+    if RequestContext::try_current().is_some() {
+        Err(Error::misuse(
+            "a system access inside a request: run the job in a task of its own, outside `scope`",
+        ))
+    } else {
+        Ok(())
+    }
+}
+
+impl<P> fmt::Debug for Access<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Access").finish_non_exhaustive()
+    }
+}
+
+/// Who asks, as the rules see it.
+impl<P> Access<P> {
+    pub(crate) fn asker<V: Viewer>(&self) -> Asker<'_, V>
+    where
+        P: super::Reads<V>,
+    {
+        self.grant.__asker()
+    }
+}

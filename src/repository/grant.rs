@@ -1,0 +1,177 @@
+//! What an access can prove.
+
+use std::fmt;
+
+use crate::policy::Context;
+use crate::session::Verified;
+use crate::viewer::Viewer;
+
+/// A verified viewer may read.
+pub struct Read<V: Viewer> {
+    verified: Verified<V>,
+    context: Context,
+}
+
+/// A verified viewer may read and write.
+pub struct Write<V: Viewer> {
+    verified: Verified<V>,
+    context: Context,
+}
+
+/// Everybody may read; there is no viewer.
+pub struct Public {
+    sealed: (),
+}
+
+/// The program itself may do everything; there is no viewer.
+pub struct System {
+    sealed: (),
+}
+
+impl<V: Viewer> Read<V> {
+    pub(super) const fn new(verified: Verified<V>, context: Context) -> Self {
+        Self { verified, context }
+    }
+}
+
+impl<V: Viewer> Write<V> {
+    pub(super) const fn new(verified: Verified<V>, context: Context) -> Self {
+        Self { verified, context }
+    }
+}
+
+impl Public {
+    pub(super) const fn new() -> Self {
+        Self { sealed: () }
+    }
+}
+
+impl System {
+    pub(super) const fn new() -> Self {
+        Self { sealed: () }
+    }
+}
+
+/// Who asks, as rules see it.
+#[doc(hidden)]
+pub enum Asker<'a, V: Viewer> {
+    /// This viewer.
+    Viewer(&'a Verified<V>),
+    /// Nobody: conditions that read the viewer are unknown.
+    Nobody,
+    /// The program itself: rules are not asked.
+    System,
+}
+
+/// A grant to read the rows of entities whose viewer is `V`.
+#[diagnostic::on_unimplemented(
+    message = "this access does not read rows of entities whose viewer is `{V}`",
+    note = "`Read<{V}>`, `Write<{V}>`, `Public` and `System` do; an entity names its viewer with `#[entity(viewer = ..)]`"
+)]
+pub trait Reads<V: Viewer>: sealed::Sealed + Send + Sync {
+    #[doc(hidden)]
+    fn __asker(&self) -> Asker<'_, V>;
+}
+
+/// A grant to write the rows of entities whose viewer is `V`.
+#[diagnostic::on_unimplemented(
+    message = "this access does not write rows of entities whose viewer is `{V}`",
+    note = "say `access: Write` in the attribute of the method, or take `Access::<Write<{V}>>::authenticated()`"
+)]
+pub trait Writes<V: Viewer>: Reads<V> {}
+
+/// A grant that rests on a session.
+#[doc(hidden)]
+pub trait BySession: sealed::Sealed {
+    type Viewer: Viewer;
+
+    fn verified(&self) -> &Verified<Self::Viewer>;
+
+    fn context(&self) -> &Context;
+}
+
+impl<V: Viewer> BySession for Read<V> {
+    type Viewer = V;
+
+    fn verified(&self) -> &Verified<V> {
+        &self.verified
+    }
+
+    fn context(&self) -> &Context {
+        &self.context
+    }
+}
+
+impl<V: Viewer> BySession for Write<V> {
+    type Viewer = V;
+
+    fn verified(&self) -> &Verified<V> {
+        &self.verified
+    }
+
+    fn context(&self) -> &Context {
+        &self.context
+    }
+}
+
+impl<V: Viewer> Reads<V> for Read<V> {
+    fn __asker(&self) -> Asker<'_, V> {
+        Asker::Viewer(&self.verified)
+    }
+}
+
+impl<V: Viewer> Reads<V> for Write<V> {
+    fn __asker(&self) -> Asker<'_, V> {
+        Asker::Viewer(&self.verified)
+    }
+}
+
+impl<V: Viewer> Reads<V> for Public {
+    fn __asker(&self) -> Asker<'_, V> {
+        let () = self.sealed;
+        Asker::Nobody
+    }
+}
+
+impl<V: Viewer> Reads<V> for System {
+    fn __asker(&self) -> Asker<'_, V> {
+        let () = self.sealed;
+        Asker::System
+    }
+}
+
+impl<V: Viewer> Writes<V> for Write<V> {}
+impl<V: Viewer> Writes<V> for System {}
+
+mod sealed {
+    pub trait Sealed {}
+
+    impl<V: crate::viewer::Viewer> Sealed for super::Read<V> {}
+    impl<V: crate::viewer::Viewer> Sealed for super::Write<V> {}
+    impl Sealed for super::Public {}
+    impl Sealed for super::System {}
+}
+
+impl<V: Viewer> fmt::Debug for Read<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Read")
+    }
+}
+
+impl<V: Viewer> fmt::Debug for Write<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Write")
+    }
+}
+
+impl fmt::Debug for Public {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Public")
+    }
+}
+
+impl fmt::Debug for System {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("System")
+    }
+}

@@ -1,0 +1,16 @@
+//! Repositories: the types whose methods are the only way to the database.
+
+mod access;
+mod decided;
+mod grant;
+mod reader;
+pub(crate) mod release;
+mod select;
+mod writer;
+
+pub use access::Access;
+pub use grant::{Public, Read, Reads, System, Write, Writes};
+pub use reader::{Reader, Rows};
+pub use release::Release;
+pub use select::{Select, Shown};
+pub use writer::{Update, Writer};

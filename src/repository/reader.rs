@@ -1,0 +1,271 @@
+//! Reading through an access.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll};
+
+use futures_core::Stream;
+use futures_util::StreamExt as _;
+
+use super::access::Access;
+use super::decided::decided;
+use super::grant::{Asker, Reads};
+use super::select::{Denied, Select, Shown};
+use crate::dto::{Decided, Dto};
+use crate::entity::Entity;
+use crate::error::{Error, Result};
+use crate::policy::{Context, Decision};
+use crate::request::RequestContext;
+use crate::session::Verified;
+use crate::sql::{Cells, Db, Plan, Row, SEVERAL, exists, plan};
+
+/// Runs queries for the one an [`Access`] speaks of. Made by [`Db::reader`].
+#[derive(Debug)]
+pub struct Reader<'a, P> {
+    pub(super) db: &'a Db,
+    pub(super) access: &'a Access<P>,
+}
+
+impl Db {
+    /// Reads on behalf of the one that `access` speaks of.
+    #[must_use]
+    pub const fn reader<'a, P>(&'a self, access: &'a Access<P>) -> Reader<'a, P> {
+        Reader { db: self, access }
+    }
+}
+
+type ViewerOf<D> = <<D as Shown>::Entity as Entity>::Viewer;
+
+impl<P> Reader<'_, P> {
+    /// The one row of the query.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_not_found`] when there is none, or none that this viewer may read: the two
+    /// are not told apart, unless the query says
+    /// [`forbidden_if_denied`](Select::forbidden_if_denied). [`Error::is_misuse`] outside the
+    /// request of the access, [`Error::is_unavailable`] when the database does not answer, and
+    /// an internal error when there are several rows.
+    pub async fn one<D>(&self, select: Select<D>) -> Result<D>
+    where
+        D: Shown,
+        P: Reads<ViewerOf<D>>,
+    {
+        let denied = select.denied();
+        let lookups = select.lookups()?;
+        if let Some(row) = self.optional(select).await? {
+            return Ok(row);
+        }
+        match denied {
+            Denied::NotFound => Err(Error::not_found()),
+            Denied::Forbidden if lookups.is_empty() => Err(Error::misuse(
+                "`forbidden_if_denied` wants a `lookup`, which says whose existence may be told",
+            )),
+            Denied::Forbidden => {
+                let statement = exists::<D::Entity>(self.db.dialect(), &lookups)?;
+                Err(match self.db.fetch_optional(&statement).await? {
+                    Some(_) => Error::forbidden(),
+                    None => Error::not_found(),
+                })
+            }
+        }
+    }
+
+    /// The one row of the query, or `None` when there is none that this viewer may read.
+    ///
+    /// # Errors
+    ///
+    /// As [`Reader::one`], but never [`Error::is_not_found`].
+    pub async fn optional<D>(&self, select: Select<D>) -> Result<Option<D>>
+    where
+        D: Shown,
+        P: Reads<ViewerOf<D>>,
+    {
+        let mut rows = self.all(select.limit(SEVERAL)).await?;
+        let row = rows.pop();
+        if rows.is_empty() {
+            Ok(row)
+        } else {
+            Err(Error::internal(
+                "a query for one row found several: look it up by a unique column",
+            ))
+        }
+    }
+
+    /// All rows of the query that this viewer may read.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_misuse`] outside the request of the access or for a filter of the wrong kind,
+    /// [`Error::is_unavailable`] when the database does not answer, [`Error::is_forbidden`] when
+    /// a field with `#[dto(hidden = error)]` is hidden.
+    pub async fn all<D>(&self, select: Select<D>) -> Result<Vec<D>>
+    where
+        D: Shown,
+        P: Reads<ViewerOf<D>>,
+    {
+        let Some((plan, reading)) = self.prepare(select)? else {
+            return Ok(Vec::new());
+        };
+        let mut rows = Vec::new();
+        self.db
+            .fetch_each(&plan.statement, |row| {
+                rows.push(reading.read(&plan, &row)?);
+                Ok(())
+            })
+            .await?;
+        Ok(rows)
+    }
+
+    /// The rows of the query as they arrive, for answers too large to hold. The rules are those
+    /// of this moment: a stream that has begun is not cut off by a later change.
+    ///
+    /// # Errors
+    ///
+    /// As [`Reader::all`], for what can be told before the first row; what fails later is an
+    /// item of the stream, and its last.
+    pub fn stream<D>(&self, select: Select<D>) -> Result<Rows<D>>
+    where
+        D: Shown,
+        P: Reads<ViewerOf<D>>,
+    {
+        let Some((plan, reading)) = self.prepare(select)? else {
+            return Ok(Rows::new(futures_util::stream::empty()));
+        };
+        let rows = self.db.fetch_stream(&plan.statement);
+        Ok(Rows::new(rows.map(move |row| {
+            row.and_then(|row| reading.read(&plan, &row))
+        })))
+    }
+
+    /// Plans a query, or tells that no row can answer it.
+    fn prepare<D>(&self, select: Select<D>) -> Result<Option<(Plan, Reading<D>)>>
+    where
+        D: Shown,
+        P: Reads<ViewerOf<D>>,
+    {
+        let request = self.access.request()?;
+        let asker = self.access.asker::<ViewerOf<D>>();
+        let decided = decided(select.shape(), &asker, request.as_ref())?;
+        if decided.rows == Decision::Deny {
+            return Ok(None);
+        }
+        let Some(question) = select.question(&decided)? else {
+            return Ok(None);
+        };
+        let Some(plan) = plan(self.db.dialect(), select.shape(), &decided, &question)? else {
+            return Ok(None);
+        };
+        let viewer = match asker {
+            Asker::Viewer(verified) => Some(verified.clone()),
+            Asker::Nobody | Asker::System => None,
+        };
+        let context = request.map(|request| request.rule_context().clone());
+        Ok(Some((
+            plan,
+            Reading {
+                select,
+                decided,
+                viewer,
+                context,
+            },
+        )))
+    }
+}
+
+/// What turns the rows of a plan into DTOs.
+struct Reading<D: Shown> {
+    select: Select<D>,
+    decided: Arc<Decided>,
+    viewer: Option<Verified<ViewerOf<D>>>,
+    context: Option<Context>,
+}
+
+impl<D: Shown> Reading<D> {
+    fn read(&self, plan: &Plan, row: &Row) -> Result<D> {
+        let found = match (&plan.entity, &self.context) {
+            (Some(slots), Some(context)) => {
+                let entity = D::Entity::__from_cells(&mut Cells::new(row, slots, 0))?;
+                let viewer = self.viewer.as_ref().map(Verified::viewer);
+                self.select
+                    .shape()
+                    .visibility(&self.decided, &entity, viewer, context)
+                    .bits()
+            }
+            _ => 0,
+        };
+        self.select.decode(&mut Cells::new(row, &plan.slots, found))
+    }
+}
+
+impl<P> Access<P> {
+    /// Shows rows that are in memory already as DTOs, by the same rules as a query: a row that
+    /// may not be read is left out, a field that may not be seen is hidden.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_misuse`] outside the request of this access, [`Error::is_forbidden`] when a
+    /// field with `#[dto(hidden = error)]` is hidden.
+    pub fn project<D>(&self, rows: impl IntoIterator<Item = <D as Dto>::Entity>) -> Result<Vec<D>>
+    where
+        D: Dto,
+        P: Reads<<<D as Dto>::Entity as Entity>::Viewer>,
+    {
+        let shape = D::__shape();
+        let request: Option<RequestContext> = self.request()?;
+        let asker = self.asker();
+        let decided = decided(shape, &asker, request.as_ref())?;
+        let viewer = match asker {
+            Asker::Viewer(verified) => Some(verified.viewer()),
+            Asker::Nobody | Asker::System => None,
+        };
+        // Without a request every rule is decided, and none reads the circumstances.
+        let no_circumstances = Context::new(chrono::DateTime::UNIX_EPOCH);
+        let context = request
+            .as_ref()
+            .map_or(&no_circumstances, RequestContext::rule_context);
+        let rules = D::Entity::__table().rows().read.rules();
+        let rows = rows.into_iter();
+        let mut shown = Vec::with_capacity(rows.size_hint().0);
+        for row in rows {
+            let readable = match &decided.rows {
+                Decision::Allow => true,
+                Decision::Deny | Decision::Fail(_) => false,
+                Decision::Depends(residual) => residual.holds(&row, rules, viewer, context),
+            };
+            if readable {
+                let visible = shape.visibility(&decided, &row, viewer, context);
+                shown.push(D::__from_row(row, visible)?);
+            }
+        }
+        Ok(shown)
+    }
+}
+
+/// Rows as they arrive; see [`Reader::stream`].
+pub struct Rows<D>(Pin<Box<dyn Stream<Item = Result<D>> + Send>>);
+
+impl<D> Rows<D> {
+    fn new(rows: impl Stream<Item = Result<D>> + Send + 'static) -> Self {
+        Self(Box::pin(rows))
+    }
+}
+
+impl<D> Stream for Rows<D> {
+    type Item = Result<D>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Option<Self::Item>> {
+        self.0.as_mut().poll_next(cx)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.0.size_hint()
+    }
+}
+
+impl<D> fmt::Debug for Rows<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rows").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,38 @@
+//! Roles: a declared set with an order.
+
+use crate::entity::TextEnum;
+
+/// The roles of an application, from the lowest to the highest, written with `#[derive(Roles)]`.
+///
+/// A higher role includes the lower ones. A text that names no role is no role: keep what
+/// [`from_name`](TextEnum::from_name) gives, an `Option`, and compare with it as it is; `None`
+/// passes nothing.
+///
+/// # Example
+///
+/// ```
+/// use clearance::{Roles, TextEnum};
+///
+/// #[derive(Debug, Clone, Copy, PartialEq, Eq, Roles)]
+/// enum Role { Viewer, Editor, Admin }
+///
+/// assert!(Role::Admin.includes(Role::Editor));
+/// assert!(Role::Admin > Role::Viewer);
+///
+/// let role: Option<Role> = Role::from_name("superadmin");
+/// assert!(!(role >= Role::Viewer));
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a set of roles",
+    note = "add `#[derive(Roles)]` to the enum, its variants from the lowest to the highest"
+)]
+pub trait Roles: TextEnum + Copy + Ord {
+    /// Every role, from the lowest to the highest.
+    const ALL: &'static [Self];
+
+    /// Whether whoever has this role has `required` too.
+    #[must_use]
+    fn includes(self, required: Self) -> bool {
+        self >= required
+    }
+}

@@ -1,0 +1,140 @@
+//! A row of a guarded select, read field by field as its layout says.
+
+use super::Row;
+use crate::dto::{Hideable, Maskable};
+use crate::entity::{Column, Scalar, Storable};
+use crate::error::{Error, Result};
+use crate::policy::Cell;
+
+/// One row, being turned into a DTO or an entity.
+#[doc(hidden)]
+pub struct Cells<'a> {
+    row: &'a Row,
+    slots: &'a [Slot],
+    /// What was found in Rust for the fields whose rule runs there.
+    found: u128,
+}
+
+/// Where one field stands in the row, and how its visibility is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Slot {
+    /// Position of the column; none where it was not selected.
+    pub(crate) column: Option<usize>,
+    /// Position of the masked column, where the choice between the two is made in Rust.
+    pub(crate) masked: Option<usize>,
+    pub(crate) shown: Shown,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shown {
+    Always,
+    Never,
+    /// The database says so in the flag column at this position.
+    Flag(usize),
+    /// The database gives null for a hidden value, and the column itself is never null.
+    UnlessNull,
+    /// Rust said so.
+    Found,
+}
+
+const WRONG_VALUE: &str = "a column holds a value that its entity's field does not have";
+
+impl<'a> Cells<'a> {
+    pub(crate) const fn new(row: &'a Row, slots: &'a [Slot], found: u128) -> Self {
+        Self { row, slots, found }
+    }
+
+    fn slot(&self, field: usize) -> Result<Slot> {
+        self.slots
+            .get(field)
+            .copied()
+            .ok_or_else(|| Error::internal("a DTO has more fields than its query"))
+    }
+
+    pub(crate) fn is_visible(&self, field: usize) -> Result<bool> {
+        let slot = self.slot(field)?;
+        match slot.shown {
+            Shown::Always => Ok(true),
+            Shown::Never => Ok(false),
+            Shown::Flag(flag) => self.row.flag(flag),
+            Shown::UnlessNull => match slot.column {
+                Some(column) => Ok(!self.row.is_null(column)?),
+                None => Ok(false),
+            },
+            Shown::Found => Ok(self.found >> field & 1 == 1),
+        }
+    }
+
+    pub(crate) fn cell(&self, field: usize, kind: crate::policy::Kind) -> Result<Cell<'_>> {
+        let column = self
+            .slot(field)?
+            .column
+            .ok_or_else(|| Error::internal("a column that was not selected was read"))?;
+        self.row.cell(column, kind)
+    }
+
+    fn read<C: Storable>(&self, field: usize) -> Result<C> {
+        C::from_cell(self.cell(field, C::KIND)?).ok_or_else(|| Error::internal(WRONG_VALUE))
+    }
+}
+
+#[doc(hidden)]
+impl Cells<'_> {
+    pub fn column<C: Storable>(&mut self, field: usize) -> Result<C> {
+        self.read(field)
+    }
+
+    pub fn shown<E, C: Scalar, U>(&mut self, field: usize, _: Column<E, C, U>) -> Result<C> {
+        self.read(field)
+    }
+
+    pub fn hideable<E, C: Scalar, U, D: Hideable<C>>(
+        &mut self,
+        field: usize,
+        _: Column<E, C, U>,
+    ) -> Result<D> {
+        Ok(if self.is_visible(field)? {
+            D::__visible(self.read(field)?)
+        } else {
+            D::__hidden()
+        })
+    }
+
+    pub fn or_error<E, C: Scalar, U>(&mut self, field: usize, _: Column<E, C, U>) -> Result<C> {
+        if self.is_visible(field)? {
+            self.read(field)
+        } else {
+            Err(Error::forbidden())
+        }
+    }
+
+    pub fn masked<E, C: Scalar + Maskable, U>(
+        &mut self,
+        field: usize,
+        _: Column<E, C, U>,
+    ) -> Result<C> {
+        let slot = self.slot(field)?;
+        match slot.masked {
+            Some(masked) if !self.is_visible(field)? => {
+                C::from_cell(self.row.cell(masked, C::KIND)?)
+                    .ok_or_else(|| Error::internal(WRONG_VALUE))
+            }
+            // Visible, or cut by the database already.
+            _ => self.read(field),
+        }
+    }
+
+    pub fn masked_in_process<E, C: Scalar, U>(
+        &mut self,
+        field: usize,
+        _: Column<E, C, U>,
+        mask: impl FnOnce(C) -> C,
+    ) -> Result<C> {
+        let value = self.read(field)?;
+        Ok(if self.is_visible(field)? {
+            value
+        } else {
+            mask(value)
+        })
+    }
+}

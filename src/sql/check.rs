@@ -1,0 +1,220 @@
+//! The check at start: does the live schema have what the rules and DTOs speak of?
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+
+use sea_query::{Alias, Expr, Func, Query as Statement};
+
+use super::db::Db;
+use crate::entity::ColumnSpec;
+use crate::error::{Error, Result};
+use crate::policy::{Cell, Kind};
+use crate::registry::{App, DtoInfo};
+
+/// A column of a table as the database has it.
+struct Live {
+    declared: String,
+    not_null: bool,
+}
+
+impl Db {
+    /// Compares the entities of `app` with the tables of this database, so that a missing column
+    /// is an error when the program starts and not at somebody's first request.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_configuration`] with every difference found: a table or a column that is
+    /// missing, a type that does not fit, a column that may be null where its field is no
+    /// `Option`, a rule that names no field. [`Error::is_unavailable`] when the database does
+    /// not answer.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # use clearance::{Db, Dto, Entity, Viewer};
+    /// # #[derive(Viewer)]
+    /// # struct Member { id: i64 }
+    /// # #[derive(Entity)]
+    /// # #[entity(table = "users", viewer = Member, rows = open, reason = "an example")]
+    /// # struct User { #[entity(key)] id: i64 }
+    /// # #[derive(Dto)]
+    /// # #[dto(entity = User, default = visible)]
+    /// # struct Profile { id: i64 }
+    /// clearance::app! {
+    ///     static APP = { viewer: Member, dtos: [Profile], repositories: [] };
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> clearance::Result<()> {
+    /// let db = Db::connect("sqlite::memory:").await?;
+    /// let error = db.check(&APP).await.unwrap_err();
+    /// assert!(error.is_configuration());
+    /// assert!(error.to_string().contains("the table `users` of `User` is missing"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn check(&self, app: &App) -> Result<()> {
+        let mut differences = Vec::new();
+        if !self.compares_bytes().await? {
+            differences.push(
+                "the database keeps text in another encoding than UTF-8, in which text has another order"
+                    .to_owned(),
+            );
+        }
+        let mut tables: HashMap<&'static str, HashMap<String, Live>> = HashMap::new();
+        for dto in app.dtos() {
+            if !tables.contains_key(dto.table()) {
+                let live = self.live_columns(dto.table()).await?;
+                tables.insert(dto.table(), live);
+            }
+            if let Some(live) = tables.get(dto.table()) {
+                compare(&dto, live, &mut differences);
+            }
+        }
+        differences.sort();
+        differences.dedup();
+        if differences.is_empty() {
+            return Ok(());
+        }
+        let mut advice = String::from("the database schema does not fit the entities:");
+        for difference in differences {
+            // Writing to a String cannot fail.
+            let _ = write!(advice, "\n- {difference}");
+        }
+        Err(Error::configuration(advice))
+    }
+
+    /// Whether the engine orders text by the bytes of UTF-8, as rules do.
+    async fn compares_bytes(&self) -> Result<bool> {
+        match self.dialect() {
+            #[cfg(feature = "sqlite")]
+            super::Dialect::Sqlite => {
+                let mut statement = Statement::select();
+                statement.column(Alias::new("encoding")).from_function(
+                    Func::cust(Alias::new("pragma_encoding")),
+                    Alias::new("pragma"),
+                );
+                Ok(match self.fetch_optional(&statement).await? {
+                    Some(row) => row.cell(0, Kind::Text)? == Cell::Text("UTF-8"),
+                    None => false,
+                })
+            }
+        }
+    }
+
+    async fn live_columns(&self, table: &'static str) -> Result<HashMap<String, Live>> {
+        let mut live = HashMap::new();
+        match self.dialect() {
+            #[cfg(feature = "sqlite")]
+            super::Dialect::Sqlite => {
+                let mut statement = Statement::select();
+                statement
+                    .columns(["name", "type", "notnull", "pk"].map(Alias::new))
+                    .from_function(
+                        Func::cust(Alias::new("pragma_table_info")).arg(Expr::val(table)),
+                        Alias::new("pragma"),
+                    );
+                self.fetch_each(&statement, |row| {
+                    if let (
+                        Cell::Text(name),
+                        Cell::Text(declared),
+                        Cell::Int(not_null),
+                        Cell::Int(key),
+                    ) = (
+                        row.cell(0, Kind::Text)?,
+                        row.cell(1, Kind::Text)?,
+                        row.cell(2, Kind::Int)?,
+                        row.cell(3, Kind::Int)?,
+                    ) {
+                        live.insert(
+                            name.to_owned(),
+                            Live {
+                                declared: declared.to_ascii_uppercase(),
+                                not_null: not_null != 0 || key != 0,
+                            },
+                        );
+                    }
+                    Ok(())
+                })
+                .await?;
+            }
+        }
+        Ok(live)
+    }
+}
+
+fn compare(dto: &DtoInfo, live: &HashMap<String, Live>, differences: &mut Vec<String>) {
+    let (table, entity) = (dto.table(), dto.entity());
+    if live.is_empty() {
+        differences.push(format!("the table `{table}` of `{entity}` is missing"));
+        return;
+    }
+    for column in dto.columns() {
+        let (name, field) = (column.name(), column.field());
+        let Some(found) = live.get(name) else {
+            differences.push(format!(
+                "the column `{table}.{name}` of `{entity}::{field}` is missing"
+            ));
+            continue;
+        };
+        if !sqlite_type_fits(column, &found.declared) {
+            differences.push(format!(
+                "the column `{table}.{name}` is declared `{}`, but `{entity}::{field}` wants {}",
+                found.declared,
+                wanted_type(column.kind())
+            ));
+        }
+        if !found.not_null && !column.is_nullable() {
+            differences.push(format!(
+                "the column `{table}.{name}` may be null, but `{entity}::{field}` is no Option: declare it NOT NULL"
+            ));
+        }
+    }
+    let known = |field: &str| dto.columns().iter().any(|column| column.field() == field);
+    for field in dto.fields() {
+        if !known(field.field()) {
+            differences.push(format!(
+                "`{}::{}` is no field of `{entity}`",
+                dto.name(),
+                field.field()
+            ));
+        }
+    }
+    for (field, rule) in dto.named() {
+        if !known(field) {
+            differences.push(format!(
+                "`{entity}` has no field `{field}`, named by the rule at {rule}"
+            ));
+        }
+    }
+    for rule in dto.opaque_rows() {
+        differences.push(format!(
+            "a row rule cannot run in Rust only, because the database must decide it: {rule}"
+        ));
+    }
+}
+
+/// Whether a column declared so holds the kind, by SQLite's rules of affinity
+/// (<https://www.sqlite.org/datatype3.html#determination_of_column_affinity>).
+fn sqlite_type_fits(column: &ColumnSpec, declared: &str) -> bool {
+    let any = |parts: &[&str]| parts.iter().any(|part| declared.contains(part));
+    match column.kind() {
+        Kind::Bool => any(&["BOOL", "INT"]),
+        Kind::Int | Kind::Timestamp => any(&["INT"]),
+        Kind::Float => any(&["REAL", "FLOA", "DOUB"]),
+        Kind::Text | Kind::Enum(_) => any(&["CHAR", "CLOB", "TEXT"]),
+        Kind::Bytes | Kind::Uuid => any(&["BLOB"]),
+    }
+}
+
+const fn wanted_type(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Bool => "BOOLEAN",
+        Kind::Int => "INTEGER",
+        Kind::Float => "REAL",
+        Kind::Text | Kind::Enum(_) => "TEXT",
+        Kind::Bytes => "BLOB",
+        Kind::Uuid => "BLOB of 16 bytes",
+        Kind::Timestamp => "INTEGER, microseconds since 1970",
+    }
+}

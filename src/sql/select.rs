@@ -1,0 +1,284 @@
+//! The guarded select: only what this viewer may ever see is named, and what depends on the row
+//! is masked before it leaves.
+
+use sea_query::{Alias, CaseStatement, Expr, ExprTrait as _, Query as Statement, SelectStatement};
+
+use super::cells::{Shown, Slot};
+use super::render::{Dialect, Renderer};
+use crate::dto::{Decided, Direction, Output, Shape};
+use crate::entity::{ColumnSpec, Entity};
+use crate::error::{Error, Result};
+use crate::policy::{Decision, Reduced, Residual, Value};
+
+/// What a caller asks for, with every name resolved and every rule built in.
+pub(crate) struct Question {
+    /// Columns that must equal a value, whatever rules the DTO's fields have.
+    pub(crate) lookups: Vec<(usize, Value)>,
+    /// What the filter comes to.
+    pub(crate) filter: Option<Residual>,
+    /// Columns to order by, each with what must hold for it to be visible.
+    pub(crate) order: Vec<(usize, Reduced, Direction)>,
+    pub(crate) limit: Option<u64>,
+}
+
+/// A statement, and how to read its rows.
+pub(crate) struct Plan {
+    pub(crate) statement: SelectStatement,
+    pub(crate) slots: Vec<Slot>,
+    /// Where the whole entity stands, when a rule that runs in Rust needs it.
+    pub(crate) entity: Option<Vec<Slot>>,
+}
+
+/// The plan of a select of `shape`, or `None` when the rules leave no row to be read.
+pub(crate) fn plan<E: Entity>(
+    dialect: Dialect,
+    shape: &Shape<E>,
+    decided: &Decided,
+    question: &Question,
+) -> Result<Option<Plan>> {
+    let renderer = Renderer {
+        dialect,
+        table: E::__table(),
+    };
+    let rows = match &decided.rows {
+        Decision::Allow => None,
+        Decision::Deny => return Ok(None),
+        Decision::Depends(residual) => Some(renderer.condition(residual)?),
+        Decision::Fail(_) => return Err(Error::internal("a rule could not be worked out")),
+    };
+
+    let mut projection = Projection {
+        renderer: &renderer,
+        statement: Statement::select(),
+        selected: 0,
+        flags: Vec::new(),
+    };
+    let mut slots = Vec::with_capacity(shape.fields().len());
+    for (field, decision) in shape.fields().iter().zip(&decided.fields) {
+        let (column, spec) = renderer
+            .table
+            .position(field.field())
+            .ok_or_else(|| Error::internal("a DTO names a field that its entity does not have"))?;
+        slots.push(projection.field(field.output(), decision, column, spec)?);
+    }
+    let entity = if slots.iter().any(|slot| slot.shown == Shown::Found) {
+        Some(projection.entity()?)
+    } else {
+        None
+    };
+    if projection.selected == 0 {
+        // Every field is hidden; the row's existence is all that is left to read.
+        projection.push(Expr::val(1), "present");
+    }
+    let mut statement = projection.statement;
+
+    statement.from(Alias::new(renderer.table.name()));
+    for (column, value) in &question.lookups {
+        statement.and_where(lookup(&renderer, *column, value)?);
+    }
+    if let Some(rows) = rows {
+        statement.and_where(rows);
+    }
+    if let Some(filter) = &question.filter {
+        statement.and_where(renderer.condition(filter)?);
+    }
+    order(&renderer, &mut statement, question)?;
+    if let Some(limit) = question.limit {
+        statement.limit(limit);
+    }
+    Ok(Some(Plan {
+        statement,
+        slots,
+        entity,
+    }))
+}
+
+/// The question whether any row stands under the lookups at all, whoever asks.
+pub(crate) fn exists<E: Entity>(
+    dialect: Dialect,
+    lookups: &[(usize, Value)],
+) -> Result<SelectStatement> {
+    let renderer = Renderer::<E> {
+        dialect,
+        table: E::__table(),
+    };
+    let mut statement = Statement::select();
+    statement
+        .expr(Expr::val(1))
+        .from(Alias::new(renderer.table.name()))
+        .limit(1);
+    for (column, value) in lookups {
+        statement.and_where(lookup(&renderer, *column, value)?);
+    }
+    Ok(statement)
+}
+
+pub(super) fn lookup<E: Entity>(
+    renderer: &Renderer<E>,
+    column: usize,
+    value: &Value,
+) -> Result<Expr> {
+    let kind = renderer.spec(column)?.kind();
+    match crate::policy::compare_with(crate::policy::Op::Eq, column, kind, value.clone()) {
+        Ok(Reduced::Left(residual)) => renderer.condition(&residual),
+        Ok(Reduced::Always) => Ok(Expr::val(true)),
+        Ok(Reduced::Never) => Ok(Expr::val(false)),
+        Err(_) => Err(Error::misuse(
+            "a lookup compares a column with a value of another kind",
+        )),
+    }
+}
+
+/// Hidden and null cells come last whichever way is asked, and rows that tie stand by key, so
+/// that the order tells nothing of what is hidden.
+fn order<E: Entity>(
+    renderer: &Renderer<E>,
+    statement: &mut SelectStatement,
+    question: &Question,
+) -> Result<()> {
+    for (column, visible, direction) in &question.order {
+        let spec = renderer.spec(*column)?;
+        let value = renderer.ordered(*column)?;
+        let (value, nullable) = match visible {
+            Reduced::Never => continue,
+            Reduced::Always => (value, spec.is_nullable()),
+            Reduced::Left(residual) => {
+                let masked = CaseStatement::new().case(renderer.condition(residual)?, value);
+                (masked.into(), true)
+            }
+        };
+        if nullable {
+            statement.order_by_expr(value.clone().is_null(), sea_query::Order::Asc);
+        }
+        let direction = match direction {
+            Direction::Ascending => sea_query::Order::Asc,
+            Direction::Descending => sea_query::Order::Desc,
+        };
+        statement.order_by_expr(value, direction);
+    }
+    if !question.order.is_empty() || question.limit.is_some_and(|limit| limit > SEVERAL) {
+        let key = renderer.ordered(renderer.table.key())?;
+        statement.order_by_expr(key, sea_query::Order::Asc);
+    }
+    Ok(())
+}
+
+/// A query for one row asks for this many, so that a second one is noticed.
+pub(crate) const SEVERAL: u64 = 2;
+
+struct Projection<'a, E: Entity> {
+    renderer: &'a Renderer<E>,
+    statement: SelectStatement,
+    selected: usize,
+    /// Flag columns that are selected, and what each says.
+    flags: Vec<(Residual, usize)>,
+}
+
+impl<E: Entity> Projection<'_, E> {
+    /// Selects an expression and tells its position.
+    fn push(&mut self, expr: impl Into<Expr>, alias: &str) -> usize {
+        let expr: Expr = expr.into();
+        self.statement.expr_as(expr, Alias::new(alias));
+        self.selected += 1;
+        self.selected - 1
+    }
+
+    fn flag(&mut self, residual: &Residual, field: &str) -> Result<usize> {
+        if let Some((_, position)) = self.flags.iter().find(|(known, _)| known == residual) {
+            return Ok(*position);
+        }
+        let condition = self.renderer.condition(residual)?;
+        let position = self.push(condition, &format!("{field}_visible"));
+        self.flags.push((residual.clone(), position));
+        Ok(position)
+    }
+
+    fn field(
+        &mut self,
+        output: Output,
+        decision: &Decision,
+        column: usize,
+        spec: &ColumnSpec,
+    ) -> Result<Slot> {
+        let name = spec.field();
+        let raw = self.renderer.column(column)?;
+        let slot = |column, shown| Slot {
+            column,
+            masked: None,
+            shown,
+        };
+        Ok(match (decision, output) {
+            (Decision::Fail(_), _) => {
+                return Err(Error::internal("a rule could not be worked out"));
+            }
+            (Decision::Allow, _) => slot(Some(self.push(raw, name)), Shown::Always),
+            (Decision::Deny, Output::Mask(mask)) => {
+                let masked = self.renderer.mask(mask, column)?;
+                slot(Some(self.push(masked, name)), Shown::Never)
+            }
+            (Decision::Deny, Output::MaskInProcess) => {
+                slot(Some(self.push(raw, name)), Shown::Never)
+            }
+            (Decision::Deny, Output::Shown | Output::Omit | Output::Null | Output::Error) => {
+                slot(None, Shown::Never)
+            }
+            (Decision::Depends(residual), _) if residual.is_opaque() => {
+                let column_position = self.push(raw, name);
+                let masked = match output {
+                    Output::Mask(mask) => {
+                        let masked = self.renderer.mask(mask, column)?;
+                        Some(self.push(masked, &format!("{name}_masked")))
+                    }
+                    Output::Shown
+                    | Output::Omit
+                    | Output::Null
+                    | Output::Error
+                    | Output::MaskInProcess => None,
+                };
+                Slot {
+                    column: Some(column_position),
+                    masked,
+                    shown: Shown::Found,
+                }
+            }
+            (Decision::Depends(residual), Output::Mask(mask)) => {
+                let cut = CaseStatement::new()
+                    .case(self.renderer.condition(residual)?, raw)
+                    .finally(self.renderer.mask(mask, column)?);
+                slot(Some(self.push(cut, name)), Shown::Never)
+            }
+            (Decision::Depends(residual), Output::MaskInProcess) => {
+                let position = self.push(raw, name);
+                slot(Some(position), Shown::Flag(self.flag(residual, name)?))
+            }
+            (
+                Decision::Depends(residual),
+                Output::Shown | Output::Omit | Output::Null | Output::Error,
+            ) => {
+                let cut = CaseStatement::new().case(self.renderer.condition(residual)?, raw);
+                let position = self.push(cut, name);
+                let shown = if spec.is_nullable() {
+                    Shown::Flag(self.flag(residual, name)?)
+                } else {
+                    Shown::UnlessNull
+                };
+                slot(Some(position), shown)
+            }
+        })
+    }
+
+    /// Selects every column of the entity, for rules that run over it in Rust.
+    fn entity(&mut self) -> Result<Vec<Slot>> {
+        let table = self.renderer.table;
+        let mut slots = Vec::with_capacity(table.columns().len());
+        for (index, spec) in table.columns().iter().enumerate() {
+            let column = self.renderer.column(index)?;
+            slots.push(Slot {
+                column: Some(self.push(column, &format!("row_{}", spec.field()))),
+                masked: None,
+                shown: Shown::Always,
+            });
+        }
+        Ok(slots)
+    }
+}
