@@ -47,7 +47,7 @@ pub use viewer::{SourceError, Subject, Viewer, ViewerSource};
 pub mod __private {
     pub use serde;
 
-    pub use crate::dto::{FieldSpec, Mask, Output, Shape, Visibility};
+    pub use crate::dto::{FieldSpec, Mask, Output, Shape, Visibility, select};
     pub use crate::entity::{ColumnSpec, Operation, RowRules, Storable, Table};
     pub use crate::policy::comparand::generated::*;
     pub use crate::policy::rule::{Computed, Input};

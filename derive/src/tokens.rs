@@ -137,8 +137,12 @@ impl Printer {
             .text
             .ends_with(|last: char| last.is_alphanumeric() || last == '_');
         self.token(open, group.span_open(), call && open != "{");
+        // No position is kept for the inner sides of a delimiter: they are always tight, also
+        // where the source breaks the line there.
+        self.end = None;
         self.glued = true;
         self.stream(group.stream());
+        self.end = None;
         self.token(close, group.span_close(), true);
     }
 

@@ -1,5 +1,6 @@
 //! Who asks, and when: X11, X12, and the roles.
 
+use clearance::policy::Context;
 use clearance::{Access, Dto, Field, RequestContext, Roles as _, TextEnum as _};
 
 use crate::support::*;
@@ -75,7 +76,6 @@ async fn x11_system_passes_every_rule_and_is_refused_in_a_request() {
 
 #[tokio::test]
 async fn x12_a_rule_reads_the_instant_of_the_request() {
-    let clock = clearance::testing::ManualClock::new(instant(3));
     let directory = directory_of(vec![
         person(2, None),
         person(3, None),
@@ -89,7 +89,7 @@ async fn x12_a_rule_reads_the_instant_of_the_request() {
         },
     ])
     .await;
-    let request = clearance::testing::as_viewer_at(editor(), &clock);
+    let request = clearance::testing::as_viewer_in(editor(), Context::new(instant(3)));
     let shown: Vec<_> = request
         .scope(async {
             assert_eq!(request_context().now, instant(3));
@@ -107,7 +107,12 @@ async fn x12_a_rule_reads_the_instant_of_the_request() {
 fn rb_01_rb_02_roles_have_an_order_and_higher_ones_include_lower_ones() {
     let table: Vec<Vec<bool>> = Role::ALL
         .iter()
-        .map(|role| Role::ALL.iter().map(|other| role.includes(*other)).collect())
+        .map(|role| {
+            Role::ALL
+                .iter()
+                .map(|other| role.includes(*other))
+                .collect()
+        })
         .collect();
     assert_eq!(
         table,

@@ -27,6 +27,12 @@ pub enum Status {
     Left,
 }
 
+impl serde::Serialize for Status {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.name().serialize(serializer)
+    }
+}
+
 #[derive(Debug, Clone, Viewer)]
 pub struct Member {
     pub id: i64,

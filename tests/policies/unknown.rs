@@ -5,19 +5,14 @@ use clearance::{Dto, Field, rule};
 
 use crate::support::*;
 
-/// Which people of the database show `salary` under a rule, and which the evaluator allows.
+/// Which people show `salary` under a named rule: in the database, and as the evaluator says.
 macro_rules! agree {
-    ($viewer:expr, $people:expr, |$v:ident, $r:ident| $rule:expr) => {{
-        #[rule]
-        fn under_test($v: &Member, $r: &Person) -> bool {
-            $rule
-        }
-
+    ($viewer:expr, $people:expr, $rule:ident) => {{
         #[derive(Dto)]
         #[dto(entity = Person, default = visible)]
         struct Card {
             id: i64,
-            #[visible_if(rule = under_test)]
+            #[visible_if(rule = $rule)]
             salary: Field<i64>,
         }
 
@@ -27,7 +22,7 @@ macro_rules! agree {
         let in_rust: Vec<i64> = people
             .iter()
             .filter(|person| {
-                evaluate(&under_test(), Some(&viewer), person, &context).unwrap() == Truth::True
+                evaluate(&$rule(), Some(&viewer), person, &context).unwrap() == Truth::True
             })
             .map(|person| person.id)
             .collect();
@@ -58,22 +53,30 @@ fn teams() -> Vec<Person> {
 
 #[tokio::test]
 async fn n1_t_1_a_comparison_with_null_is_denied_both_ways() {
-    assert_eq!(
-        agree!(stranger(), teams(), |_viewer, row| row.team == "red"),
-        [1]
-    );
-    assert_eq!(
-        agree!(stranger(), teams(), |_viewer, row| row.team != "red"),
-        [2]
-    );
-    assert_eq!(
-        agree!(stranger(), teams(), |_viewer, row| !(row.team == "red")),
-        [2]
-    );
-    assert_eq!(
-        agree!(stranger(), teams(), |_viewer, row| !(row.team != "red")),
-        [1]
-    );
+    #[rule]
+    fn rule_1(viewer: &Member, row: &Person) -> bool {
+        row.team == "red"
+    }
+
+    #[rule]
+    fn rule_2(viewer: &Member, row: &Person) -> bool {
+        row.team != "red"
+    }
+
+    #[rule]
+    fn rule_3(viewer: &Member, row: &Person) -> bool {
+        !(row.team == "red")
+    }
+
+    #[rule]
+    fn rule_4(viewer: &Member, row: &Person) -> bool {
+        !(row.team != "red")
+    }
+
+    assert_eq!(agree!(stranger(), teams(), rule_1), [1]);
+    assert_eq!(agree!(stranger(), teams(), rule_2), [2]);
+    assert_eq!(agree!(stranger(), teams(), rule_3), [2]);
+    assert_eq!(agree!(stranger(), teams(), rule_4), [1]);
 }
 
 #[tokio::test]
@@ -102,105 +105,133 @@ async fn n2_t_1_a_deny_rule_that_is_unknown_denies() {
 
 #[tokio::test]
 async fn n3_lists_empty_of_one_and_with_a_null() {
+    #[rule]
+    fn rule_5(viewer: &Member, row: &Person) -> bool {
+        NONE.contains(&row.team)
+    }
+
+    #[rule]
+    fn rule_6(viewer: &Member, row: &Person) -> bool {
+        !NONE.contains(&row.team)
+    }
+
+    #[rule]
+    fn rule_7(viewer: &Member, row: &Person) -> bool {
+        ONE.contains(&row.team)
+    }
+
+    #[rule]
+    fn rule_8(viewer: &Member, row: &Person) -> bool {
+        !ONE.contains(&row.team)
+    }
+
+    #[rule]
+    fn rule_9(viewer: &Member, row: &Person) -> bool {
+        WITH_NULL.contains(&row.team)
+    }
+
+    #[rule]
+    fn rule_10(viewer: &Member, row: &Person) -> bool {
+        !WITH_NULL.contains(&row.team)
+    }
+
     const NONE: [&str; 0] = [];
     const ONE: [&str; 1] = ["red"];
     const WITH_NULL: [Option<&str>; 2] = [Some("red"), None];
-    assert_eq!(
-        agree!(stranger(), teams(), |_viewer, row| NONE.contains(&row.team)),
-        [0; 0]
-    );
+    assert_eq!(agree!(stranger(), teams(), rule_5), [0; 0]);
     // Nothing is in an empty list, not even something unknown.
-    assert_eq!(
-        agree!(stranger(), teams(), |_viewer, row| !NONE
-            .contains(&row.team)),
-        [1, 2, 3]
-    );
-    assert_eq!(
-        agree!(stranger(), teams(), |_viewer, row| ONE.contains(&row.team)),
-        [1]
-    );
-    assert_eq!(
-        agree!(stranger(), teams(), |_viewer, row| !ONE
-            .contains(&row.team)),
-        [2]
-    );
-    assert_eq!(
-        agree!(stranger(), teams(), |_viewer, row| WITH_NULL
-            .contains(&row.team)),
-        [1]
-    );
+    assert_eq!(agree!(stranger(), teams(), rule_6), [1, 2, 3]);
+    assert_eq!(agree!(stranger(), teams(), rule_7), [1]);
+    assert_eq!(agree!(stranger(), teams(), rule_8), [2]);
+    assert_eq!(agree!(stranger(), teams(), rule_9), [1]);
     // Whether a team equals the unset member cannot be known.
-    assert_eq!(
-        agree!(stranger(), teams(), |_viewer, row| !WITH_NULL
-            .contains(&row.team)),
-        [0; 0]
-    );
+    assert_eq!(agree!(stranger(), teams(), rule_10), [0; 0]);
 }
 
 #[tokio::test]
 async fn n9_a_value_on_the_left_is_not_flipped() {
+    #[rule]
+    fn rule_11(viewer: &Member, row: &Person) -> bool {
+        3_000 <= row.salary
+    }
+
+    #[rule]
+    fn rule_12(viewer: &Member, row: &Person) -> bool {
+        3_000 > row.salary
+    }
+
+    #[rule]
+    fn rule_13(viewer: &Member, row: &Person) -> bool {
+        viewer.id < row.author
+    }
+
+    #[rule]
+    fn rule_14(viewer: &Member, row: &Person) -> bool {
+        viewer.id < row.author
+    }
+
     let people = || (1..=4).map(|id| person(id, None)).collect();
-    assert_eq!(
-        agree!(stranger(), people(), |_viewer, row| 3_000 <= row.salary),
-        [3, 4]
-    );
-    assert_eq!(
-        agree!(stranger(), people(), |_viewer, row| 3_000 > row.salary),
-        [1, 2]
-    );
-    assert_eq!(
-        agree!(stranger(), people(), |viewer, row| viewer.id < row.author),
-        [0; 0]
-    );
-    assert_eq!(
-        agree!(admin(), people(), |viewer, row| viewer.id < row.author),
-        [1, 2, 3, 4]
-    );
+    assert_eq!(agree!(stranger(), people(), rule_11), [3, 4]);
+    assert_eq!(agree!(stranger(), people(), rule_12), [1, 2]);
+    assert_eq!(agree!(stranger(), people(), rule_13), [0; 0]);
+    assert_eq!(agree!(admin(), people(), rule_14), [1, 2, 3, 4]);
 }
 
 #[tokio::test]
 async fn n10_double_and_triple_negation_and_not_over_or() {
-    assert_eq!(
-        agree!(stranger(), teams(), |_viewer, row| !!(row.team == "red")),
-        [1]
-    );
-    assert_eq!(
-        agree!(stranger(), teams(), |_viewer, row| !!!(row.team == "red")),
-        [2]
-    );
-    assert_eq!(
-        agree!(stranger(), teams(), |_viewer, row| !(row.team == "red"
-            || row.salary > 5_000)),
-        [2]
-    );
+    #[rule]
+    fn rule_15(viewer: &Member, row: &Person) -> bool {
+        !!(row.team == "red")
+    }
+
+    #[rule]
+    fn rule_16(viewer: &Member, row: &Person) -> bool {
+        !!!(row.team == "red")
+    }
+
+    #[rule]
+    fn rule_17(viewer: &Member, row: &Person) -> bool {
+        !(row.team == "red" || row.salary > 5_000)
+    }
+
+    #[rule]
+    fn rule_18(viewer: &Member, row: &Person) -> bool {
+        row.team == "red" || row.salary >= 3_000
+    }
+
+    #[rule]
+    fn rule_19(viewer: &Member, row: &Person) -> bool {
+        !(row.team == "red" && row.salary >= 9_000)
+    }
+
+    assert_eq!(agree!(stranger(), teams(), rule_15), [1]);
+    assert_eq!(agree!(stranger(), teams(), rule_16), [2]);
+    assert_eq!(agree!(stranger(), teams(), rule_17), [2]);
     // True or unknown is true; false and unknown is false.
-    assert_eq!(
-        agree!(stranger(), teams(), |_viewer, row| row.team == "red"
-            || row.salary >= 3_000),
-        [1, 3]
-    );
-    assert_eq!(
-        agree!(stranger(), teams(), |_viewer, row| !(row.team == "red"
-            && row.salary >= 9_000)),
-        [1, 2, 3]
-    );
+    assert_eq!(agree!(stranger(), teams(), rule_18), [1, 3]);
+    assert_eq!(agree!(stranger(), teams(), rule_19), [1, 2, 3]);
 }
 
 #[tokio::test]
 async fn n10_null_tests_are_two_valued() {
-    assert_eq!(
-        agree!(stranger(), teams(), |_viewer, row| row.team.is_some()),
-        [1, 2]
-    );
-    assert_eq!(
-        agree!(stranger(), teams(), |_viewer, row| !row.team.is_some()),
-        [3]
-    );
-    assert_eq!(
-        agree!(stranger(), teams(), |_viewer, row| row.team.is_none()
-            && !row.suspended),
-        [3]
-    );
+    #[rule]
+    fn rule_20(viewer: &Member, row: &Person) -> bool {
+        row.team.is_some()
+    }
+
+    #[rule]
+    fn rule_21(viewer: &Member, row: &Person) -> bool {
+        !row.team.is_some()
+    }
+
+    #[rule]
+    fn rule_22(viewer: &Member, row: &Person) -> bool {
+        row.team.is_none() && !row.suspended
+    }
+
+    assert_eq!(agree!(stranger(), teams(), rule_20), [1, 2]);
+    assert_eq!(agree!(stranger(), teams(), rule_21), [3]);
+    assert_eq!(agree!(stranger(), teams(), rule_22), [3]);
 }
 
 #[tokio::test]

@@ -14,7 +14,10 @@ use crate::syntax::plain_name;
 /// ```text
 /// impl ::clearance::Dto for Profile { .. }
 /// impl ::clearance::Release for Profile {}
-/// impl Profile { pub const PHONE: ::clearance::Token<Profile> = ..; }
+/// impl Profile {
+///     pub fn select() -> ::clearance::repository::Select<Profile> { .. }
+///     pub const PHONE: ::clearance::Token<Profile> = ..;
+/// }
 /// impl Serialize for Profile { .. }
 /// ```
 pub(crate) fn emit(raw: &RawDto, dto: &Dto) -> TokenStream {
@@ -255,7 +258,12 @@ fn type_span(raw: &RawField) -> proc_macro2::Span {
 
 /// The names of the fields for filters and orders, each with the visibility of its field.
 fn constants(raw: &RawDto, usable: impl Fn(usize) -> bool) -> TokenStream {
-    let RawDto { ident, library, .. } = raw;
+    let RawDto {
+        ident,
+        vis,
+        library,
+        ..
+    } = raw;
     let constants = raw
         .fields
         .iter()
@@ -273,8 +281,14 @@ fn constants(raw: &RawDto, usable: impl Fn(usize) -> bool) -> TokenStream {
         });
     quote! {
         #[automatically_derived]
-        #[allow(dead_code, reason = "not every field is filtered or ordered by")]
+        #[allow(dead_code, reason = "not every DTO is queried, filtered or ordered by")]
         impl #ident {
+            /// Starts a query for rows shown as this DTO.
+            #[must_use]
+            #vis fn select() -> #library::repository::Select<#ident> {
+                #library::__private::select::<#ident>()
+            }
+
             #(#constants)*
         }
     }

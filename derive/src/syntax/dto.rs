@@ -13,6 +13,7 @@ use crate::rule::RawRule;
 #[derive(Debug)]
 pub(crate) struct RawDto {
     pub(crate) ident: Ident,
+    pub(crate) vis: Visibility,
     pub(crate) library: Library,
     pub(crate) entity: Option<Path>,
     pub(crate) default_visible: bool,
@@ -47,6 +48,7 @@ pub(crate) fn read(input: &DeriveInput, diag: &mut Diag) -> Option<RawDto> {
     let fields = plain_struct(input, "Dto", diag)?;
     let mut raw = RawDto {
         ident: input.ident.clone(),
+        vis: input.vis.clone(),
         library: Library::default(),
         entity: None,
         default_visible: false,
