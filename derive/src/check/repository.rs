@@ -22,7 +22,7 @@ pub(crate) struct Method {
 #[derive(Debug)]
 pub(crate) enum Guard {
     Authenticated(Action),
-    Authorize(Action, Condition),
+    Authorize(Action, Box<Condition>),
     Public(LitStr),
 }
 
@@ -186,7 +186,7 @@ fn guard(policy: RawPolicy, diag: &mut Diag) -> Option<(Ident, Guard)> {
     let guard = match policy.kind {
         PolicyKind::Authenticated => Guard::Authenticated(action),
         PolicyKind::Authorize => match policy.condition {
-            Some(condition) => Guard::Authorize(action, condition),
+            Some(condition) => Guard::Authorize(action, Box::new(condition)),
             None => {
                 diag.error(
                     &policy.attribute,

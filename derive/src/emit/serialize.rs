@@ -26,7 +26,7 @@ pub(super) fn emit(raw: &RawDto, dto: &Dto) -> TokenStream {
         .map(|(field, _)| {
             let visible = visible(field, &quote!(_), raw);
             let name = &field.ident;
-            quote!(+ ::core::primitive::usize::from(::core::matches!(&self.#name, #visible)))
+            quote!(+ <::core::primitive::usize as ::core::convert::From<::core::primitive::bool>>::from(::core::matches!(&self.#name, #visible)))
         });
     let length = quote!(#always #(#sometimes)*);
     let writes = fields().map(|(field, checked)| write(field, checked, &serde, raw));
