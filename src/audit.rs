@@ -6,7 +6,14 @@
 //! | `clearance::sql` | debug | the text of each statement, without its values |
 //! | `clearance::database` | warn | the class and code of a failed statement |
 //! | `clearance::session` | info | a session's life, and each refused credential |
+//! | `clearance::session` | warn | a session store or viewer source that gave no answer |
 //! | `clearance::access` | info | each refused call, each system access, each escape hatch |
+//! | `clearance::failure` | error | the advice behind an answer of status 500 |
+
+#[cfg(feature = "axum")]
+use crate::error::Error;
+use crate::error::Refusal;
+use crate::session::{SessionId, StoreError};
 
 use crate::policy::Failure;
 
@@ -48,4 +55,40 @@ pub(crate) fn system_access(reason: &'static str) {
 /// A rule that could not be worked out, so that its call failed.
 pub(crate) fn rule_failed(what: &'static str, rule: &'static str, failure: &Failure) {
     tracing::error!(target: "clearance::access", what, rule, ?failure, "rule failed");
+}
+
+/// A credential that was presented and refused.
+pub(crate) fn credential_refused(refusal: Refusal) {
+    tracing::info!(target: "clearance::session", refusal = refusal.as_str(), "credential refused");
+}
+
+/// A subject signed in.
+pub(crate) fn session_created(session: SessionId) {
+    tracing::info!(target: "clearance::session", %session, "session created");
+}
+
+/// One session was ended.
+pub(crate) fn session_revoked(session: SessionId) {
+    tracing::info!(target: "clearance::session", %session, "session revoked");
+}
+
+/// All sessions of a subject were ended, perhaps but one.
+pub(crate) fn sessions_revoked(count: u64) {
+    tracing::info!(target: "clearance::session", count, "sessions revoked");
+}
+
+/// The session store gave no answer.
+pub(crate) fn session_store_failed(step: &'static str, error: StoreError) {
+    tracing::warn!(target: "clearance::session", step, %error, "session store failed");
+}
+
+/// The application's viewer source gave no answer.
+pub(crate) fn viewer_source_failed(viewer: &'static str) {
+    tracing::warn!(target: "clearance::session", viewer, "viewer source failed");
+}
+
+/// An error whose advice is for the operator, answered to a client without it.
+#[cfg(feature = "axum")]
+pub(crate) fn failed(error: &Error) {
+    tracing::error!(target: "clearance::failure", %error, "request failed");
 }

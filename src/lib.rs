@@ -1,4 +1,11 @@
 //! Data access layer.
+#[cfg(target_family = "wasm")]
+compile_error!(
+    "`clearance` is for servers only: it verifies sessions and holds keys, which must never be part of what a browser downloads. Depend on it from the server's crate alone."
+);
+
+#[cfg(feature = "axum")]
+mod adapter;
 mod audit;
 mod clock;
 pub mod dto;
@@ -9,18 +16,30 @@ mod registry;
 pub mod repository;
 mod request;
 mod roles;
+pub mod session;
 mod sql;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod viewer;
 
+#[cfg(feature = "axum")]
+pub use adapter::{ScopedBody, ScopedFuture, SessionLayer, SessionService};
 pub use async_trait::async_trait;
+#[cfg(feature = "derive")]
+pub use clearance_derive::{
+    Dto, Entity, Release, Roles, TextEnum, Viewer, authenticated, authorize, public, repository,
+    rule,
+};
 pub use clock::{Clock, SystemClock};
 pub use dto::{Dto, Field, Token};
 pub use entity::{Column, Entity, Scalar, Secret, TextEnum};
 pub use error::{Error, Result};
 pub use registry::{Action, App, DtoInfo, FieldInfo, Guard, MethodInfo, RepositoryInfo};
 pub use repository::{Access, Public, Read, Release, Rows, System, Write};
+pub use request::{RequestContext, in_current_scope, spawn, verify_session};
 pub use roles::Roles;
-pub use sql::{Db, Pool};
+pub use session::{Current, Key, Optimistic, SessionId, Sessions, Verified};
+pub use sql::{Db, Pool, SqlSessionStore};
 pub use viewer::{SourceError, Subject, Viewer, ViewerSource};
 
 /// What generated code calls. Not covered by semantic versioning.

@@ -1,69 +1,406 @@
-use crate::error::Result;
-use crate::policy::Context;
-use crate::sql::DatabaseId;
-use crate::viewer::Viewer;
+//! One request: its credential, what was found out about it, and the scope in which code asks.
+
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, Weak};
+use std::fmt;
+use std::future::Future;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use http::header::{CACHE_CONTROL, COOKIE, SET_COOKIE, VARY};
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::error::{Error, Result};
+use crate::policy::Context;
+use crate::session::{
+    CookieHeaders, Current, ErasedSlot, Optimistic, SessionId, Sessions, Slot, Verified,
+};
+use crate::sql::{DatabaseId, StatementGuard};
+use crate::viewer::{Subject, Viewer};
+
+tokio::task_local! {
+    static CURRENT: RequestContext;
+}
+
+const OUTSIDE: &str = "no request is in scope: add the session layer to the router, bind the task with `clearance::spawn` or `in_current_scope`, or use `context.scope`";
+
+/// What the library keeps for the length of one request.
+///
+/// An adapter's layer builds one for each request and runs the handler in its scope, so that
+/// [`verify_session`] and repositories find it. Cloning copies a pointer to the same request.
+///
+/// # Example
+///
+/// Without an adapter:
+///
+/// ```
+/// # use clearance::session::MemorySessionStore;
+/// # use clearance::{Key, SourceError, Subject, ViewerSource, async_trait};
+/// use clearance::{RequestContext, Sessions, Viewer, verify_session};
+///
+/// # struct Member { id: i64 }
+/// # impl Viewer for Member {
+/// #     fn subject(&self) -> Subject { Subject::new(self.id) }
+/// # }
+/// # struct Members;
+/// # #[async_trait]
+/// # impl ViewerSource<Member> for Members {
+/// #     async fn load(&self, subject: &Subject) -> Result<Option<Member>, SourceError> {
+/// #         Ok(subject.parse().ok().map(|id| Member { id }))
+/// #     }
+/// # }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> clearance::Result<()> {
+/// # let sessions = Sessions::builder(Key::generate()?, MemorySessionStore::new(), Members)
+/// #     .app_url("https://app.example").build()?;
+/// let request = http::HeaderMap::new();
+/// let mut response = http::HeaderMap::new();
+///
+/// let context = RequestContext::new(&sessions, &request);
+/// let outcome = context.scope(verify_session::<Member>()).await;
+/// assert!(outcome.unwrap_err().is_unauthenticated());
+/// context.finish(&mut response);
+/// assert_eq!(response["cache-control"], "private, no-store");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
-pub struct RequestContext(Arc<(Context, Mutex<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>)>);
-pub(crate) struct WeakContext(Weak<(Context, Mutex<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>)>);
-pub struct Verified<V>(Arc<V>);
-pub struct Current<V>(Verified<V>);
-pub(crate) struct StatementGuard;
-impl WeakContext {
-    pub(crate) fn upgrade(&self) -> Option<RequestContext> {
-        self.0.upgrade().map(RequestContext)
-    }
+pub struct RequestContext {
+    inner: Arc<Inner>,
 }
-impl<V> Clone for Verified<V> {
-    fn clone(&self) -> Self {
-        Self(self.0.clone())
-    }
+
+/// The slot's type differs with the viewer type; it lies in the same allocation.
+struct Inner<S: ?Sized = dyn ErasedSlot> {
+    circumstances: Context,
+    memo: Mutex<Memo>,
+    set_cookie: Mutex<Option<HeaderValue>>,
+    credential_read: AtomicBool,
+    finished: AtomicBool,
+    slot: S,
 }
-impl<V> Verified<V> {
-    pub fn viewer(&self) -> &V {
-        &self.0
-    }
-    pub(crate) fn snapshot_id(&self) -> usize {
-        1
-    }
+
+/// What else is remembered for the length of a request, by its type.
+pub(crate) type Memo = HashMap<TypeId, Arc<dyn Any + Send + Sync>>;
+
+/// A request that may be over.
+#[derive(Clone)]
+pub(crate) struct WeakContext {
+    inner: Weak<Inner>,
 }
-impl<V> Current<V> {
-    pub fn into_verified(self) -> Verified<V> {
-        self.0
-    }
-}
+
 impl RequestContext {
+    /// The context of a request with these headers, from an unknown address.
+    ///
+    /// Nothing is read from the headers until it is asked for.
+    #[must_use]
+    pub fn new<V: Viewer>(sessions: &Sessions<V>, headers: &HeaderMap) -> Self {
+        Self::begin(sessions, headers, None)
+    }
+
+    /// The same, from `address`, which rules see as `context.address`. It must be that of the
+    /// connection or come from a proxy that the application trusts.
+    #[must_use]
+    pub fn from_address<V: Viewer>(
+        sessions: &Sessions<V>,
+        headers: &HeaderMap,
+        address: IpAddr,
+    ) -> Self {
+        Self::begin(sessions, headers, Some(address))
+    }
+
+    pub(crate) fn begin<V: Viewer>(
+        sessions: &Sessions<V>,
+        headers: &HeaderMap,
+        address: Option<IpAddr>,
+    ) -> Self {
+        let mut circumstances = Context::new(sessions.service.core.now());
+        circumstances.address = address;
+        let slot = Slot::new(Arc::clone(&sessions.service), CookieHeaders::of(headers));
+        Self::with_slot(slot, circumstances)
+    }
+
+    pub(crate) fn with_slot(slot: impl ErasedSlot, circumstances: Context) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                circumstances,
+                memo: Mutex::new(HashMap::new()),
+                set_cookie: Mutex::new(None),
+                credential_read: AtomicBool::new(false),
+                finished: AtomicBool::new(false),
+                slot,
+            }),
+        }
+    }
+
+    /// The context of the request that this code runs in.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_misuse`] when it runs in none: there is no identity to fall back on.
     pub fn current() -> Result<Self> {
-        todo!()
+        Self::try_current().ok_or_else(|| Error::misuse(OUTSIDE))
     }
+
     pub(crate) fn try_current() -> Option<Self> {
-        None
+        CURRENT.try_with(Self::clone).ok()
     }
-    pub(crate) fn downgrade(&self) -> WeakContext {
-        WeakContext(Arc::downgrade(&self.0))
+
+    /// Runs `future` in this request's scope. Whoever polls it, it sees this request and no other.
+    pub fn scope<F: Future>(&self, future: F) -> impl Future<Output = F::Output> + use<F> {
+        self.bind(future)
     }
-    pub(crate) fn is_same(&self, o: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &o.0)
+
+    pub(crate) fn bind<F: Future>(
+        &self,
+        future: F,
+    ) -> tokio::task::futures::TaskLocalFuture<Self, F> {
+        CURRENT.scope(self.clone(), future)
     }
-    pub(crate) fn rule_context(&self) -> &Context {
-        &self.0.0
+
+    /// Runs `work`, which is not async, in this request's scope.
+    pub fn sync_scope<T>(&self, work: impl FnOnce() -> T) -> T {
+        CURRENT.sync_scope(self.clone(), work)
     }
-    pub(crate) fn memo(&self) -> &Mutex<HashMap<TypeId, Arc<dyn Any + Send + Sync>>> {
-        &self.0.1
-    }
+
+    /// The viewer of this request, checked against the store, or against a cache no older than
+    /// the bound.
+    ///
+    /// The first call finds out, and later ones give the same answer until the session is revoked
+    /// or its viewer changed through this library. Calls at the same time share one load. An
+    /// outage is not remembered.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_unauthenticated`] when there is no valid session, [`Error::is_unavailable`]
+    /// when the store or the viewer source does not answer, [`Error::is_misuse`] when the
+    /// request's sessions have another viewer type.
     pub async fn verify_session<V: Viewer>(&self) -> Result<Verified<V>> {
-        todo!()
+        if let Some(verified) = self.ready() {
+            return Ok(verified);
+        }
+        self.slot::<V>()?.verify().await
     }
+
+    /// The viewer of this request, with the store and the viewer source asked in this very call.
+    ///
+    /// # Errors
+    ///
+    /// As [`RequestContext::verify_session`].
     pub async fn verify_current<V: Viewer>(&self) -> Result<Current<V>> {
-        todo!()
+        self.slot::<V>()?.current().await
     }
+
+    /// What the cookie alone says. No store is asked, so this cookie's session may have ended.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_unauthenticated`] when there is no cookie, or none that this server sealed and
+    /// that is not past its time.
+    pub fn optimistic(&self) -> Result<Optimistic> {
+        self.mark_read();
+        self.inner.slot.optimistic()
+    }
+
+    /// Signs `subject` in: ends the session that the request came with, stores a new one under
+    /// a new id, and sets its cookie on the response. Later calls in this request see the new
+    /// session.
+    ///
+    /// Who the subject is has been proved by the application, for instance with a password.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_unavailable`] when the store does not answer; then no cookie is set.
+    /// [`Error::is_misuse`] when the response's headers are gone already.
+    pub async fn sign_in(&self, subject: &Subject) -> Result<SessionId> {
+        if self.inner.finished.load(Ordering::Acquire) {
+            return Err(Error::misuse(
+                "the response's headers are sent, so no cookie can be set: sign in before the response is returned",
+            ));
+        }
+        self.mark_read();
+        self.forget_memo();
+        let (id, cookie) = self.inner.slot.sign_in(subject).await?;
+        self.forget_memo();
+        *lock(&self.inner.set_cookie) = Some(cookie);
+        Ok(id)
+    }
+
+    /// Signs out: ends the session that the request came with, and removes its cookie with the
+    /// response. Without a session only the cookie is removed.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_unavailable`] when the store does not answer. The session may still live, so
+    /// the cookie stays, and signing out can be tried again.
+    pub async fn sign_out(&self) -> Result<()> {
+        self.mark_read();
+        self.forget_memo();
+        let cookie = self.inner.slot.sign_out().await?;
+        self.forget_memo();
+        *lock(&self.inner.set_cookie) = Some(cookie);
+        Ok(())
+    }
+
+    /// Writes what the request's session means for its response: the session cookie, if it was
+    /// set or removed, and that no cache may keep a response that depends on it. Call it once,
+    /// when the handler is done; the layers of this library do.
+    pub fn finish(&self, headers: &mut HeaderMap) {
+        self.write_headers(headers, false);
+    }
+
+    /// Tells whether the response must not be cached. `reads_later` says that the credential may
+    /// be read after the headers are sent.
+    pub(crate) fn write_headers(&self, headers: &mut HeaderMap, reads_later: bool) {
+        self.inner.finished.store(true, Ordering::Release);
+        let cookie = lock(&self.inner.set_cookie).take();
+        let depends = reads_later || self.inner.credential_read.load(Ordering::Acquire);
+        if cookie.is_some() || depends {
+            forbid_caching(headers);
+        }
+        if let Some(cookie) = cookie {
+            headers.append(SET_COOKIE, cookie);
+        }
+    }
+
+    /// The viewer, if this request found it already: no lock, no clock, one epoch.
+    fn ready<V: Viewer>(&self) -> Option<Verified<V>> {
+        let slot: &dyn Any = &self.inner.slot;
+        slot.downcast_ref::<Slot<V>>()?.ready()
+    }
+
+    fn slot<V: Viewer>(&self) -> Result<&Slot<V>> {
+        self.mark_read();
+        let slot: &dyn Any = &self.inner.slot;
+        slot.downcast_ref()
+            .ok_or_else(|| self.inner.slot.other_viewer())
+    }
+
+    fn mark_read(&self) {
+        self.inner.credential_read.store(true, Ordering::Release);
+    }
+
+    fn forget_memo(&self) {
+        lock(&self.inner.memo).clear();
+    }
+
+    pub(crate) fn downgrade(&self) -> WeakContext {
+        WeakContext {
+            inner: Arc::downgrade(&self.inner),
+        }
+    }
+
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner)
+    }
+
+    /// The circumstances that rules read as `context`, fixed when the request began.
+    #[must_use]
+    pub fn rule_context(&self) -> &Context {
+
+        &self.inner.circumstances
+    }
+
+    /// What else is remembered for this request. Signing in or out empties it.
+    pub(crate) fn memo(&self) -> &Mutex<Memo> {
+        &self.inner.memo
+    }
+
+    /// What a statement tests to be sure of the session, if the sessions are in that statement's
+    /// database.
     pub(crate) fn statement_guard<V: Viewer>(
         &self,
-        _: &Verified<V>,
-        _: DatabaseId,
+        verified: &Verified<V>,
+        database: DatabaseId,
     ) -> Option<StatementGuard> {
-        None
+        let slot = &self.inner.slot;
+        let now = slot.now()?;
+        (slot.database()? == database).then(|| StatementGuard {
+            session_id: verified.0.id,
+            secret_hash: verified.0.secret_hash,
+            now: now.timestamp_micros(),
+        })
     }
+}
+
+impl fmt::Debug for RequestContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestContext").finish_non_exhaustive()
+    }
+}
+
+impl WeakContext {
+    pub(crate) fn upgrade(&self) -> Option<RequestContext> {
+        let inner = self.inner.upgrade()?;
+        Some(RequestContext { inner })
+    }
+}
+
+/// The viewer of the request that this code runs in; see [`RequestContext::verify_session`].
+///
+/// # Errors
+///
+/// As [`RequestContext::verify_session`], and [`Error::is_misuse`] outside of a request.
+pub async fn verify_session<V: Viewer>() -> Result<Verified<V>> {
+    if let Ok(Some(verified)) = CURRENT.try_with(RequestContext::ready) {
+        return Ok(verified);
+    }
+    RequestContext::current()?.slot::<V>()?.verify().await
+}
+
+/// Spawns `future` on tokio, in the scope of this request. A task from `tokio::spawn` has no
+/// request, so it is refused.
+///
+/// The task keeps the request's context alive for as long as it runs.
+///
+/// # Errors
+///
+/// [`Error::is_misuse`] outside of a request.
+pub fn spawn<F>(future: F) -> Result<tokio::task::JoinHandle<F::Output>>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    Ok(tokio::spawn(in_current_scope(future)?))
+}
+
+/// Binds `future` to this request, for when another task polls it.
+///
+/// # Errors
+///
+/// [`Error::is_misuse`] outside of a request.
+pub fn in_current_scope<F: Future>(future: F) -> Result<impl Future<Output = F::Output> + use<F>> {
+    Ok(RequestContext::current()?.bind(future))
+}
+
+/// Overrides whatever the application said about caching. Headers that address one kind of cache
+/// (RFC 9213) would win over `Cache-Control`, so they go.
+fn forbid_caching(headers: &mut HeaderMap) {
+    let targeted: Vec<HeaderName> = headers
+        .keys()
+        .filter(|name| {
+            let name = name.as_str();
+            name.ends_with("-cache-control") || name == "surrogate-control" || name == "expires"
+        })
+        .cloned()
+        .collect();
+    for name in targeted {
+        headers.remove(name);
+    }
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
+    let varies = headers.get_all(VARY).iter().any(|value| {
+        value
+            .as_bytes()
+            .split(|byte| *byte == b',')
+            .map(<[u8]>::trim_ascii)
+            .any(|field| field == b"*" || field.eq_ignore_ascii_case(COOKIE.as_str().as_bytes()))
+    });
+    if !varies {
+        headers.append(VARY, HeaderValue::from_static("Cookie"));
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Every holder changes the value in one step, so a panic elsewhere left it whole.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

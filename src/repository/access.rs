@@ -6,7 +6,8 @@ use super::grant::{Asker, BySession, Public, Read, System, Write};
 use crate::audit;
 use crate::error::{Error, Result};
 use crate::policy::Context;
-use crate::request::{RequestContext, Verified, WeakContext};
+use crate::request::{RequestContext, WeakContext};
+use crate::session::Verified;
 use crate::viewer::Viewer;
 
 /// The proof that a call was allowed, which [`Db::reader`](crate::Db::reader) and

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::policy::Context;
-use crate::request::Verified;
+use crate::session::Verified;
 use crate::viewer::Viewer;
 
 /// A verified viewer may read.

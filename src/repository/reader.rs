@@ -16,7 +16,8 @@ use crate::dto::{Decided, Dto};
 use crate::entity::Entity;
 use crate::error::{Error, Result};
 use crate::policy::{Context, Decision};
-use crate::request::{RequestContext, Verified};
+use crate::request::RequestContext;
+use crate::session::Verified;
 use crate::sql::{Cells, Db, Plan, Row, SEVERAL, exists, plan};
 
 /// Runs queries for the one an [`Access`] speaks of. Made by [`Db::reader`].

@@ -11,8 +11,9 @@ use crate::audit;
 use crate::entity::{Assignable, Column, Entity, Operation, Storable};
 use crate::error::{Error, Result};
 use crate::policy::{Decision, Residual, Rule, Value};
-use crate::request::{RequestContext, StatementGuard, Verified};
-use crate::sql::{Change, Db, Target, delete, exists, insert, update};
+use crate::request::RequestContext;
+use crate::session::Verified;
+use crate::sql::{Change, Db, StatementGuard, Target, delete, exists, insert, update};
 
 /// Writes for the one an [`Access`] speaks of, and reads as a [`Reader`]. Made by [`Db::writer`].
 #[derive(Debug)]

@@ -7,12 +7,12 @@ use sea_query::{
 use super::db::Db;
 use super::session_store::session_exists;
 
+use super::StatementGuard;
 use super::render::{Dialect, Renderer};
 use super::select::lookup;
 use crate::entity::Entity;
 use crate::error::{Error, Result};
 use crate::policy::{Residual, Value};
-use crate::request::StatementGuard;
 
 /// A statement that changes rows.
 pub(crate) enum Change {

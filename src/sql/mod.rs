@@ -1,4 +1,8 @@
 //! The database room: the only place that writes SQL.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "this room is where SQL is written"
+)]
 #![deny(clippy::wildcard_enum_match_arm)]
 
 mod cells;
@@ -6,6 +10,7 @@ mod change;
 mod check;
 mod db;
 mod failure;
+mod migrate;
 mod render;
 mod row;
 mod select;
@@ -18,3 +23,5 @@ pub use db::{Db, Pool};
 pub(crate) use render::Dialect;
 pub(crate) use row::Row;
 pub(crate) use select::{Plan, Question, SEVERAL, exists, plan};
+pub use session_store::SqlSessionStore;
+pub(crate) use session_store::StatementGuard;

@@ -1,3 +1,283 @@
-pub(crate) fn session_exists(_: &crate::request::StatementGuard) -> sea_query::Expr {
-    sea_query::Expr::val(true)
+//! Sessions in a table of the application's database.
+
+use std::fmt;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use sea_query::{Condition, Expr, ExprTrait as _, Order, Query};
+
+use super::db::{DatabaseId, Db};
+use super::row::Row;
+use crate::error::{Error, Kind as ErrorKind};
+use crate::policy::{Cell, Kind};
+use crate::session::{Created, SecretHash, SessionId, SessionRecord, SessionStore, StoreError};
+use crate::viewer::Subject;
+
+const TABLE: &str = "clearance_sessions";
+const ID: &str = "id";
+const SECRET_HASH: &str = "secret_hash";
+const SUBJECT: &str = "subject";
+const CREATED_AT: &str = "created_at";
+const LAST_SEEN_AT: &str = "last_seen_at";
+const IDLE_EXPIRES_AT: &str = "idle_expires_at";
+const EXPIRES_AT: &str = "expires_at";
+
+/// The columns in the order in which a record is read and written. Instants are microseconds
+/// since 1970.
+const COLUMNS: [&str; 7] = [
+    ID,
+    SECRET_HASH,
+    SUBJECT,
+    CREATED_AT,
+    LAST_SEEN_AT,
+    IDLE_EXPIRES_AT,
+    EXPIRES_AT,
+];
+
+/// Keeps sessions in the table `clearance_sessions`, which [`Db::migrate`] creates.
+///
+/// When the application's own data is in the same database, a write tests the session within its
+/// own statement.
+///
+/// # Example
+///
+/// ```
+/// use clearance::Db;
+/// use clearance::session::SessionStore;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let db = Db::connect("sqlite::memory:").await?;
+/// db.migrate().await?;
+/// let store = db.session_store();
+/// assert_eq!(store.sweep("2026-01-01T00:00:00Z".parse()?).await?, 0);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct SqlSessionStore {
+    db: Db,
+}
+
+impl Db {
+    /// A session store in this database.
+    #[must_use]
+    pub fn session_store(&self) -> SqlSessionStore {
+        SqlSessionStore { db: self.clone() }
+    }
+}
+
+impl SqlSessionStore {
+    pub(crate) fn database(&self) -> DatabaseId {
+        self.db.id()
+    }
+}
+
+impl fmt::Debug for SqlSessionStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqlSessionStore").finish_non_exhaustive()
+    }
+}
+
+/// What a write puts into its own statement, so that it does nothing once the session is over.
+#[derive(Clone)]
+pub(crate) struct StatementGuard {
+    pub(crate) session_id: SessionId,
+    pub(crate) secret_hash: SecretHash,
+    /// Microseconds since 1970.
+    pub(crate) now: i64,
+}
+
+/// `EXISTS` over the session of `guard`.
+pub(crate) fn session_exists(guard: &StatementGuard) -> Expr {
+    Expr::exists(
+        Query::select()
+            .expr(Expr::val(1))
+            .from(TABLE)
+            .and_where(Expr::col((TABLE, ID)).eq(guard.session_id.to_string()))
+            .and_where(Expr::col((TABLE, SECRET_HASH)).eq(guard.secret_hash.as_bytes().to_vec()))
+            .and_where(Expr::col((TABLE, IDLE_EXPIRES_AT)).gt(guard.now))
+            .and_where(Expr::col((TABLE, EXPIRES_AT)).gt(guard.now))
+            .take(),
+    )
+}
+
+fn lives(now: i64) -> Condition {
+    Condition::all()
+        .add(Expr::col(IDLE_EXPIRES_AT).gt(now))
+        .add(Expr::col(EXPIRES_AT).gt(now))
+}
+
+fn micros(instant: DateTime<Utc>) -> i64 {
+    instant.timestamp_micros()
+}
+
+/// An outage stays one; anything else that a database says of these statements means that the
+/// table is not what it should be.
+fn failed(error: &Error) -> StoreError {
+    match error.kind() {
+        ErrorKind::Unavailable(_) => StoreError::outage(),
+        _ => StoreError::malformed(),
+    }
+}
+
+fn record(row: &Row) -> Option<SessionRecord> {
+    let text = |index| match row.cell(index, Kind::Text) {
+        Ok(Cell::Text(text)) => Some(text.to_owned()),
+        _ => None,
+    };
+    let instant = |index| match row.cell(index, Kind::Int) {
+        Ok(Cell::Int(micros)) => DateTime::from_timestamp_micros(micros),
+        _ => None,
+    };
+    let hash: [u8; 32] = match row.cell(1, Kind::Bytes) {
+        Ok(Cell::Bytes(bytes)) => (*bytes).try_into().ok()?,
+        _ => return None,
+    };
+    Some(SessionRecord {
+        id: text(0)?.parse().ok()?,
+        secret_hash: SecretHash::from_bytes(hash),
+        subject: Subject::new(text(2)?),
+        created_at: instant(3)?,
+        last_seen_at: instant(4)?,
+        idle_expires_at: instant(5)?,
+        expires_at: instant(6)?,
+    })
+}
+
+#[async_trait]
+impl SessionStore for SqlSessionStore {
+    async fn create(&self, record: &SessionRecord) -> Result<Created, StoreError> {
+        let mut insert = Query::insert();
+        insert
+            .into_table(TABLE)
+            .columns(COLUMNS)
+            .values([
+                record.id.to_string().into(),
+                record.secret_hash.as_bytes().to_vec().into(),
+                record.subject.as_str().into(),
+                micros(record.created_at).into(),
+                micros(record.last_seen_at).into(),
+                micros(record.idle_expires_at).into(),
+                micros(record.expires_at).into(),
+            ])
+            .map_err(|_| StoreError::malformed())?;
+        match self.db.execute(&insert).await {
+            Ok(_) => Ok(Created::Stored),
+            // The key is the only constraint that a whole record can stand against.
+            Err(error) if error.is_conflict() => Ok(Created::IdTaken),
+            Err(error) => Err(failed(&error)),
+        }
+    }
+
+    async fn load(
+        &self,
+        id: SessionId,
+        now: DateTime<Utc>,
+    ) -> Result<Option<SessionRecord>, StoreError> {
+        let select = Query::select()
+            .columns(COLUMNS)
+            .from(TABLE)
+            .and_where(Expr::col(ID).eq(id.to_string()))
+            .cond_where(lives(micros(now)))
+            .take();
+        self.db
+            .fetch_optional(&select)
+            .await
+            .map_err(|error| failed(&error))?
+            .map(|row| record(&row).ok_or(StoreError::malformed()))
+            .transpose()
+    }
+
+    async fn touch(&self, record: &SessionRecord) -> Result<bool, StoreError> {
+        let update = Query::update()
+            .table(TABLE)
+            .value(LAST_SEEN_AT, micros(record.last_seen_at))
+            .value(IDLE_EXPIRES_AT, micros(record.idle_expires_at))
+            .and_where(Expr::col(ID).eq(record.id.to_string()))
+            .and_where(Expr::col(SECRET_HASH).eq(record.secret_hash.as_bytes().to_vec()))
+            .cond_where(lives(micros(record.last_seen_at)))
+            .take();
+        self.db
+            .execute(&update)
+            .await
+            .map(|rows| rows > 0)
+            .map_err(|error| failed(&error))
+    }
+
+    async fn delete(&self, id: SessionId, subject: &Subject) -> Result<bool, StoreError> {
+        let delete = Query::delete()
+            .from_table(TABLE)
+            .and_where(Expr::col(ID).eq(id.to_string()))
+            .and_where(Expr::col(SUBJECT).eq(subject.as_str()))
+            .take();
+        self.db
+            .execute(&delete)
+            .await
+            .map(|rows| rows > 0)
+            .map_err(|error| failed(&error))
+    }
+
+    async fn delete_all(
+        &self,
+        subject: &Subject,
+        keep: Option<SessionId>,
+    ) -> Result<u64, StoreError> {
+        let delete = Query::delete()
+            .from_table(TABLE)
+            .and_where(Expr::col(SUBJECT).eq(subject.as_str()))
+            .and_where_option(keep.map(|id| Expr::col(ID).ne(id.to_string())))
+            .take();
+        self.db
+            .execute(&delete)
+            .await
+            .map_err(|error| failed(&error))
+    }
+
+    async fn list(
+        &self,
+        subject: &Subject,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<SessionRecord>, StoreError> {
+        let select = Query::select()
+            .columns(COLUMNS)
+            .from(TABLE)
+            .and_where(Expr::col(SUBJECT).eq(subject.as_str()))
+            .cond_where(lives(micros(now)))
+            .order_by(CREATED_AT, Order::Desc)
+            .order_by(ID, Order::Asc)
+            .take();
+        let mut found = Vec::new();
+        let mut malformed = false;
+        self.db
+            .fetch_each(&select, |row| {
+                match record(&row) {
+                    Some(record) => found.push(record),
+                    None => malformed = true,
+                }
+                Ok(())
+            })
+            .await
+            .map_err(|error| failed(&error))?;
+        if malformed {
+            return Err(StoreError::malformed());
+        }
+        Ok(found)
+    }
+
+    async fn sweep(&self, now: DateTime<Utc>) -> Result<u64, StoreError> {
+        let now = micros(now);
+        let delete = Query::delete()
+            .from_table(TABLE)
+            .cond_where(
+                Condition::any()
+                    .add(Expr::col(IDLE_EXPIRES_AT).lte(now))
+                    .add(Expr::col(EXPIRES_AT).lte(now)),
+            )
+            .take();
+        self.db
+            .execute(&delete)
+            .await
+            .map_err(|error| failed(&error))
+    }
 }

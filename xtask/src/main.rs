@@ -1,2 +1,58 @@
-//! c
-fn main() {}
+//! The project's own commands: `cargo xtask <command>`.
+
+mod bench;
+mod command;
+mod coverage;
+mod mutations;
+mod test;
+
+use std::process::ExitCode;
+
+/// A failure as a sentence for whoever typed the command.
+type Failure = String;
+
+const USAGE: &str = "\
+usage: cargo xtask <command>
+
+  test [--only <engine>]      every test of the workspace, then the quickstart example
+  coverage [--write]          compare docs/requirements.md with the tests that really run;
+                              --write refreshes docs/coverage.md
+  mutations [--list] [--only <id>]
+                              break the code on purpose, one listed change at a time, and
+                              require that its test fails; a full run writes
+                              docs/results/mutations.md
+  bench                       run the benchmarks and keep their output in
+                              docs/results/bench.md";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match run(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("\nxtask: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &[&str]) -> Result<(), Failure> {
+    match arguments {
+        ["test"] => test::run(None),
+        ["test", "--only", engine] => test::run(Some(engine)),
+        ["coverage"] => coverage::run(false),
+        ["coverage", "--write"] => coverage::run(true),
+        ["mutations"] => mutations::run(None),
+        ["mutations", "--only", id] => mutations::run(Some(id)),
+        ["mutations", "--list"] => mutations::list(),
+        ["bench"] => bench::run(),
+        [] | ["help" | "--help" | "-h"] => {
+            println!("{USAGE}");
+            Ok(())
+        }
+        _ => Err(format!(
+            "`{}` is not a command\n\n{USAGE}",
+            arguments.join(" ")
+        )),
+    }
+}

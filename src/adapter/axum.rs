@@ -1,0 +1,84 @@
+//! Extractors and responses for axum.
+
+use axum_core::body::Body;
+use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
+use axum_core::response::{IntoResponse, Response};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::request::Parts;
+use http::{HeaderValue, StatusCode};
+
+use crate::audit;
+use crate::error::Error;
+use crate::request::{RequestContext, verify_session};
+use crate::session::{Current, Verified};
+use crate::viewer::Viewer;
+
+/// The viewer of the request; without one the handler does not run.
+impl<V: Viewer, S: Sync> FromRequestParts<S> for Verified<V> {
+    type Rejection = Error;
+
+    async fn from_request_parts(_: &mut Parts, _: &S) -> Result<Self, Error> {
+        verify_session().await
+    }
+}
+
+/// The viewer, or `None` when nobody is signed in. An outage is an error, not nobody.
+impl<V: Viewer, S: Sync> OptionalFromRequestParts<S> for Verified<V> {
+    type Rejection = Error;
+
+    async fn from_request_parts(_: &mut Parts, _: &S) -> Result<Option<Self>, Error> {
+        match verify_session().await {
+            Ok(verified) => Ok(Some(verified)),
+            Err(error) if error.is_unauthenticated() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// The viewer, read from the store before the handler runs.
+impl<V: Viewer, S: Sync> FromRequestParts<S> for Current<V> {
+    type Rejection = Error;
+
+    async fn from_request_parts(_: &mut Parts, _: &S) -> Result<Self, Error> {
+        RequestContext::current()?.verify_current().await
+    }
+}
+
+/// The request itself, to sign in or out.
+impl<S: Sync> FromRequestParts<S> for RequestContext {
+    type Rejection = Error;
+
+    async fn from_request_parts(_: &mut Parts, _: &S) -> Result<Self, Error> {
+        Self::current()
+    }
+}
+
+/// Problem details ([RFC 9457](https://www.rfc-editor.org/rfc/rfc9457)) that name the status and
+/// nothing else: not the rule, not the table, not whether a row exists.
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        let status =
+            StatusCode::from_u16(self.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        if status == StatusCode::INTERNAL_SERVER_ERROR {
+            audit::failed(&self);
+        }
+        let problem = serde_json::json!({
+            "type": "about:blank",
+            "title": status.canonical_reason().unwrap_or_default(),
+            "status": status.as_u16(),
+        });
+        let mut response = Response::new(Body::from(problem.to_string()));
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if status == StatusCode::UNAUTHORIZED {
+            // RFC 9110 asks for a challenge; no scheme is registered for cookies.
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Cookie"));
+        }
+        response
+    }
+}

@@ -1,0 +1,235 @@
+//! The tower layer: one request context for each request, around its handler and its body.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use http::{Extensions, Request, Response};
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+use tokio::task::futures::TaskLocalFuture;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::request::RequestContext;
+use crate::session::Sessions;
+use crate::viewer::Viewer;
+
+type Address = fn(&Extensions) -> Option<IpAddr>;
+
+/// Gives each request its [`RequestContext`].
+///
+/// The handler runs in its scope, and so does every poll of the response's body, so that
+/// a streamed response keeps its own viewer. The layer refuses nobody: what a request may do is
+/// decided where the data is.
+///
+/// A response that sets the session cookie or depends on it is marked `private, no-store`. That
+/// includes every body of unknown length, because it may still ask for the viewer: leave files
+/// that caches should keep outside of this layer.
+///
+/// # Example
+///
+/// ```
+/// use axum::{Router, routing::get};
+/// use clearance::{SessionLayer, Verified};
+///
+/// # use clearance::{Sessions, Subject, Viewer};
+/// # struct Member { name: String }
+/// # impl Viewer for Member {
+/// #     fn subject(&self) -> Subject { Subject::new(&self.name) }
+/// # }
+/// async fn hello(member: Verified<Member>) -> String {
+///     format!("Hello {}", member.viewer().name)
+/// }
+///
+/// fn app(sessions: Sessions<Member>) -> Router {
+///     Router::new()
+///         .route("/", get(hello))
+///         .layer(SessionLayer::new(sessions))
+/// }
+/// ```
+pub struct SessionLayer<V> {
+    sessions: Sessions<V>,
+    address: Option<Address>,
+}
+
+impl<V: Viewer> SessionLayer<V> {
+    /// A layer over `sessions`. Rules see no address.
+    #[must_use]
+    pub const fn new(sessions: Sessions<V>) -> Self {
+        Self {
+            sessions,
+            address: None,
+        }
+    }
+
+    /// Says where the peer's address is among a request's extensions. With axum:
+    ///
+    /// ```
+    /// # use std::net::SocketAddr;
+    /// # use axum::extract::ConnectInfo;
+    /// # use clearance::{SessionLayer, Sessions, Viewer};
+    /// # fn layer<V: Viewer>(sessions: Sessions<V>) -> SessionLayer<V> {
+    /// SessionLayer::new(sessions).address(|extensions| {
+    ///     let peer = extensions.get::<ConnectInfo<SocketAddr>>()?;
+    ///     Some(peer.0.ip())
+    /// })
+    /// # }
+    /// ```
+    #[must_use]
+    pub const fn address(mut self, address: fn(&Extensions) -> Option<IpAddr>) -> Self {
+        self.address = Some(address);
+        self
+    }
+}
+
+impl<V> Clone for SessionLayer<V> {
+    fn clone(&self) -> Self {
+        Self {
+            sessions: self.sessions.clone(),
+            address: self.address,
+        }
+    }
+}
+
+impl<V> fmt::Debug for SessionLayer<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionLayer").finish_non_exhaustive()
+    }
+}
+
+impl<V: Viewer, S> Layer<S> for SessionLayer<V> {
+    type Service = SessionService<V, S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        SessionService {
+            inner,
+            layer: self.clone(),
+        }
+    }
+}
+
+/// The service that [`SessionLayer`] makes.
+pub struct SessionService<V, S> {
+    inner: S,
+    layer: SessionLayer<V>,
+}
+
+impl<V, S: Clone> Clone for SessionService<V, S> {
+    fn clone(&self) -> Self {
+        Self {
+            inner: self.inner.clone(),
+            layer: self.layer.clone(),
+        }
+    }
+}
+
+impl<V, S> fmt::Debug for SessionService<V, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionService").finish_non_exhaustive()
+    }
+}
+
+impl<V, S, A, B> Service<Request<A>> for SessionService<V, S>
+where
+    V: Viewer,
+    S: Service<Request<A>, Response = Response<B>>,
+    B: Body,
+{
+    type Response = Response<ScopedBody<B>>;
+    type Error = S::Error;
+    type Future = ScopedFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<A>) -> Self::Future {
+        let address = self
+            .layer
+            .address
+            .and_then(|address| address(request.extensions()));
+        let context = RequestContext::begin(&self.layer.sessions, request.headers(), address);
+        let response = context.sync_scope(|| self.inner.call(request));
+        ScopedFuture {
+            response: context.bind(response),
+            context,
+        }
+    }
+}
+
+pin_project! {
+    /// The response of a request in its scope.
+    pub struct ScopedFuture<F> {
+        #[pin]
+        response: TaskLocalFuture<RequestContext, F>,
+        context: RequestContext,
+    }
+}
+
+impl<F> fmt::Debug for ScopedFuture<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ScopedFuture").finish_non_exhaustive()
+    }
+}
+
+impl<F, B, E> Future for ScopedFuture<F>
+where
+    F: Future<Output = Result<Response<B>, E>>,
+    B: Body,
+{
+    type Output = Result<Response<ScopedBody<B>>, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let mut response = match ready!(this.response.poll(cx)) {
+            Ok(response) => response,
+            Err(error) => return Poll::Ready(Err(error)),
+        };
+        let body = response.body();
+        let reads_later = !body.is_end_stream() && body.size_hint().exact().is_none();
+        this.context
+            .write_headers(response.headers_mut(), reads_later);
+        Poll::Ready(Ok(response.map(|body| ScopedBody {
+            body,
+            context: this.context.clone(),
+        })))
+    }
+}
+
+pin_project! {
+    /// A response's body, every part of which is made in its request's scope.
+    pub struct ScopedBody<B> {
+        #[pin]
+        body: B,
+        context: RequestContext,
+    }
+}
+
+impl<B> fmt::Debug for ScopedBody<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ScopedBody").finish_non_exhaustive()
+    }
+}
+
+impl<B: Body> Body for ScopedBody<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        let this = self.project();
+        this.context.sync_scope(|| this.body.poll_frame(cx))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,207 @@
+//! What was found out about a credential, kept for other requests.
+
+use std::fmt;
+use std::future::Future;
+use std::hash::{BuildHasher, Hash, Hasher};
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use moka::future::Cache as Entries;
+use moka::ops::compute::Op;
+
+use super::epoch::{Epoch, Epochs, Shard};
+use super::level::Verified;
+use super::token::Fingerprint;
+use crate::error::{Error, Refusal, Result};
+
+/// What is known about a credential. An outage is not an answer.
+pub(crate) enum Answer<V> {
+    Live(Verified<V>),
+    Refused(Refused),
+}
+
+/// A definite refusal.
+#[derive(Clone, Copy)]
+pub(crate) struct Refused {
+    pub(crate) refusal: Refusal,
+    /// Whose session it was, where the answer can change with its subject.
+    pub(crate) since: Option<(Shard, Epoch)>,
+}
+
+impl<V> Clone for Answer<V> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Live(verified) => Self::Live(verified.clone()),
+            Self::Refused(refused) => Self::Refused(*refused),
+        }
+    }
+}
+
+impl<V> Answer<V> {
+    pub(crate) fn refused(refusal: Refusal) -> Self {
+        Self::Refused(Refused {
+            refusal,
+            since: None,
+        })
+    }
+
+    /// Whether no revocation came after this was loaded.
+    pub(crate) fn holds(&self, epochs: &Epochs) -> bool {
+        match self {
+            Self::Live(Verified(loaded)) => epochs.holds(loaded.shard, loaded.epoch),
+            Self::Refused(refused) => refused
+                .since
+                .is_none_or(|(shard, epoch)| epochs.holds(shard, epoch)),
+        }
+    }
+
+    pub(crate) fn into_result(self) -> Result<Verified<V>> {
+        match self {
+            Self::Live(verified) => Ok(verified),
+            Self::Refused(refused) => Err(Error::unauthenticated(refused.refusal)),
+        }
+    }
+}
+
+/// An answer and the instant before which the store was not asked for it.
+pub(crate) struct Cached<V> {
+    pub(crate) answer: Answer<V>,
+    pub(crate) asked_at: DateTime<Utc>,
+}
+
+impl<V> Clone for Cached<V> {
+    fn clone(&self) -> Self {
+        Self {
+            answer: self.answer.clone(),
+            asked_at: self.asked_at,
+        }
+    }
+}
+
+impl<V> Cached<V> {
+    fn is_same(&self, other: &Self) -> bool {
+        self.asked_at == other.asked_at
+            && match (&self.answer, &other.answer) {
+                (Answer::Live(one), Answer::Live(other)) => Arc::ptr_eq(&one.0, &other.0),
+                (Answer::Refused(_), Answer::Refused(_)) => true,
+                (Answer::Live(_), Answer::Refused(_)) | (Answer::Refused(_), Answer::Live(_)) => {
+                    false
+                }
+            }
+    }
+}
+
+/// The cache of answers by credential. It only keeps them: whether one is fresh is for the caller
+/// to judge, by the library's own clock and epochs.
+pub(crate) struct Cache<V> {
+    entries: Option<Entries<Fingerprint, Cached<V>, FingerprintHash>>,
+    pub(crate) bound: TimeDelta,
+}
+
+impl<V: Send + Sync + 'static> Cache<V> {
+    pub(crate) fn new(bound: TimeDelta, capacity: u64) -> Self {
+        let entries = bound.to_std().ok().filter(|bound| !bound.is_zero());
+        let entries = entries.map(|bound| {
+            Entries::builder()
+                .max_capacity(capacity)
+                // Frees memory only; the system's clock decides nothing about freshness.
+                .time_to_live(bound.saturating_mul(2))
+                .build_with_hasher(FingerprintHash)
+        });
+        Self { entries, bound }
+    }
+
+    pub(crate) fn is_off(&self) -> bool {
+        self.entries.is_none()
+    }
+
+    pub(crate) async fn get(&self, fingerprint: &Fingerprint) -> Option<Cached<V>> {
+        self.entries.as_ref()?.get(fingerprint).await
+    }
+
+    /// The answer that is there, or that of one load that all callers share. A failed load is
+    /// given to all of them and kept for nobody; when the loading caller is gone, another takes
+    /// over.
+    pub(crate) async fn get_or_load(
+        &self,
+        fingerprint: Fingerprint,
+        load: impl Future<Output = Result<Cached<V>>>,
+    ) -> Result<Cached<V>> {
+        match &self.entries {
+            None => load.await,
+            Some(entries) => entries
+                .try_get_with(fingerprint, load)
+                .await
+                .map_err(|error: Arc<Error>| Error::new(error.kind().clone())),
+        }
+    }
+
+    /// Removes `stale`, unless another caller replaced it already.
+    pub(crate) async fn discard(&self, fingerprint: Fingerprint, stale: &Cached<V>) {
+        if let Some(entries) = &self.entries {
+            entries
+                .entry(fingerprint)
+                .and_compute_with(|there| {
+                    let same = there.is_some_and(|there| there.value().is_same(stale));
+                    std::future::ready(if same { Op::Remove } else { Op::Nop })
+                })
+                .await;
+        }
+    }
+
+    pub(crate) async fn forget(&self, fingerprint: &Fingerprint) {
+        if let Some(entries) = &self.entries {
+            entries.invalidate(fingerprint).await;
+        }
+    }
+}
+
+impl<V> fmt::Debug for Cache<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cache").finish_non_exhaustive()
+    }
+}
+
+/// Takes the first bytes of a fingerprint as its hash. They are SHA-256 over random bytes that
+/// this server sealed, so nobody outside chooses them.
+#[derive(Clone, Copy)]
+struct FingerprintHash;
+
+struct FirstBytes(u64);
+
+impl BuildHasher for FingerprintHash {
+    type Hasher = FirstBytes;
+
+    fn build_hasher(&self) -> FirstBytes {
+        FirstBytes(0)
+    }
+}
+
+impl Hasher for FirstBytes {
+    fn write(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(8) {
+            let mut padded = [0; 8];
+            padded
+                .iter_mut()
+                .zip(chunk)
+                .for_each(|(to, from)| *to = *from);
+            self.write_u64(u64::from_le_bytes(padded));
+        }
+    }
+
+    fn write_u64(&mut self, value: u64) {
+        self.0 = self.0.rotate_left(5) ^ value;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+impl Hash for Fingerprint {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        if let Some(first) = self.as_bytes().first_chunk::<8>() {
+            state.write_u64(u64::from_le_bytes(*first));
+        }
+    }
+}

@@ -1,0 +1,344 @@
+//! The session's cookie: found by bytes in a request, written through the `cookie` crate.
+
+use std::borrow::Cow;
+
+use cookie::time::OffsetDateTime;
+use http::header::COOKIE;
+use http::{HeaderMap, HeaderValue, Uri};
+
+use crate::error::{Error, Refusal, Result};
+
+/// 400 days, the most that a browser keeps a cookie
+/// ([RFC 6265bis, section 5.5](https://httpwg.org/http-extensions/draft-ietf-httpbis-rfc6265bis.html#name-the-max-age-attribute)).
+pub(crate) const MAX_AGE_LIMIT_SECONDS: i64 = 400 * 24 * 60 * 60;
+
+/// With which requests from other sites a browser sends the session cookie.
+///
+/// Exhaustive: the standard has these three.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SameSite {
+    /// When the user follows a link to the application, and with its own requests.
+    #[default]
+    Lax,
+    /// With the application's own requests only.
+    Strict,
+    /// With all; needs HTTPS, and protection against forged requests of the application's own.
+    None,
+}
+
+impl SameSite {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Lax => "Lax",
+            Self::Strict => "Strict",
+            Self::None => "None",
+        }
+    }
+}
+
+/// How the session cookie is written. It is always `HttpOnly`.
+///
+/// Without any change it is called `__Host-session` over HTTPS, `__Secure-session` when a path or
+/// domain is set, and `session` over plain HTTP. Whether it is `Secure` follows from the
+/// application's URL.
+///
+/// # Example
+///
+/// ```
+/// use clearance::session::{CookieConfig, SameSite};
+///
+/// let cookie = CookieConfig::new().path("/app").same_site(SameSite::Strict);
+/// # let _ = cookie;
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct CookieConfig {
+    name: Option<String>,
+    path: Option<String>,
+    domain: Option<String>,
+    same_site: SameSite,
+    secure: Option<bool>,
+}
+
+impl CookieConfig {
+    /// The defaults.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The whole name, with its prefix if it is to have one.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// The path below which browsers send the cookie.
+    #[must_use]
+    pub fn path(mut self, path: impl Into<String>) -> Self {
+        self.path = Some(path.into());
+        self
+    }
+
+    /// The domain that shares the cookie with all its subdomains: the application's host or one
+    /// above it.
+    #[must_use]
+    pub fn domain(mut self, domain: impl Into<String>) -> Self {
+        self.domain = Some(domain.into());
+        self
+    }
+
+    /// See [`SameSite`]; `Lax` unless said.
+    #[must_use]
+    pub const fn same_site(mut self, same_site: SameSite) -> Self {
+        self.same_site = same_site;
+        self
+    }
+
+    /// States that the cookie is `Secure`, or not. It cannot change what follows from the
+    /// application's URL, only fail to agree with it when the sessions are built.
+    #[must_use]
+    pub const fn secure(mut self, secure: bool) -> Self {
+        self.secure = Some(secure);
+        self
+    }
+
+    /// Checks everything against everything, so that a wrong setting never meets a request.
+    pub(super) fn resolve(self, app_url: &str) -> Result<Cookie> {
+        let (secure, host) = parse_app_url(app_url)?;
+        let refuse = |advice: &'static str| Err(Error::configuration(advice));
+
+        if self.secure.is_some_and(|stated| stated != secure) {
+            return refuse(
+                "the session cookie's `Secure` does not agree with the application's URL: it is on for `https:` and off for `http:`, so leave `secure` out",
+            );
+        }
+        if self.same_site == SameSite::None && !secure {
+            return refuse(
+                "`SameSite=None` needs `Secure`: serve the application over `https:` or use `Lax`",
+            );
+        }
+        if let Some(path) = &self.path
+            && !(path.starts_with('/')
+                && path.bytes().all(|b| matches!(b, 0x20..0x7f) && b != b';'))
+        {
+            return refuse(
+                "the session cookie's path must start with `/` and hold neither `;` nor control characters",
+            );
+        }
+        if let Some(domain) = &self.domain
+            && !covers(domain, &host)
+        {
+            return refuse(
+                "the session cookie's domain must be the host of the application's URL or a domain above it, written without a leading dot",
+            );
+        }
+        let narrow = self.domain.is_none() && self.path.as_deref().is_none_or(|path| path == "/");
+        let name = self.name.unwrap_or_else(|| {
+            let default = match (secure, narrow) {
+                (true, true) => "__Host-session",
+                (true, false) => "__Secure-session",
+                (false, _) => "session",
+            };
+            default.to_owned()
+        });
+        if name.is_empty() || !name.bytes().all(is_token_byte) {
+            return refuse(
+                "the session cookie's name must be a token: letters, digits and `!#$%&'*+-.^_`|~`",
+            );
+        }
+        // Browsers compare the prefixes without regard to case.
+        let lower = name.to_ascii_lowercase();
+        if (lower.starts_with("__host-") || lower.starts_with("__secure-")) && !secure {
+            return refuse(
+                "a cookie named `__Host-` or `__Secure-` needs `Secure`: serve the application over `https:` or choose another name",
+            );
+        }
+        if lower.starts_with("__host-") && !narrow {
+            return refuse(
+                "a cookie named `__Host-` has no domain and the path `/`: leave both out or name it `__Secure-`",
+            );
+        }
+        Ok(Cookie {
+            name: name.into(),
+            path: self.path.map_or(Cow::Borrowed("/"), Cow::Owned),
+            domain: self.domain,
+            same_site: self.same_site,
+            secure,
+        })
+    }
+}
+
+/// Whether the URL is HTTPS, and its host.
+fn parse_app_url(app_url: &str) -> Result<(bool, String)> {
+    let advice = "the application's URL must be absolute, for instance `https://app.example`";
+    let url: Uri = app_url.parse().map_err(|_| Error::configuration(advice))?;
+    let secure = match url.scheme_str() {
+        Some("https") => true,
+        Some("http") => false,
+        _ => return Err(Error::configuration(advice)),
+    };
+    let host = url.host().filter(|host| !host.is_empty());
+    let host = host.ok_or_else(|| Error::configuration(advice))?;
+    Ok((secure, host.to_ascii_lowercase()))
+}
+
+/// Whether a cookie of `domain` is sent to `host`. An address has no domain above it.
+fn covers(domain: &str, host: &str) -> bool {
+    let domain = domain.to_ascii_lowercase();
+    let label = |label: &str| {
+        !label.is_empty()
+            && label
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'-')
+    };
+    let is_address = domain.parse::<std::net::IpAddr>().is_ok();
+    domain.split('.').all(label)
+        && !is_address
+        && (host == domain
+            || host
+                .strip_suffix(&domain)
+                .is_some_and(|above| above.ends_with('.')))
+}
+
+/// A character of an RFC 9110 token.
+const fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~')
+}
+
+/// The session cookie's settings, checked.
+#[derive(Debug)]
+pub(crate) struct Cookie {
+    name: Box<str>,
+    path: Cow<'static, str>,
+    domain: Option<String>,
+    same_site: SameSite,
+    secure: bool,
+}
+
+impl Cookie {
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The `Set-Cookie` that carries `value` until `expires_at`.
+    pub(super) fn set(&self, value: &str, now: i64, expires_at: i64) -> Result<HeaderValue> {
+        let age = (expires_at - now).clamp(0, MAX_AGE_LIMIT_SECONDS);
+        self.write(value, age, now + age)
+    }
+
+    /// The `Set-Cookie` that removes what [`Cookie::set`] set. Every attribute is the same, or a
+    /// browser would take it for another cookie.
+    pub(super) fn removal(&self) -> Result<HeaderValue> {
+        self.write("", 0, 0)
+    }
+
+    fn write(&self, value: &str, age: i64, expires_at: i64) -> Result<HeaderValue> {
+        let cannot = |_| Error::internal("a session cookie could not be written");
+        let expires = OffsetDateTime::from_unix_timestamp(expires_at)
+            .map_err(|_| Error::internal("a session cookie could not be written"))?;
+        let mut cookie = cookie::Cookie::build((&*self.name, value))
+            .http_only(true)
+            .secure(self.secure)
+            .same_site(match self.same_site {
+                SameSite::Lax => cookie::SameSite::Lax,
+                SameSite::Strict => cookie::SameSite::Strict,
+                SameSite::None => cookie::SameSite::None,
+            })
+            .path(&*self.path)
+            .max_age(cookie::time::Duration::seconds(age))
+            .expires(expires);
+        if let Some(domain) = &self.domain {
+            cookie = cookie.domain(domain);
+        }
+        let mut header = HeaderValue::try_from(cookie.build().to_string()).map_err(cannot)?;
+        header.set_sensitive(true);
+        Ok(header)
+    }
+
+    pub(super) fn explain(&self) -> String {
+        format!(
+            "cookie: {}; HttpOnly; {}SameSite={}; Path={}{}",
+            self.name,
+            if self.secure { "Secure; " } else { "" },
+            self.same_site.as_str(),
+            self.path,
+            self.domain
+                .as_ref()
+                .map(|domain| format!("; Domain={domain}"))
+                .unwrap_or_default(),
+        )
+    }
+}
+
+/// The `Cookie` headers of a request as they came.
+#[derive(Clone)]
+pub(crate) enum CookieHeaders {
+    None,
+    One(HeaderValue),
+    /// HTTP/2 clients may send each cookie in a header of its own.
+    Many(Vec<HeaderValue>),
+}
+
+impl CookieHeaders {
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
+        let mut values = headers.get_all(COOKIE).iter();
+        match (values.next(), values.next()) {
+            (None, _) => Self::None,
+            (Some(one), None) => Self::One(one.clone()),
+            (Some(_), Some(_)) => Self::Many(headers.get_all(COOKIE).iter().cloned().collect()),
+        }
+    }
+
+    fn as_slice(&self) -> &[HeaderValue] {
+        match self {
+            Self::None => &[],
+            Self::One(value) => std::slice::from_ref(value),
+            Self::Many(values) => values,
+        }
+    }
+
+    /// The value of the one cookie called `name`.
+    ///
+    /// Nothing is decoded, trimmed or read as text: what another reader would take for our name
+    /// or for the end of our value must not differ from what we take for it.
+    pub(crate) fn find(&self, name: &str) -> std::result::Result<&[u8], Refusal> {
+        let mut found = None;
+        for header in self.as_slice() {
+            for (position, pair) in header.as_bytes().split(|byte| *byte == b';').enumerate() {
+                let pair = match pair.strip_prefix(b" ") {
+                    // The standard's separator is a semicolon and one space.
+                    Some(rest) if position > 0 => rest,
+                    _ => pair,
+                };
+                let value = pair
+                    .strip_prefix(name.as_bytes())
+                    .and_then(|rest| rest.strip_prefix(b"="));
+                if let Some(value) = value
+                    && found.replace(value).is_some()
+                {
+                    return Err(Refusal::Ambiguous);
+                }
+            }
+        }
+        found.ok_or(Refusal::Missing)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ck_07_the_token_bytes_are_those_of_rfc_9110() {
+        let tokens: String = (0..=255u8)
+            .filter(|byte| is_token_byte(*byte))
+            .map(char::from)
+            .collect();
+        assert_eq!(
+            tokens,
+            "!#$%&'*+-.0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ^_`abcdefghijklmnopqrstuvwxyz|~"
+        );
+    }
+}

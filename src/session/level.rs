@@ -1,0 +1,164 @@
+//! How well a session was checked: three levels, three types.
+
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use super::epoch::{Epoch, Shard};
+use super::store::{SecretHash, SessionId};
+use crate::viewer::{Subject, Viewer};
+
+/// A session and its viewer as one load found them.
+pub(crate) struct Loaded<V> {
+    pub(crate) viewer: V,
+    pub(crate) id: SessionId,
+    pub(crate) secret_hash: SecretHash,
+    pub(crate) subject: Subject,
+    pub(crate) created_at: DateTime<Utc>,
+    pub(crate) idle_expires_at: DateTime<Utc>,
+    pub(crate) expires_at: DateTime<Utc>,
+    pub(crate) shard: Shard,
+    pub(crate) epoch: Epoch,
+}
+
+/// A viewer whose session was checked against the store, or against a cache no older than the
+/// configured bound.
+///
+/// It shows what later code needs of the session, and nothing that would open it. Only the
+/// library makes one. Cloning copies a pointer.
+///
+/// # Example
+///
+/// ```
+/// use clearance::{Result, Verified, Viewer, verify_session};
+///
+/// # struct Member { name: String }
+/// # impl Viewer for Member {
+/// #     fn subject(&self) -> clearance::Subject { clearance::Subject::new(&self.name) }
+/// # }
+/// async fn greeting() -> Result<String> {
+///     let member: Verified<Member> = verify_session().await?;
+///     Ok(format!("Hello {}", member.viewer().name))
+/// }
+/// ```
+pub struct Verified<V>(pub(crate) Arc<Loaded<V>>);
+
+impl<V> Clone for Verified<V> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<V: Viewer> Verified<V> {
+    /// Who asks.
+    #[must_use]
+    pub fn viewer(&self) -> &V {
+        &self.0.viewer
+    }
+
+    /// Whose session it is: what to write as the author of a row, instead of anything that the
+    /// request says.
+    #[must_use]
+    pub fn subject(&self) -> &Subject {
+        &self.0.subject
+    }
+
+    /// Which of the subject's sessions this is.
+    #[must_use]
+    pub fn session_id(&self) -> SessionId {
+        self.0.id
+    }
+
+    /// When the subject signed in.
+    #[must_use]
+    pub fn authenticated_at(&self) -> DateTime<Utc> {
+        self.0.created_at
+    }
+
+    /// When the session ends however much it is used.
+    #[must_use]
+    pub fn expires_at(&self) -> DateTime<Utc> {
+        self.0.expires_at
+    }
+
+    /// A viewer given by a test, whose session is none.
+    #[cfg(feature = "testing")]
+    pub(crate) fn given(viewer: V, now: DateTime<Utc>) -> Self {
+        let epochs = super::epoch::Epochs::new();
+        let subject = viewer.subject();
+        Self(Arc::new(Loaded {
+            viewer,
+            id: SessionId::from_bytes([0; 16]),
+            secret_hash: SecretHash::from_bytes([0; 32]),
+            shard: epochs.shard(&subject),
+            epoch: epochs.now(),
+            subject,
+            created_at: now,
+            idle_expires_at: DateTime::<Utc>::MAX_UTC,
+            expires_at: DateTime::<Utc>::MAX_UTC,
+        }))
+    }
+
+    /// Tells one load from another within a request, as long as this value lives.
+    pub(crate) fn snapshot_id(&self) -> usize {
+        Arc::as_ptr(&self.0).addr()
+    }
+}
+
+impl<V> fmt::Debug for Verified<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Verified")
+            .field("session_id", &self.0.id)
+            .field("authenticated_at", &self.0.created_at)
+            .field("expires_at", &self.0.expires_at)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A viewer whose session and whose own record were read from their stores in the very call that
+/// returned this.
+///
+/// It is a [`Verified`] with a stronger claim, for changes and other sensitive steps. The claim is
+/// about the moment of the call: do not keep it.
+pub struct Current<V>(pub(crate) Verified<V>);
+
+impl<V: Viewer> Current<V> {
+    /// Gives up the stronger claim.
+    #[must_use]
+    pub fn into_verified(self) -> Verified<V> {
+        self.0
+    }
+}
+
+impl<V> Deref for Current<V> {
+    type Target = Verified<V>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl<V> fmt::Debug for Current<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Current").field(&self.0).finish()
+    }
+}
+
+/// A cookie that this server sealed and that is not past its time. The store was not asked, so
+/// the session may have ended since: good for where to send a browser, never for what to show.
+///
+/// It names no subject and leads to no viewer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Optimistic {
+    pub(crate) expires_at: DateTime<Utc>,
+}
+
+impl Optimistic {
+    /// When the session ends at the latest.
+    #[must_use]
+    pub const fn expires_at(&self) -> DateTime<Utc> {
+        self.expires_at
+    }
+}

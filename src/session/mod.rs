@@ -1,0 +1,33 @@
+//! Sessions: the server's record that a subject signed in, and how a request proves to be one of
+//! its own.
+//!
+//! [`Sessions`] puts a [`SessionStore`], a [`ViewerSource`](crate::ViewerSource) and a
+//! [`Key`](crate::Key) together. A browser holds one sealed cookie with the session's id and
+//! secret; the store holds the hash of the secret. What a request's cookie is worth is asked
+//! through its [`RequestContext`](crate::RequestContext).
+
+mod cache;
+mod config;
+mod cookie;
+mod epoch;
+mod key;
+mod level;
+mod service;
+mod sessions;
+mod slot;
+mod store;
+mod token;
+
+pub use config::SessionsBuilder;
+pub use cookie::{CookieConfig, SameSite};
+pub use key::Key;
+pub use level::{Current, Optimistic, Verified};
+pub use sessions::{NewSession, SessionInfo, Sessions};
+pub use store::{
+    Created, MemorySessionStore, SecretHash, SessionId, SessionRecord, SessionStore, StoreError,
+};
+
+pub(crate) use cookie::CookieHeaders;
+#[cfg(feature = "testing")]
+pub(crate) use slot::Nobody;
+pub(crate) use slot::{ErasedSlot, Slot};

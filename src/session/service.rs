@@ -1,0 +1,308 @@
+//! The work on sessions: store, cache and viewer source put together.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, DurationRound as _, TimeDelta, Utc};
+use http::HeaderValue;
+
+use super::cache::{Answer, Cache, Cached, Refused};
+use super::config::Limits;
+use super::cookie::Cookie;
+use super::epoch::Epochs;
+use super::level::{Loaded, Verified};
+use super::store::{Created, SessionId, SessionRecord, SessionStore, StoreError, StoreErrorKind};
+use super::token::{Credential, Sealer};
+use crate::audit;
+use crate::clock::Clock;
+use crate::error::{Error, Refusal, Result};
+use crate::sql::DatabaseId;
+use crate::viewer::{Subject, Viewer, ViewerSource};
+
+/// How often a load is repeated because a revocation came in between, and how often a new id is
+/// drawn because it is taken.
+const ATTEMPTS: usize = 8;
+
+/// What sessions are, whatever the viewer type.
+pub(crate) struct Core {
+    pub(crate) store: Arc<dyn SessionStore>,
+    /// The database of which `store` is a table.
+    pub(crate) database: Option<DatabaseId>,
+    pub(crate) sealer: Sealer,
+    pub(crate) cookie: Cookie,
+    pub(crate) limits: Limits,
+    pub(crate) capacity: u64,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) epochs: Epochs,
+}
+
+pub(crate) struct Service<V> {
+    pub(crate) core: Core,
+    pub(crate) source: Arc<dyn ViewerSource<V>>,
+    pub(crate) cache: Cache<V>,
+}
+
+/// A session that was just created, and the one cookie that leads to it.
+pub(crate) struct Opened {
+    pub(crate) credential: Credential,
+    pub(crate) set_cookie: HeaderValue,
+}
+
+impl Core {
+    pub(crate) fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
+    }
+
+    /// Stores a new session under a new id and secret.
+    pub(crate) async fn create(&self, subject: &Subject) -> Result<Opened> {
+        if subject.as_str().is_empty() {
+            return Err(Error::misuse(
+                "an empty subject cannot sign in: pass the id of the user who was authenticated",
+            ));
+        }
+        let now = self.now();
+        // Whole seconds, so that the cookie and the store agree on the end.
+        let expires_at = later(now, self.limits.absolute)?
+            .duration_trunc(TimeDelta::seconds(1))
+            .map_err(|_| out_of_range())?;
+        for _ in 0..ATTEMPTS {
+            let credential = Credential::generate(expires_at.timestamp())?;
+            let value = self.sealer.seal(&credential)?;
+            let set_cookie = self
+                .cookie
+                .set(&value, now.timestamp(), credential.expires_at)?;
+            let record = SessionRecord {
+                id: credential.id,
+                secret_hash: credential.secret_hash(),
+                subject: subject.clone(),
+                created_at: now,
+                last_seen_at: now,
+                idle_expires_at: later(now, self.limits.idle)?.min(expires_at),
+                expires_at,
+            };
+            match self.answer("create", self.store.create(&record).await)? {
+                Created::Stored => {
+                    audit::session_created(record.id);
+                    return Ok(Opened {
+                        credential,
+                        set_cookie,
+                    });
+                }
+                Created::IdTaken => {}
+            }
+        }
+        Err(Error::internal(
+            "the session store gives no free session id",
+        ))
+    }
+
+    pub(crate) async fn revoke(&self, id: SessionId, subject: &Subject) -> Result<bool> {
+        let _advance = self.epochs.advance_on_drop(self.epochs.shard(subject));
+        let ended = self.answer("delete", self.store.delete(id, subject).await)?;
+        if ended {
+            audit::session_revoked(id);
+        }
+        Ok(ended)
+    }
+
+    pub(crate) async fn revoke_all(
+        &self,
+        subject: &Subject,
+        keep: Option<SessionId>,
+    ) -> Result<u64> {
+        let _advance = self.epochs.advance_on_drop(self.epochs.shard(subject));
+        let ended = self.answer("delete", self.store.delete_all(subject, keep).await)?;
+        audit::sessions_revoked(ended);
+        Ok(ended)
+    }
+
+    /// Ends the session of a credential, if there still is one.
+    pub(crate) async fn end(&self, credential: &Credential) -> Result<()> {
+        let loaded = self.store.load(credential.id, self.now()).await;
+        match self.answer("load", loaded)? {
+            Some(record) if record.secret_hash == credential.secret_hash() => self
+                .revoke(record.id, &record.subject)
+                .await
+                .map(|_ended| ()),
+            _ => Ok(()),
+        }
+    }
+
+    pub(crate) async fn list(&self, subject: &Subject) -> Result<Vec<SessionRecord>> {
+        self.answer("list", self.store.list(subject, self.now()).await)
+    }
+
+    pub(crate) async fn sweep(&self) -> Result<u64> {
+        self.answer("sweep", self.store.sweep(self.now()).await)
+    }
+
+    fn answer<T>(&self, step: &'static str, answer: Result<T, StoreError>) -> Result<T> {
+        answer.map_err(|error| {
+            audit::session_store_failed(step, error);
+            match error.kind {
+                StoreErrorKind::Outage => Error::unavailable("the session store"),
+                StoreErrorKind::Malformed => Error::internal("a stored session is malformed"),
+            }
+        })
+    }
+
+    /// Whether a record lives by the limits as they are set today, not only by those of the day on
+    /// which it was written.
+    fn lives(&self, record: &SessionRecord, now: DateTime<Utc>) -> bool {
+        record.idle_expires_at > now
+            && record.expires_at > now
+            && now.signed_duration_since(record.last_seen_at) < self.limits.idle
+            && now.signed_duration_since(record.created_at) < self.limits.absolute
+    }
+}
+
+impl<V: Viewer> Service<V> {
+    /// What is known of a credential, within the bound.
+    pub(crate) async fn verify(&self, credential: &Credential) -> Result<Answer<V>> {
+        if self.cache.is_off() {
+            return self.current(credential).await;
+        }
+        let fingerprint = credential.fingerprint();
+        for _ in 0..ATTEMPTS {
+            let cached = match self.cache.get(&fingerprint).await {
+                Some(cached) => cached,
+                None => {
+                    self.cache
+                        .get_or_load(fingerprint, self.load(credential))
+                        .await?
+                }
+            };
+            if self.is_fresh(&cached) {
+                return Ok(cached.answer);
+            }
+            self.cache.discard(fingerprint, &cached).await;
+        }
+        Err(self.unsettled())
+    }
+
+    /// What the store and the viewer source say in this very call.
+    pub(crate) async fn current(&self, credential: &Credential) -> Result<Answer<V>> {
+        for _ in 0..ATTEMPTS {
+            let loaded = self.load(credential).await?;
+            if loaded.answer.holds(&self.core.epochs) {
+                return Ok(loaded.answer);
+            }
+        }
+        Err(self.unsettled())
+    }
+
+    /// Revocations came faster than loads: nothing can be said that still holds.
+    fn unsettled(&self) -> Error {
+        audit::session_store_failed("load", StoreError::outage());
+        Error::unavailable("the session store")
+    }
+
+    fn is_fresh(&self, cached: &Cached<V>) -> bool {
+        if !cached.answer.holds(&self.core.epochs) {
+            return false;
+        }
+        let now = self.core.now();
+        let age = now.signed_duration_since(cached.asked_at);
+        // A clock that was set back makes everything stale rather than fresh for longer.
+        let young = age >= TimeDelta::zero() && age < self.cache.bound;
+        young
+            && match &cached.answer {
+                Answer::Live(Verified(loaded)) => {
+                    loaded.idle_expires_at > now && loaded.expires_at > now
+                }
+                Answer::Refused(_) => true,
+            }
+    }
+
+    async fn load(&self, credential: &Credential) -> Result<Cached<V>> {
+        let core = &self.core;
+        // INVARIANT (epoch): read before the store.
+        let epoch = core.epochs.now();
+        let asked_at = core.now();
+        let refused = |refusal, since| {
+            Ok(Cached {
+                answer: Answer::Refused(Refused { refusal, since }),
+                asked_at,
+            })
+        };
+
+        let stored = core.store.load(credential.id, asked_at).await;
+        let Some(mut record) = core.answer("load", stored)? else {
+            return refused(Refusal::Unknown, None);
+        };
+        if record.id != credential.id || record.secret_hash != credential.secret_hash() {
+            return refused(Refusal::Unknown, None);
+        }
+        let shard = core.epochs.shard(&record.subject);
+        let since = Some((shard, epoch));
+        if !core.lives(&record, asked_at) {
+            return refused(Refusal::Expired, since);
+        }
+        if !self.touch(&mut record, asked_at).await? {
+            return refused(Refusal::Unknown, since);
+        }
+        let Some(viewer) = self.load_viewer(&record.subject).await? else {
+            return refused(Refusal::NoViewer, since);
+        };
+        Ok(Cached {
+            answer: Answer::Live(Verified(Arc::new(Loaded {
+                viewer,
+                id: record.id,
+                secret_hash: record.secret_hash,
+                subject: record.subject,
+                created_at: record.created_at,
+                idle_expires_at: record.idle_expires_at,
+                expires_at: record.expires_at,
+                shard,
+                epoch,
+            }))),
+            asked_at,
+        })
+    }
+
+    /// Notes that the session was used, now and then; tells whether it is still there. That the
+    /// note cannot be written is no reason to refuse somebody whose session was just read.
+    async fn touch(&self, record: &mut SessionRecord, now: DateTime<Utc>) -> Result<bool> {
+        let core = &self.core;
+        if now.signed_duration_since(record.last_seen_at) < core.limits.touch {
+            return Ok(true);
+        }
+        let touched = SessionRecord {
+            last_seen_at: now,
+            idle_expires_at: later(now, core.limits.idle)?.min(record.expires_at),
+            ..record.clone()
+        };
+        match core.store.touch(&touched).await {
+            Ok(there) => {
+                *record = touched;
+                Ok(there)
+            }
+            Err(error) => {
+                audit::session_store_failed("touch", error);
+                Ok(true)
+            }
+        }
+    }
+
+    async fn load_viewer(&self, subject: &Subject) -> Result<Option<V>> {
+        let viewer = self.source.load(subject).await.map_err(|_error| {
+            // The text is the application's and may hold anything.
+            audit::viewer_source_failed(std::any::type_name::<V>());
+            Error::unavailable("the viewer source")
+        })?;
+        match viewer {
+            // Were it another one, a session would act for somebody who did not sign in.
+            Some(viewer) if viewer.subject() != *subject => Err(Error::internal(
+                "the viewer source gave a viewer whose subject is not the one asked for",
+            )),
+            viewer => Ok(viewer),
+        }
+    }
+}
+
+fn later(instant: DateTime<Utc>, delta: TimeDelta) -> Result<DateTime<Utc>> {
+    instant.checked_add_signed(delta).ok_or_else(out_of_range)
+}
+
+fn out_of_range() -> Error {
+    Error::internal("the clock is out of range")
+}

@@ -1,0 +1,202 @@
+//! The cookie's value: what the server sealed, and nobody else can make or read.
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey};
+use aws_lc_rs::digest;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use zeroize::Zeroizing;
+
+use super::key::{Key, fill_random};
+use super::store::{SecretHash, SessionId};
+use crate::error::{Error, Result};
+
+const PURPOSE: &str = "session cookie";
+const VERSION: u8 = 1;
+const ID: usize = 16;
+const SECRET: usize = 32;
+const EXPIRY: usize = 8;
+const CONTENT: usize = ID + SECRET + EXPIRY;
+const NONCE: usize = 12;
+const TAG: usize = 16;
+const SEALED: usize = 1 + NONCE + CONTENT + TAG;
+/// Characters of the base64 form: every value has the same length.
+const TEXT: usize = (SEALED * 4).div_ceil(3);
+
+/// What a session cookie says, once opened.
+#[derive(Clone)]
+pub(crate) struct Credential {
+    pub(crate) id: SessionId,
+    secret: Zeroizing<[u8; SECRET]>,
+    /// Seconds since 1970, as the cookie's own `Expires` has no finer step.
+    pub(crate) expires_at: i64,
+}
+
+/// The SHA-256 of a whole credential, by which the cache knows it. Full length, so that two
+/// viewers never share one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Fingerprint([u8; 32]);
+
+impl Fingerprint {
+    pub(super) fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl Credential {
+    pub(crate) fn generate(expires_at: i64) -> Result<Self> {
+        let mut id = [0; ID];
+        let mut secret = Zeroizing::new([0; SECRET]);
+        fill_random(&mut id)?;
+        fill_random(&mut *secret)?;
+        Ok(Self {
+            id: SessionId::from_bytes(id),
+            secret,
+            expires_at,
+        })
+    }
+
+    /// What the store keeps instead of the secret.
+    pub(crate) fn secret_hash(&self) -> SecretHash {
+        SecretHash::from_bytes(sha256(&*self.secret))
+    }
+
+    pub(crate) fn fingerprint(&self) -> Fingerprint {
+        let mut whole = Zeroizing::new([0; ID + SECRET]);
+        let (id, secret) = whole.split_at_mut(ID);
+        id.copy_from_slice(self.id.as_bytes());
+        secret.copy_from_slice(&*self.secret);
+        Fingerprint(sha256(&*whole))
+    }
+}
+
+fn sha256(bytes: &[u8]) -> [u8; 32] {
+    let mut hash = [0; 32];
+    hash.copy_from_slice(digest::digest(&digest::SHA256, bytes).as_ref());
+    hash
+}
+
+/// Seals and opens cookie values, for one key and one cookie name.
+#[derive(Debug)]
+pub(crate) struct Sealer {
+    key: RandomizedNonceKey,
+    associated: Box<[u8]>,
+}
+
+impl Sealer {
+    pub(crate) fn new(key: &Key, cookie: &str) -> Result<Self> {
+        let key = RandomizedNonceKey::new(&AES_256_GCM, &*key.derive(PURPOSE)?)
+            .map_err(|_| Error::internal("a key could not be derived"))?;
+        let mut associated = vec![VERSION];
+        associated.extend_from_slice(PURPOSE.as_bytes());
+        associated.push(0);
+        associated.extend_from_slice(cookie.as_bytes());
+        Ok(Self {
+            key,
+            associated: associated.into(),
+        })
+    }
+
+    pub(crate) fn seal(&self, credential: &Credential) -> Result<Zeroizing<String>> {
+        let mut content = Zeroizing::new(Vec::with_capacity(CONTENT + TAG));
+        content.extend_from_slice(credential.id.as_bytes());
+        content.extend_from_slice(&*credential.secret);
+        content.extend_from_slice(&credential.expires_at.to_be_bytes());
+        let nonce = self
+            .key
+            .seal_in_place_append_tag(Aad::from(&*self.associated), &mut *content)
+            .map_err(|_| Error::internal("a session cookie could not be sealed"))?;
+        let mut sealed = Vec::with_capacity(SEALED);
+        sealed.push(VERSION);
+        sealed.extend_from_slice(nonce.as_ref());
+        sealed.extend_from_slice(&content);
+        Ok(Zeroizing::new(URL_SAFE_NO_PAD.encode(sealed)))
+    }
+
+    /// Opens what [`Sealer::seal`] made; `None` for anything else, whatever is wrong with it.
+    pub(crate) fn open(&self, text: &[u8]) -> Option<Credential> {
+        // Before decoding, so that a value of any size costs one comparison.
+        if text.len() != TEXT {
+            return None;
+        }
+        let mut sealed = Zeroizing::new([0; SEALED]);
+        // The engine refuses padding and stray low bits: one credential has one spelling.
+        if URL_SAFE_NO_PAD.decode_slice(text, &mut *sealed).ok()? != SEALED {
+            return None;
+        }
+        let (version, rest) = sealed.split_first_mut()?;
+        if *version != VERSION {
+            return None;
+        }
+        let (nonce, rest) = rest.split_first_chunk_mut::<NONCE>()?;
+        let content = self
+            .key
+            .open_in_place(Nonce::from(&*nonce), Aad::from(&*self.associated), rest)
+            .ok()?;
+        let (id, rest) = content.split_first_chunk::<ID>()?;
+        let (secret, rest) = rest.split_first_chunk::<SECRET>()?;
+        let (expires_at, []) = rest.split_first_chunk::<EXPIRY>()? else {
+            return None;
+        };
+        Some(Credential {
+            id: SessionId::from_bytes(*id),
+            secret: Zeroizing::new(*secret),
+            expires_at: i64::from_be_bytes(*expires_at),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+    use super::*;
+
+    fn sealer(key: u8, cookie: &str) -> Sealer {
+        let bytes: Vec<u8> = (0..32).map(|byte| byte ^ key).collect();
+        Sealer::new(&Key::from_bytes(&bytes).unwrap(), cookie).unwrap()
+    }
+
+    #[test]
+    fn sd_04_what_was_sealed_opens_and_shows_nothing() {
+        let sealer = sealer(1, "session");
+        let credential = Credential::generate(1_234).unwrap();
+        let text = sealer.seal(&credential).unwrap();
+        assert_eq!(text.len(), TEXT);
+        let opened = sealer.open(text.as_bytes()).unwrap();
+        assert_eq!(opened.id, credential.id);
+        assert_eq!(opened.secret, credential.secret);
+        assert_eq!(opened.expires_at, 1_234);
+        let raw = URL_SAFE_NO_PAD.decode(&*text).unwrap();
+        assert!(!raw.windows(ID).any(|part| part == credential.id.as_bytes()));
+        assert_ne!(text, sealer.seal(&credential).unwrap());
+    }
+
+    #[test]
+    fn sd_04_another_key_or_cookie_name_does_not_open_it() {
+        let text = sealer(1, "session")
+            .seal(&Credential::generate(1).unwrap())
+            .unwrap();
+        assert!(sealer(2, "session").open(text.as_bytes()).is_none());
+        assert!(sealer(1, "other").open(text.as_bytes()).is_none());
+    }
+
+    #[test]
+    fn rf_9_each_purpose_has_its_own_key() {
+        let key = Key::from_bytes(&(0..32).collect::<Vec<u8>>()).unwrap();
+        assert_ne!(key.derive(PURPOSE).unwrap(), key.derive("state").unwrap());
+    }
+
+    #[test]
+    fn sd_04_a_second_spelling_of_the_same_bytes_is_refused() {
+        let sealer = sealer(1, "session");
+        let text = sealer.seal(&Credential::generate(1).unwrap()).unwrap();
+        let accepted = (0..=255u8)
+            .filter(|last| {
+                let mut bytes = text.as_bytes().to_vec();
+                *bytes.last_mut().unwrap() = *last;
+                sealer.open(&bytes).is_some()
+            })
+            .count();
+        assert_eq!(accepted, 1);
+    }
+}

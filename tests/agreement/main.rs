@@ -1,0 +1,153 @@
+//! One rule has one meaning: random rules over hostile rows, worked out by the evaluator in Rust
+//! and by the database, must agree on every cell.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod rules;
+mod sample;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use clearance::dto::{Record, Shape};
+use clearance::policy::{Context, Truth, evaluate};
+use clearance::{Access, Db, Field, Public, Read, System, testing};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestCaseError, TestRunner};
+
+use rules::{RuleSpec, rule_spec};
+use sample::{Probe, Sample, probe, row};
+
+/// How many cells were decided, and how many of them were allowed.
+#[derive(Default)]
+struct Tally {
+    decided: AtomicUsize,
+    allowed: AtomicUsize,
+}
+
+const CASES: u32 = 120;
+const ROWS: usize = 24;
+
+fn cases() -> u32 {
+    std::env::var("AGREEMENT_CASES")
+        .ok()
+        .and_then(|cases| cases.parse().ok())
+        .unwrap_or(CASES)
+}
+
+#[test]
+fn t_2_one_meaning_x10_n7_n10_random_rules_agree_on_sqlite() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let db = runtime.block_on(sample::database(&folder.path().join("agreement.db")));
+    let tally = Tally::default();
+
+    let mut runner = TestRunner::new(Config {
+        cases: cases(),
+        failure_persistence: None,
+        ..Config::default()
+    });
+    let strategy = (
+        proptest::collection::vec(row(), ROWS),
+        proptest::collection::vec(rule_spec(), sample::FIELDS),
+        proptest::option::weighted(0.85, probe()),
+    );
+    runner
+        .run(&strategy, |(rows, rules, viewer)| {
+            runtime.block_on(agree(&db, rows, &rules, viewer, &tally))
+        })
+        .unwrap();
+
+    let decided = tally.decided.load(Ordering::Relaxed);
+    let allowed = tally.allowed.load(Ordering::Relaxed);
+    println!("{decided} decisions, {allowed} of them allowed");
+    if cases() >= CASES {
+        assert!(decided >= 20_000, "only {decided} decisions");
+    }
+    // A run in which nearly all or nearly none is allowed would show little.
+    let share = allowed * 100 / decided;
+    assert!((10..=90).contains(&share), "{share} % allowed");
+}
+
+async fn agree(
+    db: &Db,
+    mut rows: Vec<Sample>,
+    rules: &[RuleSpec],
+    viewer: Option<Probe>,
+    tally: &Tally,
+) -> Result<(), TestCaseError> {
+    for (index, row) in rows.iter_mut().enumerate() {
+        row.id = i64::try_from(index).unwrap();
+    }
+    sample::fill(db, &rows).await;
+    let mut shape = Shape::<Sample>::builder("random").visible(Sample::ID);
+    shape = sample::with_rules(shape, rules);
+    let shape = shape.build().unwrap();
+
+    let (context, found) = read(db, &shape, viewer.clone()).await;
+    prop_assert_eq!(found.len(), rows.len());
+    for record in &found {
+        let Some(Field::Visible(clearance::policy::Value::Int(id))) = record.get("id") else {
+            return Err(TestCaseError::fail("a record without its id"));
+        };
+        let row = &rows[usize::try_from(*id).unwrap()];
+        for (field, spec) in sample::ruled_fields().iter().zip(rules) {
+            let truth = evaluate(&spec.rule(), viewer.as_ref(), row, &context).unwrap();
+            let in_sql = !record.get(field).unwrap().is_hidden();
+            tally.decided.fetch_add(1, Ordering::Relaxed);
+            tally
+                .allowed
+                .fetch_add(usize::from(in_sql), Ordering::Relaxed);
+            prop_assert_eq!(
+                in_sql,
+                truth == Truth::True,
+                "{} is {:?} in Rust, visible {} in SQL, for {:?} over {:?}",
+                field,
+                truth,
+                in_sql,
+                spec,
+                row
+            );
+        }
+    }
+    Ok(())
+}
+
+async fn read(
+    db: &Db,
+    shape: &std::sync::Arc<Shape<Sample>>,
+    viewer: Option<Probe>,
+) -> (Context, Vec<Record<Sample>>) {
+    match viewer {
+        Some(viewer) => {
+            let request = testing::as_viewer(viewer);
+            request
+                .scope(async {
+                    let access = Access::<Read<Probe>>::authenticated().await.unwrap();
+                    let rows = db.reader(&access).all(shape.select()).await.unwrap();
+                    (access.context().clone(), rows)
+                })
+                .await
+        }
+        None => {
+            let request = testing::as_nobody();
+            request
+                .scope(async {
+                    let access = Access::<Public>::public("the agreement test").unwrap();
+                    let rows = db.reader(&access).all(shape.select()).await.unwrap();
+                    (request.rule_context().clone(), rows)
+                })
+                .await
+        }
+    }
+}
+
+/// The program itself, for filling in rows.
+fn system() -> Access<System> {
+    Access::system("fills in the rows of a test").unwrap()
+}

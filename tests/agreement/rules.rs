@@ -1,0 +1,134 @@
+//! Random rules, of every node and operator, to a depth of six.
+
+use clearance::__private::{Computed, Input, list, value};
+use clearance::policy::{Context, Expr, Op, Operand, Rule, Source};
+use proptest::prelude::*;
+
+use crate::sample::{Probe, Sample};
+
+/// A rule in the making; it is built anew for each use, because a rule cannot be copied.
+#[derive(Debug, Clone)]
+pub struct RuleSpec(Expr);
+
+impl RuleSpec {
+    pub fn rule(&self) -> Rule<Probe, Sample> {
+        let source = Source::__new("a random rule", file!(), line!());
+        Rule::__new(source, self.0.clone(), inputs(), Vec::new())
+    }
+}
+
+fn text<const N: usize>(viewer: &Probe, _: &Context) -> Computed {
+    value(&viewer.texts[N])
+}
+
+fn number<const N: usize>(viewer: &Probe, _: &Context) -> Computed {
+    value(&viewer.numbers[N])
+}
+
+fn instant<const N: usize>(viewer: &Probe, _: &Context) -> Computed {
+    value(&viewer.instants[N])
+}
+
+fn uuid<const N: usize>(viewer: &Probe, _: &Context) -> Computed {
+    value(&viewer.uuids[N])
+}
+
+/// The inputs that every random rule can name, by index.
+fn inputs() -> Vec<Input<Probe>> {
+    vec![
+        Input::viewer_flag(|viewer, _| viewer.flags[0]),
+        Input::viewer_flag(|viewer, _| viewer.flags[1]),
+        Input::free_flag(|_| true),
+        Input::free_flag(|_| false),
+        Input::viewer_value(text::<0>),
+        Input::viewer_value(text::<1>),
+        Input::viewer_value(text::<2>),
+        Input::free_value(|_| value("a")),
+        Input::viewer_value(number::<0>),
+        Input::viewer_value(number::<1>),
+        Input::viewer_value(number::<2>),
+        Input::free_value(|_| value(&1)),
+        Input::viewer_value(instant::<0>),
+        Input::viewer_value(instant::<1>),
+        Input::free_value(|context| value(&context.now)),
+        Input::viewer_value(uuid::<0>),
+        Input::viewer_value(uuid::<1>),
+        Input::viewer_value(|viewer, _| value(&viewer.status)),
+        Input::viewer_value(|viewer, _| value(&viewer.rank)),
+        Input::viewer_list(|viewer, _| list(&viewer.text_list)),
+        Input::free_list(|_| list(&["a", "A", ""])),
+        Input::viewer_list(|viewer, _| list(&viewer.number_list)),
+        Input::viewer_list(|viewer, _| list(&viewer.status_list)),
+    ]
+}
+
+const TEXT_FIELDS: [&str; 4] = ["plain", "nocase", "rtrim", "text"];
+const NUMBER_FIELDS: [&str; 2] = ["number", "count"];
+
+fn any_op() -> impl Strategy<Value = Op> {
+    proptest::sample::select(vec![Op::Eq, Op::Ne, Op::Lt, Op::Le, Op::Gt, Op::Ge])
+}
+
+fn equality() -> impl Strategy<Value = Op> {
+    proptest::sample::select(vec![Op::Eq, Op::Ne])
+}
+
+fn field(fields: &'static [&'static str]) -> impl Strategy<Value = &'static str> {
+    proptest::sample::select(fields)
+}
+
+/// A field on one side, on either, or on both.
+fn comparison(
+    op: impl Strategy<Value = Op>,
+    fields: &'static [&'static str],
+    inputs: std::ops::Range<usize>,
+) -> impl Strategy<Value = Expr> {
+    (op, field(fields), field(fields), inputs, 0..3_u8).prop_map(|(op, one, other, input, form)| {
+        let (left, right) = match form {
+            0 => (Operand::Field(one), Operand::Input(input)),
+            1 => (Operand::Input(input), Operand::Field(one)),
+            _ => (Operand::Field(one), Operand::Field(other)),
+        };
+        Expr::Compare { op, left, right }
+    })
+}
+
+fn contains(
+    fields: &'static [&'static str],
+    lists: std::ops::Range<usize>,
+) -> impl Strategy<Value = Expr> {
+    (field(fields), lists).prop_map(|(field, list)| Expr::Contains { list, field })
+}
+
+fn atom() -> impl Strategy<Value = Expr> {
+    const NULLABLE: &[&str] = &[
+        "plain", "nocase", "rtrim", "number", "maybe", "instant", "uuid",
+    ];
+    prop_oneof![
+        1 => (0..4_usize).prop_map(Expr::Free),
+        1 => field(&["maybe", "sure"]).prop_map(Expr::Flag),
+        4 => comparison(any_op(), &TEXT_FIELDS, 4..8),
+        3 => comparison(any_op(), &NUMBER_FIELDS, 8..12),
+        1 => comparison(any_op(), &["instant"], 12..15),
+        1 => comparison(equality(), &["uuid"], 15..17),
+        1 => comparison(equality(), &["status"], 17..18),
+        1 => comparison(any_op(), &["rank"], 18..19),
+        1 => field(NULLABLE).prop_map(Expr::IsSome),
+        1 => field(NULLABLE).prop_map(Expr::IsNone),
+        1 => contains(&TEXT_FIELDS, 19..21),
+        1 => contains(&NUMBER_FIELDS, 21..22),
+        1 => contains(&["status"], 22..23),
+    ]
+}
+
+pub fn rule_spec() -> impl Strategy<Value = RuleSpec> {
+    atom()
+        .prop_recursive(6, 24, 3, |inner| {
+            prop_oneof![
+                2 => inner.clone().prop_map(|expr| Expr::Not(Box::new(expr))),
+                2 => proptest::collection::vec(inner.clone(), 1..4).prop_map(Expr::All),
+                2 => proptest::collection::vec(inner, 1..4).prop_map(Expr::Any),
+            ]
+        })
+        .prop_map(RuleSpec)
+}

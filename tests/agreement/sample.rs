@@ -1,0 +1,222 @@
+//! The entity of the test: a column of every kind, on collations that compare otherwise than
+//! Rust does, and rows that are chosen to fall between them.
+
+use std::path::Path;
+
+use chrono::{DateTime, Utc};
+use clearance::dto::ShapeBuilder;
+use clearance::{Db, Entity, Roles, TextEnum, Viewer};
+use proptest::prelude::*;
+use uuid::Uuid;
+
+use crate::rules::RuleSpec;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, TextEnum)]
+pub enum Status {
+    Draft,
+    InReview,
+    Published,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Roles)]
+pub enum Rank {
+    Guest,
+    Member,
+    Owner,
+}
+
+/// The viewer: a few values of each kind for rules to compare with.
+#[derive(Debug, Clone, Viewer)]
+pub struct Probe {
+    pub id: i64,
+    pub flags: [bool; 2],
+    pub texts: [Option<String>; 3],
+    pub numbers: [Option<i64>; 3],
+    pub instants: [Option<DateTime<Utc>>; 2],
+    pub uuids: [Option<Uuid>; 2],
+    pub status: Option<Status>,
+    pub rank: Option<Rank>,
+    pub text_list: Vec<Option<String>>,
+    pub number_list: Vec<i64>,
+    pub status_list: Vec<Status>,
+}
+
+#[derive(Debug, Clone, Entity)]
+#[entity(table = "samples", viewer = Probe, rows = open, reason = "the rules under test are on fields")]
+pub struct Sample {
+    #[entity(key)]
+    pub id: i64,
+    pub plain: Option<String>,
+    pub nocase: Option<String>,
+    pub rtrim: Option<String>,
+    pub text: String,
+    pub number: Option<i64>,
+    pub count: i64,
+    pub maybe: Option<bool>,
+    pub sure: bool,
+    pub instant: Option<DateTime<Utc>>,
+    pub uuid: Option<Uuid>,
+    pub status: Option<Status>,
+    pub rank: Rank,
+}
+
+/// How many fields carry a random rule.
+pub const FIELDS: usize = 12;
+
+pub fn ruled_fields() -> [&'static str; FIELDS] {
+    [
+        "plain", "nocase", "rtrim", "text", "number", "count", "maybe", "sure", "instant", "uuid",
+        "status", "rank",
+    ]
+}
+
+pub fn with_rules(shape: ShapeBuilder<Sample>, rules: &[RuleSpec]) -> ShapeBuilder<Sample> {
+    shape
+        .visible_if(Sample::PLAIN, rules[0].rule())
+        .visible_if(Sample::NOCASE, rules[1].rule())
+        .visible_if(Sample::RTRIM, rules[2].rule())
+        .visible_if(Sample::TEXT, rules[3].rule())
+        .visible_if(Sample::NUMBER, rules[4].rule())
+        .visible_if(Sample::COUNT, rules[5].rule())
+        .visible_if(Sample::MAYBE, rules[6].rule())
+        .visible_if(Sample::SURE, rules[7].rule())
+        .visible_if(Sample::INSTANT, rules[8].rule())
+        .visible_if(Sample::UUID, rules[9].rule())
+        .visible_if(Sample::STATUS, rules[10].rule())
+        .visible_if(Sample::RANK, rules[11].rule())
+}
+
+pub async fn database(path: &Path) -> Db {
+    let options = sqlx::sqlite::SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .synchronous(sqlx::sqlite::SqliteSynchronous::Off)
+        .journal_mode(sqlx::sqlite::SqliteJournalMode::Memory);
+    let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a test makes its own tables, as an application does"
+    )]
+    sqlx::raw_sql(
+        "CREATE TABLE samples (
+            id INTEGER PRIMARY KEY,
+            plain TEXT,
+            nocase TEXT COLLATE NOCASE,
+            rtrim TEXT COLLATE RTRIM,
+            text TEXT NOT NULL COLLATE NOCASE,
+            number INTEGER,
+            count INTEGER NOT NULL,
+            maybe BOOLEAN,
+            sure BOOLEAN NOT NULL,
+            instant INTEGER,
+            uuid BLOB,
+            status TEXT COLLATE NOCASE,
+            rank TEXT NOT NULL
+        )",
+    )
+    .execute(&pool)
+    .await
+    .unwrap();
+    Db::unguarded_pool(pool, "the test makes its own tables")
+}
+
+pub async fn fill(db: &Db, rows: &[Sample]) {
+    let access = crate::system();
+    let writer = db.writer(&access);
+    for id in 0..i64::try_from(rows.len()).unwrap() {
+        match writer.delete::<Sample>(id).await {
+            Ok(()) => {}
+            Err(error) => assert!(error.is_not_found(), "{error}"),
+        }
+    }
+    for row in rows {
+        writer.insert(row.clone()).await.unwrap();
+    }
+}
+
+/// Texts that differ only in what some collation or padding rule overlooks, or that a pattern
+/// or a literal would misread.
+fn text() -> impl Strategy<Value = String> {
+    prop_oneof![
+        4 => proptest::sample::select(vec![
+            "", " ", "a", "A", "a ", "a  ", "\u{e4}", "a\u{308}", "\u{c4}", "ss", "\u{df}", "i",
+            "I", "\u{131}", "\u{130}", "%", "_", "\\", "[a]", "'", "\"", "NULL", "0", "1", "01",
+            "1.0", "true", "draft", "Draft", "\u{1f980}", "\u{200d}", "\u{feff}a", "z", "Z",
+            "\u{ffff}", "\u{10ffff}", "\u{e000}", "tea", "TEA", "t\u{e9}a",
+        ])
+        .prop_map(str::to_owned),
+        1 => "[^\u{0}]{0,6}",
+    ]
+}
+
+fn number() -> impl Strategy<Value = i64> {
+    prop_oneof![
+        6 => -2..3_i64,
+        1 => proptest::sample::select(vec![i64::MIN, i64::MIN + 1, i64::MAX, i64::MAX - 1, 1 << 53, (1 << 53) + 1]),
+    ]
+}
+
+fn instant() -> impl Strategy<Value = DateTime<Utc>> {
+    proptest::sample::select(vec![
+        0_i64,
+        -1,
+        1,
+        1_767_225_600_000_000,
+        1_767_225_600_000_001,
+        253_402_300_799_999_999,
+        -62_135_596_800_000_000,
+    ])
+    .prop_map(|micros| DateTime::from_timestamp_micros(micros).unwrap())
+}
+
+fn uuid() -> impl Strategy<Value = Uuid> {
+    proptest::sample::select(vec![0_u128, 1, u128::MAX, 1 << 127]).prop_map(Uuid::from_u128)
+}
+
+fn status() -> impl Strategy<Value = Status> {
+    proptest::sample::select(vec![Status::Draft, Status::InReview, Status::Published])
+}
+
+fn rank() -> impl Strategy<Value = Rank> {
+    proptest::sample::select(vec![Rank::Guest, Rank::Member, Rank::Owner])
+}
+
+fn maybe<T: std::fmt::Debug>(
+    strategy: impl Strategy<Value = T>,
+) -> impl Strategy<Value = Option<T>> {
+    proptest::option::weighted(0.75, strategy)
+}
+
+prop_compose! {
+    pub fn row()(
+        (plain, nocase, rtrim, text) in (maybe(text()), maybe(text()), maybe(text()), text()),
+        (number, count) in (maybe(number()), number()),
+        (maybe_flag, sure) in (maybe(any::<bool>()), any::<bool>()),
+        (instant, uuid) in (maybe(instant()), maybe(uuid())),
+        (status, rank) in (maybe(status()), rank()),
+    ) -> Sample {
+        Sample {
+            id: 0, plain, nocase, rtrim, text, number, count, maybe: maybe_flag, sure, instant,
+            uuid, status, rank,
+        }
+    }
+}
+
+prop_compose! {
+    pub fn probe()(
+        flags in any::<[bool; 2]>(),
+        texts in proptest::array::uniform3(maybe(text())),
+        numbers in proptest::array::uniform3(maybe(number())),
+        instants in proptest::array::uniform2(maybe(instant())),
+        uuids in proptest::array::uniform2(maybe(uuid())),
+        (status_value, rank_value) in (maybe(status()), maybe(rank())),
+        text_list in proptest::collection::vec(maybe(text()), 0..4),
+        number_list in proptest::collection::vec(number(), 0..4),
+        status_list in proptest::collection::vec(status(), 0..3),
+    ) -> Probe {
+        Probe {
+            id: 1, flags, texts, numbers, instants, uuids, status: status_value, rank: rank_value,
+            text_list, number_list, status_list,
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! Running other programs, and finding files, from the workspace root.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::Failure;
+
+/// The directory that holds the workspace's `Cargo.toml`.
+pub(crate) fn root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here).to_path_buf()
+}
+
+/// The cargo that runs this program, so that one toolchain does everything.
+pub(crate) fn cargo(directory: &Path) -> Command {
+    let program = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
+    let mut command = Command::new(program);
+    command.current_dir(directory);
+    command
+}
+
+/// The command as a person would type it.
+pub(crate) fn line(command: &Command) -> String {
+    let mut line = String::from("cargo");
+    for argument in command.get_args() {
+        line.push(' ');
+        line.push_str(&argument.to_string_lossy());
+    }
+    line
+}
+
+/// Runs a command whose standard output is shown as it comes and handed back. The boolean says
+/// whether it ended with exit code 0.
+pub(crate) fn shown(command: &mut Command) -> Result<(String, bool), Failure> {
+    let line = line(command);
+    println!("\n$ {line}");
+    let failed = |error: std::io::Error| format!("`{line}`: {error}");
+    let mut child = command.stdout(Stdio::piped()).spawn().map_err(failed)?;
+    let mut output = String::new();
+    if let Some(stdout) = child.stdout.take() {
+        for text in BufReader::new(stdout).split(b'\n') {
+            let text = text.map_err(failed)?;
+            let text = String::from_utf8_lossy(&text);
+            println!("{text}");
+            output.push_str(&text);
+            output.push('\n');
+        }
+    }
+    let status = child.wait().map_err(failed)?;
+    Ok((output, status.success()))
+}
+
+/// Reads a text file of the workspace.
+pub(crate) fn read(path: &Path) -> Result<String, Failure> {
+    fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// Writes a text file of the workspace, and its directory where that is missing.
+pub(crate) fn write(path: &Path, text: &str) -> Result<(), Failure> {
+    let failed = |error: std::io::Error| format!("{}: {error}", path.display());
+    if let Some(directory) = path.parent() {
+        fs::create_dir_all(directory).map_err(failed)?;
+    }
+    fs::write(path, text).map_err(failed)
+}
