@@ -297,7 +297,6 @@ impl RequestContext {
     /// The circumstances that rules read as `context`, fixed when the request began.
     #[must_use]
     pub fn rule_context(&self) -> &Context {
-
         &self.inner.circumstances
     }
 

@@ -27,7 +27,10 @@ impl Dialect {
     fn bytewise(self, text: Expr) -> Expr {
         match self {
             #[cfg(feature = "sqlite")]
-            Self::Sqlite => text.binary(BinOper::Custom("COLLATE".into()), Expr::cust("BINARY")),
+            Self::Sqlite => text.binary(
+                BinOper::Custom("COLLATE".into()),
+                Expr::custom_keyword(Alias::new("BINARY")),
+            ),
         }
     }
 

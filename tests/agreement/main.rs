@@ -3,6 +3,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
+    unreachable_pub,
     reason = "a test fails by panicking"
 )]
 
