@@ -228,11 +228,11 @@ fn call(
     arguments: &TokenStream,
     library: &Library,
 ) -> TokenStream {
-    let receiver = match side {
-        Side::Cells => quote!(__cells),
-        Side::Row => quote!(__visible),
-    };
     let span = type_span(raw);
+    let receiver = match side {
+        Side::Cells => quote_spanned!(span=> __cells),
+        Side::Row => quote_spanned!(span=> __visible),
+    };
     let method = |name: &str| Ident::new(name, span);
     let (method, extra, fallible) = match output {
         Output::Shown => (method("shown"), None, false),
@@ -247,7 +247,7 @@ fn call(
         }
         Output::MaskInProcess(path) => (method("masked_in_process"), Some(quote!(, #path)), false),
     };
-    let question = (fallible || side == Side::Cells).then(|| quote!(?));
+    let question = (fallible || side == Side::Cells).then(|| quote_spanned!(span=> ?));
     quote_spanned!(span=> #receiver.#method(#arguments #extra)#question)
 }
 

@@ -217,6 +217,8 @@ fn read_policy(kind: PolicyKind, attribute: &Attribute, diag: &mut Diag) -> RawP
     };
     if let Err(failed) = parsed {
         diag.push(failed);
+        // What was read of it is not the policy that was meant.
+        policy.binding = None;
     }
     policy
 }

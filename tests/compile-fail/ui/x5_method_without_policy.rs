@@ -1,0 +1,17 @@
+//! A method of a repository says who may call it.
+
+use clearance::{Db, Dto, Result, repository};
+use clearance_compile_fail::{Member, Profile};
+
+struct Users {
+    db: Db,
+}
+
+#[repository(viewer = Member)]
+impl Users {
+    pub async fn all(&self) -> Result<Vec<Profile>> {
+        self.db.reader(&access).all(Profile::select()).await
+    }
+}
+
+fn main() {}
