@@ -163,7 +163,7 @@ pin_project! {
     /// The response of a request in its scope.
     pub struct ScopedFuture<F> {
         #[pin]
-        response: TaskLocalFuture<RequestContext, F>,
+        response: TaskLocalFuture<Option<RequestContext>, F>,
         context: RequestContext,
     }
 }
