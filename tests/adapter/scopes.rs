@@ -132,19 +132,3 @@ async fn ck_10_signing_in_while_streaming_is_too_late() {
         .unwrap();
     assert!(text.starts_with(b"misuse: the response's headers are sent"));
 }
-
-#[tokio::test]
-async fn the_layer_takes_the_address_from_where_it_is_told() {
-    use std::net::SocketAddr;
-
-    use axum::extract::ConnectInfo;
-
-    let rig = Rig::new();
-    let layer = SessionLayer::new(rig.sessions.clone()).address(|extensions| {
-        let peer = extensions.get::<ConnectInfo<SocketAddr>>()?;
-        Some(peer.0.ip())
-    });
-    let server = Server::serve(rig, |router| router.layer(layer)).await;
-    let response = server.get("/address", "").await;
-    assert_eq!(response.text().await.unwrap(), "127.0.0.1");
-}

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::body::Body;
-use axum::extract::{ConnectInfo, Path, State};
+use axum::extract::{Path, State};
 use axum::http::header::{CACHE_CONTROL, SET_COOKIE};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -63,10 +63,6 @@ async fn sign_out(context: RequestContext) -> Result<()> {
     context.sign_out().await
 }
 
-async fn address(ConnectInfo(peer): ConnectInfo<SocketAddr>) -> String {
-    peer.ip().to_string()
-}
-
 /// A body whose every part asks anew who the request's viewer is.
 pub(crate) async fn streamed() -> Response {
     let parts = stream::unfold(0, |part| async move {
@@ -103,7 +99,6 @@ pub(crate) fn router(handled: &Arc<AtomicUsize>) -> Router {
         .route("/deep", get(deep))
         .route("/sign-in/{name}", post(sign_in))
         .route("/sign-out", post(sign_out))
-        .route("/address", get(address))
         .route("/streamed", get(streamed))
         .route("/public", get(public))
         .route("/stray", get(stray))
@@ -131,7 +126,7 @@ impl Server {
         let app = layered(router(&handled));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let service = app.into_make_service_with_connect_info::<SocketAddr>();
+        let service = app.into_make_service();
         tokio::spawn(async move { axum::serve(listener, service).await });
         Self {
             rig: Arc::new(rig),
