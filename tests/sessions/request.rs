@@ -157,8 +157,7 @@ async fn rf_13_a_future_keeps_the_request_that_it_is_bound_to() {
     let (ada, eve) = (rig.device("ada").await, rig.device("eve").await);
     let bound = rig
         .request(&ada.cookie)
-        .scope(async { in_current_scope(name()).unwrap() })
-        .await;
+        .sync_scope(|| in_current_scope(name()).unwrap());
     let seen = rig
         .request(&eve.cookie)
         .scope(async { (bound.await.unwrap(), name().await.unwrap()) })
