@@ -179,6 +179,19 @@ mod tests {
     }
 
     #[test]
+    fn rf_5_a_fingerprint_covers_the_id_and_the_secret() {
+        let one = Credential::generate(1).unwrap();
+        let other = Credential::generate(1).unwrap();
+        let mixed = Credential {
+            id: one.id,
+            ..other.clone()
+        };
+        assert!(one.fingerprint() == one.clone().fingerprint());
+        assert!(one.fingerprint() != mixed.fingerprint());
+        assert!(other.fingerprint() != mixed.fingerprint());
+    }
+
+    #[test]
     fn rf_9_each_purpose_has_its_own_key() {
         let key = Key::from_bytes(&(0..32).collect::<Vec<u8>>()).unwrap();
         assert_ne!(key.derive(PURPOSE).unwrap(), key.derive("state").unwrap());

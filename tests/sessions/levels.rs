@@ -311,6 +311,19 @@ async fn sd_11_the_idle_limit_holds_to_the_microsecond_in_the_cache_too() {
 }
 
 #[tokio::test]
+async fn sd_11_a_session_whose_use_could_not_be_written_ends_as_idle_in_the_cache_too() {
+    let rig = Rig::with(|builder| builder.idle_limit(10 * MINUTE).cache_bound(8 * MINUTE));
+    let device = rig.device("ada").await;
+    rig.clock.advance(5 * MINUTE);
+    rig.store.touch_down.store(true, Ordering::SeqCst);
+    assert_eq!(rig.status(&device.cookie).await, 200);
+    rig.clock.advance(5 * MINUTE - Duration::from_micros(1));
+    assert_eq!(rig.status(&device.cookie).await, 200);
+    rig.clock.advance(Duration::from_micros(1));
+    assert_eq!(rig.status(&device.cookie).await, 401);
+}
+
+#[tokio::test]
 async fn sd_11_a_touch_that_fails_refuses_nobody() {
     let rig = Rig::without_cache();
     let device = rig.device("ada").await;

@@ -62,6 +62,19 @@ async fn rf_2_signing_in_makes_a_new_session_and_ends_the_old_one() {
 }
 
 #[tokio::test]
+async fn rf_2_signing_in_forgets_a_viewer_whose_session_was_ended_behind_the_library() {
+    let rig = Rig::new();
+    let device = rig.device("ada").await;
+    let context = rig.request(&device.cookie);
+    context.verify_session::<Member>().await.unwrap();
+    let ada = Subject::new("ada");
+    rig.store.inner.delete(device.id, &ada).await.unwrap();
+    context.sign_in(&Subject::new("eve")).await.unwrap();
+    let verified = context.verify_session::<Member>().await.unwrap();
+    assert_eq!(verified.viewer().name, "eve");
+}
+
+#[tokio::test]
 async fn rf_2_signing_in_leaves_other_devices() {
     let rig = Rig::new();
     let other = rig.device("ada").await;

@@ -32,6 +32,20 @@ async fn rf_1_a_touch_after_a_revocation_brings_nothing_back() {
 }
 
 #[tokio::test]
+async fn rf_1_a_session_that_another_node_ends_before_the_touch_is_refused() {
+    let rig = Rig::new();
+    let device = rig.device("ada").await;
+    rig.clock.advance(MINUTE);
+    let gate = rig.store.before_touch.arm();
+    let (slow, ()) = tokio::join!(rig.status(&device.cookie), async {
+        gate.reached().await;
+        rig.store.inner.delete(device.id, &ada()).await.unwrap();
+        gate.open();
+    });
+    assert_eq!(slow, 401);
+}
+
+#[tokio::test]
 async fn rf_3_a_load_that_began_before_a_revocation_is_not_kept_after_it() {
     let (_directory, db) = sqlite_file().await;
     for rig in [Rig::new(), Rig::over(db.session_store(), |builder| builder)] {

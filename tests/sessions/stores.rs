@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use clearance::session::{MemorySessionStore, SessionStore};
+use clearance::session::{MemorySessionStore, SecretHash, SessionStore};
 use clearance::testing::check_session_store;
 use clearance::{Db, Subject};
 
@@ -96,6 +96,25 @@ async fn sd_05_a_copy_of_the_database_leads_to_no_session() {
     ] {
         assert_eq!(rig.status(&format!("__Host-session={replayed}")).await, 401);
     }
+}
+
+#[tokio::test]
+async fn sd_05_the_id_alone_leads_to_no_session() {
+    let rig = Rig::new();
+    let device = rig.device("ada").await;
+    let mut record = rig.store.load(device.id, start()).await.unwrap().unwrap();
+    rig.store
+        .inner
+        .delete(device.id, &record.subject)
+        .await
+        .unwrap();
+    record.secret_hash = SecretHash::from_bytes([7; 32]);
+    record.subject = Subject::new("eve");
+    rig.store.inner.create(&record).await.unwrap();
+    assert_eq!(rig.status(&device.cookie).await, 401);
+    // Nor does it end the session that has this id now.
+    rig.request(&device.cookie).sign_out().await.unwrap();
+    assert_eq!(rig.sessions.list(&record.subject).await.unwrap().len(), 1);
 }
 
 #[tokio::test]
