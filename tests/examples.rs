@@ -29,6 +29,18 @@ async fn the_quickstart_gets_every_answer_right() {
 }
 
 #[tokio::test]
+async fn the_readme_shows_what_the_quickstart_prints() {
+    let readme = include_str!("../README.md");
+    let (_, shown) = readme.split_once("```text\n").unwrap();
+    let (shown, _) = shown.split_once("```").unwrap();
+    let report = outcome(|_| {}).await.report;
+    let printed: Vec<&str> = report.lines().collect();
+    for line in shown.lines() {
+        assert!(printed.contains(&line), "not printed: {line}");
+    }
+}
+
+#[tokio::test]
 async fn the_quickstart_fails_on_each_wrong_expectation() {
     let outcome = outcome(|expected| {
         // The stranger's phone, the column of the team mate's salary, the stranger's rename, and

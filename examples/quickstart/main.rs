@@ -160,7 +160,15 @@ async fn stay_up(db: &Db, cast: &Cast) -> Result<(), Failure> {
     let (server, address) = start(db, SystemClock).await?;
     let client = Client::new(address, SqlLog::of_the_process());
     let cookies = tour::sign_in(&client, cast).await?;
-    let url = format!("http://{address}/people/{}", cast.shown.slug);
+    let path = format!("/people/{}", cast.shown.slug);
+    let url = format!("http://{address}{path}");
+    // The tour left the name of whoever renamed last.
+    let [admin, ..] = &cookies;
+    let name = serde_json::json!({ "name": cast.shown.name });
+    let patch = reqwest::Method::PATCH;
+    client
+        .call(patch, &path, admin.as_deref(), Some(name))
+        .await?;
     println!("  Serving at http://{address} until Ctrl-C. Try:\n");
     for (viewer, cookie) in VIEWERS.iter().zip(&cookies) {
         println!("  # as {viewer}");
@@ -169,6 +177,7 @@ async fn stay_up(db: &Db, cast: &Cast) -> Result<(), Failure> {
             None => println!("  curl -s {url}\n"),
         }
     }
+    println!("  Add `-i` for the status, and `-X PATCH --json '{{\"name\":\"..\"}}'` to rename.\n");
     tokio::signal::ctrl_c().await?;
     server.abort();
     Ok(())
