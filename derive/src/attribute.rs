@@ -40,7 +40,7 @@ impl Library {
             .clone()
             .into_iter()
             .map(|mut token| {
-                token.set_span(token.span().located_at(span));
+                token.set_span(span);
                 token
             })
             .collect()

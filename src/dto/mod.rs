@@ -47,7 +47,6 @@ pub trait Dto: Sized + Send + 'static {
 
 /// Starts a query; the derive gives every DTO a `select` of its own that calls it.
 #[doc(hidden)]
-#[must_use]
 pub fn select<D: Dto>() -> Select<D> {
     Select::new(D::__shape())
 }

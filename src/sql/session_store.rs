@@ -8,7 +8,7 @@ use sea_query::{Condition, Expr, ExprTrait as _, Order, Query};
 
 use super::db::{DatabaseId, Db};
 use super::row::Row;
-use crate::error::{Error, Kind as ErrorKind};
+use crate::error::Error;
 use crate::policy::{Cell, Kind};
 use crate::session::{Created, SecretHash, SessionId, SessionRecord, SessionStore, StoreError};
 use crate::viewer::Subject;
@@ -115,9 +115,10 @@ fn micros(instant: DateTime<Utc>) -> i64 {
 /// An outage stays one; anything else that a database says of these statements means that the
 /// table is not what it should be.
 fn failed(error: &Error) -> StoreError {
-    match error.kind() {
-        ErrorKind::Unavailable(_) => StoreError::outage(),
-        _ => StoreError::malformed(),
+    if error.is_unavailable() {
+        StoreError::outage()
+    } else {
+        StoreError::malformed()
     }
 }
 

@@ -1,7 +1,6 @@
 //! Rules over rows and fields, through the public API, on a real SQLite file.
 #![expect(
     clippy::unwrap_used,
-    clippy::indexing_slicing,
     unreachable_pub,
     reason = "a test fails by panicking, and its items are its own"
 )]

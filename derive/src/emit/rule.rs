@@ -268,7 +268,7 @@ fn checks(node: &Node, inline: &Inline, library: &Library, calls: &mut Vec<Token
         Node::Free(_) | Node::Opaque(_) => {}
         Node::Flag(field) => {
             let place = place(field);
-            calls.push(call("check_flag", field.span(), &place, library));
+            calls.push(call("tested", "check_flag", field.span(), &place, library));
         }
         Node::Compare {
             comparison,
@@ -288,16 +288,26 @@ fn checks(node: &Node, inline: &Inline, library: &Library, calls: &mut Vec<Token
             };
             let first = compared(first, inline);
             let second = compared(second, inline);
-            calls.push(call(function, *span, &quote!(#first, #second), library));
+            calls.push(call(
+                "compared",
+                function,
+                *span,
+                &quote!(#first, #second),
+                library,
+            ));
         }
         Node::IsSome(field) | Node::IsNone(field) => {
             let place = place(field);
-            calls.push(call("check_option", field.span(), &place, library));
+            let function = Ident::new("check_option", field.span());
+            calls.push(quote_spanned! {field.span()=>
+                #library::__private::#function(#place);
+            });
         }
         Node::Contains { list, field } => {
             let list = given(*list, inline);
             let place = place(field);
             calls.push(call(
+                "listed",
                 "check_contains",
                 field.span(),
                 &quote!(#list, #place),
@@ -313,11 +323,22 @@ fn checks(node: &Node, inline: &Inline, library: &Library, calls: &mut Vec<Token
     }
 }
 
-/// A call of a check that is blamed on `span` as a whole.
-fn call(function: &str, span: Span, arguments: &TokenStream, library: &Library) -> TokenStream {
-    let function = Ident::new(function, span);
+/// A check of operands whose types are known by then, blamed on `span`.
+///
+/// ```text
+/// ::clearance::__private::compared(&row.team, &(viewer.team)).check_same();
+/// ```
+fn call(
+    operands: &str,
+    check: &str,
+    span: Span,
+    arguments: &TokenStream,
+    library: &Library,
+) -> TokenStream {
+    let operands = Ident::new(operands, span);
+    let check = Ident::new(check, span);
     let library = library.at(span);
-    quote_spanned!(span=> #library::__private::#function(#arguments);)
+    quote_spanned!(span=> #library::__private::#operands(#arguments).#check();)
 }
 
 fn compared(operand: &Operand, inline: &Inline) -> TokenStream {

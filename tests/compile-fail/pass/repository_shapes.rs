@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use clearance::{Db, Dto, RequestContext, Result, Rows, async_trait, repository};
+use clearance::{Db, RequestContext, Result, Rows, async_trait, repository};
 use clearance_compile_fail::{Member, Profile, Role, User};
 
 #[async_trait]

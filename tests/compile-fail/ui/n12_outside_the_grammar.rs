@@ -1,5 +1,7 @@
 //! What SQL and Rust could read differently is refused, each at its token.
 
+#![allow(unused, reason = "what an error leaves without a use is beside the point")]
+
 use clearance::{Dto, Entity};
 use clearance_compile_fail::{Member, Role, User};
 

@@ -1,6 +1,5 @@
 //! A column that is no lookup tells nothing.
 
-use clearance::Dto;
 use clearance_compile_fail::{Profile, User};
 
 fn by_phone() {

@@ -1,6 +1,6 @@
 //! No query runs without an access, and an access cannot be made up.
 
-use clearance::{Access, Db, Dto, Read, Result};
+use clearance::{Access, Db, Read, Result};
 use clearance_compile_fail::{Member, Profile};
 
 async fn nothing(db: &Db) -> Result<Vec<Profile>> {

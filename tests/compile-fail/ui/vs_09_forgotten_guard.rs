@@ -1,6 +1,6 @@
 //! The guard cannot be forgotten: a viewer alone is no access, and reading is not writing.
 
-use clearance::{Access, Db, Dto, Read, Result, Verified};
+use clearance::{Access, Db, Read, Result, Verified};
 use clearance_compile_fail::{Member, Profile, User};
 
 async fn viewer_alone(db: &Db, viewer: &Verified<Member>) -> Result<Vec<Profile>> {

@@ -1,5 +1,7 @@
 //! The derives are for plain structs.
 
+#![allow(unused, reason = "what an error leaves without a use is beside the point")]
+
 use clearance::{Dto, Entity, Roles, Viewer};
 use clearance_compile_fail::{Member, User};
 
@@ -25,7 +27,7 @@ struct Guest {
     name: String,
 }
 
-#[derive(Roles)]
+#[derive(Clone, Copy, PartialEq, Eq, Roles)]
 enum Role {
     Reader,
     Admin { level: u8 },

@@ -1,5 +1,7 @@
 //! The shapes that a guarded method cannot have.
 
+#![allow(unused, reason = "what an error leaves without a use is beside the point")]
+
 use clearance::{Result, repository};
 use clearance_compile_fail::{Member, Profile};
 
@@ -27,5 +29,18 @@ impl Users {
 
 #[repository(viewer = Member)]
 struct Teams;
+
+macro_rules! unguarded {
+    () => {
+        pub async fn all(&self) {}
+    };
+}
+
+struct Groups;
+
+#[repository(viewer = Member)]
+impl Groups {
+    unguarded!();
+}
 
 fn main() {}

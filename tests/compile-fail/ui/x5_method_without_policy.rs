@@ -1,6 +1,8 @@
 //! A method of a repository says who may call it.
 
-use clearance::{Db, Dto, Result, repository};
+#![allow(unused, reason = "what an error leaves without a use is beside the point")]
+
+use clearance::{Db, Result, repository};
 use clearance_compile_fail::{Member, Profile};
 
 struct Users {

@@ -1,5 +1,7 @@
 //! The forms of the policy attributes.
 
+#![allow(unused, reason = "what an error leaves without a use is beside the point")]
+
 use clearance::{Result, repository};
 use clearance_compile_fail::{Member, Role};
 
