@@ -158,10 +158,7 @@ mod viewer;
 pub use adapter::{ScopedBody, ScopedFuture, SessionLayer, SessionService};
 pub use async_trait::async_trait;
 #[cfg(feature = "derive")]
-pub use clearance_derive::{
-    Dto, Entity, Release, Roles, TextEnum, Viewer, authenticated, authorize, public, repository,
-    rule,
-};
+pub use clearance_derive::{authenticated, authorize, public};
 pub use clock::{Clock, SystemClock};
 pub use dto::{Dto, Field, Token};
 pub use entity::{Column, Entity, Scalar, Secret, TextEnum};
@@ -173,6 +170,31 @@ pub use roles::Roles;
 pub use session::{Current, Key, Optimistic, SessionId, Sessions, Verified};
 pub use sql::{Db, Pool, SqlSessionStore};
 pub use viewer::{SourceError, Subject, Viewer, ViewerSource};
+
+#[cfg(feature = "derive")]
+#[doc = include_str!("docs/dto.md")]
+pub use clearance_derive::Dto;
+#[cfg(feature = "derive")]
+#[doc = include_str!("docs/entity.md")]
+pub use clearance_derive::Entity;
+#[cfg(feature = "derive")]
+#[doc = include_str!("docs/release.md")]
+pub use clearance_derive::Release;
+#[cfg(feature = "derive")]
+#[doc = include_str!("docs/roles.md")]
+pub use clearance_derive::Roles;
+#[cfg(feature = "derive")]
+#[doc = include_str!("docs/text_enum.md")]
+pub use clearance_derive::TextEnum;
+#[cfg(feature = "derive")]
+#[doc = include_str!("docs/viewer.md")]
+pub use clearance_derive::Viewer;
+#[cfg(feature = "derive")]
+#[doc = include_str!("docs/repository.md")]
+pub use clearance_derive::repository;
+#[cfg(feature = "derive")]
+#[doc = include_str!("docs/rule.md")]
+pub use clearance_derive::rule;
 
 /// What generated code calls. Not covered by semantic versioning.
 #[doc(hidden)]
