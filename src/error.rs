@@ -203,6 +203,9 @@ impl fmt::Debug for Error {
             Kind::Unauthenticated(refusal) => {
                 write!(f, "Error(Unauthenticated({}))", refusal.as_str())
             }
+            // What `main` prints of an error that it returns: advice of several lines stays so.
+            Kind::Misuse(advice) => write!(f, "Error(Misuse): {advice}"),
+            Kind::Configuration(advice) => write!(f, "Error(Configuration): {advice}"),
             kind => f.debug_tuple("Error").field(kind).finish(),
         }
     }
