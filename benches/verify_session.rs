@@ -142,7 +142,10 @@ mod by_hand {
     }
 
     #[derive(Debug)]
-    pub struct Refused;
+    pub enum Refused {
+        NotSignedIn,
+        NoRequest,
+    }
 
     struct Credential {
         id: [u8; ID],
@@ -216,19 +219,19 @@ mod by_hand {
         async fn load(&self, cookie: Option<&HeaderValue>) -> Result<Arc<Session>, Refused> {
             let value = cookie
                 .and_then(|header| find(header.as_bytes()))
-                .ok_or(Refused)?;
-            let credential = self.open(value).ok_or(Refused)?;
+                .ok_or(Refused::NotSignedIn)?;
+            let credential = self.open(value).ok_or(Refused::NotSignedIn)?;
             let now = now();
             if credential.expires_at <= now {
-                return Err(Refused);
+                return Err(Refused::NotSignedIn);
             }
             let session = self
                 .cache
                 .get(&credential.fingerprint())
                 .await
-                .ok_or(Refused)?;
+                .ok_or(Refused::NotSignedIn)?;
             if session.expires_at <= now || self.epoch.load(Ordering::Acquire) > session.epoch {
-                return Err(Refused);
+                return Err(Refused::NotSignedIn);
             }
             Ok(session)
         }
@@ -270,7 +273,9 @@ mod by_hand {
         if let Ok(Some(session)) = REQUEST.try_with(|request| request.ready()) {
             return Ok(session);
         }
-        let request = REQUEST.try_with(Arc::clone).map_err(|_| Refused)?;
+        let request = REQUEST
+            .try_with(Arc::clone)
+            .map_err(|_| Refused::NoRequest)?;
         request
             .session
             .get_or_try_init(|| request.app.load(request.cookie.as_ref()))

@@ -26,7 +26,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// # }
 /// ```
 pub struct Error {
-    kind: Kind,
+    /// Boxed, so that a result of a small value stays small where nothing goes wrong.
+    kind: Box<Kind>,
 }
 
 /// What an [`Error`] is, for the library's own use.
@@ -82,27 +83,29 @@ impl Refusal {
 }
 
 impl Error {
-    pub(crate) const fn new(kind: Kind) -> Self {
-        Self { kind }
+    pub(crate) fn new(kind: Kind) -> Self {
+        Self {
+            kind: Box::new(kind),
+        }
     }
 
-    pub(crate) const fn unauthenticated(refusal: Refusal) -> Self {
+    pub(crate) fn unauthenticated(refusal: Refusal) -> Self {
         Self::new(Kind::Unauthenticated(refusal))
     }
 
-    pub(crate) const fn forbidden() -> Self {
+    pub(crate) fn forbidden() -> Self {
         Self::new(Kind::Forbidden)
     }
 
-    pub(crate) const fn not_found() -> Self {
+    pub(crate) fn not_found() -> Self {
         Self::new(Kind::NotFound)
     }
 
-    pub(crate) const fn conflict() -> Self {
+    pub(crate) fn conflict() -> Self {
         Self::new(Kind::Conflict)
     }
 
-    pub(crate) const fn unavailable(what: &'static str) -> Self {
+    pub(crate) fn unavailable(what: &'static str) -> Self {
         Self::new(Kind::Unavailable(what))
     }
 
@@ -114,7 +117,7 @@ impl Error {
         Self::new(Kind::Configuration(advice.into()))
     }
 
-    pub(crate) const fn internal(what: &'static str) -> Self {
+    pub(crate) fn internal(what: &'static str) -> Self {
         Self::new(Kind::Internal(what))
     }
 
@@ -125,52 +128,52 @@ impl Error {
     /// Nobody is signed in, or the credential was refused: 401.
     #[must_use]
     pub const fn is_unauthenticated(&self) -> bool {
-        matches!(self.kind, Kind::Unauthenticated(_))
+        matches!(*self.kind, Kind::Unauthenticated(_))
     }
 
     /// The viewer is known and may not do this: 403.
     #[must_use]
     pub const fn is_forbidden(&self) -> bool {
-        matches!(self.kind, Kind::Forbidden)
+        matches!(*self.kind, Kind::Forbidden)
     }
 
     /// There is no such row, or none that this viewer may know of: 404.
     #[must_use]
     pub const fn is_not_found(&self) -> bool {
-        matches!(self.kind, Kind::NotFound)
+        matches!(*self.kind, Kind::NotFound)
     }
 
     /// The change stands against a constraint of the database: 409. Which one is not said,
     /// because it could concern a row that the viewer may not see.
     #[must_use]
     pub const fn is_conflict(&self) -> bool {
-        matches!(self.kind, Kind::Conflict)
+        matches!(*self.kind, Kind::Conflict)
     }
 
     /// A store or database did not answer, so nothing was decided: 503. Asking again may work.
     #[must_use]
     pub const fn is_unavailable(&self) -> bool {
-        matches!(self.kind, Kind::Unavailable(_))
+        matches!(*self.kind, Kind::Unavailable(_))
     }
 
     /// The calling code is wrong, for instance a repository called outside a request. No
     /// request's data leads here: 500.
     #[must_use]
     pub const fn is_misuse(&self) -> bool {
-        matches!(self.kind, Kind::Misuse(_))
+        matches!(*self.kind, Kind::Misuse(_))
     }
 
     /// A setting or the database schema is wrong, found when the program starts: 500.
     #[must_use]
     pub const fn is_configuration(&self) -> bool {
-        matches!(self.kind, Kind::Configuration(_))
+        matches!(*self.kind, Kind::Configuration(_))
     }
 
     /// The HTTP status that says this to a client
     /// ([RFC 9110, section 15](https://www.rfc-editor.org/rfc/rfc9110#section-15)).
     #[must_use]
     pub const fn status(&self) -> u16 {
-        match self.kind {
+        match *self.kind {
             Kind::Unauthenticated(_) => 401,
             Kind::Forbidden => 403,
             Kind::NotFound => 404,
@@ -183,7 +186,7 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.kind {
+        match &*self.kind {
             Kind::Unauthenticated(_) => f.write_str("not signed in"),
             Kind::Forbidden => f.write_str("not allowed"),
             Kind::NotFound => f.write_str("not found"),

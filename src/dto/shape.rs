@@ -7,7 +7,7 @@ use super::visibility::MAX_FIELDS;
 use super::{Mask, Visibility};
 use crate::entity::{Column, Entity, Scalar};
 use crate::error::{Error, Result};
-use crate::policy::{Context, Decision, Rule, decide};
+use crate::policy::{Context, Decision, Residual, Rule, decide};
 
 /// The fields of a DTO of entity `E`, each with its rules.
 ///
@@ -51,6 +51,53 @@ pub enum Output {
 pub(crate) struct Decided {
     pub(crate) rows: Decision,
     pub(crate) fields: Vec<Decision>,
+    /// The fields that are visible in every row, as bits.
+    always: u128,
+    /// What each row has to be asked.
+    asked: Vec<Asked>,
+}
+
+/// A condition on the row, and the fields that it shows, as bits.
+#[derive(Debug)]
+struct Asked {
+    residual: Residual,
+    /// The field whose rules it is left of.
+    field: usize,
+    shows: u128,
+}
+
+impl Decided {
+    fn new(rows: Decision, fields: Vec<Decision>) -> Self {
+        let mut always = 0;
+        let mut asked: Vec<Asked> = Vec::new();
+        for (field, decision) in fields.iter().enumerate().take(MAX_FIELDS) {
+            let bit = 1 << field;
+            match decision {
+                Decision::Allow => always |= bit,
+                Decision::Deny | Decision::Fail(_) => {}
+                Decision::Depends(residual) => {
+                    // An opaque part names a function by its place in its own field's rules.
+                    let same = asked
+                        .iter_mut()
+                        .find(|known| known.residual == *residual && !residual.is_opaque());
+                    match same {
+                        Some(known) => known.shows |= bit,
+                        None => asked.push(Asked {
+                            residual: residual.clone(),
+                            field,
+                            shows: bit,
+                        }),
+                    }
+                }
+            }
+        }
+        Self {
+            rows,
+            fields,
+            always,
+            asked,
+        }
+    }
 }
 
 impl<E: Entity> Shape<E> {
@@ -102,15 +149,13 @@ impl<E: Entity> Shape<E> {
                 .map(|field| decide(&field.rules, viewer, context))
                 .collect()
         };
-        Decided { rows, fields }
+        Decided::new(rows, fields)
     }
 
     /// What the rules come to when every rule allows.
     pub(crate) fn decide_all_allowed(&self) -> Decided {
-        Decided {
-            rows: Decision::Allow,
-            fields: self.fields.iter().map(|_| Decision::Allow).collect(),
-        }
+        let fields = self.fields.iter().map(|_| Decision::Allow).collect();
+        Decided::new(Decision::Allow, fields)
     }
 
     /// Which fields of `row` are visible, given what the rules came to.
@@ -121,15 +166,14 @@ impl<E: Entity> Shape<E> {
         viewer: Option<&E::Viewer>,
         context: &Context,
     ) -> Visibility {
-        let mut bits = 0;
-        for (index, (field, decision)) in self.fields.iter().zip(&decided.fields).enumerate() {
-            let visible = match decision {
-                Decision::Allow => true,
-                Decision::Deny | Decision::Fail(_) => false,
-                Decision::Depends(residual) => residual.holds(row, &field.rules, viewer, context),
-            };
-            if visible && index < MAX_FIELDS {
-                bits |= 1 << index;
+        let mut bits = decided.always;
+        for asked in &decided.asked {
+            let rules = self
+                .fields
+                .get(asked.field)
+                .map_or(&[][..], FieldSpec::rules);
+            if asked.residual.holds(row, rules, viewer, context) {
+                bits |= asked.shows;
             }
         }
         Visibility::from_bits(bits)

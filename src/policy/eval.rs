@@ -157,6 +157,7 @@ fn given_cell(given: &Given) -> Result<Cell<'_>, Failure> {
 
 /// The order of two cells, `None` when one is null. Text out of a declared set stands in the
 /// order of the set; other text is compared byte by byte.
+#[inline]
 pub(super) fn compare_cells(
     left: Cell<'_>,
     right: Cell<'_>,

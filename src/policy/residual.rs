@@ -417,6 +417,12 @@ impl Residual {
                 .iter()
                 .any(|part| part.holds(row, rules, viewer, context)),
             Self::Flag { column, wanted } => row.__cell(*column) == Cell::Bool(*wanted),
+            // Asked of every row, and most texts differ in length already.
+            Self::Compare {
+                op: Op::Eq,
+                column,
+                with: Term::Value(value),
+            } => row.__cell(*column) == value.as_cell(),
             Self::Compare { op, column, with } => {
                 let left = row.__cell(*column);
                 let right = match with {

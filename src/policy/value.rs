@@ -87,6 +87,7 @@ pub enum Cell<'a> {
 
 impl Value {
     /// The same value, borrowed.
+    #[inline]
     #[must_use]
     pub fn as_cell(&self) -> Cell<'_> {
         match self {

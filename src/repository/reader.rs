@@ -226,20 +226,19 @@ impl<P> Access<P> {
             .as_ref()
             .map_or(&no_circumstances, RequestContext::rule_context);
         let rules = D::Entity::__table().rows().read.rules();
-        let rows = rows.into_iter();
-        let mut shown = Vec::with_capacity(rows.size_hint().0);
-        for row in rows {
-            let readable = match &decided.rows {
-                Decision::Allow => true,
-                Decision::Deny | Decision::Fail(_) => false,
-                Decision::Depends(residual) => residual.holds(&row, rules, viewer, context),
-            };
-            if readable {
+        let readable = |row: &D::Entity| match &decided.rows {
+            Decision::Allow => true,
+            Decision::Deny | Decision::Fail(_) => false,
+            Decision::Depends(residual) => residual.holds(row, rules, viewer, context),
+        };
+        // In one chain, so that a vector of rows becomes the vector of DTOs in place.
+        rows.into_iter()
+            .filter(readable)
+            .map(|row| {
                 let visible = shape.visibility(&decided, &row, viewer, context);
-                shown.push(D::__from_row(row, visible)?);
-            }
-        }
-        Ok(shown)
+                D::__from_row(row, visible)
+            })
+            .collect()
     }
 }
 

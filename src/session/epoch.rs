@@ -59,6 +59,7 @@ impl Epochs {
     }
 
     /// Whether no revocation came after `epoch` for this group of subjects.
+    #[inline]
     pub(crate) fn holds(&self, shard: Shard, epoch: Epoch) -> bool {
         self.shards
             .get(usize::from(shard.0))
