@@ -201,7 +201,7 @@ impl fmt::Display for Error {
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.kind {
+        match &*self.kind {
             // The one word of the event, so that a test's failure tells which refusal it was.
             Kind::Unauthenticated(refusal) => {
                 write!(f, "Error(Unauthenticated({}))", refusal.as_str())

@@ -236,8 +236,6 @@ impl<B: Body> Body for ScopedBody<B> {
 
 #[cfg(all(test, feature = "testing"))]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
-
     use std::convert::Infallible;
 
     use tower::ServiceExt as _;
