@@ -230,7 +230,7 @@ async fn dt_01_dt_12_only_listed_fields_are_in_the_json_even_after_a_new_column(
 }
 
 #[tokio::test]
-async fn dt_02_the_select_names_the_columns_of_the_dto_only() {
+async fn dt_02_vs_06_the_select_names_the_columns_of_the_dto_only() {
     let directory = directory().await;
     let (statements, _guard) = Statements::listen();
     as_viewer(admin(), profile(&directory, "person-1"))

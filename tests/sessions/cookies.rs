@@ -331,7 +331,7 @@ async fn cb_1_the_name_is_compared_byte_for_byte() {
 }
 
 #[tokio::test]
-async fn cb_2_a_malformed_other_cookie_does_not_hide_ours() {
+async fn cb_2_ck_13_a_malformed_other_cookie_does_not_hide_ours() {
     let rig = Rig::new();
     let device = rig.device("ada").await;
     for headers in [
