@@ -1,4 +1,8 @@
 //! The examples are run, so that they keep working.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a helper of a test fails the test by panicking"
+)]
 
 #[path = "../examples/quickstart/main.rs"]
 #[expect(
