@@ -264,6 +264,7 @@ impl RequestContext {
     }
 
     /// The viewer, if this request found it already: no lock, no clock, one epoch.
+    #[inline]
     fn ready<V: Viewer>(&self) -> Option<Verified<V>> {
         let slot: &dyn Any = &self.inner.slot;
         slot.downcast_ref::<Slot<V>>()?.ready()
