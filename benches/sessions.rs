@@ -61,13 +61,26 @@ tokio::task_local! {
 
 static EPOCH: AtomicU64 = AtomicU64::new(0);
 
-async fn second_by_hand() -> Option<Arc<ByHand>> {
+/// Reads the cell and can do nothing else: the least that a second call could cost.
+async fn cell_alone() -> Option<Arc<ByHand>> {
     CELL.try_with(|cell| {
         let found = cell.get()?;
         (found.epoch == EPOCH.load(Ordering::Acquire)).then(|| Arc::clone(found))
     })
     .ok()
     .flatten()
+}
+
+/// The function that one writes by hand: the cell, or one load that concurrent callers share.
+async fn verify_by_hand(server: &Server, headers: &HeaderMap) -> Result<Arc<ByHand>, u16> {
+    let cell = CELL.try_with(Arc::clone).map_err(|_| 500_u16)?;
+    let found = cell
+        .get_or_try_init(|| async { server.verify(headers).await.ok_or(401_u16) })
+        .await?;
+    if found.epoch != EPOCH.load(Ordering::Acquire) {
+        return server.verify(headers).await.ok_or(401_u16);
+    }
+    Ok(Arc::clone(found))
 }
 
 /// Parse, open, look up: the verification of a request whose session is cached.
@@ -182,9 +195,13 @@ async fn main() {
     let cell: Cell = Arc::new(OnceCell::new_with(Some(Arc::clone(&cached))));
     let context = RequestContext::new(&sessions, &our_headers);
     context.verify_session::<Member>().await.unwrap();
+    let mut least = Vec::new();
     for _ in 0..ROUNDS {
+        let step = timed(20_000, || async { cell_alone().await.unwrap().member.id });
+        least.push(CELL.scope(Arc::clone(&cell), step).await);
         let step = timed(20_000, || async {
-            second_by_hand().await.unwrap().member.id
+            let found = verify_by_hand(&server, &by_hand_headers).await;
+            found.unwrap().member.id
         });
         by_hand.push(CELL.scope(Arc::clone(&cell), step).await);
         let step = timed(20_000, || async {
@@ -192,6 +209,7 @@ async fn main() {
         });
         ours.push(context.scope(step).await);
     }
+    println!("reading the cell alone: {:.1} ns", median(least));
     report("second verify_session in a request", by_hand, ours);
 
     let (mut by_hand, mut ours) = (Vec::new(), Vec::new());
@@ -200,15 +218,7 @@ async fn main() {
             timed(2_000, || async {
                 let cell: Cell = Arc::new(OnceCell::new());
                 let found = CELL
-                    .scope(Arc::clone(&cell), async {
-                        let cell = CELL.with(Arc::clone);
-                        let found = cell
-                            .get_or_try_init(|| async {
-                                server.verify(&by_hand_headers).await.ok_or(())
-                            })
-                            .await;
-                        found.map(Arc::clone)
-                    })
+                    .scope(cell, verify_by_hand(&server, &by_hand_headers))
                     .await;
                 found.unwrap().member.id
             })

@@ -179,7 +179,8 @@ impl RequestContext {
         if let Some(verified) = self.ready() {
             return Ok(verified);
         }
-        self.slot::<V>()?.verify().await
+        // On the heap, so that every later call, which finds its answer above, is a small future.
+        Box::pin(self.slot::<V>()?.verify()).await
     }
 
     /// The viewer of this request, with the store and the viewer source asked in this very call.
@@ -344,6 +345,11 @@ pub async fn verify_session<V: Viewer>() -> Result<Verified<V>> {
     if let Ok(Some(verified)) = CURRENT.try_with(RequestContext::ready) {
         return Ok(verified);
     }
+    Box::pin(verify_first()).await
+}
+
+/// The part of [`verify_session`] that only a request's first call needs.
+async fn verify_first<V: Viewer>() -> Result<Verified<V>> {
     RequestContext::current()?.slot::<V>()?.verify().await
 }
 

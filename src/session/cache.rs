@@ -5,7 +5,7 @@ use std::future::Future;
 use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use moka::future::Cache as Entries;
 use moka::ops::compute::Op;
 
@@ -63,10 +63,11 @@ impl<V> Answer<V> {
     }
 }
 
-/// An answer and the instant before which the store was not asked for it.
+/// An answer and the instant, in microseconds since 1970, before which the store was not asked
+/// for it.
 pub(crate) struct Cached<V> {
     pub(crate) answer: Answer<V>,
-    pub(crate) asked_at: DateTime<Utc>,
+    pub(crate) asked_at: i64,
 }
 
 impl<V> Clone for Cached<V> {
@@ -95,7 +96,8 @@ impl<V> Cached<V> {
 /// to judge, by the library's own clock and epochs.
 pub(crate) struct Cache<V> {
     entries: Option<Entries<Fingerprint, Cached<V>, FingerprintHash>>,
-    pub(crate) bound: TimeDelta,
+    /// In microseconds.
+    pub(crate) bound: i64,
 }
 
 impl<V: Send + Sync + 'static> Cache<V> {
@@ -108,6 +110,7 @@ impl<V: Send + Sync + 'static> Cache<V> {
                 .time_to_live(bound.saturating_mul(2))
                 .build_with_hasher(FingerprintHash)
         });
+        let bound = bound.num_microseconds().unwrap_or_default();
         Self { entries, bound }
     }
 

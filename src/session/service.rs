@@ -219,9 +219,9 @@ impl<V: Viewer> Service<V> {
         if !cached.answer.holds(&self.core.epochs) {
             return false;
         }
-        let age = now.signed_duration_since(cached.asked_at);
+        let age = now.timestamp_micros() - cached.asked_at;
         // A clock that was set back makes everything stale rather than fresh for longer.
-        let young = age >= TimeDelta::zero() && age < self.cache.bound;
+        let young = (0..self.cache.bound).contains(&age);
         young
             && match &cached.answer {
                 Answer::Live(Verified(loaded)) => {
@@ -239,7 +239,7 @@ impl<V: Viewer> Service<V> {
         let refused = |refusal, since| {
             Ok(Cached {
                 answer: Answer::Refused(Refused { refusal, since }),
-                asked_at,
+                asked_at: asked_at.timestamp_micros(),
             })
         };
 
@@ -273,7 +273,7 @@ impl<V: Viewer> Service<V> {
                 shard,
                 epoch,
             }))),
-            asked_at,
+            asked_at: asked_at.timestamp_micros(),
         })
     }
 
