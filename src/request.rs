@@ -180,7 +180,8 @@ impl RequestContext {
         if let Some(verified) = self.ready() {
             return Ok(verified);
         }
-        self.slot::<V>()?.verify().await
+        // On the heap, so that every later call, which finds its answer above, is a small future.
+        Box::pin(self.slot::<V>()?.verify()).await
     }
 
     /// The viewer of this request, with the store and the viewer source asked in this very call.
@@ -265,6 +266,7 @@ impl RequestContext {
     }
 
     /// The viewer, if this request found it already: no lock, no clock, one epoch.
+    #[inline]
     fn ready<V: Viewer>(&self) -> Option<Verified<V>> {
         let slot: &dyn Any = &self.inner.slot;
         slot.downcast_ref::<Slot<V>>()?.ready()
@@ -346,6 +348,11 @@ pub async fn verify_session<V: Viewer>() -> Result<Verified<V>> {
     if let Ok(Some(verified)) = CURRENT.try_with(ready) {
         return Ok(verified);
     }
+    Box::pin(verify_first()).await
+}
+
+/// The part of [`verify_session`] that only a request's first call needs.
+async fn verify_first<V: Viewer>() -> Result<Verified<V>> {
     RequestContext::current()?.slot::<V>()?.verify().await
 }
 

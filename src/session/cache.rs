@@ -2,10 +2,10 @@
 
 use std::fmt;
 use std::future::Future;
-use std::hash::{BuildHasher, Hash, Hasher};
+use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use moka::future::Cache as Entries;
 use moka::ops::compute::Op;
 
@@ -63,10 +63,11 @@ impl<V> Answer<V> {
     }
 }
 
-/// An answer and the instant before which the store was not asked for it.
+/// An answer and the instant, in microseconds since 1970, before which the store was not asked
+/// for it.
 pub(crate) struct Cached<V> {
     pub(crate) answer: Answer<V>,
-    pub(crate) asked_at: DateTime<Utc>,
+    pub(crate) asked_at: i64,
 }
 
 impl<V> Clone for Cached<V> {
@@ -95,7 +96,8 @@ impl<V> Cached<V> {
 /// to judge, by the library's own clock and epochs.
 pub(crate) struct Cache<V> {
     entries: Option<Entries<Fingerprint, Cached<V>, FingerprintHash>>,
-    pub(crate) bound: TimeDelta,
+    /// In microseconds.
+    pub(crate) bound: i64,
 }
 
 impl<V: Send + Sync + 'static> Cache<V> {
@@ -108,6 +110,7 @@ impl<V: Send + Sync + 'static> Cache<V> {
                 .time_to_live(bound.saturating_mul(2))
                 .build_with_hasher(FingerprintHash)
         });
+        let bound = bound.num_microseconds().unwrap_or_default();
         Self { entries, bound }
     }
 
@@ -162,30 +165,24 @@ impl<V> fmt::Debug for Cache<V> {
     }
 }
 
-/// Takes the first bytes of a fingerprint as its hash. They are SHA-256 over random bytes that
-/// this server sealed, so nobody outside chooses them.
+/// Takes what a fingerprint gives for its hash as it is.
 #[derive(Clone, Copy)]
 struct FingerprintHash;
 
-struct FirstBytes(u64);
+struct Given(u64);
 
 impl BuildHasher for FingerprintHash {
-    type Hasher = FirstBytes;
+    type Hasher = Given;
 
-    fn build_hasher(&self) -> FirstBytes {
-        FirstBytes(0)
+    fn build_hasher(&self) -> Given {
+        Given(0)
     }
 }
 
-impl Hasher for FirstBytes {
+impl Hasher for Given {
     fn write(&mut self, bytes: &[u8]) {
-        for chunk in bytes.chunks(8) {
-            let mut padded = [0; 8];
-            padded
-                .iter_mut()
-                .zip(chunk)
-                .for_each(|(to, from)| *to = *from);
-            self.write_u64(u64::from_le_bytes(padded));
+        for byte in bytes {
+            self.write_u64(u64::from(*byte));
         }
     }
 
@@ -195,13 +192,5 @@ impl Hasher for FirstBytes {
 
     fn finish(&self) -> u64 {
         self.0
-    }
-}
-
-impl Hash for Fingerprint {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        if let Some(first) = self.as_bytes().first_chunk::<8>() {
-            state.write_u64(u64::from_le_bytes(*first));
-        }
     }
 }

@@ -19,7 +19,7 @@ const SHARDS: usize = 256;
 #[derive(Debug)]
 pub(crate) struct Epochs {
     issued: AtomicU64,
-    shards: Box<[AtomicU64; SHARDS]>,
+    shards: [AtomicU64; SHARDS],
     hasher: RandomState,
 }
 
@@ -35,7 +35,7 @@ impl Epochs {
     pub(crate) fn new() -> Self {
         Self {
             issued: AtomicU64::new(0),
-            shards: Box::new([const { AtomicU64::new(0) }; SHARDS]),
+            shards: [const { AtomicU64::new(0) }; SHARDS],
             hasher: RandomState::new(),
         }
     }

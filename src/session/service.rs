@@ -66,14 +66,14 @@ impl Core {
             .duration_trunc(TimeDelta::seconds(1))
             .map_err(|_| out_of_range())?;
         for _ in 0..ATTEMPTS {
-            let credential = Credential::generate(expires_at.timestamp())?;
-            let value = self.sealer.seal(&credential)?;
+            let (credential, secret) = Credential::generate(expires_at.timestamp())?;
+            let value = self.sealer.seal(&credential, &secret)?;
             let set_cookie = self
                 .cookie
                 .set(&value, now.timestamp(), credential.expires_at)?;
             let record = SessionRecord {
                 id: credential.id,
-                secret_hash: credential.secret_hash(),
+                secret_hash: credential.secret_hash,
                 subject: subject.clone(),
                 created_at: now,
                 last_seen_at: now,
@@ -120,7 +120,7 @@ impl Core {
     pub(crate) async fn end(&self, credential: &Credential) -> Result<()> {
         let loaded = self.store.load(credential.id, self.now()).await;
         match self.answer("load", loaded)? {
-            Some(record) if record.secret_hash == credential.secret_hash() => self
+            Some(record) if record.secret_hash == credential.secret_hash => self
                 .revoke(record.id, &record.subject)
                 .await
                 .map(|_ended| ()),
@@ -157,25 +157,44 @@ impl Core {
 }
 
 impl<V: Viewer> Service<V> {
-    /// What is known of a credential, within the bound.
-    pub(crate) async fn verify(&self, credential: &Credential) -> Result<Answer<V>> {
+    /// What is known of a credential at `now`, within the bound.
+    pub(crate) async fn verify(
+        &self,
+        credential: &Credential,
+        now: DateTime<Utc>,
+    ) -> Result<Answer<V>> {
+        let fingerprint = credential.fingerprint();
+        let found = self.cache.get(&fingerprint).await;
+        match found {
+            Some(cached) if self.is_fresh(&cached, now) => Ok(cached.answer),
+            // On the heap, so that a verification that finds its answer is a small future.
+            found => Box::pin(self.verify_again(credential, found)).await,
+        }
+    }
+
+    async fn verify_again(
+        &self,
+        credential: &Credential,
+        found: Option<Cached<V>>,
+    ) -> Result<Answer<V>> {
         if self.cache.is_off() {
             return self.current(credential).await;
         }
         let fingerprint = credential.fingerprint();
+        let mut stale = found;
         for _ in 0..ATTEMPTS {
-            let cached = match self.cache.get(&fingerprint).await {
-                Some(cached) => cached,
-                None => {
-                    self.cache
-                        .get_or_load(fingerprint, self.load(credential))
-                        .await?
-                }
-            };
-            if self.is_fresh(&cached) {
+            if let Some(stale) = &stale {
+                self.cache.discard(fingerprint, stale).await;
+            }
+            let cached = self
+                .cache
+                .get_or_load(fingerprint, self.load(credential))
+                .await?;
+            // Read only now: another request may have loaded since this one began.
+            if self.is_fresh(&cached, self.core.now()) {
                 return Ok(cached.answer);
             }
-            self.cache.discard(fingerprint, &cached).await;
+            stale = Some(cached);
         }
         Err(self.unsettled())
     }
@@ -197,14 +216,13 @@ impl<V: Viewer> Service<V> {
         Error::unavailable("the session store")
     }
 
-    fn is_fresh(&self, cached: &Cached<V>) -> bool {
+    fn is_fresh(&self, cached: &Cached<V>, now: DateTime<Utc>) -> bool {
         if !cached.answer.holds(&self.core.epochs) {
             return false;
         }
-        let now = self.core.now();
-        let age = now.signed_duration_since(cached.asked_at);
+        let age = now.timestamp_micros() - cached.asked_at;
         // A clock that was set back makes everything stale rather than fresh for longer.
-        let young = age >= TimeDelta::zero() && age < self.cache.bound;
+        let young = (0..self.cache.bound).contains(&age);
         young
             && match &cached.answer {
                 Answer::Live(Verified(loaded)) => {
@@ -222,7 +240,7 @@ impl<V: Viewer> Service<V> {
         let refused = |refusal, since| {
             Ok(Cached {
                 answer: Answer::Refused(Refused { refusal, since }),
-                asked_at,
+                asked_at: asked_at.timestamp_micros(),
             })
         };
 
@@ -230,7 +248,7 @@ impl<V: Viewer> Service<V> {
         let Some(mut record) = core.answer("load", stored)? else {
             return refused(Refusal::Unknown, None);
         };
-        if record.id != credential.id || record.secret_hash != credential.secret_hash() {
+        if record.id != credential.id || record.secret_hash != credential.secret_hash {
             return refused(Refusal::Unknown, None);
         }
         let shard = core.epochs.shard(&record.subject);
@@ -256,7 +274,7 @@ impl<V: Viewer> Service<V> {
                 shard,
                 epoch,
             }))),
-            asked_at,
+            asked_at: asked_at.timestamp_micros(),
         })
     }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use async_trait::async_trait;
-use chrono::DateTime;
+use chrono::{DateTime, Utc};
 use http::HeaderValue;
 
 use super::cache::Answer;
@@ -25,7 +25,7 @@ pub(crate) trait ErasedSlot: Any + Send + Sync {
     fn optimistic(&self) -> Result<Optimistic>;
     async fn sign_in(&self, subject: &Subject) -> Result<(SessionId, HeaderValue)>;
     async fn sign_out(&self) -> Result<HeaderValue>;
-    fn now(&self) -> Option<chrono::DateTime<chrono::Utc>>;
+    fn now(&self) -> Option<DateTime<Utc>>;
     fn database(&self) -> Option<DatabaseId>;
     /// Refuses a request for another viewer type than this one's.
     fn other_viewer(&self) -> Error {
@@ -76,6 +76,7 @@ impl<V: Viewer> Slot<V> {
     }
 
     /// The viewer, if this request found it already and nothing was revoked since.
+    #[inline]
     pub(crate) fn ready(&self) -> Option<Verified<V>> {
         let verified = self.first.get()?;
         let holds = match &self.service {
@@ -100,9 +101,10 @@ impl<V: Viewer> Slot<V> {
         {
             return answer.clone().into_result();
         }
-        let answer = match self.credential(&service.core) {
+        let now = service.core.now();
+        let answer = match self.credential(&service.core, now) {
             Err(refusal) => Answer::refused(refusal),
-            Ok(credential) => service.verify(&credential).await?,
+            Ok(credential) => service.verify(&credential, now).await?,
         };
         self.report(&answer);
         if let Answer::Live(verified) = &answer {
@@ -120,7 +122,7 @@ impl<V: Viewer> Slot<V> {
                 .map(Current)
                 .ok_or_else(|| Error::unauthenticated(Refusal::Missing));
         };
-        let credential = match self.credential(&service.core) {
+        let credential = match self.credential(&service.core, service.core.now()) {
             Ok(credential) => credential,
             Err(refusal) => {
                 let answer = Answer::<V>::refused(refusal);
@@ -147,18 +149,22 @@ impl<V: Viewer> Slot<V> {
     }
 
     /// The credential that the request came with, or signed in with.
-    fn credential(&self, core: &Core) -> std::result::Result<Credential, Refusal> {
+    fn credential(
+        &self,
+        core: &Core,
+        now: DateTime<Utc>,
+    ) -> std::result::Result<Credential, Refusal> {
         let mut presented = self.presented();
         if let Presented::Unread(cookies) = &*presented {
             let read = read(cookies, core);
             *presented = Presented::Read(read);
         }
         match &*presented {
-            Presented::Read(read) => read.clone(),
+            Presented::Read(read) => *read,
             Presented::Unread(_) => Err(Refusal::Missing),
         }
         .and_then(|credential| {
-            if credential.expires_at > core.now().timestamp() {
+            if credential.expires_at > now.timestamp() {
                 Ok(credential)
             } else {
                 Err(Refusal::Expired)
@@ -192,7 +198,7 @@ impl<V: Viewer> Slot<V> {
     /// Ends the session that the request came with. A cookie that does not open ends nothing: it
     /// may name anybody's session.
     async fn end(&self, service: &Service<V>) -> Result<()> {
-        if let Ok(credential) = self.credential(&service.core) {
+        if let Ok(credential) = self.credential(&service.core, service.core.now()) {
             service.core.end(&credential).await?;
             service.cache.forget(&credential.fingerprint()).await;
         }
@@ -209,7 +215,8 @@ fn read(cookies: &CookieHeaders, core: &Core) -> std::result::Result<Credential,
 #[async_trait]
 impl<V: Viewer> ErasedSlot for Slot<V> {
     fn optimistic(&self) -> Result<Optimistic> {
-        let credential = self.credential(&self.service()?.core).map_err(|refusal| {
+        let core = &self.service()?.core;
+        let credential = self.credential(core, core.now()).map_err(|refusal| {
             self.report(&Answer::refused(refusal));
             Error::unauthenticated(refusal)
         })?;
@@ -240,7 +247,7 @@ impl<V: Viewer> ErasedSlot for Slot<V> {
         service.core.cookie.removal()
     }
 
-    fn now(&self) -> Option<chrono::DateTime<chrono::Utc>> {
+    fn now(&self) -> Option<DateTime<Utc>> {
         self.service.as_ref().map(|service| service.core.now())
     }
 
@@ -279,7 +286,7 @@ impl ErasedSlot for Nobody {
         ))
     }
 
-    fn now(&self) -> Option<chrono::DateTime<chrono::Utc>> {
+    fn now(&self) -> Option<DateTime<Utc>> {
         None
     }
 
