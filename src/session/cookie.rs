@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use cookie::time::OffsetDateTime;
 use http::header::COOKIE;
 use http::{HeaderMap, HeaderValue, Uri};
+use memchr::memchr_iter;
 
 use crate::error::{Error, Refusal, Result};
 
@@ -306,12 +307,16 @@ impl CookieHeaders {
     pub(crate) fn find(&self, name: &str) -> std::result::Result<&[u8], Refusal> {
         let mut found = None;
         for header in self.as_slice() {
-            for (position, pair) in header.as_bytes().split(|byte| *byte == b';').enumerate() {
+            let header = header.as_bytes();
+            let mut start = 0;
+            for end in memchr_iter(b';', header).chain([header.len()]) {
+                let pair = header.get(start..end).unwrap_or_default();
                 let pair = match pair.strip_prefix(b" ") {
                     // The standard's separator is a semicolon and one space.
-                    Some(rest) if position > 0 => rest,
+                    Some(rest) if start > 0 => rest,
                     _ => pair,
                 };
+                start = end + 1;
                 let value = pair
                     .strip_prefix(name.as_bytes())
                     .and_then(|rest| rest.strip_prefix(b"="));

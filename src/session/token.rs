@@ -61,18 +61,21 @@ impl Credential {
     }
 
     pub(crate) fn fingerprint(&self) -> Fingerprint {
-        let mut whole = Zeroizing::new([0; ID + SECRET]);
-        let (id, secret) = whole.split_at_mut(ID);
-        id.copy_from_slice(self.id.as_bytes());
-        secret.copy_from_slice(&*self.secret);
-        Fingerprint(sha256(&*whole))
+        let mut whole = digest::Context::new(&digest::SHA256);
+        whole.update(self.id.as_bytes());
+        whole.update(&*self.secret);
+        Fingerprint(bytes(&whole.finish()))
     }
 }
 
-fn sha256(bytes: &[u8]) -> [u8; 32] {
-    let mut hash = [0; 32];
-    hash.copy_from_slice(digest::digest(&digest::SHA256, bytes).as_ref());
-    hash
+fn sha256(content: &[u8]) -> [u8; 32] {
+    bytes(&digest::digest(&digest::SHA256, content))
+}
+
+fn bytes(digest: &digest::Digest) -> [u8; 32] {
+    let mut bytes = [0; 32];
+    bytes.copy_from_slice(digest.as_ref());
+    bytes
 }
 
 /// Seals and opens cookie values, for one key and one cookie name.
