@@ -156,25 +156,36 @@ impl Core {
 }
 
 impl<V: Viewer> Service<V> {
-    /// What is known of a credential, within the bound.
-    pub(crate) async fn verify(&self, credential: &Credential) -> Result<Answer<V>> {
+    /// What is known of a credential at `now`, which was read in this call, within the bound.
+    pub(crate) async fn verify(
+        &self,
+        credential: &Credential,
+        mut now: DateTime<Utc>,
+    ) -> Result<Answer<V>> {
+        // What is seldom awaited here is boxed, so that the future of every verification is small.
         if self.cache.is_off() {
-            return self.current(credential).await;
+            return Box::pin(self.current(credential)).await;
         }
         let fingerprint = credential.fingerprint();
         for _ in 0..ATTEMPTS {
             let cached = match self.cache.get(&fingerprint).await {
                 Some(cached) => cached,
                 None => {
-                    self.cache
-                        .get_or_load(fingerprint, self.load(credential))
-                        .await?
+                    let load = self.cache.get_or_load(fingerprint, self.load(credential));
+                    let loaded = Box::pin(load).await?;
+                    now = self.core.now();
+                    loaded
                 }
             };
-            if self.is_fresh(&cached) {
+            if self.is_fresh(&cached, now) {
                 return Ok(cached.answer);
             }
-            self.cache.discard(fingerprint, &cached).await;
+            // Another caller may have loaded it since the clock was read.
+            now = self.core.now();
+            if self.is_fresh(&cached, now) {
+                return Ok(cached.answer);
+            }
+            Box::pin(self.cache.discard(fingerprint, &cached)).await;
         }
         Err(self.unsettled())
     }
@@ -196,11 +207,10 @@ impl<V: Viewer> Service<V> {
         Error::unavailable("the session store")
     }
 
-    fn is_fresh(&self, cached: &Cached<V>) -> bool {
+    fn is_fresh(&self, cached: &Cached<V>, now: DateTime<Utc>) -> bool {
         if !cached.answer.holds(&self.core.epochs) {
             return false;
         }
-        let now = self.core.now();
         let age = now.signed_duration_since(cached.asked_at);
         // A clock that was set back makes everything stale rather than fresh for longer.
         let young = age >= TimeDelta::zero() && age < self.cache.bound;

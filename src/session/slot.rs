@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use async_trait::async_trait;
-use chrono::DateTime;
+use chrono::{DateTime, Utc};
 use http::HeaderValue;
 
 use super::cache::Answer;
@@ -25,7 +25,7 @@ pub(crate) trait ErasedSlot: Any + Send + Sync {
     fn optimistic(&self) -> Result<Optimistic>;
     async fn sign_in(&self, subject: &Subject) -> Result<(SessionId, HeaderValue)>;
     async fn sign_out(&self) -> Result<HeaderValue>;
-    fn now(&self) -> Option<chrono::DateTime<chrono::Utc>>;
+    fn now(&self) -> Option<DateTime<Utc>>;
     fn database(&self) -> Option<DatabaseId>;
     /// Refuses a request for another viewer type than this one's.
     fn other_viewer(&self) -> Error {
@@ -100,16 +100,20 @@ impl<V: Viewer> Slot<V> {
         {
             return answer.clone().into_result();
         }
-        let answer = match self.credential(&service.core) {
+        let now = service.core.now();
+        let answer = match self.credential_at(&service.core, now) {
             Err(refusal) => Answer::refused(refusal),
-            Ok(credential) => service.verify(&credential).await?,
+            Ok(credential) => service.verify(&credential, now).await?,
         };
         self.report(&answer);
-        if let Answer::Live(verified) = &answer {
-            // Fails when an earlier viewer is there, whose epoch no longer holds.
-            let _earlier = self.first.set(verified.clone());
+        // An earlier viewer may be there, whose epoch no longer holds.
+        let is_first = match &answer {
+            Answer::Live(verified) => self.first.set(verified.clone()).is_ok(),
+            Answer::Refused(_) => false,
+        };
+        if !is_first {
+            *gate = Some(answer.clone());
         }
-        *gate = Some(answer.clone());
         answer.into_result()
     }
 
@@ -148,6 +152,14 @@ impl<V: Viewer> Slot<V> {
 
     /// The credential that the request came with, or signed in with.
     fn credential(&self, core: &Core) -> std::result::Result<Credential, Refusal> {
+        self.credential_at(core, core.now())
+    }
+
+    fn credential_at(
+        &self,
+        core: &Core,
+        now: DateTime<Utc>,
+    ) -> std::result::Result<Credential, Refusal> {
         let mut presented = self.presented();
         if let Presented::Unread(cookies) = &*presented {
             let read = read(cookies, core);
@@ -158,7 +170,7 @@ impl<V: Viewer> Slot<V> {
             Presented::Unread(_) => Err(Refusal::Missing),
         }
         .and_then(|credential| {
-            if credential.expires_at > core.now().timestamp() {
+            if credential.expires_at > now.timestamp() {
                 Ok(credential)
             } else {
                 Err(Refusal::Expired)
@@ -240,7 +252,7 @@ impl<V: Viewer> ErasedSlot for Slot<V> {
         service.core.cookie.removal()
     }
 
-    fn now(&self) -> Option<chrono::DateTime<chrono::Utc>> {
+    fn now(&self) -> Option<DateTime<Utc>> {
         self.service.as_ref().map(|service| service.core.now())
     }
 
@@ -279,7 +291,7 @@ impl ErasedSlot for Nobody {
         ))
     }
 
-    fn now(&self) -> Option<chrono::DateTime<chrono::Utc>> {
+    fn now(&self) -> Option<DateTime<Utc>> {
         None
     }
 
