@@ -201,7 +201,16 @@ impl fmt::Display for Error {
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Error").field(&self.kind).finish()
+        match &*self.kind {
+            // The one word of the event, so that a test's failure tells which refusal it was.
+            Kind::Unauthenticated(refusal) => {
+                write!(f, "Error(Unauthenticated({}))", refusal.as_str())
+            }
+            // What `main` prints of an error that it returns: advice of several lines stays so.
+            Kind::Misuse(advice) => write!(f, "Error(Misuse): {advice}"),
+            Kind::Configuration(advice) => write!(f, "Error(Configuration): {advice}"),
+            kind => f.debug_tuple("Error").field(kind).finish(),
+        }
     }
 }
 

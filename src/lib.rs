@@ -1,4 +1,136 @@
-//! Data access layer.
+//! The data access layer of a server: a repository method runs only for a verified viewer, and
+//! what it returns holds only the fields that this viewer may see.
+//!
+//! Both are decided next to the data. A rule is written once, on the row or the field it speaks
+//! of, and is checked by the Rust compiler. The library fills in the viewer; what is left of the
+//! rule becomes part of the SQL, so that a hidden value does not leave the database.
+//!
+//! # Example
+//!
+//! A row, what may leave of it, and two viewers. Rows in memory are shown by the same rules as
+//! those of a query, so this needs no database:
+//!
+//! ```
+//! use clearance::testing::as_viewer;
+//! use clearance::{Access, Dto, Entity, Field, Read, Result, Roles, Viewer};
+//!
+//! #[derive(Debug, Clone, Copy, PartialEq, Eq, Roles)]
+//! enum Role { Staff, Admin }
+//!
+//! #[derive(Viewer)]
+//! struct Member { id: i64, role: Role, team: Option<String> }
+//!
+//! #[derive(Entity)]
+//! #[entity(table = "users", viewer = Member, read_if(!row.suspended || viewer.role >= Role::Admin))]
+//! struct User {
+//!     #[entity(key)] id: i64,
+//!     name: String,
+//!     team: Option<String>,
+//!     phone: Option<String>,
+//!     suspended: bool,
+//! }
+//!
+//! #[derive(Dto)]
+//! #[dto(entity = User)]
+//! struct Profile {
+//!     #[visible] name: String,
+//!     #[visible_if(viewer.role >= Role::Admin || same(viewer.team, row.team))]
+//!     phone: Field<Option<String>>,
+//! }
+//!
+//! async fn phone_as(viewer: Member) -> Result<Vec<Field<Option<String>>>> {
+//!     let ada = User {
+//!         id: 1,
+//!         name: "Ada".into(),
+//!         team: Some("Research".into()),
+//!         phone: Some("555-0100".into()),
+//!         suspended: false,
+//!     };
+//!     let request = as_viewer(viewer);
+//!     let profiles = request.scope(async {
+//!         let access = Access::<Read<Member>>::authenticated().await?;
+//!         access.project::<Profile>([ada])
+//!     });
+//!     Ok(profiles.await?.into_iter().map(|profile| profile.phone).collect())
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<()> {
+//! let colleague = Member { id: 2, role: Role::Staff, team: Some("Research".into()) };
+//! assert_eq!(phone_as(colleague).await?, [Field::Visible(Some("555-0100".into()))]);
+//!
+//! // Two people without a team are not on the same one.
+//! let stranger = Member { id: 3, role: Role::Staff, team: None };
+//! assert_eq!(phone_as(stranger).await?, [Field::Hidden]);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The README has a whole program, and `examples/quickstart` one that shows its SQL.
+//!
+//! # What a program consists of
+//!
+//! 1. A viewer type, with [`#[derive(Viewer)]`](macro@Viewer), and a [`ViewerSource`] that loads
+//!    it. [`Roles`](macro@Roles) and [`TextEnum`](macro@TextEnum) are for enums in columns.
+//! 2. For each table an entity, with [`#[derive(Entity)]`](macro@Entity): its columns, and who
+//!    may read, create, update and delete its rows.
+//! 3. For each answer a DTO, with [`#[derive(Dto)]`](macro@Dto): its fields, and who may see them.
+//! 4. Repositories, with [`#[repository]`](macro@repository): methods that each say who may call
+//!    them, and query through [`Db::reader`] and [`Db::writer`].
+//! 5. [`Sessions`], built once from a [`Key`], a [session store](session::SessionStore) and the
+//!    viewer source; and one [`SessionLayer`] around the router, or a [`RequestContext`] by hand.
+//! 6. An [`app!`] that lists DTOs and repositories, for [`Db::check`] when the program starts.
+//!
+//! # Words
+//!
+//! | word | meaning |
+//! |---|---|
+//! | viewer | the authenticated user on whose behalf a request runs |
+//! | subject | the id of a viewer inside a session, kept as text |
+//! | session | the server's record that a subject signed in |
+//! | optimistic, verified, current | three levels, three types: read from the cookie alone; checked against the store, or a cache of it no older than the bound; checked against the store in this very call |
+//! | entity | a row as stored; it never leaves a repository |
+//! | DTO | what may leave: a list of fields, each with its rule |
+//! | rule, policy | an expression over viewer, row and context; it allows, denies or fails, and a failure is neither |
+//! | access | the proof that a rule allowed this call, bound to its request |
+//! | repository | the type whose methods are the only way to the database |
+//! | request context | one for each request: credential, verified session, circumstances |
+//!
+//! # How a request flows
+//!
+//! ```text
+//! cookie -> RequestContext, one for each request
+//!   repository method -> verify_session(): this request's cell -> cache -> store and viewer source
+//!                     -> rule of the method -> Access
+//!   query: tokens and rules of the DTO -> filled in with the viewer -> SQL -> DTO
+//! ```
+//!
+//! Each step can refuse: not signed in (401), not allowed (403), not there or not yours (404),
+//! conflict (409), unavailable (503). [`Error`] has a predicate for each of them.
+//!
+//! # Features
+//!
+//! | feature | default | gives | leave it off |
+//! |---|---|---|---|
+//! | `sqlite` | yes | SQLite, bundled | when another engine is the only one in use |
+//! | `derive` | yes | the derives and attributes | to write guards and shapes by hand, without a proc-macro build |
+//! | `axum` | no | the tower layer, extractors, responses | with any other framework |
+//! | `testing` | no | the module [`testing`] | in every release build: it makes viewers out of nothing |
+//!
+//! No feature changes what a rule means or what a session accepts.
+//!
+//! # Where to look
+//!
+//! - [`policy`]: the language of rules, and what they read.
+//! - [`entity`]: column types, keys and lookups, secrets.
+//! - [`dto`]: fields, hidden values, masks, filters and orders.
+//! - [`repository`](mod@repository): accesses, reading, writing, what may leave.
+//! - [`session`]: sessions, their limits, cookie and stores.
+//! - [`testing`]: what an application's own tests need.
+//!
+//! What happens is told through `tracing`, with stable targets: `clearance::sql` (debug),
+//! `clearance::session` and `clearance::access` (info), `clearance::database` (warn) and
+//! `clearance::failure` (error). No event holds a secret, a token or a row's value.
 #[cfg(target_family = "wasm")]
 compile_error!(
     "`clearance` is for servers only: it verifies sessions and holds keys, which must never be part of what a browser downloads. Depend on it from the server's crate alone."
@@ -26,10 +158,7 @@ mod viewer;
 pub use adapter::{ScopedBody, ScopedFuture, SessionLayer, SessionService};
 pub use async_trait::async_trait;
 #[cfg(feature = "derive")]
-pub use clearance_derive::{
-    Dto, Entity, Release, Roles, TextEnum, Viewer, authenticated, authorize, public, repository,
-    rule,
-};
+pub use clearance_derive::{authenticated, authorize, public};
 pub use clock::{Clock, SystemClock};
 pub use dto::{Dto, Field, Token};
 pub use entity::{Column, Entity, Scalar, Secret, TextEnum};
@@ -42,12 +171,37 @@ pub use session::{Current, Key, Optimistic, SessionId, Sessions, Verified};
 pub use sql::{Db, Pool, SqlSessionStore};
 pub use viewer::{SourceError, Subject, Viewer, ViewerSource};
 
+#[cfg(feature = "derive")]
+#[doc = include_str!("docs/dto.md")]
+pub use clearance_derive::Dto;
+#[cfg(feature = "derive")]
+#[doc = include_str!("docs/entity.md")]
+pub use clearance_derive::Entity;
+#[cfg(feature = "derive")]
+#[doc = include_str!("docs/release.md")]
+pub use clearance_derive::Release;
+#[cfg(feature = "derive")]
+#[doc = include_str!("docs/roles.md")]
+pub use clearance_derive::Roles;
+#[cfg(feature = "derive")]
+#[doc = include_str!("docs/text_enum.md")]
+pub use clearance_derive::TextEnum;
+#[cfg(feature = "derive")]
+#[doc = include_str!("docs/viewer.md")]
+pub use clearance_derive::Viewer;
+#[cfg(feature = "derive")]
+#[doc = include_str!("docs/repository.md")]
+pub use clearance_derive::repository;
+#[cfg(feature = "derive")]
+#[doc = include_str!("docs/rule.md")]
+pub use clearance_derive::rule;
+
 /// What generated code calls. Not covered by semantic versioning.
 #[doc(hidden)]
 pub mod __private {
     pub use serde;
 
-    pub use crate::dto::{FieldSpec, Mask, Output, Shape, Visibility};
+    pub use crate::dto::{FieldSpec, Mask, Output, Shape, Visibility, select};
     pub use crate::entity::{ColumnSpec, Operation, RowRules, Storable, Table};
     pub use crate::policy::comparand::generated::*;
     pub use crate::policy::rule::{Computed, Input};
@@ -61,3 +215,8 @@ pub mod __private {
         field.cell()
     }
 }
+
+/// Compiles the programs in the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct ReadmeDoctests;

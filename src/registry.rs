@@ -98,8 +98,6 @@ pub struct DtoInfo {
     fields: Vec<FieldInfo>,
     /// Fields that rules name, with the rule, for the check at start.
     named: Vec<(&'static str, Source)>,
-    /// Row rules with a part that runs in Rust only, which no row rule may have.
-    opaque_rows: Vec<Source>,
 }
 
 /// A field of a DTO, as the registry knows it.
@@ -115,14 +113,10 @@ impl DtoInfo {
         let table = D::Entity::__table();
         let shape = D::__shape();
         let mut named = Vec::new();
-        let mut opaque_rows = Vec::new();
         let rows = table.rows();
         for operation in [&rows.read, &rows.create, &rows.update, &rows.delete] {
             for rule in operation_rules(operation) {
                 name_fields(rule, &mut named);
-                if rule.is_opaque() {
-                    opaque_rows.push(rule.source());
-                }
             }
         }
         let fields = shape
@@ -146,7 +140,6 @@ impl DtoInfo {
             columns: table.columns(),
             fields,
             named,
-            opaque_rows,
         }
     }
 
@@ -182,10 +175,6 @@ impl DtoInfo {
 
     pub(crate) fn named(&self) -> &[(&'static str, Source)] {
         &self.named
-    }
-
-    pub(crate) fn opaque_rows(&self) -> &[Source] {
-        &self.opaque_rows
     }
 }
 

@@ -20,7 +20,8 @@ use crate::sql::{DatabaseId, StatementGuard};
 use crate::viewer::{Subject, Viewer};
 
 tokio::task_local! {
-    static CURRENT: RequestContext;
+    /// `None` where work was taken out of the request's scope; see [`outside_of_requests`].
+    static CURRENT: Option<RequestContext>;
 }
 
 const OUTSIDE: &str = "no request is in scope: add the session layer to the router, bind the task with `clearance::spawn` or `in_current_scope`, or use `context.scope`";
@@ -143,7 +144,7 @@ impl RequestContext {
     }
 
     pub(crate) fn try_current() -> Option<Self> {
-        CURRENT.try_with(Self::clone).ok()
+        CURRENT.try_with(Clone::clone).ok().flatten()
     }
 
     /// Runs `future` in this request's scope. Whoever polls it, it sees this request and no other.
@@ -154,13 +155,13 @@ impl RequestContext {
     pub(crate) fn bind<F: Future>(
         &self,
         future: F,
-    ) -> tokio::task::futures::TaskLocalFuture<Self, F> {
-        CURRENT.scope(self.clone(), future)
+    ) -> tokio::task::futures::TaskLocalFuture<Option<Self>, F> {
+        CURRENT.scope(Some(self.clone()), future)
     }
 
     /// Runs `work`, which is not async, in this request's scope.
     pub fn sync_scope<T>(&self, work: impl FnOnce() -> T) -> T {
-        CURRENT.sync_scope(self.clone(), work)
+        CURRENT.sync_scope(Some(self.clone()), work)
     }
 
     /// The viewer of this request, checked against the store, or against a cache no older than
@@ -341,7 +342,8 @@ impl WeakContext {
 ///
 /// As [`RequestContext::verify_session`], and [`Error::is_misuse`] outside of a request.
 pub async fn verify_session<V: Viewer>() -> Result<Verified<V>> {
-    if let Ok(Some(verified)) = CURRENT.try_with(RequestContext::ready) {
+    let ready = |current: &Option<RequestContext>| current.as_ref().and_then(RequestContext::ready);
+    if let Ok(Some(verified)) = CURRENT.try_with(ready) {
         return Ok(verified);
     }
     RequestContext::current()?.slot::<V>()?.verify().await
@@ -370,6 +372,14 @@ where
 /// [`Error::is_misuse`] outside of a request.
 pub fn in_current_scope<F: Future>(future: F) -> Result<impl Future<Output = F::Output> + use<F>> {
     Ok(RequestContext::current()?.bind(future))
+}
+
+/// Runs `future` in no request's scope, whoever polls it.
+///
+/// For work whose outcome other requests share: it must not act as the one request that happens
+/// to wait for it, nor ask that request for the very answer it waits for.
+pub(crate) fn outside_of_requests<F: Future>(future: F) -> impl Future<Output = F::Output> {
+    CURRENT.scope(None, future)
 }
 
 /// Overrides whatever the application said about caching. Headers that address one kind of cache

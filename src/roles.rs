@@ -5,8 +5,8 @@ use crate::entity::TextEnum;
 /// The roles of an application, from the lowest to the highest, written with `#[derive(Roles)]`.
 ///
 /// A higher role includes the lower ones. A text that names no role is no role: keep what
-/// [`from_name`](TextEnum::from_name) gives, an `Option`, and compare with it as it is; `None`
-/// passes nothing.
+/// [`from_name`](TextEnum::from_name) gives, an `Option`, and compare with it as it is: `None` is
+/// below every role, so it passes no rule that asks for one.
 ///
 /// # Example
 ///
@@ -20,7 +20,7 @@ use crate::entity::TextEnum;
 /// assert!(Role::Admin > Role::Viewer);
 ///
 /// let role: Option<Role> = Role::from_name("superadmin");
-/// assert!(!(role >= Role::Viewer));
+/// assert!(role < Role::Viewer);
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a set of roles",

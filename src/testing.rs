@@ -1,11 +1,15 @@
 //! What an application's own tests need: a clock that is set, a viewer without a sign-in, and the
 //! contract of a session store.
 
+mod store;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+
+pub use store::{BrokenContract, check_session_store};
 
 use crate::clock::Clock;
 use crate::policy::Context;

@@ -66,6 +66,10 @@ pub type SourceError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Loads the viewer of a subject, from wherever the application keeps its users.
 ///
+/// It runs outside of any request, because what it gives serves every request of the session. To
+/// read through the library's own [`Db`](crate::Db), take an
+/// [`Access::system`](crate::Access::system).
+///
 /// # Example
 ///
 /// ```

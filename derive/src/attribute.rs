@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote;
 use syn::ext::IdentExt as _;
 use syn::parse::ParseStream;
@@ -30,6 +30,20 @@ impl Library {
             input.parse()?
         };
         Ok(Self(quote!(#path)))
+    }
+}
+
+impl Library {
+    /// The same path, blamed on `span`.
+    pub(crate) fn at(&self, span: Span) -> TokenStream {
+        self.0
+            .clone()
+            .into_iter()
+            .map(|mut token| {
+                token.set_span(span);
+                token
+            })
+            .collect()
     }
 }
 
@@ -62,6 +76,16 @@ impl Keys {
             valid,
             repeatable,
             seen: BTreeMap::new(),
+        }
+    }
+
+    fn help(&self) -> String {
+        let valid = list(self.valid);
+        if self.attribute.starts_with("#[serde") {
+            // A serde attribute that is not honoured would quietly change the JSON.
+            format!("`derive(Dto)` writes `Serialize` itself and honours only {valid}")
+        } else {
+            format!("valid keys are {valid}")
         }
     }
 
@@ -128,7 +152,7 @@ impl Keys {
             return Err(error(
                 &key,
                 format!("unknown key `{name}` in `{}`", self.attribute),
-                format!("valid keys are {}", list(self.valid)),
+                self.help(),
             ));
         }
         if !self.repeatable.contains(&name.as_str())

@@ -34,9 +34,19 @@ impl Diag {
         self.errors.is_empty()
     }
 
-    /// The errors as code that does not compile; nothing when there are none.
+    /// How many errors were found so far.
+    pub(crate) const fn count(&self) -> usize {
+        self.errors.len()
+    }
+
+    /// The errors as code that does not compile, in the order of the source; nothing when there
+    /// are none.
     pub(crate) fn finish(mut self) -> TokenStream {
         self.read = true;
+        self.errors.sort_by_key(|error| {
+            let start = error.span().start();
+            (start.line, start.column)
+        });
         self.errors
             .iter()
             .map(syn::Error::to_compile_error)

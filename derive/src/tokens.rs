@@ -136,25 +136,43 @@ impl Printer {
         let call = self
             .text
             .ends_with(|last: char| last.is_alphanumeric() || last == '_');
-        self.token(open, group.span_open(), call && open != "{");
+        // A group that was printed anew knows its whole span only, so both ends come from it.
+        let (start, end) = (group.span().start(), group.span().end());
+        let inner_start = LineColumn {
+            column: start.column.saturating_add(1),
+            ..start
+        };
+        let inner_end = LineColumn {
+            column: end.column.saturating_sub(1),
+            ..end
+        };
+        let known = start != end;
+        self.token_at(
+            open,
+            known.then_some((start, inner_start)),
+            call && open != "{",
+        );
         self.glued = true;
         self.stream(group.stream());
-        self.token(close, group.span_close(), true);
+        self.token_at(close, known.then_some((inner_end, end)), true);
     }
 
     /// Adds a token, behind a space when there was one in the source.
     fn token(&mut self, token: &str, span: Span, tight: bool) {
         let (start, end) = (span.start(), span.end());
-        let known = start != end;
-        let apart = match self.end {
-            Some(before) if known => before != start,
+        self.token_at(token, (start != end).then_some((start, end)), tight);
+    }
+
+    fn token_at(&mut self, token: &str, place: Option<(LineColumn, LineColumn)>, tight: bool) {
+        let apart = match (self.end, place) {
+            (Some(before), Some((start, _))) => before != start,
             _ => !(self.glued || tight),
         };
         if apart && !self.text.is_empty() {
             self.text.push(' ');
         }
         self.text.push_str(token);
-        self.end = known.then_some(end);
+        self.end = place.map(|(_, end)| end);
         self.glued = false;
     }
 }

@@ -57,17 +57,11 @@ impl<S: Sync> FromRequestParts<S> for RequestContext {
 /// nothing else: not the rule, not the table, not whether a row exists.
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
-        let status =
-            StatusCode::from_u16(self.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status = status_of(&self);
         if status == StatusCode::INTERNAL_SERVER_ERROR {
             audit::failed(&self);
         }
-        let problem = serde_json::json!({
-            "type": "about:blank",
-            "title": status.canonical_reason().unwrap_or_default(),
-            "status": status.as_u16(),
-        });
-        let mut response = Response::new(Body::from(problem.to_string()));
+        let mut response = Response::new(Body::from(problem(status)));
         *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.insert(
@@ -80,5 +74,54 @@ impl IntoResponse for Error {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Cookie"));
         }
         response
+    }
+}
+
+fn status_of(error: &Error) -> StatusCode {
+    StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+fn problem(status: StatusCode) -> String {
+    serde_json::json!({
+        "type": "about:blank",
+        "title": status.canonical_reason().unwrap_or_default(),
+        "status": status.as_u16(),
+    })
+    .to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Refusal;
+
+    #[test]
+    fn rb_09_each_error_has_its_status_and_says_nothing_else() {
+        for (error, status, title) in [
+            (
+                Error::unauthenticated(Refusal::Unknown),
+                401,
+                "Unauthorized",
+            ),
+            (Error::forbidden(), 403, "Forbidden"),
+            (Error::not_found(), 404, "Not Found"),
+            (Error::conflict(), 409, "Conflict"),
+            (Error::unavailable("x"), 503, "Service Unavailable"),
+            (Error::misuse("x"), 500, "Internal Server Error"),
+            (Error::configuration("x"), 500, "Internal Server Error"),
+            (Error::internal("x"), 500, "Internal Server Error"),
+        ] {
+            let problem = problem(status_of(&error));
+            assert_eq!(
+                problem,
+                format!(r#"{{"status":{status},"title":"{title}","type":"about:blank"}}"#)
+            );
+            let response = error.into_response();
+            assert_eq!(response.status().as_u16(), status);
+            assert_eq!(
+                response.headers().contains_key(WWW_AUTHENTICATE),
+                status == 401
+            );
+        }
     }
 }

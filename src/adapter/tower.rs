@@ -163,7 +163,7 @@ pin_project! {
     /// The response of a request in its scope.
     pub struct ScopedFuture<F> {
         #[pin]
-        response: TaskLocalFuture<RequestContext, F>,
+        response: TaskLocalFuture<Option<RequestContext>, F>,
         context: RequestContext,
     }
 }
@@ -231,5 +231,57 @@ impl<B: Body> Body for ScopedBody<B> {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+#[cfg(all(test, feature = "testing"))]
+mod tests {
+    use std::convert::Infallible;
+
+    use tower::ServiceExt as _;
+
+    use super::*;
+    use crate::session::{Key, MemorySessionStore};
+    use crate::viewer::{SourceError, Subject, ViewerSource};
+
+    struct Member;
+
+    impl Viewer for Member {
+        fn subject(&self) -> Subject {
+            Subject::new(1)
+        }
+    }
+
+    struct Members;
+
+    #[crate::async_trait]
+    impl ViewerSource<Member> for Members {
+        async fn load(&self, _: &Subject) -> Result<Option<Member>, SourceError> {
+            Ok(None)
+        }
+    }
+
+    #[tokio::test]
+    async fn rules_see_the_address_that_the_layer_was_told_of() {
+        let key = Key::generate().unwrap();
+        let sessions = Sessions::builder(key, MemorySessionStore::new(), Members)
+            .app_url("https://app.example")
+            .build()
+            .unwrap();
+        let plain = SessionLayer::new(sessions);
+        let told = plain
+            .clone()
+            .address(|extensions| extensions.get::<IpAddr>().copied());
+        let peer: IpAddr = "2001:db8::1".parse().unwrap();
+        for (layer, expected) in [(plain, None), (told, Some(peer))] {
+            let service = layer.layer(tower::service_fn(move |_: Request<()>| async move {
+                let context = RequestContext::current().unwrap();
+                assert_eq!(context.rule_context().address, expected);
+                Ok::<_, Infallible>(Response::new(axum_core::body::Body::empty()))
+            }));
+            let mut request = Request::new(());
+            request.extensions_mut().insert(peer);
+            service.oneshot(request).await.unwrap();
+        }
     }
 }

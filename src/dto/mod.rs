@@ -43,10 +43,10 @@ pub trait Dto: Sized + Send + 'static {
 
     #[doc(hidden)]
     fn __from_row(row: Self::Entity, visible: Visibility) -> Result<Self>;
+}
 
-    /// Starts a query for rows shown as this DTO; see [`Select`].
-    #[must_use]
-    fn select() -> Select<Self> {
-        Select::new(Self::__shape())
-    }
+/// Starts a query; the derive gives every DTO a `select` of its own that calls it.
+#[doc(hidden)]
+pub fn select<D: Dto>() -> Select<D> {
+    Select::new(D::__shape())
 }

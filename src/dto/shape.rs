@@ -113,7 +113,6 @@ impl<E: Entity> Shape<E> {
     }
 
     /// Starts a shape by hand; `name` stands for it in logs.
-    #[must_use]
     pub const fn builder(name: &'static str) -> ShapeBuilder<E> {
         ShapeBuilder {
             name,

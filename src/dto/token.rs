@@ -77,19 +77,16 @@ impl<D: Dto> Token<D> {
     }
 
     /// The field is visible and null.
-    #[must_use]
     pub const fn is_null(self) -> Filter<D> {
         self.test(Test::Null(true))
     }
 
     /// The field is visible and not null.
-    #[must_use]
     pub const fn is_not_null(self) -> Filter<D> {
         self.test(Test::Null(false))
     }
 
     /// Rows by this field, the lowest first. Nulls and hidden fields come last, by key.
-    #[must_use]
     pub const fn asc(self) -> Order<D> {
         Order {
             token: self,
@@ -98,7 +95,6 @@ impl<D: Dto> Token<D> {
     }
 
     /// Rows by this field, the highest first. Nulls and hidden fields come last, by key.
-    #[must_use]
     pub const fn desc(self) -> Order<D> {
         Order {
             token: self,

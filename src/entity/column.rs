@@ -12,8 +12,11 @@ use super::Entity;
 /// be looked up by equality though no DTO shows them, a [`Plain`] one can only be written.
 pub struct Column<E, T, U = Plain> {
     field: &'static str,
-    marker: PhantomData<fn() -> (E, T, U)>,
+    marker: Marker<E, T, U>,
 }
+
+/// Ties a name to its types without holding any of them.
+type Marker<E, T, U> = PhantomData<fn() -> (E, T, U)>;
 
 /// The key of its entity.
 #[derive(Debug)]

@@ -227,6 +227,7 @@ pub trait TextEnum: Sized + Send + Sync + 'static {
     fn from_name(name: &str) -> Option<Self>;
 }
 
+#[diagnostic::do_not_recommend]
 impl<T: TextEnum> Storable for T {
     const KIND: Kind = Kind::Enum(T::NAMES);
     const NULLABLE: bool = false;
@@ -243,4 +244,5 @@ impl<T: TextEnum> Storable for T {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<T: TextEnum> Scalar for T {}

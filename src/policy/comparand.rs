@@ -71,7 +71,18 @@ pub trait Ordered {}
 impl Ordered for Integer {}
 impl Ordered for Text {}
 impl Ordered for Instant {}
+#[diagnostic::do_not_recommend]
 impl<T: TextEnum + Ord> Ordered for Set<T> {}
+
+/// The family of conditions.
+#[diagnostic::on_unimplemented(
+    message = "this column is no condition by itself",
+    label = "this is not a bool",
+    note = "compare it, as in `row.field == x`, or ask `row.field.is_some()`"
+)]
+pub trait Flag {}
+
+impl Flag for Bool {}
 
 /// At most one side of the comparison can be unset.
 #[diagnostic::on_unimplemented(
@@ -124,6 +135,7 @@ comparands! {
     DateTime<Utc>: Instant, |this| Value::Timestamp(this.timestamp_micros());
 }
 
+#[diagnostic::do_not_recommend]
 impl<T: TextEnum> Comparand for T {
     type Family = Set<T>;
     type Presence = Required;
@@ -206,8 +218,10 @@ impl<T: ComparandList + ?Sized> ComparandList for &T {
 /// What generated code calls: it works values out, and lets the compiler check a rule's types.
 #[doc(hidden)]
 pub(crate) mod generated {
+    use std::marker::PhantomData;
+
     use super::{
-        Bool, Comparand, ComparandList, Computed, Given, NotBothOptional, Ordered, SameFamily,
+        Comparand, ComparandList, Computed, Flag, Given, NotBothOptional, Ordered, SameFamily,
     };
 
     #[must_use]
@@ -220,37 +234,77 @@ pub(crate) mod generated {
         Computed(Given::List(list.__values()))
     }
 
-    pub fn check_flag<T: Comparand>(_: &T)
-    where
-        T::Family: SameFamily<Bool>,
-    {
+    // The checks stand on a value of known types: a function that took the operands and checked
+    // them at once would make the compiler guess one family from the other, and then speak of
+    // a mismatch inside this library instead of the advice above.
+
+    /// A column that stands by itself.
+    pub struct Tested<T: ?Sized>(PhantomData<fn(&T)>);
+
+    /// The two sides of a comparison.
+    pub struct Compared<A: ?Sized, B: ?Sized>(PhantomData<fn(&A, &B)>);
+
+    /// A list, and what is looked for in it.
+    pub struct Listed<L: ?Sized, T: ?Sized>(PhantomData<fn(&L, &T)>);
+
+    #[must_use]
+    pub const fn tested<T: Comparand>(_: &T) -> Tested<T> {
+        Tested(PhantomData)
     }
 
-    pub fn check_eq<A: Comparand + ?Sized, B: Comparand + ?Sized>(_: &A, _: &B)
-    where
-        A::Family: SameFamily<B::Family>,
-        (A::Presence, B::Presence): NotBothOptional,
-    {
+    #[must_use]
+    pub const fn compared<A: Comparand + ?Sized, B: Comparand + ?Sized>(
+        _: &A,
+        _: &B,
+    ) -> Compared<A, B> {
+        Compared(PhantomData)
     }
 
-    pub fn check_order<A: Comparand + ?Sized, B: Comparand + ?Sized>(_: &A, _: &B)
-    where
-        A::Family: SameFamily<B::Family> + Ordered,
-        (A::Presence, B::Presence): NotBothOptional,
-    {
+    #[must_use]
+    pub const fn listed<L: ComparandList + ?Sized, T: Comparand + ?Sized>(
+        _: &L,
+        _: &T,
+    ) -> Listed<L, T> {
+        Listed(PhantomData)
     }
 
-    pub fn check_same<A: Comparand + ?Sized, B: Comparand + ?Sized>(_: &A, _: &B)
-    where
-        A::Family: SameFamily<B::Family>,
-    {
+    impl<T: Comparand + ?Sized> Tested<T> {
+        pub fn check_flag(self)
+        where
+            T::Family: Flag,
+        {
+        }
+    }
+
+    impl<A: Comparand + ?Sized, B: Comparand + ?Sized> Compared<A, B> {
+        pub fn check_eq(self)
+        where
+            A::Family: SameFamily<B::Family>,
+            (A::Presence, B::Presence): NotBothOptional,
+        {
+        }
+
+        pub fn check_order(self)
+        where
+            A::Family: SameFamily<B::Family> + Ordered,
+            (A::Presence, B::Presence): NotBothOptional,
+        {
+        }
+
+        pub fn check_same(self)
+        where
+            A::Family: SameFamily<B::Family>,
+        {
+        }
+    }
+
+    impl<L: ComparandList + ?Sized, T: Comparand + ?Sized> Listed<L, T> {
+        pub fn check_contains(self)
+        where
+            <L::Item as Comparand>::Family: SameFamily<T::Family>,
+        {
+        }
     }
 
     pub fn check_option<T: crate::entity::Scalar>(_: &Option<T>) {}
-
-    pub fn check_contains<L: ComparandList + ?Sized, T: Comparand + ?Sized>(_: &L, _: &T)
-    where
-        <L::Item as Comparand>::Family: SameFamily<T::Family>,
-    {
-    }
 }

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::policy::{Comparand, Reduced, SameFamily, Value};
 use crate::sql::{Cells, Question};
 
-/// A query for rows shown as `D`, started by [`Dto::select`].
+/// A query for rows shown as `D`, started by the `select` of the DTO.
 ///
 /// The entity's row rule and the rule of every field that is named are built in; the query is
 /// run by a [`Reader`](super::Reader).

@@ -184,7 +184,8 @@ fn parse_app_url(app_url: &str) -> Result<(bool, String)> {
     Ok((secure, host.to_ascii_lowercase()))
 }
 
-/// Whether a cookie of `domain` is sent to `host`. An address has no domain above it.
+/// Whether a browser takes a cookie of `domain` from `host`. An address has no domain above it, and
+/// no browser takes a cookie for a whole top-level domain.
 fn covers(domain: &str, host: &str) -> bool {
     let domain = domain.to_ascii_lowercase();
     let label = |label: &str| {
@@ -193,13 +194,15 @@ fn covers(domain: &str, host: &str) -> bool {
                 .bytes()
                 .all(|b| b.is_ascii_alphanumeric() || b == b'-')
     };
-    let is_address = domain.parse::<std::net::IpAddr>().is_ok();
-    domain.split('.').all(label)
-        && !is_address
-        && (host == domain
-            || host
+    let above = || {
+        domain.contains('.')
+            && host
                 .strip_suffix(&domain)
-                .is_some_and(|above| above.ends_with('.')))
+                .is_some_and(|below| below.ends_with('.'))
+    };
+    host.parse::<std::net::Ipv4Addr>().is_err()
+        && domain.split('.').all(label)
+        && (host == domain || above())
 }
 
 /// A character of an RFC 9110 token.

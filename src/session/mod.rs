@@ -2,7 +2,7 @@
 //! its own.
 //!
 //! [`Sessions`] puts a [`SessionStore`], a [`ViewerSource`](crate::ViewerSource) and a
-//! [`Key`](crate::Key) together. A browser holds one sealed cookie with the session's id and
+//! [`Key`] together. A browser holds one sealed cookie with the session's id and
 //! secret; the store holds the hash of the secret. What a request's cookie is worth is asked
 //! through its [`RequestContext`](crate::RequestContext).
 

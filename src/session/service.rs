@@ -15,6 +15,7 @@ use super::token::{Credential, Sealer};
 use crate::audit;
 use crate::clock::Clock;
 use crate::error::{Error, Refusal, Result};
+use crate::request::outside_of_requests;
 use crate::sql::DatabaseId;
 use crate::viewer::{Subject, Viewer, ViewerSource};
 
@@ -294,7 +295,9 @@ impl<V: Viewer> Service<V> {
     }
 
     async fn load_viewer(&self, subject: &Subject) -> Result<Option<V>> {
-        let viewer = self.source.load(subject).await.map_err(|_error| {
+        // Several requests may share this load, and its viewer is not yet known to any.
+        let viewer = outside_of_requests(self.source.load(subject));
+        let viewer = viewer.await.map_err(|_error| {
             // The text is the application's and may hold anything.
             audit::viewer_source_failed(std::any::type_name::<V>());
             Error::unavailable("the viewer source")

@@ -150,8 +150,6 @@ impl Sealer {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
-
     use super::*;
 
     fn sealer(key: u8, cookie: &str) -> Sealer {
@@ -181,6 +179,19 @@ mod tests {
             .unwrap();
         assert!(sealer(2, "session").open(text.as_bytes()).is_none());
         assert!(sealer(1, "other").open(text.as_bytes()).is_none());
+    }
+
+    #[test]
+    fn rf_5_a_fingerprint_covers_the_id_and_the_secret() {
+        let one = Credential::generate(1).unwrap();
+        let other = Credential::generate(1).unwrap();
+        let mixed = Credential {
+            id: one.id,
+            ..other.clone()
+        };
+        assert!(one.fingerprint() == one.clone().fingerprint());
+        assert!(one.fingerprint() != mixed.fingerprint());
+        assert!(other.fingerprint() != mixed.fingerprint());
     }
 
     #[test]

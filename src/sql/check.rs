@@ -187,11 +187,6 @@ fn compare(dto: &DtoInfo, live: &HashMap<String, Live>, differences: &mut Vec<St
             ));
         }
     }
-    for rule in dto.opaque_rows() {
-        differences.push(format!(
-            "a row rule cannot run in Rust only, because the database must decide it: {rule}"
-        ));
-    }
 }
 
 /// Whether a column declared so holds the kind, by SQLite's rules of affinity

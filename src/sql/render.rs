@@ -28,7 +28,7 @@ impl Dialect {
         match self {
             #[cfg(feature = "sqlite")]
             Self::Sqlite => text.binary(
-                BinOper::Custom("COLLATE".into()),
+                BinOper::Custom("COLLATE"),
                 Expr::custom_keyword(Alias::new("BINARY")),
             ),
         }
@@ -64,7 +64,7 @@ impl Dialect {
 fn sqlite_mask(mask: Mask, text: Expr) -> Expr {
     use sea_query::{CaseStatement, Func};
 
-    let concat = |left: Expr, right: Expr| left.binary(BinOper::Custom("||".into()), right);
+    let concat = |left: Expr, right: Expr| left.binary(BinOper::Custom("||"), right);
     let function =
         |name: &'static str, args: Vec<Expr>| Expr::from(Func::cust(Alias::new(name)).args(args));
     let cut = match mask {

@@ -36,7 +36,12 @@ impl Row {
         match self.cell(index, Kind::Bool)? {
             Cell::Bool(flag) => Ok(flag),
             Cell::Null => Ok(false),
-            _ => Err(Error::internal("a flag column is not a boolean")),
+            Cell::Int(_)
+            | Cell::Float(_)
+            | Cell::Text(_)
+            | Cell::Bytes(_)
+            | Cell::Uuid(_)
+            | Cell::Timestamp(_) => Err(Error::internal("a flag column is not a boolean")),
         }
     }
 }

@@ -8,7 +8,7 @@ use sea_query::{Condition, Expr, ExprTrait as _, Order, Query};
 
 use super::db::{DatabaseId, Db};
 use super::row::Row;
-use crate::error::{Error, Kind as ErrorKind};
+use crate::error::Error;
 use crate::policy::{Cell, Kind};
 use crate::session::{Created, SecretHash, SessionId, SessionRecord, SessionStore, StoreError};
 use crate::viewer::Subject;
@@ -115,9 +115,10 @@ fn micros(instant: DateTime<Utc>) -> i64 {
 /// An outage stays one; anything else that a database says of these statements means that the
 /// table is not what it should be.
 fn failed(error: &Error) -> StoreError {
-    match error.kind() {
-        ErrorKind::Unavailable(_) => StoreError::outage(),
-        _ => StoreError::malformed(),
+    if error.is_unavailable() {
+        StoreError::outage()
+    } else {
+        StoreError::malformed()
     }
 }
 
@@ -279,5 +280,125 @@ impl SessionStore for SqlSessionStore {
             .execute(&delete)
             .await
             .map_err(|error| failed(&error))
+    }
+}
+
+#[cfg(all(test, feature = "sqlite", feature = "testing"))]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use http::HeaderMap;
+
+    use super::*;
+    use crate::request::RequestContext;
+    use crate::session::{Key, Sessions, SessionsBuilder, Verified};
+    use crate::testing::{ManualClock, as_viewer};
+    use crate::viewer::{SourceError, Viewer, ViewerSource};
+
+    struct Member(Subject);
+
+    impl Viewer for Member {
+        fn subject(&self) -> Subject {
+            self.0.clone()
+        }
+    }
+
+    struct Members;
+
+    #[async_trait]
+    impl ViewerSource<Member> for Members {
+        async fn load(&self, subject: &Subject) -> Result<Option<Member>, SourceError> {
+            Ok(Some(Member(subject.clone())))
+        }
+    }
+
+    async fn database() -> (tempfile::TempDir, Db) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("test.db");
+        let db = Db::connect(&format!("sqlite://{}?mode=rwc", path.display()))
+            .await
+            .unwrap();
+        db.migrate().await.unwrap();
+        (directory, db)
+    }
+
+    fn sessions(builder: SessionsBuilder<Member>, clock: &ManualClock) -> Sessions<Member> {
+        builder
+            .app_url("https://app.example")
+            .clock(clock.clone())
+            .build()
+            .unwrap()
+    }
+
+    async fn signed_in(sessions: &Sessions<Member>) -> (RequestContext, Verified<Member>) {
+        let session = sessions.create(&Subject::new("ada")).await.unwrap();
+        let mut headers = HeaderMap::new();
+        headers.insert("cookie", session.into_set_cookie());
+        let context = RequestContext::new(sessions, &headers);
+        let verified = context.verify_session().await.unwrap();
+        (context, verified)
+    }
+
+    fn clock() -> ManualClock {
+        ManualClock::at("2026-01-01T00:00:00Z".parse().unwrap())
+    }
+
+    /// Whether a statement with the guard in it finds its session.
+    async fn finds(db: &Db, guard: &StatementGuard) -> bool {
+        let select = Query::select().expr(session_exists(guard)).take();
+        let row = db.fetch_optional(&select).await.unwrap().unwrap();
+        row.flag(0).unwrap()
+    }
+
+    #[tokio::test]
+    async fn sd_06_a_statement_tests_the_session_that_is_there_now() {
+        let (_directory, db) = database().await;
+        let clock = clock();
+        let builder = Sessions::builder(Key::generate().unwrap(), db.session_store(), Members);
+        let sessions = sessions(builder, &clock);
+        let (context, verified) = signed_in(&sessions).await;
+        let guard = || context.statement_guard(&verified, db.id()).unwrap();
+        assert!(finds(&db, &guard()).await);
+
+        let foreign = StatementGuard {
+            secret_hash: SecretHash::from_bytes([0; 32]),
+            ..guard()
+        };
+        assert!(!finds(&db, &foreign).await);
+
+        let idle = Duration::from_secs(7 * 24 * 60 * 60);
+        clock.advance(idle - Duration::from_micros(1));
+        assert!(finds(&db, &guard()).await);
+        clock.advance(Duration::from_micros(1));
+        assert!(!finds(&db, &guard()).await);
+
+        let (context, verified) = signed_in(&sessions).await;
+        let guard = context.statement_guard(&verified, db.id()).unwrap();
+        assert!(finds(&db, &guard).await);
+        sessions.revoke_all(verified.subject()).await.unwrap();
+        assert!(!finds(&db, &guard).await);
+    }
+
+    #[tokio::test]
+    async fn sd_06_only_sessions_of_the_same_database_are_tested_within_a_statement() {
+        let (_directory, db) = database().await;
+        let (_other_directory, other) = database().await;
+        let key = || Key::generate().unwrap();
+
+        let shared = Sessions::builder(key(), Arc::new(db.session_store()), Members);
+        let (context, verified) = signed_in(&sessions(shared, &clock())).await;
+        assert!(context.statement_guard(&verified, db.id()).is_some());
+        assert!(context.statement_guard(&verified, other.id()).is_none());
+
+        let erased: Arc<dyn SessionStore> = Arc::new(db.session_store());
+        let wrapped = Sessions::builder(key(), erased, Members);
+        let (context, verified) = signed_in(&sessions(wrapped, &clock())).await;
+        assert!(context.statement_guard(&verified, db.id()).is_none());
+
+        let given = as_viewer(Member(Subject::new("ada")));
+        assert!(given.statement_guard(&verified, db.id()).is_none());
     }
 }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use proc_macro2::Ident;
+use syn::visit::Visit;
 use syn::{Path, Type};
 
 use crate::diag::Diag;
@@ -52,13 +54,15 @@ pub(crate) fn check(raw: &mut RawDto, diag: &mut Diag) -> Option<Dto> {
     few_fields(raw, diag);
     let entity = entity(raw, diag);
     let names = one_key_each(raw, diag);
-    let default_visible = raw.default_visible;
+    // After a misspelt `default` it is not known what the fields need to state.
+    let default_visible = raw.default_visible || raw.unread;
     let mut fields = Vec::new();
     for (field, json) in raw.fields.iter_mut().zip(names) {
         stated_rule(field, default_visible, diag);
         one_visibility(field, diag);
         one_output(field, diag);
         output_of_conditional(field, diag);
+        no_secret(field, diag);
         hideable_type(field, diag);
         let output = output(field);
         let mut rules = Vec::new();
@@ -93,7 +97,7 @@ fn few_fields(raw: &RawDto, diag: &mut Diag) {
 
 /// `#[dto(default = visible)]`
 fn entity(raw: &RawDto, diag: &mut Diag) -> Option<Path> {
-    if raw.entity.is_none() {
+    if raw.entity.is_none() && !raw.unread {
         diag.error(
             &raw.ident,
             "the DTO does not say which entity it shows",
@@ -105,7 +109,8 @@ fn entity(raw: &RawDto, diag: &mut Diag) -> Option<Path> {
 
 /// `struct Profile { phone: Field<String> }` without `default = visible`
 fn stated_rule(field: &RawField, default_visible: bool, diag: &mut Diag) {
-    if field.visible.is_none() && field.rules.is_empty() && !default_visible {
+    let stated = field.visible.is_some() || !field.rules.is_empty();
+    if !stated && !default_visible && !field.unread {
         diag.error(
             &field.ident,
             format!("the field `{}` does not say who may see it", field.ident),
@@ -164,12 +169,43 @@ fn output_of_conditional(field: &RawField, diag: &mut Diag) {
     }
 }
 
+/// `password_hash: Field<Secret<String>>`
+///
+/// The library's types refuse it whatever it is called; this says it once and plainly.
+fn no_secret(field: &RawField, diag: &mut Diag) {
+    let mut finder = FindSecret(None);
+    finder.visit_type(&field.ty);
+    if let Some(secret) = finder.0 {
+        diag.error(
+            secret,
+            "a secret cannot leave the repository",
+            "remove the field; compare the secret inside the repository instead",
+        );
+    }
+}
+
+struct FindSecret(Option<Ident>);
+
+impl Visit<'_> for FindSecret {
+    fn visit_path_segment(&mut self, segment: &syn::PathSegment) {
+        if segment.ident == "Secret" {
+            self.0.get_or_insert_with(|| segment.ident.clone());
+        }
+        syn::visit::visit_path_segment(self, segment);
+    }
+}
+
 /// `#[visible_if(..)] phone: String`
 fn hideable_type(field: &RawField, diag: &mut Diag) {
     let replaced = field.mask.is_some()
         || field.mask_in_process.is_some()
         || field.hidden.as_ref().is_some_and(|word| word == "error");
-    if field.rules.is_empty() || replaced || is_option(&field.ty) || is_called(&field.ty, "Field") {
+    if field.rules.is_empty()
+        || field.unread
+        || replaced
+        || is_option(&field.ty)
+        || is_called(&field.ty, "Field")
+    {
         return;
     }
     diag.error(

@@ -77,6 +77,7 @@ fn table(raw: &RawEntity, diag: &mut Diag) -> Option<LitStr> {
             None
         }
         Some(table) => Some(table.clone()),
+        None if raw.unread => None,
         None => {
             diag.error(
                 &raw.ident,
@@ -90,7 +91,7 @@ fn table(raw: &RawEntity, diag: &mut Diag) -> Option<LitStr> {
 
 /// `#[entity(table = "users", ..)]`
 fn viewer(raw: &RawEntity, diag: &mut Diag) -> Option<Type> {
-    if raw.viewer.is_none() {
+    if raw.viewer.is_none() && !raw.unread {
         diag.error(
             &raw.ident,
             "the entity does not say who views it",
@@ -196,6 +197,7 @@ fn open_rows(raw: &RawEntity, diag: &mut Diag) -> Option<LitStr> {
             }
             Some(reason.clone())
         }
+        (Some(_), None) | (None, Some(_)) if raw.unread => None,
         (Some(open), None) => {
             diag.error(
                 open,
@@ -218,7 +220,7 @@ fn open_rows(raw: &RawEntity, diag: &mut Diag) -> Option<LitStr> {
 
 /// `#[entity(table = "users", viewer = Member)]`
 fn stated_rows(raw: &RawEntity, diag: &mut Diag) {
-    if raw.open.is_none() && raw.reads().next().is_none() {
+    if raw.open.is_none() && raw.reads().next().is_none() && !raw.unread {
         diag.error(
             &raw.ident,
             "the entity does not say which rows may be read",

@@ -22,7 +22,7 @@ pub(crate) struct Method {
 #[derive(Debug)]
 pub(crate) enum Guard {
     Authenticated(Action),
-    Authorize(Action, Condition),
+    Authorize(Action, Box<Condition>),
     Public(LitStr),
 }
 
@@ -112,7 +112,7 @@ fn borrows_self(method: &RawMethod, diag: &mut Diag) -> Option<()> {
 /// async fn touch(&self)
 /// async fn all(&self) -> Result<impl Stream<Item = Profile>>
 /// ```
-fn output(method: &RawMethod, diag: &mut Diag) -> Option<Type> {
+fn output(method: &mut RawMethod, diag: &mut Diag) -> Option<Type> {
     let ReturnType::Type(_, ty) = &method.signature.output else {
         diag.error(
             &method.signature.ident,
@@ -123,15 +123,18 @@ fn output(method: &RawMethod, diag: &mut Diag) -> Option<Type> {
     };
     let mut finder = FindImplTrait(None);
     finder.visit_type(ty);
+    let ty = (**ty).clone();
     if let Some(found) = finder.0 {
         diag.error(
             found,
             "what leaves a repository has a name",
             "name the type; a stream of DTOs is `Rows<Profile>`",
         );
+        // A body that refuses has no type that could be inferred.
+        method.signature.output = ReturnType::Default;
         return None;
     }
-    Some((**ty).clone())
+    Some(ty)
 }
 
 struct FindImplTrait(Option<syn::TypeImplTrait>);
@@ -186,7 +189,7 @@ fn guard(policy: RawPolicy, diag: &mut Diag) -> Option<(Ident, Guard)> {
     let guard = match policy.kind {
         PolicyKind::Authenticated => Guard::Authenticated(action),
         PolicyKind::Authorize => match policy.condition {
-            Some(condition) => Guard::Authorize(action, condition),
+            Some(condition) => Guard::Authorize(action, Box::new(condition)),
             None => {
                 diag.error(
                     &policy.attribute,

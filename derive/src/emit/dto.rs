@@ -14,7 +14,10 @@ use crate::syntax::plain_name;
 /// ```text
 /// impl ::clearance::Dto for Profile { .. }
 /// impl ::clearance::Release for Profile {}
-/// impl Profile { pub const PHONE: ::clearance::Token<Profile> = ..; }
+/// impl Profile {
+///     pub fn select() -> ::clearance::repository::Select<Profile> { .. }
+///     pub const PHONE: ::clearance::Token<Profile> = ..;
+/// }
 /// impl Serialize for Profile { .. }
 /// ```
 pub(crate) fn emit(raw: &RawDto, dto: &Dto) -> TokenStream {
@@ -225,11 +228,11 @@ fn call(
     arguments: &TokenStream,
     library: &Library,
 ) -> TokenStream {
-    let receiver = match side {
-        Side::Cells => quote!(__cells),
-        Side::Row => quote!(__visible),
-    };
     let span = type_span(raw);
+    let receiver = match side {
+        Side::Cells => quote_spanned!(span=> __cells),
+        Side::Row => quote_spanned!(span=> __visible),
+    };
     let method = |name: &str| Ident::new(name, span);
     let (method, extra, fallible) = match output {
         Output::Shown => (method("shown"), None, false),
@@ -244,7 +247,7 @@ fn call(
         }
         Output::MaskInProcess(path) => (method("masked_in_process"), Some(quote!(, #path)), false),
     };
-    let question = (fallible || side == Side::Cells).then(|| quote!(?));
+    let question = (fallible || side == Side::Cells).then(|| quote_spanned!(span=> ?));
     quote_spanned!(span=> #receiver.#method(#arguments #extra)#question)
 }
 
@@ -255,7 +258,12 @@ fn type_span(raw: &RawField) -> proc_macro2::Span {
 
 /// The names of the fields for filters and orders, each with the visibility of its field.
 fn constants(raw: &RawDto, usable: impl Fn(usize) -> bool) -> TokenStream {
-    let RawDto { ident, library, .. } = raw;
+    let RawDto {
+        ident,
+        vis,
+        library,
+        ..
+    } = raw;
     let constants = raw
         .fields
         .iter()
@@ -273,8 +281,14 @@ fn constants(raw: &RawDto, usable: impl Fn(usize) -> bool) -> TokenStream {
         });
     quote! {
         #[automatically_derived]
-        #[allow(dead_code, reason = "not every field is filtered or ordered by")]
+        #[allow(dead_code, reason = "not every DTO is queried, filtered or ordered by")]
         impl #ident {
+            /// Starts a query for rows shown as this DTO.
+            #[must_use]
+            #vis fn select() -> #library::repository::Select<#ident> {
+                #library::__private::select::<#ident>()
+            }
+
             #(#constants)*
         }
     }

@@ -1,14 +1,16 @@
 //! The code of `#[derive(Release)]`.
 
 use proc_macro2::TokenStream;
-use quote::quote;
+use quote::{ToTokens as _, quote, quote_spanned};
 
 use crate::syntax::release::RawRelease;
+use crate::tokens::first_span;
 
-/// The bounds make the compiler refuse, at the field's own type, what may not leave.
+/// The compiler refuses, at the field's own type, what may not leave.
 ///
 /// ```text
-/// impl ::clearance::Release for Page where Vec<Profile>: ::clearance::Release {}
+/// impl ::clearance::Release for Team {}
+/// impl<T> ::clearance::Release for Page<T> where Vec<T>: ::clearance::Release {}
 /// ```
 pub(crate) fn emit(raw: &RawRelease) -> TokenStream {
     let RawRelease {
@@ -18,6 +20,21 @@ pub(crate) fn emit(raw: &RawRelease) -> TokenStream {
         types,
     } = raw;
     let (parameters, arguments, clause) = generics.split_for_impl();
+    if generics.params.is_empty() {
+        let checks = types.iter().map(|ty| {
+            let span = first_span(&ty.to_token_stream());
+            quote_spanned!(span=> __released::<#ty>();)
+        });
+        return quote! {
+            #[automatically_derived]
+            impl #library::Release for #ident #clause {}
+
+            const _: () = {
+                const fn __released<__T: #library::Release>() {}
+                #(#checks)*
+            };
+        };
+    }
     let stated = clause.map(|clause| clause.predicates.iter());
     let stated = stated.into_iter().flatten();
     quote! {

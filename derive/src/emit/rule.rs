@@ -103,6 +103,7 @@ fn node(node: &Node, library: &Library) -> TokenStream {
             comparison,
             left,
             right,
+            ..
         } => {
             let op = match comparison {
                 Comparison::Same | Comparison::Eq => quote!(Eq),
@@ -267,19 +268,18 @@ fn checks(node: &Node, inline: &Inline, library: &Library, calls: &mut Vec<Token
         Node::Free(_) | Node::Opaque(_) => {}
         Node::Flag(field) => {
             let place = place(field);
-            calls.push(quote!(#library::__private::check_flag(#place);));
+            calls.push(call("tested", "check_flag", field.span(), &place, library));
         }
         Node::Compare {
             comparison,
+            span,
             left,
             right,
         } => {
             let function = match comparison {
-                Comparison::Same => quote!(check_same),
-                Comparison::Eq | Comparison::Ne => quote!(check_eq),
-                Comparison::Lt | Comparison::Le | Comparison::Gt | Comparison::Ge => {
-                    quote!(check_order)
-                }
+                Comparison::Same => "check_same",
+                Comparison::Eq | Comparison::Ne => "check_eq",
+                Comparison::Lt | Comparison::Le | Comparison::Gt | Comparison::Ge => "check_order",
             };
             // The column stands first, because the checks read as "this column with that value".
             let (first, second) = match (left, right) {
@@ -288,16 +288,31 @@ fn checks(node: &Node, inline: &Inline, library: &Library, calls: &mut Vec<Token
             };
             let first = compared(first, inline);
             let second = compared(second, inline);
-            calls.push(quote!(#library::__private::#function(#first, #second);));
+            calls.push(call(
+                "compared",
+                function,
+                *span,
+                &quote!(#first, #second),
+                library,
+            ));
         }
         Node::IsSome(field) | Node::IsNone(field) => {
             let place = place(field);
-            calls.push(quote!(#library::__private::check_option(#place);));
+            let function = Ident::new("check_option", field.span());
+            calls.push(quote_spanned! {field.span()=>
+                #library::__private::#function(#place);
+            });
         }
         Node::Contains { list, field } => {
             let list = given(*list, inline);
             let place = place(field);
-            calls.push(quote!(#library::__private::check_contains(#list, #place);));
+            calls.push(call(
+                "listed",
+                "check_contains",
+                field.span(),
+                &quote!(#list, #place),
+                library,
+            ));
         }
         Node::Not(inner) => checks(inner, inline, library, calls),
         Node::All(nodes) | Node::Any(nodes) => {
@@ -306,6 +321,24 @@ fn checks(node: &Node, inline: &Inline, library: &Library, calls: &mut Vec<Token
             }
         }
     }
+}
+
+/// A check of operands whose types are known by then, blamed on `span`.
+///
+/// ```text
+/// ::clearance::__private::compared(&row.team, &(viewer.team)).check_same();
+/// ```
+fn call(
+    operands: &str,
+    check: &str,
+    span: Span,
+    arguments: &TokenStream,
+    library: &Library,
+) -> TokenStream {
+    let operands = Ident::new(operands, span);
+    let check = Ident::new(check, span);
+    let library = library.at(span);
+    quote_spanned!(span=> #library::__private::#operands(#arguments).#check();)
 }
 
 fn compared(operand: &Operand, inline: &Inline) -> TokenStream {

@@ -26,7 +26,7 @@ pub(super) fn emit(raw: &RawDto, dto: &Dto) -> TokenStream {
         .map(|(field, _)| {
             let visible = visible(field, &quote!(_), raw);
             let name = &field.ident;
-            quote!(+ ::core::primitive::usize::from(::core::matches!(&self.#name, #visible)))
+            quote!(+ <::core::primitive::usize as ::core::convert::From<::core::primitive::bool>>::from(::core::matches!(&self.#name, #visible)))
         });
     let length = quote!(#always #(#sometimes)*);
     let writes = fields().map(|(field, checked)| write(field, checked, &serde, raw));
@@ -65,18 +65,15 @@ fn implement(raw: &RawDto, length: &TokenStream, writes: &TokenStream) -> TokenS
 fn write(raw: &RawField, field: &Field, serde: &TokenStream, dto: &RawDto) -> TokenStream {
     let name = &raw.ident;
     let json = &field.json;
-    let put = |value: TokenStream| {
-        let span = crate::tokens::first_span(&raw.ty.to_token_stream());
-        let value = quote_spanned!(span=> #value);
-        quote!(#serde::ser::SerializeStruct::serialize_field(&mut __state, #json, #value)?;)
-    };
+    let span = crate::tokens::first_span(&raw.ty.to_token_stream());
+    let put = |value: TokenStream| quote!(#serde::ser::SerializeStruct::serialize_field(&mut __state, #json, #value)?;);
     let hideable = matches!(field.output, Output::Omit | Output::Null);
     if !hideable || (is_option(&raw.ty) && !is_omitted(field)) {
         // `None` is written as null by itself.
-        return put(quote!(&self.#name));
+        return put(quote_spanned!(span=> &self.#name));
     }
     let visible = visible(raw, &quote!(__value), dto);
-    let shown = put(quote!(__value));
+    let shown = put(quote_spanned!(span=> __value));
     let hidden = if is_omitted(field) {
         quote!(#serde::ser::SerializeStruct::skip_field(&mut __state, #json)?;)
     } else {

@@ -57,7 +57,7 @@ fn text_enum(raw: &RawTextEnum, variants: &[RawVariant]) -> TokenStream {
     }
 }
 
-/// The order of roles, also against an optional role: no role passes nothing.
+/// The order of roles, also against an optional role: no role is below every role.
 ///
 /// ```text
 /// impl ::core::cmp::Ord for Role { .. }
@@ -118,12 +118,14 @@ fn roles(raw: &RawTextEnum, variants: &[RawVariant]) -> TokenStream {
                     &self,
                     __other: &#ident,
                 ) -> ::core::option::Option<::core::cmp::Ordering> {
-                    match self {
+                    ::core::option::Option::Some(match self {
                         ::core::option::Option::Some(__role) => {
-                            ::core::option::Option::Some(::core::cmp::Ord::cmp(__role, __other))
+                            ::core::cmp::Ord::cmp(__role, __other)
                         }
-                        ::core::option::Option::None => ::core::option::Option::None,
-                    }
+                        // As in the order of options: below every role. Were it unordered,
+                        // `hidden_if(viewer.role < ..)` would hide nothing from no role.
+                        ::core::option::Option::None => ::core::cmp::Ordering::Less,
+                    })
                 }
             }
         };

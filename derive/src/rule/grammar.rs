@@ -106,6 +106,7 @@ impl Reader<'_> {
         let right = self.operand(&binary.right);
         Some(Node::Compare {
             comparison,
+            span: tokens::first_span(&binary.op.to_token_stream()),
             left: left?,
             right: right?,
         })
@@ -170,6 +171,7 @@ impl Reader<'_> {
             let right = self.operand(strip_reference(right));
             return Some(Node::Compare {
                 comparison: Comparison::Same,
+                span: tokens::first_span(&function.to_token_stream()),
                 left: left?,
                 right: right?,
             });

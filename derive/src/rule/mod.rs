@@ -61,6 +61,8 @@ pub(crate) enum Node {
     Flag(Ident),
     Compare {
         comparison: Comparison,
+        /// The operator, or the word `same`.
+        span: Span,
         left: Operand,
         right: Operand,
     },

@@ -246,6 +246,9 @@ fn method(call: &syn::ExprMethodCall, allowed: &str) -> syn::Error {
 }
 
 fn function(call: &ExprCall, place: Place, allowed: &str) -> syn::Error {
+    if !matches!(&*call.func, Expr::Path(_)) {
+        return construct(strip_parens(&call.func), allowed);
+    }
     let name = tokens::text(call.func.to_token_stream());
     let help = match place {
         Place::Field => format!(

@@ -1,6 +1,7 @@
 //! `#[derive(Dto)]`: its attributes as they were read.
 
 use proc_macro2::Ident;
+use quote::ToTokens as _;
 use syn::parse::ParseStream;
 use syn::{Attribute, DeriveInput, LitStr, Meta, Path, Type, Visibility};
 
@@ -13,11 +14,14 @@ use crate::rule::RawRule;
 #[derive(Debug)]
 pub(crate) struct RawDto {
     pub(crate) ident: Ident,
+    pub(crate) vis: Visibility,
     pub(crate) library: Library,
     pub(crate) entity: Option<Path>,
     pub(crate) default_visible: bool,
     pub(crate) rename_all: RenameRule,
     pub(crate) fields: Vec<RawField>,
+    /// Its attributes could not be read in full, so what is missing may only be misspelt.
+    pub(crate) unread: bool,
 }
 
 #[derive(Debug)]
@@ -33,6 +37,8 @@ pub(crate) struct RawField {
     /// The key of `mask_in_process = path`, and the path.
     pub(crate) mask_in_process: Option<(Ident, Path)>,
     pub(crate) rename: Option<LitStr>,
+    /// As for the struct.
+    pub(crate) unread: bool,
 }
 
 #[derive(Debug)]
@@ -47,17 +53,22 @@ pub(crate) fn read(input: &DeriveInput, diag: &mut Diag) -> Option<RawDto> {
     let fields = plain_struct(input, "Dto", diag)?;
     let mut raw = RawDto {
         ident: input.ident.clone(),
+        vis: input.vis.clone(),
         library: Library::default(),
         entity: None,
         default_visible: false,
         rename_all: RenameRule::default(),
         fields: Vec::new(),
+        unread: false,
     };
+    let errors = diag.count();
     let mut keys = Keys::new("#[dto(..)]", &["entity", "default", "crate"], &[]);
     let mut serde = Keys::new("#[serde(..)]", &["rename_all"], &[]);
     for attribute in &input.attrs {
         if attribute.path().is_ident("dto") {
             keys.read(attribute, diag, |key, input| raw.entry(key, input));
+        } else if attribute.path().is_ident("derive") {
+            other_serialize(attribute, diag);
         } else if attribute.path().is_ident("serde") {
             let rename_all = &mut raw.rename_all;
             serde.read(attribute, diag, |key, input| {
@@ -68,12 +79,24 @@ pub(crate) fn read(input: &DeriveInput, diag: &mut Diag) -> Option<RawDto> {
             });
         }
     }
+    raw.unread = diag.count() > errors;
     for field in fields {
         if let Some(ident) = &field.ident {
             raw.fields.push(read_field(ident, field, diag));
         }
     }
     Some(raw)
+}
+
+/// `#[derive(Dto)] #[derive(Serialize)]`
+fn other_serialize(attribute: &Attribute, diag: &mut Diag) {
+    if let Some(word) = crate::tokens::find(attribute.to_token_stream(), "Serialize") {
+        diag.error(
+            word,
+            "`derive(Dto)` writes `Serialize` itself, so that a hidden field is never shown",
+            "remove this derive",
+        );
+    }
 }
 
 fn read_field(ident: &Ident, field: &syn::Field, diag: &mut Diag) -> RawField {
@@ -87,7 +110,9 @@ fn read_field(ident: &Ident, field: &syn::Field, diag: &mut Diag) -> RawField {
         mask: None,
         mask_in_process: None,
         rename: None,
+        unread: false,
     };
+    let errors = diag.count();
     let mut keys = Keys::new("#[dto(..)]", &["hidden", "mask", "mask_in_process"], &[]);
     let mut serde = Keys::new("#[serde(..)]", &["rename"], &[]);
     for attribute in &field.attrs {
@@ -108,6 +133,7 @@ fn read_field(ident: &Ident, field: &syn::Field, diag: &mut Diag) -> RawField {
             });
         }
     }
+    raw.unread = diag.count() > errors;
     raw
 }
 

@@ -21,6 +21,8 @@ pub(crate) struct RawEntity {
     pub(crate) reason: Option<LitStr>,
     pub(crate) rules: Vec<RawRowRule>,
     pub(crate) fields: Vec<RawColumn>,
+    /// Its attributes could not be read in full, so what is missing may only be misspelt.
+    pub(crate) unread: bool,
 }
 
 #[derive(Debug)]
@@ -87,11 +89,14 @@ pub(crate) fn read(input: &DeriveInput, diag: &mut Diag) -> Option<RawEntity> {
         reason: None,
         rules: Vec::new(),
         fields: Vec::new(),
+        unread: false,
     };
+    let errors = diag.count();
     let mut keys = Keys::new(FORM, KEYS, RULES);
     for attribute in ours(&input.attrs) {
         keys.read(attribute, diag, |key, input| raw.entry(key, input));
     }
+    raw.unread = diag.count() > errors;
     for field in fields {
         if let Some(ident) = &field.ident {
             let mut column = RawColumn {

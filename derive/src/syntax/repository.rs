@@ -147,7 +147,16 @@ fn read_item(input: ParseStream<'_>, diag: &mut Diag) -> syn::Result<RawItem> {
     let attributes = ahead.call(Attribute::parse_outer)?;
     let vis: Visibility = ahead.parse()?;
     if !starts_signature(&ahead) {
-        return Ok(RawItem::Other(ImplItem::parse(input)?.into_token_stream()));
+        let item = ImplItem::parse(input)?;
+        if let ImplItem::Macro(call) = &item {
+            diag.error(
+                &call.mac.path,
+                "a macro could write methods without a policy",
+                "write the methods out, or move the macro to an impl block without `#[repository]`",
+            );
+            return Ok(RawItem::Other(TokenStream::new()));
+        }
+        return Ok(RawItem::Other(item.into_token_stream()));
     }
     let signature: Signature = ahead.parse()?;
     let body = match ahead.parse::<TokenTree>()? {
@@ -217,6 +226,8 @@ fn read_policy(kind: PolicyKind, attribute: &Attribute, diag: &mut Diag) -> RawP
     };
     if let Err(failed) = parsed {
         diag.push(failed);
+        // What was read of it is not the policy that was meant.
+        policy.binding = None;
     }
     policy
 }

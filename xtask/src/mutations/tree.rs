@@ -25,8 +25,8 @@ impl Tree {
         let files = files()?;
         for file in &files {
             let source = root().join(file);
-            // Known to git, but deleted in the working tree.
-            if source.exists() {
+            // What git knows may be deleted in the working tree, or be a link to a directory.
+            if source.is_file() {
                 copy(&source, &tree.directory.join(file))?;
             }
         }
@@ -102,7 +102,7 @@ fn remove_others(base: &Path, directory: &Path, files: &BTreeSet<PathBuf>) -> Re
         }
         let is_wanted = path
             .strip_prefix(base)
-            .is_ok_and(|name| files.contains(name) && root().join(name).exists());
+            .is_ok_and(|name| files.contains(name) && root().join(name).is_file());
         if !is_wanted {
             fs::remove_file(&path).map_err(|error| failed(&path, &error))?;
         }

@@ -47,7 +47,9 @@ pub(crate) fn unsound(tree: &Tree, test: &str) -> Result<Option<String>, Failure
 
 /// Applies the mutation, runs its tests, and takes it back.
 pub(crate) fn run(tree: &Tree, entry: &Entry) -> Result<Outcome, Failure> {
-    let text = read(&tree.directory.join(&entry.file))?;
+    let Ok(text) = read(&tree.directory.join(&entry.file)) else {
+        return Ok(Outcome::Broken(format!("{} cannot be read", entry.file)));
+    };
     let mutated = match entry.apply(&text) {
         Ok(mutated) => mutated,
         Err(reason) => return Ok(Outcome::Broken(reason)),

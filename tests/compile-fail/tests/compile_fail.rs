@@ -1,0 +1,32 @@
+//! One file a rule: `ui` must not compile, with exactly the stored message; `pass` must.
+
+#[test]
+fn ui() {
+    trybuild::TestCases::new().compile_fail("ui/*.rs");
+}
+
+#[test]
+fn pass() {
+    trybuild::TestCases::new().pass("pass/*.rs");
+}
+
+/// No toolchain for WebAssembly is needed to see that the crate refuses to be built for it: the
+/// refusal stands before anything that such a target lacks.
+#[test]
+fn vs_17_built_for_a_browser_it_says_that_it_is_for_servers() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../../src/lib.rs");
+    let output = std::process::Command::new("rustc")
+        .args(["--edition=2024", "--crate-type=lib", "--emit=metadata"])
+        .args([
+            "--cfg=target_family=\"wasm\"",
+            "-Aexplicit_builtin_cfgs_in_flags",
+        ])
+        .arg("--out-dir")
+        .arg(env!("CARGO_TARGET_TMPDIR"))
+        .arg(root)
+        .output()
+        .expect("rustc runs");
+    assert!(!output.status.success());
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert!(message.contains("is for servers only"), "{message}");
+}

@@ -1,0 +1,22 @@
+//! `Serialize` is written by `derive(Dto)`; a second one would show what is hidden.
+
+use clearance::{Dto, Field};
+use clearance_compile_fail::User;
+use serde::Serialize;
+
+#[derive(Dto, Serialize)]
+#[dto(entity = User, default = visible)]
+struct Together {
+    id: i64,
+    #[visible_if(viewer.id == row.id)]
+    phone: Field<Option<String>>,
+}
+
+#[derive(Dto)]
+#[derive(serde::Serialize)]
+#[dto(entity = User, default = visible)]
+struct Below {
+    id: i64,
+}
+
+fn main() {}

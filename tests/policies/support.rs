@@ -1,0 +1,294 @@
+//! A directory of people: the entity, the viewers and the database that the tests share.
+
+use std::future::Future;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use chrono::{DateTime, TimeZone as _, Utc};
+use clearance::policy::Context;
+use clearance::{
+    Access, Db, Dto, Entity, Field, Public, Read, RequestContext, Roles, Secret, System, TextEnum,
+    Viewer, Write, rule, testing,
+};
+use tracing::field::{Field as TracedField, Visit};
+use tracing_subscriber::layer::{Context as LayerContext, Layer, SubscriberExt as _};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Roles)]
+pub enum Role {
+    Viewer,
+    Editor,
+    Admin,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, TextEnum)]
+pub enum Status {
+    Active,
+    Away,
+    Left,
+}
+
+impl serde::Serialize for Status {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.name().serialize(serializer)
+    }
+}
+
+#[derive(Debug, Clone, Viewer)]
+pub struct Member {
+    pub id: i64,
+    pub role: Role,
+    pub team: Option<String>,
+}
+
+#[derive(Entity)]
+#[entity(
+    table = "people",
+    viewer = Member,
+    read_if(!row.suspended || viewer.role >= Role::Admin),
+    create_if(viewer.role >= Role::Editor && row.author == viewer.id),
+    update_if(row.author == viewer.id || viewer.role >= Role::Admin),
+    delete_if(viewer.role >= Role::Admin)
+)]
+pub struct Person {
+    #[entity(key)]
+    pub id: i64,
+    #[entity(lookup)]
+    pub slug: String,
+    pub username: String,
+    pub phone: Option<String>,
+    pub email: Option<String>,
+    pub salary: i64,
+    pub team: Option<String>,
+    pub status: Status,
+    pub suspended: bool,
+    pub published_at: Option<DateTime<Utc>>,
+    pub author: i64,
+    pub password_hash: Secret<String>,
+}
+
+#[rule]
+pub fn same_team_or_admin(viewer: &Member, row: &Person) -> bool {
+    viewer.role >= Role::Admin || same(viewer.team, row.team)
+}
+
+/// Who may see the phone number: an admin, or somebody of the same team.
+#[derive(Debug, Dto)]
+#[dto(entity = Person, default = visible)]
+pub struct Profile {
+    pub id: i64,
+    pub username: String,
+    #[visible_if(rule = same_team_or_admin)]
+    pub phone: Field<Option<String>>,
+    #[visible_if(viewer.role >= Role::Admin)]
+    pub salary: Field<i64>,
+}
+
+/// How often [`counted`] was asked, in this thread's test.
+#[derive(Default)]
+pub struct Counter(AtomicUsize);
+
+impl Counter {
+    pub fn count(&self) -> usize {
+        self.0.load(Ordering::SeqCst)
+    }
+
+    pub fn increment(&self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+pub fn admin() -> Member {
+    Member {
+        id: 1,
+        role: Role::Admin,
+        team: None,
+    }
+}
+
+pub fn editor() -> Member {
+    Member {
+        id: 2,
+        role: Role::Editor,
+        team: Some("red".into()),
+    }
+}
+
+/// A viewer of no team.
+pub fn stranger() -> Member {
+    Member {
+        id: 3,
+        role: Role::Viewer,
+        team: None,
+    }
+}
+
+pub fn person(id: i64, team: Option<&str>) -> Person {
+    Person {
+        id,
+        slug: format!("person-{id}"),
+        username: format!("user{id}"),
+        phone: Some(format!("+49 30 55500{id}")),
+        email: Some(format!("user{id}@example.org")),
+        salary: 1_000 * id,
+        team: team.map(Into::into),
+        status: Status::Active,
+        suspended: false,
+        published_at: Some(instant(id)),
+        author: 2,
+        password_hash: Secret::new(format!("hash-of-{id}")),
+    }
+}
+
+pub fn instant(day: i64) -> DateTime<Utc> {
+    Utc.with_ymd_and_hms(2026, 1, 1, 0, 0, 0).unwrap() + chrono::Duration::days(day)
+}
+
+/// The people that most tests ask for: two of each team, one of none, one suspended.
+pub fn people() -> Vec<Person> {
+    vec![
+        person(1, Some("red")),
+        person(2, Some("red")),
+        person(3, Some("blue")),
+        person(4, None),
+        Person {
+            phone: None,
+            ..person(5, Some("red"))
+        },
+        Person {
+            suspended: true,
+            ..person(6, Some("red"))
+        },
+    ]
+}
+
+pub struct Directory {
+    pub db: Db,
+    pub pool: sqlx::SqlitePool,
+    _folder: tempfile::TempDir,
+}
+
+pub const SCHEMA: &str = "CREATE TABLE people (
+    id INTEGER PRIMARY KEY,
+    slug TEXT NOT NULL UNIQUE,
+    username TEXT NOT NULL,
+    phone TEXT,
+    email TEXT,
+    salary INTEGER NOT NULL,
+    team TEXT,
+    status TEXT NOT NULL,
+    suspended BOOLEAN NOT NULL,
+    published_at INTEGER,
+    author INTEGER NOT NULL,
+    password_hash TEXT NOT NULL
+)";
+
+pub async fn directory() -> Directory {
+    directory_of(people()).await
+}
+
+pub async fn directory_of(people: Vec<Person>) -> Directory {
+    let directory = empty_directory(SCHEMA).await;
+    let access = system();
+    for person in people {
+        directory.db.writer(&access).insert(person).await.unwrap();
+    }
+    directory
+}
+
+pub async fn empty_directory(schema: &'static str) -> Directory {
+    let folder = tempfile::tempdir().unwrap();
+    let options = sqlx::sqlite::SqliteConnectOptions::new()
+        .filename(folder.path().join("people.db"))
+        .create_if_missing(true)
+        .synchronous(sqlx::sqlite::SqliteSynchronous::Off);
+    let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
+    execute(&pool, schema).await;
+    Directory {
+        db: Db::unguarded_pool(pool.clone(), "the test makes its own tables"),
+        pool,
+        _folder: folder,
+    }
+}
+
+/// Runs a statement as an application would on its own pool.
+pub async fn execute(pool: &sqlx::SqlitePool, sql: &'static str) {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a test changes tables behind the library's back"
+    )]
+    sqlx::raw_sql(sql).execute(pool).await.unwrap();
+}
+
+pub fn system() -> Access<System> {
+    Access::system("fills in the rows of a test").unwrap()
+}
+
+/// Runs `call` in a request of `viewer`.
+pub async fn as_viewer<T>(viewer: Member, call: impl Future<Output = T>) -> T {
+    testing::as_viewer(viewer).scope(call).await
+}
+
+pub async fn as_nobody<T>(call: impl Future<Output = T>) -> T {
+    testing::as_nobody().scope(call).await
+}
+
+pub async fn read() -> Access<Read<Member>> {
+    Access::<Read<Member>>::authenticated().await.unwrap()
+}
+
+pub async fn write() -> Access<Write<Member>> {
+    Access::<Write<Member>>::authenticated().await.unwrap()
+}
+
+pub fn public() -> Access<Public> {
+    Access::<Public>::public("a test of what everybody sees").unwrap()
+}
+
+pub fn request_context() -> Context {
+    RequestContext::current().unwrap().rule_context().clone()
+}
+
+/// The statements that ran while it was there, in this thread.
+#[derive(Clone, Default)]
+pub struct Statements(Arc<Mutex<Vec<String>>>);
+
+impl Statements {
+    /// Starts listening; ends when the guard is dropped.
+    pub fn listen() -> (Self, tracing::subscriber::DefaultGuard) {
+        let statements = Self::default();
+        let subscriber = tracing_subscriber::registry().with(statements.clone());
+        (statements, tracing::subscriber::set_default(subscriber))
+    }
+
+    /// What ran since the last call.
+    pub fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+
+    /// The one statement that ran since the last call.
+    pub fn one(&self) -> String {
+        let mut statements = self.take();
+        assert_eq!(statements.len(), 1, "{statements:#?}");
+        statements.pop().unwrap()
+    }
+}
+
+impl<S: tracing::Subscriber> Layer<S> for Statements {
+    fn on_event(&self, event: &tracing::Event<'_>, _: LayerContext<'_, S>) {
+        if event.metadata().target() == "clearance::sql" {
+            event.record(&mut Recorder(self));
+        }
+    }
+}
+
+struct Recorder<'a>(&'a Statements);
+
+impl Visit for Recorder<'_> {
+    fn record_str(&mut self, field: &TracedField, value: &str) {
+        if field.name() == "statement" {
+            self.0.0.lock().unwrap().push(value.to_owned());
+        }
+    }
+
+    fn record_debug(&mut self, _: &TracedField, _: &dyn std::fmt::Debug) {}
+}
