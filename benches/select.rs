@@ -18,7 +18,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
-use clearance::{Access, Db, Dto as _, Read, Result, System, testing};
+use clearance::{Access, Db, Read, Result, System, testing};
 use serde::Serialize;
 use sqlx::sqlite::{SqlitePool, SqlitePoolOptions, SqliteRow};
 use sqlx::{FromRow, Row as _};

@@ -1,6 +1,7 @@
 //! The one source of time.
 
 use std::fmt::Debug;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use chrono::{DateTime, SubsecRound, Utc};
 
@@ -27,6 +28,12 @@ pub struct SystemClock;
 
 impl Clock for SystemClock {
     fn now(&self) -> DateTime<Utc> {
-        Utc::now().trunc_subsecs(6)
+        let micros = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .ok()
+            .and_then(|elapsed| i64::try_from(elapsed.as_micros()).ok())
+            .and_then(DateTime::from_timestamp_micros);
+        // A machine whose clock stands before 1970.
+        micros.unwrap_or_else(|| Utc::now().trunc_subsecs(6))
     }
 }

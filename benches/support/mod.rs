@@ -31,7 +31,6 @@ struct Outcome {
 #[derive(Default)]
 pub struct Report {
     outcomes: Vec<Outcome>,
-    notes: Vec<String>,
 }
 
 /// Whether this is `cargo bench`. Under `cargo test --benches` each pair is run once, to show that
@@ -86,11 +85,6 @@ impl Report {
             target: comparison.target,
         });
     }
-
-    /// Adds a line below the table.
-    pub fn note(&mut self, note: String) {
-        self.notes.push(note);
-    }
 }
 
 impl fmt::Display for Report {
@@ -116,7 +110,7 @@ impl fmt::Display for Report {
                 outcome.best,
             )?;
         }
-        self.notes.iter().try_for_each(|note| writeln!(f, "{note}"))
+        Ok(())
     }
 }
 
