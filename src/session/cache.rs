@@ -9,7 +9,7 @@ use chrono::TimeDelta;
 use moka::future::Cache as Entries;
 use moka::ops::compute::Op;
 
-use super::epoch::{Epoch, Epochs, Shard};
+use super::epoch::{Epoch, Shard};
 use super::level::Verified;
 use super::token::Fingerprint;
 use crate::error::{Error, Refusal, Result};
@@ -21,7 +21,7 @@ pub(crate) enum Answer<V> {
 }
 
 /// A definite refusal.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(crate) struct Refused {
     pub(crate) refusal: Refusal,
     /// Whose session it was, where the answer can change with its subject.
@@ -32,7 +32,7 @@ impl<V> Clone for Answer<V> {
     fn clone(&self) -> Self {
         match self {
             Self::Live(verified) => Self::Live(verified.clone()),
-            Self::Refused(refused) => Self::Refused(*refused),
+            Self::Refused(refused) => Self::Refused(refused.clone()),
         }
     }
 }
@@ -46,12 +46,13 @@ impl<V> Answer<V> {
     }
 
     /// Whether no revocation came after this was loaded.
-    pub(crate) fn holds(&self, epochs: &Epochs) -> bool {
+    pub(crate) fn holds(&self) -> bool {
         match self {
-            Self::Live(Verified(loaded)) => epochs.holds(loaded.shard, loaded.epoch),
+            Self::Live(Verified(loaded)) => loaded.holds(),
             Self::Refused(refused) => refused
                 .since
-                .is_none_or(|(shard, epoch)| epochs.holds(shard, epoch)),
+                .as_ref()
+                .is_none_or(|(shard, epoch)| shard.holds(*epoch)),
         }
     }
 

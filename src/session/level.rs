@@ -3,6 +3,7 @@
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use chrono::{DateTime, Utc};
 
@@ -21,6 +22,26 @@ pub(crate) struct Loaded<V> {
     pub(crate) expires_at: DateTime<Utc>,
     pub(crate) shard: Shard,
     pub(crate) epoch: Epoch,
+    pub(crate) number: LoadNumber,
+}
+
+/// Tells one load from every other in the process. An address would not: it is given out again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct LoadNumber(u64);
+
+impl LoadNumber {
+    pub(crate) fn next() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+impl<V> Loaded<V> {
+    /// Whether nothing was revoked or changed since that makes this stale.
+    #[inline]
+    pub(crate) fn holds(&self) -> bool {
+        self.shard.holds(self.epoch)
+    }
 }
 
 /// A viewer whose session was checked against the store, or against a cache no older than the
@@ -94,6 +115,7 @@ impl<V: Viewer> Verified<V> {
             secret_hash: SecretHash::from_bytes([0; 32]),
             shard: epochs.shard(&subject),
             epoch: epochs.now(),
+            number: LoadNumber::next(),
             subject,
             created_at: now,
             idle_expires_at: DateTime::<Utc>::MAX_UTC,
@@ -101,9 +123,9 @@ impl<V: Viewer> Verified<V> {
         }))
     }
 
-    /// Tells one load from another within a request, as long as this value lives.
-    pub(crate) fn snapshot_id(&self) -> usize {
-        Arc::as_ptr(&self.0).addr()
+    /// Tells by which load this was found.
+    pub(crate) fn load_number(&self) -> LoadNumber {
+        self.0.number
     }
 }
 

@@ -9,7 +9,7 @@ use super::cache::{Answer, Cache, Cached, Refused};
 use super::config::Limits;
 use super::cookie::Cookie;
 use super::epoch::Epochs;
-use super::level::{Loaded, Verified};
+use super::level::{LoadNumber, Loaded, Verified};
 use super::store::{Created, SessionId, SessionRecord, SessionStore, StoreError, StoreErrorKind};
 use super::token::{Credential, Sealer};
 use crate::audit;
@@ -97,7 +97,7 @@ impl Core {
     }
 
     pub(crate) async fn revoke(&self, id: SessionId, subject: &Subject) -> Result<bool> {
-        let _advance = self.epochs.advance_on_drop(self.epochs.shard(subject));
+        let _advance = self.epochs.advance_on_drop(subject);
         let ended = self.answer("delete", self.store.delete(id, subject).await)?;
         if ended {
             audit::session_revoked(id);
@@ -110,7 +110,7 @@ impl Core {
         subject: &Subject,
         keep: Option<SessionId>,
     ) -> Result<u64> {
-        let _advance = self.epochs.advance_on_drop(self.epochs.shard(subject));
+        let _advance = self.epochs.advance_on_drop(subject);
         let ended = self.answer("delete", self.store.delete_all(subject, keep).await)?;
         audit::sessions_revoked(ended);
         Ok(ended)
@@ -203,7 +203,7 @@ impl<V: Viewer> Service<V> {
     pub(crate) async fn current(&self, credential: &Credential) -> Result<Answer<V>> {
         for _ in 0..ATTEMPTS {
             let loaded = self.load(credential).await?;
-            if loaded.answer.holds(&self.core.epochs) {
+            if loaded.answer.holds() {
                 return Ok(loaded.answer);
             }
         }
@@ -217,7 +217,7 @@ impl<V: Viewer> Service<V> {
     }
 
     fn is_fresh(&self, cached: &Cached<V>, now: DateTime<Utc>) -> bool {
-        if !cached.answer.holds(&self.core.epochs) {
+        if !cached.answer.holds() {
             return false;
         }
         let age = now.timestamp_micros() - cached.asked_at;
@@ -252,7 +252,7 @@ impl<V: Viewer> Service<V> {
             return refused(Refusal::Unknown, None);
         }
         let shard = core.epochs.shard(&record.subject);
-        let since = Some((shard, epoch));
+        let since = Some((shard.clone(), epoch));
         if !core.lives(&record, asked_at) {
             return refused(Refusal::Expired, since);
         }
@@ -273,6 +273,7 @@ impl<V: Viewer> Service<V> {
                 expires_at: record.expires_at,
                 shard,
                 epoch,
+                number: LoadNumber::next(),
             }))),
             asked_at: asked_at.timestamp_micros(),
         })

@@ -79,14 +79,7 @@ impl<V: Viewer> Slot<V> {
     #[inline]
     pub(crate) fn ready(&self) -> Option<Verified<V>> {
         let verified = self.first.get()?;
-        let holds = match &self.service {
-            Some(service) => service
-                .core
-                .epochs
-                .holds(verified.0.shard, verified.0.epoch),
-            None => true,
-        };
-        holds.then(|| verified.clone())
+        verified.0.holds().then(|| verified.clone())
     }
 
     pub(crate) async fn verify(&self) -> Result<Verified<V>> {
@@ -95,10 +88,7 @@ impl<V: Viewer> Slot<V> {
         if let Some(verified) = self.ready() {
             return Ok(verified);
         }
-        if let Some(answer) = gate
-            .as_ref()
-            .filter(|answer| answer.holds(&service.core.epochs))
-        {
+        if let Some(answer) = gate.as_ref().filter(|answer| answer.holds()) {
             return answer.clone().into_result();
         }
         let now = service.core.now();
@@ -191,7 +181,7 @@ impl<V: Viewer> Slot<V> {
     /// Makes what this request found stale, in this request and in the cache.
     fn forget_first(&self, core: &Core) {
         if let Some(verified) = self.first.get() {
-            core.epochs.advance(verified.0.shard);
+            core.epochs.advance(&verified.0.shard);
         }
     }
 
