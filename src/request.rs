@@ -14,7 +14,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use crate::error::{Error, Result};
 use crate::policy::Context;
 use crate::session::{
-    CookieHeaders, Current, ErasedSlot, Optimistic, SessionId, Sessions, Slot, Verified,
+    CookieHeaders, Current, ErasedSlot, First, Optimistic, SessionId, Sessions, Slot, Verified,
 };
 use crate::sql::{DatabaseId, StatementGuard};
 use crate::viewer::{Subject, Viewer};
@@ -78,6 +78,7 @@ struct Inner<S: ?Sized = dyn ErasedSlot> {
     set_cookie: Mutex<Option<HeaderValue>>,
     credential_read: AtomicBool,
     finished: AtomicBool,
+    first: First,
     slot: S,
 }
 
@@ -118,10 +119,10 @@ impl RequestContext {
         let mut circumstances = Context::new(sessions.service.core.now());
         circumstances.address = address;
         let slot = Slot::new(Arc::clone(&sessions.service), CookieHeaders::of(headers));
-        Self::with_slot(slot, circumstances)
+        Self::with_slot(slot, First::of::<V>(), circumstances)
     }
 
-    pub(crate) fn with_slot(slot: impl ErasedSlot, circumstances: Context) -> Self {
+    pub(crate) fn with_slot(slot: impl ErasedSlot, first: First, circumstances: Context) -> Self {
         Self {
             inner: Arc::new(Inner {
                 circumstances,
@@ -129,6 +130,7 @@ impl RequestContext {
                 set_cookie: Mutex::new(None),
                 credential_read: AtomicBool::new(false),
                 finished: AtomicBool::new(false),
+                first,
                 slot,
             }),
         }
@@ -181,7 +183,7 @@ impl RequestContext {
             return Ok(verified);
         }
         // On the heap, so that every later call, which finds its answer above, is a small future.
-        Box::pin(self.slot::<V>()?.verify()).await
+        Box::pin(self.slot::<V>()?.verify(&self.inner.first)).await
     }
 
     /// The viewer of this request, with the store and the viewer source asked in this very call.
@@ -190,7 +192,7 @@ impl RequestContext {
     ///
     /// As [`RequestContext::verify_session`].
     pub async fn verify_current<V: Viewer>(&self) -> Result<Current<V>> {
-        self.slot::<V>()?.current().await
+        self.slot::<V>()?.current(&self.inner.first).await
     }
 
     /// What the cookie alone says. No store is asked, so this cookie's session may have ended.
@@ -222,7 +224,7 @@ impl RequestContext {
         }
         self.mark_read();
         self.forget_memo();
-        let (id, cookie) = self.inner.slot.sign_in(subject).await?;
+        let (id, cookie) = self.inner.slot.sign_in(&self.inner.first, subject).await?;
         self.forget_memo();
         *lock(&self.inner.set_cookie) = Some(cookie);
         Ok(id)
@@ -238,7 +240,7 @@ impl RequestContext {
     pub async fn sign_out(&self) -> Result<()> {
         self.mark_read();
         self.forget_memo();
-        let cookie = self.inner.slot.sign_out().await?;
+        let cookie = self.inner.slot.sign_out(&self.inner.first).await?;
         self.forget_memo();
         *lock(&self.inner.set_cookie) = Some(cookie);
         Ok(())
@@ -268,8 +270,7 @@ impl RequestContext {
     /// The viewer, if this request found it already: no lock, no clock, one epoch.
     #[inline]
     fn ready<V: Viewer>(&self) -> Option<Verified<V>> {
-        let slot: &dyn Any = &self.inner.slot;
-        slot.downcast_ref::<Slot<V>>()?.ready()
+        self.inner.first.ready()
     }
 
     fn slot<V: Viewer>(&self) -> Result<&Slot<V>> {
@@ -318,8 +319,8 @@ impl RequestContext {
         let slot = &self.inner.slot;
         let now = slot.now()?;
         (slot.database()? == database).then(|| StatementGuard {
-            session_id: verified.0.id,
-            secret_hash: verified.0.secret_hash,
+            session_id: verified.loaded().id,
+            secret_hash: verified.loaded().secret_hash,
             now: now.timestamp_micros(),
         })
     }
@@ -353,7 +354,8 @@ pub async fn verify_session<V: Viewer>() -> Result<Verified<V>> {
 
 /// The part of [`verify_session`] that only a request's first call needs.
 async fn verify_first<V: Viewer>() -> Result<Verified<V>> {
-    RequestContext::current()?.slot::<V>()?.verify().await
+    let request = RequestContext::current()?;
+    request.slot::<V>()?.verify(&request.inner.first).await
 }
 
 /// Spawns `future` on tokio, in the scope of this request. A task from `tokio::spawn` has no

@@ -48,7 +48,7 @@ impl<V> Answer<V> {
     /// Whether no revocation came after this was loaded.
     pub(crate) fn holds(&self) -> bool {
         match self {
-            Self::Live(Verified(loaded)) => loaded.holds(),
+            Self::Live(verified) => verified.loaded().holds(),
             Self::Refused(refused) => refused
                 .since
                 .as_ref()
@@ -84,7 +84,9 @@ impl<V> Cached<V> {
     fn is_same(&self, other: &Self) -> bool {
         self.asked_at == other.asked_at
             && match (&self.answer, &other.answer) {
-                (Answer::Live(one), Answer::Live(other)) => Arc::ptr_eq(&one.0, &other.0),
+                (Answer::Live(one), Answer::Live(other)) => {
+                    Arc::ptr_eq(one.loaded(), other.loaded())
+                }
                 (Answer::Refused(_), Answer::Refused(_)) => true,
                 (Answer::Live(_), Answer::Refused(_)) | (Answer::Refused(_), Answer::Live(_)) => {
                     false

@@ -225,7 +225,8 @@ impl<V: Viewer> Service<V> {
         let young = (0..self.cache.bound).contains(&age);
         young
             && match &cached.answer {
-                Answer::Live(Verified(loaded)) => {
+                Answer::Live(verified) => {
+                    let loaded = verified.loaded();
                     loaded.idle_expires_at > now && loaded.expires_at > now
                 }
                 Answer::Refused(_) => true,
@@ -263,7 +264,7 @@ impl<V: Viewer> Service<V> {
             return refused(Refusal::NoViewer, since);
         };
         Ok(Cached {
-            answer: Answer::Live(Verified(Arc::new(Loaded {
+            answer: Answer::Live(Verified::new(Loaded {
                 viewer,
                 id: record.id,
                 secret_hash: record.secret_hash,
@@ -274,7 +275,7 @@ impl<V: Viewer> Service<V> {
                 shard,
                 epoch,
                 number: LoadNumber::next(),
-            }))),
+            })),
             asked_at: asked_at.timestamp_micros(),
         })
     }
