@@ -71,15 +71,14 @@ pub struct RequestContext {
     inner: Arc<Inner>,
 }
 
-/// The slot's type differs with the viewer type; it lies in the same allocation.
-struct Inner<S: ?Sized = dyn ErasedSlot> {
+struct Inner {
     circumstances: Context,
     memo: Mutex<Memo>,
     set_cookie: Mutex<Option<HeaderValue>>,
     credential_read: AtomicBool,
     finished: AtomicBool,
     first: First,
-    slot: S,
+    slot: Box<dyn ErasedSlot>,
 }
 
 /// What else is remembered for the length of a request, by its type.
@@ -131,7 +130,7 @@ impl RequestContext {
                 credential_read: AtomicBool::new(false),
                 finished: AtomicBool::new(false),
                 first,
-                slot,
+                slot: Box::new(slot),
             }),
         }
     }
@@ -182,8 +181,7 @@ impl RequestContext {
         if let Some(verified) = self.ready() {
             return Ok(verified);
         }
-        // On the heap, so that every later call, which finds its answer above, is a small future.
-        Box::pin(self.slot::<V>()?.verify(&self.inner.first)).await
+        self.slot::<V>()?.verify(&self.inner.first).await
     }
 
     /// The viewer of this request, with the store and the viewer source asked in this very call.
@@ -275,7 +273,7 @@ impl RequestContext {
 
     fn slot<V: Viewer>(&self) -> Result<&Slot<V>> {
         self.mark_read();
-        let slot: &dyn Any = &self.inner.slot;
+        let slot: &dyn Any = &*self.inner.slot;
         slot.downcast_ref()
             .ok_or_else(|| self.inner.slot.other_viewer())
     }
@@ -349,7 +347,7 @@ pub async fn verify_session<V: Viewer>() -> Result<Verified<V>> {
     if let Ok(Some(verified)) = CURRENT.try_with(ready) {
         return Ok(verified);
     }
-    Box::pin(verify_first()).await
+    verify_first().await
 }
 
 /// The part of [`verify_session`] that only a request's first call needs.

@@ -14,7 +14,7 @@ use super::store::{SecretHash, SessionId};
 use crate::viewer::{Subject, Viewer};
 
 /// A session and its viewer as one load found them. A request keeps it without the viewer's type.
-pub(crate) struct Loaded<V: ?Sized = dyn Any + Send + Sync> {
+pub(crate) struct Loaded {
     pub(crate) id: SessionId,
     pub(crate) secret_hash: SecretHash,
     pub(crate) subject: Subject,
@@ -24,7 +24,7 @@ pub(crate) struct Loaded<V: ?Sized = dyn Any + Send + Sync> {
     pub(crate) shard: Shard,
     pub(crate) epoch: Epoch,
     pub(crate) number: LoadNumber,
-    pub(crate) viewer: V,
+    pub(crate) viewer: Box<dyn Any + Send + Sync>,
 }
 
 /// Tells one load from every other in the process. An address would not: it is given out again.
@@ -38,7 +38,7 @@ impl LoadNumber {
     }
 }
 
-impl<V: ?Sized> Loaded<V> {
+impl Loaded {
     /// Whether nothing was revoked or changed since that makes this stale.
     #[inline]
     pub(crate) fn holds(&self) -> bool {
@@ -137,8 +137,11 @@ impl First {
 }
 
 impl<V: Viewer> Verified<V> {
-    pub(crate) fn new(loaded: Loaded<V>) -> Self {
-        Self::of(Arc::new(loaded))
+    pub(crate) fn new(
+        viewer: V,
+        session: impl FnOnce(Box<dyn Any + Send + Sync>) -> Loaded,
+    ) -> Self {
+        Self::of(Arc::new(session(Box::new(viewer))))
     }
 
     /// Who asks.
@@ -184,7 +187,7 @@ impl<V: Viewer> Verified<V> {
     pub(crate) fn given(viewer: V, now: DateTime<Utc>) -> Self {
         let epochs = super::epoch::Epochs::new();
         let subject = viewer.subject();
-        Self::new(Loaded {
+        Self::new(viewer, |viewer| Loaded {
             viewer,
             id: SessionId::from_bytes([0; 16]),
             secret_hash: SecretHash::from_bytes([0; 32]),

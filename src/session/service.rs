@@ -264,7 +264,7 @@ impl<V: Viewer> Service<V> {
             return refused(Refusal::NoViewer, since);
         };
         Ok(Cached {
-            answer: Answer::Live(Verified::new(Loaded {
+            answer: Answer::Live(Verified::new(viewer, |viewer| Loaded {
                 viewer,
                 id: record.id,
                 secret_hash: record.secret_hash,
