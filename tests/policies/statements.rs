@@ -182,3 +182,71 @@ async fn a_dto_without_a_visible_field_still_tells_that_the_row_is_there() {
     assert_eq!(rows.len(), 5);
     assert!(rows.iter().all(|row| row.salary.is_hidden()));
 }
+
+#[tokio::test]
+async fn t_2_p1_exact_comparison_keeps_the_index() {
+    use sqlx::Row as _;
+
+    #[derive(clearance::Entity)]
+    #[entity(table = "notes", viewer = Member, read_if(same(viewer.team, row.team)))]
+    struct Note {
+        #[entity(key)]
+        id: i64,
+        #[entity(lookup)]
+        slug: String,
+        team: Option<String>,
+    }
+
+    #[derive(Dto)]
+    #[dto(entity = Note, default = visible)]
+    struct NoteCard {
+        id: i64,
+    }
+
+    let directory = empty_directory(
+        "CREATE TABLE notes (id INTEGER PRIMARY KEY, slug TEXT NOT NULL COLLATE NOCASE, team TEXT);
+         CREATE INDEX notes_by_slug ON notes (slug);
+         CREATE INDEX notes_by_team ON notes (team);
+         INSERT INTO notes VALUES (1, 'a', 'red'), (2, 'A', 'red'), (3, 'b', 'RED')",
+    )
+    .await;
+    let (statements, _guard) = Statements::listen();
+    let found = as_viewer(editor(), async {
+        let access = read().await;
+        let reader = directory.db.reader(&access);
+        (
+            reader.all(NoteCard::select()).await.unwrap(),
+            reader
+                .all(NoteCard::select().lookup(Note::SLUG, "A"))
+                .await
+                .unwrap(),
+        )
+    })
+    .await;
+    // The column of the lookup ignores case, and the lookup does not.
+    let ids = |cards: &[NoteCard]| cards.iter().map(|card| card.id).collect::<Vec<_>>();
+    assert_eq!((ids(&found.0), ids(&found.1)), (vec![1, 2], vec![2]));
+
+    for (sql, index) in statements
+        .take()
+        .into_iter()
+        .zip(["notes_by_team", "notes_by_slug"])
+    {
+        let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "a test asks the engine for its plan"
+        )]
+        let plan = sqlx::query(explain)
+            .fetch_one(&directory.pool)
+            .await
+            .unwrap();
+        let plan: String = plan.get("detail");
+        assert!(
+            plan.starts_with("SEARCH") && plan.contains(index),
+            "{sql}: {plan}"
+        );
+        // So that the next query has but the other one to use.
+        execute(&directory.pool, "DROP INDEX IF EXISTS notes_by_team").await;
+    }
+}
