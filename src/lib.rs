@@ -136,6 +136,9 @@ compile_error!(
     "`clearance` is for servers only: it verifies sessions and holds keys, which must never be part of what a browser downloads. Depend on it from the server's crate alone."
 );
 
+#[cfg(not(feature = "sqlite"))]
+compile_error!("`clearance` needs a database engine: turn on the feature `sqlite`");
+
 #[cfg(feature = "axum")]
 mod adapter;
 mod audit;

@@ -14,7 +14,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use crate::error::{Error, Result};
 use crate::policy::Context;
 use crate::session::{
-    CookieHeaders, Current, ErasedSlot, Optimistic, SessionId, Sessions, Slot, Verified,
+    CookieHeaders, Current, ErasedSlot, First, Optimistic, SessionId, Sessions, Slot, Verified,
 };
 use crate::sql::{DatabaseId, StatementGuard};
 use crate::viewer::{Subject, Viewer};
@@ -71,14 +71,14 @@ pub struct RequestContext {
     inner: Arc<Inner>,
 }
 
-/// The slot's type differs with the viewer type; it lies in the same allocation.
-struct Inner<S: ?Sized = dyn ErasedSlot> {
+struct Inner {
     circumstances: Context,
     memo: Mutex<Memo>,
     set_cookie: Mutex<Option<HeaderValue>>,
     credential_read: AtomicBool,
     finished: AtomicBool,
-    slot: S,
+    first: First,
+    slot: Box<dyn ErasedSlot>,
 }
 
 /// What else is remembered for the length of a request, by its type.
@@ -118,10 +118,10 @@ impl RequestContext {
         let mut circumstances = Context::new(sessions.service.core.now());
         circumstances.address = address;
         let slot = Slot::new(Arc::clone(&sessions.service), CookieHeaders::of(headers));
-        Self::with_slot(slot, circumstances)
+        Self::with_slot(slot, First::of::<V>(), circumstances)
     }
 
-    pub(crate) fn with_slot(slot: impl ErasedSlot, circumstances: Context) -> Self {
+    pub(crate) fn with_slot(slot: impl ErasedSlot, first: First, circumstances: Context) -> Self {
         Self {
             inner: Arc::new(Inner {
                 circumstances,
@@ -129,7 +129,8 @@ impl RequestContext {
                 set_cookie: Mutex::new(None),
                 credential_read: AtomicBool::new(false),
                 finished: AtomicBool::new(false),
-                slot,
+                first,
+                slot: Box::new(slot),
             }),
         }
     }
@@ -180,7 +181,7 @@ impl RequestContext {
         if let Some(verified) = self.ready() {
             return Ok(verified);
         }
-        self.slot::<V>()?.verify().await
+        self.slot::<V>()?.verify(&self.inner.first).await
     }
 
     /// The viewer of this request, with the store and the viewer source asked in this very call.
@@ -189,7 +190,7 @@ impl RequestContext {
     ///
     /// As [`RequestContext::verify_session`].
     pub async fn verify_current<V: Viewer>(&self) -> Result<Current<V>> {
-        self.slot::<V>()?.current().await
+        self.slot::<V>()?.current(&self.inner.first).await
     }
 
     /// What the cookie alone says. No store is asked, so this cookie's session may have ended.
@@ -221,7 +222,7 @@ impl RequestContext {
         }
         self.mark_read();
         self.forget_memo();
-        let (id, cookie) = self.inner.slot.sign_in(subject).await?;
+        let (id, cookie) = self.inner.slot.sign_in(&self.inner.first, subject).await?;
         self.forget_memo();
         *lock(&self.inner.set_cookie) = Some(cookie);
         Ok(id)
@@ -237,7 +238,7 @@ impl RequestContext {
     pub async fn sign_out(&self) -> Result<()> {
         self.mark_read();
         self.forget_memo();
-        let cookie = self.inner.slot.sign_out().await?;
+        let cookie = self.inner.slot.sign_out(&self.inner.first).await?;
         self.forget_memo();
         *lock(&self.inner.set_cookie) = Some(cookie);
         Ok(())
@@ -265,14 +266,14 @@ impl RequestContext {
     }
 
     /// The viewer, if this request found it already: no lock, no clock, one epoch.
+    #[inline]
     fn ready<V: Viewer>(&self) -> Option<Verified<V>> {
-        let slot: &dyn Any = &self.inner.slot;
-        slot.downcast_ref::<Slot<V>>()?.ready()
+        self.inner.first.ready()
     }
 
     fn slot<V: Viewer>(&self) -> Result<&Slot<V>> {
         self.mark_read();
-        let slot: &dyn Any = &self.inner.slot;
+        let slot: &dyn Any = &*self.inner.slot;
         slot.downcast_ref()
             .ok_or_else(|| self.inner.slot.other_viewer())
     }
@@ -316,8 +317,8 @@ impl RequestContext {
         let slot = &self.inner.slot;
         let now = slot.now()?;
         (slot.database()? == database).then(|| StatementGuard {
-            session_id: verified.0.id,
-            secret_hash: verified.0.secret_hash,
+            session_id: verified.loaded().id,
+            secret_hash: verified.loaded().secret_hash,
             now: now.timestamp_micros(),
         })
     }
@@ -346,7 +347,13 @@ pub async fn verify_session<V: Viewer>() -> Result<Verified<V>> {
     if let Ok(Some(verified)) = CURRENT.try_with(ready) {
         return Ok(verified);
     }
-    RequestContext::current()?.slot::<V>()?.verify().await
+    verify_first().await
+}
+
+/// The part of [`verify_session`] that only a request's first call needs.
+async fn verify_first<V: Viewer>() -> Result<Verified<V>> {
+    let request = RequestContext::current()?;
+    request.slot::<V>()?.verify(&request.inner.first).await
 }
 
 /// Spawns `future` on tokio, in the scope of this request. A task from `tokio::spawn` has no

@@ -14,7 +14,7 @@ pub use store::{BrokenContract, check_session_store};
 use crate::clock::Clock;
 use crate::policy::Context;
 use crate::request::RequestContext;
-use crate::session::{Nobody, Slot, Verified};
+use crate::session::{First, Nobody, Slot, Verified};
 use crate::viewer::Viewer;
 
 /// A clock that stands still until it is moved. Clones share the time.
@@ -96,7 +96,9 @@ pub fn as_viewer<V: Viewer>(viewer: V) -> RequestContext {
 #[must_use]
 pub fn as_viewer_in<V: Viewer>(viewer: V, context: Context) -> RequestContext {
     let verified = Verified::given(viewer, context.now);
-    RequestContext::with_slot(Slot::fixed(verified), context)
+    let first = First::of::<V>();
+    first.set(&verified);
+    RequestContext::with_slot(Slot::<V>::fixed(), first, context)
 }
 
 /// A request of nobody: every verification is refused.
@@ -117,5 +119,6 @@ pub fn as_viewer_in<V: Viewer>(viewer: V, context: Context) -> RequestContext {
 /// ```
 #[must_use]
 pub fn as_nobody() -> RequestContext {
-    RequestContext::with_slot(Nobody, Context::new(crate::SystemClock.now()))
+    let context = Context::new(crate::SystemClock.now());
+    RequestContext::with_slot(Nobody, First::of::<Nobody>(), context)
 }

@@ -91,6 +91,20 @@ pub(crate) fn first_span(tokens: &TokenStream) -> Span {
         })
 }
 
+/// The tokens between the parentheses around a position of a source file.
+pub(crate) fn enclosing_list(source: &str, position: LineColumn) -> Option<TokenStream> {
+    let line = source
+        .split_inclusive('\n')
+        .take(position.line.checked_sub(1)?);
+    let line_start: usize = line.map(str::len).sum();
+    let rest = source.get(line_start..)?;
+    let (column, _) = rest.char_indices().nth(position.column)?;
+    let (before, behind) = source.split_at_checked(line_start + column)?;
+    let (_, before) = before.rsplit_once('(')?;
+    let (behind, _) = behind.split_once(')')?;
+    format!("{before}{behind}").parse().ok()
+}
+
 /// The tokens as the user wrote them, on one line and without comments.
 pub(crate) fn text(tokens: TokenStream) -> String {
     let mut printer = Printer::default();

@@ -5,7 +5,7 @@ use crate::entity::Scalar;
 /// A value that this viewer may see, or the mark that it is hidden.
 ///
 /// A null that may be seen is `Visible(None)`, which differs from `Hidden`. It has no
-/// `Serialize` of its own: the DTO that holds it writes it, and leaves the key out when it is hidden (or
+/// `Serialize`: the DTO that holds it writes it, and leaves the key out when it is hidden (or
 /// writes null, with `#[dto(hidden = null)]`).
 ///
 /// # Example
@@ -48,24 +48,6 @@ impl<T> Field<T> {
     #[must_use]
     pub const fn is_hidden(&self) -> bool {
         matches!(self, Self::Hidden)
-    }
-}
-
-/// Not implemented for anything: it only carries the advice to whoever derives `Serialize` on
-/// a DTO.
-#[diagnostic::on_unimplemented(
-    message = "a `Field` is written by its DTO, not by itself",
-    note = "`#[derive(Dto)]` emits `Serialize`: remove it from the derive list",
-    note = "elsewhere, decide what a hidden value is first: `field.visible()`"
-)]
-pub trait WrittenByItself {}
-
-impl<T> serde::Serialize for Field<T>
-where
-    Self: WrittenByItself,
-{
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_unit()
     }
 }
 

@@ -4,7 +4,7 @@ use super::token::{Condition, Test};
 use super::{Decided, Shape};
 use crate::entity::Entity;
 use crate::error::{Error, Result};
-use crate::policy::{Decision, Failure, Reduced, Residual, compare_with, every, some};
+use crate::policy::{Decision, Failure, Reduced, compare_with, every, null, some};
 
 /// What must hold of a row for `condition` to be definitely `wanted` for the viewer that
 /// `decided` speaks of.
@@ -64,10 +64,7 @@ fn walk<E: Entity>(
                 return Err(Failure::UnknownInput);
             };
             let holds = match test {
-                Test::Null(null) => Reduced::Left(Residual::Null {
-                    column,
-                    wanted: *null == wanted,
-                }),
+                Test::Null(is_null) => Reduced::Left(null(column, spec.kind(), *is_null == wanted)),
                 Test::Compare(op, value) => {
                     let op = if wanted { *op } else { op.negated() };
                     compare_with(op, column, spec.kind(), value.clone())?

@@ -188,7 +188,11 @@ impl<T: Storable> Storable for Option<T> {
     fn from_cell(cell: Cell<'_>) -> Option<Self> {
         match cell {
             Cell::Null => Some(None),
-            cell => T::from_cell(cell).map(Some),
+            cell => match T::from_cell(cell) {
+                // Text outside a declared set is no value: an unknown role is no role.
+                None if T::KIND.names().is_some() => Some(None),
+                value => value.map(Some),
+            },
         }
     }
 }
@@ -197,8 +201,9 @@ impl<T: Scalar> Scalar for Option<T> {}
 
 /// A declared set of texts, written with `#[derive(TextEnum)]` on an enum without fields.
 ///
-/// A column of it holds the text of one variant. Text outside the set is no value: a rule over
-/// it is unknown, so it allows nothing.
+/// A column of it holds the text of one variant. Text outside the set is no value, as a null is
+/// none: a rule over it is unknown, so it allows nothing, an `Option` of the enum reads as `None`,
+/// and a field that is no `Option` cannot be read.
 ///
 /// # Example
 ///

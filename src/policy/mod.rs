@@ -18,7 +18,7 @@ pub use context::Context;
 pub use decision::{Decision, Failure, Truth};
 pub use eval::evaluate;
 pub use expr::{Expr, Op, Operand};
-pub(crate) use residual::{Reduced, compare_with, every, some};
+pub(crate) use residual::{Reduced, compare_with, every, null, some};
 pub use residual::{Residual, Term, decide};
 pub use rule::{Rule, Source};
 pub use value::{Cell, Kind, Value};

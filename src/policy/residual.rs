@@ -219,8 +219,8 @@ impl<E: Entity> Reduction<'_, E> {
     }
 
     fn null(&self, field: &'static str, wanted: bool) -> Result<Reduced, Failure> {
-        let (column, _) = self.column(field)?;
-        Ok(Reduced::Left(Residual::Null { column, wanted }))
+        let (column, kind) = self.column(field)?;
+        Ok(Reduced::Left(null(column, kind, wanted)))
     }
 
     fn compare(&self, op: Op, left: Operand, right: Operand) -> Result<Reduced, Failure> {
@@ -319,6 +319,26 @@ pub(crate) fn compare_with(
         let ordering = compare_cells(Cell::Text(known), value.as_cell(), Some(names))?;
         Ok(ordering.is_some_and(|ordering| op.holds(ordering)))
     })
+}
+
+/// The column holds no value, or holds one. Text outside a declared set is none.
+pub(crate) fn null(column: usize, kind: Kind, wanted: bool) -> Residual {
+    let Some(names) = kind.names() else {
+        return Residual::Null { column, wanted };
+    };
+    let among = Residual::Among {
+        column,
+        values: names
+            .iter()
+            .map(|name| Value::Text((*name).to_owned()))
+            .collect(),
+        wanted: !wanted,
+    };
+    if wanted {
+        Residual::Any(vec![Residual::Null { column, wanted }, among])
+    } else {
+        among
+    }
 }
 
 /// The column holds one of the declared names that `holds` picks.

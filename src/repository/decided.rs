@@ -11,10 +11,11 @@ use crate::entity::Entity;
 use crate::error::{Error, Result};
 use crate::policy::Decision;
 use crate::request::RequestContext;
+use crate::session::LoadNumber;
 
 /// Decisions by shape and by the loading of the viewer that they were made for. A decision that
 /// is left to the row is kept as what is left, never as an answer.
-type Memo = HashMap<(u64, usize), Arc<Decided>>;
+type Memo = HashMap<(u64, Option<LoadNumber>), Arc<Decided>>;
 
 /// What the rules of `shape` come to for the one who asks.
 pub(super) fn decided<E: Entity>(
@@ -30,10 +31,7 @@ pub(super) fn decided<E: Entity>(
         Asker::Nobody => None,
         Asker::System => return Ok(Arc::new(shape.decide_all_allowed())),
     };
-    let key = (
-        shape.id(),
-        viewer.map_or(0, |verified| verified.snapshot_id()),
-    );
+    let key = (shape.id(), viewer.map(|verified| verified.load_number()));
     if let Some(decided) = with_memo(request, |memo| memo.get(&key).cloned()) {
         return Ok(decided);
     }

@@ -5,6 +5,7 @@ mod decided;
 mod grant;
 mod reader;
 pub(crate) mod release;
+mod secret;
 mod select;
 mod writer;
 

@@ -87,9 +87,7 @@ impl<P> Reader<'_, P> {
         if rows.is_empty() {
             Ok(row)
         } else {
-            Err(Error::internal(
-                "a query for one row found several: look it up by a unique column",
-            ))
+            Err(several())
         }
     }
 
@@ -172,6 +170,10 @@ impl<P> Reader<'_, P> {
             },
         )))
     }
+}
+
+pub(super) fn several() -> Error {
+    Error::internal("a query for one row found several: look it up by a unique column")
 }
 
 /// What turns the rows of a plan into DTOs.

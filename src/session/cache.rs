@@ -2,14 +2,14 @@
 
 use std::fmt;
 use std::future::Future;
-use std::hash::{BuildHasher, Hash, Hasher};
+use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use moka::future::Cache as Entries;
 use moka::ops::compute::Op;
 
-use super::epoch::{Epoch, Epochs, Shard};
+use super::epoch::{Epoch, Shard};
 use super::level::Verified;
 use super::token::Fingerprint;
 use crate::error::{Error, Refusal, Result};
@@ -21,7 +21,7 @@ pub(crate) enum Answer<V> {
 }
 
 /// A definite refusal.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(crate) struct Refused {
     pub(crate) refusal: Refusal,
     /// Whose session it was, where the answer can change with its subject.
@@ -32,7 +32,7 @@ impl<V> Clone for Answer<V> {
     fn clone(&self) -> Self {
         match self {
             Self::Live(verified) => Self::Live(verified.clone()),
-            Self::Refused(refused) => Self::Refused(*refused),
+            Self::Refused(refused) => Self::Refused(refused.clone()),
         }
     }
 }
@@ -46,12 +46,13 @@ impl<V> Answer<V> {
     }
 
     /// Whether no revocation came after this was loaded.
-    pub(crate) fn holds(&self, epochs: &Epochs) -> bool {
+    pub(crate) fn holds(&self) -> bool {
         match self {
-            Self::Live(Verified(loaded)) => epochs.holds(loaded.shard, loaded.epoch),
+            Self::Live(verified) => verified.loaded().holds(),
             Self::Refused(refused) => refused
                 .since
-                .is_none_or(|(shard, epoch)| epochs.holds(shard, epoch)),
+                .as_ref()
+                .is_none_or(|(shard, epoch)| shard.holds(*epoch)),
         }
     }
 
@@ -63,10 +64,11 @@ impl<V> Answer<V> {
     }
 }
 
-/// An answer and the instant before which the store was not asked for it.
+/// An answer and the instant, in microseconds since 1970, before which the store was not asked
+/// for it.
 pub(crate) struct Cached<V> {
     pub(crate) answer: Answer<V>,
-    pub(crate) asked_at: DateTime<Utc>,
+    pub(crate) asked_at: i64,
 }
 
 impl<V> Clone for Cached<V> {
@@ -82,7 +84,9 @@ impl<V> Cached<V> {
     fn is_same(&self, other: &Self) -> bool {
         self.asked_at == other.asked_at
             && match (&self.answer, &other.answer) {
-                (Answer::Live(one), Answer::Live(other)) => Arc::ptr_eq(&one.0, &other.0),
+                (Answer::Live(one), Answer::Live(other)) => {
+                    Arc::ptr_eq(one.loaded(), other.loaded())
+                }
                 (Answer::Refused(_), Answer::Refused(_)) => true,
                 (Answer::Live(_), Answer::Refused(_)) | (Answer::Refused(_), Answer::Live(_)) => {
                     false
@@ -95,7 +99,8 @@ impl<V> Cached<V> {
 /// to judge, by the library's own clock and epochs.
 pub(crate) struct Cache<V> {
     entries: Option<Entries<Fingerprint, Cached<V>, FingerprintHash>>,
-    pub(crate) bound: TimeDelta,
+    /// In microseconds.
+    pub(crate) bound: i64,
 }
 
 impl<V: Send + Sync + 'static> Cache<V> {
@@ -108,6 +113,7 @@ impl<V: Send + Sync + 'static> Cache<V> {
                 .time_to_live(bound.saturating_mul(2))
                 .build_with_hasher(FingerprintHash)
         });
+        let bound = bound.num_microseconds().unwrap_or_default();
         Self { entries, bound }
     }
 
@@ -162,30 +168,24 @@ impl<V> fmt::Debug for Cache<V> {
     }
 }
 
-/// Takes the first bytes of a fingerprint as its hash. They are SHA-256 over random bytes that
-/// this server sealed, so nobody outside chooses them.
+/// Takes what a fingerprint gives for its hash as it is.
 #[derive(Clone, Copy)]
 struct FingerprintHash;
 
-struct FirstBytes(u64);
+struct Given(u64);
 
 impl BuildHasher for FingerprintHash {
-    type Hasher = FirstBytes;
+    type Hasher = Given;
 
-    fn build_hasher(&self) -> FirstBytes {
-        FirstBytes(0)
+    fn build_hasher(&self) -> Given {
+        Given(0)
     }
 }
 
-impl Hasher for FirstBytes {
+impl Hasher for Given {
     fn write(&mut self, bytes: &[u8]) {
-        for chunk in bytes.chunks(8) {
-            let mut padded = [0; 8];
-            padded
-                .iter_mut()
-                .zip(chunk)
-                .for_each(|(to, from)| *to = *from);
-            self.write_u64(u64::from_le_bytes(padded));
+        for byte in bytes {
+            self.write_u64(u64::from(*byte));
         }
     }
 
@@ -195,13 +195,5 @@ impl Hasher for FirstBytes {
 
     fn finish(&self) -> u64 {
         self.0
-    }
-}
-
-impl Hash for Fingerprint {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        if let Some(first) = self.as_bytes().first_chunk::<8>() {
-            state.write_u64(u64::from_le_bytes(*first));
-        }
     }
 }

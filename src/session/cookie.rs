@@ -5,7 +5,6 @@ use std::borrow::Cow;
 use cookie::time::OffsetDateTime;
 use http::header::COOKIE;
 use http::{HeaderMap, HeaderValue, Uri};
-use memchr::memchr_iter;
 
 use crate::error::{Error, Refusal, Result};
 
@@ -312,7 +311,7 @@ impl CookieHeaders {
         for header in self.as_slice() {
             let header = header.as_bytes();
             let mut start = 0;
-            for end in memchr_iter(b';', header).chain([header.len()]) {
+            for end in memchr::memchr_iter(b';', header).chain([header.len()]) {
                 let pair = header.get(start..end).unwrap_or_default();
                 let pair = match pair.strip_prefix(b" ") {
                     // The standard's separator is a semicolon and one space.

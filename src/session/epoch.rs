@@ -1,6 +1,7 @@
 //! How a revocation reaches what is cached, at once, on this node.
 
 use std::hash::{BuildHasher as _, RandomState};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::viewer::Subject;
@@ -19,30 +20,46 @@ const SHARDS: usize = 256;
 #[derive(Debug)]
 pub(crate) struct Epochs {
     issued: AtomicU64,
-    shards: Box<[AtomicU64; SHARDS]>,
+    shards: Box<[Shard]>,
     hasher: RandomState,
 }
 
-/// The group of subjects that one belongs to.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Shard(u8);
+/// The group of subjects that one belongs to: the number of the last revocation among them.
+#[derive(Debug, Clone)]
+pub(crate) struct Shard(Arc<AtomicU64>);
 
 /// How many revocations had been issued when a load began.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Epoch(u64);
 
+impl Shard {
+    fn new() -> Self {
+        Self(Arc::new(AtomicU64::new(0)))
+    }
+
+    /// Whether no revocation came after `epoch` for this group of subjects.
+    #[inline]
+    pub(crate) fn holds(&self, epoch: Epoch) -> bool {
+        self.0.load(Ordering::Acquire) <= epoch.0
+    }
+}
+
 impl Epochs {
     pub(crate) fn new() -> Self {
         Self {
             issued: AtomicU64::new(0),
-            shards: Box::new([const { AtomicU64::new(0) }; SHARDS]),
+            shards: (0..SHARDS).map(|_| Shard::new()).collect(),
             hasher: RandomState::new(),
         }
     }
 
     pub(crate) fn shard(&self, subject: &Subject) -> Shard {
         let [byte, ..] = self.hasher.hash_one(subject).to_le_bytes();
-        Shard(byte)
+        match self.shards.get(usize::from(byte)) {
+            Some(shard) => shard.clone(),
+            // Not reachable: there are as many shards as a byte has values.
+            None => Shard(Arc::new(AtomicU64::new(u64::MAX))),
+        }
     }
 
     /// To be read before the store.
@@ -51,27 +68,17 @@ impl Epochs {
     }
 
     /// Makes everything loaded so far for this group of subjects stale.
-    pub(crate) fn advance(&self, shard: Shard) {
+    pub(crate) fn advance(&self, shard: &Shard) {
         let number = self.issued.fetch_add(1, Ordering::AcqRel) + 1;
-        if let Some(last) = self.shards.get(usize::from(shard.0)) {
-            last.fetch_max(number, Ordering::AcqRel);
-        }
-    }
-
-    /// Whether no revocation came after `epoch` for this group of subjects.
-    #[inline]
-    pub(crate) fn holds(&self, shard: Shard, epoch: Epoch) -> bool {
-        self.shards
-            .get(usize::from(shard.0))
-            .is_some_and(|last| last.load(Ordering::Acquire) <= epoch.0)
+        shard.0.fetch_max(number, Ordering::AcqRel);
     }
 
     /// Advances when dropped, so that a revocation whose caller gave up while the store was
     /// answering is not forgotten.
-    pub(crate) fn advance_on_drop(&self, shard: Shard) -> AdvanceOnDrop<'_> {
+    pub(crate) fn advance_on_drop(&self, subject: &Subject) -> AdvanceOnDrop<'_> {
         AdvanceOnDrop {
             epochs: self,
-            shard,
+            shard: self.shard(subject),
         }
     }
 }
@@ -83,7 +90,7 @@ pub(crate) struct AdvanceOnDrop<'a> {
 
 impl Drop for AdvanceOnDrop<'_> {
     fn drop(&mut self) {
-        self.epochs.advance(self.shard);
+        self.epochs.advance(&self.shard);
     }
 }
 
@@ -96,22 +103,22 @@ mod tests {
         let epochs = Epochs::new();
         let shard = epochs.shard(&Subject::new("ada"));
         let before = epochs.now();
-        assert!(epochs.holds(shard, before));
-        epochs.advance(shard);
-        assert!(!epochs.holds(shard, before));
-        assert!(epochs.holds(shard, epochs.now()));
+        assert!(shard.holds(before));
+        epochs.advance(&shard);
+        assert!(!shard.holds(before));
+        assert!(shard.holds(epochs.now()));
     }
 
     #[test]
     fn rf_3_a_revocation_is_not_undone_by_an_older_one_that_finishes_later() {
         let epochs = Epochs::new();
-        let (one, other) = (Shard(1), Shard(2));
-        epochs.advance(other);
+        let (one, other) = (Shard::new(), Shard::new());
+        epochs.advance(&other);
         let between = epochs.now();
-        epochs.advance(one);
-        epochs.advance(other);
-        assert!(!epochs.holds(one, between));
-        assert!(!epochs.holds(other, between));
-        assert!(epochs.holds(Shard(3), between));
+        epochs.advance(&one);
+        epochs.advance(&other);
+        assert!(!one.holds(between));
+        assert!(!other.holds(between));
+        assert!(Shard::new().holds(between));
     }
 }

@@ -1,8 +1,11 @@
 //! How well a session was checked: three levels, three types.
 
+use std::any::{Any, TypeId};
 use std::fmt;
+use std::marker::PhantomData;
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use chrono::{DateTime, Utc};
 
@@ -10,9 +13,8 @@ use super::epoch::{Epoch, Shard};
 use super::store::{SecretHash, SessionId};
 use crate::viewer::{Subject, Viewer};
 
-/// A session and its viewer as one load found them.
-pub(crate) struct Loaded<V> {
-    pub(crate) viewer: V,
+/// A session and its viewer as one load found them. A request keeps it without the viewer's type.
+pub(crate) struct Loaded {
     pub(crate) id: SessionId,
     pub(crate) secret_hash: SecretHash,
     pub(crate) subject: Subject,
@@ -21,6 +23,27 @@ pub(crate) struct Loaded<V> {
     pub(crate) expires_at: DateTime<Utc>,
     pub(crate) shard: Shard,
     pub(crate) epoch: Epoch,
+    pub(crate) number: LoadNumber,
+    pub(crate) viewer: Box<dyn Any + Send + Sync>,
+}
+
+/// Tells one load from every other in the process. An address would not: it is given out again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct LoadNumber(u64);
+
+impl LoadNumber {
+    pub(crate) fn next() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+impl Loaded {
+    /// Whether nothing was revoked or changed since that makes this stale.
+    #[inline]
+    pub(crate) fn holds(&self) -> bool {
+        self.shard.holds(self.epoch)
+    }
 }
 
 /// A viewer whose session was checked against the store, or against a cache no older than the
@@ -43,44 +66,120 @@ pub(crate) struct Loaded<V> {
 ///     Ok(format!("Hello {}", member.viewer().name))
 /// }
 /// ```
-pub struct Verified<V>(pub(crate) Arc<Loaded<V>>);
+pub struct Verified<V> {
+    // INVARIANT (viewer type): the viewer inside is a `V`.
+    loaded: Arc<Loaded>,
+    viewer: PhantomData<fn() -> V>,
+}
 
 impl<V> Clone for Verified<V> {
+    #[inline]
     fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
+        Self::of(Arc::clone(&self.loaded))
+    }
+}
+
+impl<V> Verified<V> {
+    /// INVARIANT (viewer type): to be called where the viewer inside is known to be a `V`.
+    #[inline]
+    const fn of(loaded: Arc<Loaded>) -> Self {
+        Self {
+            loaded,
+            viewer: PhantomData,
+        }
+    }
+
+    pub(crate) fn loaded(&self) -> &Arc<Loaded> {
+        &self.loaded
+    }
+}
+
+/// The first viewer that a request found, for every later call.
+///
+/// It is kept without its type, and the type is compared as a value: asking an object for its
+/// type is a call whose answer every later call would wait for.
+pub(crate) struct First {
+    viewer: TypeId,
+    loaded: OnceLock<Arc<Loaded>>,
+}
+
+impl First {
+    pub(crate) fn of<V: 'static>() -> Self {
+        Self {
+            viewer: TypeId::of::<V>(),
+            loaded: OnceLock::new(),
+        }
+    }
+
+    /// The viewer, if it is a `V`, was found already, and nothing was revoked since.
+    #[inline]
+    pub(crate) fn ready<V: Viewer>(&self) -> Option<Verified<V>> {
+        if self.viewer != TypeId::of::<V>() {
+            return None;
+        }
+        let loaded = self.loaded.get()?;
+        // INVARIANT (viewer type): `set` takes no other viewer than the one compared above.
+        loaded.holds().then(|| Verified::of(Arc::clone(loaded)))
+    }
+
+    /// Keeps what was found. An earlier one, whose epoch no longer holds, stays; later calls then
+    /// go the long way.
+    pub(crate) fn set<V: Viewer>(&self, verified: &Verified<V>) {
+        if self.viewer == TypeId::of::<V>() {
+            let _earlier = self.loaded.set(Arc::clone(&verified.loaded));
+        }
+    }
+
+    /// What was found first, whether or not it still holds.
+    pub(crate) fn loaded(&self) -> Option<&Loaded> {
+        self.loaded.get().map(Arc::as_ref)
     }
 }
 
 impl<V: Viewer> Verified<V> {
+    pub(crate) fn new(
+        viewer: V,
+        session: impl FnOnce(Box<dyn Any + Send + Sync>) -> Loaded,
+    ) -> Self {
+        Self::of(Arc::new(session(Box::new(viewer))))
+    }
+
     /// Who asks.
     #[must_use]
+    #[expect(
+        clippy::unreachable,
+        reason = "INVARIANT (viewer type): nothing else is ever put in"
+    )]
     pub fn viewer(&self) -> &V {
-        &self.0.viewer
+        match self.loaded.viewer.downcast_ref() {
+            Some(viewer) => viewer,
+            None => unreachable!("a verified viewer of another type"),
+        }
     }
 
     /// Whose session it is: what to write as the author of a row, instead of anything that the
     /// request says.
     #[must_use]
     pub fn subject(&self) -> &Subject {
-        &self.0.subject
+        &self.loaded.subject
     }
 
     /// Which of the subject's sessions this is.
     #[must_use]
     pub fn session_id(&self) -> SessionId {
-        self.0.id
+        self.loaded.id
     }
 
     /// When the subject signed in.
     #[must_use]
     pub fn authenticated_at(&self) -> DateTime<Utc> {
-        self.0.created_at
+        self.loaded.created_at
     }
 
     /// When the session ends however much it is used.
     #[must_use]
     pub fn expires_at(&self) -> DateTime<Utc> {
-        self.0.expires_at
+        self.loaded.expires_at
     }
 
     /// A viewer given by a test, whose session is none.
@@ -88,31 +187,32 @@ impl<V: Viewer> Verified<V> {
     pub(crate) fn given(viewer: V, now: DateTime<Utc>) -> Self {
         let epochs = super::epoch::Epochs::new();
         let subject = viewer.subject();
-        Self(Arc::new(Loaded {
+        Self::new(viewer, |viewer| Loaded {
             viewer,
             id: SessionId::from_bytes([0; 16]),
             secret_hash: SecretHash::from_bytes([0; 32]),
             shard: epochs.shard(&subject),
             epoch: epochs.now(),
+            number: LoadNumber::next(),
             subject,
             created_at: now,
             idle_expires_at: DateTime::<Utc>::MAX_UTC,
             expires_at: DateTime::<Utc>::MAX_UTC,
-        }))
+        })
     }
 
-    /// Tells one load from another within a request, as long as this value lives.
-    pub(crate) fn snapshot_id(&self) -> usize {
-        Arc::as_ptr(&self.0).addr()
+    /// Tells by which load this was found.
+    pub(crate) fn load_number(&self) -> LoadNumber {
+        self.loaded.number
     }
 }
 
 impl<V> fmt::Debug for Verified<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Verified")
-            .field("session_id", &self.0.id)
-            .field("authenticated_at", &self.0.created_at)
-            .field("expires_at", &self.0.expires_at)
+            .field("session_id", &self.loaded.id)
+            .field("authenticated_at", &self.loaded.created_at)
+            .field("expires_at", &self.loaded.expires_at)
             .finish_non_exhaustive()
     }
 }

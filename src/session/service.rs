@@ -9,7 +9,7 @@ use super::cache::{Answer, Cache, Cached, Refused};
 use super::config::Limits;
 use super::cookie::Cookie;
 use super::epoch::Epochs;
-use super::level::{Loaded, Verified};
+use super::level::{LoadNumber, Loaded, Verified};
 use super::store::{Created, SessionId, SessionRecord, SessionStore, StoreError, StoreErrorKind};
 use super::token::{Credential, Sealer};
 use crate::audit;
@@ -66,14 +66,14 @@ impl Core {
             .duration_trunc(TimeDelta::seconds(1))
             .map_err(|_| out_of_range())?;
         for _ in 0..ATTEMPTS {
-            let credential = Credential::generate(expires_at.timestamp())?;
-            let value = self.sealer.seal(&credential)?;
+            let (credential, secret) = Credential::generate(expires_at.timestamp())?;
+            let value = self.sealer.seal(&credential, &secret)?;
             let set_cookie = self
                 .cookie
                 .set(&value, now.timestamp(), credential.expires_at)?;
             let record = SessionRecord {
                 id: credential.id,
-                secret_hash: credential.secret_hash(),
+                secret_hash: credential.secret_hash,
                 subject: subject.clone(),
                 created_at: now,
                 last_seen_at: now,
@@ -97,7 +97,7 @@ impl Core {
     }
 
     pub(crate) async fn revoke(&self, id: SessionId, subject: &Subject) -> Result<bool> {
-        let _advance = self.epochs.advance_on_drop(self.epochs.shard(subject));
+        let _advance = self.epochs.advance_on_drop(subject);
         let ended = self.answer("delete", self.store.delete(id, subject).await)?;
         if ended {
             audit::session_revoked(id);
@@ -110,7 +110,7 @@ impl Core {
         subject: &Subject,
         keep: Option<SessionId>,
     ) -> Result<u64> {
-        let _advance = self.epochs.advance_on_drop(self.epochs.shard(subject));
+        let _advance = self.epochs.advance_on_drop(subject);
         let ended = self.answer("delete", self.store.delete_all(subject, keep).await)?;
         audit::sessions_revoked(ended);
         Ok(ended)
@@ -120,7 +120,7 @@ impl Core {
     pub(crate) async fn end(&self, credential: &Credential) -> Result<()> {
         let loaded = self.store.load(credential.id, self.now()).await;
         match self.answer("load", loaded)? {
-            Some(record) if record.secret_hash == credential.secret_hash() => self
+            Some(record) if record.secret_hash == credential.secret_hash => self
                 .revoke(record.id, &record.subject)
                 .await
                 .map(|_ended| ()),
@@ -157,36 +157,44 @@ impl Core {
 }
 
 impl<V: Viewer> Service<V> {
-    /// What is known of a credential at `now`, which was read in this call, within the bound.
+    /// What is known of a credential at `now`, within the bound.
     pub(crate) async fn verify(
         &self,
         credential: &Credential,
-        mut now: DateTime<Utc>,
+        now: DateTime<Utc>,
     ) -> Result<Answer<V>> {
-        // What is seldom awaited here is boxed, so that the future of every verification is small.
+        let fingerprint = credential.fingerprint();
+        let found = self.cache.get(&fingerprint).await;
+        match found {
+            Some(cached) if self.is_fresh(&cached, now) => Ok(cached.answer),
+            // On the heap, so that a verification that finds its answer is a small future.
+            found => Box::pin(self.verify_again(credential, found)).await,
+        }
+    }
+
+    async fn verify_again(
+        &self,
+        credential: &Credential,
+        found: Option<Cached<V>>,
+    ) -> Result<Answer<V>> {
         if self.cache.is_off() {
-            return Box::pin(self.current(credential)).await;
+            return self.current(credential).await;
         }
         let fingerprint = credential.fingerprint();
+        let mut stale = found;
         for _ in 0..ATTEMPTS {
-            let cached = match self.cache.get(&fingerprint).await {
-                Some(cached) => cached,
-                None => {
-                    let load = self.cache.get_or_load(fingerprint, self.load(credential));
-                    let loaded = Box::pin(load).await?;
-                    now = self.core.now();
-                    loaded
-                }
-            };
-            if self.is_fresh(&cached, now) {
+            if let Some(stale) = &stale {
+                self.cache.discard(fingerprint, stale).await;
+            }
+            let cached = self
+                .cache
+                .get_or_load(fingerprint, self.load(credential))
+                .await?;
+            // Read only now: another request may have loaded since this one began.
+            if self.is_fresh(&cached, self.core.now()) {
                 return Ok(cached.answer);
             }
-            // Another caller may have loaded it since the clock was read.
-            now = self.core.now();
-            if self.is_fresh(&cached, now) {
-                return Ok(cached.answer);
-            }
-            Box::pin(self.cache.discard(fingerprint, &cached)).await;
+            stale = Some(cached);
         }
         Err(self.unsettled())
     }
@@ -195,7 +203,7 @@ impl<V: Viewer> Service<V> {
     pub(crate) async fn current(&self, credential: &Credential) -> Result<Answer<V>> {
         for _ in 0..ATTEMPTS {
             let loaded = self.load(credential).await?;
-            if loaded.answer.holds(&self.core.epochs) {
+            if loaded.answer.holds() {
                 return Ok(loaded.answer);
             }
         }
@@ -209,15 +217,16 @@ impl<V: Viewer> Service<V> {
     }
 
     fn is_fresh(&self, cached: &Cached<V>, now: DateTime<Utc>) -> bool {
-        if !cached.answer.holds(&self.core.epochs) {
+        if !cached.answer.holds() {
             return false;
         }
-        let age = now.signed_duration_since(cached.asked_at);
+        let age = now.timestamp_micros() - cached.asked_at;
         // A clock that was set back makes everything stale rather than fresh for longer.
-        let young = age >= TimeDelta::zero() && age < self.cache.bound;
+        let young = (0..self.cache.bound).contains(&age);
         young
             && match &cached.answer {
-                Answer::Live(Verified(loaded)) => {
+                Answer::Live(verified) => {
+                    let loaded = verified.loaded();
                     loaded.idle_expires_at > now && loaded.expires_at > now
                 }
                 Answer::Refused(_) => true,
@@ -232,7 +241,7 @@ impl<V: Viewer> Service<V> {
         let refused = |refusal, since| {
             Ok(Cached {
                 answer: Answer::Refused(Refused { refusal, since }),
-                asked_at,
+                asked_at: asked_at.timestamp_micros(),
             })
         };
 
@@ -240,11 +249,11 @@ impl<V: Viewer> Service<V> {
         let Some(mut record) = core.answer("load", stored)? else {
             return refused(Refusal::Unknown, None);
         };
-        if record.id != credential.id || record.secret_hash != credential.secret_hash() {
+        if record.id != credential.id || record.secret_hash != credential.secret_hash {
             return refused(Refusal::Unknown, None);
         }
         let shard = core.epochs.shard(&record.subject);
-        let since = Some((shard, epoch));
+        let since = Some((shard.clone(), epoch));
         if !core.lives(&record, asked_at) {
             return refused(Refusal::Expired, since);
         }
@@ -255,7 +264,7 @@ impl<V: Viewer> Service<V> {
             return refused(Refusal::NoViewer, since);
         };
         Ok(Cached {
-            answer: Answer::Live(Verified(Arc::new(Loaded {
+            answer: Answer::Live(Verified::new(viewer, |viewer| Loaded {
                 viewer,
                 id: record.id,
                 secret_hash: record.secret_hash,
@@ -265,8 +274,9 @@ impl<V: Viewer> Service<V> {
                 expires_at: record.expires_at,
                 shard,
                 epoch,
-            }))),
-            asked_at,
+                number: LoadNumber::next(),
+            })),
+            asked_at: asked_at.timestamp_micros(),
         })
     }
 

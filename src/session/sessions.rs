@@ -158,7 +158,7 @@ impl<V: Viewer> Sessions<V> {
     /// loads it again, for requests in progress too.
     pub fn viewer_changed(&self, subject: &Subject) {
         let epochs = &self.service.core.epochs;
-        epochs.advance(epochs.shard(subject));
+        epochs.advance(&epochs.shard(subject));
     }
 
     /// Every effective setting, for a log line at start-up.

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -10,7 +10,7 @@ use http::HeaderValue;
 
 use super::cache::Answer;
 use super::cookie::CookieHeaders;
-use super::level::{Current, Optimistic, Verified};
+use super::level::{Current, First, Optimistic, Verified};
 use super::service::{Core, Service};
 use super::store::SessionId;
 use super::token::Credential;
@@ -23,8 +23,8 @@ use crate::viewer::{Subject, Viewer};
 #[async_trait]
 pub(crate) trait ErasedSlot: Any + Send + Sync {
     fn optimistic(&self) -> Result<Optimistic>;
-    async fn sign_in(&self, subject: &Subject) -> Result<(SessionId, HeaderValue)>;
-    async fn sign_out(&self) -> Result<HeaderValue>;
+    async fn sign_in(&self, first: &First, subject: &Subject) -> Result<(SessionId, HeaderValue)>;
+    async fn sign_out(&self, first: &First) -> Result<HeaderValue>;
     fn now(&self) -> Option<DateTime<Utc>>;
     fn database(&self) -> Option<DatabaseId>;
     /// Refuses a request for another viewer type than this one's.
@@ -39,8 +39,6 @@ pub(crate) trait ErasedSlot: Any + Send + Sync {
 pub(crate) struct Slot<V> {
     /// Absent when the viewer is given, in tests.
     service: Option<Arc<Service<V>>>,
-    /// The first viewer found. It is read without a lock for as long as its epoch holds.
-    first: OnceLock<Verified<V>>,
     /// The last answer; whoever finds it out holds the gate, so that one does and the rest wait.
     /// The gate opens when its holder panics or is dropped, and the next waiter takes over.
     gate: tokio::sync::Mutex<Option<Answer<V>>>,
@@ -57,7 +55,6 @@ impl<V: Viewer> Slot<V> {
     pub(crate) fn new(service: Arc<Service<V>>, cookies: CookieHeaders) -> Self {
         Self {
             service: Some(service),
-            first: OnceLock::new(),
             gate: tokio::sync::Mutex::new(None),
             credential: Mutex::new(Presented::Unread(cookies)),
             reported: AtomicBool::new(false),
@@ -65,66 +62,45 @@ impl<V: Viewer> Slot<V> {
     }
 
     #[cfg(feature = "testing")]
-    pub(crate) fn fixed(viewer: Verified<V>) -> Self {
+    pub(crate) fn fixed() -> Self {
         Self {
             service: None,
-            first: OnceLock::from(viewer),
             gate: tokio::sync::Mutex::new(None),
             credential: Mutex::new(Presented::Read(Err(Refusal::Missing))),
             reported: AtomicBool::new(false),
         }
     }
 
-    /// The viewer, if this request found it already and nothing was revoked since.
-    pub(crate) fn ready(&self) -> Option<Verified<V>> {
-        let verified = self.first.get()?;
-        let holds = match &self.service {
-            Some(service) => service
-                .core
-                .epochs
-                .holds(verified.0.shard, verified.0.epoch),
-            None => true,
-        };
-        holds.then(|| verified.clone())
-    }
-
-    pub(crate) async fn verify(&self) -> Result<Verified<V>> {
+    pub(crate) async fn verify(&self, first: &First) -> Result<Verified<V>> {
         let service = self.service()?;
         let mut gate = self.gate.lock().await;
-        if let Some(verified) = self.ready() {
+        if let Some(verified) = first.ready() {
             return Ok(verified);
         }
-        if let Some(answer) = gate
-            .as_ref()
-            .filter(|answer| answer.holds(&service.core.epochs))
-        {
+        if let Some(answer) = gate.as_ref().filter(|answer| answer.holds()) {
             return answer.clone().into_result();
         }
         let now = service.core.now();
-        let answer = match self.credential_at(&service.core, now) {
+        let answer = match self.credential(&service.core, now) {
             Err(refusal) => Answer::refused(refusal),
             Ok(credential) => service.verify(&credential, now).await?,
         };
         self.report(&answer);
-        // An earlier viewer may be there, whose epoch no longer holds.
-        let is_first = match &answer {
-            Answer::Live(verified) => self.first.set(verified.clone()).is_ok(),
-            Answer::Refused(_) => false,
-        };
-        if !is_first {
-            *gate = Some(answer.clone());
+        if let Answer::Live(verified) = &answer {
+            first.set(verified);
         }
+        *gate = Some(answer.clone());
         answer.into_result()
     }
 
-    pub(crate) async fn current(&self) -> Result<Current<V>> {
+    pub(crate) async fn current(&self, first: &First) -> Result<Current<V>> {
         let Some(service) = &self.service else {
-            let given = self.first.get().cloned();
-            return given
+            return first
+                .ready()
                 .map(Current)
                 .ok_or_else(|| Error::unauthenticated(Refusal::Missing));
         };
-        let credential = match self.credential(&service.core) {
+        let credential = match self.credential(&service.core, service.core.now()) {
             Ok(credential) => credential,
             Err(refusal) => {
                 let answer = Answer::<V>::refused(refusal);
@@ -137,7 +113,7 @@ impl<V: Viewer> Slot<V> {
         if let Answer::Refused(_) = answer {
             // The cache and this request's own cell may still believe in it.
             service.cache.forget(&credential.fingerprint()).await;
-            self.forget_first(&service.core);
+            forget_first(first, &service.core);
         }
         answer.into_result().map(Current)
     }
@@ -151,11 +127,7 @@ impl<V: Viewer> Slot<V> {
     }
 
     /// The credential that the request came with, or signed in with.
-    fn credential(&self, core: &Core) -> std::result::Result<Credential, Refusal> {
-        self.credential_at(core, core.now())
-    }
-
-    fn credential_at(
+    fn credential(
         &self,
         core: &Core,
         now: DateTime<Utc>,
@@ -166,7 +138,7 @@ impl<V: Viewer> Slot<V> {
             *presented = Presented::Read(read);
         }
         match &*presented {
-            Presented::Read(read) => read.clone(),
+            Presented::Read(read) => *read,
             Presented::Unread(_) => Err(Refusal::Missing),
         }
         .and_then(|credential| {
@@ -194,22 +166,22 @@ impl<V: Viewer> Slot<V> {
         }
     }
 
-    /// Makes what this request found stale, in this request and in the cache.
-    fn forget_first(&self, core: &Core) {
-        if let Some(verified) = self.first.get() {
-            core.epochs.advance(verified.0.shard);
-        }
-    }
-
     /// Ends the session that the request came with. A cookie that does not open ends nothing: it
     /// may name anybody's session.
-    async fn end(&self, service: &Service<V>) -> Result<()> {
-        if let Ok(credential) = self.credential(&service.core) {
+    async fn end(&self, first: &First, service: &Service<V>) -> Result<()> {
+        if let Ok(credential) = self.credential(&service.core, service.core.now()) {
             service.core.end(&credential).await?;
             service.cache.forget(&credential.fingerprint()).await;
         }
-        self.forget_first(&service.core);
+        forget_first(first, &service.core);
         Ok(())
+    }
+}
+
+/// Makes what this request found stale, in this request and in the cache.
+fn forget_first(first: &First, core: &Core) {
+    if let Some(loaded) = first.loaded() {
+        core.epochs.advance(&loaded.shard);
     }
 }
 
@@ -221,7 +193,8 @@ fn read(cookies: &CookieHeaders, core: &Core) -> std::result::Result<Credential,
 #[async_trait]
 impl<V: Viewer> ErasedSlot for Slot<V> {
     fn optimistic(&self) -> Result<Optimistic> {
-        let credential = self.credential(&self.service()?.core).map_err(|refusal| {
+        let core = &self.service()?.core;
+        let credential = self.credential(core, core.now()).map_err(|refusal| {
             self.report(&Answer::refused(refusal));
             Error::unauthenticated(refusal)
         })?;
@@ -230,11 +203,11 @@ impl<V: Viewer> ErasedSlot for Slot<V> {
         Ok(Optimistic { expires_at })
     }
 
-    async fn sign_in(&self, subject: &Subject) -> Result<(SessionId, HeaderValue)> {
+    async fn sign_in(&self, first: &First, subject: &Subject) -> Result<(SessionId, HeaderValue)> {
         let service = self.service()?;
         // Nobody finds out about the old session while the new one takes its place.
         let mut gate = self.gate.lock().await;
-        self.end(service).await?;
+        self.end(first, service).await?;
         *gate = None;
         *self.presented() = Presented::Read(Err(Refusal::Missing));
         let opened = service.core.create(subject).await?;
@@ -243,10 +216,10 @@ impl<V: Viewer> ErasedSlot for Slot<V> {
         Ok((id, opened.set_cookie))
     }
 
-    async fn sign_out(&self) -> Result<HeaderValue> {
+    async fn sign_out(&self, first: &First) -> Result<HeaderValue> {
         let service = self.service()?;
         let mut gate = self.gate.lock().await;
-        self.end(service).await?;
+        self.end(first, service).await?;
         *gate = None;
         *self.presented() = Presented::Read(Err(Refusal::Missing));
         service.core.cookie.removal()
@@ -279,13 +252,13 @@ impl ErasedSlot for Nobody {
         Self::refused()
     }
 
-    async fn sign_in(&self, _: &Subject) -> Result<(SessionId, HeaderValue)> {
+    async fn sign_in(&self, _: &First, _: &Subject) -> Result<(SessionId, HeaderValue)> {
         Err(Error::misuse(
             "a context with nobody has no sessions: build one from `Sessions` to sign in",
         ))
     }
 
-    async fn sign_out(&self) -> Result<HeaderValue> {
+    async fn sign_out(&self, _: &First) -> Result<HeaderValue> {
         Err(Error::misuse(
             "a context with nobody has no sessions: build one from `Sessions` to sign out",
         ))

@@ -1,10 +1,12 @@
 //! The cookie's value: what the server sealed, and nobody else can make or read.
 
+use std::hash::{Hash, Hasher};
+
 use aws_lc_rs::aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey};
 use aws_lc_rs::digest;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize as _, Zeroizing};
 
 use super::key::{Key, fill_random};
 use super::store::{SecretHash, SessionId};
@@ -22,60 +24,63 @@ const SEALED: usize = 1 + NONCE + CONTENT + TAG;
 /// Characters of the base64 form: every value has the same length.
 const TEXT: usize = (SEALED * 4).div_ceil(3);
 
-/// What a session cookie says, once opened.
-#[derive(Clone)]
+/// What a session cookie says, once opened. The secret itself is not kept: its hash is all that is
+/// compared and all that the cache knows.
+#[derive(Clone, Copy)]
 pub(crate) struct Credential {
     pub(crate) id: SessionId,
-    secret: Zeroizing<[u8; SECRET]>,
+    pub(crate) secret_hash: SecretHash,
     /// Seconds since 1970, as the cookie's own `Expires` has no finer step.
     pub(crate) expires_at: i64,
 }
 
-/// The SHA-256 of a whole credential, by which the cache knows it. Full length, so that two
-/// viewers never share one.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Fingerprint([u8; 32]);
-
-impl Fingerprint {
-    pub(super) fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
-}
+/// A new secret, until it is sealed.
+type Secret = Zeroizing<[u8; SECRET]>;
 
 impl Credential {
-    pub(crate) fn generate(expires_at: i64) -> Result<Self> {
+    fn new(id: [u8; ID], secret: &[u8; SECRET], expires_at: i64) -> Self {
+        let mut hash = [0; 32];
+        hash.copy_from_slice(digest::digest(&digest::SHA256, secret).as_ref());
+        Self {
+            id: SessionId::from_bytes(id),
+            secret_hash: SecretHash::from_bytes(hash),
+            expires_at,
+        }
+    }
+
+    /// A credential of a new random id and secret.
+    pub(crate) fn generate(expires_at: i64) -> Result<(Self, Secret)> {
         let mut id = [0; ID];
         let mut secret = Zeroizing::new([0; SECRET]);
         fill_random(&mut id)?;
         fill_random(&mut *secret)?;
-        Ok(Self {
-            id: SessionId::from_bytes(id),
-            secret,
-            expires_at,
-        })
-    }
-
-    /// What the store keeps instead of the secret.
-    pub(crate) fn secret_hash(&self) -> SecretHash {
-        SecretHash::from_bytes(sha256(&*self.secret))
+        Ok((Self::new(id, &secret, expires_at), secret))
     }
 
     pub(crate) fn fingerprint(&self) -> Fingerprint {
-        let mut whole = digest::Context::new(&digest::SHA256);
-        whole.update(self.id.as_bytes());
-        whole.update(&*self.secret);
-        Fingerprint(bytes(&whole.finish()))
+        Fingerprint {
+            id: self.id,
+            secret_hash: *self.secret_hash.as_bytes(),
+        }
     }
 }
 
-fn sha256(content: &[u8]) -> [u8; 32] {
-    bytes(&digest::digest(&digest::SHA256, content))
+/// By what the cache knows a credential: all of its id, and the SHA-256 of all of its secret, so
+/// that two viewers never share an entry.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Fingerprint {
+    id: SessionId,
+    secret_hash: [u8; 32],
 }
 
-fn bytes(digest: &digest::Digest) -> [u8; 32] {
-    let mut bytes = [0; 32];
-    bytes.copy_from_slice(digest.as_ref());
-    bytes
+impl Hash for Fingerprint {
+    /// The hash's own first bytes. They come from random bytes that this server sealed, so nobody
+    /// outside chooses them.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        if let Some(first) = self.secret_hash.first_chunk() {
+            state.write_u64(u64::from_le_bytes(*first));
+        }
+    }
 }
 
 /// Seals and opens cookie values, for one key and one cookie name.
@@ -99,10 +104,14 @@ impl Sealer {
         })
     }
 
-    pub(crate) fn seal(&self, credential: &Credential) -> Result<Zeroizing<String>> {
+    pub(crate) fn seal(
+        &self,
+        credential: &Credential,
+        secret: &[u8; SECRET],
+    ) -> Result<Zeroizing<String>> {
         let mut content = Zeroizing::new(Vec::with_capacity(CONTENT + TAG));
         content.extend_from_slice(credential.id.as_bytes());
-        content.extend_from_slice(&*credential.secret);
+        content.extend_from_slice(secret);
         content.extend_from_slice(&credential.expires_at.to_be_bytes());
         let nonce = self
             .key
@@ -121,9 +130,9 @@ impl Sealer {
         if text.len() != TEXT {
             return None;
         }
-        let mut sealed = Zeroizing::new([0; SEALED]);
+        let mut sealed = [0; SEALED];
         // The engine refuses padding and stray low bits: one credential has one spelling.
-        if URL_SAFE_NO_PAD.decode_slice(text, &mut *sealed).ok()? != SEALED {
+        if URL_SAFE_NO_PAD.decode_slice(text, &mut sealed).ok()? != SEALED {
             return None;
         }
         let (version, rest) = sealed.split_first_mut()?;
@@ -135,16 +144,14 @@ impl Sealer {
             .key
             .open_in_place(Nonce::from(&*nonce), Aad::from(&*self.associated), rest)
             .ok()?;
-        let (id, rest) = content.split_first_chunk::<ID>()?;
-        let (secret, rest) = rest.split_first_chunk::<SECRET>()?;
-        let (expires_at, []) = rest.split_first_chunk::<EXPIRY>()? else {
+        let (id, rest) = content.split_first_chunk_mut::<ID>()?;
+        let (secret, rest) = rest.split_first_chunk_mut::<SECRET>()?;
+        let (expires_at, []) = rest.split_first_chunk_mut::<EXPIRY>()? else {
             return None;
         };
-        Some(Credential {
-            id: SessionId::from_bytes(*id),
-            secret: Zeroizing::new(*secret),
-            expires_at: i64::from_be_bytes(*expires_at),
-        })
+        let credential = Credential::new(*id, secret, i64::from_be_bytes(*expires_at));
+        secret.zeroize();
+        Some(credential)
     }
 }
 
@@ -160,36 +167,35 @@ mod tests {
     #[test]
     fn sd_04_what_was_sealed_opens_and_shows_nothing() {
         let sealer = sealer(1, "session");
-        let credential = Credential::generate(1_234).unwrap();
-        let text = sealer.seal(&credential).unwrap();
+        let (credential, secret) = Credential::generate(1_234).unwrap();
+        let text = sealer.seal(&credential, &secret).unwrap();
         assert_eq!(text.len(), TEXT);
         let opened = sealer.open(text.as_bytes()).unwrap();
         assert_eq!(opened.id, credential.id);
-        assert_eq!(opened.secret, credential.secret);
+        assert_eq!(opened.secret_hash, credential.secret_hash);
         assert_eq!(opened.expires_at, 1_234);
         let raw = URL_SAFE_NO_PAD.decode(&*text).unwrap();
         assert!(!raw.windows(ID).any(|part| part == credential.id.as_bytes()));
-        assert_ne!(text, sealer.seal(&credential).unwrap());
+        assert_ne!(text, sealer.seal(&credential, &secret).unwrap());
     }
 
     #[test]
     fn sd_04_another_key_or_cookie_name_does_not_open_it() {
-        let text = sealer(1, "session")
-            .seal(&Credential::generate(1).unwrap())
-            .unwrap();
+        let (credential, secret) = Credential::generate(1).unwrap();
+        let text = sealer(1, "session").seal(&credential, &secret).unwrap();
         assert!(sealer(2, "session").open(text.as_bytes()).is_none());
         assert!(sealer(1, "other").open(text.as_bytes()).is_none());
     }
 
     #[test]
     fn rf_5_a_fingerprint_covers_the_id_and_the_secret() {
-        let one = Credential::generate(1).unwrap();
-        let other = Credential::generate(1).unwrap();
+        let (one, _) = Credential::generate(1).unwrap();
+        let (other, _) = Credential::generate(1).unwrap();
         let mixed = Credential {
             id: one.id,
-            ..other.clone()
+            ..other
         };
-        assert!(one.fingerprint() == one.clone().fingerprint());
+        assert!(one.fingerprint() == one.fingerprint());
         assert!(one.fingerprint() != mixed.fingerprint());
         assert!(other.fingerprint() != mixed.fingerprint());
     }
@@ -203,7 +209,8 @@ mod tests {
     #[test]
     fn sd_04_a_second_spelling_of_the_same_bytes_is_refused() {
         let sealer = sealer(1, "session");
-        let text = sealer.seal(&Credential::generate(1).unwrap()).unwrap();
+        let (credential, secret) = Credential::generate(1).unwrap();
+        let text = sealer.seal(&credential, &secret).unwrap();
         let accepted = (0..=255u8)
             .filter(|last| {
                 let mut bytes = text.as_bytes().to_vec();

@@ -22,6 +22,6 @@ pub(crate) use db::DatabaseId;
 pub use db::{Db, Pool};
 pub(crate) use render::Dialect;
 pub(crate) use row::Row;
-pub(crate) use select::{Plan, Question, SEVERAL, exists, plan};
+pub(crate) use select::{Plan, Question, SEVERAL, column, exists, plan};
 pub use session_store::SqlSessionStore;
 pub(crate) use session_store::StatementGuard;

@@ -113,6 +113,29 @@ pub(crate) fn exists<E: Entity>(
     Ok(statement)
 }
 
+/// The one column of the rows under the lookup that `rows` lets be read.
+pub(crate) fn column<E: Entity>(
+    dialect: Dialect,
+    column: usize,
+    lookup_by: (usize, &Value),
+    rows: Option<&Residual>,
+) -> Result<SelectStatement> {
+    let renderer = Renderer::<E> {
+        dialect,
+        table: E::__table(),
+    };
+    let mut statement = Statement::select();
+    statement
+        .expr(renderer.column(column)?)
+        .from(Alias::new(renderer.table.name()))
+        .and_where(lookup(&renderer, lookup_by.0, lookup_by.1)?)
+        .limit(SEVERAL);
+    if let Some(rows) = rows {
+        statement.and_where(renderer.condition(rows)?);
+    }
+    Ok(statement)
+}
+
 pub(super) fn lookup<E: Entity>(
     renderer: &Renderer<E>,
     column: usize,

@@ -45,7 +45,7 @@ fn t_2_one_meaning_x10_n7_n10_random_rules_agree_on_sqlite() {
         .build()
         .unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let db = runtime.block_on(sample::database(&folder.path().join("agreement.db")));
+    let (db, pool) = runtime.block_on(sample::database(&folder.path().join("agreement.db")));
     let tally = Tally::default();
 
     let mut runner = TestRunner::new(Config {
@@ -60,7 +60,7 @@ fn t_2_one_meaning_x10_n7_n10_random_rules_agree_on_sqlite() {
     );
     runner
         .run(&strategy, |(rows, rules, viewer)| {
-            runtime.block_on(agree(&db, rows, &rules, viewer, &tally))
+            runtime.block_on(agree((&db, &pool), rows, &rules, viewer, &tally))
         })
         .unwrap();
 
@@ -76,7 +76,7 @@ fn t_2_one_meaning_x10_n7_n10_random_rules_agree_on_sqlite() {
 }
 
 async fn agree(
-    db: &Db,
+    (db, pool): (&Db, &sqlx::SqlitePool),
     mut rows: Vec<Sample>,
     rules: &[RuleSpec],
     viewer: Option<Probe>,
@@ -86,6 +86,7 @@ async fn agree(
         row.id = i64::try_from(index).unwrap();
     }
     sample::fill(db, &rows).await;
+    sample::spoil(pool).await;
     let mut shape = Shape::<Sample>::builder("random").visible(Sample::ID);
     shape = sample::with_rules(shape, rules);
     let shape = shape.build().unwrap();

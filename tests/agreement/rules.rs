@@ -102,7 +102,7 @@ fn contains(
 
 fn atom() -> impl Strategy<Value = Expr> {
     const NULLABLE: &[&str] = &[
-        "plain", "nocase", "rtrim", "number", "maybe", "instant", "uuid",
+        "plain", "nocase", "rtrim", "number", "maybe", "instant", "uuid", "status",
     ];
     prop_oneof![
         1 => (0..4_usize).prop_map(Expr::Free),

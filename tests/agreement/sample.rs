@@ -86,7 +86,7 @@ pub fn with_rules(shape: ShapeBuilder<Sample>, rules: &[RuleSpec]) -> ShapeBuild
         .visible_if(Sample::RANK, rules[11].rule())
 }
 
-pub async fn database(path: &Path) -> Db {
+pub async fn database(path: &Path) -> (Db, sqlx::SqlitePool) {
     let options = sqlx::sqlite::SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(true)
@@ -117,7 +117,20 @@ pub async fn database(path: &Path) -> Db {
     .execute(&pool)
     .await
     .unwrap();
-    Db::unguarded_pool(pool, "the test makes its own tables")
+    let db = Db::unguarded_pool(pool.clone(), "the test makes its own tables");
+    (db, pool)
+}
+
+/// Puts text that is no status where some rows have none: to a rule the two are the same.
+pub async fn spoil(pool: &sqlx::SqlitePool) {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the library does not write such a value"
+    )]
+    sqlx::raw_sql("UPDATE samples SET status = 'DRAFT' WHERE status IS NULL AND id % 2 = 1")
+        .execute(pool)
+        .await
+        .unwrap();
 }
 
 pub async fn fill(db: &Db, rows: &[Sample]) {

@@ -417,3 +417,72 @@ async fn stream_gives_what_all_gives() {
         serde_json::to_value(&all).unwrap()
     );
 }
+
+#[tokio::test]
+async fn dt_10_a_secret_is_read_inside_the_repository_under_the_row_rule() {
+    let directory = directory().await;
+    let hash = async |slug: &str| {
+        let access = public();
+        let reader = directory.db.reader(&access);
+        reader
+            .secret(Person::PASSWORD_HASH, Person::SLUG, slug)
+            .await
+            .unwrap()
+    };
+    as_nobody(async {
+        let found = hash("person-3").await.unwrap();
+        assert_eq!(found.expose_secret(), "hash-of-3");
+        assert_eq!(format!("{found:?}"), "Secret(..)");
+        assert!(hash("nobody").await.is_none());
+        // Suspended: only an admin may read the row.
+        assert!(hash("person-6").await.is_none());
+    })
+    .await;
+    let of_suspended = as_viewer(admin(), async {
+        let access = read().await;
+        let reader = directory.db.reader(&access);
+        reader
+            .secret(Person::PASSWORD_HASH, Person::ID, 6)
+            .await
+            .unwrap()
+    })
+    .await;
+    assert_eq!(of_suspended.unwrap().expose_secret(), "hash-of-6");
+}
+
+#[tokio::test]
+async fn rb_05_a_stored_text_outside_its_set_reads_as_no_value() {
+    #[derive(Dto)]
+    #[dto(entity = Account, default = visible)]
+    struct AccountCard {
+        id: i64,
+        role: Option<Role>,
+    }
+
+    #[derive(clearance::Entity)]
+    #[entity(table = "accounts", viewer = Member, rows = open, reason = "a test of roles")]
+    struct Account {
+        #[entity(key)]
+        id: i64,
+        role: Option<Role>,
+    }
+
+    let directory = empty_directory(
+        "CREATE TABLE accounts (id INTEGER PRIMARY KEY, role TEXT);
+         INSERT INTO accounts VALUES (1, 'admin'), (2, 'superadmin'), (3, NULL), (4, 'ADMIN')",
+    )
+    .await;
+    let access = system();
+    let query = AccountCard::select().order(AccountCard::ID.asc());
+    let rows = directory.db.reader(&access).all(query).await.unwrap();
+    let roles: Vec<_> = rows.iter().map(|row| (row.id, row.role)).collect();
+    assert_eq!(
+        roles,
+        [(1, Some(Role::Admin)), (2, None), (3, None), (4, None)]
+    );
+    let none = AccountCard::select()
+        .filter(AccountCard::ROLE.is_null())
+        .order(AccountCard::ID.asc());
+    let rows = directory.db.reader(&access).all(none).await.unwrap();
+    assert_eq!(rows.iter().map(|row| row.id).collect::<Vec<_>>(), [2, 3, 4]);
+}

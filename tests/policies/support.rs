@@ -292,3 +292,9 @@ impl Visit for Recorder<'_> {
 
     fn record_debug(&mut self, _: &TracedField, _: &dyn std::fmt::Debug) {}
 }
+
+impl serde::Serialize for Role {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.name().serialize(serializer)
+    }
+}

@@ -1,6 +1,6 @@
 //! `#[derive(Dto)]`: its attributes as they were read.
 
-use proc_macro2::Ident;
+use proc_macro2::{Ident, Span};
 use quote::ToTokens as _;
 use syn::parse::ParseStream;
 use syn::{Attribute, DeriveInput, LitStr, Meta, Path, Type, Visibility};
@@ -79,6 +79,9 @@ pub(crate) fn read(input: &DeriveInput, diag: &mut Diag) -> Option<RawDto> {
             });
         }
     }
+    if diag.count() == errors {
+        serialize_in_the_same_list(diag);
+    }
     raw.unread = diag.count() > errors;
     for field in fields {
         if let Some(ident) = &field.ident {
@@ -95,6 +98,25 @@ fn other_serialize(attribute: &Attribute, diag: &mut Diag) {
             word,
             "`derive(Dto)` writes `Serialize` itself, so that a hidden field is never shown",
             "remove this derive",
+        );
+    }
+}
+
+/// `#[derive(Dto, Serialize)]`
+///
+/// The compiler does not show a derive the list that it stands in, so the list is read from the
+/// source file. Where there is none, rustc still reports two impls of one trait.
+fn serialize_in_the_same_list(diag: &mut Diag) {
+    let word = Span::call_site();
+    let list = word
+        .local_file()
+        .and_then(|file| std::fs::read_to_string(file).ok())
+        .and_then(|source| crate::tokens::enclosing_list(&source, word.start()));
+    if list.is_some_and(|list| crate::tokens::mentions(list, "Serialize")) {
+        diag.error(
+            Ident::new("Dto", word),
+            "`derive(Dto)` writes `Serialize` itself, so that a hidden field is never shown",
+            "remove `Serialize` from this list",
         );
     }
 }

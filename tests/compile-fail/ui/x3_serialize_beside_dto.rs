@@ -1,6 +1,6 @@
 //! `Serialize` is written by `derive(Dto)`; a second one would show what is hidden.
 
-use clearance::{Dto, Field};
+use clearance::Dto;
 use clearance_compile_fail::User;
 use serde::Serialize;
 
@@ -8,8 +8,6 @@ use serde::Serialize;
 #[dto(entity = User, default = visible)]
 struct Together {
     id: i64,
-    #[visible_if(viewer.id == row.id)]
-    phone: Field<Option<String>>,
 }
 
 #[derive(Dto)]

@@ -1,0 +1,103 @@
+//! Reading a secret, for a comparison inside the repository.
+
+use super::grant::{Asker, Reads};
+use super::reader::Reader;
+use crate::audit;
+use crate::entity::{Column, Entity, Scalar, Searchable, Secret, Storable};
+use crate::error::{Error, Result};
+use crate::policy::{Comparand, Decision, SameFamily};
+use crate::sql::column;
+
+impl<P> Reader<'_, P> {
+    /// The secret of the row whose key or lookup column equals `value`, or `None` when there is
+    /// no such row that may be read.
+    ///
+    /// It is for work inside the repository, such as checking a password: a [`Secret`] cannot be
+    /// part of what a repository returns.
+    ///
+    /// # Errors
+    ///
+    /// As [`Reader::one`], but never [`Error::is_not_found`].
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # use clearance::{Db, Entity, Result, Secret, Viewer, repository};
+    /// # #[derive(Viewer)]
+    /// # struct Member { id: i64 }
+    /// # #[derive(Entity)]
+    /// # #[entity(table = "users", viewer = Member, rows = open, reason = "an example")]
+    /// # struct User {
+    /// #     #[entity(key)] id: i64,
+    /// #     #[entity(lookup)] username: String,
+    /// #     password_hash: Secret<String>,
+    /// # }
+    /// # fn fits(hash: &str, password: &str) -> bool { hash == password }
+    /// # struct Users { db: Db }
+    /// #[repository(viewer = Member)]
+    /// impl Users {
+    ///     #[public(access, reason = "whoever signs in is nobody yet")]
+    ///     pub async fn password_fits(&self, username: &str, password: &str) -> Result<bool> {
+    ///         let reader = self.db.reader(&access);
+    ///         let hash = reader.secret(User::PASSWORD_HASH, User::USERNAME, username).await?;
+    ///         Ok(hash.is_some_and(|hash| fits(hash.expose_secret(), password)))
+    ///     }
+    /// }
+    /// ```
+    pub async fn secret<E, S, T, U, W, C>(
+        &self,
+        secret: Column<E, Secret<S>, W>,
+        lookup: Column<E, T, U>,
+        value: C,
+    ) -> Result<Option<Secret<S>>>
+    where
+        E: Entity,
+        P: Reads<E::Viewer>,
+        S: Storable + zeroize::Zeroize,
+        T: Scalar + Comparand,
+        U: Searchable,
+        C: Comparand,
+        T::Family: SameFamily<C::Family>,
+    {
+        let table = E::__table();
+        let unknown = || Error::internal("a column constant names no column of its table");
+        let (index, spec) = table.position(secret.field()).ok_or_else(unknown)?;
+        let (by, _) = table.position(lookup.field()).ok_or_else(unknown)?;
+
+        let request = self.access.request()?;
+        let decision = match (self.access.asker::<E::Viewer>(), &request) {
+            (Asker::System, _) | (_, None) => Decision::Allow,
+            (Asker::Nobody, Some(request)) => {
+                table.rows().read.decide(None, request.rule_context())
+            }
+            (Asker::Viewer(verified), Some(request)) => table
+                .rows()
+                .read
+                .decide(Some(verified.viewer()), request.rule_context()),
+        };
+        let rows = match &decision {
+            Decision::Allow => None,
+            Decision::Deny => return Ok(None),
+            Decision::Depends(residual) => Some(residual),
+            Decision::Fail(failure) => {
+                audit::rule_failed(table.entity(), "read_if", failure);
+                return Err(Error::internal("a rule could not be worked out"));
+            }
+        };
+        let statement = column::<E>(self.db.dialect(), index, (by, &value.__value()), rows)?;
+        let mut found = None;
+        self.db
+            .fetch_each(&statement, |row| {
+                let secret = Secret::from_cell(row.cell(0, spec.kind())?);
+                let secret = secret.ok_or_else(|| {
+                    Error::internal("a column holds a value that its entity's field does not have")
+                })?;
+                if found.replace(secret).is_some() {
+                    return Err(super::reader::several());
+                }
+                Ok(())
+            })
+            .await?;
+        Ok(found)
+    }
+}
