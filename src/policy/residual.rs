@@ -422,7 +422,28 @@ fn expect_kind(kind: Kind, value: &Value) -> Result<(), Failure> {
 
 impl Residual {
     /// Whether the row fulfils what is left of `rules`, the set it was made from.
+    #[inline]
     pub(crate) fn holds<E: Entity>(
+        &self,
+        row: &E,
+        rules: &[Rule<E::Viewer, E>],
+        viewer: Option<&E::Viewer>,
+        context: &Context,
+    ) -> bool {
+        // Most of what is left is an equality, and most texts differ in length already.
+        if let Self::Compare {
+            op: Op::Eq,
+            column,
+            with: Term::Value(value),
+        } = self
+        {
+            value.is_in(row.__cell(*column))
+        } else {
+            self.holds_by_node(row, rules, viewer, context)
+        }
+    }
+
+    fn holds_by_node<E: Entity>(
         &self,
         row: &E,
         rules: &[Rule<E::Viewer, E>],
@@ -437,12 +458,6 @@ impl Residual {
                 .iter()
                 .any(|part| part.holds(row, rules, viewer, context)),
             Self::Flag { column, wanted } => row.__cell(*column) == Cell::Bool(*wanted),
-            // Asked of every row, and most texts differ in length already.
-            Self::Compare {
-                op: Op::Eq,
-                column,
-                with: Term::Value(value),
-            } => row.__cell(*column) == value.as_cell(),
             Self::Compare { op, column, with } => {
                 let left = row.__cell(*column);
                 let right = match with {

@@ -101,6 +101,30 @@ impl Value {
             Self::Timestamp(value) => Cell::Timestamp(*value),
         }
     }
+
+    /// Whether the cell holds this value. Nothing holds a null, a float or bytes, which no rule
+    /// compares.
+    #[inline]
+    pub(crate) fn is_in(&self, cell: Cell<'_>) -> bool {
+        match (self, cell) {
+            (Self::Bool(value), Cell::Bool(cell)) => *value == cell,
+            (Self::Int(value), Cell::Int(cell))
+            | (Self::Timestamp(value), Cell::Timestamp(cell)) => *value == cell,
+            (Self::Text(value), Cell::Text(cell)) => value == cell,
+            (Self::Uuid(value), Cell::Uuid(cell)) => value.as_u128() == cell.as_u128(),
+            (
+                Self::Null
+                | Self::Bool(_)
+                | Self::Int(_)
+                | Self::Float(_)
+                | Self::Text(_)
+                | Self::Bytes(_)
+                | Self::Uuid(_)
+                | Self::Timestamp(_),
+                _,
+            ) => false,
+        }
+    }
 }
 
 impl Cell<'_> {

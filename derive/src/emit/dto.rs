@@ -94,6 +94,7 @@ pub(crate) fn emit(raw: &RawDto, dto: &Dto) -> TokenStream {
                 ::core::result::Result::Ok(Self { #(#from_cells),* })
             }
 
+            #[inline(always)]
             fn __from_row(
                 __row: #entity,
                 __visible: #library::__private::Visibility,

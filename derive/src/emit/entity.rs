@@ -72,6 +72,7 @@ pub(crate) fn emit(raw: &RawEntity, entity: &Entity) -> TokenStream {
                 &__TABLE
             }
 
+            #[inline]
             fn __cell(&self, column: ::core::primitive::usize) -> #library::policy::Cell<'_> {
                 match column {
                     #(#cells,)*
