@@ -227,20 +227,22 @@ impl<P> Access<P> {
         let context = request
             .as_ref()
             .map_or(&no_circumstances, RequestContext::rule_context);
-        let rules = D::Entity::__table().rows().read.rules();
-        let readable = |row: &D::Entity| match &decided.rows {
-            Decision::Allow => true,
-            Decision::Deny | Decision::Fail(_) => false,
-            Decision::Depends(residual) => residual.holds(row, rules, viewer, context),
+        let show = |row: D::Entity| {
+            let visible = shape.visibility(&decided, &row, viewer, context);
+            D::__from_row(row, visible)
         };
         // In one chain, so that a vector of rows becomes the vector of DTOs in place.
-        rows.into_iter()
-            .filter(readable)
-            .map(|row| {
-                let visible = shape.visibility(&decided, &row, viewer, context);
-                D::__from_row(row, visible)
-            })
-            .collect()
+        match &decided.rows {
+            Decision::Allow => rows.into_iter().map(show).collect(),
+            Decision::Deny | Decision::Fail(_) => Ok(Vec::new()),
+            Decision::Depends(residual) => {
+                let rules = D::Entity::__table().rows().read.rules();
+                rows.into_iter()
+                    .filter(|row| residual.holds(row, rules, viewer, context))
+                    .map(show)
+                    .collect()
+            }
+        }
     }
 }
 
