@@ -140,3 +140,59 @@ fn rb_05_an_unknown_role_is_no_role_and_passes_nothing() {
     assert!(Role::from_name("admin") >= Role::Editor);
     assert!(Role::from_name("editor") == Role::Editor);
 }
+
+#[tokio::test]
+async fn p7_a_viewer_that_changes_within_a_request_is_decided_anew() {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use clearance::session::MemorySessionStore;
+    use clearance::{Key, Sessions, SourceError, Subject, Viewer as _, ViewerSource, async_trait};
+
+    /// An editor who is an admin from the moment the flag is set.
+    struct Promoted(Arc<AtomicBool>);
+
+    #[async_trait]
+    impl ViewerSource<Member> for Promoted {
+        async fn load(&self, _: &Subject) -> Result<Option<Member>, SourceError> {
+            let role = if self.0.load(Ordering::SeqCst) {
+                Role::Admin
+            } else {
+                Role::Editor
+            };
+            Ok(Some(Member { role, ..editor() }))
+        }
+    }
+
+    let directory = directory().await;
+    let promoted = Arc::new(AtomicBool::new(false));
+    let sessions = Sessions::builder(
+        Key::generate().unwrap(),
+        MemorySessionStore::new(),
+        Promoted(Arc::clone(&promoted)),
+    )
+    .app_url("https://app.example")
+    .build()
+    .unwrap();
+    let subject = editor().subject();
+    let cookie = sessions.create(&subject).await.unwrap().into_set_cookie();
+    let pair = cookie.to_str().unwrap().split(';').next().unwrap();
+    let mut headers = http::HeaderMap::new();
+    headers.insert(http::header::COOKIE, pair.parse().unwrap());
+
+    let request = RequestContext::new(&sessions, &headers);
+    let salaries = async || {
+        let access = read().await;
+        let rows = directory
+            .db
+            .reader(&access)
+            .all(Profile::select())
+            .await
+            .unwrap();
+        rows.iter().filter(|row| !row.salary.is_hidden()).count()
+    };
+    assert_eq!(request.scope(salaries()).await, 0);
+    promoted.store(true, Ordering::SeqCst);
+    sessions.viewer_changed(&subject);
+    assert_eq!(request.scope(salaries()).await, 6);
+}
