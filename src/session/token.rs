@@ -180,6 +180,14 @@ mod tests {
     }
 
     #[test]
+    fn sd_05_the_store_is_given_a_hash_of_the_secret() {
+        let (credential, secret) = Credential::generate(1_234).unwrap();
+        let hash = digest::digest(&digest::SHA256, &*secret);
+        assert_eq!(credential.secret_hash.as_bytes(), hash.as_ref());
+        assert_ne!(credential.secret_hash.as_bytes(), &*secret);
+    }
+
+    #[test]
     fn sd_04_another_key_or_cookie_name_does_not_open_it() {
         let (credential, secret) = Credential::generate(1).unwrap();
         let text = sealer(1, "session").seal(&credential, &secret).unwrap();
