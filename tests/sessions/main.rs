@@ -19,3 +19,4 @@ mod races;
 mod request;
 mod stores;
 mod support;
+mod viewer_source;

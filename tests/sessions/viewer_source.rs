@@ -1,8 +1,4 @@
 //! A viewer source runs outside of the request that waits for it.
-#![expect(
-    clippy::unwrap_used,
-    reason = "a helper of a test fails the test by panicking"
-)]
 
 use std::time::Duration;
 
