@@ -139,14 +139,17 @@ pub enum Created {
 }
 
 /// Why a store gave no answer. It is never read as "there is no such session".
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{kind}")]
 pub struct StoreError {
     pub(crate) kind: StoreErrorKind,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum StoreErrorKind {
+    #[error("the session store is unavailable")]
     Outage,
+    #[error("the session store holds a malformed session")]
     Malformed,
 }
 
@@ -168,17 +171,6 @@ impl StoreError {
         }
     }
 }
-
-impl fmt::Display for StoreError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.kind {
-            StoreErrorKind::Outage => "the session store is unavailable",
-            StoreErrorKind::Malformed => "the session store holds a malformed session",
-        })
-    }
-}
-
-impl std::error::Error for StoreError {}
 
 /// Keeps sessions.
 ///
