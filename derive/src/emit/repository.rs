@@ -183,14 +183,13 @@ fn with(raw: &RawRepository, methods: &[(&RawMethod, Option<&Method>)]) -> Token
     }
 }
 
-/// Private methods are not called from outside, and a call from outside begins with `&self`.
+/// A call on a repository begins with `&self`.
 fn is_forwarded(method: &RawMethod) -> bool {
     let shared = method
         .signature
         .receiver()
         .is_some_and(|receiver| matches!(&receiver.kind, ReceiverKind::Reference(_, _, None)));
-    let private = matches!(method.vis, syn::Visibility::Inherited);
-    shared && !private && method.signature.asyncness.is_some()
+    shared && method.signature.asyncness.is_some()
 }
 
 fn forward(method: &RawMethod, valid: bool, self_ty: &Type) -> TokenStream {
