@@ -180,6 +180,15 @@ mod tests {
     }
 
     #[test]
+    fn sd_05_a_million_ids_are_unique() {
+        const CREDENTIALS: usize = 1_000_000;
+        let ids: std::collections::HashSet<_> = (0..CREDENTIALS)
+            .map(|_| *Credential::generate(1).unwrap().0.id.as_bytes())
+            .collect();
+        assert_eq!(ids.len(), CREDENTIALS);
+    }
+
+    #[test]
     fn sd_05_the_store_is_given_a_hash_of_the_secret() {
         let (credential, secret) = Credential::generate(1_234).unwrap();
         let hash = digest::digest(&digest::SHA256, &*secret);

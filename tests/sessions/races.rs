@@ -222,7 +222,7 @@ async fn vs_04_when_a_load_panics_another_request_takes_over() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rf_5_two_viewers_never_see_each_other() {
     const REQUESTS: usize = 100;
-    const ROUNDS: usize = 100;
+    const ROUNDS: usize = 10_000;
 
     let rig = Arc::new(Rig::with(|builder| builder.cache_capacity(16)));
     let mut tasks = Vec::new();
