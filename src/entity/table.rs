@@ -1,16 +1,24 @@
 //! An entity as the library knows it at run time.
 
+use std::fmt;
+use std::ops::Deref;
+
 use super::{Entity, Storable};
 use crate::policy::{Context, Decision, Kind, Rule, decide};
-use std::fmt;
 
-/// The table of an entity: its columns, its key and its row rules.
+/// The table of an entity: its [`Schema`] and its row rules.
 pub struct Table<E: Entity> {
+    schema: Schema,
+    rows: RowRules<E>,
+}
+
+/// The columns and the key of a table, without the type of its rows.
+#[derive(Debug)]
+pub struct Schema {
     entity: &'static str,
     name: &'static str,
     columns: Vec<ColumnSpec>,
     key: usize,
-    rows: RowRules<E>,
 }
 
 /// One column of a [`Table`].
@@ -56,14 +64,33 @@ impl<E: Entity> Table<E> {
         rows: RowRules<E>,
     ) -> Self {
         Self {
-            entity,
-            name,
-            columns,
-            key,
+            schema: Schema {
+                entity,
+                name,
+                columns,
+                key,
+            },
             rows,
         }
     }
 
+    /// The rules of its rows.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn rows(&self) -> &RowRules<E> {
+        &self.rows
+    }
+}
+
+impl<E: Entity> Deref for Table<E> {
+    type Target = Schema;
+
+    fn deref(&self) -> &Schema {
+        &self.schema
+    }
+}
+
+impl Schema {
     /// The name of the entity's type.
     #[must_use]
     pub const fn entity(&self) -> &'static str {
@@ -96,13 +123,6 @@ impl<E: Entity> Table<E> {
 
     pub(crate) const fn key(&self) -> usize {
         self.key
-    }
-
-    /// The rules of its rows.
-    #[doc(hidden)]
-    #[must_use]
-    pub const fn rows(&self) -> &RowRules<E> {
-        &self.rows
     }
 }
 
@@ -171,8 +191,8 @@ impl ColumnSpec {
 impl<E: Entity> fmt::Debug for Table<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Table")
-            .field("entity", &self.entity)
-            .field("name", &self.name)
+            .field("entity", &self.schema.entity)
+            .field("name", &self.schema.name)
             .finish_non_exhaustive()
     }
 }

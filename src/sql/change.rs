@@ -8,7 +8,8 @@ use super::db::Db;
 use super::session_store::session_exists;
 
 use super::StatementGuard;
-use super::render::{Dialect, Renderer};
+use super::dialect::Dialect;
+use super::render::Renderer;
 use super::select::lookup;
 use crate::entity::Entity;
 use crate::error::{Error, Result};
@@ -71,7 +72,7 @@ pub(crate) struct Target<'a> {
 
 impl Target<'_> {
     fn conditions<E: Entity>(self, dialect: Dialect) -> Result<Vec<Expr>> {
-        let renderer = Renderer::<E> {
+        let renderer = Renderer {
             dialect,
             table: E::__table(),
         };

@@ -8,101 +8,21 @@
 //! Text is compared byte by byte. Equality is asked twice: once as the column compares by itself,
 //! which can use its index and is never narrower, and once byte-wise, which is exact.
 
-use sea_query::{Alias, BinOper, Expr, ExprTrait as _, IntoColumnRef as _};
+use sea_query::{Alias, Expr, ExprTrait as _, IntoColumnRef as _};
 
-use crate::dto::{FOUR_STARS, LAST4_MINIMUM, Mask, STARS};
-use crate::entity::{ColumnSpec, Entity, Table};
+use super::dialect::Dialect;
+use crate::dto::Mask;
+use crate::entity::{ColumnSpec, Schema};
 use crate::error::{Error, Result};
-use crate::policy::{Kind, Op, Residual, Term, Value};
-
-/// The dialect of an engine: what differs between them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Dialect {
-    #[cfg(feature = "sqlite")]
-    Sqlite,
-}
-
-impl Dialect {
-    /// `text`, compared and ordered byte by byte.
-    fn bytewise(self, text: Expr) -> Expr {
-        match self {
-            #[cfg(feature = "sqlite")]
-            Self::Sqlite => text.binary(
-                BinOper::Custom("COLLATE"),
-                Expr::custom_keyword(Alias::new("BINARY")),
-            ),
-        }
-    }
-
-    /// A value as it is bound.
-    pub(crate) fn bind(self, value: &Value) -> Expr {
-        match value {
-            Value::Null => Expr::cust("NULL"),
-            Value::Bool(value) => Expr::val(*value),
-            Value::Int(value) => Expr::val(*value),
-            Value::Float(value) => Expr::val(*value),
-            Value::Text(value) => Expr::val(value.as_str()),
-            Value::Bytes(value) => Expr::val(value.as_slice()),
-            Value::Uuid(value) => Expr::val(*value),
-            Value::Timestamp(micros) => match self {
-                #[cfg(feature = "sqlite")]
-                Self::Sqlite => Expr::val(*micros),
-            },
-        }
-    }
-
-    /// The mask of a text.
-    fn mask(self, mask: Mask, text: Expr) -> Expr {
-        match self {
-            #[cfg(feature = "sqlite")]
-            Self::Sqlite => sqlite_mask(mask, text),
-        }
-    }
-}
-
-#[cfg(feature = "sqlite")]
-fn sqlite_mask(mask: Mask, text: Expr) -> Expr {
-    use sea_query::{CaseStatement, Func};
-
-    let concat = |left: Expr, right: Expr| left.binary(BinOper::Custom("||"), right);
-    let function =
-        |name: &'static str, args: Vec<Expr>| Expr::from(Func::cust(Alias::new(name)).args(args));
-    let cut = match mask {
-        Mask::Last4 => CaseStatement::new()
-            .case(
-                function("length", vec![text.clone()]).lt(LAST4_MINIMUM),
-                FOUR_STARS,
-            )
-            .finally(concat(
-                Expr::val(FOUR_STARS),
-                function("substr", vec![text.clone(), Expr::val(-4)]),
-            ))
-            .into(),
-        Mask::Domain => {
-            let at = || function("instr", vec![text.clone(), Expr::val("@")]);
-            CaseStatement::new()
-                .case(at().eq(0), STARS)
-                .finally(concat(
-                    Expr::val(STARS),
-                    function("substr", vec![text.clone(), at()]),
-                ))
-                .into()
-        }
-        Mask::Initial => concat(
-            function("substr", vec![text.clone(), Expr::val(1), Expr::val(1)]),
-            Expr::val(STARS),
-        ),
-    };
-    CaseStatement::new().case(text.is_not_null(), cut).into()
-}
+use crate::policy::{Kind, Op, Residual, Term};
 
 /// Writes the conditions of one table.
-pub(crate) struct Renderer<E: Entity> {
+pub(crate) struct Renderer {
     pub(crate) dialect: Dialect,
-    pub(crate) table: &'static Table<E>,
+    pub(crate) table: &'static Schema,
 }
 
-impl<E: Entity> Renderer<E> {
+impl Renderer {
     pub(crate) fn spec(&self, column: usize) -> Result<&'static ColumnSpec> {
         self.table
             .column(column)

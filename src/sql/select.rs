@@ -4,7 +4,8 @@
 use sea_query::{Alias, CaseStatement, Expr, ExprTrait as _, Query as Statement, SelectStatement};
 
 use super::cells::{Shown, Slot};
-use super::render::{Dialect, Renderer};
+use super::dialect::Dialect;
+use super::render::Renderer;
 use crate::dto::{Decided, Direction, Output, Shape};
 use crate::entity::{ColumnSpec, Entity};
 use crate::error::{Error, Result};
@@ -98,7 +99,7 @@ pub(crate) fn exists<E: Entity>(
     dialect: Dialect,
     lookups: &[(usize, Value)],
 ) -> Result<SelectStatement> {
-    let renderer = Renderer::<E> {
+    let renderer = Renderer {
         dialect,
         table: E::__table(),
     };
@@ -120,7 +121,7 @@ pub(crate) fn column<E: Entity>(
     lookup_by: (usize, &Value),
     rows: Option<&Residual>,
 ) -> Result<SelectStatement> {
-    let renderer = Renderer::<E> {
+    let renderer = Renderer {
         dialect,
         table: E::__table(),
     };
@@ -136,11 +137,7 @@ pub(crate) fn column<E: Entity>(
     Ok(statement)
 }
 
-pub(super) fn lookup<E: Entity>(
-    renderer: &Renderer<E>,
-    column: usize,
-    value: &Value,
-) -> Result<Expr> {
+pub(super) fn lookup(renderer: &Renderer, column: usize, value: &Value) -> Result<Expr> {
     let kind = renderer.spec(column)?.kind();
     match crate::policy::compare_with(crate::policy::Op::Eq, column, kind, value.clone()) {
         Ok(Reduced::Left(residual)) => renderer.condition(&residual),
@@ -154,11 +151,7 @@ pub(super) fn lookup<E: Entity>(
 
 /// Hidden and null cells come last whichever way is asked, and rows that tie stand by key, so
 /// that the order tells nothing of what is hidden.
-fn order<E: Entity>(
-    renderer: &Renderer<E>,
-    statement: &mut SelectStatement,
-    question: &Question,
-) -> Result<()> {
+fn order(renderer: &Renderer, statement: &mut SelectStatement, question: &Question) -> Result<()> {
     for (column, visible, direction) in &question.order {
         let spec = renderer.spec(*column)?;
         let value = renderer.ordered(*column)?;
@@ -189,15 +182,15 @@ fn order<E: Entity>(
 /// A query for one row asks for this many, so that a second one is noticed.
 pub(crate) const SEVERAL: u64 = 2;
 
-struct Projection<'a, E: Entity> {
-    renderer: &'a Renderer<E>,
+struct Projection<'a> {
+    renderer: &'a Renderer,
     statement: SelectStatement,
     selected: usize,
     /// Flag columns that are selected, and what each says.
     flags: Vec<(Residual, usize)>,
 }
 
-impl<E: Entity> Projection<'_, E> {
+impl Projection<'_> {
     /// Selects an expression and tells its position.
     fn push(&mut self, expr: impl Into<Expr>, alias: &str) -> usize {
         let expr: Expr = expr.into();
