@@ -100,6 +100,18 @@ impl Decided {
     }
 }
 
+impl Decided {
+    /// Whether a decision is left to related rows.
+    pub(crate) fn is_related(&self) -> bool {
+        std::iter::once(&self.rows)
+            .chain(&self.fields)
+            .any(|decision| match decision {
+                Decision::Depends(residual) => residual.is_related(),
+                Decision::Allow | Decision::Deny | Decision::Fail(_) => false,
+            })
+    }
+}
+
 impl<E: Entity> Shape<E> {
     #[doc(hidden)]
     #[must_use]

@@ -11,7 +11,7 @@ use super::decision::{Decision, Failure};
 use super::eval::compare_cells;
 use super::rule::Given;
 use super::{Cell, Context, Expr, Kind, Op, Operand, Rule, Value};
-use crate::entity::{Entity, Table};
+use crate::entity::{Cardinality, Entity, Relation, Schema};
 
 /// What is left of a rule for the row to decide: conditions that are each true or not true.
 #[derive(Debug, Clone, PartialEq)]
@@ -61,6 +61,24 @@ pub enum Residual {
         /// What it must give.
         wanted: bool,
     },
+    /// The rows that this row is related to fulfil a condition.
+    Related {
+        /// How they are related.
+        relation: &'static Relation,
+        /// How many of them must.
+        fulfilled: Fulfilled,
+        /// The condition, over their columns.
+        condition: Box<Residual>,
+    },
+}
+
+/// How many related rows must fulfil a condition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fulfilled {
+    /// At least one.
+    BySome,
+    /// Every one, be it none.
+    ByEvery,
 }
 
 /// What a column is compared with.
@@ -93,14 +111,14 @@ pub fn decide<E: Entity>(
     viewer: Option<&E::Viewer>,
     context: &Context,
 ) -> Decision {
-    let table = E::__table();
+    let schema = E::__table();
     let reduced = every(rules.iter().enumerate().map(|(number, rule)| {
         Reduction {
             number,
             rule,
             viewer,
             context,
-            table,
+            schema,
         }
         .reduce(rule.expr(), true)
     }));
@@ -158,7 +176,8 @@ struct Reduction<'a, E: Entity> {
     rule: &'a Rule<E::Viewer, E>,
     viewer: Option<&'a E::Viewer>,
     context: &'a Context,
-    table: &'static Table<E>,
+    /// The table of the row that the node at hand speaks of.
+    schema: &'static Schema,
 }
 
 impl<E: Entity> Reduction<'_, E> {
@@ -193,6 +212,10 @@ impl<E: Entity> Reduction<'_, E> {
                 }),
                 None => Reduced::Never,
             }),
+            Expr::Related {
+                relation,
+                condition,
+            } => self.related(relation, condition, wanted),
             Expr::Not(inner) => self.reduce(inner, !wanted),
             Expr::All(parts) => {
                 let parts = parts.iter().map(|part| self.reduce(part, wanted));
@@ -205,6 +228,30 @@ impl<E: Entity> Reduction<'_, E> {
         }
     }
 
+    fn related(
+        &self,
+        relation: &'static str,
+        condition: &Expr,
+        wanted: bool,
+    ) -> Result<Reduced, Failure> {
+        let relation = self
+            .schema
+            .relation(relation)
+            .ok_or(Failure::UnknownRelation(relation))?;
+        let condition = Reduction {
+            schema: relation.target(),
+            ..*self
+        }
+        .reduce(condition, wanted)?;
+        let fulfilled = match relation.cardinality() {
+            // Without the one row nothing is known of it, neither way.
+            Cardinality::One => Fulfilled::BySome,
+            Cardinality::Many if wanted => Fulfilled::BySome,
+            Cardinality::Many => Fulfilled::ByEvery,
+        };
+        Ok(related(relation, fulfilled, condition))
+    }
+
     fn given(&self, input: usize) -> Result<Given, Failure> {
         let input = self.rule.input(input).ok_or(Failure::UnknownInput)?;
         Ok(input.compute(self.viewer, self.context))
@@ -212,7 +259,7 @@ impl<E: Entity> Reduction<'_, E> {
 
     fn column(&self, field: &'static str) -> Result<(usize, Kind), Failure> {
         let (index, column) = self
-            .table
+            .schema
             .position(field)
             .ok_or(Failure::UnknownField(field))?;
         Ok((index, column.kind()))
@@ -295,6 +342,26 @@ impl<E: Entity> Reduction<'_, E> {
             wanted,
         }))
     }
+}
+
+/// Rows on the other side of `relation` fulfil `condition`.
+pub(crate) fn related(
+    relation: &'static Relation,
+    fulfilled: Fulfilled,
+    condition: Reduced,
+) -> Reduced {
+    let condition = match (fulfilled, condition) {
+        (Fulfilled::BySome, Reduced::Never) => return Reduced::Never,
+        (Fulfilled::ByEvery, Reduced::Always) => return Reduced::Always,
+        (Fulfilled::BySome, Reduced::Always) => Residual::All(Vec::new()),
+        (Fulfilled::ByEvery, Reduced::Never) => Residual::Any(Vec::new()),
+        (_, Reduced::Left(residual)) => residual,
+    };
+    Reduced::Left(Residual::Related {
+        relation,
+        fulfilled,
+        condition: Box::new(condition),
+    })
 }
 
 /// The column is set and compares so with `value`.
@@ -486,6 +553,8 @@ impl Residual {
                     _ => false,
                 }
             }
+            // Not at hand, so not known.
+            Self::Related { .. } => false,
         }
     }
 
@@ -494,9 +563,24 @@ impl Residual {
         match self {
             Self::All(parts) | Self::Any(parts) => parts.iter().any(Self::is_opaque),
             Self::Opaque { .. } => true,
-            Self::Flag { .. } | Self::Compare { .. } | Self::Null { .. } | Self::Among { .. } => {
-                false
-            }
+            Self::Flag { .. }
+            | Self::Compare { .. }
+            | Self::Null { .. }
+            | Self::Among { .. }
+            | Self::Related { .. } => false,
+        }
+    }
+
+    /// Whether a part of it reads related rows, which only the database has.
+    pub(crate) fn is_related(&self) -> bool {
+        match self {
+            Self::All(parts) | Self::Any(parts) => parts.iter().any(Self::is_related),
+            Self::Related { .. } => true,
+            Self::Flag { .. }
+            | Self::Compare { .. }
+            | Self::Null { .. }
+            | Self::Among { .. }
+            | Self::Opaque { .. } => false,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod access;
 mod decided;
+mod existence;
 mod grant;
 mod reader;
 pub(crate) mod release;

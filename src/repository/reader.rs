@@ -10,6 +10,7 @@ use futures_util::StreamExt as _;
 
 use super::access::Access;
 use super::decided::decided;
+use super::existence::denied_or_missing;
 use super::grant::{Asker, Reads};
 use super::select::{Denied, Select, Shown};
 use crate::dto::{Decided, Dto};
@@ -18,7 +19,7 @@ use crate::error::{Error, Result};
 use crate::policy::{Context, Decision};
 use crate::request::RequestContext;
 use crate::session::Verified;
-use crate::sql::{Cells, Db, Plan, Row, SEVERAL, exists, plan};
+use crate::sql::{Cells, Db, Plan, Row, SEVERAL, plan};
 
 /// Runs queries for the one an [`Access`] speaks of. Made by [`Db::reader`].
 #[derive(Debug)]
@@ -63,11 +64,7 @@ impl<P> Reader<'_, P> {
                 "`forbidden_if_denied` wants a `lookup`, which says whose existence may be told",
             )),
             Denied::Forbidden => {
-                let statement = exists::<D::Entity>(self.db.dialect(), &lookups)?;
-                Err(match self.db.fetch_optional(&statement).await? {
-                    Some(_) => Error::forbidden(),
-                    None => Error::not_found(),
-                })
+                Err(denied_or_missing::<D::Entity, P>(self.db, self.access, &lookups).await?)
             }
         }
     }
@@ -207,8 +204,8 @@ impl<P> Access<P> {
     ///
     /// # Errors
     ///
-    /// [`Error::is_misuse`] outside the request of this access, [`Error::is_forbidden`] when a
-    /// field with `#[dto(hidden = error)]` is hidden.
+    /// [`Error::is_misuse`] outside the request of this access and when a rule reads related
+    /// rows, [`Error::is_forbidden`] when a field with `#[dto(hidden = error)]` is hidden.
     pub fn project<D>(&self, rows: impl IntoIterator<Item = <D as Dto>::Entity>) -> Result<Vec<D>>
     where
         D: Dto,
@@ -218,6 +215,12 @@ impl<P> Access<P> {
         let request: Option<RequestContext> = self.request()?;
         let asker = self.asker();
         let decided = decided(shape, &asker, request.as_ref())?;
+        if decided.is_related() {
+            return Err(Error::misuse(format!(
+                "the rules of `{}` read related rows, which rows in memory do not have: use a query",
+                shape.name()
+            )));
+        }
         let viewer = match asker {
             Asker::Viewer(verified) => Some(verified.viewer()),
             Asker::Nobody | Asker::System => None,

@@ -37,10 +37,7 @@ pub(crate) fn plan<E: Entity>(
     decided: &Decided,
     question: &Question,
 ) -> Result<Option<Plan>> {
-    let renderer = Renderer {
-        dialect,
-        table: E::__table(),
-    };
+    let renderer = Renderer::new(dialect, E::__table());
     let rows = match &decided.rows {
         Decision::Allow => None,
         Decision::Deny => return Ok(None),
@@ -94,15 +91,13 @@ pub(crate) fn plan<E: Entity>(
     }))
 }
 
-/// The question whether any row stands under the lookups at all, whoever asks.
+/// The question whether any row of the tenant stands under the lookups, whatever other rules say.
 pub(crate) fn exists<E: Entity>(
     dialect: Dialect,
     lookups: &[(usize, Value)],
+    tenant: Option<&Residual>,
 ) -> Result<SelectStatement> {
-    let renderer = Renderer {
-        dialect,
-        table: E::__table(),
-    };
+    let renderer = Renderer::new(dialect, E::__table());
     let mut statement = Statement::select();
     statement
         .expr(Expr::val(1))
@@ -110,6 +105,9 @@ pub(crate) fn exists<E: Entity>(
         .limit(1);
     for (column, value) in lookups {
         statement.and_where(lookup(&renderer, *column, value)?);
+    }
+    if let Some(tenant) = tenant {
+        statement.and_where(renderer.condition(tenant)?);
     }
     Ok(statement)
 }
@@ -121,10 +119,7 @@ pub(crate) fn column<E: Entity>(
     lookup_by: (usize, &Value),
     rows: Option<&Residual>,
 ) -> Result<SelectStatement> {
-    let renderer = Renderer {
-        dialect,
-        table: E::__table(),
-    };
+    let renderer = Renderer::new(dialect, E::__table());
     let mut statement = Statement::select();
     statement
         .expr(renderer.column(column)?)
@@ -237,6 +232,11 @@ impl Projection<'_> {
             }
             (Decision::Deny, Output::Shown | Output::Omit | Output::Null | Output::Error) => {
                 slot(None, Shown::Never)
+            }
+            (Decision::Depends(residual), _) if residual.is_opaque() && residual.is_related() => {
+                return Err(Error::misuse(format!(
+                    "the rules of the field `{name}` run in Rust and read related rows: no place has both"
+                )));
             }
             (Decision::Depends(residual), _) if residual.is_opaque() => {
                 let column_position = self.push(raw, name);

@@ -6,12 +6,15 @@
 )]
 
 mod access;
+mod blog;
 mod decisions;
 mod outputs;
 mod reading;
 mod registry;
+mod relations;
 mod side_channels;
 mod statements;
 mod support;
+mod tenants;
 mod unknown;
 mod writing;
