@@ -8,7 +8,7 @@
 //! Text is compared byte by byte. Equality is asked twice: once as the column compares by itself,
 //! which can use its index and is never narrower, and once byte-wise, which is exact.
 
-use sea_query::{Alias, Expr, ExprTrait as _, IntoColumnRef as _};
+use sea_query::{Alias, CaseStatement, Expr, ExprTrait as _, IntoColumnRef as _};
 
 use super::dialect::Dialect;
 use crate::dto::Mask;
@@ -112,6 +112,23 @@ impl Renderer {
                 } else {
                     exact.is_not_in(values)
                 })
+            }
+            Residual::Text {
+                column,
+                place,
+                needle,
+                wanted,
+            } => {
+                let column = self.column(*column)?;
+                let found = self.dialect.within(*place, column, needle);
+                Ok(if *wanted { found } else { found.not() })
+            }
+            Residual::Guarded { rule, test } => {
+                // A CASE is worked out in its order, unlike the sides of AND.
+                let rule = self.condition(rule)?;
+                Ok(CaseStatement::new()
+                    .case(rule, self.condition(test)?)
+                    .into())
             }
             Residual::Opaque { .. } => Err(Error::internal(
                 "a rule that runs in Rust only stands where the database must decide",
