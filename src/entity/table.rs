@@ -10,7 +10,12 @@ use crate::policy::{Context, Decision, Kind, Rule, decide};
 pub struct Table<E: Entity> {
     schema: Schema,
     rows: RowRules<E>,
+    filters: Vec<ColumnRules<E>>,
 }
+
+/// A column that a query may filter by although its DTO does not show it, by its field, and the
+/// rules that must allow it.
+type ColumnRules<E> = (&'static str, Vec<Rule<<E as Entity>::Viewer, E>>);
 
 /// The columns and the key of a table, without the type of its rows.
 #[derive(Debug)]
@@ -78,7 +83,21 @@ impl<E: Entity> Table<E> {
                 relations,
             },
             rows,
+            filters: Vec::new(),
         }
+    }
+
+    /// The same table with rules for filters by columns.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn __filters(mut self, filters: Vec<ColumnRules<E>>) -> Self {
+        self.filters = filters;
+        self
+    }
+
+    /// The columns that have a `filter_if` rule, by field.
+    pub(crate) fn filters(&self) -> &[ColumnRules<E>] {
+        &self.filters
     }
 
     /// The rules of its rows.

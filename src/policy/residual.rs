@@ -10,6 +10,7 @@ use std::cmp::Ordering;
 use super::decision::{Decision, Failure};
 use super::eval::compare_cells;
 use super::rule::Given;
+use super::text::Place;
 use super::{Cell, Context, Expr, Kind, Op, Operand, Rule, Value};
 use crate::entity::{Cardinality, Entity, Relation, Schema};
 
@@ -51,6 +52,24 @@ pub enum Residual {
         values: Vec<Value>,
         /// Whether it must be among them.
         wanted: bool,
+    },
+    /// The column is set and holds the text there, or is set and does not.
+    Text {
+        /// Index of the column.
+        column: usize,
+        /// Where in the column's text.
+        place: Place,
+        /// The text that is looked for, not empty.
+        needle: Value,
+        /// Whether it must be there.
+        wanted: bool,
+    },
+    /// The rule holds, and so does the test, which is not worked out where the rule does not.
+    Guarded {
+        /// What must hold before the test is looked at.
+        rule: Box<Residual>,
+        /// The test.
+        test: Box<Residual>,
     },
     /// The function, by its index in its rule's list, gives this.
     Opaque {
@@ -310,37 +329,7 @@ impl<E: Entity> Reduction<'_, E> {
             Given::Unknown => return Ok(Reduced::Never),
             Given::Flag(_) | Given::Value(_) => return Err(Failure::KindMismatch),
         };
-        if list.is_empty() {
-            // Nothing is in an empty list, not even something unknown.
-            return Ok((!wanted).into());
-        }
-        if !wanted && list.contains(&Value::Null) {
-            // Whether the field equals an unset member cannot be known.
-            return Ok(Reduced::Never);
-        }
-        let values: Vec<_> = list
-            .into_iter()
-            .filter(|value| *value != Value::Null)
-            .collect();
-        for value in &values {
-            expect_kind(kind, value)?;
-        }
-        if let Some(names) = kind.names() {
-            return among(column, names, |known| {
-                let listed = values
-                    .iter()
-                    .any(|value| value.as_cell() == Cell::Text(known));
-                Ok(listed == wanted)
-            });
-        }
-        if values.is_empty() {
-            return Ok(Reduced::Never);
-        }
-        Ok(Reduced::Left(Residual::Among {
-            column,
-            values,
-            wanted,
-        }))
+        listed(column, kind, list, wanted)
     }
 }
 
@@ -362,6 +351,46 @@ pub(crate) fn related(
         fulfilled,
         condition: Box::new(condition),
     })
+}
+
+/// The column is definitely in the list, or definitely not.
+pub(crate) fn listed(
+    column: usize,
+    kind: Kind,
+    list: Vec<Value>,
+    wanted: bool,
+) -> Result<Reduced, Failure> {
+    if list.is_empty() {
+        // Nothing is in an empty list, not even something unknown.
+        return Ok((!wanted).into());
+    }
+    if !wanted && list.contains(&Value::Null) {
+        // Whether the field equals an unset member cannot be known.
+        return Ok(Reduced::Never);
+    }
+    let values: Vec<_> = list
+        .into_iter()
+        .filter(|value| *value != Value::Null)
+        .collect();
+    for value in &values {
+        expect_kind(kind, value)?;
+    }
+    if let Some(names) = kind.names() {
+        return among(column, names, |known| {
+            let listed = values
+                .iter()
+                .any(|value| value.as_cell() == Cell::Text(known));
+            Ok(listed == wanted)
+        });
+    }
+    if values.is_empty() {
+        return Ok(Reduced::Never);
+    }
+    Ok(Reduced::Left(Residual::Among {
+        column,
+        values,
+        wanted,
+    }))
 }
 
 /// The column is set and compares so with `value`.
@@ -409,7 +438,7 @@ pub(crate) fn null(column: usize, kind: Kind, wanted: bool) -> Residual {
 }
 
 /// The column holds one of the declared names that `holds` picks.
-fn among(
+pub(super) fn among(
     column: usize,
     names: &'static [&'static str],
     holds: impl Fn(&'static str) -> Result<bool, Failure>,
@@ -542,6 +571,18 @@ impl Residual {
                 let cell = row.__cell(*column);
                 cell != Cell::Null && values.iter().any(|value| value.as_cell() == cell) == *wanted
             }
+            Self::Text {
+                column,
+                place,
+                needle,
+                wanted,
+            } => match (row.__cell(*column), needle.as_cell()) {
+                (Cell::Text(text), Cell::Text(needle)) => place.holds(text, needle) == *wanted,
+                _ => false,
+            },
+            Self::Guarded { rule, test } => {
+                rule.holds(row, rules, viewer, context) && test.holds(row, rules, viewer, context)
+            }
             Self::Opaque {
                 rule,
                 index,
@@ -563,10 +604,12 @@ impl Residual {
         match self {
             Self::All(parts) | Self::Any(parts) => parts.iter().any(Self::is_opaque),
             Self::Opaque { .. } => true,
+            Self::Guarded { rule, test } => rule.is_opaque() || test.is_opaque(),
             Self::Flag { .. }
             | Self::Compare { .. }
             | Self::Null { .. }
             | Self::Among { .. }
+            | Self::Text { .. }
             | Self::Related { .. } => false,
         }
     }
@@ -576,10 +619,12 @@ impl Residual {
         match self {
             Self::All(parts) | Self::Any(parts) => parts.iter().any(Self::is_related),
             Self::Related { .. } => true,
+            Self::Guarded { rule, test } => rule.is_related() || test.is_related(),
             Self::Flag { .. }
             | Self::Compare { .. }
             | Self::Null { .. }
             | Self::Among { .. }
+            | Self::Text { .. }
             | Self::Opaque { .. } => false,
         }
     }

@@ -9,7 +9,8 @@
 //! which can use its index and is never narrower, and once byte-wise, which is exact.
 
 use sea_query::{
-    Alias, BinOper, Expr, ExprTrait as _, IntoColumnRef as _, Query as Statement, SelectStatement,
+    Alias, BinOper, CaseStatement, Expr, ExprTrait as _, IntoColumnRef as _, Query as Statement,
+    SelectStatement,
 };
 
 use super::dialect::Dialect;
@@ -132,6 +133,23 @@ impl Renderer {
                 fulfilled,
                 condition,
             } => self.related(relation, *fulfilled, condition),
+            Residual::Text {
+                column,
+                place,
+                needle,
+                wanted,
+            } => {
+                let column = self.column(*column)?;
+                let found = self.dialect.within(*place, column, needle);
+                Ok(if *wanted { found } else { found.not() })
+            }
+            Residual::Guarded { rule, test } => {
+                // A CASE is worked out in its order, unlike the sides of AND.
+                let rule = self.condition(rule)?;
+                Ok(CaseStatement::new()
+                    .case(rule, self.condition(test)?)
+                    .into())
+            }
             Residual::Opaque { .. } => Err(Error::internal(
                 "a rule that runs in Rust only stands where the database must decide",
             )),
