@@ -49,9 +49,7 @@ impl<E: Entity> Scope<'_, E> {
     fn check(&self, condition: &Condition) -> Result<()> {
         match condition {
             Condition::Field { field, .. } => self.may_name(*field),
-            Condition::Column { field, .. } => {
-                self.may_depend(self.column_decision(field)?, field)
-            }
+            Condition::Column { field, .. } => self.may_depend(self.column_decision(field)?, field),
             Condition::Search(_) => Ok(()),
             Condition::Not(inner) => self.check(inner),
             Condition::All(parts) | Condition::Any(parts) => {
@@ -122,9 +120,10 @@ impl<E: Entity> Scope<'_, E> {
             }
             Condition::Search(needle) => {
                 let test = Test::Text(TextTest::Contains, needle.clone());
-                let parts = self.searched().into_iter().map(|(column, visible)| {
-                    self.test(visible, &test, column, Kind::Text, wanted)
-                });
+                let parts = self
+                    .searched()
+                    .into_iter()
+                    .map(|(column, visible)| self.test(visible, &test, column, Kind::Text, wanted));
                 if wanted { some(parts) } else { every(parts) }
             }
         }
@@ -200,6 +199,22 @@ impl<E: Entity> Scope<'_, E> {
                 Err(self.opaque(name))
             }
             Some(Decision::Depends(residual)) => Ok(Reduced::Left(residual.clone())),
+        }
+    }
+
+    /// What must hold of a row for whatever shows this column to be visible. A column that is no
+    /// field has no rule of its own.
+    pub(crate) fn column_shown(&self, column: usize) -> Result<Reduced> {
+        let Some(spec) = E::__table().column(column) else {
+            return Ok(Reduced::Never);
+        };
+        let mut fields = self.shape.fields().iter();
+        match fields.position(|field| field.is_column() && field.field() == spec.field()) {
+            None => Ok(Reduced::Always),
+            Some(index) => self.visible(NamedField {
+                index,
+                origin: Origin::Code,
+            }),
         }
     }
 

@@ -5,6 +5,7 @@ mod filter;
 mod mask;
 mod record;
 mod shape;
+pub(crate) mod source;
 mod token;
 mod visibility;
 
@@ -15,6 +16,8 @@ pub use mask::{Mask, Maskable};
 pub use record::Record;
 pub(crate) use shape::Decided;
 pub use shape::{FieldSpec, Output, Shape, ShapeBuilder};
+pub use source::Nested;
+pub(crate) use source::Source;
 pub(crate) use token::{Condition, NamedField, Origin, Test};
 pub use token::{Direction, Filter, Order, Token};
 #[doc(hidden)]

@@ -90,7 +90,10 @@ impl<D: Dto> Token<D> {
                 Output::Mask(_) | Output::MaskInProcess => true,
                 Output::Shown | Output::Omit | Output::Null | Output::Error => false,
             };
-            field.key() == key && !masked && !field.rules().iter().any(Rule::is_opaque)
+            field.key() == key
+                && field.is_column()
+                && !masked
+                && !field.rules().iter().any(Rule::is_opaque)
         });
         Ok(Self {
             field: field.ok_or_else(Error::invalid)?,

@@ -23,6 +23,8 @@ pub(crate) struct Question {
     pub(crate) pages: bool,
     /// Only rows that come after this one.
     pub(crate) after: Option<Position>,
+    /// Columns that tell which row of another table each row was asked for.
+    pub(crate) joined_by: Vec<usize>,
 }
 
 /// A column to order by.
@@ -51,6 +53,18 @@ pub(crate) struct Layout {
     pub(crate) entity: Option<Vec<Slot>>,
     /// Where a row's [`Position`] stands, its key last.
     pub(crate) position: Vec<(usize, Kind)>,
+    /// Where the inputs of a computed field stand, by field.
+    pub(crate) computed: Vec<(usize, Vec<usize>)>,
+    pub(crate) nested: Vec<Join>,
+    /// Where the columns stand that the question wants rows to be told apart by.
+    pub(crate) joined_by: Vec<(usize, Kind)>,
+}
+
+/// What joins a row to the rows that one of its fields shows.
+#[derive(Debug)]
+pub(crate) struct Join {
+    pub(crate) field: usize,
+    pub(crate) columns: Vec<(usize, Kind)>,
 }
 
 /// Groups and sums over rows.

@@ -53,6 +53,25 @@ impl Renderer {
             .ok_or_else(|| Error::internal("a rule names a column that its table does not have"))
     }
 
+    /// The column of a field.
+    pub(crate) fn field(&self, field: &str) -> Result<(usize, &'static ColumnSpec)> {
+        self.table
+            .position(field)
+            .ok_or_else(|| Error::internal("a DTO names a field that its entity does not have"))
+    }
+
+    /// The columns that join this table to the other side of its relation.
+    pub(crate) fn own_columns(&self, relation: &str) -> Result<Vec<usize>> {
+        let pairs = self
+            .table
+            .relation(relation)
+            .and_then(|relation| relation.pairs(self.table))
+            .ok_or_else(|| {
+                Error::internal("a DTO names a relation that its entity does not have")
+            })?;
+        Ok(pairs.into_iter().map(|pair| pair.own).collect())
+    }
+
     /// The column, qualified, so that no alias of the query can take its place.
     pub(crate) fn column(&self, column: usize) -> Result<Expr> {
         let name = self.spec(column)?.name();

@@ -67,7 +67,10 @@ impl Ready {
 
 impl SqlxBinder for Ready {
     fn build_sqlx<T: sea_query::QueryBuilder>(&self, _: T) -> (String, SqlxValues) {
-        (self.sql.as_ref().to_owned(), SqlxValues(self.values.clone()))
+        (
+            self.sql.as_ref().to_owned(),
+            SqlxValues(self.values.clone()),
+        )
     }
 }
 
@@ -233,7 +236,12 @@ impl Template {
         }))
     }
 
-    fn fill(&self, dialect: Dialect, structure: &Structure<'_>, limit: Option<u64>) -> Result<Plan> {
+    fn fill(
+        &self,
+        dialect: Dialect,
+        structure: &Structure<'_>,
+        limit: Option<u64>,
+    ) -> Result<Plan> {
         let missing = || Error::internal("a statement's text has more values than its question");
         let values = self
             .places
@@ -462,6 +470,9 @@ impl<'a> Structure<'a> {
         self.flag(question.by_key);
         self.flag(question.limit.is_some());
         self.flag(question.pages);
+        self.each(&question.joined_by, |structure, column| {
+            structure.index(*column);
+        });
         match &question.after {
             None => self.tag(0),
             Some(position) => {
@@ -519,9 +530,10 @@ impl Marks {
             Value::Float(_) => Value::Float(0.5 + number as f64),
             Value::Text(_) => Value::Text(format!("\u{1}value {number}")),
             Value::Bytes(_) => Value::Bytes(format!("\u{1}value {number}").into_bytes()),
-            Value::Uuid(_) => {
-                Value::Uuid(Uuid::from_u64_pair(0x5eed_0000_0000_0000, small.unsigned_abs()))
-            }
+            Value::Uuid(_) => Value::Uuid(Uuid::from_u64_pair(
+                0x5eed_0000_0000_0000,
+                small.unsigned_abs(),
+            )),
             // An instant that every engine can hold.
             Value::Timestamp(_) => Value::Timestamp(1_000_000_000_000_000 + small),
         };

@@ -7,7 +7,9 @@
 
 mod access;
 mod blog;
+mod computed;
 mod decisions;
+mod nested;
 mod outputs;
 mod reading;
 mod registry;
