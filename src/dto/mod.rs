@@ -1,5 +1,6 @@
 //! What may leave a repository: data transfer objects, field by field.
 
+mod aggregate;
 mod field;
 mod filter;
 mod mask;
@@ -8,6 +9,9 @@ mod shape;
 mod token;
 mod visibility;
 
+pub(crate) use aggregate::Asked as AskedAggregate;
+pub(crate) use aggregate::sealed::Answers;
+pub use aggregate::{Aggregate, Aggregates, Grouping, Having, Outcome};
 pub use field::{Field, Hideable};
 pub(crate) use filter::{Modes, Scope};
 pub(crate) use mask::{FOUR_STARS, LAST4_MINIMUM, STARS};

@@ -1,8 +1,11 @@
 //! Repositories: the types whose methods are the only way to the database.
 
 mod access;
+mod aggregate;
+mod cursor;
 mod decided;
 mod grant;
+mod page;
 mod reader;
 pub(crate) mod release;
 mod secret;
@@ -10,7 +13,10 @@ mod select;
 mod writer;
 
 pub use access::Access;
+pub use aggregate::Group;
+pub use cursor::Cursor;
 pub use grant::{Public, Read, Reads, System, Write, Writes};
+pub use page::{Page, Slice};
 pub use reader::{Reader, Rows};
 pub use release::Release;
 pub use select::{Select, Shown};
