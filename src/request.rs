@@ -14,7 +14,8 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use crate::error::{Error, Result};
 use crate::policy::Context;
 use crate::session::{
-    CookieHeaders, Current, ErasedSlot, First, Optimistic, SessionId, Sessions, Slot, Verified,
+    CookieHeaders, Current, CursorSealer, ErasedSlot, First, Optimistic, SessionId, Sessions, Slot,
+    Verified,
 };
 use crate::sql::{DatabaseId, StatementGuard};
 use crate::viewer::{Subject, Viewer};
@@ -305,6 +306,11 @@ impl RequestContext {
     /// What else is remembered for this request. Signing in or out empties it.
     pub(crate) fn memo(&self) -> &Mutex<Memo> {
         &self.inner.memo
+    }
+
+    /// What seals the cursors of this request's pages, if it has sessions.
+    pub(crate) fn cursors(&self) -> Option<&CursorSealer> {
+        self.inner.slot.cursors()
     }
 
     /// What a statement tests to be sure of the session, if the sessions are in that statement's

@@ -1,5 +1,6 @@
 //! What may leave a repository: data transfer objects, field by field.
 
+mod aggregate;
 mod field;
 mod filter;
 mod mask;
@@ -9,6 +10,9 @@ pub(crate) mod source;
 mod token;
 mod visibility;
 
+pub(crate) use aggregate::Asked as AskedAggregate;
+pub(crate) use aggregate::sealed::Answers;
+pub use aggregate::{Aggregate, Aggregates, Grouping, Having, Outcome};
 pub use field::{Field, Hideable};
 pub(crate) use filter::{Modes, Scope};
 pub(crate) use mask::{FOUR_STARS, LAST4_MINIMUM, STARS};

@@ -18,6 +18,7 @@ pub use comparand::family::Text as TextFamily;
 pub use comparand::{Comparand, ComparandList, Ordered, SameFamily};
 pub use context::Context;
 pub use decision::{Decision, Failure, Truth};
+pub(crate) use eval::compare_values;
 pub use eval::{Columns, Relatives, evaluate, evaluate_with};
 pub use expr::{Expr, Op, Operand};
 pub use residual::{Fulfilled, Residual, Term, decide};

@@ -99,8 +99,25 @@ impl<D: Dto> Batch<D> {
 }
 
 impl<V: Viewer> Asking<'_, V> {
+    /// Makes DTOs of the rows of a query, with one more query for each relation that they show.
+    pub(super) async fn show<D>(
+        &self,
+        reading: &Reading<D>,
+        plan: &Plan,
+        rows: &[Row],
+    ) -> Result<Vec<D>>
+    where
+        D: super::Shown<Entity: Entity<Viewer = V>>,
+    {
+        let nested = self.nested(reading, plan, rows, &[]).await?;
+        let shown = rows.iter().enumerate();
+        shown
+            .map(|(index, row)| reading.read(plan, row, Some(nested.of(index))))
+            .collect()
+    }
+
     /// Loads what the nested fields of these rows show: one query for each relation.
-    pub(super) async fn nested<D>(
+    async fn nested<D>(
         &self,
         reading: &Reading<D>,
         plan: &Plan,
@@ -224,14 +241,10 @@ async fn batch<D: Dto>(
         .collect::<Vec<_>>();
     let question = question(&reading, &theirs, nesting.keys)?;
     let plan = asking.plan(&reading, question.as_ref().unwrap_or(&Question::default()))?;
-    let mut rows = Vec::new();
-    if question.is_some() {
-        let each = |row| {
-            rows.push(row);
-            Ok(())
-        };
-        asking.db.fetch_each(&plan.statement, each).await?;
-    }
+    let rows = match question {
+        Some(_) => asking.db.fetch_all(&plan.statement).await?,
+        None => Vec::new(),
+    };
     let mut of_key: HashMap<Key, Vec<usize>> = HashMap::new();
     for (index, row) in rows.iter().enumerate() {
         let cells = plan

@@ -106,35 +106,17 @@ impl<P> Reader<'_, P> {
         let Some((plan, reading)) = self.prepare(select)? else {
             return Ok(Vec::new());
         };
-        self.rows(&plan, &reading).await
-    }
-
-    /// Runs a plan, and one query for each relation that its rows show.
-    pub(super) async fn rows<D>(&self, plan: &Plan, reading: &Reading<D>) -> Result<Vec<D>>
-    where
-        D: Shown,
-        P: Reads<ViewerOf<D>>,
-    {
         if plan.layout.nested.is_empty() {
             let mut shown = Vec::new();
             let each = |row| {
-                shown.push(reading.read(plan, &row, None)?);
+                shown.push(reading.read(&plan, &row, None)?);
                 Ok(())
             };
             self.db.fetch_each(&plan.statement, each).await?;
             return Ok(shown);
         }
-        let mut rows = Vec::new();
-        let each = |row| {
-            rows.push(row);
-            Ok(())
-        };
-        self.db.fetch_each(&plan.statement, each).await?;
-        let nested = self.asking()?.nested(reading, plan, &rows, &[]).await?;
-        let shown = rows.iter().enumerate();
-        shown
-            .map(|(index, row)| reading.read(plan, row, Some(nested.of(index))))
-            .collect()
+        let rows = self.db.fetch_all(&plan.statement).await?;
+        self.asking()?.show(&reading, &plan, &rows).await
     }
 
     /// The rows of the query as they arrive, for answers too large to hold. The rules are those

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::dto::{
     Condition, Decided, Direction, Dto, Filter, Modes, NamedField, Order, Record, Scope, Shape,
 };
-use crate::entity::{Column, ColumnFilter, Entity, Scalar, Searchable};
+use crate::entity::{Column, ColumnFilter, Entity, Scalar, Schema, Searchable};
 use crate::error::{Error, Result};
 use crate::policy::{Comparand, Decision, Reduced, Residual, SameFamily, Value};
 use crate::sql::{Cells, OrderKey, Question, SEVERAL};
@@ -191,6 +191,10 @@ impl<D: Shown> Select<D> {
         }
     }
 
+    pub(super) fn table(&self) -> &'static Schema {
+        D::Entity::__table()
+    }
+
     pub(crate) const fn denied(&self) -> Denied {
         self.denied
     }
@@ -225,6 +229,10 @@ impl<D: Shown> Select<D> {
 
     pub(super) fn orders(&self) -> &[(NamedField, Direction)] {
         &self.order
+    }
+
+    pub(super) const fn rows(&self) -> Option<u64> {
+        self.limit
     }
 
     pub(super) const fn modes(&self) -> Modes {

@@ -1,6 +1,6 @@
 //! What a caller asks for, with every name resolved and every rule built in.
 
-use sea_query::{CaseStatement, Expr, ExprTrait as _};
+use sea_query::{CaseStatement, Expr};
 
 use super::cells::Slot;
 use super::render::Renderer;
