@@ -266,6 +266,7 @@ impl<E: Entity> FieldSpec<E> {
         self.source = Source::Related {
             relation,
             load: crate::repository::load::<N::Dto>,
+            across: source::across::<N::Dto>,
         };
         self
     }

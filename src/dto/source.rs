@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-use super::{Dto, FieldSpec, Shape};
-use crate::entity::{Entity, Related};
-use crate::error::Result;
-use crate::policy::{Decision, Residual};
-use crate::repository::Load;
+use super::{Condition, Dto, FieldSpec, Modes, NamedField, Scope, Shape};
+use crate::entity::{Entity, Related, Relation, Schema};
+use crate::error::{Error, Result};
+use crate::policy::{Decision, Kind, Reduced, Residual, every};
+use crate::repository::{Asking, Load};
 use crate::viewer::Viewer;
 
 /// Where a field's value comes from.
@@ -19,7 +19,83 @@ pub(crate) enum Source<V: Viewer> {
     Related {
         relation: &'static str,
         load: Load<V>,
+        across: Across<V>,
     },
+}
+
+/// What a query through a relation asks of the DTO on its other side.
+pub(crate) enum Question<'a> {
+    /// That a condition definitely holds, or definitely does not.
+    Condition(&'a Condition, bool),
+    /// Where a field is visible.
+    Field(NamedField),
+    /// Nothing of any field.
+    Nothing,
+}
+
+/// What a question through a relation comes to, over the columns of the other side.
+pub(crate) struct Answer {
+    /// Which rows this viewer could be shown there.
+    pub(crate) within: Reduced,
+    /// The condition, or where the field is visible.
+    pub(crate) holds: Reduced,
+    /// The column of the field that was asked for.
+    pub(crate) column: Option<(usize, Kind)>,
+}
+
+/// Asks the DTO on the other side of a relation, for the viewer `V`.
+type Across<V> =
+    fn(&Asking<'_, V>, Modes, &'static Relation, &'static Schema, &Question<'_>) -> Result<Answer>;
+
+/// See [`Across`].
+pub(super) fn across<D: Dto>(
+    asking: &Asking<'_, <D::Entity as Entity>::Viewer>,
+    modes: Modes,
+    relation: &'static Relation,
+    own: &'static Schema,
+    question: &Question<'_>,
+) -> Result<Answer> {
+    let shape = D::__shape();
+    let decided = asking.decided(shape)?;
+    let scope = Scope {
+        shape,
+        decided: &decided,
+        modes,
+        asking,
+    };
+    let rows = match &decided.rows {
+        Decision::Allow => Reduced::Always,
+        Decision::Deny | Decision::Fail(_) => Reduced::Never,
+        Decision::Depends(residual) => Reduced::Left(residual.clone()),
+    };
+    if rows == Reduced::Never {
+        return Ok(Answer {
+            within: rows,
+            holds: Reduced::Never,
+            column: None,
+        });
+    }
+    let pairs = relation
+        .pairs(own)
+        .ok_or_else(|| Error::internal("a relation names a field that its table does not have"))?;
+    let joins = pairs.iter().map(|pair| scope.column_shown(pair.theirs));
+    let joins = joins.collect::<Result<Vec<_>>>()?;
+    let parts = std::iter::once(rows).chain(joins);
+    let within =
+        every(parts.map(Ok)).map_err(|_| Error::internal("a rule could not be worked out"))?;
+    let (holds, column) = match question {
+        Question::Condition(condition, wanted) => (scope.reduce(condition, *wanted)?, None),
+        Question::Field(field) => {
+            scope.may_name(*field)?;
+            (scope.visible(*field)?, scope.column(*field))
+        }
+        Question::Nothing => (Reduced::Always, None),
+    };
+    Ok(Answer {
+        within,
+        holds,
+        column,
+    })
 }
 
 /// A type of field that shows related rows as the DTO `Self::Dto`: `Option<D>` for a `belongs_to`,
@@ -135,13 +211,13 @@ pub(super) fn joined(links: &[Vec<usize>], own: Vec<Decision>) -> Vec<Decision> 
     }
     let joined = links.iter().enumerate().filter_map(|(field, links)| {
         let decisions = std::iter::once(&field).chain(links);
-        Some(every(decisions.filter_map(|index| own.get(*index))))
+        Some(all(decisions.filter_map(|index| own.get(*index))))
     });
     joined.collect()
 }
 
 /// All of the decisions allow.
-fn every<'a>(decisions: impl Iterator<Item = &'a Decision>) -> Decision {
+fn all<'a>(decisions: impl Iterator<Item = &'a Decision>) -> Decision {
     let mut left: Vec<Residual> = Vec::new();
     for decision in decisions {
         match decision {

@@ -22,7 +22,7 @@ pub(crate) use eval::compare_values;
 pub use eval::{Columns, Relatives, evaluate, evaluate_with};
 pub use expr::{Expr, Op, Operand};
 pub use residual::{Fulfilled, Residual, Term, decide};
-pub(crate) use residual::{Reduced, compare_with, every, listed, null, some};
+pub(crate) use residual::{Reduced, compare_with, every, listed, null, related, some};
 pub use rule::{Rule, Source};
 pub use text::Place;
 pub(crate) use text::{TextTest, text};

@@ -57,9 +57,10 @@ impl<P> Reader<'_, P> {
         D: Shown,
         P: Reads<ViewerOf<D>>,
     {
-        let reading = self.asking()?.reading(select)?;
+        let asking = self.asking()?;
+        let reading = asking.reading(select)?;
         // A query that is refused as a page is refused here too.
-        reading.select.order_keys(&reading.decided)?;
+        reading.select.order_keys(&asking, &reading.decided)?;
         let rows = AskedAggregate {
             function: Function::Rows,
             field: None,
@@ -215,6 +216,7 @@ impl<P> Reader<'_, P> {
         D: Shown,
         P: Reads<ViewerOf<D>>,
     {
+        let asking = self.asking()?;
         let decided = &reading.decided;
         let nothing = || {
             if keys.is_empty() {
@@ -229,7 +231,7 @@ impl<P> Reader<'_, P> {
         if decided.rows == Decision::Deny {
             return Ok(nothing());
         }
-        let scope = reading.select.scope(decided);
+        let scope = reading.select.scope(&asking, decided);
         let summary = Summary {
             keys: keys
                 .iter()
@@ -240,7 +242,7 @@ impl<P> Reader<'_, P> {
                 .map(|asked| Ok((asked.function, cell(&scope, asked)?)))
                 .collect::<Result<_>>()?,
         };
-        let Some(restriction) = reading.select.restriction(decided)? else {
+        let Some(restriction) = reading.select.restriction(&asking, decided)? else {
             return Ok(nothing());
         };
         let question = Question {
@@ -294,7 +296,7 @@ fn cell<E: Entity>(scope: &Scope<'_, E>, asked: &AskedAggregate) -> Result<Optio
         .ok_or_else(|| Error::internal("an aggregate names no field"))?;
     let filter = match &asked.filter {
         None => None,
-        Some(filter) => Some(scope.reduce(filter)?),
+        Some(filter) => Some(scope.reduce(filter, true)?),
     };
     masked(scope, field, how, filter).map(Some)
 }

@@ -1,10 +1,13 @@
 //! Who asks a database, apart from the access that says so.
 
+use std::sync::Arc;
+
 use super::access::Access;
 use super::decided::decided;
 use super::grant::{Asker, Reads};
 use super::reader::Reading;
 use super::select::{Select, Shown};
+use crate::dto::{Decided, Shape};
 use crate::entity::Entity;
 use crate::error::Result;
 use crate::request::RequestContext;
@@ -27,12 +30,17 @@ impl<'a, V: Viewer> Asking<'a, V> {
         })
     }
 
+    /// What the rules of a shape come to.
+    pub(crate) fn decided<E: Entity<Viewer = V>>(&self, shape: &Shape<E>) -> Result<Arc<Decided>> {
+        decided(shape, &self.asker, self.request.as_ref())
+    }
+
     /// Works the rules of a query out.
     pub(super) fn reading<D>(&self, select: Select<D>) -> Result<Reading<D>>
     where
         D: Shown<Entity: Entity<Viewer = V>>,
     {
-        let decided = decided(select.shape(), &self.asker, self.request.as_ref())?;
+        let decided = self.decided(select.shape())?;
         let viewer = match self.asker {
             Asker::Viewer(verified) => Some(verified.clone()),
             Asker::Nobody | Asker::System => None,

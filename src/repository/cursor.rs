@@ -7,11 +7,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::grant::Asker;
 use super::reader::{Reading, ViewerOf};
 use super::select::Shown;
-use crate::dto::{Condition, Decided, Direction, NamedField, Test};
+use crate::dto::{Condition, Decided, Direction, NamedField, OrderBy, Test};
 use crate::entity::Entity;
 use crate::error::Result;
 use crate::policy::{Decision, Op, TextTest, Value};
-use crate::sql::{Position, Structure};
+use crate::sql::{Found, Position, Structure};
 use crate::viewer::Viewer;
 
 /// Where a page ended, for the next one to go on from; see [`Reader::page`](super::Reader::page).
@@ -120,8 +120,20 @@ pub(super) fn bound<D: Shown>(
         }
     }
     encoder.number(select.orders().len());
-    for (field, direction) in select.orders() {
+    for (by, direction) in select.orders() {
+        let (OrderBy::Field(field) | OrderBy::Related { field, .. }) = by;
         encoder.number(field.index);
+        match by {
+            OrderBy::Field(_) => encoder.tag(0),
+            OrderBy::Related { found, of, .. } => {
+                encoder.tag(match found {
+                    Found::Number => 1,
+                    Found::Lowest => 2,
+                    Found::Highest => 3,
+                });
+                encoder.number(of.map_or(0, |of| of.index));
+            }
+        }
         encoder.tag(match direction {
             Direction::Ascending => 0,
             Direction::Descending => 1,
@@ -202,6 +214,11 @@ impl Encoder {
             Condition::Search(needle) => {
                 self.tag(2);
                 self.text(needle);
+            }
+            Condition::Related { field, condition } => {
+                self.tag(6);
+                self.number(field.index);
+                self.condition(condition);
             }
             Condition::Not(inner) => {
                 self.tag(3);

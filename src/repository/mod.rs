@@ -17,6 +17,7 @@ mod writer;
 
 pub use access::Access;
 pub use aggregate::Group;
+pub(crate) use asking::Asking;
 pub use cursor::Cursor;
 pub use grant::{Public, Read, Reads, System, Write, Writes};
 pub(crate) use nested::{Load, NestedRow, load};

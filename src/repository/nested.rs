@@ -131,7 +131,7 @@ impl<V: Viewer> Asking<'_, V> {
         let own: &'static Schema = D::Entity::__table();
         let mut nested = NestedRows::default();
         for join in &plan.layout.nested {
-            let Some(Source::Related { relation, load }) =
+            let Some(Source::Related { relation, load, .. }) =
                 shape.fields().get(join.field).map(|field| field.source())
             else {
                 return Err(Error::internal(
@@ -239,7 +239,7 @@ async fn batch<D: Dto>(
         .into_iter()
         .map(|pair| pair.theirs)
         .collect::<Vec<_>>();
-    let question = question(&reading, &theirs, nesting.keys)?;
+    let question = question(asking, &reading, &theirs, nesting.keys)?;
     let plan = asking.plan(&reading, question.as_ref().unwrap_or(&Question::default()))?;
     let rows = match question {
         Some(_) => asking.db.fetch_all(&plan.statement).await?,
@@ -274,6 +274,7 @@ async fn batch<D: Dto>(
 /// A row whose own joining column is hidden in its DTO is not among them, because where it
 /// stands would tell what the column holds.
 fn question<D: Dto>(
+    asking: &Asking<'_, <D::Entity as Entity>::Viewer>,
     reading: &Reading<D>,
     theirs: &[usize],
     keys: Vec<Vec<Value>>,
@@ -281,7 +282,7 @@ fn question<D: Dto>(
     if reading.decided.rows == Decision::Deny {
         return Ok(None);
     }
-    let scope = reading.select.scope(&reading.decided);
+    let scope = reading.select.scope(asking, &reading.decided);
     let mut conditions = vec![joined(theirs, keys)];
     for column in theirs {
         match scope.column_shown(*column)? {

@@ -105,7 +105,7 @@ impl<P> Reader<'_, P> {
         let asking = self.asking()?;
         let reading = asking.reading(select)?;
         plain_key(&reading)?;
-        let order = reading.select.order_keys(&reading.decided)?;
+        let order = reading.select.order_keys(&asking, &reading.decided)?;
         let sealing = self.sealing(&reading)?;
         let after = match &page.after {
             None => None,
@@ -118,7 +118,7 @@ impl<P> Reader<'_, P> {
         if reading.decided.rows == Decision::Deny {
             return Ok(empty);
         }
-        let Some(restriction) = reading.select.restriction(&reading.decided)? else {
+        let Some(restriction) = reading.select.restriction(&asking, &reading.decided)? else {
             return Ok(empty);
         };
         let question = Question {
@@ -211,11 +211,12 @@ impl Sealing {
         order: &[OrderKey],
     ) -> Result<Position> {
         let table = reading.select.table();
-        let kind = |column: usize| table.column(column).map(|spec| spec.kind());
-        let kinds: Option<Vec<Kind>> = order.iter().map(|key| kind(key.column)).collect();
-        let (Some(kinds), Some(key)) = (kinds, kind(table.key())) else {
-            return Err(Error::internal("an order names no column of its table"));
-        };
+        let kinds = order.iter().map(|key| key.kind(table));
+        let kinds: Vec<Kind> = kinds.collect::<Result<_>>()?;
+        let key = table
+            .column(table.key())
+            .ok_or_else(|| Error::internal("a table has no key"))?
+            .kind();
         self.sealer()?
             .open(&self.bound, cursor.as_str())
             .and_then(|content| decode(&content))

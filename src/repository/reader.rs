@@ -163,7 +163,7 @@ impl<P> Reader<'_, P> {
         if reading.decided.rows == Decision::Deny {
             return Ok(None);
         }
-        let Some(question) = reading.select.question(&reading.decided)? else {
+        let Some(question) = reading.select.question(&asking, &reading.decided)? else {
             return Ok(None);
         };
         let plan = asking.plan(&reading, &question)?;

@@ -26,7 +26,9 @@ pub(crate) use change::{Change, Target, delete, insert, update};
 pub(crate) use db::DatabaseId;
 pub use db::{Db, Pool};
 pub(crate) use dialect::Dialect;
-pub(crate) use question::{Function, Join, Layout, Masked, OrderKey, Position, Question, Summary};
+pub(crate) use question::{
+    By, Found, Function, Join, Layout, Masked, OrderKey, Position, Question, Related, Summary,
+};
 pub(crate) use row::Row;
 pub(crate) use select::{SEVERAL, column, exists};
 pub use session_store::SqlSessionStore;

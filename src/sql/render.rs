@@ -149,9 +149,10 @@ impl Renderer {
             }
             Residual::Related {
                 relation,
+                within,
                 fulfilled,
                 condition,
-            } => self.related(relation, *fulfilled, condition),
+            } => self.related(relation, within, *fulfilled, condition),
             Residual::Text {
                 column,
                 place,
@@ -194,11 +195,12 @@ impl Renderer {
     fn related(
         &self,
         relation: &'static Relation,
+        within: &Residual,
         fulfilled: Fulfilled,
         condition: &Residual,
     ) -> Result<Expr> {
         let theirs = self.across(relation);
-        let mut rows = theirs.joined(self, relation)?;
+        let mut rows = theirs.joined(self, relation, within)?;
         rows.expr(Expr::val(1));
         Ok(match fulfilled {
             Fulfilled::BySome => {
@@ -226,8 +228,14 @@ impl Renderer {
         }
     }
 
-    /// The rows of this table that `relation` joins to the row that `own` speaks of.
-    pub(crate) fn joined(&self, own: &Self, relation: &Relation) -> Result<SelectStatement> {
+    /// The rows of this table that are `within`, and that `relation` joins to the row that `own`
+    /// speaks of.
+    pub(crate) fn joined(
+        &self,
+        own: &Self,
+        relation: &Relation,
+        within: &Residual,
+    ) -> Result<SelectStatement> {
         let pairs = relation.pairs(own.table).ok_or_else(|| {
             Error::internal("a relation names a field that its table does not have")
         })?;
@@ -235,6 +243,9 @@ impl Renderer {
         rows.from_as(Alias::new(self.table.name()), self.qualifier());
         for pair in pairs {
             rows.and_where(self.compare(Op::Eq, pair.theirs, own.column(pair.own)?)?);
+        }
+        if *within != Residual::All(Vec::new()) {
+            rows.and_where(self.condition(within)?);
         }
         Ok(rows)
     }

@@ -86,7 +86,7 @@ pub(super) fn rows<E: Entity>(
     if question.pages {
         for (number, key) in question.order.iter().enumerate() {
             let value = key.masked(&renderer)?;
-            let kind = renderer.spec(key.column)?.kind();
+            let kind = key.kind(renderer.table)?;
             position.push((projection.push(value, &format!("order_{number}")), kind));
         }
         let key = renderer.table.key();

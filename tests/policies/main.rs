@@ -18,5 +18,6 @@ mod side_channels;
 mod statements;
 mod support;
 mod tenants;
+mod through;
 mod unknown;
 mod writing;

@@ -86,6 +86,7 @@ pub(crate) fn emit(raw: &RawDto, dto: &Dto) -> TokenStream {
         let call = call(raw, &field.output, Side::Row, &arguments, library);
         quote!(#name: #call)
     });
+    let related = related_constants(&fields, raw);
     let tokens = constants(raw, |index| {
         dto.fields.get(index).is_some_and(|field| {
             let masked = matches!(field.output, Output::Mask(_) | Output::MaskInProcess(_));
@@ -129,6 +130,7 @@ pub(crate) fn emit(raw: &RawDto, dto: &Dto) -> TokenStream {
 
         #release
         #tokens
+        #related
         #serialize
     }
 }
@@ -445,6 +447,43 @@ fn constants(raw: &RawDto, usable: impl Fn(usize) -> bool) -> TokenStream {
             #(#constants)*
         }
     }
+}
+
+/// The names of the fields that show related rows.
+///
+/// ```text
+/// pub const COMMENTS: RelatedToken<PostView, <Vec<CommentView> as Nested>::Dto> = ..;
+/// ```
+fn related_constants(fields: &[(usize, &RawField, &Field)], raw: &RawDto) -> Option<TokenStream> {
+    let RawDto { ident, library, .. } = raw;
+    let constants: Vec<TokenStream> = fields
+        .iter()
+        .filter(|(_, _, field)| matches!(field.source, Source::Related(_)))
+        .map(|(index, raw, _)| {
+            let RawField { vis, ty, .. } = raw;
+            let constant = constant(&raw.ident);
+            let doc = format!(
+                " The field `{}`, for filters and orders.",
+                plain_name(&raw.ident)
+            );
+            let of = quote_spanned!(type_span(raw)=> <#ty as #library::dto::Nested>::Dto);
+            quote! {
+                #[doc = #doc]
+                #vis const #constant: #library::dto::RelatedToken<#ident, #of> =
+                    #library::dto::RelatedToken::__new(#index);
+            }
+        })
+        .collect();
+    if constants.is_empty() {
+        return None;
+    }
+    Some(quote! {
+        #[automatically_derived]
+        #[allow(dead_code, reason = "not every relation is filtered or ordered by")]
+        impl #ident {
+            #(#constants)*
+        }
+    })
 }
 
 fn release(raw: &RawDto) -> TokenStream {
