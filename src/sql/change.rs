@@ -54,6 +54,7 @@ pub(crate) fn insert<E: Entity>(
         Some(guard) => {
             let mut select = Statement::select();
             select.exprs(values).and_where(session_exists(guard));
+            dialect.without_table(&mut select);
             statement.select_from(select).map_err(failed)?
         }
     };

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
-use sea_query::{Alias, Expr, Func, Query as Statement};
+use sea_query::{Alias, Expr, ExprTrait as _, Func, Query as Statement};
+
+use super::Dialect;
 
 use super::db::Db;
 use crate::entity::ColumnSpec;
@@ -68,7 +70,7 @@ impl Db {
                 tables.insert(dto.table(), live);
             }
             if let Some(live) = tables.get(dto.table()) {
-                compare(&dto, live, &mut differences);
+                compare(self.dialect(), &dto, live, &mut differences);
             }
         }
         differences.sort();
@@ -88,7 +90,7 @@ impl Db {
     async fn compares_bytes(&self) -> Result<bool> {
         match self.dialect() {
             #[cfg(feature = "sqlite")]
-            super::Dialect::Sqlite => {
+            Dialect::Sqlite => {
                 let mut statement = Statement::select();
                 statement.column(Alias::new("encoding")).from_function(
                     Func::cust(Alias::new("pragma_encoding")),
@@ -99,6 +101,19 @@ impl Db {
                     None => false,
                 })
             }
+            #[cfg(feature = "postgres")]
+            Dialect::Postgres => {
+                let encoding =
+                    Func::cust(Alias::new("current_setting")).arg(Expr::val("server_encoding"));
+                let statement = Statement::select().expr(encoding).take();
+                Ok(match self.fetch_optional(&statement).await? {
+                    Some(row) => row.cell(0, Kind::Text)? == Cell::Text("UTF8"),
+                    None => false,
+                })
+            }
+            // Each column has an encoding of its own here, which is looked at as a part of its type.
+            #[cfg(feature = "mysql")]
+            Dialect::Mysql => Ok(true),
         }
     }
 
@@ -106,7 +121,7 @@ impl Db {
         let mut live = HashMap::new();
         match self.dialect() {
             #[cfg(feature = "sqlite")]
-            super::Dialect::Sqlite => {
+            Dialect::Sqlite => {
                 let mut statement = Statement::select();
                 statement
                     .columns(["name", "type", "notnull", "pk"].map(Alias::new))
@@ -138,12 +153,77 @@ impl Db {
                 })
                 .await?;
             }
+            #[cfg(feature = "postgres")]
+            Dialect::Postgres => {
+                let text = |name| Expr::col(Alias::new(name)).cast_as(Alias::new("text"));
+                let schema = Expr::from(Func::cust(Alias::new("current_schema")));
+                let statement = Statement::select()
+                    .exprs([text("column_name"), text("udt_name"), text("is_nullable")])
+                    .from((Alias::new("information_schema"), Alias::new("columns")))
+                    .and_where(text("table_schema").eq(schema.cast_as(Alias::new("text"))))
+                    .and_where(text("table_name").eq(table))
+                    .take();
+                self.read_columns(&statement, &mut live).await?;
+            }
+            #[cfg(feature = "mysql")]
+            Dialect::Mysql => {
+                // The encoding stands behind the type, where the column has one.
+                let encoding = Expr::col(Alias::new("character_set_name"));
+                let declared = Func::cust(Alias::new("CONCAT_WS")).args([
+                    Expr::val(" "),
+                    Expr::col(Alias::new("column_type")),
+                    encoding,
+                ]);
+                let statement = Statement::select()
+                    .column(Alias::new("column_name"))
+                    .expr(declared)
+                    .column(Alias::new("is_nullable"))
+                    .from((Alias::new("information_schema"), Alias::new("columns")))
+                    .and_where(
+                        Expr::col(Alias::new("table_schema"))
+                            .eq(Expr::from(Func::cust(Alias::new("DATABASE")))),
+                    )
+                    .and_where(Expr::col(Alias::new("table_name")).eq(table))
+                    .take();
+                self.read_columns(&statement, &mut live).await?;
+            }
         }
         Ok(live)
     }
+
+    /// Reads name, declared type and "YES" or "NO" for null.
+    #[cfg(any(feature = "postgres", feature = "mysql"))]
+    async fn read_columns(
+        &self,
+        statement: &sea_query::SelectStatement,
+        live: &mut HashMap<String, Live>,
+    ) -> Result<()> {
+        self.fetch_each(statement, |row| {
+            if let (Cell::Text(name), Cell::Text(declared), Cell::Text(nullable)) = (
+                row.cell(0, Kind::Text)?,
+                row.cell(1, Kind::Text)?,
+                row.cell(2, Kind::Text)?,
+            ) {
+                live.insert(
+                    name.to_owned(),
+                    Live {
+                        declared: declared.to_ascii_uppercase(),
+                        not_null: nullable != "YES",
+                    },
+                );
+            }
+            Ok(())
+        })
+        .await
+    }
 }
 
-fn compare(dto: &DtoInfo, live: &HashMap<String, Live>, differences: &mut Vec<String>) {
+fn compare(
+    dialect: Dialect,
+    dto: &DtoInfo,
+    live: &HashMap<String, Live>,
+    differences: &mut Vec<String>,
+) {
     let (table, entity) = (dto.table(), dto.entity());
     if live.is_empty() {
         differences.push(format!("the table `{table}` of `{entity}` is missing"));
@@ -157,11 +237,11 @@ fn compare(dto: &DtoInfo, live: &HashMap<String, Live>, differences: &mut Vec<St
             ));
             continue;
         };
-        if !sqlite_type_fits(column, &found.declared) {
+        if !type_fits(dialect, column, &found.declared) {
             differences.push(format!(
                 "the column `{table}.{name}` is declared `{}`, but `{entity}::{field}` wants {}",
                 found.declared,
-                wanted_type(column.kind())
+                wanted_type(dialect, column.kind())
             ));
         }
         if !found.not_null && !column.is_nullable() {
@@ -189,11 +269,35 @@ fn compare(dto: &DtoInfo, live: &HashMap<String, Live>, differences: &mut Vec<St
     }
 }
 
-/// Whether a column declared so holds the kind, by SQLite's rules of affinity
+/// Whether a column declared so holds the kind.
+fn type_fits(dialect: Dialect, column: &ColumnSpec, declared: &str) -> bool {
+    match dialect {
+        #[cfg(feature = "sqlite")]
+        Dialect::Sqlite => sqlite_type_fits(column.kind(), declared),
+        #[cfg(feature = "postgres")]
+        Dialect::Postgres => postgres_types(column.kind()).contains(&declared),
+        #[cfg(feature = "mysql")]
+        Dialect::Mysql => mysql_type_fits(column.kind(), declared),
+    }
+}
+
+fn wanted_type(dialect: Dialect, kind: Kind) -> String {
+    match dialect {
+        #[cfg(feature = "sqlite")]
+        Dialect::Sqlite => sqlite_type(kind).to_owned(),
+        #[cfg(feature = "postgres")]
+        Dialect::Postgres => postgres_types(kind).join(" or "),
+        #[cfg(feature = "mysql")]
+        Dialect::Mysql => mysql_type(kind).to_owned(),
+    }
+}
+
+/// By SQLite's rules of affinity
 /// (<https://www.sqlite.org/datatype3.html#determination_of_column_affinity>).
-fn sqlite_type_fits(column: &ColumnSpec, declared: &str) -> bool {
+#[cfg(feature = "sqlite")]
+fn sqlite_type_fits(kind: Kind, declared: &str) -> bool {
     let any = |parts: &[&str]| parts.iter().any(|part| declared.contains(part));
-    match column.kind() {
+    match kind {
         Kind::Bool => any(&["BOOL", "INT"]),
         Kind::Int | Kind::Timestamp => any(&["INT"]),
         Kind::Float => any(&["REAL", "FLOA", "DOUB"]),
@@ -202,7 +306,8 @@ fn sqlite_type_fits(column: &ColumnSpec, declared: &str) -> bool {
     }
 }
 
-const fn wanted_type(kind: Kind) -> &'static str {
+#[cfg(feature = "sqlite")]
+const fn sqlite_type(kind: Kind) -> &'static str {
     match kind {
         Kind::Bool => "BOOLEAN",
         Kind::Int => "INTEGER",
@@ -211,5 +316,54 @@ const fn wanted_type(kind: Kind) -> &'static str {
         Kind::Bytes => "BLOB",
         Kind::Uuid => "BLOB of 16 bytes",
         Kind::Timestamp => "INTEGER, microseconds since 1970",
+    }
+}
+
+/// `CHAR(n)` pads, `CITEXT` and enums of the database do not compare as text.
+#[cfg(feature = "postgres")]
+const fn postgres_types(kind: Kind) -> &'static [&'static str] {
+    match kind {
+        Kind::Bool => &["BOOL"],
+        Kind::Int => &["INT8", "INT4", "INT2"],
+        Kind::Float => &["FLOAT8", "FLOAT4"],
+        Kind::Text | Kind::Enum(_) => &["TEXT", "VARCHAR"],
+        Kind::Bytes => &["BYTEA"],
+        Kind::Uuid => &["UUID"],
+        Kind::Timestamp => &["TIMESTAMPTZ"],
+    }
+}
+
+/// Text is UTF-8, because it is compared by its bytes.
+#[cfg(feature = "mysql")]
+fn mysql_type_fits(kind: Kind, declared: &str) -> bool {
+    let starts = |parts: &[&str]| parts.iter().any(|part| declared.starts_with(part));
+    let utf8 = || {
+        ["UTF8MB4", "UTF8MB3", "UTF8", "ASCII"]
+            .iter()
+            .any(|encoding| declared.ends_with(encoding))
+    };
+    match kind {
+        Kind::Bool => starts(&["TINYINT(1)", "BOOL"]),
+        Kind::Int => starts(&["TINYINT", "SMALLINT", "MEDIUMINT", "INT", "BIGINT"]),
+        Kind::Float => starts(&["DOUBLE", "FLOAT"]),
+        Kind::Text | Kind::Enum(_) => {
+            starts(&["VARCHAR", "TINYTEXT", "TEXT", "MEDIUMTEXT", "LONGTEXT"]) && utf8()
+        }
+        Kind::Bytes => starts(&["VARBINARY", "TINYBLOB", "BLOB", "MEDIUMBLOB", "LONGBLOB"]),
+        Kind::Uuid => starts(&["BINARY(16)"]),
+        Kind::Timestamp => starts(&["DATETIME(6)", "TIMESTAMP(6)"]),
+    }
+}
+
+#[cfg(feature = "mysql")]
+const fn mysql_type(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Bool => "BOOLEAN",
+        Kind::Int => "an integer type",
+        Kind::Float => "DOUBLE",
+        Kind::Text | Kind::Enum(_) => "VARCHAR or TEXT in utf8mb4",
+        Kind::Bytes => "VARBINARY or BLOB",
+        Kind::Uuid => "BINARY(16)",
+        Kind::Timestamp => "DATETIME(6)",
     }
 }

@@ -53,12 +53,30 @@ pub struct Pool(pub(super) Engine);
 pub(super) enum Engine {
     #[cfg(feature = "sqlite")]
     Sqlite(sqlx::SqlitePool),
+    #[cfg(feature = "postgres")]
+    Postgres(sqlx::PgPool),
+    #[cfg(feature = "mysql")]
+    Mysql(sqlx::MySqlPool),
 }
 
 #[cfg(feature = "sqlite")]
 impl From<sqlx::SqlitePool> for Pool {
     fn from(pool: sqlx::SqlitePool) -> Self {
         Self(Engine::Sqlite(pool))
+    }
+}
+
+#[cfg(feature = "postgres")]
+impl From<sqlx::PgPool> for Pool {
+    fn from(pool: sqlx::PgPool) -> Self {
+        Self(Engine::Postgres(pool))
+    }
+}
+
+#[cfg(feature = "mysql")]
+impl From<sqlx::MySqlPool> for Pool {
+    fn from(pool: sqlx::MySqlPool) -> Self {
+        Self(Engine::Mysql(pool))
     }
 }
 
@@ -75,7 +93,8 @@ impl fmt::Debug for Db {
 }
 
 impl Db {
-    /// Connects to the database at `url`, for instance `sqlite://app.db`.
+    /// Connects to the database at `url`, for instance `sqlite://app.db`,
+    /// `postgres://app@localhost/app` or `mysql://app@localhost/app`.
     ///
     /// A SQLite file must exist unless the URL ends in `?mode=rwc`. `sqlite::memory:` is one
     /// database for as long as the handle lives.
@@ -90,8 +109,24 @@ impl Db {
         match scheme {
             #[cfg(feature = "sqlite")]
             "sqlite" => Ok(Self::new(Engine::Sqlite(connect_sqlite(url).await?))),
+            #[cfg(feature = "postgres")]
+            "postgres" | "postgresql" => {
+                let options = url.parse().map_err(|_| malformed("postgres"))?;
+                let pool = sqlx::PgPool::connect_with(options).await;
+                Ok(Self::new(Engine::Postgres(
+                    pool.map_err(super::failure::classify)?,
+                )))
+            }
+            #[cfg(feature = "mysql")]
+            "mysql" | "mariadb" => {
+                let options = url.parse().map_err(|_| malformed("mysql"))?;
+                let pool = sqlx::MySqlPool::connect_with(options).await;
+                Ok(Self::new(Engine::Mysql(
+                    pool.map_err(super::failure::classify)?,
+                )))
+            }
             _ => Err(Error::configuration(
-                "the database URL starts with no known engine: use `sqlite:`, and turn its feature on",
+                "the database URL starts with no known engine: use `sqlite:`, `postgres:` or `mysql:`, and turn the engine's feature on",
             )),
         }
     }
@@ -134,6 +169,10 @@ impl Db {
         match self.engine() {
             #[cfg(feature = "sqlite")]
             Engine::Sqlite(pool) => pool.close().await,
+            #[cfg(feature = "postgres")]
+            Engine::Postgres(pool) => pool.close().await,
+            #[cfg(feature = "mysql")]
+            Engine::Mysql(pool) => pool.close().await,
         }
     }
 
@@ -145,6 +184,10 @@ impl Db {
         match self.engine() {
             #[cfg(feature = "sqlite")]
             Engine::Sqlite(_) => super::Dialect::Sqlite,
+            #[cfg(feature = "postgres")]
+            Engine::Postgres(_) => super::Dialect::Postgres,
+            #[cfg(feature = "mysql")]
+            Engine::Mysql(_) => super::Dialect::Mysql,
         }
     }
 
@@ -167,6 +210,18 @@ impl Db {
                 .await
                 .map_err(super::failure::classify)?
                 .rows_affected()),
+            #[cfg(feature = "postgres")]
+            Engine::Postgres(pool) => Ok(sqlx::query_with(AssertSqlSafe(sql), values)
+                .execute(pool)
+                .await
+                .map_err(super::failure::classify)?
+                .rows_affected()),
+            #[cfg(feature = "mysql")]
+            Engine::Mysql(pool) => Ok(sqlx::query_with(AssertSqlSafe(sql), values)
+                .execute(pool)
+                .await
+                .map_err(super::failure::classify)?
+                .rows_affected()),
         }
     }
 
@@ -179,6 +234,18 @@ impl Db {
                 .await
                 .map_err(super::failure::classify)?
                 .map(Row::Sqlite)),
+            #[cfg(feature = "postgres")]
+            Engine::Postgres(pool) => Ok(sqlx::query_with(AssertSqlSafe(sql), values)
+                .fetch_optional(pool)
+                .await
+                .map_err(super::failure::classify)?
+                .map(Row::Postgres)),
+            #[cfg(feature = "mysql")]
+            Engine::Mysql(pool) => Ok(sqlx::query_with(AssertSqlSafe(sql), values)
+                .fetch_optional(pool)
+                .await
+                .map_err(super::failure::classify)?
+                .map(Row::Mysql)),
         }
     }
 
@@ -195,6 +262,22 @@ impl Db {
                 let mut rows = sqlx::query_with(AssertSqlSafe(sql), values).fetch(pool);
                 while let Some(row) = rows.try_next().await.map_err(super::failure::classify)? {
                     each(Row::Sqlite(row))?;
+                }
+                Ok(())
+            }
+            #[cfg(feature = "postgres")]
+            Engine::Postgres(pool) => {
+                let mut rows = sqlx::query_with(AssertSqlSafe(sql), values).fetch(pool);
+                while let Some(row) = rows.try_next().await.map_err(super::failure::classify)? {
+                    each(Row::Postgres(row))?;
+                }
+                Ok(())
+            }
+            #[cfg(feature = "mysql")]
+            Engine::Mysql(pool) => {
+                let mut rows = sqlx::query_with(AssertSqlSafe(sql), values).fetch(pool);
+                while let Some(row) = rows.try_next().await.map_err(super::failure::classify)? {
+                    each(Row::Mysql(row))?;
                 }
                 Ok(())
             }
@@ -228,6 +311,20 @@ impl Db {
                         yield Row::Sqlite(row);
                     }
                 }
+                #[cfg(feature = "postgres")]
+                Engine::Postgres(pool) => {
+                    let mut rows = sqlx::query_with(AssertSqlSafe(sql), values).fetch(&pool);
+                    while let Some(row) = rows.try_next().await.map_err(super::failure::classify)? {
+                        yield Row::Postgres(row);
+                    }
+                }
+                #[cfg(feature = "mysql")]
+                Engine::Mysql(pool) => {
+                    let mut rows = sqlx::query_with(AssertSqlSafe(sql), values).fetch(&pool);
+                    while let Some(row) = rows.try_next().await.map_err(super::failure::classify)? {
+                        yield Row::Mysql(row);
+                    }
+                }
             }
         }
     }
@@ -238,10 +335,21 @@ impl Db {
         let (sql, values) = match self.engine() {
             #[cfg(feature = "sqlite")]
             Engine::Sqlite(_) => statement.build_sqlx(sea_query::SqliteQueryBuilder),
+            #[cfg(feature = "postgres")]
+            Engine::Postgres(_) => statement.build_sqlx(sea_query::PostgresQueryBuilder),
+            #[cfg(feature = "mysql")]
+            Engine::Mysql(_) => statement.build_sqlx(sea_query::MysqlQueryBuilder),
         };
         crate::audit::statement(&sql);
         (sql, values)
     }
+}
+
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+fn malformed(scheme: &str) -> Error {
+    Error::configuration(format!(
+        "the database URL is malformed: write `{scheme}://user:password@host:port/database`"
+    ))
 }
 
 #[cfg(feature = "sqlite")]

@@ -1,6 +1,6 @@
 //! What a failed statement means, without repeating any of what the database said.
 
-use sqlx::error::ErrorKind;
+use sqlx::error::{DatabaseError, ErrorKind};
 
 use crate::audit;
 use crate::error::Error;
@@ -24,7 +24,7 @@ pub(super) fn classify(error: sqlx::Error) -> Error {
                     audit::database_failure("constraint", code);
                     Error::conflict()
                 }
-                _ if is_outage(code) => {
+                _ if is_outage(database.as_ref(), code) => {
                     audit::database_failure("outage", code);
                     Error::unavailable("the database")
                 }
@@ -51,10 +51,64 @@ pub(super) fn classify(error: sqlx::Error) -> Error {
     }
 }
 
+/// Whether the database cannot be had just now, rather than that the statement is wrong.
+fn is_outage(error: &dyn DatabaseError, code: &str) -> bool {
+    #[cfg(feature = "sqlite")]
+    if error
+        .try_downcast_ref::<sqlx::sqlite::SqliteError>()
+        .is_some()
+    {
+        return is_sqlite_outage(code);
+    }
+    #[cfg(feature = "mysql")]
+    if let Some(error) = error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>() {
+        return is_mysql_outage(error.number()) || is_outage_class(code);
+    }
+    let _ = error;
+    is_outage_class(code)
+}
+
+/// Whether an SQLSTATE is of a class that speaks of the connection, of resources, of the
+/// operator or of a transaction that can be tried again
+/// (<https://www.postgresql.org/docs/current/errcodes-appendix.html>).
+fn is_outage_class(code: &str) -> bool {
+    ["08", "40", "53", "55", "57", "58"]
+        .iter()
+        .any(|class| code.starts_with(class))
+}
+
+/// The same for the errors of MySQL that have no class of their own
+/// (<https://dev.mysql.com/doc/mysql-errors/8.0/en/server-error-reference.html>).
+#[cfg(feature = "mysql")]
+const fn is_mysql_outage(number: u16) -> bool {
+    const TOO_MANY_CONNECTIONS: u16 = 1040;
+    const SHUTDOWN: u16 = 1053;
+    const USER_CONNECTIONS: u16 = 1203;
+    const LOCK_WAIT: u16 = 1205;
+    const DEADLOCK: u16 = 1213;
+    const READ_ONLY: u16 = 1290;
+    const INTERRUPTED: u16 = 1317;
+    const STATEMENT_TIME: u16 = 1969;
+    const EXECUTION_TIME: u16 = 3024;
+    matches!(
+        number,
+        TOO_MANY_CONNECTIONS
+            | SHUTDOWN
+            | USER_CONNECTIONS
+            | LOCK_WAIT
+            | DEADLOCK
+            | READ_ONLY
+            | INTERRUPTED
+            | STATEMENT_TIME
+            | EXECUTION_TIME
+    )
+}
+
 /// Whether a SQLite result code says that the database cannot be had just now, rather than that
 /// the statement is wrong (<https://www.sqlite.org/rescode.html>). The low byte is the primary
 /// code.
-fn is_outage(code: &str) -> bool {
+#[cfg(feature = "sqlite")]
+fn is_sqlite_outage(code: &str) -> bool {
     const BUSY: i64 = 5;
     const LOCKED: i64 = 6;
     const READONLY: i64 = 8;

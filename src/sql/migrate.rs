@@ -16,6 +16,20 @@ const SQLITE: [(i64, &str, &str); 1] = [(
     include_str!("../../migrations/sqlite/0001_sessions.sql"),
 )];
 
+#[cfg(feature = "postgres")]
+const POSTGRES: [(i64, &str, &str); 1] = [(
+    1,
+    "sessions",
+    include_str!("../../migrations/postgres/0001_sessions.sql"),
+)];
+
+#[cfg(feature = "mysql")]
+const MYSQL: [(i64, &str, &str); 1] = [(
+    1,
+    "sessions",
+    include_str!("../../migrations/mysql/0001_sessions.sql"),
+)];
+
 impl Db {
     /// Creates or updates the library's own tables. All their names start with `clearance_`; the
     /// application's tables and migrations are not touched. Call it at every start: what is done
@@ -33,6 +47,10 @@ impl Db {
         let outcome = match self.engine() {
             #[cfg(feature = "sqlite")]
             Engine::Sqlite(pool) => migrator(&SQLITE).run(pool).await,
+            #[cfg(feature = "postgres")]
+            Engine::Postgres(pool) => migrator(&POSTGRES).run(pool).await,
+            #[cfg(feature = "mysql")]
+            Engine::Mysql(pool) => migrator(&MYSQL).run(pool).await,
         };
         outcome.map_err(|error| match error {
             MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {

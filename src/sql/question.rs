@@ -187,7 +187,7 @@ impl Masked {
         let value = renderer.ordered(self.column)?;
         Ok(match &self.visible {
             Reduced::Always => value,
-            Reduced::Never => Expr::cust("NULL"),
+            Reduced::Never => renderer.dialect.null(renderer.spec(self.column)?.kind()),
             Reduced::Left(residual) => CaseStatement::new()
                 .case(renderer.condition(residual)?, value)
                 .into(),

@@ -13,11 +13,11 @@ use sea_query::{
     SelectStatement,
 };
 
-use super::dialect::Dialect;
+use super::dialect::{Compared, Dialect, LONG, Standing};
 use crate::dto::Mask;
 use crate::entity::{ColumnSpec, Relation, Schema};
 use crate::error::{Error, Result};
-use crate::policy::{Fulfilled, Kind, Op, Residual, Term};
+use crate::policy::{Fulfilled, Kind, Op, Residual, Term, Value};
 
 /// Writes the conditions of one table.
 #[derive(Clone, Copy)]
@@ -115,38 +115,15 @@ impl Renderer {
                     column.is_not_null()
                 })
             }
-            Residual::Compare { op, column, with } => {
-                let right = match with {
-                    Term::Column(column) => self.column(*column)?,
-                    Term::Value(value) => self.dialect.bind(value),
-                };
-                self.compare(*op, *column, right)
-            }
+            Residual::Compare { op, column, with } => match with {
+                Term::Column(other) => self.compare(*op, *column, self.column(*other)?),
+                Term::Value(value) => self.compare_value(*op, *column, value),
+            },
             Residual::Among {
                 column,
                 values,
                 wanted,
-            } => {
-                let text = is_text(self.spec(*column)?.kind());
-                let column = self.column(*column)?;
-                let values: Vec<_> = values
-                    .iter()
-                    .map(|value| self.dialect.bind(value))
-                    .collect();
-                if !text {
-                    return Ok(if *wanted {
-                        column.is_in(values)
-                    } else {
-                        column.is_not_in(values)
-                    });
-                }
-                let exact = self.dialect.bytewise(column.clone());
-                Ok(if *wanted {
-                    column.is_in(values.clone()).and(exact.is_in(values))
-                } else {
-                    exact.is_not_in(values)
-                })
-            }
+            } => self.among(*column, values, *wanted),
             Residual::Related {
                 relation,
                 within,
@@ -174,6 +151,54 @@ impl Renderer {
                 "a rule that runs in Rust only stands where the database must decide",
             )),
         }
+    }
+
+    /// The column compares so with a value, which it may not be able to hold.
+    fn compare_value(&self, op: Op, column: usize, value: &Value) -> Result<Expr> {
+        match self.dialect.standing(value).compared(op) {
+            Compared::Plainly => self.compare(op, column, self.dialect.bind(value)),
+            Compared::WhereSet => Ok(self.column(column)?.is_not_null()),
+            Compared::Nowhere => Ok(Expr::val(false)),
+            Compared::With(op, value) => self.compare(op, column, self.dialect.bind(&value)),
+        }
+    }
+
+    /// The column is set and is among the values, or is set and is not.
+    fn among(&self, column: usize, values: &[Value], wanted: bool) -> Result<Expr> {
+        let kind = self.spec(column)?.kind();
+        let column = self.column(column)?;
+        let values: Vec<&Value> = values
+            .iter()
+            .filter(|value| self.dialect.standing(value) == Standing::Among)
+            .collect();
+        if values.is_empty() {
+            return Ok(if wanted {
+                Expr::val(false)
+            } else {
+                column.is_not_null()
+            });
+        }
+        let long = (values.len() > LONG).then(|| self.dialect.long_list(kind, &values));
+        let within = |column: Expr| match (&long, wanted) {
+            (Some(list), true) => column.in_subquery(list.clone()),
+            (Some(list), false) => column.not_in_subquery(list.clone()),
+            (None, true) => column.is_in(self.bound(&values)),
+            (None, false) => column.is_not_in(self.bound(&values)),
+        };
+        if !is_text(kind) {
+            return Ok(within(column));
+        }
+        let exact = within(self.dialect.bytewise(column.clone()));
+        Ok(if wanted && long.is_none() {
+            column.is_in(self.bound(&values)).and(exact)
+        } else {
+            exact
+        })
+    }
+
+    fn bound(&self, values: &[&Value]) -> Vec<Expr> {
+        let values = values.iter();
+        values.map(|value| self.dialect.bind(value)).collect()
     }
 
     /// The column compares so with an expression of its own kind.
@@ -212,7 +237,9 @@ impl Renderer {
             Fulfilled::ByEvery => {
                 if *condition != Residual::Any(Vec::new()) {
                     let holds = theirs.condition(condition)?;
-                    rows.and_where(holds.binary(BinOper::IsNot, Expr::cust("TRUE")));
+                    rows.and_where(
+                        holds.binary(BinOper::IsNot, Expr::custom_keyword(Alias::new("TRUE"))),
+                    );
                 }
                 Expr::exists(rows).not()
             }

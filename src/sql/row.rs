@@ -6,6 +6,10 @@ use crate::policy::{Cell, Kind};
 pub(crate) enum Row {
     #[cfg(feature = "sqlite")]
     Sqlite(sqlx::sqlite::SqliteRow),
+    #[cfg(feature = "postgres")]
+    Postgres(sqlx::postgres::PgRow),
+    #[cfg(feature = "mysql")]
+    Mysql(sqlx::mysql::MySqlRow),
 }
 
 impl Row {
@@ -14,6 +18,12 @@ impl Row {
         match self {
             #[cfg(feature = "sqlite")]
             Self::Sqlite(row) => sqlite_cell(row, index, kind).map_err(super::failure::classify),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(row) => {
+                postgres_cell(row, index, kind).map_err(super::failure::classify)
+            }
+            #[cfg(feature = "mysql")]
+            Self::Mysql(row) => mysql_cell(row, index, kind).map_err(super::failure::classify),
         }
     }
 
@@ -21,13 +31,11 @@ impl Row {
     pub(crate) fn is_null(&self, index: usize) -> Result<bool> {
         match self {
             #[cfg(feature = "sqlite")]
-            Self::Sqlite(row) => {
-                use sqlx::{Row as _, ValueRef as _};
-                Ok(row
-                    .try_get_raw(index)
-                    .map_err(super::failure::classify)?
-                    .is_null())
-            }
+            Self::Sqlite(row) => is_null(row, index),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(row) => is_null(row, index),
+            #[cfg(feature = "mysql")]
+            Self::Mysql(row) => is_null(row, index),
         }
     }
 
@@ -64,4 +72,126 @@ fn sqlite_cell(
         Kind::Timestamp => row.try_get::<Option<i64>, _>(index)?.map(Cell::Timestamp),
     }
     .unwrap_or(Cell::Null))
+}
+
+fn is_null<R: sqlx::Row>(row: &R, index: usize) -> Result<bool>
+where
+    usize: sqlx::ColumnIndex<R>,
+{
+    use sqlx::ValueRef as _;
+
+    let value = row.try_get_raw(index).map_err(super::failure::classify)?;
+    Ok(value.is_null())
+}
+
+/// What the driver would not decode, as its own kind of failure.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+fn undecodable(what: &'static str) -> sqlx::Error {
+    sqlx::Error::Decode(what.into())
+}
+
+#[cfg(feature = "postgres")]
+fn postgres_cell(
+    row: &sqlx::postgres::PgRow,
+    index: usize,
+    kind: Kind,
+) -> std::result::Result<Cell<'_>, sqlx::Error> {
+    use sqlx::{Row as _, TypeInfo as _, ValueRef as _};
+
+    let value = row.try_get_raw(index)?;
+    if value.is_null() {
+        return Ok(Cell::Null);
+    }
+    Ok(match kind {
+        Kind::Bool => Cell::Bool(row.try_get(index)?),
+        Kind::Int => Cell::Int(match value.type_info().name() {
+            "INT2" => row.try_get::<i16, _>(index)?.into(),
+            "INT4" => row.try_get::<i32, _>(index)?.into(),
+            _ => row.try_get(index)?,
+        }),
+        Kind::Float => Cell::Float(match value.type_info().name() {
+            "FLOAT4" => row.try_get::<f32, _>(index)?.into(),
+            _ => row.try_get(index)?,
+        }),
+        Kind::Text | Kind::Enum(_) => Cell::Text(row.try_get(index)?),
+        Kind::Bytes => Cell::Bytes(row.try_get(index)?),
+        Kind::Uuid => Cell::Uuid(row.try_get(index)?),
+        Kind::Timestamp => Cell::Timestamp(postgres_micros(&value)?),
+    })
+}
+
+/// An instant from its bytes: chrono, which the driver hands them to, panics at `infinity`.
+#[cfg(feature = "postgres")]
+fn postgres_micros(
+    value: &sqlx::postgres::PgValueRef<'_>,
+) -> std::result::Result<i64, sqlx::Error> {
+    use sqlx::{TypeInfo as _, ValueRef as _};
+
+    /// Microseconds from 1970 to 2000, where PostgreSQL counts from.
+    const EPOCH: i64 = 946_684_800_000_000;
+
+    let binary = value.format() == sqlx::postgres::PgValueFormat::Binary;
+    if value.type_info().name() != "TIMESTAMPTZ" || !binary {
+        return Err(undecodable("not an instant"));
+    }
+    let bytes = value.as_bytes().map_err(sqlx::Error::Decode)?;
+    let since_2000: [u8; 8] = bytes
+        .try_into()
+        .map_err(|_| undecodable("not an instant"))?;
+    match i64::from_be_bytes(since_2000) {
+        i64::MAX | i64::MIN => Err(undecodable("an infinite instant")),
+        micros => micros
+            .checked_add(EPOCH)
+            .ok_or_else(|| undecodable("an instant out of range")),
+    }
+}
+
+#[cfg(feature = "mysql")]
+fn mysql_cell(
+    row: &sqlx::mysql::MySqlRow,
+    index: usize,
+    kind: Kind,
+) -> std::result::Result<Cell<'_>, sqlx::Error> {
+    use sqlx::{Row as _, TypeInfo as _, ValueRef as _};
+
+    let value = row.try_get_raw(index)?;
+    if value.is_null() {
+        return Ok(Cell::Null);
+    }
+    let info = value.type_info();
+    let name = info.name();
+    let integer = || -> std::result::Result<i64, sqlx::Error> {
+        if name.ends_with("UNSIGNED") {
+            let unsigned: u64 = row.try_get(index)?;
+            unsigned
+                .try_into()
+                .map_err(|_| undecodable("an integer out of range"))
+        } else if name == "BOOLEAN" {
+            Ok(row.try_get::<i8, _>(index)?.into())
+        } else {
+            row.try_get(index)
+        }
+    };
+    Ok(match kind {
+        Kind::Bool => Cell::Bool(integer()? != 0),
+        Kind::Int => Cell::Int(integer()?),
+        Kind::Float => Cell::Float(match name {
+            "FLOAT" => row.try_get::<f32, _>(index)?.into(),
+            _ => row.try_get(index)?,
+        }),
+        Kind::Text | Kind::Enum(_) => {
+            // Text is compared as bytes, and what comes of that has the type of bytes.
+            let text = ["CHAR", "TEXT", "BLOB", "BINARY", "ENUM"];
+            if !text.iter().any(|part| name.contains(part)) {
+                return Err(undecodable("not a text"));
+            }
+            Cell::Text(row.try_get_unchecked(index)?)
+        }
+        Kind::Bytes => Cell::Bytes(row.try_get(index)?),
+        Kind::Uuid => Cell::Uuid(row.try_get(index)?),
+        Kind::Timestamp => {
+            let instant: chrono::NaiveDateTime = row.try_get(index)?;
+            Cell::Timestamp(instant.and_utc().timestamp_micros())
+        }
+    })
 }

@@ -11,7 +11,7 @@ use sea_query::{SelectStatement, Values};
 use sea_query_sqlx::{SqlxBinder, SqlxValues};
 use uuid::Uuid;
 
-use super::dialect::Dialect;
+use super::dialect::{Dialect, Standing};
 use super::question::{By, Found, Function, Layout, Masked, Question, Summary};
 use super::{select, summary};
 use crate::dto::{Decided, Direction, Shape};
@@ -132,7 +132,12 @@ impl Templates {
 
     pub(super) fn plan<E: Entity>(&self, dialect: Dialect, asked: &Asked<'_, E>) -> Result<Plan> {
         let structure = asked.structure(dialect);
-        if structure.values.len() > MOST_VALUES {
+        // What the engine cannot hold has a text of its own.
+        let plain_values = structure
+            .values
+            .iter()
+            .all(|value| dialect.standing(value) == Standing::Among);
+        if structure.values.len() > MOST_VALUES || !plain_values {
             return plain(dialect, asked);
         }
         if let Some(template) = self.0.get(&*structure.key) {

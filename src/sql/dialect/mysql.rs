@@ -1,0 +1,150 @@
+//! MySQL and MariaDB, in what both understand.
+
+use chrono::DateTime;
+use sea_query::{
+    Alias, BinOper, CaseStatement, Expr, ExprTrait as _, Func, Query as Statement, SelectStatement,
+};
+
+use super::{Standing, function, json, json_list};
+use crate::dto::{FOUR_STARS, LAST4_MINIMUM, Mask, STARS};
+use crate::policy::{Kind, Place, Value};
+
+/// As bytes: every text collation that both engines have overlooks something, `utf8mb4_bin` the
+/// spaces at the end.
+pub(super) fn bytewise(text: Expr) -> Expr {
+    text.cast_as(Alias::new("BINARY"))
+}
+
+pub(super) fn instant(micros: i64) -> sea_query::Value {
+    let instant = DateTime::from_timestamp_micros(micros);
+    sea_query::Value::ChronoDateTime(instant.map(|instant| instant.naive_utc()))
+}
+
+/// The first and the last instant of `DATETIME(6)`, of the years 1 and 9999.
+const INSTANTS: std::ops::RangeInclusive<i64> = -62_135_596_800_000_000..=253_402_300_799_999_999;
+
+pub(super) fn standing(value: &Value) -> Standing {
+    match value {
+        Value::Timestamp(micros) if micros < INSTANTS.start() => Standing::Before,
+        Value::Timestamp(micros) if micros > INSTANTS.end() => Standing::Behind,
+        Value::Null
+        | Value::Bool(_)
+        | Value::Int(_)
+        | Value::Float(_)
+        | Value::Text(_)
+        | Value::Bytes(_)
+        | Value::Uuid(_)
+        | Value::Timestamp(_) => Standing::Among,
+    }
+}
+
+pub(super) fn long_list(kind: Kind, values: &[&Value]) -> SelectStatement {
+    let list = json_list(values, |value| match value {
+        Value::Timestamp(micros) => DateTime::from_timestamp_micros(*micros)
+            .map(|instant| {
+                instant
+                    .naive_utc()
+                    .format("%Y-%m-%d %H:%M:%S%.6f")
+                    .to_string()
+            })
+            .into(),
+        Value::Bool(value) => i64::from(*value).into(),
+        Value::Null
+        | Value::Int(_)
+        | Value::Float(_)
+        | Value::Text(_)
+        | Value::Bytes(_)
+        | Value::Uuid(_) => json(value),
+    });
+    // The column's type stands within the table function, which is no place for an expression.
+    let rows = match kind {
+        Kind::Bool | Kind::Int => "?, '$[*]' COLUMNS (v BIGINT PATH '$')",
+        Kind::Float => "?, '$[*]' COLUMNS (v DOUBLE PATH '$')",
+        Kind::Timestamp => "?, '$[*]' COLUMNS (v DATETIME(6) PATH '$')",
+        Kind::Text | Kind::Enum(_) => {
+            "?, '$[*]' COLUMNS (v LONGTEXT CHARACTER SET utf8mb4 PATH '$')"
+        }
+        Kind::Bytes | Kind::Uuid => "?, '$[*]' COLUMNS (v LONGTEXT CHARACTER SET ascii PATH '$')",
+    };
+    let value = Expr::col(Alias::new("v"));
+    let value = match kind {
+        Kind::Bytes | Kind::Uuid => function("UNHEX", [value]),
+        Kind::Text | Kind::Enum(_) => bytewise(value),
+        Kind::Bool | Kind::Int | Kind::Float | Kind::Timestamp => value,
+    };
+    Statement::select()
+        .expr(value)
+        .from_function(
+            Func::cust(Alias::new("JSON_TABLE")).arg(Expr::cust_with_values(rows, [list])),
+            Alias::new("list"),
+        )
+        .take()
+}
+
+pub(super) fn within(place: Place, text: Expr, needle: Expr) -> Expr {
+    let (text, needle) = (bytewise(text), bytewise(needle));
+    match place {
+        Place::Anywhere => function("LOCATE", [needle, text]).gt(0),
+        Place::AtEnd => {
+            let end = function("LENGTH", [needle.clone()]);
+            function("RIGHT", [text, end]).eq(needle)
+        }
+    }
+}
+
+/// Shifts have no sign here, so the parts come from a division that keeps it. A sum is a decimal,
+/// so each is cast back.
+pub(super) fn sum(integer: Expr) -> [Expr; 2] {
+    const PART: i64 = 1 << 32;
+    let sum = |part: Expr| Expr::from(Func::sum(part)).cast_as(Alias::new("SIGNED"));
+    [
+        sum(integer
+            .clone()
+            .binary(BinOper::Custom("DIV"), Expr::val(PART))),
+        sum(integer.binary(BinOper::Custom("MOD"), Expr::val(PART))),
+    ]
+}
+
+/// MySQL takes a WHERE without a table, MariaDB does not.
+pub(super) fn without_table(select: &mut SelectStatement) {
+    let one = Statement::select().expr(Expr::cust("1")).take();
+    select.from_subquery(one, Alias::new("one_row"));
+}
+
+pub(super) fn mask(mask: Mask, text: Expr) -> Expr {
+    let concat = |left: &'static str, right: Expr| function("CONCAT", [Expr::val(left), right]);
+    let cut = match mask {
+        Mask::Last4 => CaseStatement::new()
+            .case(
+                function("CHAR_LENGTH", [text.clone()]).lt(LAST4_MINIMUM),
+                FOUR_STARS,
+            )
+            .finally(concat(
+                FOUR_STARS,
+                function("RIGHT", [text.clone(), Expr::val(4)]),
+            ))
+            .into(),
+        Mask::Domain => {
+            // In characters, and no letter taken for another one.
+            let exact = || {
+                Expr::cust_with_exprs(
+                    "CONVERT(? USING utf8mb4) COLLATE utf8mb4_bin",
+                    [text.clone()],
+                )
+            };
+            let at = || function("LOCATE", [Expr::val("@"), exact()]);
+            CaseStatement::new()
+                .case(at().eq(0), STARS)
+                .finally(concat(STARS, function("SUBSTRING", [text.clone(), at()])))
+                .into()
+        }
+        Mask::Initial => function(
+            "CONCAT",
+            [
+                function("LEFT", [text.clone(), Expr::val(1)]),
+                Expr::val(STARS),
+            ],
+        ),
+    };
+    CaseStatement::new().case(text.is_not_null(), cut).into()
+}

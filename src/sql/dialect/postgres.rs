@@ -1,0 +1,148 @@
+//! PostgreSQL.
+
+use chrono::{DateTime, SecondsFormat};
+use sea_query::{
+    Alias, BinOper, CaseStatement, Expr, ExprTrait as _, Func, Query as Statement, SelectStatement,
+};
+
+use super::{Standing, function, json, json_list};
+use crate::dto::{FOUR_STARS, LAST4_MINIMUM, Mask, STARS};
+use crate::policy::{Kind, Place, Value};
+
+/// The collation that compares bytes; under a nondeterministic one `strpos` is refused besides.
+pub(super) fn bytewise(text: Expr) -> Expr {
+    text.binary(
+        BinOper::Custom("COLLATE"),
+        Expr::custom_keyword(Alias::new("\"C\"")),
+    )
+}
+
+pub(super) fn instant(micros: i64) -> sea_query::Value {
+    sea_query::Value::ChronoDateTimeUtc(DateTime::from_timestamp_micros(micros))
+}
+
+/// The first instant that `timestamptz` holds, 4713 BC. Its last one is beyond those of the rules.
+const FIRST_INSTANT: i64 = -210_866_803_200_000_000;
+
+/// Text has no NUL here: `a\0b` stands right behind `a`, before all that go on from `a`.
+pub(super) fn standing(value: &Value) -> Standing {
+    match value {
+        Value::Text(text) => match text.split_once('\0') {
+            Some((before, _)) => Standing::RightBehind(Value::Text(before.to_owned())),
+            None => Standing::Among,
+        },
+        Value::Timestamp(micros) if *micros < FIRST_INSTANT => Standing::Before,
+        Value::Timestamp(micros) if DateTime::from_timestamp_micros(*micros).is_none() => {
+            Standing::Behind
+        }
+        Value::Null
+        | Value::Bool(_)
+        | Value::Int(_)
+        | Value::Float(_)
+        | Value::Bytes(_)
+        | Value::Uuid(_)
+        | Value::Timestamp(_) => Standing::Among,
+    }
+}
+
+pub(super) fn long_list(kind: Kind, values: &[&Value]) -> SelectStatement {
+    let list = json_list(values, |value| match value {
+        Value::Timestamp(micros) => DateTime::from_timestamp_micros(*micros)
+            .map(|instant| instant.to_rfc3339_opts(SecondsFormat::Micros, true))
+            .into(),
+        Value::Null
+        | Value::Bool(_)
+        | Value::Int(_)
+        | Value::Float(_)
+        | Value::Text(_)
+        | Value::Bytes(_)
+        | Value::Uuid(_) => json(value),
+    });
+    let value = Expr::col(Alias::new("list"));
+    let value = match kind {
+        Kind::Bytes => function("decode", [value, Expr::val("hex")]),
+        Kind::Bool
+        | Kind::Int
+        | Kind::Float
+        | Kind::Text
+        | Kind::Enum(_)
+        | Kind::Uuid
+        | Kind::Timestamp => value.cast_as(Alias::new(type_name(kind))),
+    };
+    Statement::select()
+        .expr(value)
+        .from_function(
+            Func::cust(Alias::new("jsonb_array_elements_text"))
+                .arg(Expr::val(list).cast_as(Alias::new("jsonb"))),
+            Alias::new("list"),
+        )
+        .take()
+}
+
+const fn type_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Bool => "boolean",
+        Kind::Int => "bigint",
+        Kind::Float => "double precision",
+        Kind::Text | Kind::Enum(_) => "text",
+        Kind::Bytes => "bytea",
+        Kind::Uuid => "uuid",
+        Kind::Timestamp => "timestamptz",
+    }
+}
+
+pub(super) fn null(kind: Kind) -> Expr {
+    Expr::cust("NULL").cast_as(Alias::new(type_name(kind)))
+}
+
+pub(super) fn within(place: Place, text: Expr, needle: Expr) -> Expr {
+    let text = bytewise(text);
+    match place {
+        Place::Anywhere => function("strpos", [text, needle]).gt(0),
+        Place::AtEnd => {
+            let end = function("char_length", [needle.clone()]);
+            function("right", [text, end]).eq(needle)
+        }
+    }
+}
+
+/// A sum of `bigint` is `numeric`, so each part is cast back.
+pub(super) fn sum(integer: Expr) -> [Expr; 2] {
+    let wide = || integer.clone().cast_as(Alias::new("bigint"));
+    let sum = |part: Expr| Expr::from(Func::sum(part)).cast_as(Alias::new("bigint"));
+    [
+        sum(wide().right_shift(32)),
+        sum(wide().bit_and(0xffff_ffff_i64)),
+    ]
+}
+
+pub(super) fn mask(mask: Mask, text: Expr) -> Expr {
+    let concat = |left: Expr, right: Expr| left.binary(BinOper::Custom("||"), right);
+    let cut = match mask {
+        Mask::Last4 => CaseStatement::new()
+            .case(
+                function("char_length", [text.clone()]).lt(LAST4_MINIMUM),
+                FOUR_STARS,
+            )
+            .finally(concat(
+                Expr::val(FOUR_STARS),
+                function("right", [text.clone(), Expr::val(4)]),
+            ))
+            .into(),
+        Mask::Domain => {
+            let at = || function("strpos", [bytewise(text.clone()), Expr::val("@")]);
+            CaseStatement::new()
+                .case(at().eq(0), STARS)
+                .finally(concat(
+                    Expr::val(STARS),
+                    function("substr", [text.clone(), at()]),
+                ))
+                .into()
+        }
+        Mask::Initial => concat(
+            function("left", [text.clone(), Expr::val(1)]),
+            Expr::val(STARS),
+        ),
+    };
+    CaseStatement::new().case(text.is_not_null(), cut).into()
+}
