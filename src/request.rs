@@ -13,8 +13,9 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::error::{Error, Result};
 use crate::policy::Context;
+use crate::repository::memo::Changes;
 use crate::session::{
-    CookieHeaders, Current, ErasedSlot, First, Optimistic, SessionId, Sessions, Slot, Verified,
+    CookieHeaders, Current, ErasedSlot, First, Loaded, Optimistic, SessionId, Sessions, Slot, Verified,
 };
 use crate::sql::{DatabaseId, StatementGuard};
 use crate::viewer::{Subject, Viewer};
@@ -74,6 +75,7 @@ pub struct RequestContext {
 struct Inner {
     circumstances: Context,
     memo: Mutex<Memo>,
+    changes: Changes,
     set_cookie: Mutex<Option<HeaderValue>>,
     credential_read: AtomicBool,
     finished: AtomicBool,
@@ -126,6 +128,7 @@ impl RequestContext {
             inner: Arc::new(Inner {
                 circumstances,
                 memo: Mutex::new(HashMap::new()),
+                changes: Changes::default(),
                 set_cookie: Mutex::new(None),
                 credential_read: AtomicBool::new(false),
                 finished: AtomicBool::new(false),
@@ -190,7 +193,11 @@ impl RequestContext {
     ///
     /// As [`RequestContext::verify_session`].
     pub async fn verify_current<V: Viewer>(&self) -> Result<Current<V>> {
-        self.slot::<V>()?.current(&self.inner.first).await
+        // Whoever asks for this very call must not be answered from memory.
+        self.inner.changes.note();
+        let current = self.slot::<V>()?.current(&self.inner.first).await;
+        self.inner.changes.note();
+        current
     }
 
     /// What the cookie alone says. No store is asked, so this cookie's session may have ended.
@@ -284,6 +291,7 @@ impl RequestContext {
 
     fn forget_memo(&self) {
         lock(&self.inner.memo).clear();
+        self.inner.changes.note();
     }
 
     pub(crate) fn downgrade(&self) -> WeakContext {
@@ -305,6 +313,16 @@ impl RequestContext {
     /// What else is remembered for this request. Signing in or out empties it.
     pub(crate) fn memo(&self) -> &Mutex<Memo> {
         &self.inner.memo
+    }
+
+    /// The changes that this request makes, as far as what it remembers depends on them.
+    pub(crate) fn changes(&self) -> &Changes {
+        &self.inner.changes
+    }
+
+    /// The viewer that this request found first, whether or not it still holds.
+    pub(crate) fn found(&self) -> Option<&Loaded> {
+        self.inner.first.loaded()
     }
 
     /// What a statement tests to be sure of the session, if the sessions are in that statement's

@@ -3,6 +3,7 @@
 mod access;
 mod decided;
 mod grant;
+pub(crate) mod memo;
 mod reader;
 pub(crate) mod release;
 mod secret;

@@ -7,6 +7,7 @@
 
 mod access;
 mod decisions;
+mod memo;
 mod outputs;
 mod reading;
 mod registry;

@@ -72,7 +72,7 @@ pub fn same_team_or_admin(viewer: &Member, row: &Person) -> bool {
 }
 
 /// Who may see the phone number: an admin, or somebody of the same team.
-#[derive(Debug, Dto)]
+#[derive(Debug, Clone, Dto)]
 #[dto(entity = Person, default = visible)]
 pub struct Profile {
     pub id: i64,
@@ -263,6 +263,11 @@ impl Statements {
     /// What ran since the last call.
     pub fn take(&self) -> Vec<String> {
         std::mem::take(&mut self.0.lock().unwrap())
+    }
+
+    /// Whether nothing ran since the last call.
+    pub fn is_empty(&self) -> bool {
+        self.0.lock().unwrap().is_empty()
     }
 
     /// The one statement that ran since the last call.

@@ -7,7 +7,7 @@ use syn::{Attribute, FnArg, GenericParam, Pat, PatIdent, ReceiverKind, Signature
 
 use super::refusal;
 use crate::attribute::Library;
-use crate::check::repository::{Action, Guard, Method};
+use crate::check::repository::{Action, Guard, Memo, Method};
 use crate::syntax::repository::{Condition, RawItem, RawMethod, RawRepository};
 use crate::tokens;
 
@@ -97,12 +97,78 @@ fn guarded(raw: &RawRepository, method: &RawMethod, checked: Option<&Method>) ->
             let #binding = #library::Access::<#library::Public>::public(#reason)?;
         },
     };
+    let body = match &checked.memo {
+        Some(memo) => remembered(raw, method, checked, memo),
+        None => body.to_token_stream(),
+    };
     quote! {
         #(#attributes)*
         #vis #signature {
             #returned
             #guard
             #body
+        }
+    }
+}
+
+/// ```text
+/// {
+///     enum __Memo {}
+///     ::clearance::__private::remember::<(PhantomData<T>, __Memo), _, _, _, _>(
+///         ::clearance::__private::recall(&access),
+///         (::clearance::__private::repository(self), (::clearance::__private::argument(slug), ())),
+///         ::clearance::__private::run::<Result<Profile>, _>(async { .. }),
+///     )
+///     .await
+/// }
+/// ```
+///
+/// The enum is another type for each method, whatever their names.
+fn remembered(
+    raw: &RawRepository,
+    method: &RawMethod,
+    checked: &Method,
+    memo: &Memo,
+) -> TokenStream {
+    let library = &raw.library;
+    let body = &method.body;
+    let binding = &checked.binding;
+    let output = &checked.output;
+    let mut types = quote!(__Memo);
+    let mut arguments = quote!(());
+    for (name, ty, borrowed) in memo.arguments.iter().rev() {
+        let span = tokens::first_span(&ty.to_token_stream());
+        let reference = (!borrowed).then(|| quote!(&));
+        arguments = quote_spanned! {span=>
+            (#library::__private::argument(#reference #name), #arguments)
+        };
+    }
+    for parameter in &method.signature.generics.params {
+        match parameter {
+            GenericParam::Type(parameter) => {
+                let ident = &parameter.ident;
+                types = quote!((::core::marker::PhantomData<#ident>, #types));
+            }
+            GenericParam::Const(parameter) => {
+                let ident = &parameter.ident;
+                arguments = quote!((#library::__private::argument(&#ident), #arguments));
+            }
+            GenericParam::Lifetime(_) => {}
+        }
+    }
+    let span = tokens::first_span(&raw.head.self_ty.to_token_stream());
+    let repository = quote_spanned!(span=> #library::__private::repository::<Self>);
+    let span = tokens::first_span(&output.to_token_stream());
+    let run = quote_spanned!(span=> #library::__private::run::<#output, _>);
+    quote! {
+        {
+            enum __Memo {}
+            #library::__private::remember::<#types, _, _, _, _>(
+                #library::__private::recall(&#binding),
+                (#repository(self), #arguments),
+                #run(async #body),
+            )
+            .await
         }
     }
 }
