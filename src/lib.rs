@@ -210,7 +210,7 @@ pub mod __private {
     pub use crate::policy::rule::{Computed, Input};
     pub use crate::policy::{Cell, Context, Expr, Op, Operand, Rule, Source};
     pub use crate::registry::{Repository, dto_info, repository_info};
-    pub use crate::repository::memo::{argument, recall, remember, repository, run};
+    pub use crate::repository::memo::{Key, recall, remember, run};
     pub use crate::repository::release::returned;
     pub use crate::sql::Cells;
 

@@ -7,7 +7,7 @@
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
 use std::future::Future;
-use std::hash::Hash;
+use std::hash::{Hash, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -114,18 +114,13 @@ impl Recall {
     }
 
     /// What is kept under `key` for the method `M`.
-    fn entry<M, K, T>(&self, key: K) -> Arc<Entry<T>>
-    where
-        M: 'static,
-        K: Eq + Hash + Send + 'static,
-        T: Send + 'static,
-    {
+    fn entry<M: 'static, T: Send + 'static>(&self, key: Key) -> Arc<Entry<T>> {
         let kept = Arc::clone(
             lock(self.request.memo())
-                .entry(TypeId::of::<(M, K, T)>())
-                .or_insert_with(|| Arc::new(Mutex::new(Kept::<K, T>::new()))),
+                .entry(TypeId::of::<(M, T)>())
+                .or_insert_with(|| Arc::new(Mutex::new(Kept::<T>::new()))),
         );
-        match kept.downcast::<Mutex<Kept<K, T>>>() {
+        match kept.downcast::<Mutex<Kept<T>>>() {
             Ok(kept) => Arc::clone(lock(&kept).entry(key).or_default()),
             // Not reachable: what was put in under the types' own id has these types.
             Err(_) => Arc::default(),
@@ -133,8 +128,7 @@ impl Recall {
     }
 }
 
-/// By repository and arguments, compared and not only hashed.
-type Kept<K, T> = HashMap<K, Arc<Entry<T>>>;
+type Kept<T> = HashMap<Key, Arc<Entry<T>>>;
 
 /// The outcome of one call. Whoever works it out holds the gate, so that one does and the rest
 /// wait. The gate opens when its holder panics or is dropped, and the next takes over.
@@ -191,10 +185,9 @@ impl<T: Clone> Known<T> {
 
 /// The outcome of the method `M` under `key`: the one that is known, or that of `run`. Called by
 /// generated code.
-pub async fn remember<M, K, T, E, F>(recall: Result<Recall>, key: K, run: F) -> Result<T, E>
+pub async fn remember<M, T, E, F>(recall: Result<Recall>, key: Key, run: F) -> Result<T, E>
 where
     M: 'static,
-    K: Eq + Hash + Send + 'static,
     T: Remembered,
     E: From<Error> + 'static,
     F: Future<Output = Result<T, E>>,
@@ -203,7 +196,7 @@ where
     if recall.moment().is_none() {
         return run.await;
     }
-    let entry = recall.entry::<M, K, T>(key);
+    let entry = recall.entry::<M, T>(key);
     let arrived = entry.finished.load(Ordering::Acquire);
     let mut gate = entry.gate.lock().await;
     let Some(moment) = recall.moment() else {
@@ -275,15 +268,14 @@ pub trait Remembered: Clone + Send + 'static {}
 #[diagnostic::do_not_recommend]
 impl<T: Clone + Send + 'static> Remembered for T {}
 
-/// The return type of a `#[memo]` method.
-pub trait Outcome {}
-
-impl<T: Remembered, E> Outcome for Result<T, E> {}
-
-/// Gives the block its type, and lets the compiler check it; called by generated code.
-pub const fn run<O: Outcome, F: Future<Output = O>>(run: F) -> F {
+/// Gives the block of a method its type; called by generated code.
+pub const fn run<O, F: Future<Output = O>>(run: F) -> F {
     run
 }
+
+/// What a value is kept under: the repository and the arguments, compared and not only hashed.
+#[derive(PartialEq, Eq, Hash)]
+pub struct Key(Vec<Box<dyn Part>>);
 
 /// An argument of a `#[memo]` method.
 #[diagnostic::on_unimplemented(
@@ -293,10 +285,7 @@ pub const fn run<O: Outcome, F: Future<Output = O>>(run: F) -> F {
 )]
 pub trait Argument {
     #[doc(hidden)]
-    type Kept: Eq + Hash + Send + 'static;
-
-    #[doc(hidden)]
-    fn __keep(&self) -> Self::Kept;
+    fn __keep(&self) -> Box<dyn Part>;
 }
 
 #[diagnostic::do_not_recommend]
@@ -304,16 +293,9 @@ impl<T: ToOwned + ?Sized> Argument for T
 where
     T::Owned: Eq + Hash + Send + 'static,
 {
-    type Kept = T::Owned;
-
-    fn __keep(&self) -> T::Owned {
-        self.to_owned()
+    fn __keep(&self) -> Box<dyn Part> {
+        Box::new(self.to_owned())
     }
-}
-
-/// Called by generated code.
-pub fn argument<T: Argument + ?Sized>(argument: &T) -> T::Kept {
-    argument.__keep()
 }
 
 /// A repository with `#[memo]` methods.
@@ -328,8 +310,52 @@ pub trait Told: Clone + Eq + Hash + Send + 'static {}
 impl<T: Clone + Eq + Hash + Send + 'static> Told for T {}
 
 /// Called by generated code.
-pub fn repository<T: Told>(repository: &T) -> T {
-    repository.clone()
+impl Key {
+    /// The key of a method without arguments.
+    pub fn new<T: Told>(repository: &T) -> Self {
+        Self(vec![Box::new(repository.clone())])
+    }
+
+    /// The same with one more argument.
+    #[must_use]
+    pub fn and<T: Argument + ?Sized>(mut self, argument: &T) -> Self {
+        self.0.push(argument.__keep());
+        self
+    }
+}
+
+/// A part of a key, of any type.
+pub trait Part: Any + Send {
+    #[doc(hidden)]
+    fn __equals(&self, other: &dyn Part) -> bool;
+
+    #[doc(hidden)]
+    fn __hash(&self, state: &mut dyn Hasher);
+}
+
+impl<T: Eq + Hash + Send + 'static> Part for T {
+    fn __equals(&self, other: &dyn Part) -> bool {
+        let other: &dyn Any = other;
+        other.downcast_ref::<T>() == Some(self)
+    }
+
+    fn __hash(&self, mut state: &mut dyn Hasher) {
+        self.hash(&mut state);
+    }
+}
+
+impl PartialEq for dyn Part {
+    fn eq(&self, other: &Self) -> bool {
+        self.__equals(other)
+    }
+}
+
+impl Eq for dyn Part {}
+
+impl Hash for dyn Part {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.__hash(state);
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -286,7 +286,13 @@ async fn p7_fifty_callers_at_once_are_one_statement() {
             assert!(missing.unwrap_err().is_not_found());
         }
         statements.one();
-        assert!(users.slow("nobody".into()).await.unwrap_err().is_not_found());
+        assert!(
+            users
+                .slow("nobody".into())
+                .await
+                .unwrap_err()
+                .is_not_found()
+        );
         assert_eq!(statements.take(), [""; 0]);
     })
     .await;
@@ -488,7 +494,11 @@ impl ViewerSource<Member> for Members {
         } else {
             Role::Admin
         };
-        Ok(Some(Member { id, role, team: None }))
+        Ok(Some(Member {
+            id,
+            role,
+            team: None,
+        }))
     }
 }
 
@@ -597,7 +607,11 @@ async fn p7_an_answer_for_this_very_call_is_not_remembered() {
     let current = async || signed_in.request.scope(users.current()).await.unwrap();
     assert!(current().await);
     assert!(current().await);
-    signed_in.sessions.revoke(&signed_in.subject, signed_in.session).await.unwrap();
+    signed_in
+        .sessions
+        .revoke(&signed_in.subject, signed_in.session)
+        .await
+        .unwrap();
     assert!(!current().await);
     assert_eq!(ran(), 3);
 }

@@ -327,8 +327,8 @@ fn memo(
         if Borrows::has(ty) {
             diag.error(
                 ty,
-                "an argument of a method that is remembered can be kept",
-                "take a type that owns what it holds, or a reference to one: `&str`, `Option<String>`",
+                "this argument borrows, so it cannot be kept to compare later calls with",
+                "take a type that owns what it holds, such as `Option<String>`, or a reference to one, such as `&str`",
             );
         }
         arguments.push((name.ident.clone(), ty.clone(), borrowed));

@@ -114,9 +114,9 @@ fn guarded(raw: &RawRepository, method: &RawMethod, checked: Option<&Method>) ->
 /// ```text
 /// {
 ///     enum __Memo {}
-///     ::clearance::__private::remember::<(PhantomData<T>, __Memo), _, _, _, _>(
+///     ::clearance::__private::remember::<(PhantomData<T>, __Memo), _, _, _>(
 ///         ::clearance::__private::recall(&access),
-///         (::clearance::__private::repository(self), (::clearance::__private::argument(slug), ())),
+///         ::clearance::__private::Key::new::<Self>(self).and::<str>(slug),
 ///         ::clearance::__private::run::<Result<Profile>, _>(async { .. }),
 ///     )
 ///     .await
@@ -134,15 +134,21 @@ fn remembered(
     let body = &method.body;
     let binding = &checked.binding;
     let output = &checked.output;
-    let mut types = quote!(__Memo);
-    let mut arguments = quote!(());
-    for (name, ty, borrowed) in memo.arguments.iter().rev() {
+    let span = tokens::first_span(&raw.head.self_ty.to_token_stream());
+    let mut key = quote_spanned!(span=> #library::__private::Key::new::<Self>(self));
+    for (name, ty, borrowed) in &memo.arguments {
         let span = tokens::first_span(&ty.to_token_stream());
-        let reference = (!borrowed).then(|| quote!(&));
-        arguments = quote_spanned! {span=>
-            (#library::__private::argument(#reference #name), #arguments)
+        let name = Ident::new(&name.to_string(), name.span().located_at(span));
+        let argument = if *borrowed {
+            quote!(#name)
+        } else {
+            quote_spanned!(span=> &#name)
         };
+        // The type of an `impl Trait` cannot be stated.
+        let stated = (!has_impl(ty)).then(|| quote_spanned!(span=> ::<#ty>));
+        key.extend(quote_spanned!(span=> .and #stated(#argument)));
     }
+    let mut types = quote!(__Memo);
     for parameter in &method.signature.generics.params {
         match parameter {
             GenericParam::Type(parameter) => {
@@ -151,26 +157,24 @@ fn remembered(
             }
             GenericParam::Const(parameter) => {
                 let ident = &parameter.ident;
-                arguments = quote!((#library::__private::argument(&#ident), #arguments));
+                key.extend(quote!(.and(&#ident)));
             }
             GenericParam::Lifetime(_) => {}
         }
     }
-    let span = tokens::first_span(&raw.head.self_ty.to_token_stream());
-    let repository = quote_spanned!(span=> #library::__private::repository::<Self>);
+    let recall = quote!(#library::__private::recall(&#binding));
+    // One place for all that can be wrong with the return type, so that it is said once.
     let span = tokens::first_span(&output.to_token_stream());
-    let run = quote_spanned!(span=> #library::__private::run::<#output, _>);
-    quote! {
-        {
-            enum __Memo {}
-            #library::__private::remember::<#types, _, _, _, _>(
-                #library::__private::recall(&#binding),
-                (#repository(self), #arguments),
-                #run(async #body),
-            )
-            .await
-        }
-    }
+    let library = library.at(span);
+    let remember = quote_spanned! {span=>
+        #library::__private::remember::<#types, _, _, _>(
+            #recall,
+            #key,
+            #library::__private::run::<#output, _>(async #body),
+        )
+        .await
+    };
+    quote!({ enum __Memo {} #remember })
 }
 
 fn action_type(action: Action, viewer: Option<&Type>, library: &Library) -> TokenStream {
@@ -320,6 +324,13 @@ fn rename_arguments(signature: &mut Signature) -> Vec<Ident> {
 }
 
 fn has_impl_argument(signature: &Signature) -> bool {
+    signature.inputs.iter().any(|input| match input {
+        FnArg::Typed(argument) => has_impl(&argument.ty),
+        FnArg::Receiver(_) => false,
+    })
+}
+
+fn has_impl(ty: &Type) -> bool {
     struct Finder(bool);
 
     impl syn::visit::Visit<'_> for Finder {
@@ -329,9 +340,7 @@ fn has_impl_argument(signature: &Signature) -> bool {
     }
 
     let mut finder = Finder(false);
-    for input in &signature.inputs {
-        syn::visit::Visit::visit_fn_arg(&mut finder, input);
-    }
+    syn::visit::Visit::visit_type(&mut finder, ty);
     finder.0
 }
 

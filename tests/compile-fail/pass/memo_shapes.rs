@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::hash::Hash;
 use std::marker::PhantomData;
 
-use clearance::{Db, RequestContext, Result, async_trait, memo, repository};
+use clearance::{Db, RequestContext, Result, async_trait, repository};
 use clearance_compile_fail::{Member, Profile, Role, User};
 
 #[async_trait]
