@@ -8,6 +8,7 @@ mod reader;
 pub(crate) mod release;
 mod secret;
 mod select;
+mod unguarded;
 mod writer;
 
 pub use access::Access;
@@ -15,4 +16,5 @@ pub use grant::{Public, Read, Reads, System, Write, Writes};
 pub use reader::{Reader, Rows};
 pub use release::Release;
 pub use select::{Select, Shown};
+pub use unguarded::UnguardedSql;
 pub use writer::{Update, Writer};

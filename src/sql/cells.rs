@@ -1,7 +1,7 @@
 //! A row of a guarded select, read field by field as its layout says.
 
 use super::Row;
-use crate::dto::{Hideable, Maskable};
+use crate::dto::{Hideable, Mask, Maskable};
 use crate::entity::{Column, Scalar, Storable};
 use crate::error::{Error, Result};
 use crate::policy::Cell;
@@ -13,6 +13,8 @@ pub struct Cells<'a> {
     slots: &'a [Slot],
     /// What was found in Rust for the fields whose rule runs there.
     found: u128,
+    /// How to cut each field in Rust, where the query did not.
+    masks: &'a [Option<Mask>],
 }
 
 /// Where one field stands in the row, and how its visibility is told.
@@ -41,7 +43,27 @@ const WRONG_VALUE: &str = "a column holds a value that its entity's field does n
 
 impl<'a> Cells<'a> {
     pub(crate) const fn new(row: &'a Row, slots: &'a [Slot], found: u128) -> Self {
-        Self { row, slots, found }
+        Self {
+            row,
+            slots,
+            found,
+            masks: &[],
+        }
+    }
+
+    /// Cells of a query that cut nothing: `found` and `masks` speak of every field.
+    pub(crate) const fn uncut(
+        row: &'a Row,
+        slots: &'a [Slot],
+        found: u128,
+        masks: &'a [Option<Mask>],
+    ) -> Self {
+        Self {
+            row,
+            slots,
+            found,
+            masks,
+        }
     }
 
     fn slot(&self, field: usize) -> Result<Slot> {
@@ -118,6 +140,11 @@ impl Cells<'_> {
             Some(masked) if !self.is_visible(field)? => {
                 C::from_cell(self.row.cell(masked, C::KIND)?)
                     .ok_or_else(|| Error::internal(WRONG_VALUE))
+            }
+            None if slot.shown == Shown::Found && !self.is_visible(field)? => {
+                let mask = self.masks.get(field).copied().flatten();
+                let mask = mask.ok_or_else(|| Error::internal("a mask is missing"))?;
+                Ok(self.read::<C>(field)?.__mask(mask))
             }
             // Visible, or cut by the database already.
             _ => self.read(field),

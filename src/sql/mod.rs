@@ -16,6 +16,7 @@ mod render;
 mod row;
 mod select;
 mod session_store;
+mod unguarded;
 
 pub use cells::Cells;
 pub(crate) use change::{Change, Target, delete, insert, update};
@@ -26,3 +27,4 @@ pub(crate) use row::Row;
 pub(crate) use select::{Plan, Question, SEVERAL, column, exists, plan};
 pub use session_store::SqlSessionStore;
 pub(crate) use session_store::StatementGuard;
+pub(crate) use unguarded::{Layout, OwnQuery};

@@ -7,6 +7,7 @@
 
 mod access;
 mod decisions;
+mod escape;
 mod memo;
 mod outputs;
 mod reading;
