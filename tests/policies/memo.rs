@@ -2,18 +2,17 @@
 
 use std::cell::RefCell;
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use clearance::session::MemorySessionStore;
 use clearance::{
-    Db, Dto, Error, Key, RequestContext, Result, SessionId, Sessions, SourceError, Subject, Viewer,
-    ViewerSource, async_trait, repository, testing, verify_session,
+    Db, Dto, Error, RequestContext, Result, Subject, repository, testing, verify_session,
 };
 use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 use tokio::sync::Semaphore;
 
+use crate::signed_in::signed_in;
 use crate::support::*;
 
 thread_local! {
@@ -29,6 +28,15 @@ async fn stall() {
 
 fn go_on(permits: usize) {
     STALL.with_borrow(|stall| stall.add_permits(permits));
+}
+
+/// Polls a call of `slow` until it has read what it will give.
+async fn until_stalled(call: &mut (impl Future + Unpin)) {
+    let before = ran();
+    while ran() == before {
+        assert!(futures_util::poll!(&mut *call).is_pending());
+        tokio::task::yield_now().await;
+    }
 }
 
 fn ran() -> usize {
@@ -75,12 +83,13 @@ impl Users {
         self.db.reader(&access).all(Profile::select()).await
     }
 
-    /// Reads, and gives what it read when the test lets it.
+    /// Reads, and gives what it read once the test lets it go on.
     #[authenticated(access)]
     #[memo]
     pub async fn slow(&self, slug: String) -> Result<Profile> {
         let query = Profile::select().lookup(Person::SLUG, slug);
         let profile = self.db.reader(&access).one(query).await;
+        RAN.with(Counter::increment);
         stall().await;
         profile
     }
@@ -305,10 +314,7 @@ async fn p7_when_the_running_caller_gives_up_another_takes_over() {
     as_viewer(admin(), async {
         let mut first = Box::pin(users.slow(slug(1)));
         let mut second = Box::pin(users.slow(slug(1)));
-        while statements.is_empty() {
-            assert!(futures_util::poll!(&mut first).is_pending());
-            tokio::task::yield_now().await;
-        }
+        until_stalled(&mut first).await;
         assert!(futures_util::poll!(&mut second).is_pending());
         drop(first);
         go_on(1);
@@ -362,10 +368,7 @@ async fn p7_what_was_read_before_a_write_is_not_kept_after_it() {
     let (statements, _guard) = Statements::listen();
     as_viewer(admin(), async {
         let mut reading = Box::pin(users.slow(slug(1)));
-        while statements.is_empty() {
-            assert!(futures_util::poll!(&mut reading).is_pending());
-            tokio::task::yield_now().await;
-        }
+        until_stalled(&mut reading).await;
         users.rename(1, "Ada").await.unwrap();
         // It waits for the one that reads, and must not take what that one read.
         let waiting = users.slow(slug(1));
@@ -394,10 +397,7 @@ async fn p7_what_is_read_during_a_write_is_not_kept() {
 
         // One that began before the access was taken, and ended while it is held.
         let mut reading = Box::pin(users.slow(slug(2)));
-        while statements.is_empty() {
-            assert!(futures_util::poll!(&mut reading).is_pending());
-            tokio::task::yield_now().await;
-        }
+        until_stalled(&mut reading).await;
         let access = write().await;
         go_on(1);
         reading.await.unwrap();
@@ -475,65 +475,6 @@ async fn an_error_of_ones_own_is_not_remembered_and_a_value_beside_it_is() {
         panic!("checked for nobody");
     };
     assert!(error.is_unauthenticated());
-}
-
-/// Viewers whose role the test sets.
-#[derive(Clone, Default)]
-struct Members {
-    demoted: Arc<AtomicUsize>,
-    loads: Arc<Mutex<Vec<i64>>>,
-}
-
-#[async_trait]
-impl ViewerSource<Member> for Members {
-    async fn load(&self, subject: &Subject) -> Result<Option<Member>, SourceError> {
-        let id = subject.parse().unwrap();
-        self.loads.lock().unwrap().push(id);
-        let role = if self.demoted.load(Ordering::SeqCst) > 0 {
-            Role::Viewer
-        } else {
-            Role::Admin
-        };
-        Ok(Some(Member {
-            id,
-            role,
-            team: None,
-        }))
-    }
-}
-
-struct SignedIn {
-    members: Members,
-    sessions: Sessions<Member>,
-    subject: Subject,
-    session: SessionId,
-    request: RequestContext,
-}
-
-async fn signed_in() -> SignedIn {
-    let members = Members::default();
-    let sessions = Sessions::builder(
-        Key::generate().unwrap(),
-        MemorySessionStore::new(),
-        members.clone(),
-    )
-    .app_url("https://app.example")
-    .build()
-    .unwrap();
-    let subject = admin().subject();
-    let created = sessions.create(&subject).await.unwrap();
-    let session = created.id();
-    let cookie = created.into_set_cookie();
-    let pair = cookie.to_str().unwrap().split(';').next().unwrap();
-    let mut headers = http::HeaderMap::new();
-    headers.insert(http::header::COOKIE, pair.parse().unwrap());
-    SignedIn {
-        request: RequestContext::new(&sessions, &headers),
-        members,
-        sessions,
-        subject,
-        session,
-    }
 }
 
 #[tokio::test]
@@ -625,10 +566,7 @@ async fn p7_what_was_read_for_a_viewer_who_changed_meanwhile_is_not_shared() {
         .request
         .scope(async {
             let mut reading = Box::pin(users.slow(slug(1)));
-            while statements.is_empty() {
-                assert!(futures_util::poll!(&mut reading).is_pending());
-                tokio::task::yield_now().await;
-            }
+            until_stalled(&mut reading).await;
             signed_in.members.demoted.store(1, Ordering::SeqCst);
             signed_in.sessions.viewer_changed(&signed_in.subject);
             go_on(2);

@@ -265,11 +265,6 @@ impl Statements {
         std::mem::take(&mut self.0.lock().unwrap())
     }
 
-    /// Whether nothing ran since the last call.
-    pub fn is_empty(&self) -> bool {
-        self.0.lock().unwrap().is_empty()
-    }
-
     /// The one statement that ran since the last call.
     pub fn one(&self) -> String {
         let mut statements = self.take();
