@@ -42,6 +42,12 @@ pub(crate) fn write_denied(entity: &'static str, action: &'static str) {
     tracing::info!(target: "clearance::access", entity, action, "write denied");
 }
 
+/// A query that names a field which this viewer may not see in every row, and that was refused
+/// for it. The client is not told.
+pub(crate) fn hidden_field_named(dto: &'static str, field: &'static str) {
+    tracing::info!(target: "clearance::access", dto, field, "query names a hidden field");
+}
+
 /// A call that is open to everybody.
 pub(crate) fn public_access(reason: &'static str) {
     tracing::debug!(target: "clearance::access", reason, "public access");

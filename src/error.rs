@@ -41,6 +41,8 @@ pub(crate) enum Kind {
     NotFound,
     /// The row stands against a constraint.
     Conflict,
+    /// A query, a cursor or an argument that came from the caller is not valid.
+    Invalid,
     /// A store or database did not answer: neither allowed nor denied.
     Unavailable(&'static str),
     /// The calling code is wrong; not reachable from a request's data.
@@ -105,6 +107,10 @@ impl Error {
         Self::new(Kind::Conflict)
     }
 
+    pub(crate) fn invalid() -> Self {
+        Self::new(Kind::Invalid)
+    }
+
     pub(crate) fn unavailable(what: &'static str) -> Self {
         Self::new(Kind::Unavailable(what))
     }
@@ -155,6 +161,13 @@ impl Error {
         matches!(*self.kind, Kind::Conflict)
     }
 
+    /// A query, a cursor or an argument of the caller is not valid: 400. Which one, and why, is
+    /// not said: an unknown field and one that the viewer may not see give the same answer.
+    #[must_use]
+    pub const fn is_invalid(&self) -> bool {
+        matches!(*self.kind, Kind::Invalid)
+    }
+
     /// A store or database did not answer, so nothing was decided: 503. Asking again may work.
     #[must_use]
     pub const fn is_unavailable(&self) -> bool {
@@ -179,6 +192,7 @@ impl Error {
     #[must_use]
     pub const fn status(&self) -> u16 {
         match *self.kind {
+            Kind::Invalid => 400,
             Kind::Unauthenticated(_) => 401,
             Kind::Forbidden => 403,
             Kind::NotFound => 404,
@@ -196,6 +210,7 @@ impl fmt::Display for Error {
             Kind::Forbidden => f.write_str("not allowed"),
             Kind::NotFound => f.write_str("not found"),
             Kind::Conflict => f.write_str("conflicts with what is stored"),
+            Kind::Invalid => f.write_str("the query is not valid"),
             Kind::Unavailable(what) => write!(f, "{what} is unavailable"),
             Kind::Misuse(advice) => write!(f, "misuse: {advice}"),
             Kind::Configuration(advice) => write!(f, "configuration: {advice}"),

@@ -220,6 +220,7 @@ fn name_fields<V, E>(rule: &Rule<V, E>, named: &mut Vec<(&'static str, Source)>)
                     }
                 }
             }
+            Expr::Related { .. } => {}
             Expr::Not(inner) => rest.push(inner),
             Expr::All(parts) | Expr::Any(parts) => rest.extend(parts),
         }

@@ -9,13 +9,13 @@ mod token;
 mod visibility;
 
 pub use field::{Field, Hideable};
-pub(crate) use filter::{reduce, visible};
+pub(crate) use filter::{Modes, Scope};
 pub(crate) use mask::{FOUR_STARS, LAST4_MINIMUM, STARS};
 pub use mask::{Mask, Maskable};
 pub use record::Record;
 pub(crate) use shape::Decided;
 pub use shape::{FieldSpec, Output, Shape, ShapeBuilder};
-pub(crate) use token::Condition;
+pub(crate) use token::{Condition, NamedField, Origin, Test};
 pub use token::{Direction, Filter, Order, Token};
 #[doc(hidden)]
 pub use visibility::Visibility;

@@ -47,10 +47,12 @@ pub enum Output {
 }
 
 /// What the rules of a shape come to for one viewer.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Decided {
     pub(crate) rows: Decision,
     pub(crate) fields: Vec<Decision>,
+    /// The columns of the entity that have a `filter_if` rule, by field.
+    pub(crate) columns: Vec<(&'static str, Decision)>,
     /// The fields that are visible in every row, as bits.
     always: u128,
     /// What each row has to be asked.
@@ -58,7 +60,7 @@ pub(crate) struct Decided {
 }
 
 /// A condition on the row, and the fields that it shows, as bits.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Asked {
     residual: Residual,
     /// The field whose rules it is left of.
@@ -67,7 +69,7 @@ struct Asked {
 }
 
 impl Decided {
-    fn new(rows: Decision, fields: Vec<Decision>) -> Self {
+    fn new(rows: Decision, fields: Vec<Decision>, columns: Vec<(&'static str, Decision)>) -> Self {
         let mut always = 0;
         let mut asked: Vec<Asked> = Vec::new();
         for (field, decision) in fields.iter().enumerate().take(MAX_FIELDS) {
@@ -94,6 +96,7 @@ impl Decided {
         Self {
             rows,
             fields,
+            columns,
             always,
             asked,
         }
@@ -104,6 +107,18 @@ impl Decided {
         std::iter::once(&self.rows)
             .chain(&self.fields)
             .any(|decision| matches!(decision, Decision::Depends(residual) if residual.is_opaque()))
+    }
+}
+
+impl Decided {
+    /// Whether a decision is left to related rows.
+    pub(crate) fn is_related(&self) -> bool {
+        std::iter::once(&self.rows)
+            .chain(&self.fields)
+            .any(|decision| match decision {
+                Decision::Depends(residual) => residual.is_related(),
+                Decision::Allow | Decision::Deny | Decision::Fail(_) => false,
+            })
     }
 }
 
@@ -156,13 +171,25 @@ impl<E: Entity> Shape<E> {
                 .map(|field| decide(&field.rules, viewer, context))
                 .collect()
         };
-        Decided::new(rows, fields)
+        let columns = if rows == Decision::Deny {
+            Vec::new()
+        } else {
+            let filters = E::__table().filters().iter();
+            filters
+                .map(|(field, rules)| (*field, decide(rules, viewer, context)))
+                .collect()
+        };
+        Decided::new(rows, fields, columns)
     }
 
     /// What the rules come to when every rule allows.
     pub(crate) fn decide_all_allowed(&self) -> Decided {
         let fields = self.fields.iter().map(|_| Decision::Allow).collect();
-        Decided::new(Decision::Allow, fields)
+        let filters = E::__table().filters().iter();
+        let columns = filters
+            .map(|(field, _)| (*field, Decision::Allow))
+            .collect();
+        Decided::new(Decision::Allow, fields, columns)
     }
 
     /// Which fields of `row` are visible, given what the rules came to.

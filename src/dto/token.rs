@@ -3,9 +3,9 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use super::Dto;
-use crate::policy::Comparand;
-use crate::policy::{Op, Value};
+use super::{Dto, Output};
+use crate::error::{Error, Result};
+use crate::policy::{Comparand, Op, Rule, TextTest, Value};
 
 /// The name of a field of the DTO `D`, as a constant of it: `Profile::PHONE`.
 ///
@@ -33,7 +33,17 @@ use crate::policy::{Op, Value};
 /// ```
 pub struct Token<D> {
     field: usize,
+    origin: Origin,
     dto: PhantomData<fn() -> D>,
+}
+
+/// Who named a field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// The application's code. A value of another kind beside it is a mistake in the code.
+    Code,
+    /// A client. A value of another kind beside it is a query that is not valid.
+    Client,
 }
 
 impl<D: Dto> Token<D> {
@@ -42,8 +52,51 @@ impl<D: Dto> Token<D> {
     pub const fn __new(field: usize) -> Self {
         Self {
             field,
+            origin: Origin::Code,
             dto: PhantomData,
         }
+    }
+
+    /// The field that is serialised under `key`, for a name that a client sent, such as the
+    /// `phone` of `?sort=phone`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_invalid`] when the DTO has no such field, or has one without a token: one that
+    /// is masked, or whose rule runs in Rust.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # use clearance::{Dto, Entity, Token, Viewer};
+    /// # #[derive(Viewer)]
+    /// # struct Member { id: i64 }
+    /// # #[derive(Entity)]
+    /// # #[entity(table = "users", viewer = Member, rows = open, reason = "an example")]
+    /// # struct User { #[entity(key)] id: i64, username: String }
+    /// # #[derive(Dto)]
+    /// # #[dto(entity = User, default = visible)]
+    /// # struct Profile { id: i64, username: String }
+    /// let sort = Token::<Profile>::named("username")?;
+    /// let query = Profile::select().refuse_hidden().order(sort.desc());
+    /// assert!(Token::<Profile>::named("password").unwrap_err().is_invalid());
+    /// # let _ = query;
+    /// # Ok::<_, clearance::Error>(())
+    /// ```
+    pub fn named(key: &str) -> Result<Self> {
+        let fields = D::__shape().fields();
+        let field = fields.iter().position(|field| {
+            let masked = match field.output() {
+                Output::Mask(_) | Output::MaskInProcess => true,
+                Output::Shown | Output::Omit | Output::Null | Output::Error => false,
+            };
+            field.key() == key && !masked && !field.rules().iter().any(Rule::is_opaque)
+        });
+        Ok(Self {
+            field: field.ok_or_else(Error::invalid)?,
+            origin: Origin::Client,
+            dto: PhantomData,
+        })
     }
 
     /// The field equals `value`.
@@ -74,6 +127,36 @@ impl<D: Dto> Token<D> {
     /// The field is at least `value`.
     pub fn ge(self, value: impl Comparand) -> Filter<D> {
         self.compare(Op::Ge, &value)
+    }
+
+    /// The field equals one of `values`; with no value, no row. Its opposite is
+    /// [`is_not_in`](Token::is_not_in).
+    pub fn is_in<T: Comparand>(self, values: impl IntoIterator<Item = T>) -> Filter<D> {
+        self.test(Test::among(values, true))
+    }
+
+    /// The field is set and equals none of `values`. With a null among them no row, because
+    /// whether the field equals it is unknown; with no value every row where the field is
+    /// visible.
+    pub fn is_not_in<T: Comparand>(self, values: impl IntoIterator<Item = T>) -> Filter<D> {
+        self.test(Test::among(values, false))
+    }
+
+    /// The text of the field has `needle` in it, byte by byte as in [`str::contains`]. No
+    /// character of it is a wildcard.
+    pub fn contains(self, needle: impl Into<String>) -> Filter<D> {
+        self.test(Test::Text(TextTest::Contains, needle.into()))
+    }
+
+    /// The text of the field begins with `needle`, as in [`str::starts_with`]. An index over the
+    /// bytes of the column serves it.
+    pub fn starts_with(self, needle: impl Into<String>) -> Filter<D> {
+        self.test(Test::Text(TextTest::StartsWith, needle.into()))
+    }
+
+    /// The text of the field ends with `needle`, as in [`str::ends_with`].
+    pub fn ends_with(self, needle: impl Into<String>) -> Filter<D> {
+        self.test(Test::Text(TextTest::EndsWith, needle.into()))
     }
 
     /// The field is visible and null.
@@ -109,15 +192,18 @@ impl<D: Dto> Token<D> {
     const fn test(self, test: Test) -> Filter<D> {
         Filter(
             Condition::Field {
-                field: self.field,
+                field: self.named_field(),
                 test,
             },
             PhantomData,
         )
     }
 
-    pub(crate) const fn field(self) -> usize {
-        self.field
+    pub(crate) const fn named_field(self) -> NamedField {
+        NamedField {
+            index: self.field,
+            origin: self.origin,
+        }
     }
 }
 
@@ -139,10 +225,27 @@ impl<D> fmt::Debug for Token<D> {
 #[must_use = "a filter does nothing until a query takes it"]
 pub struct Filter<D>(pub(crate) Condition, PhantomData<fn() -> D>);
 
+/// A field of a DTO, without the DTO's type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct NamedField {
+    pub(crate) index: usize,
+    pub(crate) origin: Origin,
+}
+
 /// A condition, without the type of its DTO.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Condition {
-    Field { field: usize, test: Test },
+    Field {
+        field: NamedField,
+        test: Test,
+    },
+    /// On a column of the entity that has a `filter_if` rule, by its field.
+    Column {
+        field: &'static str,
+        test: Test,
+    },
+    /// A text field of the DTO has this in it.
+    Search(String),
     Not(Box<Condition>),
     All(Vec<Condition>),
     Any(Vec<Condition>),
@@ -153,6 +256,15 @@ pub(crate) enum Condition {
 pub(crate) enum Test {
     Compare(Op, Value),
     Null(bool),
+    Among(Vec<Value>, bool),
+    Text(TextTest, String),
+}
+
+impl Test {
+    pub(crate) fn among<T: Comparand>(values: impl IntoIterator<Item = T>, wanted: bool) -> Self {
+        let values = values.into_iter().map(|value| value.__value()).collect();
+        Self::Among(values, wanted)
+    }
 }
 
 impl<D> Filter<D> {

@@ -9,7 +9,8 @@ use super::Entity;
 /// `User::SLUG`.
 ///
 /// The third parameter says what the column may be used for: [`Key`] and [`Lookup`] columns can
-/// be looked up by equality though no DTO shows them, a [`Plain`] one can only be written.
+/// be looked up by equality though no DTO shows them, a [`Filtered`] one can be filtered by where
+/// its rule allows it, a [`Plain`] one can only be written.
 pub struct Column<E, T, U = Plain> {
     field: &'static str,
     marker: Marker<E, T, U>,
@@ -28,7 +29,12 @@ pub struct Key;
 #[non_exhaustive]
 pub struct Lookup;
 
-/// A column that is neither key nor lookup.
+/// A column that its entity declares with `filter_if`.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Filtered;
+
+/// A column that is none of these.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Plain;
@@ -50,12 +56,23 @@ impl Searchable for Lookup {}
 )]
 pub trait Assignable: sealed::Sealed {}
 
+/// What a column must be to be filtered by although its DTO does not show it.
+#[diagnostic::on_unimplemented(
+    message = "this column cannot be filtered by",
+    note = "filter by a field of the DTO, look a key or lookup column up with `lookup`, or say who may filter by the column with `#[entity(filter_if(..))]`"
+)]
+pub trait Filterable: sealed::Sealed {}
+
+impl Filterable for Filtered {}
+
+impl Assignable for Filtered {}
 impl Assignable for Lookup {}
 impl Assignable for Plain {}
 
 mod sealed {
     pub trait Sealed {}
 
+    impl Sealed for super::Filtered {}
     impl Sealed for super::Key {}
     impl Sealed for super::Lookup {}
     impl Sealed for super::Plain {}

@@ -2,11 +2,15 @@
 //! repository; what leaves is a DTO of it.
 
 mod column;
+mod filter;
+pub(crate) mod relation;
 mod scalar;
 mod secret;
 mod table;
 
-pub use column::{Assignable, Column, Key, Lookup, Plain, Searchable};
+pub use column::{Assignable, Column, Filterable, Filtered, Key, Lookup, Plain, Searchable};
+pub use filter::ColumnFilter;
+pub use relation::{Cardinality, Related, Relation};
 pub use scalar::{Scalar, Storable, TextEnum};
 pub use secret::Secret;
 pub use table::{ColumnSpec, Operation, RowRules, Schema, Table};

@@ -3,14 +3,19 @@
 use std::fmt;
 use std::ops::Deref;
 
-use super::{Entity, Storable};
+use super::{Entity, Relation, Storable};
 use crate::policy::{Context, Decision, Kind, Rule, decide};
 
 /// The table of an entity: its [`Schema`] and its row rules.
 pub struct Table<E: Entity> {
     schema: Schema,
     rows: RowRules<E>,
+    filters: Vec<ColumnRules<E>>,
 }
+
+/// A column that a query may filter by although its DTO does not show it, by its field, and the
+/// rules that must allow it.
+type ColumnRules<E> = (&'static str, Vec<Rule<<E as Entity>::Viewer, E>>);
 
 /// The columns and the key of a table, without the type of its rows.
 #[derive(Debug)]
@@ -19,6 +24,7 @@ pub struct Schema {
     name: &'static str,
     columns: Vec<ColumnSpec>,
     key: usize,
+    pub(super) relations: Vec<Relation>,
 }
 
 /// One column of a [`Table`].
@@ -34,6 +40,8 @@ pub struct ColumnSpec {
 /// Who may do what to which rows.
 #[doc(hidden)]
 pub struct RowRules<E: Entity> {
+    /// The rules of the tenant, which are a part of every operation's.
+    pub tenant: Vec<Rule<E::Viewer, E>>,
     pub read: Operation<E>,
     pub create: Operation<E>,
     pub update: Operation<E>,
@@ -44,10 +52,12 @@ pub struct RowRules<E: Entity> {
 pub enum Operation<E: Entity> {
     /// Nothing is stated, so it is denied.
     Denied,
-    /// Every row is open, for the stated reason.
+    /// Every row of the tenant is open, for the stated reason.
     Open {
         /// Why that is right.
         reason: &'static str,
+        /// The rules of the tenant; none where the entity has no tenants.
+        tenant: Vec<Rule<E::Viewer, E>>,
     },
     /// All of these rules must allow it.
     Rules(Vec<Rule<E::Viewer, E>>),
@@ -61,6 +71,7 @@ impl<E: Entity> Table<E> {
         name: &'static str,
         columns: Vec<ColumnSpec>,
         key: usize,
+        relations: Vec<Relation>,
         rows: RowRules<E>,
     ) -> Self {
         Self {
@@ -69,9 +80,24 @@ impl<E: Entity> Table<E> {
                 name,
                 columns,
                 key,
+                relations,
             },
             rows,
+            filters: Vec::new(),
         }
+    }
+
+    /// The same table with rules for filters by columns.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn __filters(mut self, filters: Vec<ColumnRules<E>>) -> Self {
+        self.filters = filters;
+        self
+    }
+
+    /// The columns that have a `filter_if` rule, by field.
+    pub(crate) fn filters(&self) -> &[ColumnRules<E>] {
+        &self.filters
     }
 
     /// The rules of its rows.
@@ -109,6 +135,12 @@ impl Schema {
         &self.columns
     }
 
+    /// Its relations to other tables.
+    #[must_use]
+    pub fn relations(&self) -> &[Relation] {
+        &self.relations
+    }
+
     /// Index and column of a field, by its name in Rust.
     pub(crate) fn position(&self, field: &str) -> Option<(usize, &ColumnSpec)> {
         self.columns
@@ -131,15 +163,14 @@ impl<E: Entity> Operation<E> {
     pub(crate) fn decide(&self, viewer: Option<&E::Viewer>, context: &Context) -> Decision {
         match self {
             Self::Denied => Decision::Deny,
-            Self::Open { .. } => Decision::Allow,
-            Self::Rules(rules) => decide(rules, viewer, context),
+            Self::Open { tenant: rules, .. } | Self::Rules(rules) => decide(rules, viewer, context),
         }
     }
 
     pub(crate) fn rules(&self) -> &[Rule<E::Viewer, E>] {
         match self {
-            Self::Denied | Self::Open { .. } => &[],
-            Self::Rules(rules) => rules,
+            Self::Denied => &[],
+            Self::Open { tenant: rules, .. } | Self::Rules(rules) => rules,
         }
     }
 }
@@ -200,6 +231,7 @@ impl<E: Entity> fmt::Debug for Table<E> {
 impl<E: Entity> fmt::Debug for RowRules<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RowRules")
+            .field("tenant", &self.tenant)
             .field("read", &self.read)
             .field("create", &self.create)
             .field("update", &self.update)
@@ -212,7 +244,11 @@ impl<E: Entity> fmt::Debug for Operation<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Denied => f.write_str("Denied"),
-            Self::Open { reason } => f.debug_struct("Open").field("reason", reason).finish(),
+            Self::Open { reason, tenant } => f
+                .debug_struct("Open")
+                .field("reason", reason)
+                .field("tenant", tenant)
+                .finish(),
             Self::Rules(rules) => f.debug_tuple("Rules").field(rules).finish(),
         }
     }

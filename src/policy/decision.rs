@@ -24,6 +24,8 @@ pub enum Decision {
 pub enum Failure {
     /// The rule names a field that its entity does not have.
     UnknownField(&'static str),
+    /// The rule names a relation that its entity does not have.
+    UnknownRelation(&'static str),
     /// The rule compares values of different kinds.
     KindMismatch,
     /// The rule refers to an input that it does not have.

@@ -8,7 +8,7 @@ use std::cmp::Ordering;
 use super::decision::{Failure, Truth};
 use super::rule::Given;
 use super::{Cell, Context, Expr, Kind, Op, Operand, Rule};
-use crate::entity::{Entity, Table};
+use crate::entity::{Cardinality, Entity, Relation, Schema};
 
 /// The truth of `rule` for `viewer` (or nobody) over `row`.
 ///
@@ -21,22 +21,71 @@ pub fn evaluate<E: Entity>(
     row: &E,
     context: &Context,
 ) -> Result<Truth, Failure> {
+    evaluate_with(rule, viewer, row, context, &NoRelatives)
+}
+
+/// As [`evaluate`], for rules that read related rows, which `relatives` finds.
+///
+/// # Errors
+///
+/// As [`evaluate`].
+pub fn evaluate_with<E: Entity>(
+    rule: &Rule<E::Viewer, E>,
+    viewer: Option<&E::Viewer>,
+    row: &E,
+    context: &Context,
+    relatives: &dyn Relatives,
+) -> Result<Truth, Failure> {
     Evaluation {
         rule,
         viewer,
+        entity: Some(row),
         row,
+        schema: E::__table(),
         context,
-        table: E::__table(),
+        relatives,
     }
     .truth(rule.expr())
+}
+
+/// A row, column by column.
+pub trait Columns {
+    /// What the column at this index of its table holds.
+    fn cell(&self, column: usize) -> Cell<'_>;
+}
+
+impl<E: Entity> Columns for E {
+    fn cell(&self, column: usize) -> Cell<'_> {
+        self.__cell(column)
+    }
+}
+
+/// Finds the rows that a row is related to, for the evaluation of rules in memory.
+pub trait Relatives {
+    /// The rows on the other side of `relation`, or `None` when they are not at hand, which
+    /// leaves what a rule says of them unknown.
+    fn of<'a>(&'a self, relation: &Relation, row: &dyn Columns) -> Option<Vec<&'a dyn Columns>>;
+}
+
+/// No related row is at hand.
+struct NoRelatives;
+
+impl Relatives for NoRelatives {
+    fn of<'a>(&'a self, _: &Relation, _: &dyn Columns) -> Option<Vec<&'a dyn Columns>> {
+        None
+    }
 }
 
 struct Evaluation<'a, E: Entity> {
     rule: &'a Rule<E::Viewer, E>,
     viewer: Option<&'a E::Viewer>,
-    row: &'a E,
+    /// The row that the rule is of, for the parts of it that run in Rust.
+    entity: Option<&'a E>,
+    /// The row that the node at hand speaks of: that one, or one related to it.
+    row: &'a dyn Columns,
+    schema: &'static Schema,
     context: &'a Context,
-    table: &'static Table<E>,
+    relatives: &'a dyn Relatives,
 }
 
 impl<'a, E: Entity> Evaluation<'a, E> {
@@ -63,10 +112,15 @@ impl<'a, E: Entity> Evaluation<'a, E> {
             Expr::Contains { list, field } => self.contains(*list, field),
             Expr::Opaque(index) => {
                 let opaque = self.rule.opaque(*index).ok_or(Failure::UnknownInput)?;
+                let entity = self.entity.ok_or(Failure::KindMismatch)?;
                 Ok(self.viewer.map_or(Truth::Unknown, |viewer| {
-                    opaque(viewer, self.row, self.context).into()
+                    opaque(viewer, entity, self.context).into()
                 }))
             }
+            Expr::Related {
+                relation,
+                condition,
+            } => self.related(relation, condition),
             Expr::Not(inner) => Ok(!self.truth(inner)?),
             Expr::All(parts) => {
                 let mut truth = Truth::True;
@@ -93,6 +147,39 @@ impl<'a, E: Entity> Evaluation<'a, E> {
         }
     }
 
+    fn related(&self, relation: &'static str, condition: &Expr) -> Result<Truth, Failure> {
+        let relation = self
+            .schema
+            .relation(relation)
+            .ok_or(Failure::UnknownRelation(relation))?;
+        let Some(rows) = self.relatives.of(relation, self.row) else {
+            return Ok(Truth::Unknown);
+        };
+        let mut truths = rows.into_iter().map(|row| {
+            Evaluation {
+                entity: None,
+                row,
+                schema: relation.target(),
+                ..*self
+            }
+            .truth(condition)
+        });
+        match relation.cardinality() {
+            Cardinality::One => truths.next().unwrap_or(Ok(Truth::Unknown)),
+            Cardinality::Many => {
+                let mut found = Truth::False;
+                for truth in truths {
+                    match truth? {
+                        Truth::True => return Ok(Truth::True),
+                        Truth::Unknown => found = Truth::Unknown,
+                        Truth::False => {}
+                    }
+                }
+                Ok(found)
+            }
+        }
+    }
+
     fn given(&self, input: usize) -> Result<Given, Failure> {
         let input = self.rule.input(input).ok_or(Failure::UnknownInput)?;
         Ok(input.compute(self.viewer, self.context))
@@ -100,10 +187,10 @@ impl<'a, E: Entity> Evaluation<'a, E> {
 
     fn field(&self, field: &'static str) -> Result<(Cell<'a>, Kind), Failure> {
         let (index, column) = self
-            .table
+            .schema
             .position(field)
             .ok_or(Failure::UnknownField(field))?;
-        Ok((self.row.__cell(index), column.kind()))
+        Ok((self.row.cell(index), column.kind()))
     }
 
     fn compare(&self, op: Op, left: Operand, right: Operand) -> Result<Truth, Failure> {

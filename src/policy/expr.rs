@@ -33,6 +33,15 @@ pub enum Expr {
     },
     /// A function that runs in Rust over viewer, row and context.
     Opaque(usize),
+    /// Whether a related row fulfils a condition. Of a relation to many rows this is true when
+    /// one does and false when none can. Of a relation to one row it is what the condition comes
+    /// to there, and unknown when there is no such row.
+    Related {
+        /// The relation, by its name on the entity of this row.
+        relation: &'static str,
+        /// The condition, over the fields of the related row.
+        condition: Box<Expr>,
+    },
     /// The opposite.
     Not(Box<Expr>),
     /// Every one of these; true when there is none.

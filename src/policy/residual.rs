@@ -10,8 +10,9 @@ use std::cmp::Ordering;
 use super::decision::{Decision, Failure};
 use super::eval::compare_cells;
 use super::rule::Given;
+use super::text::Place;
 use super::{Cell, Context, Expr, Facts, Kind, Op, Operand, Rule, Value};
-use crate::entity::{Entity, Table};
+use crate::entity::{Cardinality, Entity, Relation, Schema};
 
 /// What is left of a rule for the row to decide: conditions that are each true or not true.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,6 +53,24 @@ pub enum Residual {
         /// Whether it must be among them.
         wanted: bool,
     },
+    /// The column is set and holds the text there, or is set and does not.
+    Text {
+        /// Index of the column.
+        column: usize,
+        /// Where in the column's text.
+        place: Place,
+        /// The text that is looked for, not empty.
+        needle: Value,
+        /// Whether it must be there.
+        wanted: bool,
+    },
+    /// The rule holds, and so does the test, which is not worked out where the rule does not.
+    Guarded {
+        /// What must hold before the test is looked at.
+        rule: Box<Residual>,
+        /// The test.
+        test: Box<Residual>,
+    },
     /// The function, by its index in its rule's list, gives this.
     Opaque {
         /// Which rule of the set.
@@ -61,6 +80,24 @@ pub enum Residual {
         /// What it must give.
         wanted: bool,
     },
+    /// The rows that this row is related to fulfil a condition.
+    Related {
+        /// How they are related.
+        relation: &'static Relation,
+        /// How many of them must.
+        fulfilled: Fulfilled,
+        /// The condition, over their columns.
+        condition: Box<Residual>,
+    },
+}
+
+/// How many related rows must fulfil a condition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fulfilled {
+    /// At least one.
+    BySome,
+    /// Every one, be it none.
+    ByEvery,
 }
 
 /// What a column is compared with.
@@ -93,14 +130,14 @@ pub fn decide<E: Entity>(
     viewer: Option<&E::Viewer>,
     context: &Context,
 ) -> Decision {
-    let table = E::__table();
+    let schema = E::__table();
     let reduced = every(rules.iter().enumerate().map(|(number, rule)| {
         Reduction {
             number,
             rule,
             viewer,
             context,
-            table,
+            schema,
         }
         .reduce(rule.expr(), true)
     }));
@@ -158,7 +195,8 @@ struct Reduction<'a, E: Entity> {
     rule: &'a Rule<E::Viewer, E>,
     viewer: Option<&'a E::Viewer>,
     context: &'a Context,
-    table: &'static Table<E>,
+    /// The table of the row that the node at hand speaks of.
+    schema: &'static Schema,
 }
 
 impl<E: Entity> Reduction<'_, E> {
@@ -193,6 +231,10 @@ impl<E: Entity> Reduction<'_, E> {
                 }),
                 None => Reduced::Never,
             }),
+            Expr::Related {
+                relation,
+                condition,
+            } => self.related(relation, condition, wanted),
             Expr::Not(inner) => self.reduce(inner, !wanted),
             Expr::All(parts) => {
                 let parts = parts.iter().map(|part| self.reduce(part, wanted));
@@ -205,6 +247,30 @@ impl<E: Entity> Reduction<'_, E> {
         }
     }
 
+    fn related(
+        &self,
+        relation: &'static str,
+        condition: &Expr,
+        wanted: bool,
+    ) -> Result<Reduced, Failure> {
+        let relation = self
+            .schema
+            .relation(relation)
+            .ok_or(Failure::UnknownRelation(relation))?;
+        let condition = Reduction {
+            schema: relation.target(),
+            ..*self
+        }
+        .reduce(condition, wanted)?;
+        let fulfilled = match relation.cardinality() {
+            // Without the one row nothing is known of it, neither way.
+            Cardinality::One => Fulfilled::BySome,
+            Cardinality::Many if wanted => Fulfilled::BySome,
+            Cardinality::Many => Fulfilled::ByEvery,
+        };
+        Ok(related(relation, fulfilled, condition))
+    }
+
     fn given(&self, input: usize) -> Result<Given, Failure> {
         let input = self.rule.input(input).ok_or(Failure::UnknownInput)?;
         Ok(input.compute(self.viewer, self.context))
@@ -212,7 +278,7 @@ impl<E: Entity> Reduction<'_, E> {
 
     fn column(&self, field: &'static str) -> Result<(usize, Kind), Failure> {
         let (index, column) = self
-            .table
+            .schema
             .position(field)
             .ok_or(Failure::UnknownField(field))?;
         Ok((index, column.kind()))
@@ -263,38 +329,68 @@ impl<E: Entity> Reduction<'_, E> {
             Given::Unknown => return Ok(Reduced::Never),
             Given::Flag(_) | Given::Value(_) => return Err(Failure::KindMismatch),
         };
-        if list.is_empty() {
-            // Nothing is in an empty list, not even something unknown.
-            return Ok((!wanted).into());
-        }
-        if !wanted && list.contains(&Value::Null) {
-            // Whether the field equals an unset member cannot be known.
-            return Ok(Reduced::Never);
-        }
-        let values: Vec<_> = list
-            .into_iter()
-            .filter(|value| *value != Value::Null)
-            .collect();
-        for value in &values {
-            expect_kind(kind, value)?;
-        }
-        if let Some(names) = kind.names() {
-            return among(column, names, |known| {
-                let listed = values
-                    .iter()
-                    .any(|value| value.as_cell() == Cell::Text(known));
-                Ok(listed == wanted)
-            });
-        }
-        if values.is_empty() {
-            return Ok(Reduced::Never);
-        }
-        Ok(Reduced::Left(Residual::Among {
-            column,
-            values,
-            wanted,
-        }))
+        listed(column, kind, list, wanted)
     }
+}
+
+/// Rows on the other side of `relation` fulfil `condition`.
+pub(crate) fn related(
+    relation: &'static Relation,
+    fulfilled: Fulfilled,
+    condition: Reduced,
+) -> Reduced {
+    let condition = match (fulfilled, condition) {
+        (Fulfilled::BySome, Reduced::Never) => return Reduced::Never,
+        (Fulfilled::ByEvery, Reduced::Always) => return Reduced::Always,
+        (Fulfilled::BySome, Reduced::Always) => Residual::All(Vec::new()),
+        (Fulfilled::ByEvery, Reduced::Never) => Residual::Any(Vec::new()),
+        (_, Reduced::Left(residual)) => residual,
+    };
+    Reduced::Left(Residual::Related {
+        relation,
+        fulfilled,
+        condition: Box::new(condition),
+    })
+}
+
+/// The column is definitely in the list, or definitely not.
+pub(crate) fn listed(
+    column: usize,
+    kind: Kind,
+    list: Vec<Value>,
+    wanted: bool,
+) -> Result<Reduced, Failure> {
+    if list.is_empty() {
+        // Nothing is in an empty list, not even something unknown.
+        return Ok((!wanted).into());
+    }
+    if !wanted && list.contains(&Value::Null) {
+        // Whether the field equals an unset member cannot be known.
+        return Ok(Reduced::Never);
+    }
+    let values: Vec<_> = list
+        .into_iter()
+        .filter(|value| *value != Value::Null)
+        .collect();
+    for value in &values {
+        expect_kind(kind, value)?;
+    }
+    if let Some(names) = kind.names() {
+        return among(column, names, |known| {
+            let listed = values
+                .iter()
+                .any(|value| value.as_cell() == Cell::Text(known));
+            Ok(listed == wanted)
+        });
+    }
+    if values.is_empty() {
+        return Ok(Reduced::Never);
+    }
+    Ok(Reduced::Left(Residual::Among {
+        column,
+        values,
+        wanted,
+    }))
 }
 
 /// The column is set and compares so with `value`.
@@ -342,7 +438,7 @@ pub(crate) fn null(column: usize, kind: Kind, wanted: bool) -> Residual {
 }
 
 /// The column holds one of the declared names that `holds` picks.
-fn among(
+pub(super) fn among(
     column: usize,
     names: &'static [&'static str],
     holds: impl Fn(&'static str) -> Result<bool, Failure>,
@@ -487,6 +583,20 @@ impl Residual {
                 let cell = row.cell(*column);
                 cell != Cell::Null && values.iter().any(|value| value.as_cell() == cell) == *wanted
             }
+            Self::Text {
+                column,
+                place,
+                needle,
+                wanted,
+            } => match (row.knows(*column), row.cell(*column), needle.as_cell()) {
+                (true, Cell::Text(text), Cell::Text(needle)) => {
+                    place.holds(text, needle) == *wanted
+                }
+                _ => false,
+            },
+            Self::Guarded { rule, test } => {
+                rule.holds(row, rules, viewer, context) && test.holds(row, rules, viewer, context)
+            }
             Self::Opaque {
                 rule,
                 index,
@@ -500,6 +610,8 @@ impl Residual {
                     _ => false,
                 }
             }
+            // Not at hand, so not known.
+            Self::Related { .. } => false,
         }
     }
 
@@ -508,9 +620,28 @@ impl Residual {
         match self {
             Self::All(parts) | Self::Any(parts) => parts.iter().any(Self::is_opaque),
             Self::Opaque { .. } => true,
-            Self::Flag { .. } | Self::Compare { .. } | Self::Null { .. } | Self::Among { .. } => {
-                false
-            }
+            Self::Guarded { rule, test } => rule.is_opaque() || test.is_opaque(),
+            Self::Flag { .. }
+            | Self::Compare { .. }
+            | Self::Null { .. }
+            | Self::Among { .. }
+            | Self::Text { .. }
+            | Self::Related { .. } => false,
+        }
+    }
+
+    /// Whether a part of it reads related rows, which only the database has.
+    pub(crate) fn is_related(&self) -> bool {
+        match self {
+            Self::All(parts) | Self::Any(parts) => parts.iter().any(Self::is_related),
+            Self::Related { .. } => true,
+            Self::Guarded { rule, test } => rule.is_related() || test.is_related(),
+            Self::Flag { .. }
+            | Self::Compare { .. }
+            | Self::Null { .. }
+            | Self::Among { .. }
+            | Self::Text { .. }
+            | Self::Opaque { .. } => false,
         }
     }
 }

@@ -53,6 +53,12 @@ fn refuse_failure<E: Entity>(shape: &Shape<E>, decided: &Decided) -> Result<()> 
                 .map(|field| field.field())
                 .zip(&decided.fields),
         )
+        .chain(
+            decided
+                .columns
+                .iter()
+                .map(|(field, decision)| (*field, decision)),
+        )
         .find_map(|(name, decision)| match decision {
             Decision::Fail(failure) => Some((name, failure)),
             Decision::Allow | Decision::Deny | Decision::Depends(_) => None,

@@ -2,6 +2,7 @@
 
 mod access;
 mod decided;
+mod existence;
 mod grant;
 pub(crate) mod memo;
 mod reader;

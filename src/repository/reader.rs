@@ -10,6 +10,7 @@ use futures_util::StreamExt as _;
 
 use super::access::Access;
 use super::decided::decided;
+use super::existence::denied_or_missing;
 use super::grant::{Asker, Reads};
 use super::select::{Denied, Select, Shown};
 use crate::dto::{Decided, Dto};
@@ -18,7 +19,7 @@ use crate::error::{Error, Result};
 use crate::policy::{Context, Decision};
 use crate::request::RequestContext;
 use crate::session::Verified;
-use crate::sql::{Cells, Db, Plan, Row, SEVERAL, exists, plan};
+use crate::sql::{Asked, Cells, Db, Plan, Question, Row, SEVERAL};
 
 /// Runs queries for the one an [`Access`] speaks of. Made by [`Db::reader`].
 #[derive(Debug)]
@@ -35,7 +36,7 @@ impl Db {
     }
 }
 
-type ViewerOf<D> = <<D as Shown>::Entity as Entity>::Viewer;
+pub(super) type ViewerOf<D> = <<D as Shown>::Entity as Entity>::Viewer;
 
 impl<P> Reader<'_, P> {
     /// The one row of the query.
@@ -63,11 +64,7 @@ impl<P> Reader<'_, P> {
                 "`forbidden_if_denied` wants a `lookup`, which says whose existence may be told",
             )),
             Denied::Forbidden => {
-                let statement = exists::<D::Entity>(self.db.dialect(), &lookups)?;
-                Err(match self.db.fetch_optional(&statement).await? {
-                    Some(_) => Error::forbidden(),
-                    None => Error::not_found(),
-                })
+                Err(denied_or_missing::<D::Entity, P>(self.db, self.access, &lookups).await?)
             }
         }
     }
@@ -143,32 +140,64 @@ impl<P> Reader<'_, P> {
         D: Shown,
         P: Reads<ViewerOf<D>>,
     {
+        let reading = self.reading(select)?;
+        if reading.decided.rows == Decision::Deny {
+            return Ok(None);
+        }
+        let Some(question) = reading.select.question(&reading.decided)? else {
+            return Ok(None);
+        };
+        let plan = self.plan(&reading, &question)?;
+        Ok(Some((plan, reading)))
+    }
+
+    /// Works the rules out for whoever asks.
+    pub(super) fn reading<D>(&self, select: Select<D>) -> Result<Reading<D>>
+    where
+        D: Shown,
+        P: Reads<ViewerOf<D>>,
+    {
         let request = self.access.request()?;
         let asker = self.access.asker::<ViewerOf<D>>();
         let decided = decided(select.shape(), &asker, request.as_ref())?;
-        if decided.rows == Decision::Deny {
-            return Ok(None);
-        }
-        let Some(question) = select.question(&decided)? else {
-            return Ok(None);
-        };
-        let Some(plan) = plan(self.db.dialect(), select.shape(), &decided, &question)? else {
-            return Ok(None);
-        };
         let viewer = match asker {
             Asker::Viewer(verified) => Some(verified.clone()),
             Asker::Nobody | Asker::System => None,
         };
         let context = request.map(|request| request.rule_context().clone());
-        Ok(Some((
-            plan,
-            Reading {
-                select,
-                decided,
-                viewer,
-                context,
-            },
-        )))
+        Ok(Reading {
+            select,
+            decided,
+            viewer,
+            context,
+        })
+    }
+
+    pub(super) fn plan<D: Shown>(&self, reading: &Reading<D>, question: &Question) -> Result<Plan> {
+        self.db.plan(&Asked {
+            shape: reading.select.shape(),
+            decided: &reading.decided,
+            question,
+            summary: None,
+        })
+    }
+
+    /// The text of the statement that a query comes to, without running it; `None` where no
+    /// statement is needed.
+    ///
+    /// # Errors
+    ///
+    /// As [`Reader::stream`].
+    #[cfg(feature = "testing")]
+    #[doc(hidden)]
+    pub fn __text<D>(&self, select: Select<D>) -> Result<Option<Arc<str>>>
+    where
+        D: Shown,
+        P: Reads<ViewerOf<D>>,
+    {
+        Ok(self
+            .prepare(select)?
+            .map(|(plan, _)| Arc::clone(plan.statement.text())))
     }
 }
 
@@ -177,16 +206,16 @@ pub(super) fn several() -> Error {
 }
 
 /// What turns the rows of a plan into DTOs.
-struct Reading<D: Shown> {
-    select: Select<D>,
-    decided: Arc<Decided>,
+pub(super) struct Reading<D: Shown> {
+    pub(super) select: Select<D>,
+    pub(super) decided: Arc<Decided>,
     viewer: Option<Verified<ViewerOf<D>>>,
     context: Option<Context>,
 }
 
 impl<D: Shown> Reading<D> {
-    fn read(&self, plan: &Plan, row: &Row) -> Result<D> {
-        let found = match (&plan.entity, &self.context) {
+    pub(super) fn read(&self, plan: &Plan, row: &Row) -> Result<D> {
+        let found = match (&plan.layout.entity, &self.context) {
             (Some(slots), Some(context)) => {
                 let entity = D::Entity::__from_cells(&mut Cells::new(row, slots, 0))?;
                 let viewer = self.viewer.as_ref().map(Verified::viewer);
@@ -197,7 +226,8 @@ impl<D: Shown> Reading<D> {
             }
             _ => 0,
         };
-        self.select.decode(&mut Cells::new(row, &plan.slots, found))
+        self.select
+            .decode(&mut Cells::new(row, &plan.layout.slots, found))
     }
 }
 
@@ -207,8 +237,8 @@ impl<P> Access<P> {
     ///
     /// # Errors
     ///
-    /// [`Error::is_misuse`] outside the request of this access, [`Error::is_forbidden`] when a
-    /// field with `#[dto(hidden = error)]` is hidden.
+    /// [`Error::is_misuse`] outside the request of this access and when a rule reads related
+    /// rows, [`Error::is_forbidden`] when a field with `#[dto(hidden = error)]` is hidden.
     pub fn project<D>(&self, rows: impl IntoIterator<Item = <D as Dto>::Entity>) -> Result<Vec<D>>
     where
         D: Dto,
@@ -218,6 +248,12 @@ impl<P> Access<P> {
         let request: Option<RequestContext> = self.request()?;
         let asker = self.asker();
         let decided = decided(shape, &asker, request.as_ref())?;
+        if decided.is_related() {
+            return Err(Error::misuse(format!(
+                "the rules of `{}` read related rows, which rows in memory do not have: use a query",
+                shape.name()
+            )));
+        }
         let viewer = match asker {
             Asker::Viewer(verified) => Some(verified.viewer()),
             Asker::Nobody | Asker::System => None,

@@ -4,12 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::dto::{
-    Condition, Decided, Direction, Dto, Filter, Order, Record, Shape, reduce, visible,
+    Condition, Decided, Direction, Dto, Filter, Modes, NamedField, Order, Record, Scope, Shape,
 };
-use crate::entity::{Column, Entity, Scalar, Searchable};
+use crate::entity::{Column, ColumnFilter, Entity, Scalar, Searchable};
 use crate::error::{Error, Result};
-use crate::policy::{Comparand, Reduced, SameFamily, Value};
-use crate::sql::{Cells, Question};
+use crate::policy::{Comparand, Decision, Reduced, Residual, SameFamily, Value};
+use crate::sql::{Cells, OrderKey, Question, SEVERAL};
 
 /// A query for rows shown as `D`, started by the `select` of the DTO.
 ///
@@ -20,8 +20,9 @@ pub struct Select<D: Shown> {
     shape: ShapeOf<D::Entity>,
     lookups: Vec<(&'static str, Value)>,
     filter: Option<Condition>,
-    order: Vec<(usize, Direction)>,
+    order: Vec<(NamedField, Direction)>,
     limit: Option<u64>,
+    modes: Modes,
     denied: Denied,
     decode: fn(&Shape<D::Entity>, &mut Cells<'_>) -> Result<D>,
 }
@@ -61,18 +62,15 @@ impl<D: Dto> Select<D> {
     }
 
     /// Only rows that fulfil `filter`. Several filters must all hold.
-    pub fn filter(mut self, filter: Filter<D>) -> Self {
-        self.filter = Some(match self.filter {
-            None => filter.0,
-            Some(before) => Condition::All(vec![before, filter.0]),
-        });
-        self
+    pub fn filter(self, filter: Filter<D>) -> Self {
+        self.only(filter.0)
     }
 
     /// Rows in this order; a second order decides among rows that tie in the first. Rows that
     /// still tie stand by key.
     pub fn order(mut self, order: Order<D>) -> Self {
-        self.order.push((order.token.field(), order.direction));
+        self.order
+            .push((order.token.named_field(), order.direction));
         self
     }
 }
@@ -97,6 +95,7 @@ impl<D: Shown> Select<D> {
             filter: None,
             order: Vec::new(),
             limit: None,
+            modes: Modes::default(),
             denied: Denied::NotFound,
             decode,
         }
@@ -112,6 +111,63 @@ impl<D: Shown> Select<D> {
         T::Family: SameFamily<C::Family>,
     {
         self.lookups.push((column.field(), value.__value()));
+        self
+    }
+
+    /// Only rows that fulfil `filter`, on columns that the DTO need not show and whose entity says
+    /// who may filter by them, with `filter_if`. A row on which that rule does not hold is not
+    /// found, whatever the filter.
+    pub fn filter_column(self, filter: ColumnFilter<D::Entity>) -> Self {
+        self.only(filter.0)
+    }
+
+    /// Only rows of which a text field has `needle` in it, byte by byte. Fields that this viewer
+    /// may not see are not searched, each row by itself.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # use clearance::{Dto, Entity, Viewer};
+    /// # #[derive(Viewer)]
+    /// # struct Member { id: i64 }
+    /// # #[derive(Entity)]
+    /// # #[entity(table = "users", viewer = Member, rows = open, reason = "an example")]
+    /// # struct User { #[entity(key)] id: i64, username: String }
+    /// # #[derive(Dto)]
+    /// # #[dto(entity = User, default = visible)]
+    /// # struct Profile { id: i64, username: String }
+    /// let query = Profile::select().search("ada").limit(20);
+    /// # let _ = query;
+    /// ```
+    pub fn search(self, needle: impl Into<String>) -> Self {
+        self.only(Condition::Search(needle.into()))
+    }
+
+    fn only(mut self, condition: Condition) -> Self {
+        self.filter = Some(match self.filter {
+            None => condition,
+            Some(before) => Condition::All(vec![before, condition]),
+        });
+        self
+    }
+
+    /// Refuses the query when its filter, order, groups or aggregates name a field that this
+    /// viewer may not see in every row, with the answer that an unknown field gets
+    /// ([`Error::is_invalid`](crate::Error::is_invalid)). The field's name goes to the log.
+    ///
+    /// Without it such a field is masked before anything is compared with it.
+    pub const fn refuse_hidden(mut self) -> Self {
+        self.modes.refuse_hidden = true;
+        self
+    }
+
+    /// Compares nothing, and asks no index, where a value is hidden: each row's rule is worked
+    /// out first, so that the time of the statement does not tell whether a hidden value would
+    /// have matched. A filter on a field whose rule depends on the row then reads every row.
+    ///
+    /// See [the two modes of comparison](crate::repository#the-time-that-a-query-takes).
+    pub const fn constant_time(mut self) -> Self {
+        self.modes.constant_time = true;
         self
     }
 
@@ -155,34 +211,114 @@ impl<D: Shown> Select<D> {
             .collect()
     }
 
-    /// The query with its names resolved and the rules of its fields built in, or `None` when
-    /// its filter can hold for no row.
-    pub(crate) fn question(&self, decided: &Decided) -> Result<Option<Question>> {
-        let shape = self.shape();
+    pub(crate) fn scope<'a>(&'a self, decided: &'a Decided) -> Scope<'a, D::Entity> {
+        Scope {
+            shape: self.shape(),
+            decided,
+            modes: self.modes,
+        }
+    }
+
+    pub(super) const fn condition(&self) -> Option<&Condition> {
+        self.filter.as_ref()
+    }
+
+    pub(super) fn orders(&self) -> &[(NamedField, Direction)] {
+        &self.order
+    }
+
+    pub(super) const fn modes(&self) -> Modes {
+        self.modes
+    }
+
+    /// Which rows the query is about, with its names resolved and the rules of its fields built
+    /// in, or `None` when its filter can hold for no row.
+    pub(crate) fn restriction(&self, decided: &Decided) -> Result<Option<Question>> {
         let filter = match &self.filter {
             None => None,
-            Some(condition) => match reduce(shape, decided, condition, true)? {
+            Some(condition) => match self.scope(decided).reduce(condition)? {
                 Reduced::Always => None,
                 Reduced::Never => return Ok(None),
-                Reduced::Left(residual) => Some(residual),
+                Reduced::Left(residual) => Some(self.guarded(decided, residual)),
             },
         };
-        let mut order = Vec::with_capacity(self.order.len());
-        for (field, direction) in &self.order {
-            let column = shape
-                .fields()
-                .get(*field)
-                .and_then(|spec| D::Entity::__table().position(spec.field()))
-                .map(|(column, _)| column)
-                .ok_or_else(|| Error::internal("an order names no field of its DTO"))?;
-            order.push((column, visible(shape, decided, *field)?, *direction));
-        }
         Ok(Some(Question {
             lookups: self.lookups()?,
             filter,
-            order,
             limit: self.limit,
+            ..Question::default()
         }))
+    }
+
+    /// In constant time no row is compared that may not be read.
+    fn guarded(&self, decided: &Decided, filter: Residual) -> Residual {
+        match &decided.rows {
+            Decision::Depends(rows) if self.modes.constant_time => Residual::Guarded {
+                rule: Box::new(rows.clone()),
+                test: Box::new(filter),
+            },
+            Decision::Depends(_) | Decision::Allow | Decision::Deny | Decision::Fail(_) => filter,
+        }
+    }
+
+    /// The query for rows, or `None` when its filter can hold for none.
+    pub(crate) fn question(&self, decided: &Decided) -> Result<Option<Question>> {
+        let order = self.order_keys(decided)?;
+        let Some(mut question) = self.restriction(decided)? else {
+            return Ok(None);
+        };
+        question.by_key =
+            !self.order.is_empty() || question.limit.is_some_and(|limit| limit > SEVERAL);
+        question.order = order;
+        Ok(Some(question))
+    }
+
+    /// The columns to order by. One that is hidden in every row decides nothing, so it is not
+    /// among them.
+    pub(super) fn order_keys(&self, decided: &Decided) -> Result<Vec<OrderKey>> {
+        let scope = self.scope(decided);
+        let mut order = Vec::with_capacity(self.order.len());
+        for (field, direction) in &self.order {
+            scope.may_name(*field)?;
+            let (column, _) = scope
+                .column(*field)
+                .ok_or_else(|| Error::internal("an order names no field of its DTO"))?;
+            let visible = match scope.visible(*field)? {
+                Reduced::Never => continue,
+                Reduced::Always => None,
+                Reduced::Left(residual) => Some(residual),
+            };
+            order.push(OrderKey {
+                column,
+                visible,
+                direction: *direction,
+            });
+        }
+        Ok(order)
+    }
+}
+
+impl<E: Entity> Clone for ShapeOf<E> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Derived(shape) => Self::Derived(shape),
+            Self::Built(shape) => Self::Built(Arc::clone(shape)),
+        }
+    }
+}
+
+impl<D: Shown> Clone for Select<D> {
+    fn clone(&self) -> Self {
+        Self {
+            shape: self.shape.clone(),
+            lookups: self.lookups.clone(),
+            filter: self.filter.clone(),
+            order: self.order.clone(),
+            limit: self.limit,
+            modes: self.modes,
+            denied: self.denied,
+            decode: self.decode,
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::ops::Deref;
 
 use super::access::Access;
+use super::existence::denied_or_missing;
 use super::grant::{Asker, Writes};
 use super::memo::Writing;
 use super::reader::Reader;
@@ -14,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::policy::{Decision, Residual, Rule, Value};
 use crate::request::RequestContext;
 use crate::session::Verified;
-use crate::sql::{Change, Db, StatementGuard, Target, delete, exists, insert, update};
+use crate::sql::{Change, Db, StatementGuard, Target, delete, insert, update};
 
 /// Writes for the one an [`Access`] speaks of, and reads as a [`Reader`]. Made by [`Db::writer`].
 #[derive(Debug)]
@@ -58,6 +59,12 @@ impl<'a, P> Writer<'a, P> {
         let allowed = match &authority.decision {
             Decision::Allow => true,
             Decision::Deny => false,
+            Decision::Depends(residual) if residual.is_related() => {
+                return Err(Error::misuse(format!(
+                    "`create_if` of `{}` reads related rows, which a row that is not there yet cannot be asked for",
+                    E::__table().entity()
+                )));
+            }
             Decision::Depends(residual) => authority.holds(residual, &row),
             Decision::Fail(failure) => {
                 audit::rule_failed(E::__table().entity(), "create_if", failure);
@@ -188,11 +195,7 @@ impl<'a, P> Writer<'a, P> {
             Denied::NotFound => Err(Error::not_found()),
             Denied::Forbidden => {
                 let lookups = [(E::__table().key(), key.clone())];
-                let statement = exists::<E>(db.dialect(), &lookups)?;
-                Err(match db.fetch_optional(&statement).await? {
-                    Some(_) => Error::forbidden(),
-                    None => Error::not_found(),
-                })
+                Err(denied_or_missing::<E, P>(db, self.reader.access, &lookups).await?)
             }
         }
     }

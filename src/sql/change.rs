@@ -72,10 +72,7 @@ pub(crate) struct Target<'a> {
 
 impl Target<'_> {
     fn conditions<E: Entity>(self, dialect: Dialect) -> Result<Vec<Expr>> {
-        let renderer = Renderer {
-            dialect,
-            table: E::__table(),
-        };
+        let renderer = Renderer::new(dialect, E::__table());
         let mut conditions = vec![lookup(&renderer, renderer.table.key(), self.key)?];
         if let Some(rule) = self.rule {
             conditions.push(renderer.condition(rule)?);

@@ -10,6 +10,7 @@ use sea_query_sqlx::{SqlxBinder, SqlxValues};
 use sqlx::AssertSqlSafe;
 
 use super::row::Row;
+use super::template::{Asked, Plan, Templates};
 use crate::error::{Error, Result};
 
 /// A database that is reached through repositories only.
@@ -38,6 +39,7 @@ pub struct Db {
 struct Inner {
     id: DatabaseId,
     pool: Pool,
+    templates: Templates,
 }
 
 /// Tells one connected database from another within the process.
@@ -138,6 +140,7 @@ impl Db {
             inner: Arc::new(Inner {
                 id: DatabaseId(NEXT.fetch_add(1, Ordering::Relaxed)),
                 pool: Pool(engine),
+                templates: Templates::new(),
             }),
         }
     }
@@ -159,6 +162,11 @@ impl Db {
             #[cfg(feature = "sqlite")]
             Engine::Sqlite(_) => super::Dialect::Sqlite,
         }
+    }
+
+    /// The statement that answers what is asked, its text written or remembered.
+    pub(crate) fn plan<E: crate::entity::Entity>(&self, asked: &Asked<'_, E>) -> Result<Plan> {
+        self.inner.templates.plan(self.dialect(), asked)
     }
 
     pub(super) fn engine(&self) -> &Engine {

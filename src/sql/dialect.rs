@@ -1,10 +1,10 @@
 //! What differs between the engines: how a value is bound, how text is compared byte by byte, how
 //! a mask is cut.
 
-use sea_query::{Alias, BinOper, Expr, ExprTrait as _};
+use sea_query::{Alias, BinOper, Expr, ExprTrait as _, Func, SelectStatement};
 
 use crate::dto::{FOUR_STARS, LAST4_MINIMUM, Mask, STARS};
-use crate::policy::Value;
+use crate::policy::{Place, Value};
 
 /// The dialect of an engine: what differs between them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,16 +29,71 @@ impl Dialect {
     pub(super) fn bind(self, value: &Value) -> Expr {
         match value {
             Value::Null => Expr::cust("NULL"),
-            Value::Bool(value) => Expr::val(*value),
-            Value::Int(value) => Expr::val(*value),
-            Value::Float(value) => Expr::val(*value),
-            Value::Text(value) => Expr::val(value.as_str()),
-            Value::Bytes(value) => Expr::val(value.as_slice()),
-            Value::Uuid(value) => Expr::val(*value),
+            Value::Bool(_)
+            | Value::Int(_)
+            | Value::Float(_)
+            | Value::Text(_)
+            | Value::Bytes(_)
+            | Value::Uuid(_)
+            | Value::Timestamp(_) => Expr::val(self.argument(value)),
+        }
+    }
+
+    /// A value as the driver is handed it, for the placeholder that [`Dialect::bind`] made of a
+    /// value of this kind.
+    pub(super) fn argument(self, value: &Value) -> sea_query::Value {
+        match value {
+            Value::Null => sea_query::Value::BigInt(None),
+            Value::Bool(value) => (*value).into(),
+            Value::Int(value) => (*value).into(),
+            Value::Float(value) => (*value).into(),
+            Value::Text(value) => value.as_str().into(),
+            Value::Bytes(value) => value.as_slice().into(),
+            Value::Uuid(value) => (*value).into(),
             Value::Timestamp(micros) => match self {
                 #[cfg(feature = "sqlite")]
-                Self::Sqlite => Expr::val(*micros),
+                Self::Sqlite => (*micros).into(),
             },
+        }
+    }
+
+    /// Whether `text` has the bytes of `needle` there. An engine compares bytes and no letters:
+    /// PostgreSQL by `position(.. in text COLLATE "C")` and `right` over `convert_to`, MySQL by
+    /// `LOCATE` and `RIGHT` over `CAST(.. AS BINARY)`.
+    pub(super) fn within(self, place: Place, text: Expr, needle: &Value) -> Expr {
+        let needle = self.bind(needle);
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite => sqlite_within(place, text, needle),
+        }
+    }
+
+    /// The sum of `integer` over a group in two parts that cannot overflow: the first times 2^32
+    /// plus the second. PostgreSQL and MySQL sum into a decimal, so there each part is cast to a
+    /// 64-bit integer, and MySQL, whose shift is unsigned, divides with `DIV` and `MOD`.
+    pub(super) fn sum(self, integer: Expr) -> [Expr; 2] {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite => [
+                Func::sum(integer.clone().right_shift(32)).into(),
+                Func::sum(integer.bit_and(0xffff_ffff_i64)).into(),
+            ],
+        }
+    }
+
+    /// The text of a statement, and its values in the order of its placeholders.
+    pub(super) fn text(self, statement: &SelectStatement) -> (String, sea_query::Values) {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite => statement.build(sea_query::SqliteQueryBuilder),
+        }
+    }
+
+    /// The engine, for what is bound to it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite => "sqlite",
         }
     }
 
@@ -52,8 +107,23 @@ impl Dialect {
 }
 
 #[cfg(feature = "sqlite")]
+fn sqlite_within(place: Place, text: Expr, needle: Expr) -> Expr {
+    let function =
+        |name: &'static str, args: Vec<Expr>| Expr::from(Func::cust(Alias::new(name)).args(args));
+    match place {
+        Place::Anywhere => function("instr", vec![text, needle]).gt(0),
+        Place::AtEnd => {
+            // As bytes: for text, `length` and `substr` stop at a NUL.
+            let needle = needle.cast_as(Alias::new("BLOB"));
+            let end = function("length", vec![needle.clone()]).mul(-1);
+            function("substr", vec![text.cast_as(Alias::new("BLOB")), end]).eq(needle)
+        }
+    }
+}
+
+#[cfg(feature = "sqlite")]
 fn sqlite_mask(mask: Mask, text: Expr) -> Expr {
-    use sea_query::{CaseStatement, Func};
+    use sea_query::CaseStatement;
 
     let concat = |left: Expr, right: Expr| left.binary(BinOper::Custom("||"), right);
     let function =

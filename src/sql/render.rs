@@ -8,21 +8,45 @@
 //! Text is compared byte by byte. Equality is asked twice: once as the column compares by itself,
 //! which can use its index and is never narrower, and once byte-wise, which is exact.
 
-use sea_query::{Alias, Expr, ExprTrait as _, IntoColumnRef as _};
+use sea_query::{
+    Alias, BinOper, CaseStatement, Expr, ExprTrait as _, IntoColumnRef as _, Query as Statement,
+    SelectStatement,
+};
 
 use super::dialect::Dialect;
 use crate::dto::Mask;
-use crate::entity::{ColumnSpec, Schema};
+use crate::entity::{ColumnSpec, Relation, Schema};
 use crate::error::{Error, Result};
-use crate::policy::{Kind, Op, Residual, Term};
+use crate::policy::{Fulfilled, Kind, Op, Residual, Term};
 
 /// Writes the conditions of one table.
+#[derive(Clone, Copy)]
 pub(crate) struct Renderer {
     pub(crate) dialect: Dialect,
     pub(crate) table: &'static Schema,
+    /// How many relations lead here from the table of the statement.
+    depth: usize,
 }
 
 impl Renderer {
+    pub(crate) const fn new(dialect: Dialect, table: &'static Schema) -> Self {
+        Self {
+            dialect,
+            table,
+            depth: 0,
+        }
+    }
+
+    /// The name that qualifies its columns. A related table has one of its own, because it can be
+    /// the same table again.
+    fn qualifier(&self) -> Alias {
+        if self.depth == 0 {
+            Alias::new(self.table.name())
+        } else {
+            Alias::new(format!("related_{}", self.depth))
+        }
+    }
+
     pub(crate) fn spec(&self, column: usize) -> Result<&'static ColumnSpec> {
         self.table
             .column(column)
@@ -33,7 +57,7 @@ impl Renderer {
     pub(crate) fn column(&self, column: usize) -> Result<Expr> {
         let name = self.spec(column)?.name();
         Ok(Expr::col(
-            (Alias::new(self.table.name()), Alias::new(name)).into_column_ref(),
+            (self.qualifier(), Alias::new(name)).into_column_ref(),
         ))
     }
 
@@ -73,20 +97,11 @@ impl Renderer {
                 })
             }
             Residual::Compare { op, column, with } => {
-                let text = is_text(self.spec(*column)?.kind());
-                let left = self.column(*column)?;
                 let right = match with {
                     Term::Column(column) => self.column(*column)?,
                     Term::Value(value) => self.dialect.bind(value),
                 };
-                if !text {
-                    return Ok(compare(*op, left, right));
-                }
-                let exact = compare(*op, self.dialect.bytewise(left.clone()), right.clone());
-                Ok(match op {
-                    Op::Eq => compare(Op::Eq, left, right).and(exact),
-                    Op::Ne | Op::Lt | Op::Le | Op::Gt | Op::Ge => exact,
-                })
+                self.compare(*op, *column, right)
             }
             Residual::Among {
                 column,
@@ -113,10 +128,96 @@ impl Renderer {
                     exact.is_not_in(values)
                 })
             }
+            Residual::Related {
+                relation,
+                fulfilled,
+                condition,
+            } => self.related(relation, *fulfilled, condition),
+            Residual::Text {
+                column,
+                place,
+                needle,
+                wanted,
+            } => {
+                let column = self.column(*column)?;
+                let found = self.dialect.within(*place, column, needle);
+                Ok(if *wanted { found } else { found.not() })
+            }
+            Residual::Guarded { rule, test } => {
+                // A CASE is worked out in its order, unlike the sides of AND.
+                let rule = self.condition(rule)?;
+                Ok(CaseStatement::new()
+                    .case(rule, self.condition(test)?)
+                    .into())
+            }
             Residual::Opaque { .. } => Err(Error::internal(
                 "a rule that runs in Rust only stands where the database must decide",
             )),
         }
+    }
+
+    /// The column compares so with an expression of its own kind.
+    fn compare(&self, op: Op, column: usize, right: Expr) -> Result<Expr> {
+        let text = is_text(self.spec(column)?.kind());
+        let left = self.column(column)?;
+        if !text {
+            return Ok(compare(op, left, right));
+        }
+        let exact = compare(op, self.dialect.bytewise(left.clone()), right.clone());
+        Ok(match op {
+            Op::Eq => compare(Op::Eq, left, right).and(exact),
+            Op::Ne | Op::Lt | Op::Le | Op::Gt | Op::Ge => exact,
+        })
+    }
+
+    /// "Every row fulfils it" is asked as "no row does not", and a condition over a null operand
+    /// is null: a row for which it is not plainly true must count.
+    fn related(
+        &self,
+        relation: &'static Relation,
+        fulfilled: Fulfilled,
+        condition: &Residual,
+    ) -> Result<Expr> {
+        let theirs = self.across(relation);
+        let mut rows = theirs.joined(self, relation)?;
+        rows.expr(Expr::val(1));
+        Ok(match fulfilled {
+            Fulfilled::BySome => {
+                if *condition != Residual::All(Vec::new()) {
+                    rows.and_where(theirs.condition(condition)?);
+                }
+                Expr::exists(rows)
+            }
+            Fulfilled::ByEvery => {
+                if *condition != Residual::Any(Vec::new()) {
+                    let holds = theirs.condition(condition)?;
+                    rows.and_where(holds.binary(BinOper::IsNot, Expr::cust("TRUE")));
+                }
+                Expr::exists(rows).not()
+            }
+        })
+    }
+
+    /// A writer for the table on the other side of `relation`.
+    pub(crate) fn across(&self, relation: &'static Relation) -> Self {
+        Self {
+            dialect: self.dialect,
+            table: relation.target(),
+            depth: self.depth + 1,
+        }
+    }
+
+    /// The rows of this table that `relation` joins to the row that `own` speaks of.
+    pub(crate) fn joined(&self, own: &Self, relation: &Relation) -> Result<SelectStatement> {
+        let pairs = relation.pairs(own.table).ok_or_else(|| {
+            Error::internal("a relation names a field that its table does not have")
+        })?;
+        let mut rows = Statement::select();
+        rows.from_as(Alias::new(self.table.name()), self.qualifier());
+        for pair in pairs {
+            rows.and_where(self.compare(Op::Eq, pair.theirs, own.column(pair.own)?)?);
+        }
+        Ok(rows)
     }
 
     fn join(&self, parts: &[Residual], join: fn(Expr, Expr) -> Expr, empty: bool) -> Result<Expr> {

@@ -5,49 +5,22 @@ use sea_query::{Alias, CaseStatement, Expr, ExprTrait as _, Query as Statement, 
 
 use super::cells::{Shown, Slot};
 use super::dialect::Dialect;
+use super::question::{Layout, Question};
 use super::render::Renderer;
+use super::seek;
 use crate::dto::{Decided, Direction, Output, Shape};
 use crate::entity::{ColumnSpec, Entity};
 use crate::error::{Error, Result};
 use crate::policy::{Decision, Reduced, Residual, Value};
 
-/// What a caller asks for, with every name resolved and every rule built in.
-pub(crate) struct Question {
-    /// Columns that must equal a value, whatever rules the DTO's fields have.
-    pub(crate) lookups: Vec<(usize, Value)>,
-    /// What the filter comes to.
-    pub(crate) filter: Option<Residual>,
-    /// Columns to order by, each with what must hold for it to be visible.
-    pub(crate) order: Vec<(usize, Reduced, Direction)>,
-    pub(crate) limit: Option<u64>,
-}
-
-/// A statement, and how to read its rows.
-pub(crate) struct Plan {
-    pub(crate) statement: SelectStatement,
-    pub(crate) slots: Vec<Slot>,
-    /// Where the whole entity stands, when a rule that runs in Rust needs it.
-    pub(crate) entity: Option<Vec<Slot>>,
-}
-
-/// The plan of a select of `shape`, or `None` when the rules leave no row to be read.
-pub(crate) fn plan<E: Entity>(
+/// The select of rows shown as `shape`, and how to read them.
+pub(super) fn rows<E: Entity>(
     dialect: Dialect,
     shape: &Shape<E>,
     decided: &Decided,
     question: &Question,
-) -> Result<Option<Plan>> {
-    let renderer = Renderer {
-        dialect,
-        table: E::__table(),
-    };
-    let rows = match &decided.rows {
-        Decision::Allow => None,
-        Decision::Deny => return Ok(None),
-        Decision::Depends(residual) => Some(renderer.condition(residual)?),
-        Decision::Fail(_) => return Err(Error::internal("a rule could not be worked out")),
-    };
-
+) -> Result<(SelectStatement, Layout)> {
+    let renderer = Renderer::new(dialect, E::__table());
     let mut projection = Projection {
         renderer: &renderer,
         statement: Statement::select(),
@@ -71,38 +44,68 @@ pub(crate) fn plan<E: Entity>(
         // Every field is hidden; the row's existence is all that is left to read.
         projection.push(Expr::val(1), "present");
     }
+    let mut position = Vec::new();
+    if question.pages {
+        for (number, key) in question.order.iter().enumerate() {
+            let value = key.masked(&renderer)?;
+            let kind = renderer.spec(key.column)?.kind();
+            position.push((projection.push(value, &format!("order_{number}")), kind));
+        }
+        let key = renderer.table.key();
+        let kind = renderer.spec(key)?.kind();
+        position.push((projection.push(renderer.column(key)?, "order_key"), kind));
+    }
     let mut statement = projection.statement;
-
     statement.from(Alias::new(renderer.table.name()));
-    for (column, value) in &question.lookups {
-        statement.and_where(lookup(&renderer, *column, value)?);
-    }
-    if let Some(rows) = rows {
-        statement.and_where(rows);
-    }
-    if let Some(filter) = &question.filter {
-        statement.and_where(renderer.condition(filter)?);
+    restrict(&renderer, &mut statement, decided, question)?;
+    if let Some(after) = &question.after {
+        statement.and_where(seek::after(&renderer, question, after)?);
     }
     order(&renderer, &mut statement, question)?;
     if let Some(limit) = question.limit {
         statement.limit(limit);
     }
-    Ok(Some(Plan {
-        statement,
+    let layout = Layout {
         slots,
         entity,
-    }))
+        position,
+    };
+    Ok((statement, layout))
 }
 
-/// The question whether any row stands under the lookups at all, whoever asks.
+/// Leaves the rows under the lookups that the row rule and the filter let through.
+pub(super) fn restrict(
+    renderer: &Renderer,
+    statement: &mut SelectStatement,
+    decided: &Decided,
+    question: &Question,
+) -> Result<()> {
+    for (column, value) in &question.lookups {
+        statement.and_where(lookup(renderer, *column, value)?);
+    }
+    match &decided.rows {
+        Decision::Allow => {}
+        Decision::Deny => {
+            statement.and_where(Expr::val(false));
+        }
+        Decision::Depends(residual) => {
+            statement.and_where(renderer.condition(residual)?);
+        }
+        Decision::Fail(_) => return Err(Error::internal("a rule could not be worked out")),
+    }
+    if let Some(filter) = &question.filter {
+        statement.and_where(renderer.condition(filter)?);
+    }
+    Ok(())
+}
+
+/// The question whether any row of the tenant stands under the lookups, whatever other rules say.
 pub(crate) fn exists<E: Entity>(
     dialect: Dialect,
     lookups: &[(usize, Value)],
+    tenant: Option<&Residual>,
 ) -> Result<SelectStatement> {
-    let renderer = Renderer {
-        dialect,
-        table: E::__table(),
-    };
+    let renderer = Renderer::new(dialect, E::__table());
     let mut statement = Statement::select();
     statement
         .expr(Expr::val(1))
@@ -110,6 +113,9 @@ pub(crate) fn exists<E: Entity>(
         .limit(1);
     for (column, value) in lookups {
         statement.and_where(lookup(&renderer, *column, value)?);
+    }
+    if let Some(tenant) = tenant {
+        statement.and_where(renderer.condition(tenant)?);
     }
     Ok(statement)
 }
@@ -121,10 +127,7 @@ pub(crate) fn column<E: Entity>(
     lookup_by: (usize, &Value),
     rows: Option<&Residual>,
 ) -> Result<SelectStatement> {
-    let renderer = Renderer {
-        dialect,
-        table: E::__table(),
-    };
+    let renderer = Renderer::new(dialect, E::__table());
     let mut statement = Statement::select();
     statement
         .expr(renderer.column(column)?)
@@ -152,27 +155,18 @@ pub(super) fn lookup(renderer: &Renderer, column: usize, value: &Value) -> Resul
 /// Hidden and null cells come last whichever way is asked, and rows that tie stand by key, so
 /// that the order tells nothing of what is hidden.
 fn order(renderer: &Renderer, statement: &mut SelectStatement, question: &Question) -> Result<()> {
-    for (column, visible, direction) in &question.order {
-        let spec = renderer.spec(*column)?;
-        let value = renderer.ordered(*column)?;
-        let (value, nullable) = match visible {
-            Reduced::Never => continue,
-            Reduced::Always => (value, spec.is_nullable()),
-            Reduced::Left(residual) => {
-                let masked = CaseStatement::new().case(renderer.condition(residual)?, value);
-                (masked.into(), true)
-            }
-        };
-        if nullable {
+    for key in &question.order {
+        let value = key.masked(renderer)?;
+        if key.is_nullable(renderer)? {
             statement.order_by_expr(value.clone().is_null(), sea_query::Order::Asc);
         }
-        let direction = match direction {
+        let direction = match key.direction {
             Direction::Ascending => sea_query::Order::Asc,
             Direction::Descending => sea_query::Order::Desc,
         };
         statement.order_by_expr(value, direction);
     }
-    if !question.order.is_empty() || question.limit.is_some_and(|limit| limit > SEVERAL) {
+    if question.by_key {
         let key = renderer.ordered(renderer.table.key())?;
         statement.order_by_expr(key, sea_query::Order::Asc);
     }
@@ -237,6 +231,11 @@ impl Projection<'_> {
             }
             (Decision::Deny, Output::Shown | Output::Omit | Output::Null | Output::Error) => {
                 slot(None, Shown::Never)
+            }
+            (Decision::Depends(residual), _) if residual.is_opaque() && residual.is_related() => {
+                return Err(Error::misuse(format!(
+                    "the rules of the field `{name}` run in Rust and read related rows: no place has both"
+                )));
             }
             (Decision::Depends(residual), _) if residual.is_opaque() => {
                 let column_position = self.push(raw, name);

@@ -6,16 +6,19 @@
 )]
 
 mod access;
+mod blog;
 mod decisions;
 mod escape;
 mod memo;
 mod outputs;
 mod reading;
 mod registry;
+mod relations;
 mod service_layer;
 mod side_channels;
 mod signed_in;
 mod statements;
 mod support;
+mod tenants;
 mod unknown;
 mod writing;

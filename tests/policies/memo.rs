@@ -561,7 +561,6 @@ async fn p7_an_answer_for_this_very_call_is_not_remembered() {
 async fn p7_what_was_read_for_a_viewer_who_changed_meanwhile_is_not_shared() {
     let (users, _directory) = users().await;
     let signed_in = signed_in().await;
-    let (statements, _guard) = Statements::listen();
     signed_in
         .request
         .scope(async {

@@ -4,7 +4,7 @@ use syn::{LitStr, Type};
 
 use crate::diag::Diag;
 use crate::rule::{Place, Rule};
-use crate::syntax::entity::{Operation, RawColumn, RawEntity};
+use crate::syntax::entity::{Join, Operation, RawColumn, RawEntity};
 use crate::syntax::plain_name;
 
 /// An entity that may be emitted.
@@ -14,6 +14,7 @@ pub(crate) struct Entity {
     pub(crate) viewer: Type,
     /// The index of the key among the columns.
     pub(crate) key: usize,
+    pub(crate) tenant: Vec<Rule>,
     pub(crate) read: Rows,
     pub(crate) create: Rows,
     pub(crate) update: Rows,
@@ -21,6 +22,8 @@ pub(crate) struct Entity {
 }
 
 /// Which rows an operation may touch.
+///
+/// The rules of the tenant are a part of every operation's, so they stand beside these.
 #[derive(Debug)]
 pub(crate) enum Rows {
     Denied,
@@ -37,10 +40,14 @@ pub(crate) fn check(raw: &mut RawEntity, diag: &mut Diag) -> Option<Entity> {
     let open = open_rows(raw, diag);
     stated_rows(raw, diag);
 
+    relations(raw, diag);
+
+    let mut tenant = Vec::new();
     let (mut read, mut create, mut update, mut delete) = (vec![], vec![], vec![], vec![]);
     for rule in std::mem::take(&mut raw.rules) {
         if let Some(checked) = rule.rule.check(Place::Row, diag) {
             match rule.operation {
+                Operation::Any => tenant.push(checked),
                 Operation::Read => read.push(checked),
                 Operation::Create => create.push(checked),
                 Operation::Update => update.push(checked),
@@ -62,6 +69,7 @@ pub(crate) fn check(raw: &mut RawEntity, diag: &mut Diag) -> Option<Entity> {
         table: table?,
         viewer: viewer?,
         key: key?,
+        tenant,
         read: open.map_or_else(|| rows(read), Rows::Open),
         create: rows(create),
         update: rows(update),
@@ -226,6 +234,49 @@ fn stated_rows(raw: &RawEntity, diag: &mut Diag) {
             "the entity does not say which rows may be read",
             "add `#[entity(read_if(..))]`, or `#[entity(rows = open, reason = \"..\")]` if every viewer may read every row",
         );
+    }
+}
+
+/// ```text
+/// #[entity(belongs_to(author: User, by = nobody))]
+/// #[entity(has_many(comments: Comment, by = post_id), has_many(comments: Note, by = post_id))]
+/// ```
+fn relations(raw: &RawEntity, diag: &mut Diag) {
+    let mut names = std::collections::BTreeSet::new();
+    for relation in &raw.relations {
+        let name = plain_name(&relation.ident);
+        if raw
+            .fields
+            .iter()
+            .any(|field| plain_name(&field.ident) == name)
+        {
+            diag.error(
+                &relation.ident,
+                "the relation has the name of a field",
+                "give it a name of its own, as `author` beside `author_id`",
+            );
+        }
+        if !names.insert(name) {
+            diag.error(
+                &relation.ident,
+                "two relations have this name",
+                "give each relation a name of its own",
+            );
+        }
+        let own: Vec<_> = match &relation.join {
+            Join::OwnField(field) => vec![field],
+            Join::TheirField(_) => Vec::new(),
+            Join::Pairs(pairs) => pairs.iter().map(|(_, own)| own).collect(),
+        };
+        for field in own {
+            if !raw.fields.iter().any(|column| column.ident == *field) {
+                diag.error(
+                    field,
+                    format!("the entity has no field `{field}`"),
+                    "name the field of this entity that the other side is joined by",
+                );
+            }
+        }
     }
 }
 

@@ -4,9 +4,10 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens as _, quote, quote_spanned};
 
 use super::rule::{self, Types};
-use super::{constant, refusal};
+use super::{constant, refusal, relation};
 use crate::attribute::Library;
 use crate::check::entity::{Entity, Rows, column_name};
+use crate::rule::Rule;
 use crate::syntax::entity::RawEntity;
 use crate::syntax::plain_name;
 
@@ -29,13 +30,19 @@ pub(crate) fn emit(raw: &RawEntity, entity: &Entity) -> TokenStream {
     let specs = raw.fields.iter().map(|field| column_spec(field, library));
     let all = [&entity.read, &entity.create, &entity.update, &entity.delete];
     let checks = rule::check(
-        all.into_iter().flat_map(|rows| match rows {
-            Rows::Rules(rules) => rules.as_slice(),
-            Rows::Denied | Rows::Open(_) => &[],
-        }),
+        entity
+            .tenant
+            .iter()
+            .chain(all.into_iter().flat_map(|rows| match rows {
+                Rows::Rules(rules) => rules.as_slice(),
+                Rows::Denied | Rows::Open(_) => &[],
+            })),
         &types,
     );
-    let [read, create, update, delete] = all.map(|rows| operation(rows, &types));
+    let [read, create, update, delete] = all.map(|rows| operation(rows, &entity.tenant, &types));
+    let tenant = rules(&entity.tenant, &types);
+    let relations = relation::specs(raw);
+    let join_checks = relation::checks(raw);
     let cells = raw.fields.iter().enumerate().map(|(index, field)| {
         let name = &field.ident;
         let place = quote_spanned!(field.ident.span()=> &self.#name);
@@ -60,7 +67,9 @@ pub(crate) fn emit(raw: &RawEntity, entity: &Entity) -> TokenStream {
                             #table,
                             ::std::vec![#(#specs),*],
                             #key,
+                            #relations,
                             #library::entity::RowRules {
+                                tenant: #tenant,
                                 read: #read,
                                 create: #create,
                                 update: #update,
@@ -69,6 +78,7 @@ pub(crate) fn emit(raw: &RawEntity, entity: &Entity) -> TokenStream {
                         )
                     });
                 #checks
+                #join_checks
                 &__TABLE
             }
 
@@ -137,7 +147,9 @@ pub(crate) fn emit_nothing(raw: &RawEntity) -> TokenStream {
                                 #name,
                                 ::std::vec![],
                                 0,
+                                ::std::vec![],
                                 #library::entity::RowRules {
+                                    tenant: ::std::vec![],
                                     read: #library::entity::Operation::Denied,
                                     create: #library::entity::Operation::Denied,
                                     update: #library::entity::Operation::Denied,
@@ -172,16 +184,25 @@ fn column_spec(field: &crate::syntax::entity::RawColumn, library: &Library) -> T
     quote!(#library::entity::ColumnSpec::__new::<#ty>(#name, #column, #lookup))
 }
 
-fn operation(rows: &Rows, types: &Types) -> TokenStream {
+/// The rules of the tenant stand before those of the operation, because they are the cheaper ones.
+fn operation(rows: &Rows, tenant: &[Rule], types: &Types) -> TokenStream {
     let library = &types.library;
     match rows {
         Rows::Denied => quote!(#library::entity::Operation::Denied),
-        Rows::Open(reason) => quote!(#library::entity::Operation::Open { reason: #reason }),
-        Rows::Rules(rules) => {
-            let rules = rules.iter().map(|rule| rule::value(rule, types));
-            quote!(#library::entity::Operation::Rules(::std::vec![#(#rules),*]))
+        Rows::Open(reason) => {
+            let tenant = rules(tenant, types);
+            quote!(#library::entity::Operation::Open { reason: #reason, tenant: #tenant })
+        }
+        Rows::Rules(own) => {
+            let rules = rules(tenant.iter().chain(own), types);
+            quote!(#library::entity::Operation::Rules(#rules))
         }
     }
+}
+
+fn rules<'r>(rules: impl IntoIterator<Item = &'r Rule>, types: &Types) -> TokenStream {
+    let rules = rules.into_iter().map(|rule| rule::value(rule, types));
+    quote!(::std::vec![#(#rules),*])
 }
 
 /// The names of the columns, each with the visibility of the struct.
@@ -210,11 +231,13 @@ fn constants(raw: &RawEntity) -> TokenStream {
                 #library::Column::__new(#name);
         }
     });
+    let relations = relation::methods(raw);
     quote! {
         #[automatically_derived]
         #[allow(dead_code, reason = "not every column is looked up or written")]
         impl #ident {
             #(#constants)*
+            #relations
         }
     }
 }

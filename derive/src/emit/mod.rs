@@ -7,6 +7,7 @@
 pub(crate) mod dto;
 pub(crate) mod entity;
 pub(crate) mod named_rule;
+mod relation;
 pub(crate) mod release;
 pub(crate) mod repository;
 mod rule;

@@ -132,6 +132,19 @@ fn node(node: &Node, library: &Library) -> TokenStream {
             quote!(#expr::Contains { list: #list, field: #field })
         }
         Node::Opaque(index) => quote!(#expr::Opaque(#index)),
+        Node::Related {
+            relation,
+            condition,
+        } => {
+            let relation = name(relation);
+            let condition = self::node(condition, library);
+            quote! {
+                #expr::Related {
+                    relation: #relation,
+                    condition: ::std::boxed::Box::new(#condition),
+                }
+            }
+        }
         Node::Not(inner) => {
             let inner = self::node(inner, library);
             quote!(#expr::Not(::std::boxed::Box::new(#inner)))
@@ -313,6 +326,19 @@ fn checks(node: &Node, inline: &Inline, library: &Library, calls: &mut Vec<Token
                 &quote!(#list, #place),
                 library,
             ));
+        }
+        Node::Related {
+            relation,
+            condition,
+        } => {
+            let method = super::relation::method(relation);
+            let mut inner = Vec::new();
+            checks(condition, inline, library, &mut inner);
+            let span = relation.span();
+            let rows = quote_spanned!(span=> __row.#method());
+            calls.push(quote! {
+                #library::__private::check_related(#rows, |__row| { #(#inner)* });
+            });
         }
         Node::Not(inner) => checks(inner, inline, library, calls),
         Node::All(nodes) | Node::Any(nodes) => {

@@ -4,8 +4,8 @@ use proc_macro2::Ident;
 use quote::ToTokens as _;
 use syn::{BinOp, Expr, ExprBinary, ExprCall, ExprMethodCall, Lit, Member, Path, UnOp};
 
-use super::refusal;
 use super::{Comparison, Inline, Input, InputKind, Node, Operand};
+use super::{refusal, related};
 use crate::diag::Diag;
 use crate::tokens;
 
@@ -18,6 +18,8 @@ pub(crate) enum Place {
     Row,
     /// A function under `#[rule]`, usable in both places.
     Named,
+    /// The closure of `exists(..)` or `all(..)`: it becomes a part of every statement.
+    Related,
 }
 
 pub(super) fn check(expr: &Expr, place: Place, diag: &mut Diag) -> Option<Inline> {
@@ -179,6 +181,23 @@ impl Reader<'_> {
         if function.path.is_ident("opaque") {
             return self.opaque_call(call);
         }
+        if function.path.is_ident("exists") {
+            return self.related(call, "exists");
+        }
+        if function.path.is_ident("all") {
+            // All of them fulfil it where none fulfils the opposite.
+            let opposite = match self.related(call, "all")? {
+                Node::Related {
+                    relation,
+                    condition,
+                } => Node::Related {
+                    relation,
+                    condition: Box::new(Node::Not(condition)),
+                },
+                other => other,
+            };
+            return Some(Node::Not(Box::new(opposite)));
+        }
         self.refuse(expr)
     }
 
@@ -194,6 +213,35 @@ impl Reader<'_> {
         };
         self.opaque.push(path.path.clone());
         Some(Node::Opaque(self.opaque.len() - 1))
+    }
+
+    /// `exists(row.comments, |comment| ..)`: inside the closure its parameter is the row.
+    fn related(&mut self, call: &ExprCall, word: &str) -> Option<Node> {
+        let mut arguments = call.args.iter();
+        let (Some(rows), Some(Expr::Closure(closure)), None) =
+            (arguments.next(), arguments.next(), arguments.next())
+        else {
+            self.diag.push(refusal::related_arguments(call, word));
+            return None;
+        };
+        let Some(relation) = row_field(strip_parens(rows)) else {
+            self.diag.push(refusal::related_arguments(call, word));
+            return None;
+        };
+        let condition = match related::body(closure) {
+            Ok(condition) => condition,
+            Err(refusal) => {
+                self.diag.push(refusal);
+                return None;
+            }
+        };
+        let place = std::mem::replace(&mut self.place, Place::Related);
+        let condition = self.node(&condition);
+        self.place = place;
+        Some(Node::Related {
+            relation: relation.clone(),
+            condition: Box::new(condition?),
+        })
     }
 
     fn input(&mut self, kind: InputKind, expr: &Expr) -> usize {

@@ -2,6 +2,7 @@
 
 mod grammar;
 mod refusal;
+mod related;
 
 use proc_macro2::{Ident, Span, TokenStream};
 use syn::parse::ParseStream;
@@ -73,6 +74,11 @@ pub(crate) enum Node {
         field: Ident,
     },
     Opaque(usize),
+    /// Rows on the other side of a relation; in `condition`, `row` is one of them.
+    Related {
+        relation: Ident,
+        condition: Box<Node>,
+    },
     Not(Box<Node>),
     All(Vec<Node>),
     Any(Vec<Node>),

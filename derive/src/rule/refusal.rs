@@ -12,10 +12,10 @@ use crate::tokens;
 fn allowed(place: Place) -> String {
     let opaque = match place {
         Place::Field => ", `opaque(path)`",
-        Place::Row | Place::Named => "",
+        Place::Row | Place::Named | Place::Related => "",
     };
     format!(
-        "a rule may say `row.field`, `row.field == x` (or `!=`, `<`, `<=`, `>`, `>=`), `same(row.field, x)`, `row.field.is_some()`, `row.field.is_none()`, `LIST.contains(&row.field)`{opaque}, joined by `&&`, `||`, `!`; `x` is any expression without `row`"
+        "a rule may say `row.field`, `row.field == x` (or `!=`, `<`, `<=`, `>`, `>=`), `same(row.field, x)`, `row.field.is_some()`, `row.field.is_none()`, `LIST.contains(&row.field)`{opaque}, `exists(row.relation, |other| ..)`, joined by `&&`, `||`, `!`; `x` is any expression without `row`"
     )
 }
 
@@ -135,6 +135,15 @@ pub(super) fn same_arguments(call: &ExprCall) -> syn::Error {
     )
 }
 
+/// `exists(row.comments)`, `exists(comments, |comment| ..)`
+pub(super) fn related_arguments(call: &ExprCall, word: &str) -> syn::Error {
+    error(
+        &call.func,
+        format!("`{word}` takes a relation of the row and a condition on the rows it leads to"),
+        format!("the correct form is `{word}(row.comments, |comment| comment.open)`"),
+    )
+}
+
 pub(super) fn opaque_arguments(call: &ExprCall) -> syn::Error {
     error(
         &call.func,
@@ -155,6 +164,11 @@ pub(super) fn opaque_place(call: &ExprCall, place: Place) -> Option<syn::Error> 
             &call.func,
             "`opaque` cannot stand in a named rule, because a row rule may use it",
             "write `#[visible_if(opaque(path))]` on the DTO's field",
+        )),
+        Place::Related => Some(error(
+            &call.func,
+            "`opaque` cannot stand in a condition on related rows, because the database decides which of them there are",
+            "say it with columns of the related row",
         )),
     }
 }
@@ -257,7 +271,7 @@ fn function(call: &ExprCall, place: Place, allowed: &str) -> syn::Error {
         Place::Row => format!(
             "if it is a `#[rule]`, write `rule = {name}` in an attribute of its own; else {allowed}"
         ),
-        Place::Named => allowed.to_owned(),
+        Place::Named | Place::Related => allowed.to_owned(),
     };
     let tokens = call.args.to_token_stream();
     if let Some(row) = tokens::find(tokens, "row") {

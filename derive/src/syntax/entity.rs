@@ -2,7 +2,7 @@
 
 use proc_macro2::Ident;
 use syn::parse::ParseStream;
-use syn::{Attribute, DeriveInput, LitStr, Type, Visibility, parenthesized};
+use syn::{Attribute, DeriveInput, LitStr, Token, Type, Visibility, parenthesized};
 
 use super::plain_struct;
 use crate::attribute::{Keys, Library, path, text, word};
@@ -20,6 +20,7 @@ pub(crate) struct RawEntity {
     pub(crate) open: Option<Ident>,
     pub(crate) reason: Option<LitStr>,
     pub(crate) rules: Vec<RawRowRule>,
+    pub(crate) relations: Vec<RawRelation>,
     pub(crate) fields: Vec<RawColumn>,
     /// Its attributes could not be read in full, so what is missing may only be misspelt.
     pub(crate) unread: bool,
@@ -34,10 +35,31 @@ pub(crate) struct RawRowRule {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Operation {
+    /// Every one of them.
+    Any,
     Read,
     Create,
     Update,
     Delete,
+}
+
+/// `belongs_to(author: User, by = author_id)`
+#[derive(Debug)]
+pub(crate) struct RawRelation {
+    pub(crate) ident: Ident,
+    pub(crate) target: syn::Path,
+    pub(crate) join: Join,
+}
+
+/// The fields that are equal on both sides of a relation.
+#[derive(Debug)]
+pub(crate) enum Join {
+    /// `belongs_to(.., by = own)`
+    OwnField(Ident),
+    /// `has_many(.., by = theirs)`
+    TheirField(Ident),
+    /// `has_many(.., on(theirs = own, ..))`
+    Pairs(Vec<(Ident, Ident)>),
 }
 
 #[derive(Debug)]
@@ -50,7 +72,10 @@ pub(crate) struct RawColumn {
 }
 
 const FORM: &str = "#[entity(..)]";
-const RULES: &[&str] = &[
+const REPEATABLE: &[&str] = &[
+    "belongs_to",
+    "has_many",
+    "tenant_if",
     "read_if",
     "read_unless",
     "create_if",
@@ -65,6 +90,9 @@ const KEYS: &[&str] = &[
     "viewer",
     "rows",
     "reason",
+    "belongs_to",
+    "has_many",
+    "tenant_if",
     "read_if",
     "read_unless",
     "create_if",
@@ -88,11 +116,12 @@ pub(crate) fn read(input: &DeriveInput, diag: &mut Diag) -> Option<RawEntity> {
         open: None,
         reason: None,
         rules: Vec::new(),
+        relations: Vec::new(),
         fields: Vec::new(),
         unread: false,
     };
     let errors = diag.count();
-    let mut keys = Keys::new(FORM, KEYS, RULES);
+    let mut keys = Keys::new(FORM, KEYS, REPEATABLE);
     for attribute in ours(&input.attrs) {
         keys.read(attribute, diag, |key, input| raw.entry(key, input));
     }
@@ -137,8 +166,10 @@ impl RawEntity {
             "rows" => self.open = Some(word(key, input, &["open"])?),
             "reason" => self.reason = Some(text(key, input)?),
             "crate" => self.library = Library::parse(input)?,
+            "belongs_to" | "has_many" => self.relations.push(RawRelation::parse(key, input)?),
             rule => {
                 let (operation, negated) = match rule {
+                    "tenant_if" => (Operation::Any, false),
                     "read_if" => (Operation::Read, false),
                     "read_unless" => (Operation::Read, true),
                     "create_if" => (Operation::Create, false),
@@ -165,6 +196,84 @@ impl RawEntity {
             }
         }
         Ok(())
+    }
+}
+
+impl RawRelation {
+    fn parse(key: &Ident, input: ParseStream<'_>) -> syn::Result<Self> {
+        let one = key == "belongs_to";
+        let form = if one {
+            "`belongs_to(author: User, by = author_id)`, where `author_id` is a field of this entity that holds the key of the other"
+        } else {
+            "`has_many(comments: Comment, by = post_id)`, where `post_id` is a field of the other entity that holds the key of this one, or `has_many(grants: Grant, on(team = team))`"
+        };
+        let malformed = |at: &Ident| {
+            error(
+                at,
+                format!("`{key}` names a relation and how it is joined"),
+                format!("the correct form is {form}"),
+            )
+        };
+        if !input.peek(syn::token::Paren) {
+            return Err(malformed(key));
+        }
+        let content;
+        parenthesized!(content in input);
+        let parsed = (|| {
+            let ident: Ident = content.parse()?;
+            content.parse::<Token![:]>()?;
+            let target: syn::Path = content.parse()?;
+            content.parse::<Token![,]>()?;
+            let word: Ident = content.parse()?;
+            let join = if word == "by" {
+                content.parse::<Token![=]>()?;
+                let field: Ident = content.parse()?;
+                if one {
+                    Join::OwnField(field)
+                } else {
+                    Join::TheirField(field)
+                }
+            } else if word == "on" && !one {
+                Join::Pairs(pairs(&content)?)
+            } else {
+                return Err(malformed(&word));
+            };
+            content.parse::<Option<Token![,]>>()?;
+            if !content.is_empty() {
+                return Err(content.error("unexpected token"));
+            }
+            Ok(Self {
+                ident,
+                target,
+                join,
+            })
+        })();
+        parsed.map_err(|failed| {
+            if failed.to_string().contains("help:") {
+                failed
+            } else {
+                syn::Error::new(
+                    failed.span(),
+                    format!("{failed}\nhelp: the correct form is {form}"),
+                )
+            }
+        })
+    }
+}
+
+/// `(team = team, kind = kind)`
+fn pairs(input: ParseStream<'_>) -> syn::Result<Vec<(Ident, Ident)>> {
+    let content;
+    parenthesized!(content in input);
+    let mut pairs = Vec::new();
+    loop {
+        let theirs: Ident = content.parse()?;
+        content.parse::<Token![=]>()?;
+        pairs.push((theirs, content.parse()?));
+        content.parse::<Option<Token![,]>>()?;
+        if content.is_empty() {
+            return Ok(pairs);
+        }
     }
 }
 

@@ -1,0 +1,103 @@
+//! The relations of an entity: as data, and as what the compiler checks rules with.
+
+use proc_macro2::{Ident, TokenStream};
+use quote::{format_ident, quote, quote_spanned};
+
+use super::constant;
+use crate::syntax::entity::{Join, RawEntity, RawRelation};
+use crate::syntax::plain_name;
+
+/// The method that stands for the related rows where the compiler checks a rule.
+pub(super) fn method(relation: &Ident) -> Ident {
+    format_ident!("__{}", plain_name(relation), span = relation.span())
+}
+
+/// ```text
+/// vec![Relation::__belongs_to("author", "author_id", schema_of::<User>)]
+/// ```
+pub(super) fn specs(raw: &RawEntity) -> TokenStream {
+    let library = &raw.library;
+    let relations = raw.relations.iter().map(|relation| {
+        let name = plain_name(&relation.ident);
+        let target = &relation.target;
+        let target = quote!(#library::__private::schema_of::<#target>);
+        let of = quote!(#library::entity::Relation);
+        match &relation.join {
+            Join::OwnField(field) => {
+                let field = plain_name(field);
+                quote!(#of::__belongs_to(#name, #field, #target))
+            }
+            Join::TheirField(field) => {
+                let field = plain_name(field);
+                quote!(#of::__has_many(#name, #field, #target))
+            }
+            Join::Pairs(pairs) => {
+                let pairs = pairs.iter().map(|(theirs, own)| {
+                    let (theirs, own) = (plain_name(theirs), plain_name(own));
+                    quote!((#theirs, #own))
+                });
+                quote!(#of::__has_many_on(#name, ::std::vec![#(#pairs),*], #target))
+            }
+        }
+    });
+    quote!(::std::vec![#(#relations),*])
+}
+
+/// Lets the compiler check that what is joined can be equal.
+///
+/// ```text
+/// ::clearance::__private::check_key::<User, _, _, _>(<Post>::AUTHOR_ID);
+/// ```
+pub(super) fn checks(raw: &RawEntity) -> TokenStream {
+    let calls = raw.relations.iter().map(|relation| check(raw, relation));
+    quote!(#(#calls)*)
+}
+
+fn check(raw: &RawEntity, relation: &RawRelation) -> TokenStream {
+    let RawEntity { ident, library, .. } = raw;
+    let target = &relation.target;
+    let column = |of: &TokenStream, field: &Ident| {
+        let constant = constant(field);
+        quote_spanned!(field.span()=> <#of>::#constant)
+    };
+    let (own, theirs) = (quote!(#ident), quote!(#target));
+    match &relation.join {
+        Join::OwnField(field) => {
+            let column = column(&own, field);
+            let check = Ident::new("check_key", field.span());
+            quote!(#library::__private::#check::<#target, _, _, _>(#column);)
+        }
+        Join::TheirField(field) => {
+            let column = column(&theirs, field);
+            let check = Ident::new("check_key", field.span());
+            quote!(#library::__private::#check::<#ident, _, _, _>(#column);)
+        }
+        Join::Pairs(pairs) => pairs
+            .iter()
+            .map(|(theirs_field, own_field)| {
+                let theirs = column(&theirs, theirs_field);
+                let own = column(&own, own_field);
+                let check = Ident::new("check_pair", theirs_field.span());
+                quote!(#library::__private::#check(#theirs, #own);)
+            })
+            .collect(),
+    }
+}
+
+/// ```text
+/// pub fn __author(&self) -> Related<User> { .. }
+/// ```
+pub(super) fn methods(raw: &RawEntity) -> TokenStream {
+    let RawEntity { vis, library, .. } = raw;
+    let methods = raw.relations.iter().map(|relation| {
+        let method = method(&relation.ident);
+        let target = &relation.target;
+        quote! {
+            #[doc(hidden)]
+            #vis fn #method(&self) -> #library::__private::Related<#target> {
+                #library::__private::related()
+            }
+        }
+    });
+    quote!(#(#methods)*)
+}

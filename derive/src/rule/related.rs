@@ -1,0 +1,71 @@
+//! The closure of `exists(..)` and `all(..)`.
+
+use proc_macro2::Ident;
+use quote::ToTokens as _;
+use syn::visit_mut::VisitMut;
+use syn::{Expr, ExprClosure, Pat};
+
+use crate::diag::error;
+use crate::tokens;
+
+/// The condition, with the closure's parameter read as `row`: what it may say of a related row is
+/// what a rule may say of its own.
+pub(super) fn body(closure: &ExprClosure) -> syn::Result<Expr> {
+    let parameter = parameter(closure)?;
+    if let Some(row) = tokens::find(closure.body.to_token_stream(), "row")
+        && parameter != "row"
+    {
+        return Err(error(
+            row,
+            "a condition on related rows speaks of them only",
+            "the columns that join them to the row stand in the relation, as in `has_many(notes: Note, on(team = team))`",
+        ));
+    }
+    let mut body = closure.body.as_ref().clone();
+    Renamed { from: parameter }.visit_expr_mut(&mut body);
+    Ok(body)
+}
+
+/// `|comment|`
+fn parameter(closure: &ExprClosure) -> syn::Result<&Ident> {
+    let mut inputs = closure.inputs.iter();
+    let parameter = match (inputs.next(), inputs.next()) {
+        (Some(Pat::Ident(pattern)), None)
+            if pattern.by_ref.is_none() && pattern.subpat.is_none() =>
+        {
+            &pattern.ident
+        }
+        _ => {
+            return Err(error(
+                &closure.inputs,
+                "the condition takes one related row, by name",
+                "the correct form is `|comment| comment.open`",
+            ));
+        }
+    };
+    if parameter == "viewer" || parameter == "context" {
+        return Err(error(
+            parameter,
+            format!("`{parameter}` means something else in a rule"),
+            "give the related row a name of its own",
+        ));
+    }
+    Ok(parameter)
+}
+
+/// Calls a variable `row`, each use where it stood.
+struct Renamed<'a> {
+    from: &'a Ident,
+}
+
+impl VisitMut for Renamed<'_> {
+    fn visit_ident_mut(&mut self, _: &mut Ident) {}
+
+    fn visit_expr_path_mut(&mut self, path: &mut syn::ExprPath) {
+        if path.path.is_ident(self.from)
+            && let Some(segment) = path.path.segments.first_mut()
+        {
+            segment.ident = Ident::new("row", segment.ident.span());
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! Filters by columns that no DTO need show.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use super::{Column, Entity, Filterable, Scalar};
+use crate::dto::{Condition, Test};
+use crate::policy::{Comparand, Op, Ordered, SameFamily, TextFamily, TextTest};
+
+/// A condition on columns of `E` that are declared with `filter_if`, for
+/// [`Select::filter_column`](crate::repository::Select::filter_column).
+///
+/// A row on which the column's rule does not allow it fulfils neither the condition nor its
+/// opposite.
+#[must_use = "a filter does nothing until a query takes it"]
+pub struct ColumnFilter<E>(pub(crate) Condition, PhantomData<fn() -> E>);
+
+impl<E: Entity, T: Scalar + Comparand, U> Column<E, T, U> {
+    /// The column equals `value`.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # use clearance::{Dto, Entity, Roles, Viewer};
+    /// # #[derive(Debug, Clone, Copy, PartialEq, Eq, Roles)]
+    /// # enum Role { Member, Admin }
+    /// # #[derive(Viewer)]
+    /// # struct Member { id: i64, role: Role }
+    /// #[derive(Entity)]
+    /// #[entity(table = "users", viewer = Member, rows = open, reason = "an example")]
+    /// struct User {
+    ///     #[entity(key)]
+    ///     id: i64,
+    ///     #[entity(filter_if(viewer.role >= Role::Admin))]
+    ///     email: String,
+    /// }
+    ///
+    /// #[derive(Dto)]
+    /// #[dto(entity = User, default = visible)]
+    /// struct Profile { id: i64 }
+    ///
+    /// let query = Profile::select().filter_column(User::EMAIL.eq("ada@example.org"));
+    /// # let _ = query;
+    /// ```
+    pub fn eq<C: Comparand>(self, value: C) -> ColumnFilter<E>
+    where
+        U: Filterable,
+        T::Family: SameFamily<C::Family>,
+    {
+        self.test(Test::Compare(Op::Eq, value.__value()))
+    }
+
+    /// The column is set and differs from `value`.
+    pub fn ne<C: Comparand>(self, value: C) -> ColumnFilter<E>
+    where
+        U: Filterable,
+        T::Family: SameFamily<C::Family>,
+    {
+        self.test(Test::Compare(Op::Ne, value.__value()))
+    }
+
+    /// The column is less than `value`.
+    pub fn lt<C: Comparand>(self, value: C) -> ColumnFilter<E>
+    where
+        U: Filterable,
+        T::Family: SameFamily<C::Family> + Ordered,
+    {
+        self.test(Test::Compare(Op::Lt, value.__value()))
+    }
+
+    /// The column is at most `value`.
+    pub fn le<C: Comparand>(self, value: C) -> ColumnFilter<E>
+    where
+        U: Filterable,
+        T::Family: SameFamily<C::Family> + Ordered,
+    {
+        self.test(Test::Compare(Op::Le, value.__value()))
+    }
+
+    /// The column is greater than `value`.
+    pub fn gt<C: Comparand>(self, value: C) -> ColumnFilter<E>
+    where
+        U: Filterable,
+        T::Family: SameFamily<C::Family> + Ordered,
+    {
+        self.test(Test::Compare(Op::Gt, value.__value()))
+    }
+
+    /// The column is at least `value`.
+    pub fn ge<C: Comparand>(self, value: C) -> ColumnFilter<E>
+    where
+        U: Filterable,
+        T::Family: SameFamily<C::Family> + Ordered,
+    {
+        self.test(Test::Compare(Op::Ge, value.__value()))
+    }
+
+    /// The column equals one of `values`; with no value, no row.
+    pub fn is_in<C: Comparand>(self, values: impl IntoIterator<Item = C>) -> ColumnFilter<E>
+    where
+        U: Filterable,
+        T::Family: SameFamily<C::Family>,
+    {
+        self.test(Test::among(values, true))
+    }
+
+    /// The column is set and equals none of `values`.
+    pub fn is_not_in<C: Comparand>(self, values: impl IntoIterator<Item = C>) -> ColumnFilter<E>
+    where
+        U: Filterable,
+        T::Family: SameFamily<C::Family>,
+    {
+        self.test(Test::among(values, false))
+    }
+
+    /// The text of the column has `needle` in it, byte by byte.
+    pub fn contains(self, needle: impl Into<String>) -> ColumnFilter<E>
+    where
+        U: Filterable,
+        T::Family: SameFamily<TextFamily>,
+    {
+        self.test(Test::Text(TextTest::Contains, needle.into()))
+    }
+
+    /// The text of the column begins with `needle`.
+    pub fn starts_with(self, needle: impl Into<String>) -> ColumnFilter<E>
+    where
+        U: Filterable,
+        T::Family: SameFamily<TextFamily>,
+    {
+        self.test(Test::Text(TextTest::StartsWith, needle.into()))
+    }
+
+    /// The text of the column ends with `needle`.
+    pub fn ends_with(self, needle: impl Into<String>) -> ColumnFilter<E>
+    where
+        U: Filterable,
+        T::Family: SameFamily<TextFamily>,
+    {
+        self.test(Test::Text(TextTest::EndsWith, needle.into()))
+    }
+
+    /// The column is null.
+    pub fn is_null(self) -> ColumnFilter<E>
+    where
+        U: Filterable,
+    {
+        self.test(Test::Null(true))
+    }
+
+    /// The column is not null.
+    pub fn is_not_null(self) -> ColumnFilter<E>
+    where
+        U: Filterable,
+    {
+        self.test(Test::Null(false))
+    }
+
+    fn test(self, test: Test) -> ColumnFilter<E> {
+        let field = self.field();
+        ColumnFilter(Condition::Column { field, test }, PhantomData)
+    }
+}
+
+impl<E> ColumnFilter<E> {
+    /// Both conditions hold.
+    pub fn and(self, other: Self) -> Self {
+        Self(Condition::All(vec![self.0, other.0]), PhantomData)
+    }
+
+    /// At least one of the conditions holds.
+    pub fn or(self, other: Self) -> Self {
+        Self(Condition::Any(vec![self.0, other.0]), PhantomData)
+    }
+}
+
+/// The condition definitely does not hold.
+impl<E> std::ops::Not for ColumnFilter<E> {
+    type Output = Self;
+
+    fn not(self) -> Self {
+        Self(Condition::Not(Box::new(self.0)), PhantomData)
+    }
+}
+
+impl<E> Clone for ColumnFilter<E> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone(), PhantomData)
+    }
+}
+
+impl<E> fmt::Debug for ColumnFilter<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The values stay out: they came from a caller and can be private.
+        f.debug_struct("ColumnFilter").finish_non_exhaustive()
+    }
+}

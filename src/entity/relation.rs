@@ -1,0 +1,211 @@
+//! How the rows of one table belong to those of another.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use super::{Entity, Schema};
+
+/// A relation that an entity declares with `belongs_to` or `has_many`, as rules and nested DTOs
+/// use it.
+pub struct Relation {
+    name: &'static str,
+    cardinality: Cardinality,
+    join: Join,
+    /// A function, because two tables may be related to each other.
+    target: fn() -> &'static Schema,
+}
+
+/// How many rows can stand on the other side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cardinality {
+    /// One, or none.
+    One,
+    /// Any number.
+    Many,
+}
+
+/// Which fields are equal on both sides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Join {
+    /// The own field holds the key of the other side.
+    OwnField(&'static str),
+    /// A field of the other side holds the own key.
+    TheirField(&'static str),
+    /// Fields of the other side, each with its own counterpart.
+    Pairs(Vec<(&'static str, &'static str)>),
+}
+
+/// One equality of a join, by index of the columns.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pair {
+    pub(crate) theirs: usize,
+    pub(crate) own: usize,
+}
+
+#[doc(hidden)]
+impl Relation {
+    #[must_use]
+    pub const fn __belongs_to(
+        name: &'static str,
+        own_field: &'static str,
+        target: fn() -> &'static Schema,
+    ) -> Self {
+        Self {
+            name,
+            cardinality: Cardinality::One,
+            join: Join::OwnField(own_field),
+            target,
+        }
+    }
+
+    #[must_use]
+    pub const fn __has_many(
+        name: &'static str,
+        their_field: &'static str,
+        target: fn() -> &'static Schema,
+    ) -> Self {
+        Self {
+            name,
+            cardinality: Cardinality::Many,
+            join: Join::TheirField(their_field),
+            target,
+        }
+    }
+
+    #[must_use]
+    pub const fn __has_many_on(
+        name: &'static str,
+        pairs: Vec<(&'static str, &'static str)>,
+        target: fn() -> &'static Schema,
+    ) -> Self {
+        Self {
+            name,
+            cardinality: Cardinality::Many,
+            join: Join::Pairs(pairs),
+            target,
+        }
+    }
+}
+
+impl Relation {
+    /// Its name on the entity that declares it.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// How many rows can stand on the other side.
+    #[must_use]
+    pub const fn cardinality(&self) -> Cardinality {
+        self.cardinality
+    }
+
+    /// The table on the other side.
+    #[must_use]
+    pub fn target(&self) -> &'static Schema {
+        (self.target)()
+    }
+
+    /// The columns that must be equal, or `None` where a name is no field of its table.
+    pub(crate) fn pairs(&self, own: &Schema) -> Option<Vec<Pair>> {
+        let target = self.target();
+        let index = |schema: &Schema, field| schema.position(field).map(|(index, _)| index);
+        match &self.join {
+            Join::OwnField(field) => Some(vec![Pair {
+                theirs: target.key(),
+                own: index(own, field)?,
+            }]),
+            Join::TheirField(field) => Some(vec![Pair {
+                theirs: index(target, field)?,
+                own: own.key(),
+            }]),
+            Join::Pairs(pairs) => pairs
+                .iter()
+                .map(|(theirs, field)| {
+                    Some(Pair {
+                        theirs: index(target, theirs)?,
+                        own: index(own, field)?,
+                    })
+                })
+                .collect(),
+        }
+    }
+
+    /// The field of the declaring entity that says which row of the other side is meant.
+    pub(crate) const fn own_field(&self) -> Option<&'static str> {
+        match self.join {
+            Join::OwnField(field) => Some(field),
+            Join::TheirField(_) | Join::Pairs(_) => None,
+        }
+    }
+}
+
+/// Relations are the same when they lead by the same columns to the same table.
+impl PartialEq for Relation {
+    fn eq(&self, other: &Self) -> bool {
+        self.cardinality == other.cardinality
+            && self.join == other.join
+            && std::ptr::eq(self.target(), other.target())
+    }
+}
+
+impl fmt::Debug for Relation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Relation")
+            .field("name", &self.name)
+            .field("cardinality", &self.cardinality)
+            .field("join", &self.join)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Stands for the rows of `E` that a relation leads to, so that the compiler can check what a
+/// rule says of them.
+#[doc(hidden)]
+pub struct Related<E>(PhantomData<fn() -> E>);
+
+/// What generated code calls.
+#[doc(hidden)]
+pub(crate) mod generated {
+    use std::marker::PhantomData;
+
+    use super::{Entity, Related, Schema};
+    use crate::entity::Column;
+    use crate::policy::{Comparand, SameFamily};
+
+    #[must_use]
+    pub fn schema_of<E: Entity>() -> &'static Schema {
+        E::__table()
+    }
+
+    #[must_use]
+    pub const fn related<E: Entity>() -> Related<E> {
+        Related(PhantomData)
+    }
+
+    /// Lets the compiler check a condition on related rows.
+    pub fn check_related<E: Entity>(_: Related<E>, _: impl Fn(&E)) {}
+
+    /// The column can hold the key of `F`.
+    pub const fn check_key<F, E, T, U>(_: Column<E, T, U>)
+    where
+        F: Entity<Key: Comparand>,
+        T: Comparand<Family: SameFamily<<F::Key as Comparand>::Family>>,
+    {
+    }
+
+    /// The two columns can be equal.
+    pub const fn check_pair<E, T, U, F, S, W>(_: Column<E, T, U>, _: Column<F, S, W>)
+    where
+        S: Comparand,
+        T: Comparand<Family: SameFamily<S::Family>>,
+    {
+    }
+}
+
+impl Schema {
+    /// The relation of this name.
+    pub(crate) fn relation(&self, name: &str) -> Option<&Relation> {
+        self.relations.iter().find(|relation| relation.name == name)
+    }
+}

@@ -1,0 +1,149 @@
+//! What a caller asks for, with every name resolved and every rule built in.
+
+use sea_query::{CaseStatement, Expr, ExprTrait as _};
+
+use super::cells::Slot;
+use super::render::Renderer;
+use crate::dto::Direction;
+use crate::error::Result;
+use crate::policy::{Kind, Reduced, Residual, Value};
+
+/// Which rows, in which order, from where on and how many.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Question {
+    /// Columns that must equal a value, whatever rules the DTO's fields have.
+    pub(crate) lookups: Vec<(usize, Value)>,
+    /// What the filter comes to.
+    pub(crate) filter: Option<Residual>,
+    pub(crate) order: Vec<OrderKey>,
+    /// Rows that tie stand by key.
+    pub(crate) by_key: bool,
+    pub(crate) limit: Option<u64>,
+    /// Each row tells where it stands in the order, for a page to go on from.
+    pub(crate) pages: bool,
+    /// Only rows that come after this one.
+    pub(crate) after: Option<Position>,
+}
+
+/// A column to order by.
+#[derive(Debug, Clone)]
+pub(crate) struct OrderKey {
+    pub(crate) column: usize,
+    /// What must hold of a row for it to be visible, if anything.
+    pub(crate) visible: Option<Residual>,
+    pub(crate) direction: Direction,
+}
+
+/// Where a row stands in an order.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Position {
+    /// What it has under each order, null where that is hidden or null.
+    pub(crate) values: Vec<Value>,
+    /// Its key.
+    pub(crate) key: Value,
+}
+
+/// How to read the rows of a statement.
+#[derive(Debug, Default)]
+pub(crate) struct Layout {
+    pub(crate) slots: Vec<Slot>,
+    /// Where the whole entity stands, when a rule that runs in Rust needs it.
+    pub(crate) entity: Option<Vec<Slot>>,
+    /// Where a row's [`Position`] stands, its key last.
+    pub(crate) position: Vec<(usize, Kind)>,
+}
+
+/// Groups and sums over rows.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Summary {
+    pub(crate) keys: Vec<Masked>,
+    pub(crate) aggregates: Vec<(Function, Option<Masked>)>,
+}
+
+/// A column where it is visible, and null elsewhere.
+#[derive(Debug, Clone)]
+pub(crate) struct Masked {
+    pub(crate) column: usize,
+    pub(crate) visible: Reduced,
+}
+
+/// What is made of the visible cells of a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Function {
+    /// How many rows there are, visible cells or not.
+    Rows,
+    Count,
+    CountDistinct,
+    Sum,
+    Average,
+    Min,
+    Max,
+}
+
+impl OrderKey {
+    /// The column in the order that every engine agrees on, null where it is hidden.
+    pub(super) fn masked(&self, renderer: &Renderer) -> Result<Expr> {
+        let value = renderer.ordered(self.column)?;
+        Ok(match &self.visible {
+            None => value,
+            Some(residual) => CaseStatement::new()
+                .case(renderer.condition(residual)?, value)
+                .into(),
+        })
+    }
+
+    pub(super) fn is_nullable(&self, renderer: &Renderer) -> Result<bool> {
+        Ok(self.visible.is_some() || renderer.spec(self.column)?.is_nullable())
+    }
+}
+
+impl Masked {
+    /// The column in the order that every engine agrees on, null where it is hidden.
+    pub(super) fn expr(&self, renderer: &Renderer) -> Result<Expr> {
+        let value = renderer.ordered(self.column)?;
+        Ok(match &self.visible {
+            Reduced::Always => value,
+            Reduced::Never => Expr::cust("NULL"),
+            Reduced::Left(residual) => CaseStatement::new()
+                .case(renderer.condition(residual)?, value)
+                .into(),
+        })
+    }
+
+    /// Whether it is visible, as a flag.
+    pub(super) fn flag(&self, renderer: &Renderer) -> Result<Expr> {
+        Ok(match &self.visible {
+            Reduced::Always => Expr::cust("TRUE"),
+            Reduced::Never => Expr::cust("FALSE"),
+            Reduced::Left(residual) => CaseStatement::new()
+                .case(renderer.condition(residual)?, Expr::cust("TRUE"))
+                .finally(Expr::cust("FALSE"))
+                .into(),
+        })
+    }
+}
+
+impl Position {
+    /// Whether it has what the order asks for.
+    pub(crate) fn fits(&self, kinds: &[Kind], key: Kind) -> bool {
+        self.values.len() == kinds.len()
+            && self
+                .values
+                .iter()
+                .zip(kinds)
+                .all(|(value, kind)| *value == Value::Null || is_of(value, *kind))
+            && is_of(&self.key, key)
+    }
+}
+
+fn is_of(value: &Value, kind: Kind) -> bool {
+    match kind {
+        Kind::Bool => matches!(value, Value::Bool(_)),
+        Kind::Int => matches!(value, Value::Int(_)),
+        Kind::Float => matches!(value, Value::Float(_)),
+        Kind::Text | Kind::Enum(_) => matches!(value, Value::Text(_)),
+        Kind::Bytes => matches!(value, Value::Bytes(_)),
+        Kind::Uuid => matches!(value, Value::Uuid(_)),
+        Kind::Timestamp => matches!(value, Value::Timestamp(_)),
+    }
+}
