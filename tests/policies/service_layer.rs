@@ -240,7 +240,7 @@ async fn asvs_8_3_3_a_job_acts_for_the_subject_that_started_it_and_for_nobody_el
             (notes.by_key(1).await.map(drop), access)
         }
     };
-    let stray = by_two.scope(async { tokio::spawn(stray) }).await;
+    let stray = by_two.sync_scope(|| tokio::spawn(stray));
     let (called, access) = stray.await.unwrap();
     assert!(called.unwrap_err().is_misuse());
     assert!(access.unwrap_err().is_misuse());
