@@ -211,11 +211,8 @@ where
     }
     let outcome = run.await;
     let finished = entry.finished.fetch_add(1, Ordering::AcqRel) + 1;
-    *gate = if recall.moment() == Some(moment) {
-        Known::new(&outcome, moment, finished)
-    } else {
-        None
-    };
+    // Of the moment before the run: what changed meanwhile makes the two moments differ.
+    *gate = Known::new(&outcome, moment, finished);
     outcome
 }
 

@@ -55,6 +55,14 @@ impl From<Error> for AppError {
     }
 }
 
+/// Every value has the same hash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Colliding(u8);
+
+impl std::hash::Hash for Colliding {
+    fn hash<H: std::hash::Hasher>(&self, _: &mut H) {}
+}
+
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Users {
     db: Db,
@@ -126,6 +134,13 @@ impl Users {
             return Err(AppError::Refused);
         }
         Ok(slug.to_owned())
+    }
+
+    #[authenticated(access)]
+    #[memo]
+    pub async fn colliding(&self, value: Colliding) -> Result<u8> {
+        drop(access);
+        Ok(value.0)
     }
 
     #[public(access, reason = "greets whoever is there")]
@@ -237,6 +252,7 @@ async fn p7_nothing_is_shared_between_viewers_and_requests() {
 async fn x9_two_databases_in_one_request_do_not_share() {
     let (one, _directory) = users().await;
     let directory = directory_of(vec![renamed_person(1)]).await;
+    assert!(one.db == one.db.clone() && one.db != directory.db);
     as_viewer(admin(), async {
         assert_eq!(one.profile("person-1").await.unwrap().username, "user1");
         // At the address of one that is gone, too.
@@ -273,6 +289,17 @@ async fn x9_type_parameters_and_every_argument_tell_values_apart() {
             assert_eq!(users.shown::<Name>(&slugs[..1], None).await.unwrap(), 1);
         }
         assert_eq!(ran(), 4);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn x9_arguments_are_compared_and_not_only_hashed() {
+    let (users, _directory) = users().await;
+    as_viewer(admin(), async {
+        for value in [1, 2, 1] {
+            assert_eq!(users.colliding(Colliding(value)).await.unwrap(), value);
+        }
     })
     .await;
 }
@@ -425,8 +452,8 @@ async fn p7_after_a_write_that_was_given_up_nothing_is_remembered() {
     .await;
 }
 
-#[tokio::test]
-async fn p8_an_outage_is_told_to_those_who_waited_and_not_kept() {
+/// People in a file that is found locked at once.
+async fn lockable() -> (Users, sqlx::SqlitePool, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let options = sqlx::sqlite::SqliteConnectOptions::new()
         .filename(folder.path().join("people.db"))
@@ -436,7 +463,12 @@ async fn p8_an_outage_is_told_to_those_who_waited_and_not_kept() {
     execute(&pool, SCHEMA).await;
     let db = Db::unguarded_pool(pool.clone(), "the test locks its own tables");
     db.writer(&system()).insert(person(1, None)).await.unwrap();
-    let users = Users { db };
+    (Users { db }, pool, folder)
+}
+
+#[tokio::test]
+async fn p8_an_outage_is_told_to_those_who_waited_and_not_kept() {
+    let (users, pool, _folder) = lockable().await;
     let (statements, _guard) = Statements::listen();
     as_viewer(admin(), async {
         let lock = pool.begin_with("BEGIN EXCLUSIVE").await.unwrap();
@@ -449,6 +481,31 @@ async fn p8_an_outage_is_told_to_those_who_waited_and_not_kept() {
         assert!(again.is_unavailable());
         statements.one();
         lock.rollback().await.unwrap();
+        users.profile("person-1").await.unwrap();
+        users.profile("person-1").await.unwrap();
+        statements.one();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn p8_after_a_write_without_an_answer_nothing_is_remembered() {
+    let (users, pool, _folder) = lockable().await;
+    let (statements, _guard) = Statements::listen();
+    as_viewer(admin(), async {
+        let lock = pool.begin_with("BEGIN EXCLUSIVE").await.unwrap();
+        assert!(users.rename(1, "Ada").await.unwrap_err().is_unavailable());
+        lock.rollback().await.unwrap();
+        statements.take();
+        users.profile("person-1").await.unwrap();
+        users.profile("person-1").await.unwrap();
+        assert_eq!(statements.take().len(), 2);
+    })
+    .await;
+    // A write that was refused for good did not happen.
+    as_viewer(admin(), async {
+        assert!(users.rename(77, "Ada").await.unwrap_err().is_not_found());
+        statements.take();
         users.profile("person-1").await.unwrap();
         users.profile("person-1").await.unwrap();
         statements.one();
