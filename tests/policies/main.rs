@@ -10,6 +10,7 @@ mod blog;
 mod decisions;
 mod escape;
 mod memo;
+mod memo_viewers;
 mod outputs;
 mod reading;
 mod registry;
