@@ -196,9 +196,7 @@ impl RequestContext {
     pub async fn verify_current<V: Viewer>(&self) -> Result<Current<V>> {
         // Whoever asks for this very call must not be answered from memory.
         self.inner.changes.note();
-        let current = self.slot::<V>()?.current(&self.inner.first).await;
-        self.inner.changes.note();
-        current
+        self.slot::<V>()?.current(&self.inner.first).await
     }
 
     /// What the cookie alone says. No store is asked, so this cookie's session may have ended.
