@@ -204,9 +204,12 @@ pub use clearance_derive::rule;
 pub mod __private {
     pub use serde;
 
+    pub use crate::dto::source::generated::*;
     pub use crate::dto::{FieldSpec, Mask, Output, Shape, Visibility, select};
     pub use crate::entity::relation::generated::*;
-    pub use crate::entity::{ColumnSpec, Operation, Related, Relation, RowRules, Storable, Table};
+    pub use crate::entity::{
+        ColumnSpec, Many, One, Operation, Related, Relation, RowRules, Storable, Table,
+    };
     pub use crate::policy::comparand::generated::*;
     pub use crate::policy::rule::{Computed, Input};
     pub use crate::policy::{Cell, Context, Expr, Op, Operand, Rule, Source};

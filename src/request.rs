@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::policy::Context;
 use crate::repository::memo::Changes;
 use crate::session::{
-    CookieHeaders, Current, ErasedSlot, First, Loaded, Optimistic, SessionId, Sessions, Slot,
+    CookieHeaders, Current, CursorSealer, ErasedSlot, First, Loaded, Optimistic, SessionId, Sessions, Slot,
     Verified,
 };
 use crate::sql::{DatabaseId, StatementGuard};
@@ -322,6 +322,11 @@ impl RequestContext {
     /// The viewer that this request found first, whether or not it still holds.
     pub(crate) fn found(&self) -> Option<&Loaded> {
         self.inner.first.loaded()
+    }
+
+    /// What seals the cursors of this request's pages, if it has sessions.
+    pub(crate) fn cursors(&self) -> Option<&CursorSealer> {
+        self.inner.slot.cursors()
     }
 
     /// What a statement tests to be sure of the session, if the sessions are in that statement's

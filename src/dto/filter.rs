@@ -1,14 +1,16 @@
 //! Filters with the rules of their fields built in.
 
+use super::source::{Answer, Question, Source};
 use super::token::{Condition, NamedField, Origin, Test};
 use super::{Decided, Shape};
 use crate::audit;
-use crate::entity::Entity;
+use crate::entity::{Cardinality, Entity, Relation, Schema};
 use crate::error::{Error, Result};
 use crate::policy::{
-    Decision, Failure, Kind, Reduced, Residual, TextTest, compare_with, every, listed, null, some,
-    text,
+    Decision, Failure, Fulfilled, Kind, Reduced, Residual, TextTest, compare_with, every, listed,
+    null, related, some, text,
 };
+use crate::repository::Asking;
 
 /// How a query treats what this viewer may not see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -24,18 +26,19 @@ pub(crate) struct Scope<'a, E: Entity> {
     pub(crate) shape: &'a Shape<E>,
     pub(crate) decided: &'a Decided,
     pub(crate) modes: Modes,
+    pub(crate) asking: &'a Asking<'a, E::Viewer>,
 }
 
 impl<E: Entity> Scope<'_, E> {
-    /// What must hold of a row for `condition` to be definitely true.
+    /// What must hold of a row for `condition` to be definitely `wanted`.
     ///
     /// A condition on a hidden field is unknown whichever way it is asked, so it is joined with
     /// the field's own rule after negation has been pushed down to it.
-    pub(crate) fn reduce(&self, condition: &Condition) -> Result<Reduced> {
+    pub(crate) fn reduce(&self, condition: &Condition, wanted: bool) -> Result<Reduced> {
         self.check(condition)?;
         // `every` and `some` carry a rule's failure; a filter's own error is kept beside it.
         let mut refused = None;
-        let reduced = self.walk(condition, true, &mut refused);
+        let reduced = self.walk(condition, wanted, &mut refused);
         match (refused, reduced) {
             (Some(error), _) => Err(error),
             (None, Ok(reduced)) => Ok(reduced),
@@ -51,6 +54,7 @@ impl<E: Entity> Scope<'_, E> {
             Condition::Field { field, .. } => self.may_name(*field),
             Condition::Column { field, .. } => self.may_depend(self.column_decision(field)?, field),
             Condition::Search(_) => Ok(()),
+            Condition::Related { field, .. } => self.may_name(*field),
             Condition::Not(inner) => self.check(inner),
             Condition::All(parts) | Condition::Any(parts) => {
                 parts.iter().try_for_each(|part| self.check(part))
@@ -118,6 +122,17 @@ impl<E: Entity> Scope<'_, E> {
                     .ok_or(Failure::UnknownField(field))?;
                 self.test(visible, test, column, spec.kind(), wanted)
             }
+            Condition::Related { field, condition } => {
+                let visible = kept(self.visible(*field));
+                if visible == Reduced::Never {
+                    // In the mode that refuses, what is named behind it is looked at all the same.
+                    kept(self.related(*field, &Question::Condition(condition, wanted), wanted));
+                    return Ok(Reduced::Never);
+                }
+                let related = self.related(*field, &Question::Condition(condition, wanted), wanted);
+                let holds = kept(related);
+                every([Ok(visible), Ok(holds)].into_iter())
+            }
             Condition::Search(needle) => {
                 let test = Test::Text(TextTest::Contains, needle.clone());
                 let parts = self
@@ -136,6 +151,9 @@ impl<E: Entity> Scope<'_, E> {
         let fields = self.shape.fields().iter().zip(decisions);
         fields
             .filter_map(|(spec, decision)| {
+                if !spec.is_column() {
+                    return None;
+                }
                 let (column, spec) = E::__table().position(spec.field())?;
                 let visible = match decision {
                     Decision::Allow => Reduced::Always,
@@ -181,9 +199,46 @@ impl<E: Entity> Scope<'_, E> {
         }
     }
 
+    /// A row that the field shows fulfils what is asked, definitely or definitely not.
+    fn related(&self, field: NamedField, question: &Question<'_>, wanted: bool) -> Result<Reduced> {
+        let (relation, answer) = self.across(field, question)?;
+        let fulfilled = match relation.cardinality() {
+            Cardinality::One => Fulfilled::BySome,
+            Cardinality::Many if wanted => Fulfilled::BySome,
+            Cardinality::Many => Fulfilled::ByEvery,
+        };
+        Ok(related(relation, answer.within, fulfilled, answer.holds))
+    }
+
+    /// Asks the DTO that shows the rows of this field.
+    pub(crate) fn across(
+        &self,
+        field: NamedField,
+        question: &Question<'_>,
+    ) -> Result<(&'static Relation, Answer)> {
+        let own: &'static Schema = E::__table();
+        let spec = self.shape.fields().get(field.index);
+        let Some(Source::Related {
+            relation, across, ..
+        }) = spec.map(|spec| spec.source())
+        else {
+            return Err(Error::internal(
+                "a query names a relation that its DTO does not show",
+            ));
+        };
+        let relation = own.relation(relation).ok_or_else(|| {
+            Error::internal("a DTO names a relation that its entity does not have")
+        })?;
+        let answer = across(self.asking, self.modes, relation, own, question)?;
+        Ok((relation, answer))
+    }
+
     /// Index and kind of a field's column.
     pub(crate) fn column(&self, field: NamedField) -> Option<(usize, Kind)> {
         let spec = self.shape.fields().get(field.index)?;
+        if !spec.is_column() {
+            return None;
+        }
         let (column, spec) = E::__table().position(spec.field())?;
         Some((column, spec.kind()))
     }
@@ -199,6 +254,22 @@ impl<E: Entity> Scope<'_, E> {
                 Err(self.opaque(name))
             }
             Some(Decision::Depends(residual)) => Ok(Reduced::Left(residual.clone())),
+        }
+    }
+
+    /// What must hold of a row for whatever shows this column to be visible. A column that is no
+    /// field has no rule of its own.
+    pub(crate) fn column_shown(&self, column: usize) -> Result<Reduced> {
+        let Some(spec) = E::__table().column(column) else {
+            return Ok(Reduced::Never);
+        };
+        let mut fields = self.shape.fields().iter();
+        match fields.position(|field| field.is_column() && field.field() == spec.field()) {
+            None => Ok(Reduced::Always),
+            Some(index) => self.visible(NamedField {
+                index,
+                origin: Origin::Code,
+            }),
         }
     }
 

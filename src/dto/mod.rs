@@ -1,21 +1,30 @@
 //! What may leave a repository: data transfer objects, field by field.
 
+mod aggregate;
 mod field;
 mod filter;
 mod mask;
 mod record;
+mod related;
 mod shape;
+pub(crate) mod source;
 mod token;
 mod visibility;
 
+pub(crate) use aggregate::Asked as AskedAggregate;
+pub(crate) use aggregate::sealed::Answers;
+pub use aggregate::{Aggregate, Aggregates, Grouping, Having, Outcome};
 pub use field::{Field, Hideable};
 pub(crate) use filter::{Modes, Scope};
 pub(crate) use mask::{FOUR_STARS, LAST4_MINIMUM, STARS};
 pub use mask::{Mask, Maskable};
 pub use record::Record;
+pub use related::{RelatedToken, RelatedValue};
 pub(crate) use shape::Decided;
 pub use shape::{FieldSpec, Output, Shape, ShapeBuilder};
-pub(crate) use token::{Condition, NamedField, Origin, Test};
+pub use source::Nested;
+pub(crate) use source::{Question as AcrossQuestion, Source};
+pub(crate) use token::{Condition, NamedField, OrderBy, Origin, Test};
 pub use token::{Direction, Filter, Order, Token};
 #[doc(hidden)]
 pub use visibility::Visibility;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::visibility::MAX_FIELDS;
-use super::{Mask, Visibility};
+use super::{Dto, Mask, Nested, Source, Visibility, source};
 use crate::entity::{Column, Entity, Scalar};
 use crate::error::{Error, Result};
 use crate::policy::{Context, Decision, Facts, Residual, Rule, decide};
@@ -17,6 +17,9 @@ pub struct Shape<E: Entity> {
     id: u64,
     name: &'static str,
     fields: Vec<FieldSpec<E>>,
+    /// For each field, those that it would tell of.
+    links: Vec<Vec<usize>>,
+    mistake: Option<String>,
 }
 
 /// One field of a [`Shape`].
@@ -25,6 +28,7 @@ pub struct FieldSpec<E: Entity> {
     key: &'static str,
     rules: Vec<Rule<E::Viewer, E>>,
     output: Output,
+    source: Source<E::Viewer>,
 }
 
 /// What stands in place of a value that is hidden.
@@ -127,10 +131,13 @@ impl<E: Entity> Shape<E> {
     #[must_use]
     pub fn __new(name: &'static str, fields: Vec<FieldSpec<E>>) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
+        let links = source::links(&fields);
         Self {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             name,
+            mistake: Self::mistake(name, &fields, &links),
             fields,
+            links,
         }
     }
 
@@ -159,6 +166,23 @@ impl<E: Entity> Shape<E> {
         &self.fields
     }
 
+    /// # Errors
+    ///
+    /// [`Error::is_misuse`] when no viewer could be shown it.
+    pub(crate) fn check(&self) -> Result<()> {
+        match &self.mistake {
+            None => Ok(()),
+            Some(mistake) => Err(Error::misuse(mistake.clone())),
+        }
+    }
+
+    /// Whether it shows related rows.
+    pub(crate) fn is_nested(&self) -> bool {
+        self.fields
+            .iter()
+            .any(|field| matches!(field.source, Source::Related { .. }))
+    }
+
     /// Works the rules out for `viewer` (or nobody), each once.
     pub(crate) fn decide(&self, viewer: Option<&E::Viewer>, context: &Context) -> Decided {
         let rows = E::__table().rows().read.decide(viewer, context);
@@ -166,10 +190,11 @@ impl<E: Entity> Shape<E> {
         let fields = if rows == Decision::Deny {
             Vec::new()
         } else {
-            self.fields
+            let own = self
+                .fields
                 .iter()
-                .map(|field| decide(&field.rules, viewer, context))
-                .collect()
+                .map(|field| decide(&field.rules, viewer, context));
+            source::joined(&self.links, own.collect())
         };
         let columns = if rows == Decision::Deny {
             Vec::new()
@@ -228,7 +253,39 @@ impl<E: Entity> FieldSpec<E> {
             key,
             rules,
             output,
+            source: Source::Column,
         }
+    }
+
+    #[doc(hidden)]
+    #[must_use]
+    pub fn __computed(mut self, inputs: Vec<&'static str>) -> Self {
+        self.source = Source::Computed(inputs);
+        self
+    }
+
+    #[doc(hidden)]
+    #[must_use]
+    pub fn __related<N>(mut self, relation: &'static str) -> Self
+    where
+        N: Nested<Dto: Dto<Entity: Entity<Viewer = E::Viewer>>>,
+    {
+        self.source = Source::Related {
+            relation,
+            load: crate::repository::load::<N::Dto>,
+            across: source::across::<N::Dto>,
+        };
+        self
+    }
+
+    pub(crate) const fn source(&self) -> &Source<E::Viewer> {
+        &self.source
+    }
+
+    /// Whether it shows the column of its name.
+    #[must_use]
+    pub const fn is_column(&self) -> bool {
+        matches!(self.source, Source::Column)
     }
 
     /// The name of the field in Rust, on the DTO and on its entity.
@@ -353,6 +410,7 @@ impl<E: Entity> fmt::Debug for FieldSpec<E> {
             .field("key", &self.key)
             .field("rules", &self.rules)
             .field("output", &self.output)
+            .field("source", &self.source)
             .finish()
     }
 }

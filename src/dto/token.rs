@@ -6,6 +6,7 @@ use std::marker::PhantomData;
 use super::{Dto, Output};
 use crate::error::{Error, Result};
 use crate::policy::{Comparand, Op, Rule, TextTest, Value};
+use crate::sql::Found;
 
 /// The name of a field of the DTO `D`, as a constant of it: `Profile::PHONE`.
 ///
@@ -90,7 +91,10 @@ impl<D: Dto> Token<D> {
                 Output::Mask(_) | Output::MaskInProcess => true,
                 Output::Shown | Output::Omit | Output::Null | Output::Error => false,
             };
-            field.key() == key && !masked && !field.rules().iter().any(Rule::is_opaque)
+            field.key() == key
+                && field.is_column()
+                && !masked
+                && !field.rules().iter().any(Rule::is_opaque)
         });
         Ok(Self {
             field: field.ok_or_else(Error::invalid)?,
@@ -171,18 +175,12 @@ impl<D: Dto> Token<D> {
 
     /// Rows by this field, the lowest first. Nulls and hidden fields come last, by key.
     pub const fn asc(self) -> Order<D> {
-        Order {
-            token: self,
-            direction: Direction::Ascending,
-        }
+        Order::new(OrderBy::Field(self.named_field()), Direction::Ascending)
     }
 
     /// Rows by this field, the highest first. Nulls and hidden fields come last, by key.
     pub const fn desc(self) -> Order<D> {
-        Order {
-            token: self,
-            direction: Direction::Descending,
-        }
+        Order::new(OrderBy::Field(self.named_field()), Direction::Descending)
     }
 
     fn compare(self, op: Op, value: &impl Comparand) -> Filter<D> {
@@ -246,6 +244,11 @@ pub(crate) enum Condition {
     },
     /// A text field of the DTO has this in it.
     Search(String),
+    /// A row that this field shows fulfils a condition on the fields of its own DTO.
+    Related {
+        field: NamedField,
+        condition: Box<Condition>,
+    },
     Not(Box<Condition>),
     All(Vec<Condition>),
     Any(Vec<Condition>),
@@ -268,6 +271,10 @@ impl Test {
 }
 
 impl<D> Filter<D> {
+    pub(super) const fn of(condition: Condition) -> Self {
+        Self(condition, PhantomData)
+    }
+
     /// Both conditions hold.
     pub fn and(self, other: Self) -> Self {
         Self(Condition::All(vec![self.0, other.0]), PhantomData)
@@ -303,11 +310,42 @@ impl<D> fmt::Debug for Filter<D> {
 }
 
 /// A field to order by; see [`Token::asc`].
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 #[must_use = "an order does nothing until a query takes it"]
 pub struct Order<D> {
-    pub(crate) token: Token<D>,
+    pub(crate) by: OrderBy,
     pub(crate) direction: Direction,
+    dto: PhantomData<fn() -> D>,
+}
+
+impl<D> Clone for Order<D> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<D> Copy for Order<D> {}
+
+impl<D> Order<D> {
+    pub(super) const fn new(by: OrderBy, direction: Direction) -> Self {
+        Self {
+            by,
+            direction,
+            dto: PhantomData,
+        }
+    }
+}
+
+/// What rows are ordered by.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum OrderBy {
+    Field(NamedField),
+    /// What is found over the rows that a field shows, among the cells of a field of theirs.
+    Related {
+        field: NamedField,
+        found: Found,
+        of: Option<NamedField>,
+    },
 }
 
 /// Which end comes first.

@@ -28,6 +28,12 @@ impl Visibility {
 
 #[doc(hidden)]
 impl Visibility {
+    /// Whether a computed field is shown.
+    #[must_use]
+    pub const fn shows(self, field: usize) -> bool {
+        self.is_visible(field)
+    }
+
     #[must_use]
     pub fn shown<C: Scalar>(self, column: C) -> C {
         column

@@ -131,11 +131,15 @@ impl Relation {
         }
     }
 
-    /// The field of the declaring entity that says which row of the other side is meant.
-    pub(crate) const fn own_field(&self) -> Option<&'static str> {
-        match self.join {
-            Join::OwnField(field) => Some(field),
-            Join::TheirField(_) | Join::Pairs(_) => None,
+    /// The fields of the declaring entity that say which rows of the other side are meant.
+    pub(crate) fn own_fields(&self, own: &Schema) -> Vec<&'static str> {
+        match &self.join {
+            Join::OwnField(field) => vec![field],
+            Join::TheirField(_) => own
+                .column(own.key())
+                .map(|column| vec![column.field()])
+                .unwrap_or_default(),
+            Join::Pairs(pairs) => pairs.iter().map(|(_, own)| *own).collect(),
         }
     }
 }
@@ -162,7 +166,17 @@ impl fmt::Debug for Relation {
 /// Stands for the rows of `E` that a relation leads to, so that the compiler can check what a
 /// rule says of them.
 #[doc(hidden)]
-pub struct Related<E>(PhantomData<fn() -> E>);
+pub struct Related<E, C>(PhantomData<fn() -> (E, C)>);
+
+/// One row, or none, on the other side.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct One;
+
+/// Any number of rows on the other side.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Many;
 
 /// What generated code calls.
 #[doc(hidden)]
@@ -179,12 +193,12 @@ pub(crate) mod generated {
     }
 
     #[must_use]
-    pub const fn related<E: Entity>() -> Related<E> {
+    pub const fn related<E: Entity, C>() -> Related<E, C> {
         Related(PhantomData)
     }
 
     /// Lets the compiler check a condition on related rows.
-    pub fn check_related<E: Entity>(_: Related<E>, _: impl Fn(&E)) {}
+    pub fn check_related<E: Entity, C>(_: Related<E, C>, _: impl Fn(&E)) {}
 
     /// The column can hold the key of `F`.
     pub const fn check_key<F, E, T, U>(_: Column<E, T, U>)

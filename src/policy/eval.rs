@@ -7,7 +7,7 @@ use std::cmp::Ordering;
 
 use super::decision::{Failure, Truth};
 use super::rule::Given;
-use super::{Cell, Context, Expr, Kind, Op, Operand, Rule};
+use super::{Cell, Context, Expr, Kind, Op, Operand, Rule, Value};
 use crate::entity::{Cardinality, Entity, Relation, Schema};
 
 /// The truth of `rule` for `viewer` (or nobody) over `row`.
@@ -240,6 +240,11 @@ fn given_cell(given: &Given) -> Result<Cell<'_>, Failure> {
         Given::Unknown => Ok(Cell::Null),
         Given::List(_) => Err(Failure::KindMismatch),
     }
+}
+
+/// The order of two values, `None` when one is null.
+pub(crate) fn compare_values(left: &Value, right: &Value) -> Result<Option<Ordering>, Failure> {
+    compare_cells(left.as_cell(), right.as_cell(), None)
 }
 
 /// The order of two cells, `None` when one is null. Text out of a declared set stands in the

@@ -84,6 +84,8 @@ pub enum Residual {
     Related {
         /// How they are related.
         relation: &'static Relation,
+        /// Which of them count, by a condition over their columns.
+        within: Box<Residual>,
         /// How many of them must.
         fulfilled: Fulfilled,
         /// The condition, over their columns.
@@ -268,7 +270,8 @@ impl<E: Entity> Reduction<'_, E> {
             Cardinality::Many if wanted => Fulfilled::BySome,
             Cardinality::Many => Fulfilled::ByEvery,
         };
-        Ok(related(relation, fulfilled, condition))
+        // A rule reads related rows as they are.
+        Ok(related(relation, Reduced::Always, fulfilled, condition))
     }
 
     fn given(&self, input: usize) -> Result<Given, Failure> {
@@ -333,12 +336,19 @@ impl<E: Entity> Reduction<'_, E> {
     }
 }
 
-/// Rows on the other side of `relation` fulfil `condition`.
+/// Rows on the other side of `relation` that are `within` fulfil `condition`.
 pub(crate) fn related(
     relation: &'static Relation,
+    within: Reduced,
     fulfilled: Fulfilled,
     condition: Reduced,
 ) -> Reduced {
+    let within = match within {
+        // No row counts.
+        Reduced::Never => return (fulfilled == Fulfilled::ByEvery).into(),
+        Reduced::Always => Residual::All(Vec::new()),
+        Reduced::Left(residual) => residual,
+    };
     let condition = match (fulfilled, condition) {
         (Fulfilled::BySome, Reduced::Never) => return Reduced::Never,
         (Fulfilled::ByEvery, Reduced::Always) => return Reduced::Always,
@@ -348,6 +358,7 @@ pub(crate) fn related(
     };
     Reduced::Left(Residual::Related {
         relation,
+        within: Box::new(within),
         fulfilled,
         condition: Box::new(condition),
     })

@@ -23,6 +23,7 @@ pub(super) fn decided<E: Entity>(
     asker: &Asker<'_, E::Viewer>,
     request: Option<&RequestContext>,
 ) -> Result<Arc<Decided>> {
+    shape.check()?;
     let Some(request) = request else {
         return Ok(Arc::new(shape.decide_all_allowed()));
     };

@@ -1,10 +1,15 @@
 //! Repositories: the types whose methods are the only way to the database.
 
 mod access;
+mod aggregate;
+mod asking;
+mod cursor;
 mod decided;
 mod existence;
 mod grant;
 pub(crate) mod memo;
+mod nested;
+mod page;
 mod reader;
 pub(crate) mod release;
 mod secret;
@@ -13,7 +18,12 @@ mod unguarded;
 mod writer;
 
 pub use access::Access;
+pub use aggregate::Group;
+pub(crate) use asking::Asking;
+pub use cursor::Cursor;
 pub use grant::{Public, Read, Reads, System, Write, Writes};
+pub(crate) use nested::{Load, NestedRow, load};
+pub use page::{Page, Slice};
 pub use reader::{Reader, Rows};
 pub use release::Release;
 pub use select::{Select, Shown};

@@ -9,9 +9,11 @@ use futures_core::Stream;
 use futures_util::StreamExt as _;
 
 use super::access::Access;
+use super::asking::Asking;
 use super::decided::decided;
 use super::existence::denied_or_missing;
 use super::grant::{Asker, Reads};
+use super::nested::NestedRow;
 use super::select::{Denied, Select, Shown};
 use crate::dto::{Decided, Dto};
 use crate::entity::Entity;
@@ -19,7 +21,8 @@ use crate::error::{Error, Result};
 use crate::policy::{Context, Decision};
 use crate::request::RequestContext;
 use crate::session::Verified;
-use crate::sql::{Asked, Cells, Db, Plan, Question, Row, SEVERAL};
+use crate::sql::{Cells, Db, Plan, Row, SEVERAL};
+use crate::viewer::Viewer;
 
 /// Runs queries for the one an [`Access`] speaks of. Made by [`Db::reader`].
 #[derive(Debug)]
@@ -103,14 +106,17 @@ impl<P> Reader<'_, P> {
         let Some((plan, reading)) = self.prepare(select)? else {
             return Ok(Vec::new());
         };
-        let mut rows = Vec::new();
-        self.db
-            .fetch_each(&plan.statement, |row| {
-                rows.push(reading.read(&plan, &row)?);
+        if plan.layout.nested.is_empty() {
+            let mut shown = Vec::new();
+            let each = |row| {
+                shown.push(reading.read(&plan, &row, None)?);
                 Ok(())
-            })
-            .await?;
-        Ok(rows)
+            };
+            self.db.fetch_each(&plan.statement, each).await?;
+            return Ok(shown);
+        }
+        let rows = self.db.fetch_all(&plan.statement).await?;
+        self.asking()?.show(&reading, &plan, &rows).await
     }
 
     /// The rows of the query as they arrive, for answers too large to hold. The rules are those
@@ -128,10 +134,22 @@ impl<P> Reader<'_, P> {
         let Some((plan, reading)) = self.prepare(select)? else {
             return Ok(Rows::new(futures_util::stream::empty()));
         };
+        if !plan.layout.nested.is_empty() {
+            return Err(Error::misuse(
+                "rows that show related rows are loaded together, so they cannot be streamed: use pages",
+            ));
+        }
         let rows = self.db.fetch_stream(&plan.statement);
         Ok(Rows::new(rows.map(move |row| {
-            row.and_then(|row| reading.read(&plan, &row))
+            row.and_then(|row| reading.read(&plan, &row, None))
         })))
+    }
+
+    pub(super) fn asking<V: Viewer>(&self) -> Result<Asking<'_, V>>
+    where
+        P: Reads<V>,
+    {
+        Asking::new(self.db, self.access)
     }
 
     /// Plans a query, or tells that no row can answer it.
@@ -140,46 +158,16 @@ impl<P> Reader<'_, P> {
         D: Shown,
         P: Reads<ViewerOf<D>>,
     {
-        let reading = self.reading(select)?;
+        let asking = self.asking()?;
+        let reading = asking.reading(select)?;
         if reading.decided.rows == Decision::Deny {
             return Ok(None);
         }
-        let Some(question) = reading.select.question(&reading.decided)? else {
+        let Some(question) = reading.select.question(&asking, &reading.decided)? else {
             return Ok(None);
         };
-        let plan = self.plan(&reading, &question)?;
+        let plan = asking.plan(&reading, &question)?;
         Ok(Some((plan, reading)))
-    }
-
-    /// Works the rules out for whoever asks.
-    pub(super) fn reading<D>(&self, select: Select<D>) -> Result<Reading<D>>
-    where
-        D: Shown,
-        P: Reads<ViewerOf<D>>,
-    {
-        let request = self.access.request()?;
-        let asker = self.access.asker::<ViewerOf<D>>();
-        let decided = decided(select.shape(), &asker, request.as_ref())?;
-        let viewer = match asker {
-            Asker::Viewer(verified) => Some(verified.clone()),
-            Asker::Nobody | Asker::System => None,
-        };
-        let context = request.map(|request| request.rule_context().clone());
-        Ok(Reading {
-            select,
-            decided,
-            viewer,
-            context,
-        })
-    }
-
-    pub(super) fn plan<D: Shown>(&self, reading: &Reading<D>, question: &Question) -> Result<Plan> {
-        self.db.plan(&Asked {
-            shape: reading.select.shape(),
-            decided: &reading.decided,
-            question,
-            summary: None,
-        })
     }
 
     /// The text of the statement that a query comes to, without running it; `None` where no
@@ -209,12 +197,12 @@ pub(super) fn several() -> Error {
 pub(super) struct Reading<D: Shown> {
     pub(super) select: Select<D>,
     pub(super) decided: Arc<Decided>,
-    viewer: Option<Verified<ViewerOf<D>>>,
-    context: Option<Context>,
+    pub(super) viewer: Option<Verified<ViewerOf<D>>>,
+    pub(super) context: Option<Context>,
 }
 
 impl<D: Shown> Reading<D> {
-    pub(super) fn read(&self, plan: &Plan, row: &Row) -> Result<D> {
+    pub(super) fn read(&self, plan: &Plan, row: &Row, nested: Option<NestedRow<'_>>) -> Result<D> {
         let found = match (&plan.layout.entity, &self.context) {
             (Some(slots), Some(context)) => {
                 let entity = D::Entity::__from_cells(&mut Cells::new(row, slots, 0))?;
@@ -227,7 +215,7 @@ impl<D: Shown> Reading<D> {
             _ => 0,
         };
         self.select
-            .decode(&mut Cells::new(row, &plan.layout.slots, found))
+            .decode(&mut Cells::of_select(row, &plan.layout, found, nested))
     }
 }
 
@@ -248,9 +236,9 @@ impl<P> Access<P> {
         let request: Option<RequestContext> = self.request()?;
         let asker = self.asker();
         let decided = decided(shape, &asker, request.as_ref())?;
-        if decided.is_related() {
+        if shape.is_nested() || decided.is_related() {
             return Err(Error::misuse(format!(
-                "the rules of `{}` read related rows, which rows in memory do not have: use a query",
+                "`{}` shows related rows, or its rules read them, and rows in memory have none: use a query",
                 shape.name()
             )));
         }

@@ -3,8 +3,9 @@
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::Rows;
+use super::{Cursor, Group, Rows, Slice};
 use crate::dto::{Field, Record};
+use crate::policy::Value;
 
 /// A type that a repository method may return: DTOs, collections of them, and plain values.
 ///
@@ -67,6 +68,10 @@ impl<T: Release> Release for Box<T> {}
 impl<T: Release> Release for Field<T> {}
 impl<D: Release> Release for Rows<D> {}
 impl<E> Release for Record<E> {}
+impl<D: Release> Release for Slice<D> {}
+impl Release for Cursor {}
+impl<T: Release> Release for Group<T> {}
+impl Release for Value {}
 impl<A: Release, B: Release> Release for (A, B) {}
 impl<A: Release, B: Release, C: Release> Release for (A, B, C) {}
 

@@ -3,13 +3,16 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::asking::Asking;
+use super::reader::ViewerOf;
 use crate::dto::{
-    Condition, Decided, Direction, Dto, Filter, Modes, NamedField, Order, Record, Scope, Shape,
+    AcrossQuestion, Condition, Decided, Direction, Dto, Filter, Modes, NamedField, Order, OrderBy,
+    Record, Scope, Shape,
 };
-use crate::entity::{Column, ColumnFilter, Entity, Scalar, Searchable};
+use crate::entity::{Column, ColumnFilter, Entity, Scalar, Schema, Searchable};
 use crate::error::{Error, Result};
-use crate::policy::{Comparand, Decision, Reduced, Residual, SameFamily, Value};
-use crate::sql::{Cells, OrderKey, Question, SEVERAL};
+use crate::policy::{Comparand, Decision, Kind, Reduced, Residual, SameFamily, Value};
+use crate::sql::{By, Cells, Found, Masked, OrderKey, Question, Related, SEVERAL};
 
 /// A query for rows shown as `D`, started by the `select` of the DTO.
 ///
@@ -20,7 +23,7 @@ pub struct Select<D: Shown> {
     shape: ShapeOf<D::Entity>,
     lookups: Vec<(&'static str, Value)>,
     filter: Option<Condition>,
-    order: Vec<(NamedField, Direction)>,
+    order: Vec<(OrderBy, Direction)>,
     limit: Option<u64>,
     modes: Modes,
     denied: Denied,
@@ -69,8 +72,7 @@ impl<D: Dto> Select<D> {
     /// Rows in this order; a second order decides among rows that tie in the first. Rows that
     /// still tie stand by key.
     pub fn order(mut self, order: Order<D>) -> Self {
-        self.order
-            .push((order.token.named_field(), order.direction));
+        self.order.push((order.by, order.direction));
         self
     }
 }
@@ -191,6 +193,10 @@ impl<D: Shown> Select<D> {
         }
     }
 
+    pub(super) fn table(&self) -> &'static Schema {
+        D::Entity::__table()
+    }
+
     pub(crate) const fn denied(&self) -> Denied {
         self.denied
     }
@@ -211,11 +217,16 @@ impl<D: Shown> Select<D> {
             .collect()
     }
 
-    pub(crate) fn scope<'a>(&'a self, decided: &'a Decided) -> Scope<'a, D::Entity> {
+    pub(super) fn scope<'a>(
+        &'a self,
+        asking: &'a Asking<'a, ViewerOf<D>>,
+        decided: &'a Decided,
+    ) -> Scope<'a, D::Entity> {
         Scope {
             shape: self.shape(),
             decided,
             modes: self.modes,
+            asking,
         }
     }
 
@@ -223,8 +234,12 @@ impl<D: Shown> Select<D> {
         self.filter.as_ref()
     }
 
-    pub(super) fn orders(&self) -> &[(NamedField, Direction)] {
+    pub(super) fn orders(&self) -> &[(OrderBy, Direction)] {
         &self.order
+    }
+
+    pub(super) const fn rows(&self) -> Option<u64> {
+        self.limit
     }
 
     pub(super) const fn modes(&self) -> Modes {
@@ -233,10 +248,14 @@ impl<D: Shown> Select<D> {
 
     /// Which rows the query is about, with its names resolved and the rules of its fields built
     /// in, or `None` when its filter can hold for no row.
-    pub(crate) fn restriction(&self, decided: &Decided) -> Result<Option<Question>> {
+    pub(super) fn restriction(
+        &self,
+        asking: &Asking<'_, ViewerOf<D>>,
+        decided: &Decided,
+    ) -> Result<Option<Question>> {
         let filter = match &self.filter {
             None => None,
-            Some(condition) => match self.scope(decided).reduce(condition)? {
+            Some(condition) => match self.scope(asking, decided).reduce(condition, true)? {
                 Reduced::Always => None,
                 Reduced::Never => return Ok(None),
                 Reduced::Left(residual) => Some(self.guarded(decided, residual)),
@@ -262,9 +281,13 @@ impl<D: Shown> Select<D> {
     }
 
     /// The query for rows, or `None` when its filter can hold for none.
-    pub(crate) fn question(&self, decided: &Decided) -> Result<Option<Question>> {
-        let order = self.order_keys(decided)?;
-        let Some(mut question) = self.restriction(decided)? else {
+    pub(super) fn question(
+        &self,
+        asking: &Asking<'_, ViewerOf<D>>,
+        decided: &Decided,
+    ) -> Result<Option<Question>> {
+        let order = self.order_keys(asking, decided)?;
+        let Some(mut question) = self.restriction(asking, decided)? else {
             return Ok(None);
         };
         question.by_key =
@@ -275,27 +298,77 @@ impl<D: Shown> Select<D> {
 
     /// The columns to order by. One that is hidden in every row decides nothing, so it is not
     /// among them.
-    pub(super) fn order_keys(&self, decided: &Decided) -> Result<Vec<OrderKey>> {
-        let scope = self.scope(decided);
+    pub(super) fn order_keys(
+        &self,
+        asking: &Asking<'_, ViewerOf<D>>,
+        decided: &Decided,
+    ) -> Result<Vec<OrderKey>> {
+        let scope = self.scope(asking, decided);
         let mut order = Vec::with_capacity(self.order.len());
-        for (field, direction) in &self.order {
+        for (by, direction) in &self.order {
+            let (OrderBy::Field(field) | OrderBy::Related { field, .. }) = by;
             scope.may_name(*field)?;
-            let (column, _) = scope
-                .column(*field)
-                .ok_or_else(|| Error::internal("an order names no field of its DTO"))?;
             let visible = match scope.visible(*field)? {
-                Reduced::Never => continue,
-                Reduced::Always => None,
-                Reduced::Left(residual) => Some(residual),
+                Reduced::Never => None,
+                Reduced::Always => Some(None),
+                Reduced::Left(residual) => Some(Some(residual)),
             };
-            order.push(OrderKey {
-                column,
-                visible,
-                direction: *direction,
-            });
+            let by = match by {
+                OrderBy::Field(field) => scope
+                    .column(*field)
+                    .map(|(column, _)| By::Column(column))
+                    .ok_or_else(|| Error::internal("an order names no field of its DTO"))?,
+                OrderBy::Related { field, found, of } => {
+                    match over_related(&scope, *field, *found, *of)? {
+                        Some(related) => By::Related(related),
+                        None => continue,
+                    }
+                }
+            };
+            if let Some(visible) = visible {
+                order.push(OrderKey {
+                    by,
+                    visible,
+                    direction: *direction,
+                });
+            }
         }
         Ok(order)
     }
+}
+
+/// A value over the rows that a field shows, or `None` where every row has the same.
+fn over_related<E: Entity>(
+    scope: &Scope<'_, E>,
+    field: NamedField,
+    found: Found,
+    of: Option<NamedField>,
+) -> Result<Option<Related>> {
+    let question = of.map_or(AcrossQuestion::Nothing, AcrossQuestion::Field);
+    let (relation, answer) = scope.across(field, &question)?;
+    let within = match answer.within {
+        Reduced::Never => return Ok(None),
+        Reduced::Always => Residual::All(Vec::new()),
+        Reduced::Left(residual) => residual,
+    };
+    let cell = match (of, answer.column) {
+        (None, _) => None,
+        (Some(_), Some((column, Kind::Int | Kind::Text | Kind::Timestamp))) => Some(Masked {
+            column,
+            visible: answer.holds,
+        }),
+        (Some(_), _) => {
+            return Err(Error::misuse(
+                "the lowest and highest value of a field have a meaning for integers, text and instants only",
+            ));
+        }
+    };
+    Ok(Some(Related {
+        relation,
+        within,
+        found,
+        cell,
+    }))
 }
 
 impl<E: Entity> Clone for ShapeOf<E> {

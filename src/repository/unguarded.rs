@@ -13,7 +13,7 @@ use crate::entity::Entity;
 use crate::error::{Error, Result};
 use crate::policy::{Comparand, Context, Decision, Value};
 use crate::request::RequestContext;
-use crate::sql::{Db, Layout, OwnQuery};
+use crate::sql::{Db, OwnLayout, OwnQuery};
 
 impl<'a, P> Reader<'a, P> {
     /// Starts a query in SQL of your own that gives rows of `E`, for what a
@@ -153,7 +153,7 @@ where
             .fetch_each(&query, |row| {
                 let layout = match &mut layout {
                     Some(layout) => layout,
-                    none => none.insert(Layout::of(&row, shape)?),
+                    none => none.insert(OwnLayout::of(&row, shape)?),
                 };
                 let facts = layout.facts(&row, whole)?;
                 if rows_rule.is_none_or(|rule| rule.holds(&facts, rules, viewer, context)) {

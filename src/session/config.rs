@@ -10,6 +10,7 @@ use chrono::TimeDelta;
 use super::Sessions;
 use super::cache::Cache;
 use super::cookie::{CookieConfig, MAX_AGE_LIMIT_SECONDS};
+use super::cursor::CursorSealer;
 use super::epoch::Epochs;
 use super::key::Key;
 use super::service::{Core, Service};
@@ -154,6 +155,7 @@ impl<V: Viewer> SessionsBuilder<V> {
                 store: self.store,
                 database: self.database,
                 sealer,
+                cursors: CursorSealer::new(&self.key)?,
                 cookie,
                 limits,
                 capacity: self.capacity,

@@ -9,6 +9,7 @@
 mod cache;
 mod config;
 mod cookie;
+mod cursor;
 mod epoch;
 mod key;
 mod level;
@@ -28,6 +29,7 @@ pub use store::{
 };
 
 pub(crate) use cookie::CookieHeaders;
+pub(crate) use cursor::CursorSealer;
 pub(crate) use level::{First, LoadNumber, Loaded};
 #[cfg(feature = "testing")]
 pub(crate) use slot::Nobody;

@@ -8,6 +8,7 @@ use http::HeaderValue;
 use super::cache::{Answer, Cache, Cached, Refused};
 use super::config::Limits;
 use super::cookie::Cookie;
+use super::cursor::CursorSealer;
 use super::epoch::Epochs;
 use super::level::{LoadNumber, Loaded, Verified};
 use super::store::{Created, SessionId, SessionRecord, SessionStore, StoreError, StoreErrorKind};
@@ -29,6 +30,7 @@ pub(crate) struct Core {
     /// The database of which `store` is a table.
     pub(crate) database: Option<DatabaseId>,
     pub(crate) sealer: Sealer,
+    pub(crate) cursors: CursorSealer,
     pub(crate) cookie: Cookie,
     pub(crate) limits: Limits,
     pub(crate) capacity: u64,

@@ -10,6 +10,7 @@ use http::HeaderValue;
 
 use super::cache::Answer;
 use super::cookie::CookieHeaders;
+use super::cursor::CursorSealer;
 use super::level::{Current, First, Optimistic, Verified};
 use super::service::{Core, Service};
 use super::store::SessionId;
@@ -27,6 +28,10 @@ pub(crate) trait ErasedSlot: Any + Send + Sync {
     async fn sign_out(&self, first: &First) -> Result<HeaderValue>;
     fn now(&self) -> Option<DateTime<Utc>>;
     fn database(&self) -> Option<DatabaseId>;
+    /// What seals the cursors of pages; none where there are no sessions.
+    fn cursors(&self) -> Option<&CursorSealer> {
+        None
+    }
     /// Refuses a request for another viewer type than this one's.
     fn other_viewer(&self) -> Error {
         Error::misuse(
@@ -231,6 +236,10 @@ impl<V: Viewer> ErasedSlot for Slot<V> {
 
     fn database(&self) -> Option<DatabaseId> {
         self.service.as_ref()?.core.database
+    }
+
+    fn cursors(&self) -> Option<&CursorSealer> {
+        Some(&self.service.as_ref()?.core.cursors)
     }
 }
 

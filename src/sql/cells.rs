@@ -1,10 +1,11 @@
 //! A row of a guarded select, read field by field as its layout says.
 
-use super::Row;
-use crate::dto::{Hideable, Mask, Maskable};
+use super::{Layout, OwnLayout, Row};
+use crate::dto::{Hideable, Mask, Maskable, Nested};
 use crate::entity::{Column, Scalar, Storable};
 use crate::error::{Error, Result};
 use crate::policy::Cell;
+use crate::repository::NestedRow;
 
 /// One row, being turned into a DTO or an entity.
 #[doc(hidden)]
@@ -15,6 +16,10 @@ pub struct Cells<'a> {
     found: u128,
     /// How to cut each field in Rust, where the query did not.
     masks: &'a [Option<Mask>],
+    /// Where the inputs of computed fields stand.
+    computed: &'a [(usize, Vec<usize>)],
+    /// The related rows of this row.
+    nested: Option<NestedRow<'a>>,
 }
 
 /// Where one field stands in the row, and how its visibility is told.
@@ -48,21 +53,37 @@ impl<'a> Cells<'a> {
             slots,
             found,
             masks: &[],
+            computed: &[],
+            nested: None,
         }
     }
 
-    /// Cells of a query that cut nothing: `found` and `masks` speak of every field.
-    pub(crate) const fn uncut(
+    /// Cells of a query that cut nothing: `found` speaks of every field.
+    pub(crate) fn of_own_query<E>(row: &'a Row, layout: &'a OwnLayout<E>, found: u128) -> Self {
+        Self {
+            row,
+            slots: &layout.fields,
+            found,
+            masks: &layout.masks,
+            computed: &layout.computed,
+            nested: None,
+        }
+    }
+
+    /// The row of a select, with the rows related to it where there are any.
+    pub(crate) fn of_select(
         row: &'a Row,
-        slots: &'a [Slot],
+        layout: &'a Layout,
         found: u128,
-        masks: &'a [Option<Mask>],
+        nested: Option<NestedRow<'a>>,
     ) -> Self {
         Self {
             row,
-            slots,
+            slots: &layout.slots,
             found,
-            masks,
+            masks: &[],
+            computed: &layout.computed,
+            nested,
         }
     }
 
@@ -108,6 +129,40 @@ impl Cells<'_> {
 
     pub fn shown<E, C: Scalar, U>(&mut self, field: usize, _: Column<E, C, U>) -> Result<C> {
         self.read(field)
+    }
+
+    /// Whether a computed field is shown.
+    pub fn is_shown(&self, field: usize) -> Result<bool> {
+        self.is_visible(field)
+    }
+
+    /// An input of a computed field.
+    pub fn input<E, C: Scalar, U>(
+        &self,
+        field: usize,
+        number: usize,
+        _: Column<E, C, U>,
+    ) -> Result<C> {
+        let position = self
+            .computed
+            .iter()
+            .find(|(known, _)| *known == field)
+            .and_then(|(_, positions)| positions.get(number))
+            .ok_or_else(|| Error::internal("an input that was not selected was read"))?;
+        C::from_cell(self.row.cell(*position, C::KIND)?).ok_or_else(|| Error::internal(WRONG_VALUE))
+    }
+
+    /// The related rows that a field shows.
+    pub fn nested<N: Nested>(&mut self, field: usize) -> Result<N> {
+        let rows = match self.nested {
+            Some(nested) if self.is_visible(field)? => Some(nested.rows::<N::Dto>(field)?),
+            Some(_) | None => None,
+        };
+        N::__found(rows).ok_or_else(|| {
+            Error::misuse(
+                "a nested DTO is hidden, and its field has no place for that: use `Field`",
+            )
+        })
     }
 
     pub fn hideable<E, C: Scalar, U, D: Hideable<C>>(

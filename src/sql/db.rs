@@ -217,6 +217,17 @@ impl Db {
         }
     }
 
+    /// Runs a query and keeps its rows.
+    pub(crate) async fn fetch_all(&self, statement: &impl SqlxBinder) -> Result<Vec<Row>> {
+        let mut rows = Vec::new();
+        let each = |row| {
+            rows.push(row);
+            Ok(())
+        };
+        self.fetch_each(statement, each).await?;
+        Ok(rows)
+    }
+
     /// Runs a query and yields its rows as a stream that owns all it needs.
     pub(crate) fn fetch_stream(
         &self,

@@ -27,11 +27,13 @@ pub(crate) use change::{Change, Target, delete, insert, update};
 pub(crate) use db::DatabaseId;
 pub use db::{Db, Pool};
 pub(crate) use dialect::Dialect;
-pub(crate) use question::{Function, Masked, OrderKey, Position, Question, Summary};
+pub(crate) use question::{
+    By, Found, Function, Join, Layout, Masked, OrderKey, Position, Question, Related, Summary,
+};
 pub(crate) use row::Row;
 pub(crate) use select::{SEVERAL, column, exists};
 pub use session_store::SqlSessionStore;
 pub(crate) use session_store::StatementGuard;
 pub(crate) use summary::{Answer, read as read_summary};
 pub(crate) use template::{Asked, Plan, Structure};
-pub(crate) use unguarded::{Layout, OwnQuery};
+pub(crate) use unguarded::{OwnLayout, OwnQuery};

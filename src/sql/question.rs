@@ -1,11 +1,12 @@
 //! What a caller asks for, with every name resolved and every rule built in.
 
-use sea_query::{CaseStatement, Expr, ExprTrait as _};
+use sea_query::{CaseStatement, Expr, Func};
 
 use super::cells::Slot;
 use super::render::Renderer;
 use crate::dto::Direction;
-use crate::error::Result;
+use crate::entity::{ColumnSpec, Relation, Schema};
+use crate::error::{Error, Result};
 use crate::policy::{Kind, Reduced, Residual, Value};
 
 /// Which rows, in which order, from where on and how many.
@@ -23,15 +24,47 @@ pub(crate) struct Question {
     pub(crate) pages: bool,
     /// Only rows that come after this one.
     pub(crate) after: Option<Position>,
+    /// Columns that tell which row of another table each row was asked for.
+    pub(crate) joined_by: Vec<usize>,
 }
 
-/// A column to order by.
+/// What rows are ordered by.
 #[derive(Debug, Clone)]
 pub(crate) struct OrderKey {
-    pub(crate) column: usize,
+    pub(crate) by: By,
     /// What must hold of a row for it to be visible, if anything.
     pub(crate) visible: Option<Residual>,
     pub(crate) direction: Direction,
+}
+
+/// A value of each row to order by.
+#[derive(Debug, Clone)]
+pub(crate) enum By {
+    /// What it holds in this column.
+    Column(usize),
+    Related(Related),
+}
+
+/// A value found over related rows.
+#[derive(Debug, Clone)]
+pub(crate) struct Related {
+    pub(crate) relation: &'static Relation,
+    /// Which of them count.
+    pub(crate) within: Residual,
+    pub(crate) found: Found,
+    /// The cells it is found among; none for their number.
+    pub(crate) cell: Option<Masked>,
+}
+
+/// What is found over related rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// How many there are.
+    Number,
+    /// Their lowest visible cell.
+    Lowest,
+    /// Their highest visible cell.
+    Highest,
 }
 
 /// Where a row stands in an order.
@@ -51,6 +84,18 @@ pub(crate) struct Layout {
     pub(crate) entity: Option<Vec<Slot>>,
     /// Where a row's [`Position`] stands, its key last.
     pub(crate) position: Vec<(usize, Kind)>,
+    /// Where the inputs of a computed field stand, by field.
+    pub(crate) computed: Vec<(usize, Vec<usize>)>,
+    pub(crate) nested: Vec<Join>,
+    /// Where the columns stand that the question wants rows to be told apart by.
+    pub(crate) joined_by: Vec<(usize, Kind)>,
+}
+
+/// What joins a row to the rows that one of its fields shows.
+#[derive(Debug)]
+pub(crate) struct Join {
+    pub(crate) field: usize,
+    pub(crate) columns: Vec<(usize, Kind)>,
 }
 
 /// Groups and sums over rows.
@@ -83,7 +128,10 @@ pub(crate) enum Function {
 impl OrderKey {
     /// The column in the order that every engine agrees on, null where it is hidden.
     pub(super) fn masked(&self, renderer: &Renderer) -> Result<Expr> {
-        let value = renderer.ordered(self.column)?;
+        let value = match &self.by {
+            By::Column(column) => renderer.ordered(*column)?,
+            By::Related(related) => related.expr(renderer)?,
+        };
         Ok(match &self.visible {
             None => value,
             Some(residual) => CaseStatement::new()
@@ -93,7 +141,43 @@ impl OrderKey {
     }
 
     pub(super) fn is_nullable(&self, renderer: &Renderer) -> Result<bool> {
-        Ok(self.visible.is_some() || renderer.spec(self.column)?.is_nullable())
+        Ok(self.visible.is_some()
+            || match &self.by {
+                By::Column(column) => renderer.spec(*column)?.is_nullable(),
+                By::Related(related) => related.found != Found::Number,
+            })
+    }
+
+    /// What the value is, for reading it.
+    pub(crate) fn kind(&self, table: &'static Schema) -> Result<Kind> {
+        let (table, column) = match &self.by {
+            By::Column(column) => (table, *column),
+            By::Related(related) => match &related.cell {
+                None => return Ok(Kind::Int),
+                Some(cell) => (related.relation.target(), cell.column),
+            },
+        };
+        table
+            .column(column)
+            .map(ColumnSpec::kind)
+            .ok_or_else(|| Error::internal("an order names no column of its table"))
+    }
+}
+
+impl Related {
+    fn expr(&self, renderer: &Renderer) -> Result<Expr> {
+        let theirs = renderer.across(self.relation);
+        let mut rows = theirs.joined(renderer, self.relation, &self.within)?;
+        let cell = || match &self.cell {
+            Some(cell) => cell.expr(&theirs),
+            None => Err(Error::internal("an order names no field of related rows")),
+        };
+        match self.found {
+            Found::Number => rows.expr(Func::count(Expr::cust("*"))),
+            Found::Lowest => rows.expr(Func::min(cell()?)),
+            Found::Highest => rows.expr(Func::max(cell()?)),
+        };
+        Ok(Expr::SubQuery(None, Box::new(rows.into())))
     }
 }
 

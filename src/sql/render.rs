@@ -53,6 +53,25 @@ impl Renderer {
             .ok_or_else(|| Error::internal("a rule names a column that its table does not have"))
     }
 
+    /// The column of a field.
+    pub(crate) fn field(&self, field: &str) -> Result<(usize, &'static ColumnSpec)> {
+        self.table
+            .position(field)
+            .ok_or_else(|| Error::internal("a DTO names a field that its entity does not have"))
+    }
+
+    /// The columns that join this table to the other side of its relation.
+    pub(crate) fn own_columns(&self, relation: &str) -> Result<Vec<usize>> {
+        let pairs = self
+            .table
+            .relation(relation)
+            .and_then(|relation| relation.pairs(self.table))
+            .ok_or_else(|| {
+                Error::internal("a DTO names a relation that its entity does not have")
+            })?;
+        Ok(pairs.into_iter().map(|pair| pair.own).collect())
+    }
+
     /// The column, qualified, so that no alias of the query can take its place.
     pub(crate) fn column(&self, column: usize) -> Result<Expr> {
         let name = self.spec(column)?.name();
@@ -130,9 +149,10 @@ impl Renderer {
             }
             Residual::Related {
                 relation,
+                within,
                 fulfilled,
                 condition,
-            } => self.related(relation, *fulfilled, condition),
+            } => self.related(relation, within, *fulfilled, condition),
             Residual::Text {
                 column,
                 place,
@@ -175,11 +195,12 @@ impl Renderer {
     fn related(
         &self,
         relation: &'static Relation,
+        within: &Residual,
         fulfilled: Fulfilled,
         condition: &Residual,
     ) -> Result<Expr> {
         let theirs = self.across(relation);
-        let mut rows = theirs.joined(self, relation)?;
+        let mut rows = theirs.joined(self, relation, within)?;
         rows.expr(Expr::val(1));
         Ok(match fulfilled {
             Fulfilled::BySome => {
@@ -207,8 +228,14 @@ impl Renderer {
         }
     }
 
-    /// The rows of this table that `relation` joins to the row that `own` speaks of.
-    pub(crate) fn joined(&self, own: &Self, relation: &Relation) -> Result<SelectStatement> {
+    /// The rows of this table that are `within`, and that `relation` joins to the row that `own`
+    /// speaks of.
+    pub(crate) fn joined(
+        &self,
+        own: &Self,
+        relation: &Relation,
+        within: &Residual,
+    ) -> Result<SelectStatement> {
         let pairs = relation.pairs(own.table).ok_or_else(|| {
             Error::internal("a relation names a field that its table does not have")
         })?;
@@ -216,6 +243,9 @@ impl Renderer {
         rows.from_as(Alias::new(self.table.name()), self.qualifier());
         for pair in pairs {
             rows.and_where(self.compare(Op::Eq, pair.theirs, own.column(pair.own)?)?);
+        }
+        if *within != Residual::All(Vec::new()) {
+            rows.and_where(self.condition(within)?);
         }
         Ok(rows)
     }

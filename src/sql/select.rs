@@ -5,10 +5,10 @@ use sea_query::{Alias, CaseStatement, Expr, ExprTrait as _, Query as Statement, 
 
 use super::cells::{Shown, Slot};
 use super::dialect::Dialect;
-use super::question::{Layout, Question};
+use super::question::{Join, Layout, Question};
 use super::render::Renderer;
 use super::seek;
-use crate::dto::{Decided, Direction, Output, Shape};
+use crate::dto::{Decided, Direction, Output, Shape, Source};
 use crate::entity::{ColumnSpec, Entity};
 use crate::error::{Error, Result};
 use crate::policy::{Decision, Reduced, Residual, Value};
@@ -28,18 +28,56 @@ pub(super) fn rows<E: Entity>(
         flags: Vec::new(),
     };
     let mut slots = Vec::with_capacity(shape.fields().len());
-    for (field, decision) in shape.fields().iter().zip(&decided.fields) {
-        let (column, spec) = renderer
-            .table
-            .position(field.field())
-            .ok_or_else(|| Error::internal("a DTO names a field that its entity does not have"))?;
-        slots.push(projection.field(field.output(), decision, column, spec)?);
+    let mut layout = Layout::default();
+    for (index, (field, decision)) in shape.fields().iter().zip(&decided.fields).enumerate() {
+        slots.push(match field.source() {
+            Source::Column => {
+                let (column, spec) = renderer.field(field.field())?;
+                projection.field(field.output(), decision, column, spec)?
+            }
+            Source::Computed(inputs) => {
+                let columns = inputs.iter().map(|input| Ok(renderer.field(input)?.0));
+                let columns = columns.collect::<Result<Vec<_>>>()?;
+                let (shown, positions) = projection.inputs(field.field(), decision, &columns)?;
+                layout.computed.push((index, positions));
+                Slot {
+                    column: None,
+                    masked: None,
+                    shown,
+                }
+            }
+            Source::Related { relation, .. } => {
+                let columns = renderer.own_columns(relation)?;
+                let (shown, positions) = projection.inputs(field.field(), decision, &columns)?;
+                if shown != Shown::Never {
+                    let kinds = columns
+                        .iter()
+                        .map(|column| Ok(renderer.spec(*column)?.kind()));
+                    let kinds = kinds.collect::<Result<Vec<_>>>()?;
+                    layout.nested.push(Join {
+                        field: index,
+                        columns: positions.into_iter().zip(kinds).collect(),
+                    });
+                }
+                Slot {
+                    column: None,
+                    masked: None,
+                    shown,
+                }
+            }
+        });
     }
     let entity = if slots.iter().any(|slot| slot.shown == Shown::Found) {
         Some(projection.entity()?)
     } else {
         None
     };
+    for column in &question.joined_by {
+        let spec = renderer.spec(*column)?;
+        let raw = renderer.column(*column)?;
+        let position = projection.push(raw, &format!("joined_by_{}", spec.field()));
+        layout.joined_by.push((position, spec.kind()));
+    }
     if projection.selected == 0 {
         // Every field is hidden; the row's existence is all that is left to read.
         projection.push(Expr::val(1), "present");
@@ -48,7 +86,7 @@ pub(super) fn rows<E: Entity>(
     if question.pages {
         for (number, key) in question.order.iter().enumerate() {
             let value = key.masked(&renderer)?;
-            let kind = renderer.spec(key.column)?.kind();
+            let kind = key.kind(renderer.table)?;
             position.push((projection.push(value, &format!("order_{number}")), kind));
         }
         let key = renderer.table.key();
@@ -65,12 +103,15 @@ pub(super) fn rows<E: Entity>(
     if let Some(limit) = question.limit {
         statement.limit(limit);
     }
-    let layout = Layout {
-        slots,
-        entity,
-        position,
-    };
-    Ok((statement, layout))
+    Ok((
+        statement,
+        Layout {
+            slots,
+            entity,
+            position,
+            ..layout
+        },
+    ))
 }
 
 /// Leaves the rows under the lookups that the row rule and the filter let through.
@@ -201,6 +242,34 @@ impl Projection<'_> {
         let position = self.push(condition, &format!("{field}_visible"));
         self.flags.push((residual.clone(), position));
         Ok(position)
+    }
+
+    /// Selects columns that are read only where `decision` allows, and tells where it does.
+    fn inputs(
+        &mut self,
+        name: &str,
+        decision: &Decision,
+        columns: &[usize],
+    ) -> Result<(Shown, Vec<usize>)> {
+        let shown = match decision {
+            Decision::Allow => Shown::Always,
+            Decision::Deny => return Ok((Shown::Never, Vec::new())),
+            Decision::Fail(_) => return Err(Error::internal("a rule could not be worked out")),
+            Decision::Depends(residual) => Shown::Flag(self.flag(residual, name)?),
+        };
+        let mut positions = Vec::with_capacity(columns.len());
+        for (number, column) in columns.iter().enumerate() {
+            let raw = self.renderer.column(*column)?;
+            let alias = format!("{name}_{number}");
+            positions.push(match decision {
+                Decision::Depends(residual) => {
+                    let condition = self.renderer.condition(residual)?;
+                    self.push(CaseStatement::new().case(condition, raw), &alias)
+                }
+                Decision::Allow | Decision::Deny | Decision::Fail(_) => self.push(raw, &alias),
+            });
+        }
+        Ok((shown, positions))
     }
 
     fn field(

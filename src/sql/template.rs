@@ -12,7 +12,7 @@ use sea_query_sqlx::{SqlxBinder, SqlxValues};
 use uuid::Uuid;
 
 use super::dialect::Dialect;
-use super::question::{Function, Layout, Question, Summary};
+use super::question::{By, Found, Function, Layout, Masked, Question, Summary};
 use super::{select, summary};
 use crate::dto::{Decided, Direction, Shape};
 use crate::entity::Entity;
@@ -442,11 +442,13 @@ impl<'a> Structure<'a> {
             // The tables on the way here say which relation has this name.
             Residual::Related {
                 relation,
+                within,
                 fulfilled,
                 condition,
             } => {
                 self.tag(9);
                 self.text(relation.name());
+                self.residual(within);
                 self.tag(match fulfilled {
                     Fulfilled::BySome => 0,
                     Fulfilled::ByEvery => 1,
@@ -463,13 +465,34 @@ impl<'a> Structure<'a> {
         });
         self.optional(question.filter.as_ref());
         self.each(&question.order, |structure, key| {
-            structure.index(key.column);
+            match &key.by {
+                By::Column(column) => {
+                    structure.tag(0);
+                    structure.index(*column);
+                }
+                By::Related(related) => {
+                    structure.tag(1);
+                    structure.text(related.relation.name());
+                    structure.residual(&related.within);
+                    structure.tag(match related.found {
+                        Found::Number => 0,
+                        Found::Lowest => 1,
+                        Found::Highest => 2,
+                    });
+                    if let Some(cell) = &related.cell {
+                        structure.masked(cell);
+                    }
+                }
+            }
             structure.flag(key.direction == Direction::Ascending);
             structure.optional(key.visible.as_ref());
         });
         self.flag(question.by_key);
         self.flag(question.limit.is_some());
         self.flag(question.pages);
+        self.each(&question.joined_by, |structure, column| {
+            structure.index(*column);
+        });
         match &question.after {
             None => self.tag(0),
             Some(position) => {
@@ -480,11 +503,13 @@ impl<'a> Structure<'a> {
         }
     }
 
+    fn masked(&mut self, cell: &'a Masked) {
+        self.index(cell.column);
+        self.reduced(&cell.visible);
+    }
+
     fn summary(&mut self, summary: &'a Summary) {
-        self.each(&summary.keys, |structure, key| {
-            structure.index(key.column);
-            structure.reduced(&key.visible);
-        });
+        self.each(&summary.keys, Self::masked);
         self.each(&summary.aggregates, |structure, (function, cell)| {
             structure.tag(match function {
                 Function::Rows => 0,
@@ -499,8 +524,7 @@ impl<'a> Structure<'a> {
                 None => structure.tag(0),
                 Some(cell) => {
                     structure.tag(1);
-                    structure.index(cell.column);
-                    structure.reduced(&cell.visible);
+                    structure.masked(cell);
                 }
             }
         });
@@ -569,7 +593,12 @@ impl Marks {
                 }
             }
             Residual::Text { needle, .. } => self.value(needle),
-            Residual::Related { condition, .. } => self.residual(condition),
+            Residual::Related {
+                within, condition, ..
+            } => {
+                self.residual(within);
+                self.residual(condition);
+            }
             Residual::Guarded { rule, test } => {
                 self.residual(rule);
                 self.residual(test);
@@ -586,6 +615,12 @@ impl Marks {
             self.residual(filter);
         }
         for key in &mut question.order {
+            if let By::Related(related) = &mut key.by {
+                self.residual(&mut related.within);
+                if let Some(cell) = &mut related.cell {
+                    self.reduced(&mut cell.visible);
+                }
+            }
             if let Some(visible) = &mut key.visible {
                 self.residual(visible);
             }

@@ -8,7 +8,7 @@ use sea_query_sqlx::{SqlxBinder, SqlxValues};
 
 use super::cells::{Shown, Slot};
 use super::{Cells, Dialect, Row};
-use crate::dto::{Mask, Output, Shape};
+use crate::dto::{Mask, Output, Shape, Source};
 use crate::entity::{Entity, Schema};
 use crate::error::{Error, Result};
 use crate::policy::{Cell, Facts, Value};
@@ -55,18 +55,20 @@ impl SqlxBinder for OwnQuery {
 }
 
 /// Where a query of the application's own gives the columns of `E`, and the fields of a DTO.
-pub(crate) struct Layout<E> {
+pub(crate) struct OwnLayout<E> {
     /// For each column of the entity; a missing one has no position.
     columns: Vec<Slot>,
     /// For each field of the DTO.
-    fields: Vec<Slot>,
-    masks: Vec<Option<Mask>>,
-    /// The fields whose column is there, as bits.
+    pub(super) fields: Vec<Slot>,
+    pub(super) masks: Vec<Option<Mask>>,
+    /// Where the inputs of computed fields stand.
+    pub(super) computed: Vec<(usize, Vec<usize>)>,
+    /// The fields whose columns are there, as bits.
     given: u128,
     entity: PhantomData<fn() -> E>,
 }
 
-impl<E: Entity> Layout<E> {
+impl<E: Entity> OwnLayout<E> {
     pub(crate) fn of(row: &Row, shape: &Shape<E>) -> Result<Self> {
         let table: &Schema = E::__table();
         let columns = table
@@ -78,24 +80,48 @@ impl<E: Entity> Layout<E> {
             columns,
             fields: Vec::with_capacity(shape.fields().len()),
             masks: Vec::with_capacity(shape.fields().len()),
+            computed: Vec::new(),
             given: 0,
             entity: PhantomData,
         };
         for (index, field) in shape.fields().iter().enumerate() {
-            let (column, spec) = table.position(field.field()).ok_or_else(|| {
-                Error::internal("a DTO names a field that its entity does not have")
-            })?;
-            let slot = layout.columns.get(column).copied().unwrap_or(found(None));
-            if slot.column.is_some() {
-                layout.given |= 1 << index;
-            } else if !can_be_hidden(field.output()) {
-                return Err(Error::misuse(format!(
-                    "the query of `unguarded_sql` gives no column `{}`, and `{}` cannot do without: select it, or use a DTO without the field",
-                    spec.name(),
-                    shape.name(),
-                )));
+            let sources = match field.source() {
+                Source::Column => vec![field.field()],
+                Source::Computed(inputs) => inputs.clone(),
+                Source::Related { .. } => {
+                    return Err(Error::misuse(format!(
+                        "`{}` shows related rows, which the rows of `unguarded_sql` do not have",
+                        shape.name(),
+                    )));
+                }
+            };
+            let mut positions = Vec::with_capacity(sources.len());
+            let mut missing = None;
+            for source in sources {
+                let (column, spec) = table.position(source).ok_or_else(|| {
+                    Error::internal("a DTO names a field that its entity does not have")
+                })?;
+                match layout.columns.get(column).and_then(|slot| slot.column) {
+                    Some(position) => positions.push(position),
+                    None => missing = Some(spec.name()),
+                }
             }
-            layout.fields.push(slot);
+            match missing {
+                None => layout.given |= 1 << index,
+                Some(_) if can_be_hidden(field.output()) => {}
+                Some(name) => {
+                    return Err(Error::misuse(format!(
+                        "the query of `unguarded_sql` gives no column `{name}`, and `{}` cannot do without: select it, or use a DTO without the field",
+                        shape.name(),
+                    )));
+                }
+            }
+            if field.is_column() {
+                layout.fields.push(found(positions.first().copied()));
+            } else {
+                layout.fields.push(found(None));
+                layout.computed.push((index, positions));
+            }
             layout.masks.push(match field.output() {
                 Output::Mask(mask) => Some(mask),
                 Output::Shown
@@ -130,7 +156,7 @@ impl<E: Entity> Layout<E> {
 
     /// The cells of the DTO's fields, those in `visible` to be seen as far as they are there.
     pub(crate) fn cells<'r>(&'r self, row: &'r Row, visible: u128) -> Cells<'r> {
-        Cells::uncut(row, &self.fields, visible & self.given, &self.masks)
+        Cells::of_own_query(row, self, visible & self.given)
     }
 }
 

@@ -7,10 +7,12 @@
 
 mod access;
 mod blog;
+mod computed;
 mod decisions;
 mod escape;
 mod memo;
 mod memo_viewers;
+mod nested;
 mod outputs;
 mod reading;
 mod registry;
@@ -21,5 +23,6 @@ mod signed_in;
 mod statements;
 mod support;
 mod tenants;
+mod through;
 mod unknown;
 mod writing;

@@ -434,11 +434,14 @@ async fn p7_what_is_read_during_a_write_is_not_kept() {
 
 #[tokio::test]
 async fn p7_after_a_write_that_was_given_up_nothing_is_remembered() {
-    let (users, _directory) = users().await;
+    let (users, directory) = users().await;
     let (statements, _guard) = Statements::listen();
     as_viewer(admin(), async {
         users.profile("person-1").await.unwrap();
+        // It cannot end while another connection holds the file.
+        let lock = directory.pool.begin_with("BEGIN EXCLUSIVE").await.unwrap();
         assert!(users.rename(1, "Ada").now_or_never().is_none());
+        lock.rollback().await.unwrap();
         statements.take();
         // The statement may still be on its way.
         users.profile("person-1").await.unwrap();

@@ -25,6 +25,18 @@ pub(crate) struct Field {
     pub(crate) json: String,
     pub(crate) rules: Vec<Rule>,
     pub(crate) output: Output,
+    pub(crate) source: Source,
+}
+
+/// Where the value of a field comes from.
+#[derive(Debug)]
+pub(crate) enum Source {
+    /// The column of its name.
+    Column,
+    /// The rows of this relation.
+    Related(Ident),
+    /// What a function makes of these columns.
+    Computed(Path, Vec<Ident>),
 }
 
 /// What stands in place of a hidden value.
@@ -56,6 +68,7 @@ pub(crate) fn check(raw: &mut RawDto, diag: &mut Diag) -> Option<Dto> {
     let names = one_key_each(raw, diag);
     // After a misspelt `default` it is not known what the fields need to state.
     let default_visible = raw.default_visible || raw.unread;
+    let ruled = ruled(raw);
     let mut fields = Vec::new();
     for (field, json) in raw.fields.iter_mut().zip(names) {
         stated_rule(field, default_visible, diag);
@@ -63,16 +76,31 @@ pub(crate) fn check(raw: &mut RawDto, diag: &mut Diag) -> Option<Dto> {
         one_output(field, diag);
         output_of_conditional(field, diag);
         no_secret(field, diag);
-        hideable_type(field, diag);
-        let output = output(field);
+        if !field.rules.is_empty() && field.computed.is_none() {
+            hideable_type(field, diag);
+        }
+        let source = source(field, diag);
+        let hideable = match &source {
+            Source::Column | Source::Related(_) => false,
+            Source::Computed(_, inputs) => inputs.iter().any(|input| ruled.contains(input)),
+        };
+        if hideable || (field.computed.is_some() && !field.rules.is_empty()) {
+            computed_type(field, diag);
+        }
+        let output = output(field, hideable);
+        let place = match source {
+            Source::Column => Place::Field,
+            Source::Related(_) | Source::Computed(..) => Place::Row,
+        };
         let mut rules = Vec::new();
         for rule in std::mem::take(&mut field.rules) {
-            rules.extend(rule.rule.and_then(|rule| rule.check(Place::Field, diag)));
+            rules.extend(rule.rule.and_then(|rule| rule.check(place, diag)));
         }
         fields.push(Field {
             json,
             rules,
             output,
+            source,
         });
     }
     if !diag.is_clean() {
@@ -152,7 +180,8 @@ fn one_output(field: &RawField, diag: &mut Diag) {
 
 /// `#[visible] #[dto(hidden = null)] phone: ..`
 fn output_of_conditional(field: &RawField, diag: &mut Diag) {
-    if !field.rules.is_empty() {
+    let hidden_with_others = field.related.is_some() || field.computed.is_some();
+    if !field.rules.is_empty() || hidden_with_others {
         return;
     }
     let stated = field
@@ -200,12 +229,7 @@ fn hideable_type(field: &RawField, diag: &mut Diag) {
     let replaced = field.mask.is_some()
         || field.mask_in_process.is_some()
         || field.hidden.as_ref().is_some_and(|word| word == "error");
-    if field.rules.is_empty()
-        || field.unread
-        || replaced
-        || is_option(&field.ty)
-        || is_called(&field.ty, "Field")
-    {
+    if field.unread || replaced || is_option(&field.ty) || is_field(&field.ty) {
         return;
     }
     diag.error(
@@ -216,6 +240,20 @@ fn hideable_type(field: &RawField, diag: &mut Diag) {
             crate::tokens::text(quote::ToTokens::to_token_stream(&field.ty)),
         ),
     );
+}
+
+/// `#[dto(computed = full_name, from(first, last))] name: String`, where `last` can be hidden
+fn computed_type(field: &RawField, diag: &mut Diag) {
+    if !is_field(&field.ty) {
+        diag.error(
+            &field.ty,
+            "the computed field is hidden where what it is computed from is, and its type has no place for that",
+            format!(
+                "write `Field<{}>`",
+                crate::tokens::text(quote::ToTokens::to_token_stream(&field.ty)),
+            ),
+        );
+    }
 }
 
 /// ```text
@@ -245,8 +283,75 @@ fn one_key_each(raw: &RawDto, diag: &mut Diag) -> Vec<String> {
     names
 }
 
-fn output(field: &RawField) -> Output {
-    if field.rules.is_empty() {
+/// The fields that can be hidden.
+fn ruled(raw: &RawDto) -> Vec<Ident> {
+    raw.fields
+        .iter()
+        .filter(|field| !field.rules.is_empty())
+        .map(|field| field.ident.clone())
+        .collect()
+}
+
+/// ```text
+/// #[dto(related, mask = last4)]
+/// #[dto(computed = full_name)]
+/// #[dto(from(first, last))]
+/// ```
+fn source(field: &RawField, diag: &mut Diag) -> Source {
+    let replaced = field
+        .mask
+        .as_ref()
+        .or(field.mask_in_process.as_ref().map(|(key, _)| key))
+        .or(field.hidden.as_ref().filter(|word| *word == "error"));
+    if let (Some(replaced), true) = (
+        replaced,
+        field.related.is_some() || field.computed.is_some(),
+    ) {
+        diag.error(
+            replaced,
+            "this works on the value of a column",
+            "give the field a type that can be hidden, as `Field<..>`",
+        );
+    }
+    match (&field.related, &field.computed, &field.from) {
+        (None, None, None) => Source::Column,
+        (Some((_, relation)), None, None) => Source::Related(relation.clone()),
+        (None, Some((_, path)), Some((_, inputs))) => {
+            Source::Computed(path.clone(), inputs.clone())
+        }
+        (None, Some((key, _)), None) => {
+            diag.error(
+                key,
+                "`computed` needs the fields that the value is computed from",
+                "add `from(first_name, last_name)`; the value is hidden where one of them is",
+            );
+            Source::Column
+        }
+        (None, None, Some((key, _))) => {
+            diag.error(
+                key,
+                "`from` belongs to `computed`",
+                "write `#[dto(computed = path, from(first_name, last_name))]`",
+            );
+            Source::Column
+        }
+        (Some((key, _)), _, _) => {
+            diag.error(
+                key,
+                "a field is either related or computed",
+                "keep one of the two",
+            );
+            Source::Column
+        }
+    }
+}
+
+fn output(field: &RawField, hideable: bool) -> Output {
+    if field.rules.is_empty() && !hideable {
+        // A related list can still be hidden with the field that it is joined by.
+        if field.related.is_some() && is_field(&field.ty) {
+            return Output::Omit;
+        }
         return Output::Shown;
     }
     if let Some((_, path)) = &field.mask_in_process {
@@ -273,6 +378,11 @@ fn output(field: &RawField) -> Output {
 /// Whether a type is written as an `Option`, whose hidden value is null unless stated otherwise.
 pub(crate) fn is_option(ty: &Type) -> bool {
     is_called(ty, "Option")
+}
+
+/// Whether a type is written as a `Field`.
+pub(crate) fn is_field(ty: &Type) -> bool {
+    is_called(ty, "Field")
 }
 
 fn is_called(ty: &Type, name: &str) -> bool {

@@ -6,7 +6,7 @@ use quote::{quote, quote_spanned};
 use super::rule::{self, Types};
 use super::{constant, refusal, serialize};
 use crate::attribute::Library;
-use crate::check::dto::{Dto, Field, Mask, Output};
+use crate::check::dto::{Dto, Field, Mask, Output, Source};
 use crate::rule::Rule;
 use crate::syntax::dto::{RawDto, RawField};
 use crate::syntax::plain_name;
@@ -35,10 +35,18 @@ pub(crate) fn emit(raw: &RawDto, dto: &Dto) -> TokenStream {
     let specs = fields.iter().map(|(_, raw, field)| {
         let rules = field.rules.iter().map(|rule| rule::value(rule, &types));
         let output = output(&field.output, library);
-        spec(raw, &field.json, quote!(#(#rules),*), &output, library)
+        spec(raw, field, quote!(#(#rules),*), &output, library)
     });
     let checks = rule::check(dto.fields.iter().flat_map(|field| &field.rules), &types);
+    let nested_checks = nested_checks(&fields, entity, library);
     let from_cells = fields.iter().map(|(index, raw, field)| {
+        match &field.source {
+            Source::Column => {}
+            Source::Related(_) => return nested_from_cells(*index, raw),
+            Source::Computed(path, inputs) => {
+                return computed_from_cells(*index, raw, path, inputs, entity, library);
+            }
+        }
         let column = constant(&raw.ident);
         let source = quote_spanned!(raw.ident.span()=> <#entity>::#column);
         let name = &raw.ident;
@@ -51,8 +59,21 @@ pub(crate) fn emit(raw: &RawDto, dto: &Dto) -> TokenStream {
         );
         quote!(#name: #call)
     });
+    let computed = fields
+        .iter()
+        .filter_map(|(index, raw, field)| computed_from_row(*index, raw, field, library));
     let from_row = fields.iter().map(|(index, raw, field)| {
         let name = &raw.ident;
+        match &field.source {
+            Source::Column => {}
+            Source::Related(_) => {
+                return quote!(#name: #library::__private::not_at_hand()?);
+            }
+            Source::Computed(..) => {
+                let value = computed_variable(raw);
+                return quote!(#name: #value);
+            }
+        }
         let source = quote_spanned!(name.span()=> __row.#name);
         let arguments = match field.output {
             Output::Shown => quote!(#source),
@@ -65,10 +86,12 @@ pub(crate) fn emit(raw: &RawDto, dto: &Dto) -> TokenStream {
         let call = call(raw, &field.output, Side::Row, &arguments, library);
         quote!(#name: #call)
     });
+    let related = related_constants(&fields, raw);
     let tokens = constants(raw, |index| {
         dto.fields.get(index).is_some_and(|field| {
             let masked = matches!(field.output, Output::Mask(_) | Output::MaskInProcess(_));
-            !masked && !field.rules.iter().any(Rule::is_opaque)
+            let column = matches!(field.source, Source::Column);
+            column && !masked && !field.rules.iter().any(Rule::is_opaque)
         })
     });
     let serialize = serialize::emit(raw, dto);
@@ -85,6 +108,7 @@ pub(crate) fn emit(raw: &RawDto, dto: &Dto) -> TokenStream {
                     #library::__private::Shape::__new(#name, ::std::vec![#(#specs),*])
                 });
                 #checks
+                #nested_checks
                 &__SHAPE
             }
 
@@ -99,12 +123,14 @@ pub(crate) fn emit(raw: &RawDto, dto: &Dto) -> TokenStream {
                 __row: #entity,
                 __visible: #library::__private::Visibility,
             ) -> #library::Result<Self> {
+                #(#computed)*
                 ::core::result::Result::Ok(Self { #(#from_row),* })
             }
         }
 
         #release
         #tokens
+        #related
         #serialize
     }
 }
@@ -122,8 +148,10 @@ pub(crate) fn emit_nothing(raw: &RawDto) -> TokenStream {
     let nothing = rule::nothing(&types);
     let output = output(&Output::Error, library);
     let specs = raw.fields.iter().map(|field| {
-        let json = plain_name(&field.ident);
-        spec(field, &json, nothing.clone(), &output, library)
+        let name = plain_name(&field.ident);
+        quote! {
+            #library::__private::FieldSpec::__new(#name, #name, ::std::vec![#nothing], #output)
+        }
     });
     let tokens = constants(raw, |_| true);
     let refusal = refusal();
@@ -172,14 +200,140 @@ fn types(raw: &RawDto, entity: &syn::Path) -> Types {
 
 fn spec(
     raw: &RawField,
-    json: &str,
+    field: &Field,
     rules: TokenStream,
     output: &TokenStream,
     library: &Library,
 ) -> TokenStream {
     let name = plain_name(&raw.ident);
+    let json = &field.json;
+    let source = match &field.source {
+        Source::Column => TokenStream::new(),
+        Source::Related(relation) => {
+            let relation = plain_name(relation);
+            let ty = &raw.ty;
+            quote_spanned!(type_span(raw)=> .__related::<#ty>(#relation))
+        }
+        Source::Computed(_, inputs) => {
+            let inputs = inputs.iter().map(plain_name);
+            quote!(.__computed(::std::vec![#(#inputs),*]))
+        }
+    };
     quote! {
-        #library::__private::FieldSpec::__new(#name, #json, ::std::vec![#rules], #output)
+        #library::__private::FieldSpec::__new(#name, #json, ::std::vec![#rules], #output) #source
+    }
+}
+
+/// Lets the compiler check that a nested DTO shows the rows that its relation leads to.
+///
+/// ```text
+/// fn __nested(__row: &Post) {
+///     ::clearance::__private::check_nested::<Vec<CommentView>, _, _>(__row.__comments());
+/// }
+/// ```
+fn nested_checks(
+    fields: &[(usize, &RawField, &Field)],
+    entity: &syn::Path,
+    library: &Library,
+) -> Option<TokenStream> {
+    let calls: Vec<TokenStream> = fields
+        .iter()
+        .filter_map(|(_, raw, field)| match &field.source {
+            Source::Related(relation) => {
+                let ty = &raw.ty;
+                let method = super::relation::method(relation);
+                let span = type_span(raw);
+                let check = Ident::new("check_nested", span);
+                let rows = quote_spanned!(relation.span()=> __row.#method());
+                Some(quote_spanned!(span=> #library::__private::#check::<#ty, _, _>(#rows);))
+            }
+            Source::Column | Source::Computed(..) => None,
+        })
+        .collect();
+    if calls.is_empty() {
+        return None;
+    }
+    Some(quote! {
+        #[allow(unused, reason = "only checked, never run")]
+        fn __nested(__row: &#entity) {
+            #(#calls)*
+        }
+    })
+}
+
+/// `comments: __cells.nested::<Vec<CommentView>>(3)?`
+fn nested_from_cells(index: usize, raw: &RawField) -> TokenStream {
+    let RawField { ident, ty, .. } = raw;
+    quote_spanned!(type_span(raw)=> #ident: __cells.nested::<#ty>(#index)?)
+}
+
+/// The function is called only where the value may be seen.
+///
+/// ```text
+/// name: if __cells.is_shown(3)? {
+///     Field::Visible(full_name(&__cells.input(3, 0, <User>::FIRST)?, ..))
+/// } else {
+///     Field::Hidden
+/// }
+/// ```
+fn computed_from_cells(
+    index: usize,
+    raw: &RawField,
+    path: &syn::Path,
+    inputs: &[Ident],
+    entity: &syn::Path,
+    library: &Library,
+) -> TokenStream {
+    let name = &raw.ident;
+    let inputs = inputs.iter().enumerate().map(|(number, input)| {
+        let column = constant(input);
+        let source = quote_spanned!(input.span()=> <#entity>::#column);
+        quote_spanned!(input.span()=> &__cells.input(#index, #number, #source)?)
+    });
+    let value = quote!(#path(#(#inputs),*));
+    let value = computed_value(raw, &quote!(__cells.is_shown(#index)?), &value, library);
+    quote!(#name: #value)
+}
+
+/// Computed before the row is taken apart.
+fn computed_from_row(
+    index: usize,
+    raw: &RawField,
+    field: &Field,
+    library: &Library,
+) -> Option<TokenStream> {
+    let Source::Computed(path, inputs) = &field.source else {
+        return None;
+    };
+    let variable = computed_variable(raw);
+    let inputs = inputs
+        .iter()
+        .map(|input| quote_spanned!(input.span()=> &__row.#input));
+    let value = quote!(#path(#(#inputs),*));
+    let value = computed_value(raw, &quote!(__visible.shows(#index)), &value, library);
+    Some(quote!(let #variable = #value;))
+}
+
+fn computed_variable(raw: &RawField) -> Ident {
+    quote::format_ident!("__computed_{}", plain_name(&raw.ident))
+}
+
+fn computed_value(
+    raw: &RawField,
+    shown: &TokenStream,
+    value: &TokenStream,
+    library: &Library,
+) -> TokenStream {
+    if crate::check::dto::is_field(&raw.ty) {
+        quote! {
+            if #shown {
+                #library::Field::Visible(#value)
+            } else {
+                #library::Field::Hidden
+            }
+        }
+    } else {
+        quote!(#value)
     }
 }
 
@@ -293,6 +447,43 @@ fn constants(raw: &RawDto, usable: impl Fn(usize) -> bool) -> TokenStream {
             #(#constants)*
         }
     }
+}
+
+/// The names of the fields that show related rows.
+///
+/// ```text
+/// pub const COMMENTS: RelatedToken<PostView, <Vec<CommentView> as Nested>::Dto> = ..;
+/// ```
+fn related_constants(fields: &[(usize, &RawField, &Field)], raw: &RawDto) -> Option<TokenStream> {
+    let RawDto { ident, library, .. } = raw;
+    let constants: Vec<TokenStream> = fields
+        .iter()
+        .filter(|(_, _, field)| matches!(field.source, Source::Related(_)))
+        .map(|(index, raw, _)| {
+            let RawField { vis, ty, .. } = raw;
+            let constant = constant(&raw.ident);
+            let doc = format!(
+                " The field `{}`, for filters and orders.",
+                plain_name(&raw.ident)
+            );
+            let of = quote_spanned!(type_span(raw)=> <#ty as #library::dto::Nested>::Dto);
+            quote! {
+                #[doc = #doc]
+                #vis const #constant: #library::dto::RelatedToken<#ident, #of> =
+                    #library::dto::RelatedToken::__new(#index);
+            }
+        })
+        .collect();
+    if constants.is_empty() {
+        return None;
+    }
+    Some(quote! {
+        #[automatically_derived]
+        #[allow(dead_code, reason = "not every relation is filtered or ordered by")]
+        impl #ident {
+            #(#constants)*
+        }
+    })
 }
 
 fn release(raw: &RawDto) -> TokenStream {

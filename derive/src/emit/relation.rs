@@ -85,16 +85,22 @@ fn check(raw: &RawEntity, relation: &RawRelation) -> TokenStream {
 }
 
 /// ```text
-/// pub fn __author(&self) -> Related<User> { .. }
+/// pub fn __author(&self) -> Related<User, One> { .. }
 /// ```
 pub(super) fn methods(raw: &RawEntity) -> TokenStream {
     let RawEntity { vis, library, .. } = raw;
     let methods = raw.relations.iter().map(|relation| {
         let method = method(&relation.ident);
         let target = &relation.target;
+        let cardinality = match relation.join {
+            Join::OwnField(_) => quote!(One),
+            Join::TheirField(_) | Join::Pairs(_) => quote!(Many),
+        };
         quote! {
             #[doc(hidden)]
-            #vis fn #method(&self) -> #library::__private::Related<#target> {
+            #vis fn #method(
+                &self,
+            ) -> #library::__private::Related<#target, #library::__private::#cardinality> {
                 #library::__private::related()
             }
         }

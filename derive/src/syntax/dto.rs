@@ -2,8 +2,8 @@
 
 use proc_macro2::{Ident, Span};
 use quote::ToTokens as _;
-use syn::parse::ParseStream;
-use syn::{Attribute, DeriveInput, LitStr, Meta, Path, Type, Visibility};
+use syn::parse::{Parse as _, ParseStream};
+use syn::{Attribute, DeriveInput, LitStr, Meta, Path, Token, Type, Visibility};
 
 use super::plain_struct;
 use crate::attribute::{Keys, Library, path, text, word};
@@ -37,6 +37,12 @@ pub(crate) struct RawField {
     /// The key of `mask_in_process = path`, and the path.
     pub(crate) mask_in_process: Option<(Ident, Path)>,
     pub(crate) rename: Option<LitStr>,
+    /// The key of `related`, and the relation.
+    pub(crate) related: Option<(Ident, Ident)>,
+    /// The key of `computed = path`, and the path.
+    pub(crate) computed: Option<(Ident, Path)>,
+    /// The key of `from(..)`, and the fields.
+    pub(crate) from: Option<(Ident, Vec<Ident>)>,
     /// As for the struct.
     pub(crate) unread: bool,
 }
@@ -132,10 +138,24 @@ fn read_field(ident: &Ident, field: &syn::Field, diag: &mut Diag) -> RawField {
         mask: None,
         mask_in_process: None,
         rename: None,
+        related: None,
+        computed: None,
+        from: None,
         unread: false,
     };
     let errors = diag.count();
-    let mut keys = Keys::new("#[dto(..)]", &["hidden", "mask", "mask_in_process"], &[]);
+    let mut keys = Keys::new(
+        "#[dto(..)]",
+        &[
+            "hidden",
+            "mask",
+            "mask_in_process",
+            "related",
+            "computed",
+            "from",
+        ],
+        &[],
+    );
     let mut serde = Keys::new("#[serde(..)]", &["rename"], &[]);
     for attribute in &field.attrs {
         let path = attribute.path();
@@ -199,11 +219,37 @@ impl RawDto {
     }
 }
 
+/// Reads `(first, last)`.
+fn from(key: &Ident, input: ParseStream<'_>) -> syn::Result<Vec<Ident>> {
+    if !input.peek(syn::token::Paren) {
+        return Err(error(
+            key,
+            "`from` needs the fields that the value is computed from",
+            "the correct form is `from(first_name, last_name)`",
+        ));
+    }
+    let content;
+    syn::parenthesized!(content in input);
+    let fields = content.parse_terminated(Ident::parse, Token![,])?;
+    Ok(fields.into_iter().collect())
+}
+
 impl RawField {
     fn entry(&mut self, key: &Ident, input: ParseStream<'_>) -> syn::Result<()> {
         match key.to_string().as_str() {
             "hidden" => self.hidden = Some(word(key, input, &["omit", "null", "error"])?),
             "mask" => self.mask = Some(word(key, input, &["last4", "domain", "initial"])?),
+            "related" => {
+                let relation = if input.peek(Token![=]) {
+                    input.parse::<Token![=]>()?;
+                    input.parse()?
+                } else {
+                    self.ident.clone()
+                };
+                self.related = Some((key.clone(), relation));
+            }
+            "computed" => self.computed = Some((key.clone(), path(key, input)?)),
+            "from" => self.from = Some((key.clone(), from(key, input)?)),
             _ => self.mask_in_process = Some((key.clone(), path(key, input)?)),
         }
         Ok(())

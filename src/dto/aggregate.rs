@@ -1,0 +1,489 @@
+//! Counts and sums of DTO fields, as values to be asked for.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use super::token::{Condition, NamedField};
+use super::{Dto, Filter, Token};
+use crate::error::{Error, Result};
+use crate::policy::{Comparand, Op, Value, compare_values};
+use crate::sql::{Answer, Function};
+
+/// A count, sum, least, greatest or mean of a field of the DTO `D`, that comes as a `T`.
+///
+/// It is made of the cells that the viewer may see. A hidden cell counts nowhere but in
+/// [`Aggregate::rows`], which counts rows; null cells count nowhere else either.
+///
+/// # Example
+///
+/// ```
+/// # use clearance::{Db, Dto, Entity, Result, Viewer};
+/// # #[derive(Viewer)]
+/// # struct Member { id: i64 }
+/// # #[derive(Entity)]
+/// # #[entity(table = "users", viewer = Member, rows = open, reason = "an example")]
+/// # struct User { #[entity(key)] id: i64, points: i64 }
+/// # #[derive(Dto)]
+/// # #[dto(entity = User, default = visible)]
+/// # struct Profile { id: i64, points: i64 }
+/// use clearance::{Access, Read};
+///
+/// async fn points(db: &Db) -> Result<(u64, Option<i64>)> {
+///     let access = Access::<Read<Member>>::authenticated().await?;
+///     let wanted = (Profile::POINTS.count(), Profile::POINTS.sum());
+///     db.reader(&access).aggregate(Profile::select(), wanted).await
+/// }
+/// ```
+#[must_use = "an aggregate does nothing until a reader is asked for it"]
+pub struct Aggregate<D, T> {
+    pub(crate) asked: Asked,
+    marker: Marker<D, T>,
+}
+
+/// Ties an aggregate to its types without holding any of them.
+type Marker<D, T> = PhantomData<fn() -> (D, T)>;
+
+/// An aggregate without its types.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Asked {
+    pub(crate) function: Function,
+    pub(crate) field: Option<NamedField>,
+    pub(crate) filter: Option<Condition>,
+}
+
+impl<D: Dto> Token<D> {
+    /// How many rows have a value here that is visible and not null.
+    pub const fn count(self) -> Aggregate<D, u64> {
+        Aggregate::new(Function::Count, Some(self.named_field()))
+    }
+
+    /// How many different values are visible here, byte by byte.
+    pub const fn count_distinct(self) -> Aggregate<D, u64> {
+        Aggregate::new(Function::CountDistinct, Some(self.named_field()))
+    }
+
+    /// The sum of the visible integers; `None` where there is none. A sum that does not fit 64
+    /// bits is an error.
+    pub const fn sum(self) -> Aggregate<D, Option<i64>> {
+        Aggregate::new(Function::Sum, Some(self.named_field()))
+    }
+
+    /// The mean of the visible integers; `None` where there is none.
+    pub const fn avg(self) -> Aggregate<D, Option<f64>> {
+        Aggregate::new(Function::Average, Some(self.named_field()))
+    }
+
+    /// The least of the visible integers, instants or texts; [`Value::Null`] where there is none.
+    /// Text is compared byte by byte.
+    pub const fn min(self) -> Aggregate<D, Value> {
+        Aggregate::new(Function::Min, Some(self.named_field()))
+    }
+
+    /// The greatest of the visible integers, instants or texts; [`Value::Null`] where there is
+    /// none.
+    pub const fn max(self) -> Aggregate<D, Value> {
+        Aggregate::new(Function::Max, Some(self.named_field()))
+    }
+}
+
+impl<D: Dto> Aggregate<D, u64> {
+    /// How many rows there are, whatever of them is visible.
+    pub const fn rows() -> Self {
+        Self::new(Function::Rows, None)
+    }
+}
+
+impl<D, T> Aggregate<D, T> {
+    const fn new(function: Function, field: Option<NamedField>) -> Self {
+        Self {
+            asked: Asked {
+                function,
+                field,
+                filter: None,
+            },
+            marker: PhantomData,
+        }
+    }
+
+    /// Made of those cells only whose row fulfils `filter`. [`Aggregate::rows`] takes none: count
+    /// the key instead.
+    pub fn filter(mut self, filter: Filter<D>) -> Self {
+        self.asked.filter = Some(match self.asked.filter {
+            None => filter.0,
+            Some(before) => Condition::All(vec![before, filter.0]),
+        });
+        self
+    }
+
+    /// Groups in which it equals `value`.
+    pub fn eq(self, value: impl Comparand) -> Having<D> {
+        self.compare(Op::Eq, &value)
+    }
+
+    /// Groups in which it differs from `value`.
+    pub fn ne(self, value: impl Comparand) -> Having<D> {
+        self.compare(Op::Ne, &value)
+    }
+
+    /// Groups in which it is less than `value`.
+    pub fn lt(self, value: impl Comparand) -> Having<D> {
+        self.compare(Op::Lt, &value)
+    }
+
+    /// Groups in which it is at most `value`.
+    pub fn le(self, value: impl Comparand) -> Having<D> {
+        self.compare(Op::Le, &value)
+    }
+
+    /// Groups in which it is greater than `value`.
+    pub fn gt(self, value: impl Comparand) -> Having<D> {
+        self.compare(Op::Gt, &value)
+    }
+
+    /// Groups in which it is at least `value`.
+    pub fn ge(self, value: impl Comparand) -> Having<D> {
+        self.compare(Op::Ge, &value)
+    }
+
+    fn compare(self, op: Op, value: &impl Comparand) -> Having<D> {
+        let test = Test::Compare(self.asked, op, value.__value());
+        Having(test, PhantomData)
+    }
+}
+
+/// A condition on the aggregates of a group, made from [`Aggregate`]s. An aggregate of no visible
+/// cell fulfils neither a condition nor its opposite.
+#[must_use = "a condition does nothing until groups take it"]
+pub struct Having<D>(pub(crate) Test, PhantomData<fn() -> D>);
+
+/// A condition on a group, without the type of its DTO.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Test {
+    Compare(Asked, Op, Value),
+    Not(Box<Test>),
+    All(Vec<Test>),
+    Any(Vec<Test>),
+}
+
+impl<D> Having<D> {
+    /// Both conditions hold.
+    pub fn and(self, other: Self) -> Self {
+        Self(Test::All(vec![self.0, other.0]), PhantomData)
+    }
+
+    /// At least one of the conditions holds.
+    pub fn or(self, other: Self) -> Self {
+        Self(Test::Any(vec![self.0, other.0]), PhantomData)
+    }
+}
+
+impl<D> std::ops::Not for Having<D> {
+    type Output = Self;
+
+    fn not(self) -> Self {
+        Self(Test::Not(Box::new(self.0)), PhantomData)
+    }
+}
+
+impl Test {
+    /// The aggregates that it is about, in the order in which [`Test::holds`] asks for them.
+    pub(crate) fn asked<'a>(&'a self, asked: &mut Vec<&'a Asked>) {
+        match self {
+            Self::Compare(aggregate, _, _) => asked.push(aggregate),
+            Self::Not(inner) => inner.asked(asked),
+            Self::All(parts) | Self::Any(parts) => {
+                for part in parts {
+                    part.asked(asked);
+                }
+            }
+        }
+    }
+
+    /// Whether it holds, or `None` where that is unknown. Every part takes its answer, so that
+    /// each gets its own.
+    pub(crate) fn holds(&self, answers: &mut impl Iterator<Item = Answer>) -> Result<Option<bool>> {
+        match self {
+            Self::Compare(_, op, value) => compare(&next(answers)?, *op, value),
+            Self::Not(inner) => Ok(inner.holds(answers)?.map(|holds| !holds)),
+            Self::All(parts) => join(parts, answers, false),
+            Self::Any(parts) => join(parts, answers, true),
+        }
+    }
+}
+
+/// Kleene's AND where `deciding` is false, and his OR where it is true.
+fn join(
+    parts: &[Test],
+    answers: &mut impl Iterator<Item = Answer>,
+    deciding: bool,
+) -> Result<Option<bool>> {
+    let mut joined = Some(!deciding);
+    for part in parts {
+        let holds = part.holds(answers)?;
+        joined = match (joined, holds) {
+            (Some(known), _) if known == deciding => Some(deciding),
+            (_, Some(known)) if known == deciding => Some(deciding),
+            (Some(_), Some(_)) => Some(!deciding),
+            (None, _) | (_, None) => None,
+        };
+    }
+    Ok(joined)
+}
+
+fn compare(answer: &Answer, op: Op, value: &Value) -> Result<Option<bool>> {
+    let wrong = || Error::misuse("a condition on a group compares values of different kinds");
+    if *value == Value::Null {
+        return Ok(None);
+    }
+    let integer = || match value {
+        Value::Int(value) => Ok(i128::from(*value)),
+        Value::Null
+        | Value::Bool(_)
+        | Value::Float(_)
+        | Value::Text(_)
+        | Value::Bytes(_)
+        | Value::Uuid(_)
+        | Value::Timestamp(_) => Err(wrong()),
+    };
+    let ordering = match answer {
+        Answer::Count(count) => Some(i128::from(*count).cmp(&integer()?)),
+        Answer::Sum(sum) => {
+            let integer = integer()?;
+            sum.map(|sum| sum.cmp(&integer))
+        }
+        Answer::Average(average) => {
+            let integer = integer()?;
+            // The number of rows is far below 2^63, so nothing overflows.
+            average.map(|(sum, count)| sum.cmp(&integer.saturating_mul(count.into())))
+        }
+        Answer::Value(found) => compare_values(found, value).map_err(|_| wrong())?,
+    };
+    Ok(ordering.map(|ordering| op.holds(ordering)))
+}
+
+pub(crate) fn next(answers: &mut impl Iterator<Item = Answer>) -> Result<Answer> {
+    answers
+        .next()
+        .ok_or_else(|| Error::internal("an aggregate has no answer"))
+}
+
+/// What an [`Aggregate`] can come as: `u64`, `Option<i64>`, `Option<f64>` or [`Value`].
+pub trait Outcome: sealed::Sealed + Sized {
+    #[doc(hidden)]
+    fn __outcome(answer: sealed::Outcome) -> Result<Self>;
+}
+
+const OTHER: &str = "an aggregate came to another kind of value";
+
+impl Outcome for u64 {
+    fn __outcome(answer: sealed::Outcome) -> Result<Self> {
+        match answer.0 {
+            Answer::Count(count) => Ok(count),
+            Answer::Sum(_) | Answer::Average(_) | Answer::Value(_) => Err(Error::internal(OTHER)),
+        }
+    }
+}
+
+impl Outcome for Option<i64> {
+    fn __outcome(answer: sealed::Outcome) -> Result<Self> {
+        match answer.0 {
+            Answer::Sum(sum) => sum
+                .map(i64::try_from)
+                .transpose()
+                .map_err(|_| Error::internal("a sum does not fit 64 bits")),
+            Answer::Count(_) | Answer::Average(_) | Answer::Value(_) => Err(Error::internal(OTHER)),
+        }
+    }
+}
+
+impl Outcome for Option<f64> {
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::as_conversions,
+        reason = "a mean is a rounded number"
+    )]
+    fn __outcome(answer: sealed::Outcome) -> Result<Self> {
+        match answer.0 {
+            Answer::Average(average) => Ok(average.map(|(sum, count)| sum as f64 / count as f64)),
+            Answer::Count(_) | Answer::Sum(_) | Answer::Value(_) => Err(Error::internal(OTHER)),
+        }
+    }
+}
+
+impl Outcome for Value {
+    fn __outcome(answer: sealed::Outcome) -> Result<Self> {
+        match answer.0 {
+            Answer::Value(value) => Ok(value),
+            Answer::Count(_) | Answer::Sum(_) | Answer::Average(_) => Err(Error::internal(OTHER)),
+        }
+    }
+}
+
+/// One [`Aggregate`] or a tuple of up to four, asked for in one statement.
+pub trait Aggregates<D>: sealed::Sealed + Sized {
+    /// What they come as.
+    type Output;
+
+    #[doc(hidden)]
+    fn __asked(&self) -> sealed::Asked;
+
+    #[doc(hidden)]
+    fn __read(answers: &mut sealed::Answers<'_>) -> Result<Self::Output>;
+}
+
+impl<D: Dto, T: Outcome> Aggregates<D> for Aggregate<D, T> {
+    type Output = T;
+
+    fn __asked(&self) -> sealed::Asked {
+        sealed::Asked(vec![self.asked.clone()])
+    }
+
+    fn __read(answers: &mut sealed::Answers<'_>) -> Result<T> {
+        T::__outcome(sealed::Outcome(next(&mut answers.0)?))
+    }
+}
+
+/// Nothing but the groups themselves.
+impl<D: Dto> Aggregates<D> for () {
+    type Output = ();
+
+    fn __asked(&self) -> sealed::Asked {
+        sealed::Asked(Vec::new())
+    }
+
+    fn __read(_: &mut sealed::Answers<'_>) -> Result<()> {
+        Ok(())
+    }
+}
+
+macro_rules! tuples {
+    ($(($($name:ident),*);)*) => {$(
+        impl<D: Dto, $($name: Outcome),*> Aggregates<D> for ($(Aggregate<D, $name>,)*) {
+            type Output = ($($name,)*);
+
+            #[expect(non_snake_case, reason = "each is named as its type")]
+            fn __asked(&self) -> sealed::Asked {
+                let ($($name,)*) = self;
+                sealed::Asked(vec![$($name.asked.clone()),*])
+            }
+
+            fn __read(answers: &mut sealed::Answers<'_>) -> Result<Self::Output> {
+                Ok(($($name::__outcome(sealed::Outcome(next(&mut answers.0)?))?,)*))
+            }
+        }
+
+        impl<D, $($name),*> sealed::Sealed for ($(Aggregate<D, $name>,)*) {}
+    )*};
+}
+
+tuples! {
+    (A);
+    (A, B);
+    (A, B, C);
+    (A, B, C, E);
+}
+
+pub(crate) mod sealed {
+    pub trait Sealed {}
+
+    /// What is asked for, out of reach of other crates.
+    #[derive(Debug)]
+    pub struct Asked(pub(crate) Vec<super::Asked>);
+
+    /// An answer, out of reach of other crates.
+    #[derive(Debug)]
+    pub struct Outcome(pub(crate) super::Answer);
+
+    /// Answers in the order of what was asked.
+    pub struct Answers<'a>(pub(crate) &'a mut (dyn Iterator<Item = super::Answer> + 'a));
+
+    impl Sealed for u64 {}
+    impl Sealed for Option<i64> {}
+    impl Sealed for Option<f64> {}
+    impl Sealed for super::Value {}
+    impl Sealed for () {}
+    impl<D, T> Sealed for super::Aggregate<D, T> {}
+}
+
+/// What rows are put together by; see [`Reader::groups`](crate::repository::Reader::groups).
+#[must_use = "groups are read by a reader"]
+pub struct Grouping<D> {
+    pub(crate) keys: Vec<Token<D>>,
+    pub(crate) having: Option<Test>,
+}
+
+impl<D: Dto> Grouping<D> {
+    /// By the values of these fields, byte by byte.
+    pub fn by(tokens: impl IntoIterator<Item = Token<D>>) -> Self {
+        Self {
+            keys: tokens.into_iter().collect(),
+            having: None,
+        }
+    }
+
+    /// Only groups that fulfil `having`. Several conditions must all hold.
+    pub fn having(mut self, having: Having<D>) -> Self {
+        self.having = Some(match self.having {
+            None => having.0,
+            Some(before) => Test::All(vec![before, having.0]),
+        });
+        self
+    }
+}
+
+impl<D: Dto, const N: usize> From<[Token<D>; N]> for Grouping<D> {
+    fn from(tokens: [Token<D>; N]) -> Self {
+        Self::by(tokens)
+    }
+}
+
+impl<D: Dto> From<Token<D>> for Grouping<D> {
+    fn from(token: Token<D>) -> Self {
+        Self::by([token])
+    }
+}
+
+impl<D, T> Clone for Aggregate<D, T> {
+    fn clone(&self) -> Self {
+        Self {
+            asked: self.asked.clone(),
+            marker: PhantomData,
+        }
+    }
+}
+
+impl<D> Clone for Having<D> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone(), PhantomData)
+    }
+}
+
+impl<D> Clone for Grouping<D> {
+    fn clone(&self) -> Self {
+        Self {
+            keys: self.keys.clone(),
+            having: self.having.clone(),
+        }
+    }
+}
+
+impl<D, T> fmt::Debug for Aggregate<D, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Aggregate")
+            .field("function", &self.asked.function)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<D> fmt::Debug for Having<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The values stay out: they came from a caller and can be private.
+        f.debug_struct("Having").finish_non_exhaustive()
+    }
+}
+
+impl<D> fmt::Debug for Grouping<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Grouping").finish_non_exhaustive()
+    }
+}

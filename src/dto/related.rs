@@ -1,0 +1,166 @@
+//! Names of DTO fields that show related rows, and what a query can ask of those.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use super::token::{Condition, NamedField, OrderBy, Origin};
+use super::{Direction, Dto, Filter, Order, Token};
+use crate::sql::Found;
+
+/// The name of a field of `D` that shows related rows as `C`, as a constant of it:
+/// `PostView::COMMENTS`.
+///
+/// What is asked of related rows is asked of those that this viewer could be shown there: rows
+/// that may not be read do not count, and where a field of one is hidden it fulfils no condition.
+///
+/// # Example
+///
+/// ```
+/// # use clearance::{Dto, Entity, Viewer};
+/// # #[derive(Viewer)]
+/// # struct Member { id: i64 }
+/// # #[derive(Entity)]
+/// # #[entity(table = "posts", viewer = Member, rows = open, reason = "an example")]
+/// # #[entity(has_many(comments: Comment, by = post_id))]
+/// # struct Post { #[entity(key)] id: i64 }
+/// # #[derive(Entity)]
+/// # #[entity(table = "comments", viewer = Member, rows = open, reason = "an example")]
+/// # struct Comment { #[entity(key)] id: i64, post_id: i64, score: i64 }
+/// #[derive(Dto)]
+/// #[dto(entity = Comment, default = visible)]
+/// struct CommentView { id: i64, score: i64 }
+///
+/// #[derive(Dto)]
+/// #[dto(entity = Post, default = visible)]
+/// struct PostView {
+///     id: i64,
+///     #[dto(related)]
+///     comments: Vec<CommentView>,
+/// }
+///
+/// // Posts with a comment of ten points, the one with the best comment first.
+/// let query = PostView::select()
+///     .filter(PostView::COMMENTS.exists(CommentView::SCORE.ge(10)))
+///     .order(PostView::COMMENTS.max(CommentView::SCORE).desc())
+///     .order(PostView::COMMENTS.count().desc());
+/// # let _ = query;
+/// ```
+pub struct RelatedToken<D, C> {
+    field: usize,
+    dtos: PhantomData<fn() -> (D, C)>,
+}
+
+impl<D: Dto, C: Dto> RelatedToken<D, C> {
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn __new(field: usize) -> Self {
+        Self {
+            field,
+            dtos: PhantomData,
+        }
+    }
+
+    /// Some related row fulfils `filter`. Where a `belongs_to` leads to no row, this and its
+    /// opposite are unknown.
+    pub fn exists(self, filter: Filter<C>) -> Filter<D> {
+        Filter::of(Condition::Related {
+            field: self.named_field(),
+            condition: Box::new(filter.0),
+        })
+    }
+
+    /// No related row fails `filter`: each one definitely fulfils it, be there none.
+    pub fn all(self, filter: Filter<C>) -> Filter<D> {
+        !self.exists(!filter)
+    }
+
+    /// There is no related row, of a `has_many`. A `belongs_to` without one is unknown, so ask
+    /// whether its own column is null.
+    pub fn is_empty(self) -> Filter<D> {
+        !self.exists(Filter::of(Condition::All(Vec::new())))
+    }
+
+    /// How many related rows there are, to order by.
+    pub const fn count(self) -> RelatedValue<D> {
+        self.value(Found::Number, None)
+    }
+
+    /// The lowest value of a field over the related rows where it is visible, to order by.
+    pub const fn min(self, of: Token<C>) -> RelatedValue<D> {
+        self.value(Found::Lowest, Some(of.named_field()))
+    }
+
+    /// The highest value of a field over the related rows where it is visible, to order by.
+    pub const fn max(self, of: Token<C>) -> RelatedValue<D> {
+        self.value(Found::Highest, Some(of.named_field()))
+    }
+
+    const fn value(self, found: Found, of: Option<NamedField>) -> RelatedValue<D> {
+        RelatedValue {
+            field: self.named_field(),
+            found,
+            of,
+            dto: PhantomData,
+        }
+    }
+
+    const fn named_field(self) -> NamedField {
+        NamedField {
+            index: self.field,
+            origin: Origin::Code,
+        }
+    }
+}
+
+impl<D, C> Clone for RelatedToken<D, C> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<D, C> Copy for RelatedToken<D, C> {}
+
+impl<D, C> fmt::Debug for RelatedToken<D, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("RelatedToken").field(&self.field).finish()
+    }
+}
+
+/// A value found over the related rows of each row; see [`RelatedToken::count`].
+#[derive(Debug)]
+#[must_use = "a value does nothing until a query orders by it"]
+pub struct RelatedValue<D> {
+    field: NamedField,
+    found: Found,
+    of: Option<NamedField>,
+    dto: PhantomData<fn() -> D>,
+}
+
+impl<D> Clone for RelatedValue<D> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<D> Copy for RelatedValue<D> {}
+
+impl<D: Dto> RelatedValue<D> {
+    /// Rows by this value, the lowest first. Where there is none it comes last.
+    pub const fn asc(self) -> Order<D> {
+        self.order(Direction::Ascending)
+    }
+
+    /// Rows by this value, the highest first. Where there is none it comes last.
+    pub const fn desc(self) -> Order<D> {
+        self.order(Direction::Descending)
+    }
+
+    const fn order(self, direction: Direction) -> Order<D> {
+        let by = OrderBy::Related {
+            field: self.field,
+            found: self.found,
+            of: self.of,
+        };
+        Order::new(by, direction)
+    }
+}

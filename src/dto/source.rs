@@ -1,0 +1,260 @@
+//! Where the value of a DTO's field comes from: a column, other columns, or related rows.
+
+use std::fmt;
+
+use super::{Condition, Dto, FieldSpec, Modes, NamedField, Scope, Shape};
+use crate::entity::{Entity, Related, Relation, Schema};
+use crate::error::{Error, Result};
+use crate::policy::{Decision, Kind, Reduced, Residual, every};
+use crate::repository::{Asking, Load};
+use crate::viewer::Viewer;
+
+/// Where a field's value comes from.
+pub(crate) enum Source<V: Viewer> {
+    /// The column of its name.
+    Column,
+    /// What a function makes of these columns.
+    Computed(Vec<&'static str>),
+    /// The rows of a relation, shown as another DTO.
+    Related {
+        relation: &'static str,
+        load: Load<V>,
+        across: Across<V>,
+    },
+}
+
+/// What a query through a relation asks of the DTO on its other side.
+pub(crate) enum Question<'a> {
+    /// That a condition definitely holds, or definitely does not.
+    Condition(&'a Condition, bool),
+    /// Where a field is visible.
+    Field(NamedField),
+    /// Nothing of any field.
+    Nothing,
+}
+
+/// What a question through a relation comes to, over the columns of the other side.
+pub(crate) struct Answer {
+    /// Which rows this viewer could be shown there.
+    pub(crate) within: Reduced,
+    /// The condition, or where the field is visible.
+    pub(crate) holds: Reduced,
+    /// The column of the field that was asked for.
+    pub(crate) column: Option<(usize, Kind)>,
+}
+
+/// Asks the DTO on the other side of a relation, for the viewer `V`.
+type Across<V> =
+    fn(&Asking<'_, V>, Modes, &'static Relation, &'static Schema, &Question<'_>) -> Result<Answer>;
+
+/// See [`Across`].
+pub(super) fn across<D: Dto>(
+    asking: &Asking<'_, <D::Entity as Entity>::Viewer>,
+    modes: Modes,
+    relation: &'static Relation,
+    own: &'static Schema,
+    question: &Question<'_>,
+) -> Result<Answer> {
+    let shape = D::__shape();
+    let decided = asking.decided(shape)?;
+    let scope = Scope {
+        shape,
+        decided: &decided,
+        modes,
+        asking,
+    };
+    let rows = match &decided.rows {
+        Decision::Allow => Reduced::Always,
+        Decision::Deny | Decision::Fail(_) => Reduced::Never,
+        Decision::Depends(residual) => Reduced::Left(residual.clone()),
+    };
+    if rows == Reduced::Never {
+        return Ok(Answer {
+            within: rows,
+            holds: Reduced::Never,
+            column: None,
+        });
+    }
+    let pairs = relation
+        .pairs(own)
+        .ok_or_else(|| Error::internal("a relation names a field that its table does not have"))?;
+    let joins = pairs.iter().map(|pair| scope.column_shown(pair.theirs));
+    let joins = joins.collect::<Result<Vec<_>>>()?;
+    let parts = std::iter::once(rows).chain(joins);
+    let within =
+        every(parts.map(Ok)).map_err(|_| Error::internal("a rule could not be worked out"))?;
+    let (holds, column) = match question {
+        Question::Condition(condition, wanted) => (scope.reduce(condition, *wanted)?, None),
+        Question::Field(field) => {
+            scope.may_name(*field)?;
+            (scope.visible(*field)?, scope.column(*field))
+        }
+        Question::Nothing => (Reduced::Always, None),
+    };
+    Ok(Answer {
+        within,
+        holds,
+        column,
+    })
+}
+
+/// A type of field that shows related rows as the DTO `Self::Dto`: `Option<D>` for a `belongs_to`,
+/// `Vec<D>` for a `has_many`, or a [`Field`](super::Field) of one.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot show related rows",
+    note = "write `Option<D>` for a `belongs_to` and `Vec<D>` for a `has_many`, where `D` is a DTO of the related entity",
+    note = "where the relation can be hidden, write `Field<..>` of one of these"
+)]
+pub trait Nested: Sized {
+    /// The DTO that shows one of them.
+    type Dto: Dto;
+    /// How many there can be.
+    #[doc(hidden)]
+    type Cardinality;
+
+    /// The field for these rows, `None` standing for hidden ones; `None` where the type cannot
+    /// say that.
+    #[doc(hidden)]
+    fn __found(rows: Option<Vec<Self::Dto>>) -> Option<Self>;
+}
+
+impl<D: Dto> Nested for Vec<D> {
+    type Dto = D;
+    type Cardinality = crate::entity::Many;
+
+    fn __found(rows: Option<Vec<D>>) -> Option<Self> {
+        rows
+    }
+}
+
+impl<D: Dto> Nested for Option<D> {
+    type Dto = D;
+    type Cardinality = crate::entity::One;
+
+    fn __found(rows: Option<Vec<D>>) -> Option<Self> {
+        Some(rows.and_then(|mut rows| rows.pop()))
+    }
+}
+
+impl<N: Nested> Nested for super::Field<N> {
+    type Dto = N::Dto;
+    type Cardinality = N::Cardinality;
+
+    fn __found(rows: Option<Vec<N::Dto>>) -> Option<Self> {
+        match rows {
+            None => Some(Self::Hidden),
+            Some(rows) => N::__found(Some(rows)).map(Self::Visible),
+        }
+    }
+}
+
+/// What generated code calls.
+#[doc(hidden)]
+pub(crate) mod generated {
+    use super::{Dto, Entity, Nested, Related, Result};
+    use crate::error::Error;
+
+    /// Lets the compiler check that a nested DTO shows the rows that its relation leads to.
+    pub fn check_nested<N, E, C>(_: Related<E, C>)
+    where
+        E: Entity,
+        N: Nested<Cardinality = C, Dto: Dto<Entity = E>>,
+    {
+    }
+
+    /// A row in memory has no related rows.
+    pub fn not_at_hand<T>() -> Result<T> {
+        Err(Error::misuse(
+            "a nested DTO is shown by a query only: rows in memory have no related rows",
+        ))
+    }
+}
+
+impl<V: Viewer> fmt::Debug for Source<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Column => f.write_str("Column"),
+            Self::Computed(inputs) => f.debug_tuple("Computed").field(inputs).finish(),
+            Self::Related { relation, .. } => f.debug_tuple("Related").field(relation).finish(),
+        }
+    }
+}
+
+/// For each field, the fields of the same DTO that it would tell of: the columns it is computed
+/// from, or those that join it to its related rows. Where one of them is hidden, so is it.
+pub(super) fn links<E: Entity>(fields: &[FieldSpec<E>]) -> Vec<Vec<usize>> {
+    let schema = E::__table();
+    fields
+        .iter()
+        .map(|field| {
+            let told: Vec<&str> = match field.source() {
+                Source::Column => return Vec::new(),
+                Source::Computed(inputs) => inputs.clone(),
+                Source::Related { relation, .. } => schema
+                    .relation(relation)
+                    .map(|relation| relation.own_fields(schema))
+                    .unwrap_or_default(),
+            };
+            let columns = fields.iter().enumerate();
+            columns
+                .filter(|(_, other)| other.is_column() && told.contains(&other.field()))
+                .map(|(index, _)| index)
+                .collect()
+        })
+        .collect()
+}
+
+/// The decisions on the fields, each joined with those of the fields that it would tell of.
+pub(super) fn joined(links: &[Vec<usize>], own: Vec<Decision>) -> Vec<Decision> {
+    if links.iter().all(Vec::is_empty) {
+        return own;
+    }
+    let joined = links.iter().enumerate().filter_map(|(field, links)| {
+        let decisions = std::iter::once(&field).chain(links);
+        Some(all(decisions.filter_map(|index| own.get(*index))))
+    });
+    joined.collect()
+}
+
+/// All of the decisions allow.
+fn all<'a>(decisions: impl Iterator<Item = &'a Decision>) -> Decision {
+    let mut left: Vec<Residual> = Vec::new();
+    for decision in decisions {
+        match decision {
+            Decision::Allow => {}
+            Decision::Deny => return Decision::Deny,
+            Decision::Fail(failure) => return Decision::Fail(*failure),
+            Decision::Depends(residual) if !left.contains(residual) => left.push(residual.clone()),
+            Decision::Depends(_) => {}
+        }
+    }
+    match left.len() {
+        0 => Decision::Allow,
+        1 => left.pop().map_or(Decision::Deny, Decision::Depends),
+        _ => Decision::Depends(Residual::All(left)),
+    }
+}
+
+impl<E: Entity> Shape<E> {
+    /// What is wrong with the shape whoever asks, as advice to its author.
+    pub(super) fn mistake(
+        name: &str,
+        fields: &[FieldSpec<E>],
+        links: &[Vec<usize>],
+    ) -> Option<String> {
+        fields.iter().zip(links).find_map(|(field, links)| {
+            let mut told = links.iter().filter_map(|index| fields.get(*index));
+            let cannot_hide = field.output() == super::Output::Shown;
+            let hidden = told.find(|told| {
+                let opaque = told.rules().iter().any(crate::policy::Rule::is_opaque);
+                opaque || (cannot_hide && !told.rules().is_empty())
+            })?;
+            let (field, told) = (field.field(), hidden.field());
+            Some(if cannot_hide {
+                format!("`{name}::{field}` is hidden where `{told}` is: give it the type `Field<..>`")
+            } else {
+                format!("`{name}::{field}` is hidden where `{told}` is, whose rule runs in Rust only: remove one of the two")
+            })
+        })
+    }
+}

@@ -1,0 +1,359 @@
+//! Counts, sums and groups, through an access.
+
+use super::grant::Reads;
+use super::reader::{Reader, Reading, ViewerOf};
+use super::select::{Select, Shown};
+use crate::dto::{
+    Aggregates, Answers, AskedAggregate, Dto, Field, Grouping, NamedField, Origin, Scope, Token,
+};
+use crate::entity::Entity;
+use crate::error::{Error, Result};
+use crate::policy::{Decision, Kind, Reduced, Value, every, null};
+use crate::sql::{Answer, Asked, Function, Masked, Question, Summary, read_summary};
+
+/// Rows that have the same values under the keys of a [`Grouping`].
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Group<T> {
+    /// The value that they share under each key. Rows in which it is hidden from the viewer are
+    /// one group, whatever it is.
+    pub keys: Vec<Field<Value>>,
+    /// What the aggregates came to.
+    pub values: T,
+}
+
+/// A group as it was read: its keys, `None` where hidden, and its answers.
+type Found = (Vec<Option<Value>>, Vec<Answer>);
+
+impl<P> Reader<'_, P> {
+    /// How many rows of the query this viewer may read. Its order and its limit play no part, so
+    /// that the same query serves for a page and for its total.
+    ///
+    /// # Errors
+    ///
+    /// As [`Reader::all`].
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # use clearance::{Db, Dto, Entity, Result, Viewer};
+    /// # #[derive(Viewer)]
+    /// # struct Member { id: i64 }
+    /// # #[derive(Entity)]
+    /// # #[entity(table = "users", viewer = Member, rows = open, reason = "an example")]
+    /// # struct User { #[entity(key)] id: i64, username: String }
+    /// # #[derive(Dto)]
+    /// # #[dto(entity = User, default = visible)]
+    /// # struct Profile { id: i64, username: String }
+    /// # use clearance::{Access, Read};
+    /// async fn adas(db: &Db) -> Result<u64> {
+    ///     let access = Access::<Read<Member>>::authenticated().await?;
+    ///     let query = Profile::select().filter(Profile::USERNAME.starts_with("ada"));
+    ///     db.reader(&access).count(query).await
+    /// }
+    /// ```
+    pub async fn count<D>(&self, select: Select<D>) -> Result<u64>
+    where
+        D: Shown,
+        P: Reads<ViewerOf<D>>,
+    {
+        let asking = self.asking()?;
+        let reading = asking.reading(select)?;
+        // A query that is refused as a page is refused here too.
+        reading.select.order_keys(&asking, &reading.decided)?;
+        let rows = AskedAggregate {
+            function: Function::Rows,
+            field: None,
+            filter: None,
+        };
+        let found = self.summarize(&reading, &[], &[&rows], None).await?;
+        match found.into_iter().flat_map(|(_, answers)| answers).next() {
+            Some(Answer::Count(count)) => Ok(count),
+            Some(Answer::Sum(_) | Answer::Average(_) | Answer::Value(_)) | None => {
+                Err(Error::internal("a count has no answer"))
+            }
+        }
+    }
+
+    /// What `aggregates` come to over the rows of the query that this viewer may read, and over
+    /// the cells of them that this viewer may see. The query's order and limit play no part.
+    ///
+    /// # Errors
+    ///
+    /// As [`Reader::all`]. [`Error::is_misuse`] for a sum of something else than integers, or the
+    /// least of something without an order; [`Error::is_invalid`] when the field was named by
+    /// a client. An internal error when a sum does not fit 64 bits.
+    pub async fn aggregate<D, A>(&self, select: Select<D>, aggregates: A) -> Result<A::Output>
+    where
+        D: Dto,
+        A: Aggregates<D>,
+        P: Reads<ViewerOf<D>>,
+    {
+        let reading = self.asking()?.reading(select)?;
+        let asked = aggregates.__asked().0;
+        let asked: Vec<_> = asked.iter().collect();
+        let found = self.summarize(&reading, &[], &asked, None).await?;
+        let mut answers = found.into_iter().flat_map(|(_, answers)| answers);
+        A::__read(&mut Answers(&mut answers))
+    }
+
+    /// The different values that this viewer may see under `token`, from the least to the
+    /// greatest. A null comes last, and after it [`Field::Hidden`] once, if it is hidden in
+    /// a row. The query's order plays no part; its limit counts values.
+    ///
+    /// # Errors
+    ///
+    /// As [`Reader::groups`].
+    pub async fn distinct<D>(&self, select: Select<D>, token: Token<D>) -> Result<Vec<Field<Value>>>
+    where
+        D: Dto,
+        P: Reads<ViewerOf<D>>,
+    {
+        let groups = self.groups(select, token, ()).await?;
+        Ok(groups.into_iter().flat_map(|group| group.keys).collect())
+    }
+
+    /// The rows of the query put together by the values of fields, with aggregates of each group.
+    ///
+    /// Rows in which a key is hidden from this viewer are one group, which shows no value, and an
+    /// aggregate is made of visible cells only. Groups stand by their keys, nulls last and hidden
+    /// ones after them. The query's order plays no part; its limit counts groups.
+    ///
+    /// A condition on a group is worked out in Rust once the groups have been read, so that it
+    /// means the same over every engine.
+    ///
+    /// # Errors
+    ///
+    /// As [`Reader::aggregate`]. [`Error::is_misuse`] for a floating point key, on whose equality
+    /// engines do not agree.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # use clearance::{Db, Dto, Entity, Result, Viewer};
+    /// # #[derive(Viewer)]
+    /// # struct Member { id: i64 }
+    /// # #[derive(Entity)]
+    /// # #[entity(table = "users", viewer = Member, rows = open, reason = "an example")]
+    /// # struct User { #[entity(key)] id: i64, team: Option<String>, points: i64 }
+    /// # #[derive(Dto)]
+    /// # #[dto(entity = User, default = visible)]
+    /// # struct Profile { id: i64, team: Option<String>, points: i64 }
+    /// # use clearance::{Access, Read};
+    /// use clearance::dto::{Aggregate, Grouping};
+    /// use clearance::repository::Group;
+    ///
+    /// /// Teams of at least three, with their points.
+    /// async fn teams(db: &Db) -> Result<Vec<Group<(u64, Option<i64>)>>> {
+    ///     let access = Access::<Read<Member>>::authenticated().await?;
+    ///     let rows = Aggregate::<Profile, _>::rows;
+    ///     let teams = Grouping::by([Profile::TEAM]).having(rows().ge(3));
+    ///     db.reader(&access)
+    ///         .groups(Profile::select(), teams, (rows(), Profile::POINTS.sum()))
+    ///         .await
+    /// }
+    /// ```
+    pub async fn groups<D, A>(
+        &self,
+        select: Select<D>,
+        by: impl Into<Grouping<D>> + Send,
+        aggregates: A,
+    ) -> Result<Vec<Group<A::Output>>>
+    where
+        D: Dto,
+        A: Aggregates<D>,
+        P: Reads<ViewerOf<D>>,
+    {
+        let grouping = by.into();
+        if grouping.keys.is_empty() {
+            return Err(Error::misuse(
+                "groups want a field to be put together by: use `aggregate` for all rows at once",
+            ));
+        }
+        let reading = self.asking()?.reading(select)?;
+        let wanted = aggregates.__asked().0;
+        let mut asked: Vec<_> = wanted.iter().collect();
+        if let Some(having) = &grouping.having {
+            having.asked(&mut asked);
+        }
+        let limit = reading.select.rows();
+        let in_statement = limit.filter(|_| grouping.having.is_none());
+        let keys: Vec<_> = grouping.keys.iter().map(|key| key.named_field()).collect();
+        let found = self
+            .summarize(&reading, &keys, &asked, in_statement)
+            .await?;
+        let most = limit.map_or(usize::MAX, |limit| limit.try_into().unwrap_or(usize::MAX));
+        let mut groups = Vec::new();
+        for (keys, answers) in found {
+            if groups.len() == most {
+                break;
+            }
+            let mut answers = answers.into_iter();
+            let values = A::__read(&mut Answers(&mut answers))?;
+            let holds = match &grouping.having {
+                None => true,
+                Some(having) => having.holds(&mut answers)? == Some(true),
+            };
+            if holds {
+                let keys = keys
+                    .into_iter()
+                    .map(|key| key.map_or(Field::Hidden, Field::Visible))
+                    .collect();
+                groups.push(Group { keys, values });
+            }
+        }
+        Ok(groups)
+    }
+
+    async fn summarize<D>(
+        &self,
+        reading: &Reading<D>,
+        keys: &[NamedField],
+        asked: &[&AskedAggregate],
+        limit: Option<u64>,
+    ) -> Result<Vec<Found>>
+    where
+        D: Shown,
+        P: Reads<ViewerOf<D>>,
+    {
+        let asking = self.asking()?;
+        let decided = &reading.decided;
+        let nothing = || {
+            if keys.is_empty() {
+                vec![(
+                    Vec::new(),
+                    asked.iter().map(|asked| of_nothing(asked)).collect(),
+                )]
+            } else {
+                Vec::new()
+            }
+        };
+        if decided.rows == Decision::Deny {
+            return Ok(nothing());
+        }
+        let scope = reading.select.scope(&asking, decided);
+        let summary = Summary {
+            keys: keys
+                .iter()
+                .map(|key| masked(&scope, *key, Use::Grouped, None))
+                .collect::<Result<_>>()?,
+            aggregates: asked
+                .iter()
+                .map(|asked| Ok((asked.function, cell(&scope, asked)?)))
+                .collect::<Result<_>>()?,
+        };
+        let Some(restriction) = reading.select.restriction(&asking, decided)? else {
+            return Ok(nothing());
+        };
+        let question = Question {
+            limit,
+            ..restriction
+        };
+        let plan = self.db.plan(&Asked {
+            shape: reading.select.shape(),
+            decided,
+            question: &question,
+            summary: Some(&summary),
+        })?;
+        let mut found = Vec::new();
+        self.db
+            .fetch_each(&plan.statement, |row| {
+                found.push(read_summary(&row, &summary, D::Entity::__table())?);
+                Ok(())
+            })
+            .await?;
+        Ok(found)
+    }
+}
+
+/// What an aggregate comes to where there is no row.
+fn of_nothing(asked: &AskedAggregate) -> Answer {
+    match asked.function {
+        Function::Rows | Function::Count | Function::CountDistinct => Answer::Count(0),
+        Function::Sum => Answer::Sum(None),
+        Function::Average => Answer::Average(None),
+        Function::Min | Function::Max => Answer::Value(Value::Null),
+    }
+}
+
+fn cell<E: Entity>(scope: &Scope<'_, E>, asked: &AskedAggregate) -> Result<Option<Masked>> {
+    let how = match asked.function {
+        Function::Rows => {
+            return match asked.filter {
+                None => Ok(None),
+                Some(_) => Err(Error::misuse(
+                    "a count of rows takes no filter: filter the query, or count the key",
+                )),
+            };
+        }
+        Function::Count => Use::Counted,
+        Function::CountDistinct => Use::Grouped,
+        Function::Sum | Function::Average => Use::Summed,
+        Function::Min | Function::Max => Use::Ordered,
+    };
+    let field = asked
+        .field
+        .ok_or_else(|| Error::internal("an aggregate names no field"))?;
+    let filter = match &asked.filter {
+        None => None,
+        Some(filter) => Some(scope.reduce(filter, true)?),
+    };
+    masked(scope, field, how, filter).map(Some)
+}
+
+/// What is done with a field's values.
+#[derive(Clone, Copy)]
+enum Use {
+    Counted,
+    Grouped,
+    Summed,
+    Ordered,
+}
+
+impl Use {
+    const fn takes(self, kind: Kind) -> bool {
+        match kind {
+            Kind::Int => true,
+            Kind::Text | Kind::Timestamp => {
+                matches!(self, Self::Counted | Self::Grouped | Self::Ordered)
+            }
+            Kind::Bool | Kind::Enum(_) | Kind::Uuid | Kind::Bytes => {
+                matches!(self, Self::Counted | Self::Grouped)
+            }
+            Kind::Float => matches!(self, Self::Counted),
+        }
+    }
+}
+
+/// The field where it is visible, and where the filter holds.
+fn masked<E: Entity>(
+    scope: &Scope<'_, E>,
+    field: NamedField,
+    how: Use,
+    filter: Option<Reduced>,
+) -> Result<Masked> {
+    scope.may_name(field)?;
+    let (column, kind) = scope
+        .column(field)
+        .ok_or_else(|| Error::internal("an aggregate names no field of its DTO"))?;
+    if !how.takes(kind) {
+        return Err(match field.origin {
+            Origin::Client => Error::invalid(),
+            Origin::Code => Error::misuse(
+                "this aggregate has no meaning for the field: sum integers, order integers, text or instants, group by anything but floating point numbers",
+            ),
+        });
+    }
+    let visible = scope.visible(field)?;
+    let parts = [Some(visible), filter].into_iter().flatten().map(Ok);
+    let visible = every(parts).map_err(|_| Error::internal("a rule could not be worked out"))?;
+    let text_of_set = kind.names().is_some() && matches!(how, Use::Counted);
+    let visible = if text_of_set {
+        // Text outside a declared set is no value.
+        let set = [Ok(visible), Ok(Reduced::Left(null(column, kind, false)))];
+        every(set.into_iter()).map_err(|_| Error::internal("a rule could not be worked out"))?
+    } else {
+        visible
+    };
+    Ok(Masked { column, visible })
+}

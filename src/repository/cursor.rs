@@ -1,0 +1,355 @@
+//! What a cursor says, and what it is bound to.
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::grant::Asker;
+use super::reader::{Reading, ViewerOf};
+use super::select::Shown;
+use crate::dto::{Condition, Decided, Direction, NamedField, OrderBy, Test};
+use crate::entity::Entity;
+use crate::error::Result;
+use crate::policy::{Decision, Op, TextTest, Value};
+use crate::sql::{Found, Position, Structure};
+use crate::viewer::Viewer;
+
+/// Where a page ended, for the next one to go on from; see [`Reader::page`](super::Reader::page).
+///
+/// It is sealed: a client can neither read nor make one. It opens only for the viewer, the DTO,
+/// the filter, the order and the row rules that it was made under, whatever the size of the page.
+///
+/// # Example
+///
+/// ```
+/// use clearance::repository::Cursor;
+///
+/// // As it came in a query string. Whether it is good is found out when it is used.
+/// let cursor = Cursor::from("AYx3..");
+/// assert_eq!(cursor.as_str(), "AYx3..");
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct Cursor(String);
+
+impl Cursor {
+    /// The text to send to a client.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for Cursor {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl From<&str> for Cursor {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Cursor(..)")
+    }
+}
+
+impl Serialize for Cursor {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Cursor {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self)
+    }
+}
+
+/// Bytes in which every part begins with a tag or a length.
+#[derive(Default)]
+struct Encoder(Vec<u8>);
+
+/// Everything that a cursor of this query is bound to, written down so that no two are alike.
+///
+/// Instants in rules stay out: most are `context.now`, which no two requests share.
+pub(super) fn bound<D: Shown>(
+    reading: &Reading<D>,
+    asker: &Asker<'_, ViewerOf<D>>,
+    engine: &str,
+    lookups: &[(usize, Value)],
+) -> Vec<u8> {
+    let select = &reading.select;
+    let mut encoder = Encoder::default();
+    encoder.text(engine);
+    match asker {
+        Asker::Viewer(verified) => {
+            encoder.tag(0);
+            encoder.text(verified.viewer().subject().as_str());
+        }
+        Asker::Nobody => encoder.tag(1),
+        Asker::System => encoder.tag(2),
+    }
+    encoder.text(std::any::type_name::<D>());
+    encoder.text(D::Entity::__table().name());
+    let shape = select.shape();
+    encoder.text(shape.name());
+    encoder.number(shape.fields().len());
+    for field in shape.fields() {
+        encoder.text(field.field());
+    }
+    encoder.number(lookups.len());
+    for (column, value) in lookups {
+        encoder.number(*column);
+        encoder.value(value);
+    }
+    match select.condition() {
+        None => encoder.tag(0),
+        Some(condition) => {
+            encoder.tag(1);
+            encoder.condition(condition);
+        }
+    }
+    encoder.number(select.orders().len());
+    for (by, direction) in select.orders() {
+        let (OrderBy::Field(field) | OrderBy::Related { field, .. }) = by;
+        encoder.number(field.index);
+        match by {
+            OrderBy::Field(_) => encoder.tag(0),
+            OrderBy::Related { found, of, .. } => {
+                encoder.tag(match found {
+                    Found::Number => 1,
+                    Found::Lowest => 2,
+                    Found::Highest => 3,
+                });
+                encoder.number(of.map_or(0, |of| of.index));
+            }
+        }
+        encoder.tag(match direction {
+            Direction::Ascending => 0,
+            Direction::Descending => 1,
+        });
+        encoder.visibility(&reading.decided, *field);
+    }
+    let modes = select.modes();
+    encoder.tag(modes.refuse_hidden.into());
+    encoder.tag(modes.constant_time.into());
+    encoder.decision(&reading.decided.rows);
+    encoder.0
+}
+
+impl Encoder {
+    fn tag(&mut self, tag: u8) {
+        self.0.push(tag);
+    }
+
+    fn number(&mut self, number: usize) {
+        self.0.extend_from_slice(&(number as u64).to_le_bytes());
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.number(bytes.len());
+        self.0.extend_from_slice(bytes);
+    }
+
+    fn text(&mut self, text: &str) {
+        self.bytes(text.as_bytes());
+    }
+
+    fn value(&mut self, value: &Value) {
+        match value {
+            Value::Null => self.tag(0),
+            Value::Bool(value) => {
+                self.tag(1);
+                self.tag((*value).into());
+            }
+            Value::Int(value) => {
+                self.tag(2);
+                self.0.extend_from_slice(&value.to_le_bytes());
+            }
+            Value::Float(value) => {
+                self.tag(3);
+                self.0.extend_from_slice(&value.to_bits().to_le_bytes());
+            }
+            Value::Text(value) => {
+                self.tag(4);
+                self.text(value);
+            }
+            Value::Bytes(value) => {
+                self.tag(5);
+                self.bytes(value);
+            }
+            Value::Uuid(value) => {
+                self.tag(6);
+                self.0.extend_from_slice(value.as_bytes());
+            }
+            Value::Timestamp(value) => {
+                self.tag(7);
+                self.0.extend_from_slice(&value.to_le_bytes());
+            }
+        }
+    }
+
+    fn condition(&mut self, condition: &Condition) {
+        match condition {
+            Condition::Field { field, test } => {
+                self.tag(0);
+                self.number(field.index);
+                self.test(test);
+            }
+            Condition::Column { field, test } => {
+                self.tag(1);
+                self.text(field);
+                self.test(test);
+            }
+            Condition::Search(needle) => {
+                self.tag(2);
+                self.text(needle);
+            }
+            Condition::Related { field, condition } => {
+                self.tag(6);
+                self.number(field.index);
+                self.condition(condition);
+            }
+            Condition::Not(inner) => {
+                self.tag(3);
+                self.condition(inner);
+            }
+            Condition::All(parts) | Condition::Any(parts) => {
+                self.tag(4 + u8::from(matches!(condition, Condition::Any(_))));
+                self.number(parts.len());
+                for part in parts {
+                    self.condition(part);
+                }
+            }
+        }
+    }
+
+    fn test(&mut self, test: &Test) {
+        match test {
+            Test::Compare(op, value) => {
+                self.tag(match op {
+                    Op::Eq => 0,
+                    Op::Ne => 1,
+                    Op::Lt => 2,
+                    Op::Le => 3,
+                    Op::Gt => 4,
+                    Op::Ge => 5,
+                });
+                self.value(value);
+            }
+            Test::Null(wanted) => self.tag(6 + u8::from(*wanted)),
+            Test::Among(values, wanted) => {
+                self.tag(8 + u8::from(*wanted));
+                self.number(values.len());
+                for value in values {
+                    self.value(value);
+                }
+            }
+            Test::Text(test, needle) => {
+                self.tag(match test {
+                    TextTest::Contains => 10,
+                    TextTest::StartsWith => 11,
+                    TextTest::EndsWith => 12,
+                });
+                self.text(needle);
+            }
+        }
+    }
+
+    fn visibility(&mut self, decided: &Decided, field: NamedField) {
+        match decided.fields.get(field.index) {
+            None => self.tag(0),
+            Some(decision) => {
+                self.tag(1);
+                self.decision(decision);
+            }
+        }
+    }
+
+    fn decision(&mut self, decision: &Decision) {
+        let mut structure = Structure::default();
+        structure.decision(decision);
+        self.bytes(&structure.key);
+        for value in structure.values {
+            match value {
+                Value::Timestamp(_) => {}
+                Value::Null
+                | Value::Bool(_)
+                | Value::Int(_)
+                | Value::Float(_)
+                | Value::Text(_)
+                | Value::Bytes(_)
+                | Value::Uuid(_) => self.value(value),
+            }
+        }
+    }
+}
+
+/// A position as the content of a cursor.
+pub(super) fn encode(position: &Position) -> Vec<u8> {
+    let mut encoder = Encoder::default();
+    encoder.number(position.values.len());
+    for value in &position.values {
+        encoder.value(value);
+    }
+    encoder.value(&position.key);
+    encoder.0
+}
+
+/// What [`encode`] wrote; `None` for anything else.
+pub(super) fn decode(content: &[u8]) -> Option<Position> {
+    let mut decoder = Decoder(content);
+    let count = decoder.number()?;
+    let mut values = Vec::new();
+    for _ in 0..count {
+        values.push(decoder.value()?);
+    }
+    let key = decoder.value()?;
+    decoder.0.is_empty().then_some(Position { values, key })
+}
+
+struct Decoder<'a>(&'a [u8]);
+
+impl<'a> Decoder<'a> {
+    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (taken, rest) = self.0.split_first_chunk()?;
+        self.0 = rest;
+        Some(*taken)
+    }
+
+    fn number(&mut self) -> Option<usize> {
+        u64::from_le_bytes(self.take()?).try_into().ok()
+    }
+
+    fn bytes(&mut self) -> Option<&'a [u8]> {
+        let length = self.number()?;
+        let (taken, rest) = self.0.split_at_checked(length)?;
+        self.0 = rest;
+        Some(taken)
+    }
+
+    fn value(&mut self) -> Option<Value> {
+        let [tag] = self.take()?;
+        Some(match tag {
+            0 => Value::Null,
+            1 => Value::Bool(self.take()? == [1]),
+            2 => Value::Int(i64::from_le_bytes(self.take()?)),
+            3 => Value::Float(f64::from_bits(u64::from_le_bytes(self.take()?))),
+            4 => Value::Text(std::str::from_utf8(self.bytes()?).ok()?.to_owned()),
+            5 => Value::Bytes(self.bytes()?.to_owned()),
+            6 => Value::Uuid(uuid::Uuid::from_bytes(self.take()?)),
+            7 => Value::Timestamp(i64::from_le_bytes(self.take()?)),
+            _ => return None,
+        })
+    }
+}

@@ -1,0 +1,320 @@
+//! Nested DTOs: the rows on the other side of a relation, loaded for all rows of a query at once.
+
+use std::any::Any;
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
+
+use super::asking::Asking;
+use super::reader::Reading;
+use super::select::Select;
+use crate::dto::{Dto, Source};
+use crate::entity::{Entity, Relation, Schema};
+use crate::error::{Error, Result};
+use crate::policy::{Cell, Decision, Op, Reduced, Residual, Term, Value};
+use crate::sql::{Join, Plan, Question, Row};
+use crate::viewer::Viewer;
+
+/// Loads the rows that a relation leads to, for the viewer `V`.
+pub(crate) type Load<V> = for<'a> fn(Nesting<'a, V>) -> Loading<'a>;
+type Loading<'a> = Pin<Box<dyn Future<Output = Result<Loaded>> + Send + 'a>>;
+/// A [`Batch`] whose DTO is known to the field that shows it.
+type Loaded = Box<dyn Any + Send + Sync>;
+
+/// For which rows a relation is followed, and who asks.
+pub(crate) struct Nesting<'a, V: Viewer> {
+    asking: &'a Asking<'a, V>,
+    relation: &'static Relation,
+    own: &'static Schema,
+    /// What the rows are joined by, each once.
+    keys: Vec<Vec<Value>>,
+    /// The DTOs around this one.
+    above: Vec<u64>,
+}
+
+/// The rows of one query for the other side of a relation.
+struct Batch<D: Dto> {
+    reading: Reading<D>,
+    plan: Plan,
+    rows: Vec<Row>,
+    /// Which rows belong to a key.
+    of_key: HashMap<Key, Vec<usize>>,
+    nested: NestedRows,
+}
+
+/// What joins rows, written so that it can be compared byte by byte.
+type Key = Vec<u8>;
+
+/// The related rows of the rows of a query.
+#[derive(Default)]
+pub(crate) struct NestedRows(Vec<NestedField>);
+
+struct NestedField {
+    field: usize,
+    /// None where no row has any.
+    loaded: Option<Loaded>,
+    /// By row; none where it is hidden or joined by a null.
+    keys: Vec<Option<Key>>,
+}
+
+/// The related rows of one row.
+#[derive(Clone, Copy)]
+pub(crate) struct NestedRow<'a> {
+    rows: &'a NestedRows,
+    row: usize,
+}
+
+impl NestedRows {
+    pub(super) const fn of(&self, row: usize) -> NestedRow<'_> {
+        NestedRow { rows: self, row }
+    }
+}
+
+impl NestedRow<'_> {
+    /// The rows that a field shows.
+    pub(crate) fn rows<D: Dto>(self, field: usize) -> Result<Vec<D>> {
+        let found = self.rows.0.iter().find(|nested| nested.field == field);
+        let nested = found.ok_or_else(|| Error::internal("a nested DTO was not loaded"))?;
+        let key = nested.keys.get(self.row).and_then(Option::as_ref);
+        let (Some(key), Some(loaded)) = (key, &nested.loaded) else {
+            return Ok(Vec::new());
+        };
+        loaded
+            .downcast_ref::<Batch<D>>()
+            .ok_or_else(|| Error::internal("a nested DTO was loaded as another one"))?
+            .of(key)
+    }
+}
+
+impl<D: Dto> Batch<D> {
+    fn of(&self, key: &Key) -> Result<Vec<D>> {
+        let rows = self.of_key.get(key).into_iter().flatten();
+        rows.filter_map(|index| Some((*index, self.rows.get(*index)?)))
+            .map(|(index, row)| {
+                self.reading
+                    .read(&self.plan, row, Some(self.nested.of(index)))
+            })
+            .collect()
+    }
+}
+
+impl<V: Viewer> Asking<'_, V> {
+    /// Makes DTOs of the rows of a query, with one more query for each relation that they show.
+    pub(super) async fn show<D>(
+        &self,
+        reading: &Reading<D>,
+        plan: &Plan,
+        rows: &[Row],
+    ) -> Result<Vec<D>>
+    where
+        D: super::Shown<Entity: Entity<Viewer = V>>,
+    {
+        let nested = self.nested(reading, plan, rows, &[]).await?;
+        let shown = rows.iter().enumerate();
+        shown
+            .map(|(index, row)| reading.read(plan, row, Some(nested.of(index))))
+            .collect()
+    }
+
+    /// Loads what the nested fields of these rows show: one query for each relation.
+    async fn nested<D>(
+        &self,
+        reading: &Reading<D>,
+        plan: &Plan,
+        rows: &[Row],
+        above: &[u64],
+    ) -> Result<NestedRows>
+    where
+        D: super::Shown<Entity: Entity<Viewer = V>>,
+    {
+        let shape = reading.select.shape();
+        let own: &'static Schema = D::Entity::__table();
+        let mut nested = NestedRows::default();
+        for join in &plan.layout.nested {
+            let Some(Source::Related { relation, load, .. }) =
+                shape.fields().get(join.field).map(|field| field.source())
+            else {
+                return Err(Error::internal(
+                    "a field without a relation has related rows",
+                ));
+            };
+            let relation = own.relation(relation).ok_or_else(|| {
+                Error::internal("a DTO names a relation that its entity does not have")
+            })?;
+            let (keys, distinct) = keys(join, rows)?;
+            let loaded = if distinct.is_empty() {
+                None
+            } else {
+                let mut above = above.to_vec();
+                above.push(shape.id());
+                let nesting = Nesting {
+                    asking: self,
+                    relation,
+                    own,
+                    keys: distinct,
+                    above,
+                };
+                Some(load(nesting).await?)
+            };
+            nested.0.push(NestedField {
+                field: join.field,
+                loaded,
+                keys,
+            });
+        }
+        Ok(nested)
+    }
+}
+
+/// What each row is joined by, and each such value once. A hidden value is null here.
+fn keys(join: &Join, rows: &[Row]) -> Result<(Vec<Option<Key>>, Vec<Vec<Value>>)> {
+    let mut distinct: HashMap<Key, Vec<Value>> = HashMap::new();
+    let mut keys = Vec::with_capacity(rows.len());
+    let mut order = Vec::new();
+    for row in rows {
+        let values = join
+            .columns
+            .iter()
+            .map(|(position, kind)| Ok(row.cell(*position, *kind)?.into_value()))
+            .collect::<Result<Vec<_>>>()?;
+        let key = key(values.iter().map(Value::as_cell));
+        if let Some(key) = &key
+            && !distinct.contains_key(key)
+        {
+            order.push(key.clone());
+            distinct.insert(key.clone(), values);
+        }
+        keys.push(key);
+    }
+    let values = order.iter().filter_map(|key| distinct.remove(key));
+    Ok((keys, values.collect()))
+}
+
+/// `None` where a part is null: a null joins nothing.
+fn key<'a>(cells: impl Iterator<Item = Cell<'a>>) -> Option<Key> {
+    let mut key = Key::new();
+    for cell in cells {
+        match cell {
+            Cell::Null => return None,
+            Cell::Bool(value) => key.push(value.into()),
+            Cell::Int(value) | Cell::Timestamp(value) => key.extend(value.to_le_bytes()),
+            Cell::Float(value) => key.extend(value.to_le_bytes()),
+            Cell::Text(value) => written(&mut key, value.as_bytes()),
+            Cell::Bytes(value) => written(&mut key, value),
+            Cell::Uuid(value) => key.extend(value.as_bytes()),
+        }
+    }
+    Some(key)
+}
+
+fn written(key: &mut Key, bytes: &[u8]) {
+    key.extend(bytes.len().to_le_bytes());
+    key.extend(bytes);
+}
+
+/// Loads the rows of `D` that a relation leads to.
+pub(crate) fn load<D>(nesting: Nesting<'_, <<D as Dto>::Entity as Entity>::Viewer>) -> Loading<'_>
+where
+    D: Dto,
+{
+    Box::pin(async move { Ok(Box::new(batch::<D>(nesting).await?) as Loaded) })
+}
+
+async fn batch<D: Dto>(
+    nesting: Nesting<'_, <<D as Dto>::Entity as Entity>::Viewer>,
+) -> Result<Batch<D>> {
+    let shape = D::__shape();
+    if nesting.above.contains(&shape.id()) {
+        return Err(Error::misuse(format!(
+            "`{}` is nested in itself, which would have no end: nest a DTO without that field",
+            shape.name()
+        )));
+    }
+    let asking = nesting.asking;
+    let reading = asking.reading(Select::new(shape))?;
+    let theirs = nesting
+        .relation
+        .pairs(nesting.own)
+        .ok_or_else(|| Error::internal("a relation names a field that its table does not have"))?
+        .into_iter()
+        .map(|pair| pair.theirs)
+        .collect::<Vec<_>>();
+    let question = question(asking, &reading, &theirs, nesting.keys)?;
+    let plan = asking.plan(&reading, question.as_ref().unwrap_or(&Question::default()))?;
+    let rows = match question {
+        Some(_) => asking.db.fetch_all(&plan.statement).await?,
+        None => Vec::new(),
+    };
+    let mut of_key: HashMap<Key, Vec<usize>> = HashMap::new();
+    for (index, row) in rows.iter().enumerate() {
+        let cells = plan
+            .layout
+            .joined_by
+            .iter()
+            .map(|(position, kind)| row.cell(*position, *kind))
+            .collect::<Result<Vec<_>>>()?;
+        if let Some(key) = key(cells.into_iter()) {
+            of_key.entry(key).or_default().push(index);
+        }
+    }
+    let nested = asking
+        .nested(&reading, &plan, &rows, &nesting.above)
+        .await?;
+    Ok(Batch {
+        reading,
+        plan,
+        rows,
+        of_key,
+        nested,
+    })
+}
+
+/// The query for the rows that are joined by one of `keys`, or `None` when none can be read.
+///
+/// A row whose own joining column is hidden in its DTO is not among them, because where it
+/// stands would tell what the column holds.
+fn question<D: Dto>(
+    asking: &Asking<'_, <D::Entity as Entity>::Viewer>,
+    reading: &Reading<D>,
+    theirs: &[usize],
+    keys: Vec<Vec<Value>>,
+) -> Result<Option<Question>> {
+    if reading.decided.rows == Decision::Deny {
+        return Ok(None);
+    }
+    let scope = reading.select.scope(asking, &reading.decided);
+    let mut conditions = vec![joined(theirs, keys)];
+    for column in theirs {
+        match scope.column_shown(*column)? {
+            Reduced::Always => {}
+            Reduced::Never => return Ok(None),
+            Reduced::Left(residual) => conditions.push(residual),
+        }
+    }
+    Ok(Some(Question {
+        filter: Some(Residual::All(conditions)),
+        by_key: true,
+        joined_by: theirs.to_vec(),
+        ..Question::default()
+    }))
+}
+
+fn joined(theirs: &[usize], keys: Vec<Vec<Value>>) -> Residual {
+    if let [column] = *theirs {
+        return Residual::Among {
+            column,
+            values: keys.into_iter().flatten().collect(),
+            wanted: true,
+        };
+    }
+    let rows = keys.into_iter().map(|key| {
+        let columns = theirs.iter().zip(key);
+        let equal = columns.map(|(column, value)| Residual::Compare {
+            op: Op::Eq,
+            column: *column,
+            with: Term::Value(value),
+        });
+        Residual::All(equal.collect())
+    });
+    Residual::Any(rows.collect())
+}

@@ -1,0 +1,226 @@
+//! Pages by key: each goes on where the one before it ended.
+
+use serde::ser::{Serialize, SerializeStruct as _, Serializer};
+
+use super::cursor::{Cursor, bound, decode, encode};
+use super::grant::Reads;
+use super::reader::{Reader, Reading, ViewerOf};
+use super::select::{Select, Shown};
+use crate::entity::Entity;
+use crate::error::{Error, Result};
+use crate::policy::{Decision, Kind};
+use crate::session::CursorSealer;
+use crate::sql::{OrderKey, Plan, Position, Question, Row};
+
+/// Which page of a query: how many rows, and from where on.
+#[derive(Debug, Clone)]
+#[must_use = "a page is read by a reader"]
+pub struct Page {
+    rows: u64,
+    after: Option<Cursor>,
+}
+
+impl Page {
+    /// The first `rows` rows.
+    pub const fn first(rows: u64) -> Self {
+        Self { rows, after: None }
+    }
+
+    /// The next `rows` rows after those of the page that `cursor` came with.
+    pub fn after(rows: u64, cursor: &Cursor) -> Self {
+        Self {
+            rows,
+            after: Some(cursor.clone()),
+        }
+    }
+}
+
+/// One page of a query.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Slice<D> {
+    /// Its rows.
+    pub rows: Vec<D>,
+    /// Where the next page goes on; `None` when this one is the last.
+    pub next: Option<Cursor>,
+}
+
+/// As `{"rows": [..], "next": ..}`.
+impl<D: Serialize> Serialize for Slice<D> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut slice = serializer.serialize_struct("Slice", 2)?;
+        slice.serialize_field("rows", &self.rows)?;
+        slice.serialize_field("next", &self.next)?;
+        slice.end()
+    }
+}
+
+impl<P> Reader<'_, P> {
+    /// One page of the query, in its order. Rows that tie in it, and those whose value is null or
+    /// hidden, stand by key, so that pages neither skip nor repeat a row that stays where it is.
+    ///
+    /// The limit of the query plays no part.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_invalid`] when the page has no rows, or its cursor was not made for this
+    /// viewer and this query; else as [`Reader::all`]. [`Error::is_misuse`] when the DTO has
+    /// a rule for the entity's key, which a cursor has to hold.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # use clearance::{Db, Dto, Entity, Result, Viewer};
+    /// # #[derive(Viewer)]
+    /// # struct Member { id: i64 }
+    /// # #[derive(Entity)]
+    /// # #[entity(table = "users", viewer = Member, rows = open, reason = "an example")]
+    /// # struct User { #[entity(key)] id: i64, username: String }
+    /// # #[derive(Dto)]
+    /// # #[dto(entity = User, default = visible)]
+    /// # struct Profile { id: i64, username: String }
+    /// use clearance::repository::{Cursor, Page, Slice};
+    /// use clearance::{Access, Read};
+    ///
+    /// async fn page(db: &Db, after: Option<&Cursor>) -> Result<Slice<Profile>> {
+    ///     let access = Access::<Read<Member>>::authenticated().await?;
+    ///     let page = match after {
+    ///         None => Page::first(20),
+    ///         Some(cursor) => Page::after(20, cursor),
+    ///     };
+    ///     db.reader(&access)
+    ///         .page(Profile::select().order(Profile::USERNAME.asc()), page)
+    ///         .await
+    /// }
+    /// ```
+    pub async fn page<D>(&self, select: Select<D>, page: Page) -> Result<Slice<D>>
+    where
+        D: Shown,
+        P: Reads<ViewerOf<D>>,
+    {
+        let (rows, more) = match (usize::try_from(page.rows), page.rows.checked_add(1)) {
+            (Ok(rows), Some(more)) if rows > 0 && i64::try_from(more).is_ok() => (rows, more),
+            _ => return Err(Error::invalid()),
+        };
+        let asking = self.asking()?;
+        let reading = asking.reading(select)?;
+        plain_key(&reading)?;
+        let order = reading.select.order_keys(&asking, &reading.decided)?;
+        let sealing = self.sealing(&reading)?;
+        let after = match &page.after {
+            None => None,
+            Some(cursor) => Some(sealing.open(cursor, &reading, &order)?),
+        };
+        let empty = Slice {
+            rows: Vec::new(),
+            next: None,
+        };
+        if reading.decided.rows == Decision::Deny {
+            return Ok(empty);
+        }
+        let Some(restriction) = reading.select.restriction(&asking, &reading.decided)? else {
+            return Ok(empty);
+        };
+        let question = Question {
+            order,
+            by_key: true,
+            // One more than the page has, to see whether there is a next.
+            limit: Some(more),
+            pages: true,
+            after,
+            ..restriction
+        };
+        let plan = asking.plan(&reading, &question)?;
+        let mut found = self.db.fetch_all(&plan.statement).await?;
+        let is_last_page = found.len() <= rows;
+        found.truncate(rows);
+        let next = match found.last() {
+            Some(last) if !is_last_page => Some(sealing.seal(&position(&plan, last)?)?),
+            Some(_) | None => None,
+        };
+        let rows = asking.show(&reading, &plan, &found).await?;
+        Ok(Slice { rows, next })
+    }
+
+    fn sealing<D>(&self, reading: &Reading<D>) -> Result<Sealing>
+    where
+        D: Shown,
+        P: Reads<ViewerOf<D>>,
+    {
+        let lookups = reading.select.lookups()?;
+        let asker = self.access.asker::<ViewerOf<D>>();
+        let engine = self.db.dialect().name();
+        Ok(Sealing {
+            request: self.access.request()?,
+            bound: bound(reading, &asker, engine, &lookups),
+        })
+    }
+}
+
+/// A cursor holds the key of a row, so that must be no value that is hidden from anybody.
+fn plain_key<D: Shown>(reading: &Reading<D>) -> Result<()> {
+    let table = D::Entity::__table();
+    let key = table.column(table.key()).map(|spec| spec.field());
+    let fields = reading.select.shape().fields();
+    let ruled = fields
+        .iter()
+        .any(|field| Some(field.field()) == key && !field.rules().is_empty());
+    if ruled {
+        return Err(Error::misuse(
+            "a page ends at a key, and this DTO hides keys from some viewers: show it to all, or leave it out",
+        ));
+    }
+    Ok(())
+}
+
+/// Where the row stands in the order of its statement.
+fn position(plan: &Plan, row: &Row) -> Result<Position> {
+    let mut values = Vec::with_capacity(plan.layout.position.len());
+    for (column, kind) in &plan.layout.position {
+        values.push(row.cell(*column, *kind)?.into_value());
+    }
+    let key = values
+        .pop()
+        .ok_or_else(|| Error::internal("a page has no key"))?;
+    Ok(Position { values, key })
+}
+
+/// The key of a request's cursors, and what they are bound to.
+struct Sealing {
+    request: Option<crate::request::RequestContext>,
+    bound: Vec<u8>,
+}
+
+impl Sealing {
+    fn sealer(&self) -> Result<&CursorSealer> {
+        match self.request.as_ref().and_then(|request| request.cursors()) {
+            Some(sealer) => Ok(sealer),
+            None => CursorSealer::of_process(),
+        }
+    }
+
+    fn seal(&self, position: &Position) -> Result<Cursor> {
+        let text = self.sealer()?.seal(&self.bound, &encode(position))?;
+        Ok(text.into())
+    }
+
+    fn open<D: Shown>(
+        &self,
+        cursor: &Cursor,
+        reading: &Reading<D>,
+        order: &[OrderKey],
+    ) -> Result<Position> {
+        let table = reading.select.table();
+        let kinds = order.iter().map(|key| key.kind(table));
+        let kinds: Vec<Kind> = kinds.collect::<Result<_>>()?;
+        let key = table
+            .column(table.key())
+            .ok_or_else(|| Error::internal("a table has no key"))?
+            .kind();
+        self.sealer()?
+            .open(&self.bound, cursor.as_str())
+            .and_then(|content| decode(&content))
+            .filter(|position| position.fits(&kinds, key))
+            .ok_or_else(Error::invalid)
+    }
+}

@@ -1,0 +1,76 @@
+//! Cursors of pages: what the server sealed about the place where a page ended.
+
+use std::sync::LazyLock;
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::key::Key;
+use crate::error::{Error, Result};
+
+const PURPOSE: &str = "cursor";
+const VERSION: u8 = 1;
+const NONCE: usize = 12;
+/// Longer texts are neither made nor decoded.
+const MOST: usize = 16 * 1024;
+
+/// Seals and opens cursors.
+#[derive(Debug)]
+pub(crate) struct CursorSealer {
+    key: RandomizedNonceKey,
+}
+
+impl CursorSealer {
+    pub(crate) fn new(key: &Key) -> Result<Self> {
+        let key = RandomizedNonceKey::new(&AES_256_GCM, &*key.derive(PURPOSE)?)
+            .map_err(|_| Error::internal("a key could not be derived"))?;
+        Ok(Self { key })
+    }
+
+    /// For requests without sessions: a key that lives as long as the process.
+    pub(crate) fn of_process() -> Result<&'static Self> {
+        static SEALER: LazyLock<Result<CursorSealer>> =
+            LazyLock::new(|| CursorSealer::new(&Key::generate()?));
+        SEALER
+            .as_ref()
+            .map_err(|_| Error::internal("a key could not be made"))
+    }
+
+    /// Seals `content`, to be opened only beside the same `bound`.
+    pub(crate) fn seal(&self, bound: &[u8], content: &[u8]) -> Result<String> {
+        let mut sealed = content.to_vec();
+        let nonce = self
+            .key
+            .seal_in_place_append_tag(Aad::from(bound), &mut sealed)
+            .map_err(|_| Error::internal("a cursor could not be sealed"))?;
+        let mut bytes = vec![VERSION];
+        bytes.extend_from_slice(nonce.as_ref());
+        bytes.extend_from_slice(&sealed);
+        let text = URL_SAFE_NO_PAD.encode(bytes);
+        if text.len() > MOST {
+            return Err(Error::misuse(
+                "the values that this page is ordered by are too long for a cursor: order by a shorter column",
+            ));
+        }
+        Ok(text)
+    }
+
+    /// Opens what [`CursorSealer::seal`] made beside the same `bound`; `None` for anything else.
+    pub(crate) fn open(&self, bound: &[u8], text: &str) -> Option<Vec<u8>> {
+        if text.len() > MOST {
+            return None;
+        }
+        let mut bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+        let (version, rest) = bytes.split_first_mut()?;
+        if *version != VERSION {
+            return None;
+        }
+        let (nonce, rest) = rest.split_first_chunk_mut::<NONCE>()?;
+        let content = self
+            .key
+            .open_in_place(Nonce::from(&*nonce), Aad::from(bound), rest)
+            .ok()?;
+        Some(content.to_vec())
+    }
+}
