@@ -15,8 +15,8 @@ use crate::error::{Error, Result};
 use crate::policy::Context;
 use crate::repository::memo::Changes;
 use crate::session::{
-    CookieHeaders, Current, CursorSealer, ErasedSlot, First, Loaded, Optimistic, SessionId, Sessions, Slot,
-    Verified,
+    CookieHeaders, Current, CursorSealer, ErasedSlot, First, Loaded, Optimistic, SessionId,
+    Sessions, Slot, Verified,
 };
 use crate::sql::{DatabaseId, StatementGuard};
 use crate::viewer::{Subject, Viewer};

@@ -113,8 +113,9 @@ where
     /// # Errors
     ///
     /// [`Error::is_misuse`] outside the request of the access, when the reason is empty, when
-    /// the statement is no query, and when it gives a column of the entity twice or leaves one
-    /// out whose field cannot be hidden; otherwise as [`Reader::all`].
+    /// the statement is no query, when the DTO shows related rows, and when the statement gives
+    /// a column of the entity twice or leaves one out whose field cannot be hidden; otherwise as
+    /// [`Reader::all`].
     pub async fn project<D>(self) -> Result<Vec<D>>
     where
         D: Dto<Entity = E>,

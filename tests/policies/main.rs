@@ -10,6 +10,7 @@ mod blog;
 mod computed;
 mod decisions;
 mod escape;
+mod escape_shapes;
 mod memo;
 mod memo_viewers;
 mod nested;
