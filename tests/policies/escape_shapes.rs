@@ -122,7 +122,7 @@ async fn r22_a_nested_dto_is_refused() {
         .map(|rows| {
             rows.into_iter()
                 .map(|row| (row.id, row.author.map(|author| author.name)))
-                .count()
+                .collect::<Vec<_>>()
         })
         .unwrap_err();
     assert!(error.is_misuse() && error.to_string().contains("related rows"));
