@@ -127,6 +127,11 @@ impl Error {
         Self::new(Kind::Internal(what))
     }
 
+    /// The same error once more, for another who waited for it.
+    pub(crate) fn copy(&self) -> Self {
+        Self::new(Kind::clone(&self.kind))
+    }
+
     pub(crate) const fn kind(&self) -> &Kind {
         &self.kind
     }

@@ -161,7 +161,7 @@ mod viewer;
 pub use adapter::{ScopedBody, ScopedFuture, SessionLayer, SessionService};
 pub use async_trait::async_trait;
 #[cfg(feature = "derive")]
-pub use clearance_derive::{authenticated, authorize, public};
+pub use clearance_derive::{authenticated, authorize, memo, public};
 pub use clock::{Clock, SystemClock};
 pub use dto::{Dto, Field, Token};
 pub use entity::{Column, Entity, Scalar, Secret, TextEnum};
@@ -214,6 +214,7 @@ pub mod __private {
     pub use crate::policy::rule::{Computed, Input};
     pub use crate::policy::{Cell, Context, Expr, Op, Operand, Rule, Source};
     pub use crate::registry::{Repository, dto_info, repository_info};
+    pub use crate::repository::memo::{Key, recall, remember, run};
     pub use crate::repository::release::returned;
     pub use crate::sql::Cells;
 

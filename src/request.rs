@@ -13,9 +13,10 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::error::{Error, Result};
 use crate::policy::Context;
+use crate::repository::memo::Changes;
 use crate::session::{
-    CookieHeaders, Current, CursorSealer, ErasedSlot, First, Optimistic, SessionId, Sessions, Slot,
-    Verified,
+    CookieHeaders, Current, CursorSealer, ErasedSlot, First, Loaded, Optimistic, SessionId,
+    Sessions, Slot, Verified,
 };
 use crate::sql::{DatabaseId, StatementGuard};
 use crate::viewer::{Subject, Viewer};
@@ -75,6 +76,7 @@ pub struct RequestContext {
 struct Inner {
     circumstances: Context,
     memo: Mutex<Memo>,
+    changes: Changes,
     set_cookie: Mutex<Option<HeaderValue>>,
     credential_read: AtomicBool,
     finished: AtomicBool,
@@ -127,6 +129,7 @@ impl RequestContext {
             inner: Arc::new(Inner {
                 circumstances,
                 memo: Mutex::new(HashMap::new()),
+                changes: Changes::default(),
                 set_cookie: Mutex::new(None),
                 credential_read: AtomicBool::new(false),
                 finished: AtomicBool::new(false),
@@ -191,6 +194,8 @@ impl RequestContext {
     ///
     /// As [`RequestContext::verify_session`].
     pub async fn verify_current<V: Viewer>(&self) -> Result<Current<V>> {
+        // Whoever asks for this very call must not be answered from memory.
+        self.inner.changes.note();
         self.slot::<V>()?.current(&self.inner.first).await
     }
 
@@ -285,6 +290,7 @@ impl RequestContext {
 
     fn forget_memo(&self) {
         lock(&self.inner.memo).clear();
+        self.inner.changes.note();
     }
 
     pub(crate) fn downgrade(&self) -> WeakContext {
@@ -306,6 +312,16 @@ impl RequestContext {
     /// What else is remembered for this request. Signing in or out empties it.
     pub(crate) fn memo(&self) -> &Mutex<Memo> {
         &self.inner.memo
+    }
+
+    /// The changes that this request makes, as far as what it remembers depends on them.
+    pub(crate) fn changes(&self) -> &Changes {
+        &self.inner.changes
+    }
+
+    /// The viewer that this request found first, whether or not it still holds.
+    pub(crate) fn found(&self) -> Option<&Loaded> {
+        self.inner.first.loaded()
     }
 
     /// What seals the cursors of this request's pages, if it has sessions.

@@ -98,13 +98,14 @@ pub(crate) fn repository(arguments: TokenStream, item: TokenStream) -> TokenStre
     quote!(#errors #code)
 }
 
-/// A policy attribute that `#[repository]` did not take: nothing would check it.
+/// An attribute of a method that `#[repository]` did not take: nothing would heed it.
 pub(crate) fn outside_repository(name: &str, item: TokenStream) -> TokenStream {
     let mut diag = Diag::default();
+    let arguments = if name == "memo" { "" } else { "(..)" };
     diag.push(syn::Error::new(
         proc_macro2::Span::call_site(),
         format!(
-            "`#[{name}(..)]` stands on a method inside an impl block under `#[repository]`\nhelp: add `#[repository(viewer = Member)]` to the impl block, above `#[async_trait]` if both stand there"
+            "`#[{name}{arguments}]` stands on a method inside an impl block under `#[repository]`\nhelp: add `#[repository(viewer = Member)]` to the impl block, above `#[async_trait]` if both stand there"
         ),
     ));
     let errors = diag.finish();

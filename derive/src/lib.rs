@@ -83,6 +83,12 @@ pub fn authorize(_: TokenStream, item: TokenStream) -> TokenStream {
 
 /// See `clearance::repository`, which reads this attribute.
 #[proc_macro_attribute]
+pub fn memo(_: TokenStream, item: TokenStream) -> TokenStream {
+    expand::outside_repository("memo", item.into()).into()
+}
+
+/// See `clearance::repository`, which reads this attribute.
+#[proc_macro_attribute]
 pub fn public(_: TokenStream, item: TokenStream) -> TokenStream {
     expand::outside_repository("public", item.into()).into()
 }

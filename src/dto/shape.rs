@@ -7,7 +7,7 @@ use super::visibility::MAX_FIELDS;
 use super::{Dto, Mask, Nested, Source, Visibility, source};
 use crate::entity::{Column, Entity, Scalar};
 use crate::error::{Error, Result};
-use crate::policy::{Context, Decision, Residual, Rule, decide};
+use crate::policy::{Context, Decision, Facts, Residual, Rule, decide};
 
 /// The fields of a DTO of entity `E`, each with its rules.
 ///
@@ -104,6 +104,13 @@ impl Decided {
             always,
             asked,
         }
+    }
+
+    /// Whether a part of what is left runs over the whole row in Rust.
+    pub(crate) fn is_opaque(&self) -> bool {
+        std::iter::once(&self.rows)
+            .chain(&self.fields)
+            .any(|decision| matches!(decision, Decision::Depends(residual) if residual.is_opaque()))
     }
 }
 
@@ -214,7 +221,7 @@ impl<E: Entity> Shape<E> {
     pub(crate) fn visibility(
         &self,
         decided: &Decided,
-        row: &E,
+        row: &impl Facts<E>,
         viewer: Option<&E::Viewer>,
         context: &Context,
     ) -> Visibility {

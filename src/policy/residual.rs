@@ -11,7 +11,7 @@ use super::decision::{Decision, Failure};
 use super::eval::compare_cells;
 use super::rule::Given;
 use super::text::Place;
-use super::{Cell, Context, Expr, Kind, Op, Operand, Rule, Value};
+use super::{Cell, Context, Expr, Facts, Kind, Op, Operand, Rule, Value};
 use crate::entity::{Cardinality, Entity, Relation, Schema};
 
 /// What is left of a rule for the row to decide: conditions that are each true or not true.
@@ -528,11 +528,12 @@ fn expect_kind(kind: Kind, value: &Value) -> Result<(), Failure> {
 }
 
 impl Residual {
-    /// Whether the row fulfils what is left of `rules`, the set it was made from.
+    /// Whether the row fulfils what is left of `rules`, the set it was made from. It does not
+    /// where a column that decides is missing.
     #[inline]
-    pub(crate) fn holds<E: Entity>(
+    pub(crate) fn holds<E: Entity, F: Facts<E>>(
         &self,
-        row: &E,
+        row: &F,
         rules: &[Rule<E::Viewer, E>],
         viewer: Option<&E::Viewer>,
         context: &Context,
@@ -544,15 +545,15 @@ impl Residual {
             with: Term::Value(value),
         } = self
         {
-            value.is_in(row.__cell(*column))
+            row.knows(*column) && value.is_in(row.cell(*column))
         } else {
             self.holds_by_node(row, rules, viewer, context)
         }
     }
 
-    fn holds_by_node<E: Entity>(
+    fn holds_by_node<E: Entity, F: Facts<E>>(
         &self,
-        row: &E,
+        row: &F,
         rules: &[Rule<E::Viewer, E>],
         viewer: Option<&E::Viewer>,
         context: &Context,
@@ -564,22 +565,33 @@ impl Residual {
             Self::Any(parts) => parts
                 .iter()
                 .any(|part| part.holds(row, rules, viewer, context)),
-            Self::Flag { column, wanted } => row.__cell(*column) == Cell::Bool(*wanted),
+            Self::Flag { column, wanted } => {
+                row.knows(*column) && row.cell(*column) == Cell::Bool(*wanted)
+            }
             Self::Compare { op, column, with } => {
-                let left = row.__cell(*column);
+                if !row.knows(*column) {
+                    return false;
+                }
+                let left = row.cell(*column);
                 let right = match with {
-                    Term::Column(column) => row.__cell(*column),
+                    Term::Column(column) if !row.knows(*column) => return false,
+                    Term::Column(column) => row.cell(*column),
                     Term::Value(value) => value.as_cell(),
                 };
                 matches!(compare_cells(left, right, None), Ok(Some(ordering)) if op.holds(ordering))
             }
-            Self::Null { column, wanted } => (row.__cell(*column) == Cell::Null) == *wanted,
+            Self::Null { column, wanted } => {
+                row.knows(*column) && (row.cell(*column) == Cell::Null) == *wanted
+            }
             Self::Among {
                 column,
                 values,
                 wanted,
             } => {
-                let cell = row.__cell(*column);
+                if !row.knows(*column) {
+                    return false;
+                }
+                let cell = row.cell(*column);
                 cell != Cell::Null && values.iter().any(|value| value.as_cell() == cell) == *wanted
             }
             Self::Text {
@@ -587,8 +599,10 @@ impl Residual {
                 place,
                 needle,
                 wanted,
-            } => match (row.__cell(*column), needle.as_cell()) {
-                (Cell::Text(text), Cell::Text(needle)) => place.holds(text, needle) == *wanted,
+            } => match (row.knows(*column), row.cell(*column), needle.as_cell()) {
+                (true, Cell::Text(text), Cell::Text(needle)) => {
+                    place.holds(text, needle) == *wanted
+                }
                 _ => false,
             },
             Self::Guarded { rule, test } => {
@@ -600,8 +614,10 @@ impl Residual {
                 wanted,
             } => {
                 let opaque = rules.get(*rule).and_then(|rule| rule.opaque(*index));
-                match (opaque, viewer) {
-                    (Some(opaque), Some(viewer)) => opaque(viewer, row, context) == *wanted,
+                match (opaque, viewer, row.whole()) {
+                    (Some(opaque), Some(viewer), Some(row)) => {
+                        opaque(viewer, row, context) == *wanted
+                    }
                     _ => false,
                 }
             }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::grant::{Asker, BySession, Public, Read, System, Write};
+use super::memo::{Recalls, Seen};
 use crate::audit;
 use crate::error::{Error, Result};
 use crate::policy::Context;
@@ -113,11 +114,11 @@ impl<V: Viewer> Access<Write<V>> {
 
 /// An access that a viewer stands behind.
 impl<P: BySession> Access<P> {
-    async fn from_session(grant: fn(Verified<P::Viewer>, Context) -> P) -> Result<Self> {
+    async fn from_session(grant: fn(Verified<P::Viewer>, &RequestContext) -> P) -> Result<Self> {
         let request = RequestContext::current()?;
         let verified = request.verify_session::<P::Viewer>().await?;
         Ok(Self {
-            grant: grant(verified, request.rule_context().clone()),
+            grant: grant(verified, &request),
             request: Some(request.downgrade()),
         })
     }
@@ -202,6 +203,13 @@ impl<P> fmt::Debug for Access<P> {
 
 /// Who asks, as the rules see it.
 impl<P> Access<P> {
+    pub(super) fn seen(&self) -> Seen
+    where
+        P: Recalls,
+    {
+        self.grant.__seen()
+    }
+
     pub(crate) fn asker<V: Viewer>(&self) -> Asker<'_, V>
     where
         P: super::Reads<V>,

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
+use super::memo::WhileHeld;
 use crate::policy::Context;
+use crate::request::RequestContext;
 use crate::session::Verified;
 use crate::viewer::Viewer;
 
@@ -16,6 +18,8 @@ pub struct Read<V: Viewer> {
 pub struct Write<V: Viewer> {
     verified: Verified<V>,
     context: Context,
+    /// What is read meanwhile may be old when the write is done.
+    _writing: WhileHeld,
 }
 
 /// Everybody may read; there is no viewer.
@@ -29,14 +33,21 @@ pub struct System {
 }
 
 impl<V: Viewer> Read<V> {
-    pub(super) const fn new(verified: Verified<V>, context: Context) -> Self {
-        Self { verified, context }
+    pub(super) fn new(verified: Verified<V>, request: &RequestContext) -> Self {
+        Self {
+            verified,
+            context: request.rule_context().clone(),
+        }
     }
 }
 
 impl<V: Viewer> Write<V> {
-    pub(super) const fn new(verified: Verified<V>, context: Context) -> Self {
-        Self { verified, context }
+    pub(super) fn new(verified: Verified<V>, request: &RequestContext) -> Self {
+        Self {
+            verified,
+            context: request.rule_context().clone(),
+            _writing: WhileHeld::begin(request),
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use std::ops::Deref;
 use super::access::Access;
 use super::existence::denied_or_missing;
 use super::grant::{Asker, Writes};
+use super::memo::Writing;
 use super::reader::Reader;
 use super::select::Denied;
 use crate::audit;
@@ -76,7 +77,7 @@ impl<'a, P> Writer<'a, P> {
         }
         let db = self.reader.db;
         let change = insert(db.dialect(), &row, authority.guard())?;
-        if db.change(&change).await? == 0 {
+        if authority.run(db, &change).await? == 0 {
             authority.require_session().await?;
             return Err(Error::internal("an insert wrote no row"));
         }
@@ -184,7 +185,7 @@ impl<'a, P> Writer<'a, P> {
                 rule,
                 guard: authority.guard(),
             })?;
-            if db.change(&change).await? > 0 {
+            if authority.run(db, &change).await? > 0 {
                 return Ok(());
             }
         }
@@ -295,6 +296,19 @@ impl<E: Entity> Authority<'_, E> {
     /// The session that the statement itself must find standing.
     fn guard(&self) -> Option<&StatementGuard> {
         self.session.as_ref()?.guard.as_ref()
+    }
+
+    /// Runs the change, and tells how many rows it touched.
+    async fn run(&self, db: &Db, change: &Change) -> Result<u64> {
+        let session = self.session.as_ref();
+        let writing = session.map(|session| Writing::begin(&session.request));
+        let touched = db.change(change).await;
+        // A statement whose caller gave up, or whose database gave no answer, may still happen.
+        let known = !touched.as_ref().is_err_and(Error::is_unavailable);
+        if let Some(writing) = writing.filter(|_| known) {
+            writing.end();
+        }
+        touched
     }
 
     /// Whether the new row fulfils what is left of the rules.

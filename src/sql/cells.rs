@@ -1,7 +1,7 @@
 //! A row of a guarded select, read field by field as its layout says.
 
-use super::{Layout, Row};
-use crate::dto::{Hideable, Maskable, Nested};
+use super::{Layout, OwnLayout, Row};
+use crate::dto::{Hideable, Mask, Maskable, Nested};
 use crate::entity::{Column, Scalar, Storable};
 use crate::error::{Error, Result};
 use crate::policy::Cell;
@@ -14,6 +14,8 @@ pub struct Cells<'a> {
     slots: &'a [Slot],
     /// What was found in Rust for the fields whose rule runs there.
     found: u128,
+    /// How to cut each field in Rust, where the query did not.
+    masks: &'a [Option<Mask>],
     /// Where the inputs of computed fields stand.
     computed: &'a [(usize, Vec<usize>)],
     /// The related rows of this row.
@@ -50,7 +52,20 @@ impl<'a> Cells<'a> {
             row,
             slots,
             found,
+            masks: &[],
             computed: &[],
+            nested: None,
+        }
+    }
+
+    /// Cells of a query that cut nothing: `found` speaks of every field.
+    pub(crate) fn of_own_query<E>(row: &'a Row, layout: &'a OwnLayout<E>, found: u128) -> Self {
+        Self {
+            row,
+            slots: &layout.fields,
+            found,
+            masks: &layout.masks,
+            computed: &layout.computed,
             nested: None,
         }
     }
@@ -66,6 +81,7 @@ impl<'a> Cells<'a> {
             row,
             slots: &layout.slots,
             found,
+            masks: &[],
             computed: &layout.computed,
             nested,
         }
@@ -179,6 +195,11 @@ impl Cells<'_> {
             Some(masked) if !self.is_visible(field)? => {
                 C::from_cell(self.row.cell(masked, C::KIND)?)
                     .ok_or_else(|| Error::internal(WRONG_VALUE))
+            }
+            None if slot.shown == Shown::Found && !self.is_visible(field)? => {
+                let mask = self.masks.get(field).copied().flatten();
+                let mask = mask.ok_or_else(|| Error::internal("a mask is missing"))?;
+                Ok(self.read::<C>(field)?.__mask(mask))
             }
             // Visible, or cut by the database already.
             _ => self.read(field),

@@ -1,6 +1,7 @@
 //! The database: an opaque handle whose pool nobody outside this room can reach.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -42,7 +43,7 @@ struct Inner {
 }
 
 /// Tells one connected database from another within the process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct DatabaseId(u64);
 
 /// The pool of an application, of any engine whose feature is on.
@@ -89,6 +90,21 @@ impl fmt::Debug for Pool {
 impl fmt::Debug for Db {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Db").finish_non_exhaustive()
+    }
+}
+
+/// A handle equals its clones, and no other, though it be to the same file or server.
+impl PartialEq for Db {
+    fn eq(&self, other: &Self) -> bool {
+        self.inner.id == other.inner.id
+    }
+}
+
+impl Eq for Db {}
+
+impl Hash for Db {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.inner.id.hash(state);
     }
 }
 

@@ -20,6 +20,7 @@ mod select;
 mod session_store;
 mod summary;
 mod template;
+mod unguarded;
 
 pub use cells::Cells;
 pub(crate) use change::{Change, Target, delete, insert, update};
@@ -35,3 +36,4 @@ pub use session_store::SqlSessionStore;
 pub(crate) use session_store::StatementGuard;
 pub(crate) use summary::{Answer, read as read_summary};
 pub(crate) use template::{Asked, Plan, Structure};
+pub(crate) use unguarded::{OwnLayout, OwnQuery};

@@ -72,7 +72,7 @@ pub fn same_team_or_admin(viewer: &Member, row: &Person) -> bool {
 }
 
 /// Who may see the phone number: an admin, or somebody of the same team.
-#[derive(Debug, Dto)]
+#[derive(Debug, Clone, Dto)]
 #[dto(entity = Person, default = visible)]
 pub struct Profile {
     pub id: i64,

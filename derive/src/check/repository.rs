@@ -1,9 +1,9 @@
 //! What the methods of a repository must state.
 
 use proc_macro2::Ident;
-use quote::ToTokens as _;
+use quote::ToTokens;
 use syn::visit::Visit;
-use syn::{FnArg, LitStr, ReceiverKind, ReturnType, Type};
+use syn::{FnArg, ItemImpl, LitStr, Pat, Path, ReceiverKind, ReturnType, Type};
 
 use crate::diag::Diag;
 use crate::syntax::repository::{
@@ -17,6 +17,14 @@ pub(crate) struct Method {
     pub(crate) binding: Ident,
     pub(crate) guard: Guard,
     pub(crate) output: Type,
+    pub(crate) memo: Option<Memo>,
+}
+
+/// What tells one call of a `#[memo]` method from another.
+#[derive(Debug)]
+pub(crate) struct Memo {
+    /// The arguments, by name, and whether they are borrowed.
+    pub(crate) arguments: Vec<(Ident, Type, bool)>,
 }
 
 #[derive(Debug)]
@@ -40,7 +48,7 @@ pub(crate) fn check(raw: &mut RawRepository, diag: &mut Diag) -> Vec<Option<Meth
     let mut methods = Vec::new();
     for item in &mut raw.items {
         if let RawItem::Method(method) = item {
-            let checked = check_method(method, diag);
+            let checked = check_method(method, &raw.head, diag);
             let needs_viewer = checked
                 .as_ref()
                 .is_some_and(|method| !matches!(method.guard, Guard::Public(_)));
@@ -62,18 +70,23 @@ pub(crate) fn check(raw: &mut RawRepository, diag: &mut Diag) -> Vec<Option<Meth
     methods
 }
 
-fn check_method(method: &mut RawMethod, diag: &mut Diag) -> Option<Method> {
+fn check_method(method: &mut RawMethod, head: &ItemImpl, diag: &mut Diag) -> Option<Method> {
     is_async(method, diag)?;
     let borrowed = borrows_self(method, diag);
     let output = output(method, diag);
     let policy = one_policy(method, diag);
     let (binding, guard) = policy.and_then(|policy| guard(policy, diag))?;
     condition_without_row(method, &guard, diag);
+    let memo = match &method.memo {
+        Some(attribute) => Some(memo(attribute, method, &guard, head, diag)?),
+        None => None,
+    };
     borrowed?;
     Some(Method {
         binding,
         guard,
         output: output?,
+        memo,
     })
 }
 
@@ -245,6 +258,102 @@ fn action(kind: PolicyKind, stated: Option<&Ident>, diag: &mut Diag) -> Option<A
             );
             None
         }
+    }
+}
+
+/// ```text
+/// #[authenticated(access: Write)] #[memo] async fn rename(&self, ..)
+/// #[memo] async fn profile(&mut self, ..)
+/// #[memo] async fn profile(&self, (a, b): (i64, i64))
+/// #[memo] async fn profile(&self, name: Option<&str>)
+/// ```
+fn memo(
+    attribute: &Path,
+    method: &RawMethod,
+    guard: &Guard,
+    head: &ItemImpl,
+    diag: &mut Diag,
+) -> Option<Memo> {
+    let before = diag.count();
+    match guard {
+        Guard::Authenticated(Action::Write) | Guard::Authorize(Action::Write, _) => diag.error(
+            attribute,
+            "a method that writes is not remembered",
+            "leave `#[memo]` away, or `: Write` if the method only reads",
+        ),
+        Guard::Authenticated(Action::Read)
+        | Guard::Authorize(Action::Read, _)
+        | Guard::Public(_) => {}
+    }
+    if head.generics.lifetimes().next().is_some() || Borrows::has(&head.self_ty) {
+        diag.error(
+            &head.self_ty,
+            "a repository that borrows cannot be kept, so its methods remember nothing",
+            "let it own what it holds: a `Db` is cheap to clone",
+        );
+    }
+    let mut arguments = Vec::new();
+    let mut inputs = method.signature.inputs.iter();
+    match inputs.next() {
+        Some(FnArg::Receiver(receiver))
+            if matches!(&receiver.kind, ReceiverKind::Reference(_, _, None)) => {}
+        other => diag.error(
+            other.map_or_else(
+                || method.signature.ident.to_token_stream(),
+                ToTokens::to_token_stream,
+            ),
+            "a method that is remembered borrows its repository and does not change it",
+            "write `&self`",
+        ),
+    }
+    for input in inputs {
+        let FnArg::Typed(argument) = input else {
+            continue;
+        };
+        let Pat::Ident(name) = &*argument.pat else {
+            diag.error(
+                &argument.pat,
+                "an argument of a method that is remembered has a name",
+                "name it, and take it apart in the body",
+            );
+            continue;
+        };
+        let (ty, borrowed) = match &*argument.ty {
+            Type::Reference(reference) if reference.mutability.is_none() => {
+                (&*reference.elem, true)
+            }
+            ty => (ty, false),
+        };
+        if Borrows::has(ty) {
+            diag.error(
+                ty,
+                "this argument borrows, so it cannot be kept to compare later calls with",
+                "take a type that owns what it holds, such as `Option<String>`, or a reference to one, such as `&str`",
+            );
+        }
+        arguments.push((name.ident.clone(), ty.clone(), borrowed));
+    }
+    (diag.count() == before).then_some(Memo { arguments })
+}
+
+/// Whether a type borrows, as far as it can be seen from how it is written.
+struct Borrows(bool);
+
+impl Borrows {
+    fn has(ty: &Type) -> bool {
+        let mut finder = Self(false);
+        finder.visit_type(ty);
+        finder.0
+    }
+}
+
+impl Visit<'_> for Borrows {
+    fn visit_type_reference(&mut self, _: &syn::TypeReference) {
+        self.0 = true;
+    }
+
+    fn visit_lifetime(&mut self, lifetime: &syn::Lifetime) {
+        self.0 |= lifetime.ident != "static";
     }
 }
 

@@ -7,7 +7,7 @@ use syn::{Attribute, FnArg, GenericParam, Pat, PatIdent, ReceiverKind, Signature
 
 use super::refusal;
 use crate::attribute::Library;
-use crate::check::repository::{Action, Guard, Method};
+use crate::check::repository::{Action, Guard, Memo, Method};
 use crate::syntax::repository::{Condition, RawItem, RawMethod, RawRepository};
 use crate::tokens;
 
@@ -97,6 +97,10 @@ fn guarded(raw: &RawRepository, method: &RawMethod, checked: Option<&Method>) ->
             let #binding = #library::Access::<#library::Public>::public(#reason)?;
         },
     };
+    let body = match &checked.memo {
+        Some(memo) => remembered(raw, method, checked, memo),
+        None => body.to_token_stream(),
+    };
     quote! {
         #(#attributes)*
         #vis #signature {
@@ -105,6 +109,72 @@ fn guarded(raw: &RawRepository, method: &RawMethod, checked: Option<&Method>) ->
             #body
         }
     }
+}
+
+/// ```text
+/// {
+///     enum __Memo {}
+///     ::clearance::__private::remember::<(PhantomData<T>, __Memo), _, _, _>(
+///         ::clearance::__private::recall(&access),
+///         ::clearance::__private::Key::new::<Self>(self).and::<str>(slug),
+///         ::clearance::__private::run::<Result<Profile>, _>(async { .. }),
+///     )
+///     .await
+/// }
+/// ```
+///
+/// The enum is another type for each method, whatever their names.
+fn remembered(
+    raw: &RawRepository,
+    method: &RawMethod,
+    checked: &Method,
+    memo: &Memo,
+) -> TokenStream {
+    let library = &raw.library;
+    let body = &method.body;
+    let binding = &checked.binding;
+    let output = &checked.output;
+    let span = tokens::first_span(&raw.head.self_ty.to_token_stream());
+    let mut key = quote_spanned!(span=> #library::__private::Key::new::<Self>(self));
+    for (name, ty, borrowed) in &memo.arguments {
+        let span = tokens::first_span(&ty.to_token_stream());
+        let name = Ident::new(&name.to_string(), name.span().located_at(span));
+        let argument = if *borrowed {
+            quote!(#name)
+        } else {
+            quote_spanned!(span=> &#name)
+        };
+        // The type of an `impl Trait` cannot be stated.
+        let stated = (!has_impl(ty)).then(|| quote_spanned!(span=> ::<#ty>));
+        key.extend(quote_spanned!(span=> .and #stated(#argument)));
+    }
+    let mut types = quote!(__Memo);
+    for parameter in &method.signature.generics.params {
+        match parameter {
+            GenericParam::Type(parameter) => {
+                let ident = &parameter.ident;
+                types = quote!((::core::marker::PhantomData<#ident>, #types));
+            }
+            GenericParam::Const(parameter) => {
+                let ident = &parameter.ident;
+                key.extend(quote!(.and(&#ident)));
+            }
+            GenericParam::Lifetime(_) => {}
+        }
+    }
+    let recall = quote!(#library::__private::recall(&#binding));
+    // One place for all that can be wrong with the return type, so that it is said once.
+    let span = tokens::first_span(&output.to_token_stream());
+    let library = library.at(span);
+    let remember = quote_spanned! {span=>
+        #library::__private::remember::<#types, _, _, _>(
+            #recall,
+            #key,
+            #library::__private::run::<#output, _>(async #body),
+        )
+        .await
+    };
+    quote!({ enum __Memo {} #remember })
 }
 
 fn action_type(action: Action, viewer: Option<&Type>, library: &Library) -> TokenStream {
@@ -254,6 +324,13 @@ fn rename_arguments(signature: &mut Signature) -> Vec<Ident> {
 }
 
 fn has_impl_argument(signature: &Signature) -> bool {
+    signature.inputs.iter().any(|input| match input {
+        FnArg::Typed(argument) => has_impl(&argument.ty),
+        FnArg::Receiver(_) => false,
+    })
+}
+
+fn has_impl(ty: &Type) -> bool {
     struct Finder(bool);
 
     impl syn::visit::Visit<'_> for Finder {
@@ -263,9 +340,7 @@ fn has_impl_argument(signature: &Signature) -> bool {
     }
 
     let mut finder = Finder(false);
-    for input in &signature.inputs {
-        syn::visit::Visit::visit_fn_arg(&mut finder, input);
-    }
+    syn::visit::Visit::visit_type(&mut finder, ty);
     finder.0
 }
 

@@ -34,6 +34,8 @@ pub(crate) struct RawMethod {
     /// Without those of the policy.
     pub(crate) attributes: Vec<Attribute>,
     pub(crate) policies: Vec<RawPolicy>,
+    /// The path of `#[memo]`, where it stands there.
+    pub(crate) memo: Option<Path>,
     pub(crate) vis: Visibility,
     pub(crate) signature: Signature,
     pub(crate) body: Group,
@@ -167,6 +169,7 @@ fn read_item(input: ParseStream<'_>, diag: &mut Diag) -> syn::Result<RawItem> {
     let mut method = RawMethod {
         attributes: Vec::new(),
         policies: Vec::new(),
+        memo: None,
         vis,
         signature,
         body,
@@ -174,6 +177,7 @@ fn read_item(input: ParseStream<'_>, diag: &mut Diag) -> syn::Result<RawItem> {
     for attribute in attributes {
         match policy_kind(attribute.path()) {
             Some(kind) => method.policies.push(read_policy(kind, &attribute, diag)),
+            None if is_memo(attribute.path()) => read_memo(&attribute, &mut method.memo, diag),
             None => method.attributes.push(attribute),
         }
     }
@@ -204,6 +208,28 @@ fn policy_kind(path: &Path) -> Option<PolicyKind> {
         Some(PolicyKind::Public)
     } else {
         None
+    }
+}
+
+fn is_memo(path: &Path) -> bool {
+    let last = path.segments.last();
+    path.segments.len() <= 2 && last.is_some_and(|last| last.ident == "memo")
+}
+
+fn read_memo(attribute: &Attribute, memo: &mut Option<Path>, diag: &mut Diag) {
+    if !matches!(attribute.meta, Meta::Path(_)) {
+        diag.error(
+            &attribute.meta,
+            "`#[memo]` takes no arguments",
+            "write `#[memo]`: repository, method, arguments and viewer tell one value from another",
+        );
+    }
+    if memo.replace(attribute.path().clone()).is_some() {
+        diag.error(
+            attribute.path(),
+            "`#[memo]` stands here twice",
+            "keep one of the two",
+        );
     }
 }
 

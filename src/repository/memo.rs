@@ -1,0 +1,361 @@
+//! What `#[memo]` methods gave, kept for the length of a request.
+//!
+//! A value is given again only at the moment at which it was worked out: no write of the request
+//! has begun since, none is under way, and the viewer is of the same loading, which still holds.
+//! The guard of the method runs before any of this, with each call.
+
+use std::any::{Any, TypeId};
+use std::collections::HashMap;
+use std::future::Future;
+use std::hash::{Hash, Hasher};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::access::Access;
+use super::grant::{BySession as _, Public, Read};
+use crate::error::{Error, Result};
+use crate::request::{RequestContext, WeakContext};
+use crate::session::{LoadNumber, Loaded};
+use crate::viewer::Viewer;
+
+/// The changes that a request makes, as far as what it remembers depends on them.
+#[derive(Default)]
+pub(crate) struct Changes(Mutex<Counts>);
+
+#[derive(Default)]
+struct Counts {
+    begun: u64,
+    under_way: u64,
+}
+
+impl Changes {
+    /// What was worked out up to now is not to be given again.
+    pub(crate) fn note(&self) {
+        let mut counts = lock(&self.0);
+        counts.begun = counts.begun.wrapping_add(1);
+    }
+
+    fn begin(&self) {
+        let mut counts = lock(&self.0);
+        counts.begun = counts.begun.wrapping_add(1);
+        counts.under_way = counts.under_way.saturating_add(1);
+    }
+
+    fn end(&self) {
+        let mut counts = lock(&self.0);
+        counts.under_way = counts.under_way.saturating_sub(1);
+    }
+
+    /// How many changes have begun, if none is under way.
+    fn settled(&self) -> Option<u64> {
+        let counts = lock(&self.0);
+        (counts.under_way == 0).then_some(counts.begun)
+    }
+}
+
+/// A change under way. One that is dropped without an end may still happen, so that the request
+/// remembers nothing from then on.
+#[must_use = "a change that does not end keeps the request from remembering"]
+pub(super) struct Writing(WeakContext);
+
+impl Writing {
+    pub(super) fn begin(request: &RequestContext) -> Self {
+        request.changes().begin();
+        Self(request.downgrade())
+    }
+
+    pub(super) fn end(&self) {
+        if let Some(request) = self.0.upgrade() {
+            request.changes().end();
+        }
+    }
+}
+
+/// An access that may write, from its guard until it is dropped.
+pub(super) struct WhileHeld(Writing);
+
+impl WhileHeld {
+    pub(super) fn begin(request: &RequestContext) -> Self {
+        Self(Writing::begin(request))
+    }
+}
+
+impl Drop for WhileHeld {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
+/// Who asks for a remembered value, and in which request.
+pub struct Recall {
+    request: RequestContext,
+    viewer: Option<Arc<Loaded>>,
+}
+
+/// At which moment a value was worked out.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Moment {
+    changes: u64,
+    viewer: Option<LoadNumber>,
+}
+
+impl Recall {
+    /// The moment, unless what is worked out now may be old already.
+    fn moment(&self) -> Option<Moment> {
+        // A public method has no viewer of its own, but its body may call methods that have.
+        let viewer = self.viewer.as_deref().or_else(|| self.request.found());
+        if viewer.is_some_and(|loaded| !loaded.holds()) {
+            return None;
+        }
+        Some(Moment {
+            changes: self.request.changes().settled()?,
+            viewer: viewer.map(|loaded| loaded.number),
+        })
+    }
+
+    /// What is kept under `key` for the method `M`.
+    fn entry<M: 'static, T: Send + 'static>(&self, key: Key) -> Arc<Entry<T>> {
+        let kept = Arc::clone(
+            lock(self.request.memo())
+                .entry(TypeId::of::<(M, T)>())
+                .or_insert_with(|| Arc::new(Mutex::new(Kept::<T>::new()))),
+        );
+        match kept.downcast::<Mutex<Kept<T>>>() {
+            Ok(kept) => Arc::clone(lock(&kept).entry(key).or_default()),
+            // Not reachable: what was put in under the types' own id has these types.
+            Err(_) => Arc::default(),
+        }
+    }
+}
+
+type Kept<T> = HashMap<Key, Arc<Entry<T>>>;
+
+/// The outcome of one call. Whoever works it out holds the gate, so that one does and the rest
+/// wait. The gate opens when its holder panics or is dropped, and the next takes over.
+struct Entry<T> {
+    gate: tokio::sync::Mutex<Option<Known<T>>>,
+    finished: AtomicU64,
+}
+
+impl<T> Default for Entry<T> {
+    fn default() -> Self {
+        Self {
+            gate: tokio::sync::Mutex::new(None),
+            finished: AtomicU64::new(0),
+        }
+    }
+}
+
+struct Known<T> {
+    outcome: Result<T>,
+    moment: Moment,
+    /// Which run of the method it is the outcome of.
+    run: u64,
+}
+
+impl<T: Clone> Known<T> {
+    fn new<E: 'static>(outcome: &Result<T, E>, moment: Moment, run: u64) -> Option<Self> {
+        let outcome = match outcome {
+            Ok(value) => Ok(value.clone()),
+            // An error of the application's own cannot be copied.
+            Err(error) => Err((error as &dyn Any).downcast_ref::<Error>()?.copy()),
+        };
+        Some(Self {
+            outcome,
+            moment,
+            run,
+        })
+    }
+
+    /// Whether later calls get it too, and not only those that waited for it.
+    fn lasts(&self) -> bool {
+        match &self.outcome {
+            Ok(_) => true,
+            Err(error) => error.is_not_found() || error.is_forbidden(),
+        }
+    }
+
+    fn outcome<E: From<Error>>(&self) -> Result<T, E> {
+        match &self.outcome {
+            Ok(value) => Ok(value.clone()),
+            Err(error) => Err(error.copy().into()),
+        }
+    }
+}
+
+/// The outcome of the method `M` under `key`: the one that is known, or that of `run`. Called by
+/// generated code.
+pub async fn remember<M, T, E, F>(recall: Result<Recall>, key: Key, run: F) -> Result<T, E>
+where
+    M: 'static,
+    T: Remembered,
+    E: From<Error> + 'static,
+    F: Future<Output = Result<T, E>>,
+{
+    let recall = recall?;
+    if recall.moment().is_none() {
+        return run.await;
+    }
+    let entry = recall.entry::<M, T>(key);
+    let arrived = entry.finished.load(Ordering::Acquire);
+    let mut gate = entry.gate.lock().await;
+    let Some(moment) = recall.moment() else {
+        drop(gate);
+        return run.await;
+    };
+    if let Some(known) = &*gate
+        && known.moment == moment
+        && (known.lasts() || known.run > arrived)
+    {
+        return known.outcome();
+    }
+    let outcome = run.await;
+    let finished = entry.finished.fetch_add(1, Ordering::AcqRel) + 1;
+    // Of the moment before the run: what changed meanwhile makes the two moments differ.
+    *gate = Known::new(&outcome, moment, finished);
+    outcome
+}
+
+/// An access under which values are remembered: one that reads, inside a request.
+pub trait Recalls: sealed::Sealed {
+    #[doc(hidden)]
+    fn __seen(&self) -> Seen;
+}
+
+/// The loading of the viewer behind an access.
+pub struct Seen(Option<Arc<Loaded>>);
+
+impl<V: Viewer> Recalls for Read<V> {
+    fn __seen(&self) -> Seen {
+        Seen(Some(Arc::clone(self.verified().loaded())))
+    }
+}
+
+impl Recalls for Public {
+    fn __seen(&self) -> Seen {
+        Seen(None)
+    }
+}
+
+mod sealed {
+    pub trait Sealed {}
+
+    impl<V: crate::viewer::Viewer> Sealed for super::Read<V> {}
+    impl Sealed for super::Public {}
+}
+
+/// Called by generated code, after the guard.
+pub fn recall<P: Recalls>(access: &Access<P>) -> Result<Recall> {
+    let Seen(viewer) = access.seen();
+    match access.request()? {
+        Some(request) => Ok(Recall { request, viewer }),
+        None => Err(Error::internal("a read without a request")),
+    }
+}
+
+/// A value that a `#[memo]` method can give more than once.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be remembered for the request",
+    label = "this cannot be given twice",
+    note = "what a `#[memo]` method returns is copied for each caller: add `#[derive(Clone)]` to the DTO",
+    note = "a stream is read once: return a `Vec`, or leave `#[memo]` away"
+)]
+pub trait Remembered: Clone + Send + 'static {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Clone + Send + 'static> Remembered for T {}
+
+/// Gives the block of a method its type; called by generated code.
+pub const fn run<O, F: Future<Output = O>>(run: F) -> F {
+    run
+}
+
+/// What a value is kept under: the repository and the arguments, compared and not only hashed.
+#[derive(PartialEq, Eq, Hash)]
+pub struct Key(Vec<Box<dyn Part>>);
+
+/// An argument of a `#[memo]` method.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be told from other arguments, so nothing can be remembered for it",
+    label = "an argument of a `#[memo]` method",
+    note = "it is kept and compared: its type needs `Clone`, `Eq` and `Hash`, and must own what it holds"
+)]
+pub trait Argument {
+    #[doc(hidden)]
+    fn __keep(&self) -> Box<dyn Part>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: ToOwned + ?Sized> Argument for T
+where
+    T::Owned: Eq + Hash + Send + 'static,
+{
+    fn __keep(&self) -> Box<dyn Part> {
+        Box::new(self.to_owned())
+    }
+}
+
+/// A repository with `#[memo]` methods.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be told from another repository of its type, so its methods can remember nothing",
+    label = "a repository with a `#[memo]` method",
+    note = "two of them may stand on different databases: add `#[derive(Clone, PartialEq, Eq, Hash)]` to it, by which a `Db` equals its own clones only"
+)]
+pub trait Told: Clone + Eq + Hash + Send + 'static {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Clone + Eq + Hash + Send + 'static> Told for T {}
+
+/// Called by generated code.
+impl Key {
+    /// The key of a method without arguments.
+    pub fn new<T: Told>(repository: &T) -> Self {
+        Self(vec![Box::new(repository.clone())])
+    }
+
+    /// The same with one more argument.
+    #[must_use]
+    pub fn and<T: Argument + ?Sized>(mut self, argument: &T) -> Self {
+        self.0.push(argument.__keep());
+        self
+    }
+}
+
+/// A part of a key, of any type.
+pub trait Part: Any + Send {
+    #[doc(hidden)]
+    fn __equals(&self, other: &dyn Part) -> bool;
+
+    #[doc(hidden)]
+    fn __hash(&self, state: &mut dyn Hasher);
+}
+
+impl<T: Eq + Hash + Send + 'static> Part for T {
+    fn __equals(&self, other: &dyn Part) -> bool {
+        let other: &dyn Any = other;
+        other.downcast_ref::<T>() == Some(self)
+    }
+
+    fn __hash(&self, mut state: &mut dyn Hasher) {
+        self.hash(&mut state);
+    }
+}
+
+impl PartialEq for dyn Part {
+    fn eq(&self, other: &Self) -> bool {
+        self.__equals(other)
+    }
+}
+
+impl Eq for dyn Part {}
+
+impl Hash for dyn Part {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.__hash(state);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Every holder changes the value in one step, so a panic elsewhere left it whole.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,177 @@
+//! The application's own SQL for the rows of an entity, shown by the rules of the library.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use super::access::Access;
+use super::decided::decided;
+use super::grant::{Asker, Reads};
+use super::reader::Reader;
+use crate::audit;
+use crate::dto::Dto;
+use crate::entity::Entity;
+use crate::error::{Error, Result};
+use crate::policy::{Comparand, Context, Decision, Value};
+use crate::request::RequestContext;
+use crate::sql::{Db, OwnLayout, OwnQuery};
+
+impl<'a, P> Reader<'a, P> {
+    /// Starts a query in SQL of your own that gives rows of `E`, for what a
+    /// [`select`](crate::dto::Dto) cannot say. `reason` says why it is needed; each use is an
+    /// event, for whoever reviews the program.
+    ///
+    /// Which rows the statement finds, and by which columns it compares and orders them, is
+    /// yours: the rules of the fields are not asked for that. What leaves is not. Every row
+    /// passes the row rules, in Rust, and is shown as a DTO by the rules of its fields.
+    ///
+    /// The columns are matched by their names in the database. A column of `E` that the query
+    /// does not give is *missing*, which is not null: each condition that names it is unknown,
+    /// so that a row rule that needs it denies the row, and a field rule hides the field. A field
+    /// whose own column is missing is hidden. What an alias calls `name` is taken for the column
+    /// `name`. Other columns are ignored.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # use clearance::{Db, Dto, Entity, Viewer};
+    /// # #[derive(Viewer)]
+    /// # struct Member { id: i64 }
+    /// # #[derive(Entity)]
+    /// # #[entity(table = "users", viewer = Member, read_if(!row.suspended))]
+    /// # struct User { #[entity(key)] id: i64, name: String, team: String, suspended: bool }
+    /// # #[derive(Dto)]
+    /// # #[dto(entity = User, default = visible)]
+    /// # struct Profile { id: i64, name: String }
+    /// use clearance::{Result, repository};
+    ///
+    /// struct Users { db: Db }
+    ///
+    /// #[repository(viewer = Member)]
+    /// impl Users {
+    ///     #[authenticated(access)]
+    ///     pub async fn first_of_each_team(&self, least: i64) -> Result<Vec<Profile>> {
+    ///         self.db
+    ///             .reader(&access)
+    ///             .unguarded_sql::<User>(
+    ///                 "the first of each team needs a window function",
+    ///                 "SELECT id, name, suspended FROM (
+    ///                      SELECT *, row_number() OVER (PARTITION BY team ORDER BY id) AS place
+    ///                      FROM users WHERE id >= ?
+    ///                  ) WHERE place = 1",
+    ///             )
+    ///             .bind(least)
+    ///             .project()
+    ///             .await
+    ///     }
+    /// }
+    /// ```
+    pub const fn unguarded_sql<E>(
+        &self,
+        reason: &'static str,
+        sql: &'static str,
+    ) -> UnguardedSql<'a, P, E>
+    where
+        E: Entity,
+        P: Reads<E::Viewer>,
+    {
+        UnguardedSql {
+            db: self.db,
+            access: self.access,
+            reason,
+            sql,
+            values: Vec::new(),
+            entity: PhantomData,
+        }
+    }
+}
+
+/// A query in SQL of the application's own; see [`Reader::unguarded_sql`]. Its rows can be shown
+/// as DTOs and be had in no other way.
+#[must_use = "a query does nothing until its rows are projected"]
+pub struct UnguardedSql<'a, P, E> {
+    db: &'a Db,
+    access: &'a Access<P>,
+    reason: &'static str,
+    sql: &'static str,
+    values: Vec<Value>,
+    entity: PhantomData<fn() -> E>,
+}
+
+impl<P, E> UnguardedSql<'_, P, E>
+where
+    E: Entity,
+    P: Reads<E::Viewer>,
+{
+    /// Binds the next parameter of the statement.
+    pub fn bind(mut self, value: impl Comparand) -> Self {
+        self.values.push(value.__value());
+        self
+    }
+
+    /// Runs the query, and shows those of its rows that this viewer may read as DTOs.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_misuse`] outside the request of the access, when the reason is empty, when
+    /// the statement is no query, when the DTO shows related rows, and when the statement gives
+    /// a column of the entity twice or leaves one out whose field cannot be hidden; otherwise as
+    /// [`Reader::all`].
+    pub async fn project<D>(self) -> Result<Vec<D>>
+    where
+        D: Dto<Entity = E>,
+    {
+        if self.reason.trim().is_empty() {
+            return Err(Error::misuse(
+                "`unguarded_sql` wants the reason for it, for whoever reviews the log",
+            ));
+        }
+        let query = OwnQuery::new(self.db.dialect(), self.sql, &self.values)?;
+        let shape = D::__shape();
+        let request = self.access.request()?;
+        let asker = self.access.asker::<E::Viewer>();
+        let decided = decided(shape, &asker, request.as_ref())?;
+        audit::escape_hatch("unguarded_sql", self.reason);
+        let rows_rule = match &decided.rows {
+            Decision::Allow => None,
+            Decision::Deny | Decision::Fail(_) => return Ok(Vec::new()),
+            Decision::Depends(residual) => Some(residual),
+        };
+        let viewer = match asker {
+            Asker::Viewer(verified) => Some(verified.viewer()),
+            Asker::Nobody | Asker::System => None,
+        };
+        // Without a request every rule is decided, and none reads the circumstances.
+        let no_circumstances = Context::new(chrono::DateTime::UNIX_EPOCH);
+        let context = request
+            .as_ref()
+            .map_or(&no_circumstances, RequestContext::rule_context);
+        let rules = E::__table().rows().read.rules();
+        let whole = decided.is_opaque();
+
+        let mut layout = None;
+        let mut shown = Vec::new();
+        self.db
+            .fetch_each(&query, |row| {
+                let layout = match &mut layout {
+                    Some(layout) => layout,
+                    none => none.insert(OwnLayout::of(&row, shape)?),
+                };
+                let facts = layout.facts(&row, whole)?;
+                if rows_rule.is_none_or(|rule| rule.holds(&facts, rules, viewer, context)) {
+                    let visible = shape.visibility(&decided, &facts, viewer, context);
+                    shown.push(D::__from_cells(&mut layout.cells(&row, visible.bits()))?);
+                }
+                Ok(())
+            })
+            .await?;
+        Ok(shown)
+    }
+}
+
+impl<P, E> fmt::Debug for UnguardedSql<'_, P, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UnguardedSql")
+            .field("reason", &self.reason)
+            .finish_non_exhaustive()
+    }
+}

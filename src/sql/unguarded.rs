@@ -1,0 +1,222 @@
+//! A query of the application's own: its text as it stands, and its rows by the names of their
+//! columns.
+
+use std::marker::PhantomData;
+
+use sea_query::QueryBuilder;
+use sea_query_sqlx::{SqlxBinder, SqlxValues};
+
+use super::cells::{Shown, Slot};
+use super::{Cells, Dialect, Row};
+use crate::dto::{Mask, Output, Shape, Source};
+use crate::entity::{Entity, Schema};
+use crate::error::{Error, Result};
+use crate::policy::{Cell, Facts, Value};
+
+/// The text of a query and what is bound to it.
+pub(crate) struct OwnQuery {
+    sql: &'static str,
+    values: Vec<sea_query::Value>,
+}
+
+impl OwnQuery {
+    /// Refuses a text that is no query. It is written by whoever writes the program, so this
+    /// finds a slip and is no defence.
+    pub(crate) fn new(dialect: Dialect, sql: &'static str, values: &[Value]) -> Result<Self> {
+        let first = sql.split_ascii_whitespace().next().unwrap_or_default();
+        if !["select", "with"]
+            .iter()
+            .any(|word| first.eq_ignore_ascii_case(word))
+        {
+            return Err(Error::misuse(
+                "`unguarded_sql` reads: its statement begins with SELECT or WITH",
+            ));
+        }
+        let values = values
+            .iter()
+            .map(|value| {
+                if let sea_query::Expr::Value(value) = dialect.bind(value) {
+                    value
+                } else {
+                    // A null has no kind of its own.
+                    sea_query::Value::String(None)
+                }
+            })
+            .collect();
+        Ok(Self { sql, values })
+    }
+}
+
+impl SqlxBinder for OwnQuery {
+    fn build_sqlx<T: QueryBuilder>(&self, _: T) -> (String, SqlxValues) {
+        let values = sea_query::Values(self.values.clone());
+        (self.sql.to_owned(), SqlxValues(values))
+    }
+}
+
+/// Where a query of the application's own gives the columns of `E`, and the fields of a DTO.
+pub(crate) struct OwnLayout<E> {
+    /// For each column of the entity; a missing one has no position.
+    columns: Vec<Slot>,
+    /// For each field of the DTO.
+    pub(super) fields: Vec<Slot>,
+    pub(super) masks: Vec<Option<Mask>>,
+    /// Where the inputs of computed fields stand.
+    pub(super) computed: Vec<(usize, Vec<usize>)>,
+    /// The fields whose columns are there, as bits.
+    given: u128,
+    entity: PhantomData<fn() -> E>,
+}
+
+impl<E: Entity> OwnLayout<E> {
+    pub(crate) fn of(row: &Row, shape: &Shape<E>) -> Result<Self> {
+        let table: &Schema = E::__table();
+        let columns = table
+            .columns()
+            .iter()
+            .map(|spec| Ok(found(position(row, spec.name())?)))
+            .collect::<Result<Vec<_>>>()?;
+        let mut layout = Self {
+            columns,
+            fields: Vec::with_capacity(shape.fields().len()),
+            masks: Vec::with_capacity(shape.fields().len()),
+            computed: Vec::new(),
+            given: 0,
+            entity: PhantomData,
+        };
+        for (index, field) in shape.fields().iter().enumerate() {
+            let sources = match field.source() {
+                Source::Column => vec![field.field()],
+                Source::Computed(inputs) => inputs.clone(),
+                Source::Related { .. } => {
+                    return Err(Error::misuse(format!(
+                        "`{}` shows related rows, which the rows of `unguarded_sql` do not have",
+                        shape.name(),
+                    )));
+                }
+            };
+            let mut positions = Vec::with_capacity(sources.len());
+            let mut missing = None;
+            for source in sources {
+                let (column, spec) = table.position(source).ok_or_else(|| {
+                    Error::internal("a DTO names a field that its entity does not have")
+                })?;
+                match layout.columns.get(column).and_then(|slot| slot.column) {
+                    Some(position) => positions.push(position),
+                    None => missing = Some(spec.name()),
+                }
+            }
+            match missing {
+                None => layout.given |= 1 << index,
+                Some(_) if can_be_hidden(field.output()) => {}
+                Some(name) => {
+                    return Err(Error::misuse(format!(
+                        "the query of `unguarded_sql` gives no column `{name}`, and `{}` cannot do without: select it, or use a DTO without the field",
+                        shape.name(),
+                    )));
+                }
+            }
+            if field.is_column() {
+                layout.fields.push(found(positions.first().copied()));
+            } else {
+                layout.fields.push(found(None));
+                layout.computed.push((index, positions));
+            }
+            layout.masks.push(match field.output() {
+                Output::Mask(mask) => Some(mask),
+                Output::Shown
+                | Output::Omit
+                | Output::Null
+                | Output::Error
+                | Output::MaskInProcess => None,
+            });
+        }
+        Ok(layout)
+    }
+
+    /// What the row tells of its entity; the whole of it, if `whole` and nothing is missing.
+    pub(crate) fn facts<'r>(&self, row: &'r Row, whole: bool) -> Result<Given<'r, E>> {
+        let mut cells = Vec::with_capacity(self.columns.len());
+        for (slot, spec) in self.columns.iter().zip(E::__table().columns()) {
+            cells.push(match slot.column {
+                Some(position) => Some(row.cell(position, spec.kind())?),
+                None => None,
+            });
+        }
+        let complete = cells.iter().all(Option::is_some);
+        Ok(Given {
+            cells,
+            whole: if whole && complete {
+                Some(E::__from_cells(&mut Cells::new(row, &self.columns, 0))?)
+            } else {
+                None
+            },
+        })
+    }
+
+    /// The cells of the DTO's fields, those in `visible` to be seen as far as they are there.
+    pub(crate) fn cells<'r>(&'r self, row: &'r Row, visible: u128) -> Cells<'r> {
+        Cells::of_own_query(row, self, visible & self.given)
+    }
+}
+
+const fn found(column: Option<usize>) -> Slot {
+    Slot {
+        column,
+        masked: None,
+        shown: Shown::Found,
+    }
+}
+
+const fn can_be_hidden(output: Output) -> bool {
+    match output {
+        Output::Omit | Output::Null => true,
+        Output::Shown | Output::Error | Output::Mask(_) | Output::MaskInProcess => false,
+    }
+}
+
+/// The one column of this name, if there is one.
+fn position(row: &Row, name: &str) -> Result<Option<usize>> {
+    let mut positions = names(row).enumerate().filter(|(_, known)| *known == name);
+    let first = positions.next().map(|(position, _)| position);
+    if positions.next().is_some() {
+        return Err(Error::misuse(format!(
+            "the query of `unguarded_sql` gives two columns `{name}`: name one of them otherwise",
+        )));
+    }
+    Ok(first)
+}
+
+fn names(row: &Row) -> impl Iterator<Item = &str> {
+    use sqlx::{Column as _, Row as _};
+
+    match row {
+        #[cfg(feature = "sqlite")]
+        Row::Sqlite(row) => row.columns().iter().map(sqlx::sqlite::SqliteColumn::name),
+    }
+}
+
+/// What a query of the application's own tells of one row.
+pub(crate) struct Given<'r, E> {
+    /// For each column of the entity; `None` where it is missing.
+    cells: Vec<Option<Cell<'r>>>,
+    whole: Option<E>,
+}
+
+impl<E: Entity> Facts<E> for Given<'_, E> {
+    fn knows(&self, column: usize) -> bool {
+        self.cells.get(column).is_some_and(Option::is_some)
+    }
+
+    fn cell(&self, column: usize) -> Cell<'_> {
+        self.cells
+            .get(column)
+            .copied()
+            .flatten()
+            .unwrap_or(Cell::Null)
+    }
+
+    fn whole(&self) -> Option<&E> {
+        self.whole.as_ref()
+    }
+}
