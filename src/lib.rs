@@ -128,8 +128,8 @@
 //! - [`session`]: sessions, their limits, cookie and stores.
 //! - [`testing`]: what an application's own tests need.
 //!
-//! What happens is told through `tracing`, with stable targets: `clearance::sql` (debug),
-//! `clearance::session` and `clearance::access` (info), `clearance::database` (warn) and
+//! What happens is told through `tracing`, with stable targets: `clearance::sql` and
+//! `clearance::explain` (debug), `clearance::session` and `clearance::access` (info), `clearance::database` (warn) and
 //! `clearance::failure` (error). No event holds a secret, a token or a row's value.
 #[cfg(target_family = "wasm")]
 compile_error!(
@@ -167,7 +167,9 @@ pub use dto::{Dto, Field, Token};
 pub use entity::{Column, Entity, Scalar, Secret, TextEnum};
 pub use error::{Error, Result};
 pub use registry::{Action, App, DtoInfo, FieldInfo, Guard, MethodInfo, RepositoryInfo};
-pub use repository::{Access, Public, Read, Release, Rows, System, Write};
+pub use repository::{
+    Access, Answer, CanSee, Explanation, Public, Read, Release, Rows, System, Write,
+};
 pub use request::{RequestContext, in_current_scope, spawn, verify_session};
 pub use roles::Roles;
 pub use session::{Current, Key, Optimistic, SessionId, Sessions, Verified};

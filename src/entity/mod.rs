@@ -9,7 +9,7 @@ mod table;
 pub use column::{Assignable, Column, Key, Lookup, Plain, Searchable};
 pub use scalar::{Scalar, Storable, TextEnum};
 pub use secret::Secret;
-pub use table::{ColumnSpec, Operation, RowRules, Schema, Table};
+pub use table::{ColumnSpec, Operation, RowAction, RowRules, Schema, Table};
 
 use crate::error::Result;
 use crate::policy::Cell;

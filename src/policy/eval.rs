@@ -21,17 +21,10 @@ pub fn evaluate<E: Entity>(
     row: &E,
     context: &Context,
 ) -> Result<Truth, Failure> {
-    Evaluation {
-        rule,
-        viewer,
-        row,
-        context,
-        table: E::__table(),
-    }
-    .truth(rule.expr())
+    Evaluation::new(rule, viewer, row, context).truth(rule.expr())
 }
 
-struct Evaluation<'a, E: Entity> {
+pub(super) struct Evaluation<'a, E: Entity> {
     rule: &'a Rule<E::Viewer, E>,
     viewer: Option<&'a E::Viewer>,
     row: &'a E,
@@ -40,7 +33,36 @@ struct Evaluation<'a, E: Entity> {
 }
 
 impl<'a, E: Entity> Evaluation<'a, E> {
-    fn truth(&self, expr: &Expr) -> Result<Truth, Failure> {
+    pub(super) fn new(
+        rule: &'a Rule<E::Viewer, E>,
+        viewer: Option<&'a E::Viewer>,
+        row: &'a E,
+        context: &'a Context,
+    ) -> Self {
+        Self {
+            rule,
+            viewer,
+            row,
+            context,
+            table: E::__table(),
+        }
+    }
+
+    /// What an operand holds, for an explanation in a test.
+    #[cfg(feature = "testing")]
+    pub(super) fn value(&self, operand: Operand) -> Option<super::Value> {
+        match operand {
+            Operand::Field(field) => Some(self.field(field).ok()?.0.into_value()),
+            Operand::Input(input) => match self.given(input).ok()? {
+                Given::Value(value) => Some(value),
+                Given::Flag(flag) => Some(super::Value::Bool(flag)),
+                Given::Unknown => Some(super::Value::Null),
+                Given::List(_) => None,
+            },
+        }
+    }
+
+    pub(super) fn truth(&self, expr: &Expr) -> Result<Truth, Failure> {
         match expr {
             Expr::Free(input) => match self.given(*input)? {
                 Given::Flag(flag) => Ok(flag.into()),
@@ -95,7 +117,7 @@ impl<'a, E: Entity> Evaluation<'a, E> {
 
     fn given(&self, input: usize) -> Result<Given, Failure> {
         let input = self.rule.input(input).ok_or(Failure::UnknownInput)?;
-        Ok(input.compute(self.viewer, self.context))
+        input.compute(self.viewer, self.context)
     }
 
     fn field(&self, field: &'static str) -> Result<(Cell<'a>, Kind), Failure> {
