@@ -166,7 +166,10 @@ pub use clock::{Clock, SystemClock};
 pub use dto::{Dto, Field, Token};
 pub use entity::{Column, Entity, Scalar, Secret, TextEnum};
 pub use error::{Error, Result};
-pub use registry::{Action, App, DtoInfo, FieldInfo, Guard, MethodInfo, RepositoryInfo};
+pub use registry::{
+    Action, App, DtoInfo, EntityInfo, FieldInfo, Guard, MethodInfo, RepositoryInfo, RuleInfo,
+    Stated,
+};
 pub use repository::{
     Access, Answer, CanSee, Explanation, Public, Read, Release, Rows, System, Write,
 };
@@ -211,7 +214,7 @@ pub mod __private {
     pub use crate::policy::comparand::generated::*;
     pub use crate::policy::rule::{Computed, Input};
     pub use crate::policy::{Cell, Context, Expr, Op, Operand, Rule, Source};
-    pub use crate::registry::{Repository, dto_info, repository_info};
+    pub use crate::registry::{Repository, dto_info, entity_info, repository_info};
     pub use crate::repository::release::returned;
     pub use crate::sql::Cells;
 
