@@ -115,6 +115,7 @@
 //! | `sqlite` | yes | SQLite, bundled | when another engine is the only one in use |
 //! | `derive` | yes | the derives and attributes | to write guards and shapes by hand, without a proc-macro build |
 //! | `axum` | no | the tower layer, extractors, responses | with any other framework |
+//! | `matrix` | no | the access matrix: [`App::matrix`], [`Db::schema`] | where nothing prints one |
 //! | `testing` | no | the module [`testing`] | in every release build: it makes viewers out of nothing |
 //!
 //! No feature changes what a rule means or what a session accepts.
@@ -146,6 +147,8 @@ mod clock;
 pub mod dto;
 pub mod entity;
 mod error;
+#[cfg(feature = "matrix")]
+mod matrix;
 pub mod policy;
 mod registry;
 pub mod repository;
@@ -166,6 +169,8 @@ pub use clock::{Clock, SystemClock};
 pub use dto::{Dto, Field, Token};
 pub use entity::{Column, Entity, Scalar, Secret, TextEnum};
 pub use error::{Error, Result};
+#[cfg(feature = "matrix")]
+pub use matrix::{Matrix, MatrixBuilder};
 pub use registry::{
     Action, App, DtoInfo, EntityInfo, FieldInfo, Guard, MethodInfo, RepositoryInfo, RuleInfo,
     Stated,
@@ -176,6 +181,8 @@ pub use repository::{
 pub use request::{RequestContext, in_current_scope, spawn, verify_session};
 pub use roles::Roles;
 pub use session::{Current, Key, Optimistic, SessionId, Sessions, Verified};
+#[cfg(feature = "matrix")]
+pub use sql::DatabaseSchema;
 pub use sql::{Db, Pool, SqlSessionStore};
 pub use viewer::{SourceError, Subject, Viewer, ViewerSource};
 

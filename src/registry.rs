@@ -26,6 +26,7 @@ type Decide<V> = fn(Option<&V>, &Context) -> Vec<Decision>;
 pub struct EntityEntry<V> {
     pub(crate) info: EntityInfo,
     /// In the order of [`RowAction::ALL`].
+    #[cfg_attr(not(feature = "matrix"), expect(dead_code, reason = "the matrix asks"))]
     pub(crate) decide: Decide<V>,
 }
 
@@ -34,6 +35,7 @@ pub struct EntityEntry<V> {
 pub struct DtoEntry<V> {
     pub(crate) info: DtoInfo,
     /// In the order of its fields.
+    #[cfg_attr(not(feature = "matrix"), expect(dead_code, reason = "the matrix asks"))]
     pub(crate) decide: Decide<V>,
     pub(crate) entity: EntityEntry<V>,
 }
@@ -521,6 +523,12 @@ impl MethodInfo {
     #[must_use]
     pub const fn action(&self) -> Action {
         self.action
+    }
+
+    /// `file:line`, the same on every machine.
+    #[cfg(feature = "matrix")]
+    pub(crate) fn place(&self) -> String {
+        crate::policy::rule::place(self.file, self.line)
     }
 
     /// The source file and the line of the method.

@@ -11,6 +11,8 @@ mod check;
 mod db;
 mod dialect;
 mod failure;
+#[cfg(feature = "matrix")]
+mod inspect;
 mod migrate;
 mod render;
 mod row;
@@ -22,6 +24,8 @@ pub(crate) use change::{Change, Target, delete, insert, update};
 pub(crate) use db::DatabaseId;
 pub use db::{Db, Pool};
 pub(crate) use dialect::Dialect;
+#[cfg(feature = "matrix")]
+pub use inspect::DatabaseSchema;
 pub(crate) use row::Row;
 pub(crate) use select::{Plan, Question, SEVERAL, column, exists, plan};
 pub use session_store::SqlSessionStore;

@@ -6,7 +6,10 @@
 )]
 
 mod access;
+mod can_see;
 mod decisions;
+mod explain;
+mod matrix;
 mod outputs;
 mod reading;
 mod registry;
