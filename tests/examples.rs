@@ -11,6 +11,10 @@
 )]
 mod quickstart;
 
+#[path = "../examples/matrix/main.rs"]
+#[expect(dead_code, reason = "the test takes the check, without `main`")]
+mod matrix;
+
 use quickstart::expected::{Cast, Expected};
 use quickstart::{Outcome, prepare, run, seed};
 
@@ -75,4 +79,9 @@ async fn the_quickstart_fails_when_a_row_is_not_there() {
     })
     .await;
     assert_eq!(outcome.mismatches.len(), 1, "{}", outcome.report);
+}
+
+#[test]
+fn x7_dt_09_the_matrix_example_is_under_review() {
+    matrix::check::matrix_is_the_reviewed_one().unwrap();
 }

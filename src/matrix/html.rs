@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::Matrix;
-use super::markdown::{SCHEMA_NOT_READ, SOURCE_NOT_READ, capital};
+use super::markdown::{METHODS, SCHEMA_NOT_READ, SOURCE_NOT_READ, capital};
 use super::model::{Cell, RuleRow};
 use crate::repository::Answer;
 
@@ -126,21 +126,30 @@ impl Matrix {
                 format_args!("<p class=\"note\">{}</p>\n", about(SCHEMA_NOT_READ)),
             );
         }
-        if !self.lints.is_empty() {
-            page.push_str("<ol>\n");
-            for lint in &self.lints {
+        for group in self.lints.chunk_by(|one, other| one.lint == other.lint) {
+            for lint in group.iter().take(1) {
                 put(
                     page,
                     format_args!(
-                        "<li><strong>{}</strong>: {}. <span class=\"at\">{}</span><br>{}.</li>\n",
-                        escape(lint.lint),
-                        about(&lint.about),
-                        escape(&lint.at.join(", ")),
+                        "<h3>{} <small>{}</small></h3>\n<p>{}.</p>\n",
+                        escape(&capital(lint.lint)),
+                        group.len(),
                         about(&capital(lint.advice))
                     ),
                 );
             }
-            page.push_str("</ol>\n");
+            page.push_str("<ul>\n");
+            for lint in group {
+                put(
+                    page,
+                    format_args!(
+                        "<li>{}. <span class=\"at\">{}</span></li>\n",
+                        about(&capital(&lint.about)),
+                        escape(&lint.at.join(", "))
+                    ),
+                );
+            }
+            page.push_str("</ul>\n");
         }
         page.push_str("</section>\n");
     }
@@ -230,6 +239,7 @@ impl Matrix {
     fn repositories(&self, page: &mut String) {
         for repository in &self.repositories {
             section(page, "repository", "Repository", &repository.name);
+            put(page, format_args!("<p>{METHODS}</p>\n"));
             open_table(page, &["method", "action", "guard"], &self.viewers);
             for row in &repository.methods {
                 let guard = match &row.text {

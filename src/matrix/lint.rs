@@ -29,7 +29,8 @@ pub(super) fn lints<V>(subject: &Subject<'_, V>) -> Vec<Lint> {
             against_the_schema(subject, entity, schema, &mut lints);
         }
     }
-    lints.sort();
+    // Not by place: a rule that moves must not move its lint.
+    lints.sort_by(|one, other| (one.lint, &one.about).cmp(&(other.lint, &other.about)));
     lints.dedup();
     lints
 }

@@ -62,6 +62,7 @@ impl Matrix {
         }
         for repository in &self.repositories {
             page.heading(2, &format!("Repository {}", code(&repository.name)));
+            page.line(METHODS);
             self.table(&mut page, &["method", "action", "guard"]);
             for row in &repository.methods {
                 let guard = match &row.text {
@@ -146,12 +147,19 @@ impl Matrix {
         if self.lints.is_empty() {
             page.line("None.");
         }
-        for lint in &self.lints {
-            page.line(&format!("- **{}**: {}.", lint.lint, about(&lint.about)));
-            if !lint.at.is_empty() {
-                page.line(&format!("  At {}.", plain(&lint.at.join(", "))));
+        for group in self.lints.chunk_by(|one, other| one.lint == other.lint) {
+            for lint in group.iter().take(1) {
+                page.heading(3, &format!("{} ({})", capital(lint.lint), group.len()));
+                page.line(&format!("{}.", about(&capital(lint.advice))));
+                page.blank();
             }
-            page.line(&format!("  {}.", about(&capital(lint.advice))));
+            for lint in group {
+                let mut line = format!("- {}.", about(&capital(&lint.about)));
+                if !lint.at.is_empty() {
+                    line.push_str(&format!("<br>{}", plain(&lint.at.join(", "))));
+                }
+                page.line(&line);
+            }
         }
     }
 
@@ -172,6 +180,8 @@ impl Matrix {
 
 pub(super) const SOURCE_NOT_READ: &str = "Calls of `unguarded_pool`, `unguarded_sql` and \
     `Access::system` are not known from types. `clearance::testing::review` reads the source for them.";
+pub(super) const METHODS: &str = "A method runs inside a request. The program itself has no access \
+    there, so it calls none.";
 pub(super) const SCHEMA_NOT_READ: &str =
     "Indexes and collations were not looked at: `with_schema` was not called.";
 
@@ -231,8 +241,12 @@ fn code(text: &str) -> String {
 
 /// Text that means nothing to markdown.
 fn plain(text: &str) -> String {
+    escaped(&one_line(text))
+}
+
+fn escaped(text: &str) -> String {
     let mut escaped = String::new();
-    for c in one_line(text).chars() {
+    for c in text.chars() {
         if matches!(
             c,
             '\\' | '`' | '*' | '<' | '>' | '|' | '[' | ']' | '&' | '_'
@@ -252,7 +266,7 @@ fn about(text: &str) -> String {
             if index % 2 == 1 {
                 code(part)
             } else {
-                plain(part)
+                escaped(part)
             }
         })
         .collect()

@@ -136,7 +136,7 @@ pub(crate) struct Hatch {
 }
 
 /// Something that is allowed and may not be meant.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Lint {
     pub(crate) lint: &'static str,
     pub(crate) at: Vec<String>,
@@ -144,7 +144,7 @@ pub(crate) struct Lint {
     pub(crate) advice: &'static str,
 }
 
-/// What an operation of this kind is called in every form of the matrix.
+/// The column of a caller without a viewer.
 pub(super) const NOBODY: &str = "nobody";
 /// The column of the program itself.
 pub(super) const SYSTEM: &str = "system";

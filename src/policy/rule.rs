@@ -82,14 +82,29 @@ impl Source {
 
 /// `file:line` of any item; see [`Source::place`].
 pub(crate) fn place(file: &str, line: u32) -> String {
-    let slashed = file.replace('\\', "/");
+    let slashed = without_detours(&file.replace('\\', "/"));
     let is_absolute = slashed.starts_with('/') || slashed.get(1..3) == Some(":/");
     let path = if is_absolute {
         in_its_package(&slashed)
     } else {
-        slashed.trim_start_matches("./")
+        slashed.as_str()
     };
     format!("{path}:{line}")
+}
+
+/// The path without `.` and `..`, which a module under `#[path]` brings in.
+fn without_detours(path: &str) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match (part, parts.last()) {
+            (".", _) => {}
+            ("..", Some(last)) if *last != ".." => {
+                parts.pop();
+            }
+            (part, _) => parts.push(part),
+        }
+    }
+    parts.join("/")
 }
 
 /// The path from the folder that holds `src`, `tests`, `examples` or `benches` on.
@@ -274,5 +289,30 @@ impl<V, E> fmt::Debug for Rule<V, E> {
             .field("source", &self.source)
             .field("expr", &self.expr)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::place;
+
+    #[test]
+    fn x7_a_place_is_the_same_on_every_machine() {
+        for (file, expected) in [
+            ("src/users.rs", "src/users.rs:7"),
+            ("crates/app/src/users.rs", "crates/app/src/users.rs:7"),
+            ("src\\deep\\users.rs", "src/deep/users.rs:7"),
+            ("./src/users.rs", "src/users.rs:7"),
+            ("tests/../examples/a/main.rs", "examples/a/main.rs:7"),
+            ("../other/src/lib.rs", "../other/src/lib.rs:7"),
+            (
+                "/home/me/work/app/src/deep/users.rs",
+                "app/src/deep/users.rs:7",
+            ),
+            ("C:\\work\\app\\src\\users.rs", "app/src/users.rs:7"),
+            ("/odd/users.rs", "users.rs:7"),
+        ] {
+            assert_eq!(place(file, 7), expected);
+        }
     }
 }

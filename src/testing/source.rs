@@ -30,9 +30,9 @@ pub(super) enum Listed {
 pub(super) struct Call {
     pub(super) kind: &'static str,
     pub(super) reason: Option<String>,
-    pub(super) at: String,
     /// The function that it stands in.
     pub(super) inside: String,
+    pub(super) at: String,
 }
 
 /// What all files below some folders say.
