@@ -59,7 +59,6 @@ impl<V: 'static> App<V> {
     /// assert!(matrix.to_markdown().contains("depends: `row.team == \"blue\"`"));
     /// # Ok::<_, clearance::Error>(())
     /// ```
-    #[must_use]
     pub fn matrix(&self) -> MatrixBuilder<'_, V> {
         MatrixBuilder {
             app: self,

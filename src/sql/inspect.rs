@@ -179,10 +179,11 @@ fn declared_collations(sql: &str) -> BTreeMap<String, String> {
             ")" => depth = depth.saturating_sub(1),
             "," if depth == 1 => column = None,
             word if depth == 1 => {
-                if behind_collate && !word.eq_ignore_ascii_case("binary") {
-                    if let Some(column) = &column {
-                        found.insert(column.clone(), word.to_owned());
-                    }
+                if behind_collate
+                    && !word.eq_ignore_ascii_case("binary")
+                    && let Some(column) = &column
+                {
+                    found.insert(column.clone(), word.to_owned());
                 }
                 behind_collate = column.is_some() && word.eq_ignore_ascii_case("collate");
                 if column.is_none() {
