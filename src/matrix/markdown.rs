@@ -197,7 +197,9 @@ impl Page {
     }
 
     fn blank(&mut self) {
-        self.line("");
+        if !self.text.ends_with("\n\n") {
+            self.line("");
+        }
     }
 
     fn heading(&mut self, level: usize, heading: &str) {
