@@ -315,6 +315,25 @@ async fn p9_a_rule_that_does_not_come_to_ask_it_does_not_fail() {
         .await;
 }
 
+#[tokio::test]
+async fn p9_p12_a_rule_for_writing_that_cannot_be_worked_out_fails_the_answer() {
+    #[derive(Debug, Dto)]
+    #[dto(entity = Note, default = visible)]
+    struct NoteId {
+        id: i64,
+    }
+
+    testing::as_viewer(guest(Loaded::missing()))
+        .scope(async {
+            let access = Access::<Read<Guest>>::authenticated().await.unwrap();
+            let events = Events::of("clearance::access");
+            assert!(access.can_see::<NoteId>().unwrap_err().is_misuse());
+            let events = events.take();
+            assert!(events[0].contains("create_if"), "{events:#?}");
+        })
+        .await;
+}
+
 #[test]
 fn p9_the_evaluator_neither_allows_nor_denies() {
     let context = Context::new(instant(0));

@@ -414,6 +414,85 @@ fn x8_a_rule_that_reads_what_the_same_viewer_may_write_is_named() {
     assert!(!writable.iter().any(|lint| lint.contains("reads `id`")));
 }
 
+mod drafts {
+    use clearance::{Dto, Entity, Field};
+
+    use crate::support::*;
+
+    /// Closed to nobody and to readers; open for writing to whoever has a viewer.
+    #[derive(Entity)]
+    #[entity(
+        table = "drafts",
+        viewer = Member,
+        read_if(viewer.role >= Role::Editor),
+        create_if(true),
+        update_if(true)
+    )]
+    pub struct Draft {
+        #[entity(key)]
+        pub id: i64,
+        pub team: Option<String>,
+    }
+
+    #[derive(Debug, Dto)]
+    #[dto(entity = Draft)]
+    pub struct DraftCard {
+        #[visible]
+        pub team: Option<String>,
+        #[visible_if(row.id == viewer.id)]
+        pub id: Field<i64>,
+    }
+
+    /// Never updated, so nobody writes what its rule reads.
+    #[derive(Entity)]
+    #[entity(table = "logs", viewer = Member, read_if(same(row.team, viewer.team)))]
+    pub struct Log {
+        #[entity(key)]
+        pub id: i64,
+        pub team: Option<String>,
+    }
+
+    clearance::app! {
+        pub static DRAFTS = {
+            viewer: Member,
+            entities: [Log],
+            dtos: [DraftCard],
+            repositories: [],
+        };
+    }
+}
+
+#[test]
+fn x7_x11_r4_no_field_is_seen_where_no_row_is_and_nobody_writes() {
+    let sample = sample();
+    let matrix = with_viewers(drafts::DRAFTS.matrix(), &sample)
+        .build()
+        .unwrap();
+    let matrix = json(&matrix);
+    assert_eq!(
+        answers(&matrix["dtos"][0]["fields"], "field"),
+        ["team: no yes yes yes no", "id: no yes depends depends no"]
+    );
+    assert_eq!(
+        answers(&matrix["entities"][0]["operations"], "operation"),
+        [
+            "read: no yes yes yes no",
+            "create: no yes yes yes yes",
+            "update: no yes yes yes yes",
+            "delete: no yes no no no",
+        ]
+    );
+}
+
+#[test]
+fn x8_neither_a_key_nor_a_row_that_is_never_updated_is_named() {
+    let sample = sample();
+    let matrix = with_viewers(drafts::DRAFTS.matrix(), &sample)
+        .build()
+        .unwrap();
+    assert_eq!(lints(&matrix), [""; 0]);
+}
+
 #[test]
 fn x7_two_dtos_that_show_a_column_by_different_rules_are_named() {
     let lints = lints(&matrix());
