@@ -7,6 +7,7 @@
 //! | `clearance::database` | warn | the class and code of a failed statement |
 //! | `clearance::session` | info | a session's life, and each refused credential |
 //! | `clearance::session` | warn | a session store or viewer source that gave no answer |
+//! | `clearance::explain` | debug | which rule decided, without what a row holds |
 //! | `clearance::access` | info | each refused call, each system access, each escape hatch |
 //! | `clearance::failure` | error | the advice behind an answer of status 500 |
 
@@ -16,6 +17,7 @@ use crate::error::Refusal;
 use crate::session::{SessionId, StoreError};
 
 use crate::policy::Failure;
+use crate::repository::Explanation;
 
 /// A statement about to run.
 pub(crate) fn statement(sql: &str) {
@@ -61,6 +63,11 @@ pub(crate) fn system_access(reason: &'static str) {
 /// A rule that could not be worked out, so that its call failed.
 pub(crate) fn rule_failed(what: &'static str, rule: &'static str, failure: &Failure) {
     tracing::error!(target: "clearance::access", what, rule, ?failure, "rule failed");
+}
+
+/// Why a row and its fields are shown or not, as it was asked for.
+pub(crate) fn explained(explanation: &Explanation) {
+    tracing::debug!(target: "clearance::explain", %explanation, "explained");
 }
 
 /// A credential that was presented and refused.

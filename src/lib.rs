@@ -115,6 +115,7 @@
 //! | `sqlite` | yes | SQLite, bundled | when another engine is the only one in use |
 //! | `derive` | yes | the derives and attributes | to write guards and shapes by hand, without a proc-macro build |
 //! | `axum` | no | the tower layer, extractors, responses | with any other framework |
+//! | `matrix` | no | the access matrix: [`App::matrix`], [`Db::schema`] | where nothing prints one |
 //! | `testing` | no | the module [`testing`] | in every release build: it makes viewers out of nothing |
 //!
 //! No feature changes what a rule means or what a session accepts.
@@ -128,8 +129,8 @@
 //! - [`session`]: sessions, their limits, cookie and stores.
 //! - [`testing`]: what an application's own tests need.
 //!
-//! What happens is told through `tracing`, with stable targets: `clearance::sql` (debug),
-//! `clearance::session` and `clearance::access` (info), `clearance::database` (warn) and
+//! What happens is told through `tracing`, with stable targets: `clearance::sql` and
+//! `clearance::explain` (debug), `clearance::session` and `clearance::access` (info), `clearance::database` (warn) and
 //! `clearance::failure` (error). No event holds a secret, a token or a row's value.
 #[cfg(target_family = "wasm")]
 compile_error!(
@@ -146,6 +147,8 @@ mod clock;
 pub mod dto;
 pub mod entity;
 mod error;
+#[cfg(feature = "matrix")]
+mod matrix;
 pub mod policy;
 mod registry;
 pub mod repository;
@@ -166,11 +169,20 @@ pub use clock::{Clock, SystemClock};
 pub use dto::{Dto, Field, Token};
 pub use entity::{Column, Entity, Scalar, Secret, TextEnum};
 pub use error::{Error, Result};
-pub use registry::{Action, App, DtoInfo, FieldInfo, Guard, MethodInfo, RepositoryInfo};
-pub use repository::{Access, Public, Read, Release, Rows, System, Write};
+#[cfg(feature = "matrix")]
+pub use matrix::{Matrix, MatrixBuilder};
+pub use registry::{
+    Action, App, DtoInfo, EntityInfo, FieldInfo, Guard, MethodInfo, RepositoryInfo, RuleInfo,
+    Stated,
+};
+pub use repository::{
+    Access, Answer, CanSee, Explanation, Public, Read, Release, Rows, System, Write,
+};
 pub use request::{RequestContext, in_current_scope, spawn, verify_session};
 pub use roles::Roles;
 pub use session::{Current, Key, Optimistic, SessionId, Sessions, Verified};
+#[cfg(feature = "matrix")]
+pub use sql::DatabaseSchema;
 pub use sql::{Db, Pool, SqlSessionStore};
 pub use viewer::{SourceError, Subject, Viewer, ViewerSource};
 
@@ -213,7 +225,7 @@ pub mod __private {
     pub use crate::policy::comparand::generated::*;
     pub use crate::policy::rule::{Computed, Input};
     pub use crate::policy::{Cell, Context, Expr, Op, Operand, Rule, Source};
-    pub use crate::registry::{Repository, dto_info, repository_info};
+    pub use crate::registry::{Repository, dto_info, entity_info, repository_info};
     pub use crate::repository::memo::{Key, recall, remember, run};
     pub use crate::repository::release::returned;
     pub use crate::sql::Cells;

@@ -1,6 +1,8 @@
 //! What an application's own tests need: a clock that is set, a viewer without a sign-in, and the
 //! contract of a session store.
 
+mod review;
+mod source;
 mod store;
 
 use std::sync::Arc;
@@ -9,6 +11,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
+pub use review::{Review, Unreviewed, review};
 pub use store::{BrokenContract, check_session_store};
 
 use crate::clock::Clock;

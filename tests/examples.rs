@@ -11,6 +11,10 @@
 )]
 mod quickstart;
 
+#[path = "../examples/matrix/main.rs"]
+#[expect(dead_code, reason = "the test takes the check, without `main`")]
+mod matrix;
+
 use quickstart::expected::{Cast, Expected};
 use quickstart::{Outcome, prepare, run, seed};
 
@@ -75,4 +79,36 @@ async fn the_quickstart_fails_when_a_row_is_not_there() {
     })
     .await;
     assert_eq!(outcome.mismatches.len(), 1, "{}", outcome.report);
+}
+
+#[tokio::test]
+async fn x7_the_matrix_of_the_quickstart_is_under_review() {
+    use quickstart::directory::{APP, Member};
+
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/quickstart");
+    let place = tempfile::tempdir().unwrap();
+    let db = prepare(place.path()).await.unwrap();
+    let schema = db.schema(&APP).await.unwrap();
+    let cast = Cast::new(seed::person);
+    let [admin, mate, stranger] = [cast.admin, cast.mate, cast.stranger].map(|user| Member {
+        id: user.id,
+        role: user.role,
+        team: user.team,
+    });
+    let matrix = APP
+        .matrix()
+        .viewer("admin", &admin)
+        .viewer("team mate", &mate)
+        .viewer("stranger", &stranger)
+        .with_schema(&schema);
+    clearance::testing::review(&APP, matrix)
+        .source(format!("{folder}/directory.rs"))
+        .file(format!("{folder}/access-matrix.md"))
+        .check()
+        .unwrap();
+}
+
+#[test]
+fn x7_dt_09_the_matrix_example_is_under_review() {
+    matrix::check::matrix_is_the_reviewed_one().unwrap();
 }

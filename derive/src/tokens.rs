@@ -42,6 +42,27 @@ pub(crate) fn mentions(tokens: TokenStream, name: &str) -> bool {
     find(tokens, name).is_some()
 }
 
+/// Every name, in whatever place.
+pub(crate) fn idents(tokens: TokenStream) -> Vec<String> {
+    tokens
+        .into_iter()
+        .flat_map(|token| match token {
+            TokenTree::Ident(ident) => vec![ident.to_string()],
+            TokenTree::Group(group) => idents(group.stream()),
+            TokenTree::Punct(_) | TokenTree::Literal(_) => Vec::new(),
+        })
+        .collect()
+}
+
+/// Whether an error may be passed on by `?`.
+pub(crate) fn has_question_mark(tokens: TokenStream) -> bool {
+    tokens.into_iter().any(|token| match token {
+        TokenTree::Punct(punct) => punct.as_char() == '?',
+        TokenTree::Group(group) => has_question_mark(group.stream()),
+        TokenTree::Ident(_) | TokenTree::Literal(_) => false,
+    })
+}
+
 /// A call of the bare name `name`, as in `same(a, b)`: no method and no longer path.
 pub(crate) fn find_call(tokens: TokenStream, name: &str) -> Option<Ident> {
     let mut behind_punct = None;

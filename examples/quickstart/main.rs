@@ -9,7 +9,7 @@
 
 mod capture;
 mod client;
-mod directory;
+pub(crate) mod directory;
 pub(crate) mod expected;
 pub(crate) mod seed;
 mod server;

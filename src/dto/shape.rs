@@ -176,6 +176,12 @@ impl<E: Entity> Shape<E> {
         }
     }
 
+    /// The fields that a field would tell of: where one of them is hidden, so is it.
+    pub(crate) fn told_by(&self, field: usize) -> impl Iterator<Item = &FieldSpec<E>> {
+        let links = self.links.get(field).into_iter().flatten();
+        links.filter_map(|index| self.fields.get(*index))
+    }
+
     /// Whether it shows related rows.
     pub(crate) fn is_nested(&self) -> bool {
         self.fields

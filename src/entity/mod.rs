@@ -13,7 +13,7 @@ pub use filter::ColumnFilter;
 pub use relation::{Cardinality, Many, One, Related, Relation};
 pub use scalar::{Scalar, Storable, TextEnum};
 pub use secret::Secret;
-pub use table::{ColumnSpec, Operation, RowRules, Schema, Table};
+pub use table::{ColumnSpec, Operation, RowAction, RowRules, Schema, Table};
 
 use crate::error::Result;
 use crate::policy::Cell;

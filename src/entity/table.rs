@@ -48,6 +48,46 @@ pub struct RowRules<E: Entity> {
     pub delete: Operation<E>,
 }
 
+/// What is done to a row.
+///
+/// It is exhaustive on purpose: a new action must break whatever asks for each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RowAction {
+    /// Read it.
+    Read,
+    /// Insert it.
+    Create,
+    /// Change it.
+    Update,
+    /// Delete it.
+    Delete,
+}
+
+impl RowAction {
+    pub(crate) const ALL: [Self; 4] = [Self::Read, Self::Create, Self::Update, Self::Delete];
+
+    /// The action as one word: `read`, `create`, `update` or `delete`.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Delete => "delete",
+        }
+    }
+
+    /// The attribute that states its rule.
+    pub(crate) const fn rule(self) -> &'static str {
+        match self {
+            Self::Read => "read_if",
+            Self::Create => "create_if",
+            Self::Update => "update_if",
+            Self::Delete => "delete_if",
+        }
+    }
+}
+
 /// What an entity states of one operation.
 pub enum Operation<E: Entity> {
     /// Nothing is stated, so it is denied.
@@ -105,6 +145,17 @@ impl<E: Entity> Table<E> {
     #[must_use]
     pub const fn rows(&self) -> &RowRules<E> {
         &self.rows
+    }
+}
+
+impl<E: Entity> RowRules<E> {
+    pub(crate) const fn of(&self, action: RowAction) -> &Operation<E> {
+        match action {
+            RowAction::Read => &self.read,
+            RowAction::Create => &self.create,
+            RowAction::Update => &self.update,
+            RowAction::Delete => &self.delete,
+        }
     }
 }
 

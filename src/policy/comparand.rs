@@ -4,7 +4,6 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::Value;
-use super::rule::{Computed, Given};
 use crate::entity::TextEnum;
 use crate::viewer::Subject;
 
@@ -220,18 +219,18 @@ impl<T: ComparandList + ?Sized> ComparandList for &T {
 pub(crate) mod generated {
     use std::marker::PhantomData;
 
-    use super::{
-        Comparand, ComparandList, Computed, Flag, Given, NotBothOptional, Ordered, SameFamily,
-    };
+    use super::super::loaded::{RuleList, RuleValue};
+    use super::super::rule::Computed;
+    use super::{Comparand, Flag, NotBothOptional, Ordered, SameFamily};
 
     #[must_use]
-    pub fn value<T: Comparand + ?Sized>(value: &T) -> Computed {
-        Computed(Given::Value(value.__value()))
+    pub fn value<T: RuleValue + ?Sized>(value: &T) -> Computed {
+        value.__computed()
     }
 
     #[must_use]
-    pub fn list<T: ComparandList + ?Sized>(list: &T) -> Computed {
-        Computed(Given::List(list.__values()))
+    pub fn list<T: RuleList + ?Sized>(list: &T) -> Computed {
+        list.__computed()
     }
 
     // The checks stand on a value of known types: a function that took the operands and checked
@@ -253,7 +252,7 @@ pub(crate) mod generated {
     }
 
     #[must_use]
-    pub const fn compared<A: Comparand + ?Sized, B: Comparand + ?Sized>(
+    pub const fn compared<A: RuleValue + ?Sized, B: RuleValue + ?Sized>(
         _: &A,
         _: &B,
     ) -> Compared<A, B> {
@@ -261,10 +260,7 @@ pub(crate) mod generated {
     }
 
     #[must_use]
-    pub const fn listed<L: ComparandList + ?Sized, T: Comparand + ?Sized>(
-        _: &L,
-        _: &T,
-    ) -> Listed<L, T> {
+    pub const fn listed<L: RuleList + ?Sized, T: Comparand + ?Sized>(_: &L, _: &T) -> Listed<L, T> {
         Listed(PhantomData)
     }
 
@@ -276,7 +272,7 @@ pub(crate) mod generated {
         }
     }
 
-    impl<A: Comparand + ?Sized, B: Comparand + ?Sized> Compared<A, B> {
+    impl<A: RuleValue + ?Sized, B: RuleValue + ?Sized> Compared<A, B> {
         pub fn check_eq(self)
         where
             A::Family: SameFamily<B::Family>,
@@ -298,7 +294,7 @@ pub(crate) mod generated {
         }
     }
 
-    impl<L: ComparandList + ?Sized, T: Comparand + ?Sized> Listed<L, T> {
+    impl<L: RuleList + ?Sized, T: Comparand + ?Sized> Listed<L, T> {
         pub fn check_contains(self)
         where
             <L::Item as Comparand>::Family: SameFamily<T::Family>,

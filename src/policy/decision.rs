@@ -1,5 +1,7 @@
 //! What a rule comes to.
 
+use std::fmt;
+
 use super::Residual;
 
 /// What rules come to for one viewer before any row is seen. A value, never an error: a
@@ -30,6 +32,21 @@ pub enum Failure {
     KindMismatch,
     /// The rule refers to an input that it does not have.
     UnknownInput,
+    /// The rule reads an attribute of the viewer that its source did not load; see
+    /// [`Loaded`](super::Loaded).
+    NotLoaded(&'static str),
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownField(field) => write!(f, "the entity has no field `{field}`"),
+            Self::UnknownRelation(name) => write!(f, "the entity has no relation `{name}`"),
+            Self::KindMismatch => f.write_str("it compares values of different kinds"),
+            Self::UnknownInput => f.write_str("it names an input that it does not have"),
+            Self::NotLoaded(attribute) => write!(f, "`{attribute}` was not loaded"),
+        }
+    }
 }
 
 /// One of three truth values. A rule allows only when it is [`Truth::True`].

@@ -36,16 +36,7 @@ pub fn evaluate_with<E: Entity>(
     context: &Context,
     relatives: &dyn Relatives,
 ) -> Result<Truth, Failure> {
-    Evaluation {
-        rule,
-        viewer,
-        entity: Some(row),
-        row,
-        schema: E::__table(),
-        context,
-        relatives,
-    }
-    .truth(rule.expr())
+    Evaluation::new(rule, viewer, row, context, relatives).truth(rule.expr())
 }
 
 /// A row, column by column.
@@ -68,7 +59,7 @@ pub trait Relatives {
 }
 
 /// No related row is at hand.
-struct NoRelatives;
+pub(super) struct NoRelatives;
 
 impl Relatives for NoRelatives {
     fn of<'a>(&'a self, _: &Relation, _: &dyn Columns) -> Option<Vec<&'a dyn Columns>> {
@@ -76,7 +67,7 @@ impl Relatives for NoRelatives {
     }
 }
 
-struct Evaluation<'a, E: Entity> {
+pub(super) struct Evaluation<'a, E: Entity> {
     rule: &'a Rule<E::Viewer, E>,
     viewer: Option<&'a E::Viewer>,
     /// The row that the rule is of, for the parts of it that run in Rust.
@@ -89,7 +80,39 @@ struct Evaluation<'a, E: Entity> {
 }
 
 impl<'a, E: Entity> Evaluation<'a, E> {
-    fn truth(&self, expr: &Expr) -> Result<Truth, Failure> {
+    pub(super) fn new(
+        rule: &'a Rule<E::Viewer, E>,
+        viewer: Option<&'a E::Viewer>,
+        row: &'a E,
+        context: &'a Context,
+        relatives: &'a dyn Relatives,
+    ) -> Self {
+        Self {
+            rule,
+            viewer,
+            entity: Some(row),
+            row,
+            schema: E::__table(),
+            context,
+            relatives,
+        }
+    }
+
+    /// What an operand holds, for an explanation in a test.
+    #[cfg(feature = "testing")]
+    pub(super) fn value(&self, operand: Operand) -> Option<super::Value> {
+        match operand {
+            Operand::Field(field) => Some(self.field(field).ok()?.0.into_value()),
+            Operand::Input(input) => match self.given(input).ok()? {
+                Given::Value(value) => Some(value),
+                Given::Flag(flag) => Some(super::Value::Bool(flag)),
+                Given::Unknown => Some(super::Value::Null),
+                Given::List(_) => None,
+            },
+        }
+    }
+
+    pub(super) fn truth(&self, expr: &Expr) -> Result<Truth, Failure> {
         match expr {
             Expr::Free(input) => match self.given(*input)? {
                 Given::Flag(flag) => Ok(flag.into()),
@@ -182,7 +205,7 @@ impl<'a, E: Entity> Evaluation<'a, E> {
 
     fn given(&self, input: usize) -> Result<Given, Failure> {
         let input = self.rule.input(input).ok_or(Failure::UnknownInput)?;
-        Ok(input.compute(self.viewer, self.context))
+        input.compute(self.viewer, self.context)
     }
 
     fn field(&self, field: &'static str) -> Result<(Cell<'a>, Kind), Failure> {

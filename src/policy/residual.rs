@@ -276,7 +276,7 @@ impl<E: Entity> Reduction<'_, E> {
 
     fn given(&self, input: usize) -> Result<Given, Failure> {
         let input = self.rule.input(input).ok_or(Failure::UnknownInput)?;
-        Ok(input.compute(self.viewer, self.context))
+        input.compute(self.viewer, self.context)
     }
 
     fn column(&self, field: &'static str) -> Result<(usize, Kind), Failure> {

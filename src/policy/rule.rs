@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Context, Expr, Value};
+use super::{Context, Expr, Failure, Value};
 
 /// A rule over a viewer `V`, a row `E` and the [`Context`], written with the rule grammar in an
 /// attribute or as a function under `#[rule]`.
@@ -30,6 +30,8 @@ pub struct Rule<V, E> {
     expr: Expr,
     inputs: Vec<Input<V>>,
     opaque: Vec<OpaqueRule<V, E>>,
+    /// Its attribute states when it does *not* allow: `hidden_if`, `read_unless`.
+    negated: bool,
 }
 
 /// A part of a rule that runs in Rust only.
@@ -53,17 +55,83 @@ impl Source {
     pub const fn __new(text: &'static str, file: &'static str, line: u32) -> Self {
         Self { text, file, line }
     }
+
+    /// `file:line`, the same on every machine: the file with slashes, from the folder of its
+    /// package on where the compiler was given an absolute path.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # use clearance::{Entity, Viewer, rule};
+    /// # #[derive(Viewer)]
+    /// # struct Member { id: i64 }
+    /// # #[derive(Entity)]
+    /// # #[entity(table = "users", viewer = Member, rows = open, reason = "an example")]
+    /// # struct User { #[entity(key)] id: i64 }
+    /// #[rule]
+    /// fn own(viewer: &Member, row: &User) -> bool { row.id == viewer.id }
+    ///
+    /// let source = own().source();
+    /// assert!(source.place().ends_with(&format!(":{}", source.line)));
+    /// ```
+    #[must_use]
+    pub fn place(&self) -> String {
+        place(self.file, self.line)
+    }
+}
+
+/// `file:line` of any item; see [`Source::place`].
+pub(crate) fn place(file: &str, line: u32) -> String {
+    let slashed = without_detours(&file.replace('\\', "/"));
+    let is_absolute = slashed.starts_with('/') || slashed.get(1..3) == Some(":/");
+    let path = if is_absolute {
+        in_its_package(&slashed)
+    } else {
+        slashed.as_str()
+    };
+    format!("{path}:{line}")
+}
+
+/// The path without `.` and `..`, which a module under `#[path]` brings in.
+fn without_detours(path: &str) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match (part, parts.last()) {
+            (".", _) => {}
+            ("..", Some(last)) if *last != ".." => {
+                parts.pop();
+            }
+            (part, _) => parts.push(part),
+        }
+    }
+    parts.join("/")
+}
+
+/// The path from the folder that holds `src`, `tests`, `examples` or `benches` on.
+fn in_its_package(path: &str) -> &str {
+    let folder = ["/src/", "/tests/", "/examples/", "/benches/"]
+        .iter()
+        .filter_map(|folder| path.rfind(folder))
+        .max();
+    let package = folder.and_then(|folder| {
+        let start = path.get(..folder)?.rfind('/')? + 1;
+        path.get(start..)
+    });
+    package.unwrap_or_else(|| path.rsplit('/').next().unwrap_or(path))
 }
 
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}: {}", self.file, self.line, self.text)
+        write!(f, "{}: {}", self.place(), self.text)
     }
 }
 
 /// A part of a rule that does not depend on the row, worked out once for a request.
 #[doc(hidden)]
-pub struct Input<V>(pub(crate) Kind<V>);
+pub struct Input<V> {
+    kind: Kind<V>,
+    name: &'static str,
+}
 
 pub(crate) enum Kind<V> {
     ViewerFlag(fn(&V, &Context) -> bool),
@@ -72,10 +140,10 @@ pub(crate) enum Kind<V> {
     FreeValue(fn(&Context) -> Computed),
 }
 
-/// What an input that is not a flag gives.
+/// What an input that is not a flag gives; nothing when it was not loaded.
 #[doc(hidden)]
 #[derive(Debug)]
-pub struct Computed(pub(crate) Given);
+pub struct Computed(pub(crate) Option<Given>);
 
 #[derive(Debug)]
 pub(crate) enum Given {
@@ -90,43 +158,69 @@ pub(crate) enum Given {
 impl<V> Input<V> {
     #[must_use]
     pub fn viewer_flag(compute: fn(&V, &Context) -> bool) -> Self {
-        Self(Kind::ViewerFlag(compute))
+        Self::of(Kind::ViewerFlag(compute))
     }
 
     #[must_use]
     pub fn free_flag(compute: fn(&Context) -> bool) -> Self {
-        Self(Kind::FreeFlag(compute))
+        Self::of(Kind::FreeFlag(compute))
     }
 
     #[must_use]
     pub fn viewer_value(compute: fn(&V, &Context) -> Computed) -> Self {
-        Self(Kind::ViewerValue(compute))
+        Self::of(Kind::ViewerValue(compute))
     }
 
     #[must_use]
     pub fn free_value(compute: fn(&Context) -> Computed) -> Self {
-        Self(Kind::FreeValue(compute))
+        Self::of(Kind::FreeValue(compute))
     }
 
     #[must_use]
     pub fn viewer_list(compute: fn(&V, &Context) -> Computed) -> Self {
-        Self(Kind::ViewerValue(compute))
+        Self::of(Kind::ViewerValue(compute))
     }
 
     #[must_use]
     pub fn free_list(compute: fn(&Context) -> Computed) -> Self {
-        Self(Kind::FreeValue(compute))
+        Self::of(Kind::FreeValue(compute))
+    }
+
+    /// The same input, under the words that the rule has for it.
+    #[must_use]
+    pub const fn named(mut self, name: &'static str) -> Self {
+        self.name = name;
+        self
+    }
+
+    fn of(kind: Kind<V>) -> Self {
+        Self {
+            kind,
+            name: "an input",
+        }
+    }
+
+    /// How the rule writes it, for explanations.
+    pub(crate) const fn name(&self) -> &'static str {
+        self.name
     }
 
     /// What this input gives for `viewer`, or for nobody.
-    pub(crate) fn compute(&self, viewer: Option<&V>, context: &Context) -> Given {
-        match (&self.0, viewer) {
-            (Kind::ViewerFlag(compute), Some(viewer)) => Given::Flag(compute(viewer, context)),
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::NotLoaded`] when it reads an attribute that was not loaded.
+    pub(crate) fn compute(&self, viewer: Option<&V>, context: &Context) -> Result<Given, Failure> {
+        let computed = match (&self.kind, viewer) {
+            (Kind::ViewerFlag(compute), Some(viewer)) => {
+                Some(Given::Flag(compute(viewer, context)))
+            }
             (Kind::ViewerValue(compute), Some(viewer)) => compute(viewer, context).0,
-            (Kind::ViewerFlag(_) | Kind::ViewerValue(_), None) => Given::Unknown,
-            (Kind::FreeFlag(compute), _) => Given::Flag(compute(context)),
+            (Kind::ViewerFlag(_) | Kind::ViewerValue(_), None) => Some(Given::Unknown),
+            (Kind::FreeFlag(compute), _) => Some(Given::Flag(compute(context))),
             (Kind::FreeValue(compute), _) => compute(context).0,
-        }
+        };
+        computed.ok_or(Failure::NotLoaded(self.name))
     }
 }
 
@@ -144,6 +238,7 @@ impl<V, E> Rule<V, E> {
             expr,
             inputs,
             opaque,
+            negated: false,
         }
     }
 
@@ -151,6 +246,7 @@ impl<V, E> Rule<V, E> {
     #[must_use]
     pub fn __negated(mut self) -> Self {
         self.expr = Expr::Not(Box::new(self.expr));
+        self.negated = !self.negated;
         self
     }
 
@@ -170,6 +266,12 @@ impl<V, E> Rule<V, E> {
         self.inputs.get(index)
     }
 
+    /// Whether its attribute states when it does not allow, as `hidden_if` does.
+    #[must_use]
+    pub const fn is_negated(&self) -> bool {
+        self.negated
+    }
+
     pub(crate) fn opaque(&self, index: usize) -> Option<OpaqueRule<V, E>> {
         self.opaque.get(index).copied()
     }
@@ -187,5 +289,30 @@ impl<V, E> fmt::Debug for Rule<V, E> {
             .field("source", &self.source)
             .field("expr", &self.expr)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::place;
+
+    #[test]
+    fn x7_a_place_is_the_same_on_every_machine() {
+        for (file, expected) in [
+            ("src/users.rs", "src/users.rs:7"),
+            ("crates/app/src/users.rs", "crates/app/src/users.rs:7"),
+            ("src\\deep\\users.rs", "src/deep/users.rs:7"),
+            ("./src/users.rs", "src/users.rs:7"),
+            ("tests/../examples/a/main.rs", "examples/a/main.rs:7"),
+            ("../other/src/lib.rs", "../other/src/lib.rs:7"),
+            (
+                "/home/me/work/app/src/deep/users.rs",
+                "app/src/deep/users.rs:7",
+            ),
+            ("C:\\work\\app\\src\\users.rs", "app/src/users.rs:7"),
+            ("/odd/users.rs", "users.rs:7"),
+        ] {
+            assert_eq!(place(file, 7), expected);
+        }
     }
 }

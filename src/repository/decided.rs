@@ -9,7 +9,7 @@ use crate::audit;
 use crate::dto::{Decided, Shape};
 use crate::entity::Entity;
 use crate::error::{Error, Result};
-use crate::policy::Decision;
+use crate::policy::{Decision, Failure};
 use crate::request::RequestContext;
 use crate::session::LoadNumber;
 
@@ -66,10 +66,21 @@ fn refuse_failure<E: Entity>(shape: &Shape<E>, decided: &Decided) -> Result<()> 
         });
     match failed {
         None => Ok(()),
-        Some((name, failure)) => {
-            audit::rule_failed(shape.name(), name, failure);
-            Err(Error::internal("a rule could not be worked out"))
+        Some((name, failure)) => Err(rule_failed(shape.name(), name, *failure)),
+    }
+}
+
+/// Tells the log which rule could not be worked out, and the caller that one could not.
+pub(super) fn rule_failed(what: &'static str, rule: &'static str, failure: Failure) -> Error {
+    audit::rule_failed(what, rule, &failure);
+    match failure {
+        Failure::NotLoaded(_) => {
+            Error::misuse("a rule reads an attribute of the viewer that was not loaded")
         }
+        Failure::UnknownField(_)
+        | Failure::UnknownRelation(_)
+        | Failure::KindMismatch
+        | Failure::UnknownInput => Error::internal("a rule could not be worked out"),
     }
 }
 

@@ -1,8 +1,8 @@
 //! Reading a secret, for a comparison inside the repository.
 
+use super::decided::rule_failed;
 use super::grant::{Asker, Reads};
 use super::reader::Reader;
-use crate::audit;
 use crate::entity::{Column, Entity, Scalar, Searchable, Secret, Storable};
 use crate::error::{Error, Result};
 use crate::policy::{Comparand, Decision, SameFamily};
@@ -80,8 +80,7 @@ impl<P> Reader<'_, P> {
             Decision::Deny => return Ok(None),
             Decision::Depends(residual) => Some(residual),
             Decision::Fail(failure) => {
-                audit::rule_failed(table.entity(), "read_if", failure);
-                return Err(Error::internal("a rule could not be worked out"));
+                return Err(rule_failed(table.entity(), "read_if", *failure));
             }
         };
         let statement = column::<E>(self.db.dialect(), index, (by, &value.__value()), rows)?;

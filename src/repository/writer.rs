@@ -4,6 +4,7 @@ use std::fmt;
 use std::ops::Deref;
 
 use super::access::Access;
+use super::decided::rule_failed;
 use super::existence::denied_or_missing;
 use super::grant::{Asker, Writes};
 use super::memo::Writing;
@@ -67,8 +68,7 @@ impl<'a, P> Writer<'a, P> {
             }
             Decision::Depends(residual) => authority.holds(residual, &row),
             Decision::Fail(failure) => {
-                audit::rule_failed(E::__table().entity(), "create_if", failure);
-                return Err(Error::internal("a rule could not be worked out"));
+                return Err(rule_failed(E::__table().entity(), "create_if", *failure));
             }
         };
         if !allowed {
@@ -175,8 +175,7 @@ impl<'a, P> Writer<'a, P> {
             }
             Decision::Depends(residual) => Some(Some(residual)),
             Decision::Fail(failure) => {
-                audit::rule_failed(E::__table().entity(), action, failure);
-                return Err(Error::internal("a rule could not be worked out"));
+                return Err(rule_failed(E::__table().entity(), action, *failure));
             }
         };
         if let Some(rule) = rule {

@@ -55,7 +55,7 @@ impl Db {
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn check(&self, app: &App) -> Result<()> {
+    pub async fn check<V>(&self, app: &App<V>) -> Result<()> {
         let mut differences = Vec::new();
         if !self.compares_bytes().await? {
             differences.push(

@@ -11,6 +11,8 @@ mod check;
 mod db;
 mod dialect;
 mod failure;
+#[cfg(feature = "matrix")]
+mod inspect;
 mod migrate;
 mod question;
 mod render;
@@ -27,6 +29,8 @@ pub(crate) use change::{Change, Target, delete, insert, update};
 pub(crate) use db::DatabaseId;
 pub use db::{Db, Pool};
 pub(crate) use dialect::Dialect;
+#[cfg(feature = "matrix")]
+pub use inspect::DatabaseSchema;
 pub(crate) use question::{
     By, Found, Function, Join, Layout, Masked, OrderKey, Position, Question, Related, Summary,
 };

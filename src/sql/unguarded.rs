@@ -177,7 +177,10 @@ const fn can_be_hidden(output: Output) -> bool {
 
 /// The one column of this name, if there is one.
 fn position(row: &Row, name: &str) -> Result<Option<usize>> {
-    let mut positions = names(row).enumerate().filter(|(_, known)| *known == name);
+    let mut positions = names(row)
+        .into_iter()
+        .enumerate()
+        .filter(|(_, known)| *known == name);
     let first = positions.next().map(|(position, _)| position);
     if positions.next().is_some() {
         return Err(Error::misuse(format!(
@@ -187,13 +190,21 @@ fn position(row: &Row, name: &str) -> Result<Option<usize>> {
     Ok(first)
 }
 
-fn names(row: &Row) -> impl Iterator<Item = &str> {
-    use sqlx::{Column as _, Row as _};
-
+fn names(row: &Row) -> Vec<&str> {
     match row {
         #[cfg(feature = "sqlite")]
-        Row::Sqlite(row) => row.columns().iter().map(sqlx::sqlite::SqliteColumn::name),
+        Row::Sqlite(row) => column_names(row),
+        #[cfg(feature = "postgres")]
+        Row::Postgres(row) => column_names(row),
+        #[cfg(feature = "mysql")]
+        Row::Mysql(row) => column_names(row),
     }
+}
+
+fn column_names<R: sqlx::Row>(row: &R) -> Vec<&str> {
+    use sqlx::Column as _;
+
+    row.columns().iter().map(|column| column.name()).collect()
 }
 
 /// What a query of the application's own tells of one row.

@@ -13,7 +13,7 @@ mod sample;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use clearance::dto::{Record, Shape};
-use clearance::policy::{Context, Truth, evaluate};
+use clearance::policy::{Context, Step, Truth, evaluate, trace};
 use clearance::{Access, Db, Field, Public, Read, System, testing};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
@@ -73,6 +73,56 @@ fn t_2_one_meaning_x10_n7_n10_random_rules_agree_on_sqlite() {
     // A run in which nearly all or nearly none is allowed would show little.
     let share = allowed * 100 / decided;
     assert!((10..=90).contains(&share), "{share} % allowed");
+}
+
+/// An explanation has no meaning of its own: it comes to what the evaluator does.
+#[test]
+fn x6_p10_an_explanation_comes_to_what_the_evaluator_does() {
+    let mut runner = TestRunner::new(Config {
+        cases: 4_000,
+        failure_persistence: None,
+        ..Config::default()
+    });
+    let context = Context::new("2026-01-01T00:00:00Z".parse().unwrap());
+    let strategy = (
+        row(),
+        rule_spec(),
+        proptest::option::weighted(0.85, probe()),
+    );
+    runner
+        .run(&strategy, |(row, spec, viewer)| {
+            let rule = spec.rule();
+            let truth = evaluate(&rule, viewer.as_ref(), &row, &context);
+            let trace = trace(&rule, viewer.as_ref(), &row, &context);
+            prop_assert_eq!(trace.outcome(), truth);
+            prop_assert!(follows(trace.root()), "{}", trace);
+            Ok(())
+        })
+        .unwrap();
+}
+
+/// Whether what is marked as deciding is enough by itself for the outcome: with every other part
+/// taken out it stays the same.
+fn follows(step: &Step) -> bool {
+    if !step.decides() {
+        return true;
+    }
+    let deciding: Vec<&Step> = step.parts().iter().filter(|part| part.decides()).collect();
+    let outcomes: Vec<_> = deciding.iter().map(|part| part.outcome()).collect();
+    let agrees = match step.text() {
+        "not" => outcomes.len() == 1,
+        "all of" | "any of" => {
+            let decided = outcomes.iter().all(|outcome| *outcome == step.outcome());
+            let enough = Ok(if step.text() == "all of" {
+                Truth::False
+            } else {
+                Truth::True
+            });
+            decided && !outcomes.is_empty() && (step.outcome() != enough || outcomes.len() == 1)
+        }
+        _ => step.parts().is_empty(),
+    };
+    agrees && deciding.into_iter().all(follows)
 }
 
 async fn agree(

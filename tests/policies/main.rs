@@ -7,10 +7,13 @@
 
 mod access;
 mod blog;
+mod can_see;
 mod computed;
 mod decisions;
 mod escape;
 mod escape_shapes;
+mod explain;
+mod matrix;
 mod memo;
 mod memo_viewers;
 mod nested;

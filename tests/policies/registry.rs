@@ -105,7 +105,7 @@ fn the_registry_lists_rules_and_guards() {
     assert_eq!((dtos[0].name(), dtos[0].entity()), ("Profile", "Person"));
     let phone = &dtos[0].fields()[2];
     assert_eq!(phone.field(), "phone");
-    let rule = phone.rules()[0];
+    let rule = phone.rules()[0].source();
     assert_eq!(
         rule.text,
         "viewer.role >= Role::Admin || same(viewer.team, row.team)"

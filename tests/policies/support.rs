@@ -298,3 +298,45 @@ impl serde::Serialize for Role {
         self.name().serialize(serializer)
     }
 }
+
+/// The events of one target, as text, while it is there, in this thread.
+pub struct Events {
+    lines: Arc<Mutex<Vec<String>>>,
+    _guard: tracing::subscriber::DefaultGuard,
+}
+
+impl Events {
+    pub fn of(target: &'static str) -> Self {
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let layer = EventLines {
+            target,
+            lines: Arc::clone(&lines),
+        };
+        let subscriber = tracing_subscriber::registry().with(layer);
+        Self {
+            lines,
+            _guard: tracing::subscriber::set_default(subscriber),
+        }
+    }
+
+    pub fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.lines.lock().unwrap())
+    }
+}
+
+struct EventLines {
+    target: &'static str,
+    lines: Arc<Mutex<Vec<String>>>,
+}
+
+impl<S: tracing::Subscriber> Layer<S> for EventLines {
+    fn on_event(&self, event: &tracing::Event<'_>, _: LayerContext<'_, S>) {
+        if event.metadata().target() == self.target {
+            let mut line = format!("{}", event.metadata().level());
+            event.record(&mut |field: &TracedField, value: &dyn std::fmt::Debug| {
+                line.push_str(&format!(" {field}={value:?}"));
+            });
+            self.lines.lock().unwrap().push(line);
+        }
+    }
+}

@@ -406,9 +406,15 @@ fn registered(raw: &RawRepository, methods: &[(&RawMethod, Option<&Method>)]) ->
             .attributes
             .iter()
             .filter(|attribute| attribute.path().is_ident("cfg"));
+        let allows = match &checked.guard {
+            Guard::Authorize(_, condition) => allows(raw, method, condition),
+            Guard::Authenticated(_) | Guard::Public(_) => None,
+        };
         Some(quote! {
             #(#conditions)*
-            __methods.push(#library::MethodInfo::__new(#name, #guard, #action, #file, #line));
+            __methods.push(
+                #library::MethodInfo::__new(#name, #guard, #action, #file, #line) #allows,
+            );
         })
     });
     quote! {
@@ -422,6 +428,57 @@ fn registered(raw: &RawRepository, methods: &[(&RawMethod, Option<&Method>)]) ->
             }
         }
     }
+}
+
+/// The condition as a function of the viewer alone, for the access matrix. A condition that asks
+/// an argument, or does more than look, has none.
+///
+/// ```text
+/// .__allows(|__viewer, context| {
+///     let viewer = __viewer.downcast_ref::<Member>()?;
+///     Some(viewer.role >= Role::Admin)
+/// })
+/// ```
+fn allows(raw: &RawRepository, method: &RawMethod, condition: &Condition) -> Option<TokenStream> {
+    let viewer_type = raw.viewer.as_ref()?;
+    let expr = &condition.expr;
+    let written = expr.to_token_stream();
+    let signature = &method.signature;
+    let mut names = vec!["self".to_owned(), "await".to_owned(), "return".to_owned()];
+    for input in &signature.inputs {
+        if let FnArg::Typed(argument) = input {
+            names.extend(tokens::idents(argument.pat.to_token_stream()));
+        }
+    }
+    for parameter in &signature.generics.params {
+        match parameter {
+            GenericParam::Type(parameter) => names.push(parameter.ident.to_string()),
+            GenericParam::Const(parameter) => names.push(parameter.ident.to_string()),
+            GenericParam::Lifetime(_) => {}
+        }
+    }
+    let does_more = tokens::has_question_mark(written.clone())
+        || tokens::idents(written.clone()).contains(&"await".to_owned());
+    if does_more
+        || names
+            .iter()
+            .any(|name| tokens::mentions(written.clone(), name))
+    {
+        return None;
+    }
+    let viewer = tokens::find(written.clone(), "viewer").map(|viewer| {
+        quote! {
+            let #viewer = <dyn ::core::any::Any>::downcast_ref::<#viewer_type>(__viewer)?;
+        }
+    });
+    let context = tokens::find(written, "context").map(|context| quote!(let #context = __context;));
+    Some(quote! {
+        .__allows(|__viewer, __context| {
+            #viewer
+            #context
+            ::core::option::Option::Some(#expr)
+        })
+    })
 }
 
 /// The last name in the path of a type.

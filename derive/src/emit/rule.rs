@@ -5,6 +5,7 @@ use quote::{ToTokens as _, quote, quote_spanned};
 
 use crate::attribute::Library;
 use crate::rule::{Body, Comparison, Inline, Input, InputKind, Node, Operand, Rule};
+use crate::tokens;
 
 /// The types that a rule speaks of, as tokens.
 pub(super) struct Types {
@@ -176,6 +177,7 @@ fn name(field: &Ident) -> String {
 
 /// ```text
 /// ::clearance::__private::Input::viewer_flag(|viewer: &Member, _: &Context| viewer.admin)
+///     .named("viewer.admin")
 /// ```
 fn input(input: &Input, types: &Types) -> TokenStream {
     let Types {
@@ -209,7 +211,8 @@ fn input(input: &Input, types: &Types) -> TokenStream {
             quote!(#context: &#library::policy::Context),
         ),
     };
-    quote!(#library::__private::Input::#constructor(|#parameters| #body))
+    let name = tokens::text(expr.to_token_stream());
+    quote!(#library::__private::Input::#constructor(|#parameters| #body).named(#name))
 }
 
 /// A function that is never called: the compiler checks in it, at the user's tokens, that the
@@ -385,6 +388,6 @@ fn given(index: usize, inline: &Inline) -> TokenStream {
         return TokenStream::new();
     };
     let expr = &input.expr;
-    let span = crate::tokens::first_span(&expr.to_token_stream());
+    let span = tokens::first_span(&expr.to_token_stream());
     quote_spanned!(span=> &(#expr))
 }

@@ -1,0 +1,19 @@
+//! The matrix as JSON.
+
+use super::Matrix;
+use crate::error::{Error, Result};
+
+impl Matrix {
+    /// The matrix as JSON with line breaks, its keys and rows in a fixed order. The key
+    /// `clearance_matrix` has the version of the form, now 1; a later version may add keys.
+    ///
+    /// # Errors
+    ///
+    /// Never in practice: every part of a matrix can be written.
+    pub fn to_json(&self) -> Result<String> {
+        let mut json = serde_json::to_string_pretty(self)
+            .map_err(|_| Error::internal("the access matrix cannot be written as JSON"))?;
+        json.push('\n');
+        Ok(json)
+    }
+}

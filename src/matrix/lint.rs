@@ -1,0 +1,434 @@
+//! What a reviewer should look at twice: ways around the rules, and rules that may not hold what
+//! they promise.
+
+use std::collections::BTreeMap;
+
+use super::model::{Hatch, Lint};
+use super::words;
+use crate::dto::Output;
+use crate::entity::{ColumnSpec, RowAction};
+use crate::policy::{Context, Decision, Expr, Kind, Op, Operand};
+use crate::registry::{DtoEntry, EntityEntry, FieldInfo, Guard, RepositoryInfo, RuleInfo, Stated};
+use crate::sql::DatabaseSchema;
+
+/// What the lints look at.
+pub(super) struct Subject<'a, V: 'static> {
+    pub(super) entities: &'a [EntityEntry<V>],
+    pub(super) dtos: &'a [DtoEntry<V>],
+    pub(super) viewers: &'a [(String, &'a V)],
+    pub(super) context: &'a Context,
+    pub(super) schema: Option<&'a DatabaseSchema>,
+}
+
+pub(super) fn lints<V>(subject: &Subject<'_, V>) -> Vec<Lint> {
+    let mut lints = Vec::new();
+    for entity in subject.entities {
+        rules_over_writable_columns(subject, entity, &mut lints);
+        one_column_two_rules(subject, entity, &mut lints);
+        if let Some(schema) = subject.schema {
+            against_the_schema(subject, entity, schema, &mut lints);
+        }
+    }
+    // Not by place: a rule that moves must not move its lint.
+    lints.sort_by(|one, other| (one.lint, &one.about).cmp(&(other.lint, &other.about)));
+    lints.dedup();
+    lints
+}
+
+/// A rule reads a column that those whom it judges may write themselves.
+fn rules_over_writable_columns<V>(
+    subject: &Subject<'_, V>,
+    entity: &EntityEntry<V>,
+    lints: &mut Vec<Lint>,
+) {
+    let schema = entity.info.schema();
+    let key = schema.columns().get(schema.key()).map(ColumnSpec::field);
+    // Where, what for, and the column, with the viewers who may write it.
+    let mut found: BTreeMap<(String, String, &'static str), Vec<&str>> = BTreeMap::new();
+    let hits = |what: &str, rules: &[RuleInfo], reads: &[&str]| {
+        rules
+            .iter()
+            .flat_map(|rule| {
+                let place = rule.source().place();
+                rule.fields()
+                    .into_iter()
+                    .map(move |field| (place.clone(), field))
+            })
+            .filter(|(_, field)| Some(*field) != key && reads.contains(field))
+            .map(|(place, field)| (place, what.to_owned(), field))
+            .collect::<Vec<_>>()
+    };
+    let dtos: Vec<&DtoEntry<V>> = subject
+        .dtos
+        .iter()
+        .filter(|dto| dto.info.entity_id() == entity.info.id())
+        .collect();
+    for (name, viewer) in subject.viewers {
+        let rows = (entity.decide)(Some(viewer), subject.context);
+        let updates = entity
+            .info
+            .operations()
+            .iter()
+            .zip(&rows)
+            .any(|((action, _), decision)| {
+                *action == RowAction::Update && *decision != Decision::Deny
+            });
+        if !updates {
+            continue;
+        }
+        let mut judged: Vec<(String, &[RuleInfo], Decision)> = Vec::new();
+        for ((action, stated), decision) in entity.info.operations().iter().zip(rows) {
+            // A new row is written by its creator anyway.
+            if *action != RowAction::Create {
+                let what = format!("`{}` of `{}`", action.rule(), schema.entity());
+                judged.push((what, stated.rules(), decision));
+            }
+        }
+        for dto in &dtos {
+            let decided = (dto.decide)(Some(viewer), subject.context);
+            for (field, decision) in dto.info.fields().iter().zip(decided) {
+                let what = format!("`{}::{}`", dto.info.name(), field.field());
+                judged.push((what, field.rules(), decision));
+            }
+        }
+        for (what, rules, decision) in judged {
+            let Decision::Depends(residual) = decision else {
+                continue;
+            };
+            let mut columns = Vec::new();
+            words::columns(&residual, &mut columns);
+            let reads: Vec<&str> = columns
+                .into_iter()
+                .filter_map(|column| schema.column(column).map(ColumnSpec::field))
+                .collect();
+            for hit in hits(&what, rules, &reads) {
+                let viewers = found.entry(hit).or_default();
+                if !viewers.contains(&name.as_str()) {
+                    viewers.push(name);
+                }
+            }
+        }
+    }
+    for ((place, what, field), viewers) in found {
+        lints.push(Lint {
+            lint: "rule reads a column that the same viewer may write",
+            at: vec![place],
+            about: format!(
+                "the rule of {what} reads `{field}`, and {} may update such rows",
+                listed(&viewers)
+            ),
+            advice: "whoever may write the column may change what the rule says of the row: \
+                     narrow `update_if`, assign the column only in methods for those who may, \
+                     or accept it in review",
+        });
+    }
+}
+
+/// Two DTOs of an entity show one column by different rules.
+fn one_column_two_rules<V>(
+    subject: &Subject<'_, V>,
+    entity: &EntityEntry<V>,
+    lints: &mut Vec<Lint>,
+) {
+    for column in entity.info.schema().columns() {
+        let shown: Vec<(&str, &FieldInfo)> = subject
+            .dtos
+            .iter()
+            .filter(|dto| dto.info.entity_id() == entity.info.id())
+            .flat_map(|dto| {
+                let name = dto.info.name();
+                dto.info.fields().iter().map(move |field| (name, field))
+            })
+            .filter(|(_, field)| field.field() == column.field())
+            .collect();
+        let meaning = |field: &FieldInfo| {
+            let mut rules: Vec<(bool, &str)> = field
+                .rules()
+                .iter()
+                .map(|rule| (rule.is_negated(), rule.source().text))
+                .collect();
+            rules.sort_unstable();
+            rules
+        };
+        let Some((_, first)) = shown.first() else {
+            continue;
+        };
+        if shown
+            .iter()
+            .all(|(_, field)| meaning(field) == meaning(first))
+        {
+            continue;
+        }
+        let mut about = format!(
+            "the column `{}` of `{}` is shown by different rules:",
+            column.field(),
+            entity.info.schema().entity()
+        );
+        for (index, (dto, field)) in shown.iter().enumerate() {
+            let by: Vec<String> = field
+                .rules()
+                .iter()
+                .map(|rule| format!("`{}`", super::rule_row(rule).text))
+                .collect();
+            let by = if by.is_empty() {
+                "no rule".to_owned()
+            } else {
+                by.join(" and ")
+            };
+            let separator = if index == 0 { " " } else { "; " };
+            about.push_str(&format!("{separator}`{dto}` by {by}"));
+        }
+        let at = shown.iter().flat_map(|(_, field)| places(field.rules()));
+        lints.push(Lint {
+            lint: "one column, two rules",
+            at: sorted(at),
+            about,
+            advice: "the looser rule decides who learns the value: state one `#[rule]` and name \
+                     it in both, or accept it in review",
+        });
+    }
+}
+
+/// What indexes and collations have to say of fields with rules.
+fn against_the_schema<V>(
+    subject: &Subject<'_, V>,
+    entity: &EntityEntry<V>,
+    schema: &DatabaseSchema,
+    lints: &mut Vec<Lint>,
+) {
+    let info = &entity.info;
+    let Some(live) = schema.table(info.schema().name()) else {
+        return;
+    };
+    let dtos = || {
+        subject
+            .dtos
+            .iter()
+            .filter(|dto| dto.info.entity_id() == info.id())
+    };
+    for column in info.schema().columns() {
+        let shown = dtos().flat_map(|dto| {
+            let name = dto.info.name();
+            dto.info
+                .fields()
+                .iter()
+                .filter(|field| field.field() == column.field())
+                .map(move |field| (name, field))
+        });
+        let indexed = |unique: bool| {
+            live.indexes.iter().find(|index| {
+                let place = index.columns.iter().position(|name| name == column.name());
+                if unique {
+                    index.unique && place.is_some()
+                } else {
+                    place == Some(0)
+                }
+            })
+        };
+        let is_key = info
+            .schema()
+            .columns()
+            .get(info.schema().key())
+            .map(ColumnSpec::field)
+            == Some(column.field());
+        for (dto, field) in shown {
+            let what = format!("`{dto}::{}`", field.field());
+            if let Some(index) = indexed(true)
+                && field.output() != Output::Shown
+            {
+                lints.push(Lint {
+                    lint: "hidden value under a unique index",
+                    at: places(field.rules()),
+                    about: format!(
+                        "{what} can be hidden or masked, and is in the unique index `{}`",
+                        index.name
+                    ),
+                    advice: "a write that meets the index is refused as a conflict, which tells \
+                             that such a value exists: let only those write the column who may \
+                             see it",
+                });
+            }
+            let depends = field.rules().iter().any(|rule| !rule.fields().is_empty());
+            if depends && can_be_ordered(field) && !is_key && indexed(false).is_none() {
+                lints.push(Lint {
+                    lint: "order by a row-dependent field without an index",
+                    at: places(field.rules()),
+                    about: format!(
+                        "{what} depends on the row, and no index begins with `{}`",
+                        column.name()
+                    ),
+                    advice: "a query ordered by it sorts every row that the viewer may read: \
+                             add an index, or do not order by it",
+                });
+            }
+            if let Some(collation) = live.collations.get(column.name())
+                && column.kind() == Kind::Text
+                && can_be_ordered(field)
+            {
+                lints.push(Lint {
+                    lint: "text order without a binary collation",
+                    at: places(field.rules()),
+                    about: format!(
+                        "{what} can be ordered by, and `{}` is declared `COLLATE {collation}`",
+                        column.name()
+                    ),
+                    advice: "order is by bytes on every engine, which an index of another \
+                             collation cannot serve: declare the column with a binary collation",
+                });
+            }
+        }
+        if let Some(collation) = live.collations.get(column.name())
+            && column.kind() == Kind::Text
+        {
+            for (what, rule) in super::rules(std::slice::from_ref(entity), subject.dtos) {
+                if orders(rule.expr(), column.field()) && concerns(subject, entity, &what) {
+                    lints.push(Lint {
+                        lint: "text order without a binary collation",
+                        at: vec![rule.source().place()],
+                        about: format!(
+                            "the rule of `{what}` orders `{}`, which is declared `COLLATE {collation}`",
+                            column.field()
+                        ),
+                        advice: "order is by bytes on every engine, which an index of another \
+                                 collation cannot serve: declare the column with a binary collation",
+                    });
+                }
+            }
+        }
+    }
+}
+
+/// Whether what a rule is stated for belongs to the entity.
+fn concerns<V>(subject: &Subject<'_, V>, entity: &EntityEntry<V>, what: &str) -> bool {
+    let name = what.split("::").next().unwrap_or(what);
+    subject
+        .dtos
+        .iter()
+        .find(|dto| dto.info.name() == name)
+        .is_none_or(|dto| dto.info.entity_id() == entity.info.id())
+}
+
+/// Whether the field has a token to order by.
+fn can_be_ordered(field: &FieldInfo) -> bool {
+    let masked = match field.output() {
+        Output::Mask(_) | Output::MaskInProcess => true,
+        Output::Shown | Output::Omit | Output::Null | Output::Error => false,
+    };
+    !masked && !field.rules().iter().any(RuleInfo::is_opaque)
+}
+
+/// Whether the rule asks which of two comes first, for this field.
+fn orders(expr: &Expr, field: &str) -> bool {
+    match expr {
+        Expr::Compare { op, left, right } => {
+            let by_order = match op {
+                Op::Eq | Op::Ne => false,
+                Op::Lt | Op::Le | Op::Gt | Op::Ge => true,
+            };
+            let names = |operand: &Operand| match operand {
+                Operand::Field(name) => *name == field,
+                Operand::Input(_) => false,
+            };
+            by_order && (names(left) || names(right))
+        }
+        Expr::Free(_)
+        | Expr::Flag(_)
+        | Expr::IsSome(_)
+        | Expr::IsNone(_)
+        | Expr::Contains { .. }
+        | Expr::Related { .. }
+        | Expr::Opaque(_) => false,
+        Expr::Not(inner) => orders(inner, field),
+        Expr::All(parts) | Expr::Any(parts) => parts.iter().any(|part| orders(part, field)),
+    }
+}
+
+/// Ways around the rules, or past a part of them, as far as types tell.
+pub(super) fn hatches<V>(
+    entities: &[EntityEntry<V>],
+    dtos: &[DtoEntry<V>],
+    repositories: &[RepositoryInfo],
+) -> Vec<Hatch> {
+    let mut hatches = Vec::new();
+    for repository in repositories {
+        for method in repository.methods() {
+            match method.guard() {
+                Guard::Public(reason) => hatches.push(Hatch {
+                    kind: "public method",
+                    what: format!("{}::{}", repository.name(), method.name()),
+                    reason: Some(reason.to_owned()),
+                    at: Some(method.place()),
+                }),
+                Guard::Authenticated | Guard::Authorize(_) => {}
+            }
+        }
+    }
+    for entity in entities {
+        let schema = entity.info.schema();
+        for (action, stated) in entity.info.operations() {
+            match stated {
+                Stated::Open(reason) => hatches.push(Hatch {
+                    kind: "open rows",
+                    what: format!("{}, {}", schema.entity(), action.word()),
+                    reason: Some((*reason).to_owned()),
+                    at: None,
+                }),
+                Stated::Denied | Stated::Rules(_) => {}
+            }
+        }
+        for (index, column) in schema.columns().iter().enumerate() {
+            if column.is_lookup() && index != schema.key() {
+                hatches.push(Hatch {
+                    kind: "lookup column",
+                    what: format!("{}::{}", schema.entity(), column.field()),
+                    reason: Some(
+                        "may be looked up by equality, whether or not a DTO shows it".to_owned(),
+                    ),
+                    at: None,
+                });
+            }
+        }
+    }
+    for dto in dtos {
+        for field in dto.info.fields() {
+            let what = format!("{}::{}", dto.info.name(), field.field());
+            if field.output() == Output::MaskInProcess {
+                hatches.push(Hatch {
+                    kind: "mask in process",
+                    what: what.clone(),
+                    reason: Some("the whole value leaves the database".to_owned()),
+                    at: places(field.rules()).into_iter().next(),
+                });
+            }
+            for rule in field.rules().iter().filter(|rule| rule.is_opaque()) {
+                hatches.push(Hatch {
+                    kind: "opaque rule",
+                    what: what.clone(),
+                    reason: Some("the value leaves the database to be decided on".to_owned()),
+                    at: Some(rule.source().place()),
+                });
+            }
+        }
+    }
+    hatches
+}
+
+fn places(rules: &[RuleInfo]) -> Vec<String> {
+    sorted(rules.iter().map(|rule| rule.source().place()))
+}
+
+fn sorted(places: impl Iterator<Item = String>) -> Vec<String> {
+    let mut places: Vec<String> = places.collect();
+    places.sort();
+    places.dedup();
+    places
+}
+
+/// `a, b and c`
+fn listed(names: &[&str]) -> String {
+    match names.split_last() {
+        None => String::new(),
+        Some((last, [])) => (*last).to_owned(),
+        Some((last, rest)) => format!("{} and {last}", rest.join(", ")),
+    }
+}

@@ -1,0 +1,150 @@
+//! The access matrix as plain data.
+
+use serde::Serialize;
+
+use crate::repository::Answer;
+
+/// The version of the form in which a matrix is written.
+pub(super) const VERSION: u32 = 1;
+
+/// Who may do and see what, made from the types: viewers by operations, fields and methods.
+///
+/// Made by [`App::matrix`](crate::App::matrix). It holds no row. What it holds of the sample
+/// viewers it was given for, it shows.
+#[derive(Debug, Clone, Serialize)]
+pub struct Matrix {
+    #[serde(rename = "clearance_matrix")]
+    pub(crate) version: u32,
+    pub(crate) context: Circumstances,
+    /// The columns, in order.
+    pub(crate) viewers: Vec<String>,
+    pub(crate) entities: Vec<EntityRows>,
+    pub(crate) dtos: Vec<DtoRows>,
+    pub(crate) repositories: Vec<RepositoryRows>,
+    pub(crate) context_attributes: Vec<AttributeRow>,
+    pub(crate) escape_hatches: Vec<Hatch>,
+    /// Whether calls that only the source tells of are among the escape hatches.
+    pub(crate) source_was_read: bool,
+    /// Whether the lints that need the live schema were run.
+    pub(crate) schema_was_read: bool,
+    pub(crate) lints: Vec<Lint>,
+}
+
+/// The circumstances that the matrix was worked out in.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Circumstances {
+    pub(crate) now: String,
+    pub(crate) address: Option<String>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct EntityRows {
+    pub(crate) name: String,
+    pub(crate) table: String,
+    pub(crate) operations: Vec<OperationRow>,
+    pub(crate) columns: Vec<ColumnRow>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct OperationRow {
+    pub(crate) operation: &'static str,
+    pub(crate) stated: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) reason: Option<String>,
+    pub(crate) rules: Vec<RuleRow>,
+    pub(crate) cells: Vec<Cell>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct ColumnRow {
+    pub(crate) field: String,
+    pub(crate) column: String,
+    pub(crate) kind: String,
+    pub(crate) nullable: bool,
+    /// `key`, `lookup` or `plain`.
+    pub(crate) usage: &'static str,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct DtoRows {
+    pub(crate) name: String,
+    pub(crate) entity: String,
+    pub(crate) fields: Vec<FieldRow>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct FieldRow {
+    pub(crate) field: String,
+    pub(crate) key: String,
+    pub(crate) when_hidden: &'static str,
+    pub(crate) rules: Vec<RuleRow>,
+    pub(crate) cells: Vec<Cell>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct RepositoryRows {
+    pub(crate) name: String,
+    pub(crate) methods: Vec<MethodRow>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct MethodRow {
+    pub(crate) method: String,
+    pub(crate) action: &'static str,
+    /// `authenticated`, `authorize` or `public`.
+    pub(crate) guard: &'static str,
+    /// The condition, or the reason.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) text: Option<String>,
+    pub(crate) at: String,
+    pub(crate) cells: Vec<Cell>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct RuleRow {
+    pub(crate) text: String,
+    pub(crate) at: String,
+}
+
+/// The answer for one viewer.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Cell {
+    pub(crate) viewer: String,
+    pub(crate) answer: Answer,
+    /// What must hold of the row.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) when: Option<String>,
+}
+
+/// What of the request is read, and by which rules and conditions.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct AttributeRow {
+    pub(crate) attribute: &'static str,
+    pub(crate) meaning: &'static str,
+    pub(crate) read_at: Vec<String>,
+}
+
+/// A way around the rules, or past a part of them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Hatch {
+    pub(crate) kind: &'static str,
+    pub(crate) what: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) at: Option<String>,
+}
+
+/// Something that is allowed and may not be meant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Lint {
+    pub(crate) lint: &'static str,
+    pub(crate) at: Vec<String>,
+    pub(crate) about: String,
+    pub(crate) advice: &'static str,
+}
+
+/// The column of a caller without a viewer.
+pub(super) const NOBODY: &str = "nobody";
+/// The column of the program itself.
+pub(super) const SYSTEM: &str = "system";

@@ -1,0 +1,132 @@
+//! What is left of a rule, in words.
+
+use crate::entity::Schema;
+use crate::policy::explain::symbol;
+use crate::policy::{Fulfilled, Place, Residual, Term, Value};
+
+/// What must hold of the row, as a rule would write it.
+pub(super) fn words(residual: &Residual, schema: &Schema) -> String {
+    let field = |column: usize| {
+        let name = schema.column(column).map_or("?", |column| column.field());
+        format!("row.{name}")
+    };
+    match residual {
+        Residual::All(parts) => joined(parts, " && ", schema),
+        Residual::Any(parts) => joined(parts, " || ", schema),
+        Residual::Flag { column, wanted } => {
+            format!("{}{}", if *wanted { "" } else { "!" }, field(*column))
+        }
+        Residual::Compare { op, column, with } => {
+            let with = match with {
+                Term::Column(column) => field(*column),
+                Term::Value(value) => literal(value),
+            };
+            format!("{} {} {with}", field(*column), symbol(*op))
+        }
+        Residual::Null { column, wanted } => {
+            let test = if *wanted { "is_none" } else { "is_some" };
+            format!("{}.{test}()", field(*column))
+        }
+        Residual::Among {
+            column,
+            values,
+            wanted,
+        } => {
+            let values: Vec<String> = values.iter().map(literal).collect();
+            let test = if *wanted { "in" } else { "not in" };
+            format!("{} {test} [{}]", field(*column), values.join(", "))
+        }
+        Residual::Opaque { wanted, .. } => {
+            format!("{}opaque(..)", if *wanted { "" } else { "!" })
+        }
+        Residual::Text {
+            column,
+            place,
+            needle,
+            wanted,
+        } => {
+            let test = match place {
+                Place::Anywhere => "contains",
+                Place::AtEnd => "ends_with",
+            };
+            let not = if *wanted { "" } else { "!" };
+            format!("{not}{}.{test}({})", field(*column), literal(needle))
+        }
+        Residual::Guarded { rule, test } => {
+            format!("{} && {}", words(rule, schema), words(test, schema))
+        }
+        Residual::Related {
+            relation,
+            fulfilled,
+            condition,
+            ..
+        } => {
+            let word = match fulfilled {
+                Fulfilled::BySome => "exists",
+                Fulfilled::ByEvery => "all",
+            };
+            let condition = words(condition, relation.target());
+            format!("{word}(row.{}, |row| {condition})", relation.name())
+        }
+    }
+}
+
+fn joined(parts: &[Residual], by: &str, schema: &Schema) -> String {
+    let parts: Vec<String> = parts
+        .iter()
+        .map(|part| match part {
+            Residual::All(_) | Residual::Any(_) => format!("({})", words(part, schema)),
+            Residual::Flag { .. }
+            | Residual::Compare { .. }
+            | Residual::Null { .. }
+            | Residual::Among { .. }
+            | Residual::Text { .. }
+            | Residual::Guarded { .. }
+            | Residual::Related { .. }
+            | Residual::Opaque { .. } => words(part, schema),
+        })
+        .collect();
+    parts.join(by)
+}
+
+fn literal(value: &Value) -> String {
+    match value {
+        Value::Null => "null".to_owned(),
+        Value::Bool(value) => value.to_string(),
+        Value::Int(value) => value.to_string(),
+        Value::Float(value) => value.to_string(),
+        Value::Text(value) => format!("{value:?}"),
+        Value::Bytes(value) => format!("{} bytes", value.len()),
+        Value::Uuid(value) => value.to_string(),
+        Value::Timestamp(micros) => chrono::DateTime::from_timestamp_micros(*micros)
+            .map_or_else(|| micros.to_string(), |instant| instant.to_rfc3339()),
+    }
+}
+
+/// The columns that it reads.
+pub(super) fn columns(residual: &Residual, found: &mut Vec<usize>) {
+    match residual {
+        Residual::All(parts) | Residual::Any(parts) => {
+            for part in parts {
+                columns(part, found);
+            }
+        }
+        Residual::Compare { column, with, .. } => {
+            found.push(*column);
+            match with {
+                Term::Column(column) => found.push(*column),
+                Term::Value(_) => {}
+            }
+        }
+        Residual::Flag { column, .. }
+        | Residual::Null { column, .. }
+        | Residual::Text { column, .. }
+        | Residual::Among { column, .. } => found.push(*column),
+        Residual::Guarded { rule, test } => {
+            columns(rule, found);
+            columns(test, found);
+        }
+        // Those of the condition are of another table.
+        Residual::Related { .. } | Residual::Opaque { .. } => {}
+    }
+}

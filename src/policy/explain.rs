@@ -1,0 +1,296 @@
+//! Which rule decided, and how: the tree of a rule with the truth of each node.
+//!
+//! It asks the evaluator for every node, so it has no meaning of its own.
+
+use std::fmt;
+
+use super::decision::{Failure, Truth};
+use super::eval::{Evaluation, NoRelatives};
+use super::{Context, Expr, Op, Operand, Rule, Source};
+use crate::entity::Entity;
+
+/// How one rule came to its outcome over one row.
+///
+/// It is for logs: `Display` has the operands' names and the truth of each part, never what a
+/// row holds. It has no `Serialize` and is not [`Release`](crate::Release), so that no client
+/// gets it.
+#[derive(Debug, Clone)]
+pub struct RuleTrace {
+    source: Source,
+    root: Step,
+}
+
+/// One node of a rule, with its truth.
+#[derive(Debug, Clone)]
+pub struct Step {
+    text: String,
+    outcome: Result<Truth, Failure>,
+    decides: bool,
+    #[cfg(feature = "testing")]
+    values: Vec<(String, super::Value)>,
+    parts: Vec<Step>,
+}
+
+impl RuleTrace {
+    /// Where the rule stands and how it was written.
+    #[must_use]
+    pub const fn source(&self) -> Source {
+        self.source
+    }
+
+    /// What the whole rule came to.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`] when it could not be worked out.
+    pub const fn outcome(&self) -> Result<Truth, Failure> {
+        self.root.outcome
+    }
+
+    /// The rule, node by node.
+    #[must_use]
+    pub const fn root(&self) -> &Step {
+        &self.root
+    }
+}
+
+impl Step {
+    /// The node in words: `row.team == viewer.team`, or `all of` its parts.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// What this node came to by itself, whether or not the rule came to ask it.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`] when it could not be worked out.
+    pub const fn outcome(&self) -> Result<Truth, Failure> {
+        self.outcome
+    }
+
+    /// Whether the outcome of the rule rests on this node.
+    #[must_use]
+    pub const fn decides(&self) -> bool {
+        self.decides
+    }
+
+    /// The nodes that it is made of.
+    #[must_use]
+    pub fn parts(&self) -> &[Step] {
+        &self.parts
+    }
+
+    /// The operands and what they held, for a test that wants to know why. Compiled with the
+    /// feature `testing` only.
+    #[cfg(feature = "testing")]
+    #[must_use]
+    pub fn values(&self) -> &[(String, super::Value)] {
+        &self.values
+    }
+
+    fn write(&self, f: &mut fmt::Formatter<'_>, depth: usize) -> fmt::Result {
+        let mark = if self.decides { "* " } else { "  " };
+        writeln!(
+            f,
+            "{:width$}{mark}{}: {}",
+            "",
+            outcome_word(self.outcome),
+            self.text,
+            width = depth * 2
+        )?;
+        self.parts
+            .iter()
+            .try_for_each(|part| part.write(f, depth + 1))
+    }
+}
+
+impl fmt::Display for RuleTrace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "    {}", self.source)?;
+        self.root.write(f, 3)
+    }
+}
+
+/// What an outcome is called in an explanation.
+pub(crate) fn outcome_word(outcome: Result<Truth, Failure>) -> String {
+    match outcome {
+        Ok(Truth::True) => "true".to_owned(),
+        Ok(Truth::False) => "false".to_owned(),
+        Ok(Truth::Unknown) => "unknown".to_owned(),
+        Err(failure) => format!("failed, {failure}"),
+    }
+}
+
+/// How `rule` comes to its outcome for `viewer` (or nobody) over `row`.
+///
+/// # Example
+///
+/// ```
+/// # use clearance::{Entity, Viewer, rule};
+/// # #[derive(Viewer)]
+/// # struct Member { id: i64, team: Option<String> }
+/// # #[derive(Entity)]
+/// # #[entity(table = "users", viewer = Member, rows = open, reason = "an example")]
+/// # struct User { #[entity(key)] id: i64, team: Option<String> }
+/// # #[rule]
+/// # fn same_team(viewer: &Member, row: &User) -> bool { same(viewer.team, row.team) }
+/// use clearance::policy::{Context, Truth, trace};
+///
+/// let row = User { id: 1, team: Some("red".into()) };
+/// let context = Context::new("2026-01-01T00:00:00Z".parse().unwrap());
+/// let trace = trace(&same_team(), None, &row, &context);
+/// assert_eq!(trace.outcome(), Ok(Truth::Unknown));
+/// assert_eq!(trace.root().text(), "viewer.team == row.team");
+/// ```
+#[must_use]
+pub fn trace<E: Entity>(
+    rule: &Rule<E::Viewer, E>,
+    viewer: Option<&E::Viewer>,
+    row: &E,
+    context: &Context,
+) -> RuleTrace {
+    let evaluation = Evaluation::new(rule, viewer, row, context, &NoRelatives);
+    let mut root = step(rule, &evaluation, rule.expr());
+    mark(rule.expr(), &mut root);
+    RuleTrace {
+        source: rule.source(),
+        root,
+    }
+}
+
+fn step<E: Entity>(rule: &Rule<E::Viewer, E>, evaluation: &Evaluation<'_, E>, expr: &Expr) -> Step {
+    let inner: &[Expr] = match expr {
+        Expr::All(parts) | Expr::Any(parts) => parts,
+        Expr::Not(inner) => std::slice::from_ref(&**inner),
+        Expr::Free(_)
+        | Expr::Flag(_)
+        | Expr::Compare { .. }
+        | Expr::IsSome(_)
+        | Expr::IsNone(_)
+        | Expr::Contains { .. }
+        | Expr::Related { .. }
+        | Expr::Opaque(_) => &[],
+    };
+    Step {
+        text: text(rule, expr),
+        outcome: evaluation.truth(expr),
+        decides: false,
+        #[cfg(feature = "testing")]
+        values: values(rule, evaluation, expr),
+        parts: inner
+            .iter()
+            .map(|inner| step(rule, evaluation, inner))
+            .collect(),
+    }
+}
+
+/// Marks the nodes that the outcome of `step` rests on.
+fn mark(expr: &Expr, step: &mut Step) {
+    step.decides = true;
+    let outcome = step.outcome;
+    // With `all`, one false part is enough for false, and `any` is the mirror of it. Otherwise
+    // each part that came to the same counts: all of them, or those that are unknown.
+    let (inner, enough): (&[Expr], Truth) = match expr {
+        Expr::All(parts) => (parts, Truth::False),
+        Expr::Any(parts) => (parts, Truth::True),
+        Expr::Not(inner) => {
+            if let Some(part) = step.parts.first_mut() {
+                mark(inner, part);
+            }
+            return;
+        }
+        Expr::Free(_)
+        | Expr::Flag(_)
+        | Expr::Compare { .. }
+        | Expr::IsSome(_)
+        | Expr::IsNone(_)
+        | Expr::Contains { .. }
+        | Expr::Related { .. }
+        | Expr::Opaque(_) => return,
+    };
+    for (expr, part) in inner.iter().zip(&mut step.parts) {
+        if part.outcome == outcome {
+            mark(expr, part);
+            if outcome == Ok(enough) || outcome.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+fn text<V, E>(rule: &Rule<V, E>, expr: &Expr) -> String {
+    let named = |input: usize| match rule.input(input) {
+        Some(input) => input.name(),
+        None => "a missing input",
+    };
+    match expr {
+        Expr::Free(input) => named(*input).to_owned(),
+        Expr::Flag(field) => format!("row.{field}"),
+        Expr::Compare { op, left, right } => format!(
+            "{} {} {}",
+            operand(rule, *left),
+            symbol(*op),
+            operand(rule, *right)
+        ),
+        Expr::IsSome(field) => format!("row.{field}.is_some()"),
+        Expr::IsNone(field) => format!("row.{field}.is_none()"),
+        Expr::Contains { list, field } => format!("{}.contains(row.{field})", named(*list)),
+        Expr::Opaque(_) => "opaque(..)".to_owned(),
+        // A row in memory has none, so there is nothing to say of them.
+        Expr::Related { relation, .. } => {
+            format!("exists(row.{relation}, ..), related rows not at hand")
+        }
+        Expr::Not(_) => "not".to_owned(),
+        Expr::All(_) => "all of".to_owned(),
+        Expr::Any(_) => "any of".to_owned(),
+    }
+}
+
+fn operand<V, E>(rule: &Rule<V, E>, operand: Operand) -> String {
+    match operand {
+        Operand::Field(field) => format!("row.{field}"),
+        Operand::Input(input) => rule
+            .input(input)
+            .map_or("a missing input", |input| input.name())
+            .to_owned(),
+    }
+}
+
+/// The operator as it is written.
+pub(crate) const fn symbol(op: Op) -> &'static str {
+    match op {
+        Op::Eq => "==",
+        Op::Ne => "!=",
+        Op::Lt => "<",
+        Op::Le => "<=",
+        Op::Gt => ">",
+        Op::Ge => ">=",
+    }
+}
+
+#[cfg(feature = "testing")]
+fn values<E: Entity>(
+    rule: &Rule<E::Viewer, E>,
+    evaluation: &Evaluation<'_, E>,
+    expr: &Expr,
+) -> Vec<(String, super::Value)> {
+    let operands: Vec<Operand> = match expr {
+        Expr::Free(_)
+        | Expr::Opaque(_)
+        | Expr::Related { .. }
+        | Expr::Not(_)
+        | Expr::All(_)
+        | Expr::Any(_) => Vec::new(),
+        Expr::Flag(field) | Expr::IsSome(field) | Expr::IsNone(field) => {
+            vec![Operand::Field(field)]
+        }
+        Expr::Compare { left, right, .. } => vec![*left, *right],
+        Expr::Contains { field, .. } => vec![Operand::Field(field)],
+    };
+    operands
+        .into_iter()
+        .filter_map(|given| Some((operand(rule, given), evaluation.value(given)?)))
+        .collect()
+}

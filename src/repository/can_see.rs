@@ -1,0 +1,248 @@
+//! What a viewer may see and do, told before any row.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::ser::{Serialize, SerializeMap as _, Serializer};
+
+use super::access::Access;
+use super::decided::{decided, rule_failed};
+use super::grant::{Asker, Reads};
+use super::release::Release;
+use crate::dto::{Dto, Token};
+use crate::entity::{Entity, RowAction};
+use crate::error::Result;
+use crate::policy::Decision;
+
+/// Yes, no, or it depends on the row.
+///
+/// It is exhaustive on purpose: what shows answers must have a place for each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// Allowed, whatever the row.
+    Yes,
+    /// Denied, whatever the row.
+    No,
+    /// The row decides.
+    Depends,
+}
+
+impl Answer {
+    /// The answer as one word: `yes`, `no` or `depends`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Yes => "yes",
+            Self::No => "no",
+            Self::Depends => "depends",
+        }
+    }
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Serialize for Answer {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+/// What one viewer may see of the DTO `D`, and do to its rows, without a row at hand. Made by
+/// [`Access::can_see`].
+///
+/// It serialises as `{"rows": {"read": "depends", ..}, "fields": {"phone": "no", ..}}`, the
+/// fields under the keys that the DTO itself uses, so that a page knows which columns to draw.
+pub struct CanSee<D> {
+    rows: [(RowAction, Answer); 4],
+    fields: Vec<(&'static str, Answer)>,
+    dto: PhantomData<fn() -> D>,
+}
+
+impl<D: Dto> CanSee<D> {
+    /// Whether the field may be seen in the rows that can be read; no, where none can be.
+    #[must_use]
+    pub fn field(&self, token: Token<D>) -> Answer {
+        self.fields
+            .get(token.named_field().index)
+            .map_or(Answer::No, |(_, answer)| *answer)
+    }
+
+    /// As [`CanSee::field`], by the key under which the field is serialised. `None` when the DTO
+    /// has no such key.
+    #[must_use]
+    pub fn key(&self, key: &str) -> Option<Answer> {
+        self.fields
+            .iter()
+            .find(|(known, _)| *known == key)
+            .map(|(_, answer)| *answer)
+    }
+
+    /// Every key with its answer, in the order of the DTO.
+    pub fn fields(&self) -> impl Iterator<Item = (&'static str, Answer)> + '_ {
+        self.fields.iter().copied()
+    }
+
+    /// Whether this may be done to rows of the DTO's entity.
+    #[must_use]
+    pub fn rows(&self, action: RowAction) -> Answer {
+        self.rows
+            .iter()
+            .find(|(known, _)| *known == action)
+            .map_or(Answer::No, |(_, answer)| *answer)
+    }
+}
+
+impl<P> Access<P> {
+    /// What the one behind this access may see of `D` and do to its rows: yes, no, or it depends
+    /// on the row. No database is asked.
+    ///
+    /// A field's answer speaks of the rows that can be read; where none can, it is no. Creating,
+    /// updating and deleting are answered by the rules, whether or not this access may write,
+    /// so that a page can ask with a [`Read`](super::Read) which buttons to draw; nobody writes
+    /// without a viewer. A [`System`](super::System) access may do everything.
+    ///
+    /// # Errors
+    ///
+    /// When a rule cannot be worked out, as a query would. [`Error::is_misuse`] outside the
+    /// request of the access.
+    ///
+    /// [`Error::is_misuse`]: crate::Error::is_misuse
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # use clearance::testing::as_viewer;
+    /// # use clearance::{Dto, Entity, Field, Result, Viewer};
+    /// use clearance::entity::RowAction;
+    /// use clearance::{Access, Answer, Read};
+    ///
+    /// # #[derive(Viewer)]
+    /// # struct Member { id: i64, admin: bool, team: String }
+    /// # #[derive(Entity)]
+    /// # #[entity(table = "users", viewer = Member, read_if(true), update_if(viewer.id == row.id))]
+    /// # struct User { #[entity(key)] id: i64, team: String, phone: String, salary: i64 }
+    /// #[derive(Dto)]
+    /// #[dto(entity = User)]
+    /// struct Profile {
+    ///     #[visible_if(viewer.team == row.team)] phone: Field<String>,
+    ///     #[visible_if(viewer.admin)] salary: Field<i64>,
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<()> {
+    /// # let member = Member { id: 1, admin: false, team: "red".into() };
+    /// # as_viewer(member).scope(async {
+    /// let access = Access::<Read<Member>>::authenticated().await?;
+    /// let can_see = access.can_see::<Profile>()?;
+    /// assert_eq!(can_see.field(Profile::PHONE), Answer::Depends);
+    /// assert_eq!(can_see.key("salary"), Some(Answer::No));
+    /// assert_eq!(can_see.rows(RowAction::Update), Answer::Depends);
+    /// assert_eq!(can_see.rows(RowAction::Delete), Answer::No);
+    /// # Ok(())
+    /// # }).await
+    /// # }
+    /// ```
+    pub fn can_see<D>(&self) -> Result<CanSee<D>>
+    where
+        D: Dto,
+        P: Reads<<D::Entity as Entity>::Viewer>,
+    {
+        let request = self.request()?;
+        let asker = self.asker::<<D::Entity as Entity>::Viewer>();
+        let shape = D::__shape();
+        let decided = decided(shape, &asker, request.as_ref())?;
+        let table = D::Entity::__table();
+        let mut rows = RowAction::ALL.map(|action| (action, Answer::No));
+        for (action, answer) in &mut rows {
+            let decision = match (&asker, &request, *action) {
+                (Asker::System, _, _) | (_, None, _) => Decision::Allow,
+                (Asker::Viewer(_) | Asker::Nobody, Some(_), RowAction::Read) => {
+                    decided.rows.clone()
+                }
+                (
+                    Asker::Nobody,
+                    Some(_),
+                    RowAction::Create | RowAction::Update | RowAction::Delete,
+                ) => Decision::Deny,
+                (
+                    Asker::Viewer(verified),
+                    Some(request),
+                    RowAction::Create | RowAction::Update | RowAction::Delete,
+                ) => table
+                    .rows()
+                    .of(*action)
+                    .decide(Some(verified.viewer()), request.rule_context()),
+            };
+            *answer = self::answer(&decision, table.entity(), action.rule())?;
+        }
+        let mut fields = Vec::with_capacity(shape.fields().len());
+        for (index, field) in shape.fields().iter().enumerate() {
+            // Where no row can be read the rules of the fields were not worked out.
+            let answer = match decided.fields.get(index) {
+                Some(decision) => self::answer(decision, shape.name(), field.field())?,
+                None => Answer::No,
+            };
+            fields.push((field.key(), answer));
+        }
+        Ok(CanSee {
+            rows,
+            fields,
+            dto: PhantomData,
+        })
+    }
+}
+
+fn answer(decision: &Decision, what: &'static str, rule: &'static str) -> Result<Answer> {
+    match decision {
+        Decision::Allow => Ok(Answer::Yes),
+        Decision::Deny => Ok(Answer::No),
+        Decision::Depends(_) => Ok(Answer::Depends),
+        Decision::Fail(failure) => Err(rule_failed(what, rule, *failure)),
+    }
+}
+
+impl<D> Release for CanSee<D> {}
+
+impl<D> Serialize for CanSee<D> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(2))?;
+        let rows = self
+            .rows
+            .iter()
+            .map(|(action, answer)| (action.word(), *answer));
+        map.serialize_entry("rows", &Map(rows.collect()))?;
+        map.serialize_entry("fields", &Map(self.fields.clone()))?;
+        map.end()
+    }
+}
+
+struct Map(Vec<(&'static str, Answer)>);
+
+impl Serialize for Map {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().copied())
+    }
+}
+
+impl<D> Clone for CanSee<D> {
+    fn clone(&self) -> Self {
+        Self {
+            rows: self.rows,
+            fields: self.fields.clone(),
+            dto: PhantomData,
+        }
+    }
+}
+
+impl<D> fmt::Debug for CanSee<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CanSee")
+            .field("rows", &self.rows)
+            .field("fields", &self.fields)
+            .finish()
+    }
+}

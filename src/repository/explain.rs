@@ -1,0 +1,285 @@
+//! Why a row or a field is shown or not: for the log.
+
+use std::fmt;
+
+use super::access::Access;
+use super::grant::{Asker, Reads};
+use crate::audit;
+use crate::dto::{Dto, FieldSpec};
+use crate::entity::{Entity, Operation, RowAction};
+use crate::error::Result;
+use crate::policy::explain::outcome_word;
+use crate::policy::{Context, Failure, Rule, RuleTrace, Truth, trace};
+
+/// Why one viewer may or may not see a row and each of its fields: which rule decided, where it
+/// stands, what went into it and what came out. Made by [`Access::explain`].
+///
+/// It is for logs. `Display` has the names of operands and the truth of conditions, never what a
+/// row or the viewer holds. It has no `Serialize` and is not [`Release`](crate::Release), so it
+/// cannot be sent to a client.
+#[derive(Debug, Clone)]
+pub struct Explanation {
+    dto: &'static str,
+    entity: &'static str,
+    rows: Vec<(RowAction, Verdict)>,
+    fields: Vec<(&'static str, Verdict)>,
+}
+
+/// What the rules of one operation or one field came to, and how.
+#[derive(Debug, Clone)]
+pub struct Verdict {
+    basis: Basis,
+    outcome: Result<Truth, Failure>,
+    deciding: Vec<usize>,
+    rules: Vec<RuleTrace>,
+}
+
+/// What a verdict rests on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Basis {
+    /// All of the rules must allow it.
+    Rules,
+    /// No rule is stated for the operation.
+    NotStated,
+    /// The rows are open, for this reason.
+    Open(&'static str),
+    /// The field is visible without a rule.
+    Visible,
+    /// The program itself is not asked.
+    System,
+    /// Nobody writes without a viewer.
+    NoViewer,
+}
+
+impl Explanation {
+    /// Why this may or may not be done to the row.
+    #[must_use]
+    pub fn rows(&self, action: RowAction) -> Option<&Verdict> {
+        self.rows
+            .iter()
+            .find(|(known, _)| *known == action)
+            .map(|(_, verdict)| verdict)
+    }
+
+    /// Why the field, by its name in Rust, may or may not be seen in a row that can be read.
+    /// `None` when the DTO has no such field.
+    #[must_use]
+    pub fn field(&self, field: &str) -> Option<&Verdict> {
+        self.fields
+            .iter()
+            .find(|(known, _)| *known == field)
+            .map(|(_, verdict)| verdict)
+    }
+}
+
+impl Verdict {
+    /// What all of its rules together came to: allowed only when true.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`] when a rule could not be worked out; it is then neither allowed nor denied.
+    pub const fn outcome(&self) -> Result<Truth, Failure> {
+        self.outcome
+    }
+
+    /// The rules that decided: the first that did not allow it, or all of them.
+    pub fn deciding(&self) -> impl Iterator<Item = &RuleTrace> {
+        self.deciding
+            .iter()
+            .filter_map(|index| self.rules.get(*index))
+    }
+
+    /// Every rule, in the order in which they are stated.
+    #[must_use]
+    pub fn rules(&self) -> &[RuleTrace] {
+        &self.rules
+    }
+
+    fn stated(basis: Basis, truth: Truth) -> Self {
+        Self {
+            basis,
+            outcome: Ok(truth),
+            deciding: Vec::new(),
+            rules: Vec::new(),
+        }
+    }
+
+    fn of<E: Entity>(
+        rules: &[Rule<E::Viewer, E>],
+        viewer: Option<&E::Viewer>,
+        row: &E,
+        context: &Context,
+    ) -> Self {
+        let rules: Vec<RuleTrace> = rules
+            .iter()
+            .map(|rule| trace(rule, viewer, row, context))
+            .collect();
+        let denied = rules
+            .iter()
+            .position(|rule| rule.outcome() != Ok(Truth::True));
+        let outcome = match denied.and_then(|index| rules.get(index)) {
+            Some(rule) => rule.outcome(),
+            None => Ok(Truth::True),
+        };
+        let deciding = match denied {
+            Some(index) => vec![index],
+            None => (0..rules.len()).collect(),
+        };
+        Self {
+            basis: Basis::Rules,
+            outcome,
+            deciding,
+            rules,
+        }
+    }
+
+    fn write(&self, f: &mut fmt::Formatter<'_>, what: fmt::Arguments<'_>) -> fmt::Result {
+        let verdict = match self.outcome {
+            Ok(Truth::True) => "allowed".to_owned(),
+            Ok(Truth::False) | Ok(Truth::Unknown) => "denied".to_owned(),
+            Err(failure) => outcome_word(Err(failure)),
+        };
+        write!(f, "  {what}: {verdict}")?;
+        match self.basis {
+            Basis::Rules => writeln!(f)?,
+            Basis::NotStated => writeln!(f, ", because no rule is stated for it")?,
+            Basis::Open(reason) => writeln!(f, ", because rows are open: {reason}")?,
+            Basis::Visible => writeln!(f, ", because it is visible without a rule")?,
+            Basis::System => writeln!(f, ", because the program itself asks")?,
+            Basis::NoViewer => writeln!(f, ", because nobody writes without a viewer")?,
+        }
+        for (index, rule) in self.rules.iter().enumerate() {
+            if self.deciding.contains(&index) {
+                write!(f, "  decided by\n{rule}")?;
+            } else {
+                write!(f, "  also\n{rule}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "{} of a row of {} (`*` marks what the outcome rests on)",
+            self.dto, self.entity
+        )?;
+        for (action, verdict) in &self.rows {
+            verdict.write(f, format_args!("row, {}", action.word()))?;
+        }
+        for (field, verdict) in &self.fields {
+            verdict.write(f, format_args!("field `{field}`"))?;
+        }
+        Ok(())
+    }
+}
+
+impl<P> Access<P> {
+    /// Why the one behind this access may or may not see `row` as `D`, field by field. It also
+    /// leaves an event under the target `clearance::explain`, at level debug.
+    ///
+    /// The rules are worked out anew over this row in memory. No database is asked, and nothing
+    /// is remembered.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_misuse`](crate::Error::is_misuse) outside the request of the access. A rule
+    /// that cannot be worked out is no error here: it is what the explanation then says.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # use clearance::testing::as_viewer;
+    /// # use clearance::{Dto, Entity, Field, Result, Viewer};
+    /// use clearance::policy::Truth;
+    /// use clearance::{Access, Read};
+    ///
+    /// # #[derive(Viewer)]
+    /// # struct Member { id: i64, team: Option<String> }
+    /// # #[derive(Entity)]
+    /// # #[entity(table = "users", viewer = Member, rows = open, reason = "an example")]
+    /// # struct User { #[entity(key)] id: i64, team: Option<String>, phone: String }
+    /// #[derive(Dto)]
+    /// #[dto(entity = User)]
+    /// struct Profile {
+    ///     #[visible_if(same(viewer.team, row.team))] phone: Field<String>,
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<()> {
+    /// # as_viewer(Member { id: 1, team: None }).scope(async {
+    /// let access = Access::<Read<Member>>::authenticated().await?;
+    /// let ada = User { id: 1, team: Some("red".into()), phone: "555-0100".into() };
+    /// let explanation = access.explain::<Profile>(&ada)?;
+    /// let phone = explanation.field("phone").unwrap();
+    /// assert_eq!(phone.outcome(), Ok(Truth::Unknown));
+    /// assert_eq!(phone.deciding().next().unwrap().source().text, "same(viewer.team, row.team)");
+    /// assert!(explanation.to_string().contains("unknown: viewer.team == row.team"));
+    /// # Ok(())
+    /// # }).await
+    /// # }
+    /// ```
+    pub fn explain<D>(&self, row: &D::Entity) -> Result<Explanation>
+    where
+        D: Dto,
+        P: Reads<<D::Entity as Entity>::Viewer>,
+    {
+        let request = self.request()?;
+        let asker = self.asker::<<D::Entity as Entity>::Viewer>();
+        let (viewer, context) = match (&asker, &request) {
+            (Asker::Viewer(verified), Some(request)) => {
+                (Some(verified.viewer()), Some(request.rule_context()))
+            }
+            (Asker::Nobody, Some(request)) => (None, Some(request.rule_context())),
+            (Asker::System, _) | (Asker::Viewer(_) | Asker::Nobody, None) => (None, None),
+        };
+        let table = D::Entity::__table();
+        let verdict = |rules: &[_]| match context {
+            Some(context) => Verdict::of(rules, viewer, row, context),
+            None => Verdict::stated(Basis::System, Truth::True),
+        };
+        let rows = RowAction::ALL.map(|action| {
+            let verdict = match table.rows().of(action) {
+                _ if context.is_none() => Verdict::stated(Basis::System, Truth::True),
+                _ if viewer.is_none() && action != RowAction::Read => {
+                    Verdict::stated(Basis::NoViewer, Truth::False)
+                }
+                Operation::Denied => Verdict::stated(Basis::NotStated, Truth::False),
+                Operation::Open { reason, tenant } if tenant.is_empty() => {
+                    Verdict::stated(Basis::Open(reason), Truth::True)
+                }
+                Operation::Open { tenant: rules, .. } | Operation::Rules(rules) => verdict(rules),
+            };
+            (action, verdict)
+        });
+        let shape = D::__shape();
+        let own = |field: &FieldSpec<D::Entity>| {
+            if field.rules().is_empty() && context.is_some() {
+                Verdict::stated(Basis::Visible, Truth::True)
+            } else {
+                verdict(field.rules())
+            }
+        };
+        let fields = shape.fields().iter().enumerate().map(|(index, field)| {
+            // What a field would tell of hides it too.
+            let told = shape.told_by(index).map(own);
+            let mut hidden = told.filter(|verdict| verdict.outcome() != Ok(Truth::True));
+            let verdict = own(field);
+            let verdict = match verdict.outcome() {
+                Ok(Truth::True) => hidden.next().unwrap_or(verdict),
+                Ok(Truth::False | Truth::Unknown) | Err(_) => verdict,
+            };
+            (field.field(), verdict)
+        });
+        let explanation = Explanation {
+            dto: shape.name(),
+            entity: table.entity(),
+            rows: rows.into(),
+            fields: fields.collect(),
+        };
+        audit::explained(&explanation);
+        Ok(explanation)
+    }
+}

@@ -1,0 +1,365 @@
+//! What the live schema has beside its columns: indexes, uniqueness, collations.
+
+use std::collections::BTreeMap;
+
+use sea_query::{Alias, Expr, ExprTrait as _, Func, Query as Statement};
+
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+use sea_query_sqlx::{SqlxBinder, SqlxValues};
+
+use super::db::Db;
+use super::dialect::Dialect;
+use crate::error::Result;
+use crate::policy::{Cell, Kind};
+use crate::registry::App;
+
+/// The indexes and collations of an application's tables, as the database has them. Made by
+/// [`Db::schema`] for the lints of the access matrix.
+#[derive(Debug, Clone, Default)]
+pub struct DatabaseSchema {
+    tables: BTreeMap<&'static str, TableSchema>,
+}
+
+#[derive(Debug, Clone, Default)]
+pub(crate) struct TableSchema {
+    pub(crate) indexes: Vec<Index>,
+    /// Columns that are declared with a collation which does not compare bytes, and its name.
+    pub(crate) collations: BTreeMap<String, String>,
+}
+
+/// An index; the name of a column stands for itself, an expression for nothing.
+#[derive(Debug, Clone)]
+pub(crate) struct Index {
+    pub(crate) name: String,
+    pub(crate) columns: Vec<String>,
+    pub(crate) unique: bool,
+}
+
+impl DatabaseSchema {
+    pub(crate) fn table(&self, name: &str) -> Option<&TableSchema> {
+        self.tables.get(name)
+    }
+}
+
+impl Db {
+    /// Reads the indexes and collations of the tables of `app`, for
+    /// [`MatrixBuilder::with_schema`](crate::MatrixBuilder::with_schema). A table that is missing
+    /// is left out; [`Db::check`] is what names it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_unavailable`](crate::Error::is_unavailable) when the database does not answer.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # use clearance::{Db, Dto, Entity, Viewer};
+    /// # #[derive(Viewer)]
+    /// # struct Member { id: i64 }
+    /// # #[derive(Entity)]
+    /// # #[entity(table = "users", viewer = Member, rows = open, reason = "an example")]
+    /// # struct User { #[entity(key)] id: i64 }
+    /// # #[derive(Dto)]
+    /// # #[dto(entity = User, default = visible)]
+    /// # struct Profile { id: i64 }
+    /// # clearance::app! {
+    /// #     static APP = { viewer: Member, dtos: [Profile], repositories: [] };
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> clearance::Result<()> {
+    /// let db = Db::connect("sqlite::memory:").await?;
+    /// let schema = db.schema(&APP).await?;
+    /// let matrix = APP.matrix().with_schema(&schema).build()?;
+    /// # let _ = matrix;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn schema<V>(&self, app: &App<V>) -> Result<DatabaseSchema> {
+        let mut schema = DatabaseSchema::default();
+        for entity in app.entities() {
+            let table = entity.schema().name();
+            if let Some(found) = self.inspect(table).await? {
+                schema.tables.insert(table, found);
+            }
+        }
+        Ok(schema)
+    }
+
+    async fn inspect(&self, table: &'static str) -> Result<Option<TableSchema>> {
+        match self.dialect() {
+            #[cfg(feature = "sqlite")]
+            Dialect::Sqlite => self.inspect_sqlite(table).await,
+            #[cfg(feature = "postgres")]
+            Dialect::Postgres => self.inspect_catalogue(table, &POSTGRES).await,
+            #[cfg(feature = "mysql")]
+            Dialect::Mysql => self.inspect_catalogue(table, &MYSQL).await,
+        }
+    }
+
+    #[cfg(any(feature = "postgres", feature = "mysql"))]
+    async fn inspect_catalogue(
+        &self,
+        table: &'static str,
+        catalogue: &Catalogue,
+    ) -> Result<Option<TableSchema>> {
+        let mut found = TableSchema {
+            indexes: Vec::new(),
+            collations: BTreeMap::new(),
+        };
+        let mut exists = false;
+        let columns = FixedQuery::new(catalogue.columns, table);
+        self.fetch_each(&columns, |row| {
+            exists = true;
+            if let (Cell::Text(column), Cell::Text(collation)) =
+                (row.cell(0, Kind::Text)?, row.cell(1, Kind::Text)?)
+                && !catalogue.binary.contains(&collation)
+            {
+                found
+                    .collations
+                    .insert(column.to_owned(), collation.to_owned());
+            }
+            Ok(())
+        })
+        .await?;
+        if !exists {
+            return Ok(None);
+        }
+        let indexes = FixedQuery::new(catalogue.indexes, table);
+        self.fetch_each(&indexes, |row| {
+            let (Cell::Text(name), Cell::Int(unique)) =
+                (row.cell(0, Kind::Text)?, row.cell(1, Kind::Int)?)
+            else {
+                return Ok(());
+            };
+            if found.indexes.last().is_none_or(|index| index.name != name) {
+                found.indexes.push(Index {
+                    name: name.to_owned(),
+                    columns: Vec::new(),
+                    unique: unique != 0,
+                });
+            }
+            if let (Cell::Text(column), Some(index)) =
+                (row.cell(2, Kind::Text)?, found.indexes.last_mut())
+            {
+                index.columns.push(column.to_owned());
+            }
+            Ok(())
+        })
+        .await?;
+        Ok(Some(found))
+    }
+
+    #[cfg(feature = "sqlite")]
+    async fn inspect_sqlite(&self, table: &'static str) -> Result<Option<TableSchema>> {
+        let mut statement = Statement::select();
+        statement
+            .column(Alias::new("sql"))
+            .from(Alias::new("sqlite_schema"))
+            .and_where(Expr::col(Alias::new("type")).eq("table"))
+            .and_where(
+                Expr::from(Func::lower(Expr::col(Alias::new("name"))))
+                    .eq(table.to_ascii_lowercase()),
+            );
+        let Some(row) = self.fetch_optional(&statement).await? else {
+            return Ok(None);
+        };
+        let collations = match row.cell(0, Kind::Text)? {
+            Cell::Text(sql) => declared_collations(sql),
+            Cell::Null
+            | Cell::Bool(_)
+            | Cell::Int(_)
+            | Cell::Float(_)
+            | Cell::Bytes(_)
+            | Cell::Uuid(_)
+            | Cell::Timestamp(_) => BTreeMap::new(),
+        };
+        let mut found = TableSchema {
+            indexes: Vec::new(),
+            collations,
+        };
+        let mut statement = Statement::select();
+        statement
+            .columns(["name", "unique"].map(Alias::new))
+            .from_function(
+                Func::cust(Alias::new("pragma_index_list")).arg(Expr::val(table)),
+                Alias::new("pragma"),
+            );
+        self.fetch_each(&statement, |row| {
+            if let (Cell::Text(name), Cell::Int(unique)) =
+                (row.cell(0, Kind::Text)?, row.cell(1, Kind::Int)?)
+            {
+                found.indexes.push(Index {
+                    name: name.to_owned(),
+                    columns: Vec::new(),
+                    unique: unique != 0,
+                });
+            }
+            Ok(())
+        })
+        .await?;
+        for index in &mut found.indexes {
+            let mut statement = Statement::select();
+            statement.column(Alias::new("name")).from_function(
+                Func::cust(Alias::new("pragma_index_info")).arg(Expr::val(index.name.as_str())),
+                Alias::new("pragma"),
+            );
+            self.fetch_each(&statement, |row| {
+                index.columns.push(match row.cell(0, Kind::Text)? {
+                    Cell::Text(name) => name.to_owned(),
+                    Cell::Null
+                    | Cell::Bool(_)
+                    | Cell::Int(_)
+                    | Cell::Float(_)
+                    | Cell::Bytes(_)
+                    | Cell::Uuid(_)
+                    | Cell::Timestamp(_) => String::new(),
+                });
+                Ok(())
+            })
+            .await?;
+        }
+        found
+            .indexes
+            .sort_by(|one, other| one.name.cmp(&other.name));
+        Ok(Some(found))
+    }
+}
+
+/// How an engine tells of its tables.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+struct Catalogue {
+    /// Each column of a table, and the collation of text.
+    columns: &'static str,
+    /// Each column of each index, with 1 where the index is unique; none for an expression.
+    indexes: &'static str,
+    /// The collations that compare bytes.
+    binary: &'static [&'static str],
+}
+
+#[cfg(feature = "postgres")]
+const POSTGRES: Catalogue = Catalogue {
+    columns: "SELECT a.attname::text, \
+        CASE c.collname WHEN 'default' THEN d.datcollate::text ELSE c.collname::text END \
+        FROM pg_attribute a \
+        JOIN pg_class t ON t.oid = a.attrelid \
+        JOIN pg_database d ON d.datname = current_database() \
+        LEFT JOIN pg_collation c ON c.oid = a.attcollation \
+        WHERE t.relname = $1 AND t.relnamespace = current_schema()::regnamespace \
+        AND a.attnum > 0 AND NOT a.attisdropped",
+    indexes: "SELECT i.relname::text, x.indisunique::int, a.attname::text \
+        FROM pg_index x \
+        JOIN pg_class t ON t.oid = x.indrelid \
+        JOIN pg_class i ON i.oid = x.indexrelid \
+        CROSS JOIN LATERAL unnest(x.indkey::int2[]) WITH ORDINALITY AS k (attribute, place) \
+        LEFT JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = k.attribute \
+        WHERE t.relname = $1 AND t.relnamespace = current_schema()::regnamespace \
+        ORDER BY i.relname, k.place",
+    binary: &["C", "POSIX", "C.UTF-8", "C.utf8", "ucs_basic"],
+};
+
+#[cfg(feature = "mysql")]
+const MYSQL: Catalogue = Catalogue {
+    columns: "SELECT column_name, collation_name FROM information_schema.columns \
+        WHERE table_schema = DATABASE() AND table_name = ?",
+    indexes: "SELECT index_name, 1 - non_unique, column_name FROM information_schema.statistics \
+        WHERE table_schema = DATABASE() AND table_name = ? ORDER BY index_name, seq_in_index",
+    binary: &["utf8mb4_nopad_bin", "utf8mb4_0900_bin"],
+};
+
+/// A question about one table to the engine's own catalogue.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+struct FixedQuery {
+    sql: &'static str,
+    table: &'static str,
+}
+
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+impl FixedQuery {
+    const fn new(sql: &'static str, table: &'static str) -> Self {
+        Self { sql, table }
+    }
+}
+
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+impl SqlxBinder for FixedQuery {
+    fn build_sqlx<T: sea_query::QueryBuilder>(&self, _: T) -> (String, SqlxValues) {
+        let values = sea_query::Values(vec![self.table.into()]);
+        (self.sql.to_owned(), SqlxValues(values))
+    }
+}
+
+/// The columns of a `CREATE TABLE` that name a collation other than `BINARY`. SQLite tells the
+/// collation of an index, and that of a column in its text only.
+#[cfg(feature = "sqlite")]
+fn declared_collations(sql: &str) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    let mut depth = 0_u32;
+    let mut column: Option<String> = None;
+    let mut behind_collate = false;
+    for token in tokens(sql) {
+        match token.as_str() {
+            "(" => depth += 1,
+            ")" => depth = depth.saturating_sub(1),
+            "," if depth == 1 => column = None,
+            word if depth == 1 => {
+                if behind_collate
+                    && !word.eq_ignore_ascii_case("binary")
+                    && let Some(column) = &column
+                {
+                    found.insert(column.clone(), word.to_owned());
+                }
+                behind_collate = column.is_some() && word.eq_ignore_ascii_case("collate");
+                if column.is_none() {
+                    column = Some(word.to_owned());
+                }
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+/// Words, quoted names without their quotes, and marks; comments are left out.
+#[cfg(feature = "sqlite")]
+fn tokens(sql: &str) -> Vec<String> {
+    let mut tokens = Vec::new();
+    let mut rest = sql.chars().peekable();
+    while let Some(c) = rest.next() {
+        match c {
+            '"' | '`' | '\'' | '[' => {
+                let end = if c == '[' { ']' } else { c };
+                let mut quoted = String::new();
+                while let Some(c) = rest.next() {
+                    if c != end {
+                        quoted.push(c);
+                    } else if c != ']' && rest.peek() == Some(&end) {
+                        quoted.extend(rest.next());
+                    } else {
+                        break;
+                    }
+                }
+                tokens.push(quoted);
+            }
+            '-' if rest.peek() == Some(&'-') => while rest.next_if(|c| *c != '\n').is_some() {},
+            '/' if rest.peek() == Some(&'*') => {
+                let mut last = ' ';
+                for c in rest.by_ref().skip(1) {
+                    if last == '*' && c == '/' {
+                        break;
+                    }
+                    last = c;
+                }
+            }
+            c if c.is_alphanumeric() || c == '_' => {
+                let mut word = c.to_string();
+                while let Some(c) = rest.next_if(|c| c.is_alphanumeric() || *c == '_') {
+                    word.push(c);
+                }
+                tokens.push(word);
+            }
+            c if c.is_whitespace() => {}
+            mark => tokens.push(mark.to_string()),
+        }
+    }
+    tokens
+}

@@ -1,0 +1,279 @@
+//! What the source of an application says that its types do not: which derives there are, and
+//! which calls go around the rules.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use syn::visit::Visit;
+use syn::{Attribute, Expr, ExprCall, ExprMethodCall, Item, ItemImpl, Lit, Meta};
+
+use crate::policy::rule::place;
+
+/// Something that must stand in `app!`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Found {
+    pub(super) kind: Listed,
+    pub(super) name: String,
+    pub(super) at: String,
+}
+
+/// Which list of `app!` it belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Listed {
+    Entity,
+    Dto,
+    Repository,
+}
+
+/// A call that goes around the rules.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Call {
+    pub(super) kind: &'static str,
+    pub(super) reason: Option<String>,
+    /// The function that it stands in.
+    pub(super) inside: String,
+    pub(super) at: String,
+}
+
+/// What all files below some folders say.
+#[derive(Debug, Default)]
+pub(super) struct Scan {
+    pub(super) found: Vec<Found>,
+    pub(super) calls: Vec<Call>,
+    /// Files that could not be read or parsed, with why.
+    pub(super) failed: Vec<String>,
+}
+
+impl Scan {
+    /// Reads `path`, a file or a folder; places begin at the folder that holds it.
+    pub(super) fn read(&mut self, path: &Path) {
+        let root = path.parent().unwrap_or_else(|| Path::new(""));
+        let mut files = Vec::new();
+        if let Err(error) = rust_files(path, &mut files) {
+            self.failed.push(format!("{}: {error}", path.display()));
+        }
+        files.sort();
+        if files.is_empty() {
+            self.failed
+                .push(format!("{}: no Rust file is there", path.display()));
+        }
+        for file in files {
+            let shown = file.strip_prefix(root).unwrap_or(&file);
+            let shown = shown.to_string_lossy().into_owned();
+            let parsed = fs::read_to_string(&file)
+                .map_err(|error| error.to_string())
+                .and_then(|text| syn::parse_file(&text).map_err(|error| error.to_string()));
+            match parsed {
+                Ok(parsed) => Visitor {
+                    scan: self,
+                    file: &shown,
+                    inside: Vec::new(),
+                }
+                .visit_file(&parsed),
+                Err(error) => self.failed.push(format!("{shown}: {error}")),
+            }
+        }
+        self.found.sort();
+        self.calls.sort();
+    }
+}
+
+fn rust_files(path: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
+    if !path.is_dir() {
+        if path.is_file() {
+            files.push(path.to_owned());
+        }
+        return Ok(());
+    }
+    for entry in fs::read_dir(path)? {
+        let path = entry?.path();
+        if path.is_dir() || path.extension().is_some_and(|extension| extension == "rs") {
+            rust_files(&path, files)?;
+        }
+    }
+    Ok(())
+}
+
+struct Visitor<'a> {
+    scan: &'a mut Scan,
+    file: &'a str,
+    inside: Vec<String>,
+}
+
+impl Visitor<'_> {
+    fn listed(&mut self, kind: Listed, name: String, span: proc_macro2::Span) {
+        let at = place(self.file, line(span));
+        self.scan.found.push(Found { kind, name, at });
+    }
+
+    fn derives(&mut self, name: &syn::Ident, attributes: &[Attribute]) {
+        for derived in derived(attributes) {
+            match derived.as_str() {
+                "Dto" => self.listed(Listed::Dto, plain(name), name.span()),
+                "Entity" => self.listed(Listed::Entity, plain(name), name.span()),
+                _ => {}
+            }
+        }
+    }
+
+    fn call(&mut self, kind: &'static str, reason: Option<&Expr>, span: proc_macro2::Span) {
+        let reason = match reason {
+            Some(Expr::Lit(literal)) => match &literal.lit {
+                Lit::Str(text) => Some(text.value()),
+                _ => None,
+            },
+            _ => None,
+        };
+        self.scan.calls.push(Call {
+            kind,
+            reason,
+            at: place(self.file, line(span)),
+            inside: self.inside.last().cloned().unwrap_or_default(),
+        });
+    }
+
+    fn within(&mut self, name: &syn::Ident, visit: impl FnOnce(&mut Self)) {
+        self.inside.push(plain(name));
+        visit(self);
+        self.inside.pop();
+    }
+}
+
+impl<'ast> Visit<'ast> for Visitor<'_> {
+    fn visit_item(&mut self, item: &'ast Item) {
+        let attributes = match item {
+            Item::Mod(item) => &item.attrs,
+            Item::Fn(item) => &item.attrs,
+            Item::Struct(item) => &item.attrs,
+            Item::Impl(item) => &item.attrs,
+            _ => &Vec::new(),
+        };
+        // What is compiled for the tests alone is no part of the program.
+        if !attributes.iter().any(is_for_tests) {
+            syn::visit::visit_item(self, item);
+        }
+    }
+
+    fn visit_item_struct(&mut self, item: &'ast syn::ItemStruct) {
+        self.derives(&item.ident, &item.attrs);
+        syn::visit::visit_item_struct(self, item);
+    }
+
+    fn visit_item_impl(&mut self, item: &'ast ItemImpl) {
+        let is_repository = item.attrs.iter().any(|attribute| {
+            let last = attribute.path().segments.last();
+            last.is_some_and(|segment| segment.ident == "repository")
+        });
+        // Behind a trait it is the implementation that has the methods, not the list.
+        if is_repository
+            && item.trait_.is_none()
+            && let syn::Type::Path(path) = &*item.self_ty
+            && let Some(segment) = path.path.segments.last()
+        {
+            self.listed(
+                Listed::Repository,
+                plain(&segment.ident),
+                segment.ident.span(),
+            );
+        }
+        syn::visit::visit_item_impl(self, item);
+    }
+
+    fn visit_item_fn(&mut self, item: &'ast syn::ItemFn) {
+        self.within(&item.sig.ident, |this| {
+            syn::visit::visit_item_fn(this, item)
+        });
+    }
+
+    fn visit_impl_item_fn(&mut self, item: &'ast syn::ImplItemFn) {
+        self.within(&item.sig.ident, |this| {
+            syn::visit::visit_impl_item_fn(this, item);
+        });
+    }
+
+    fn visit_expr_call(&mut self, call: &'ast ExprCall) {
+        if let Expr::Path(path) = &*call.func {
+            let mut names = path
+                .path
+                .segments
+                .iter()
+                .rev()
+                .map(|segment| &segment.ident);
+            let (last, owner) = (names.next(), names.next());
+            if let Some(last) = last {
+                if last == "unguarded_pool" {
+                    self.call("unguarded_pool", call.args.iter().nth(1), last.span());
+                } else if last == "unguarded_sql" {
+                    self.call("unguarded_sql", strings(call.args.iter()), last.span());
+                } else if last == "system" && owner.is_some_and(|owner| owner == "Access") {
+                    self.call("Access::system", call.args.first(), last.span());
+                }
+            }
+        }
+        syn::visit::visit_expr_call(self, call);
+    }
+
+    fn visit_expr_method_call(&mut self, call: &'ast ExprMethodCall) {
+        if call.method == "unguarded_sql" {
+            self.call(
+                "unguarded_sql",
+                strings(call.args.iter()),
+                call.method.span(),
+            );
+        }
+        syn::visit::visit_expr_method_call(self, call);
+    }
+}
+
+/// The first argument that is a text: the reason stands before the query.
+fn strings<'a>(mut arguments: impl Iterator<Item = &'a Expr>) -> Option<&'a Expr> {
+    arguments.find(
+        |argument| matches!(argument, Expr::Lit(literal) if matches!(literal.lit, Lit::Str(_))),
+    )
+}
+
+/// The last names of the derives, also of those behind a `cfg_attr`.
+fn derived(attributes: &[Attribute]) -> Vec<String> {
+    let mut names = Vec::new();
+    for attribute in attributes {
+        collect_derives(&attribute.meta, &mut names);
+    }
+    names
+}
+
+fn collect_derives(meta: &Meta, names: &mut Vec<String>) {
+    use syn::punctuated::Punctuated;
+    use syn::{Path, Token};
+
+    let Meta::List(list) = meta else { return };
+    if list.path.is_ident("derive") {
+        let paths = list.parse_args_with(Punctuated::<Path, Token![,]>::parse_terminated);
+        for path in paths.into_iter().flatten() {
+            names.extend(path.segments.last().map(|segment| plain(&segment.ident)));
+        }
+    } else if list.path.is_ident("cfg_attr") {
+        let metas = list.parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated);
+        for meta in metas.into_iter().flatten().skip(1) {
+            collect_derives(&meta, names);
+        }
+    }
+}
+
+fn is_for_tests(attribute: &Attribute) -> bool {
+    if attribute.path().is_ident("test") {
+        return true;
+    }
+    attribute.path().is_ident("cfg")
+        && attribute
+            .parse_args::<syn::Path>()
+            .is_ok_and(|path| path.is_ident("test"))
+}
+
+fn plain(name: &syn::Ident) -> String {
+    let name = name.to_string();
+    name.strip_prefix("r#").unwrap_or(&name).to_owned()
+}
+
+fn line(span: proc_macro2::Span) -> u32 {
+    u32::try_from(span.start().line).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,25 @@
+//! An explanation is for the log: it is neither serialised nor returned.
+
+use clearance::{Explanation, Read, Access, Result, repository};
+use clearance_compile_fail::{Member, Profile, User};
+
+fn json(explanation: &Explanation) -> serde_json::Result<String> {
+    serde_json::to_string(explanation)
+}
+
+struct Users;
+
+#[repository(viewer = Member)]
+impl Users {
+    #[authenticated(access)]
+    pub async fn why(&self) -> Result<Explanation> {
+        explain(&access)
+    }
+}
+
+fn explain(_: &Access<Read<Member>>) -> Result<Explanation> {
+    let _ = (std::marker::PhantomData::<User>, std::marker::PhantomData::<Profile>);
+    unimplemented!()
+}
+
+fn main() {}
