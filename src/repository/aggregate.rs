@@ -284,7 +284,7 @@ fn cell<E: Entity>(scope: &Scope<'_, E>, asked: &AskedAggregate) -> Result<Optio
             };
         }
         Function::Count => Use::Counted,
-        Function::CountDistinct => Use::Grouped,
+        Function::CountDistinct => Use::Distinct,
         Function::Sum | Function::Average => Use::Summed,
         Function::Min | Function::Max => Use::Ordered,
     };
@@ -302,6 +302,7 @@ fn cell<E: Entity>(scope: &Scope<'_, E>, asked: &AskedAggregate) -> Result<Optio
 #[derive(Clone, Copy)]
 enum Use {
     Counted,
+    Distinct,
     Grouped,
     Summed,
     Ordered,
@@ -311,9 +312,9 @@ impl Use {
     const fn takes(self, kind: Kind) -> bool {
         match kind {
             Kind::Int => true,
-            Kind::Text | Kind::Timestamp => matches!(self, Self::Counted | Self::Grouped | Self::Ordered),
+            Kind::Text | Kind::Timestamp => !matches!(self, Self::Summed),
             Kind::Bool | Kind::Enum(_) | Kind::Uuid | Kind::Bytes => {
-                matches!(self, Self::Counted | Self::Grouped)
+                matches!(self, Self::Counted | Self::Distinct | Self::Grouped)
             }
             Kind::Float => matches!(self, Self::Counted),
         }
@@ -342,7 +343,7 @@ fn masked<E: Entity>(
     let visible = scope.visible(field)?;
     let parts = [Some(visible), filter].into_iter().flatten().map(Ok);
     let visible = every(parts).map_err(|_| Error::internal("a rule could not be worked out"))?;
-    let text_of_set = kind.names().is_some() && matches!(how, Use::Counted);
+    let text_of_set = kind.names().is_some() && matches!(how, Use::Counted | Use::Distinct);
     let visible = if text_of_set {
         // Text outside a declared set is no value.
         let set = [Ok(visible), Ok(Reduced::Left(null(column, kind, false)))];

@@ -57,7 +57,7 @@ impl Dialect {
         }
     }
 
-    /// Whether `text` has the bytes of `needle` there. An engine compares bytes and no letters:
+    /// Whether `text`, if it is set, has the bytes of `needle` there. An engine compares bytes and no letters:
     /// PostgreSQL by `position(.. in text COLLATE "C")` and `right` over `convert_to`, MySQL by
     /// `LOCATE` and `RIGHT` over `CAST(.. AS BINARY)`.
     pub(super) fn within(self, place: Place, text: Expr, needle: &Value) -> Expr {
@@ -116,7 +116,9 @@ fn sqlite_within(place: Place, text: Expr, needle: Expr) -> Expr {
             // As bytes: for text, `length` and `substr` stop at a NUL.
             let needle = needle.cast_as(Alias::new("BLOB"));
             let end = function("length", vec![needle.clone()]).mul(-1);
-            function("substr", vec![text.cast_as(Alias::new("BLOB")), end]).eq(needle)
+            let found = function("substr", vec![text.cast_as(Alias::new("BLOB")), end]);
+            // Of an empty blob `substr` gives null.
+            function("coalesce", vec![found, Expr::cust("x''")]).eq(needle)
         }
     }
 }

@@ -6,8 +6,11 @@
 )]
 
 mod access;
+mod aggregates;
 mod decisions;
 mod outputs;
+mod pages;
+mod queries;
 mod reading;
 mod registry;
 mod side_channels;

@@ -32,10 +32,12 @@ pub(crate) fn emit(raw: &RawEntity, entity: &Entity) -> TokenStream {
         all.into_iter().flat_map(|rows| match rows {
             Rows::Rules(rules) => rules.as_slice(),
             Rows::Denied | Rows::Open(_) => &[],
-        }),
+        })
+        .chain(entity.filters.iter().flat_map(|(_, rules)| rules)),
         &types,
     );
     let [read, create, update, delete] = all.map(|rows| operation(rows, &types));
+    let filters = filters(raw, entity, &types);
     let cells = raw.fields.iter().enumerate().map(|(index, field)| {
         let name = &field.ident;
         let place = quote_spanned!(field.ident.span()=> &self.#name);
@@ -67,6 +69,7 @@ pub(crate) fn emit(raw: &RawEntity, entity: &Entity) -> TokenStream {
                                 delete: #delete,
                             },
                         )
+                        #filters
                     });
                 #checks
                 &__TABLE
@@ -172,6 +175,21 @@ fn column_spec(field: &crate::syntax::entity::RawColumn, library: &Library) -> T
     quote!(#library::entity::ColumnSpec::__new::<#ty>(#name, #column, #lookup))
 }
 
+/// ```text
+/// .__filters(vec![("email", vec![rule])])
+/// ```
+fn filters(raw: &RawEntity, entity: &Entity, types: &Types) -> Option<TokenStream> {
+    if entity.filters.is_empty() {
+        return None;
+    }
+    let filters = entity.filters.iter().filter_map(|(index, rules)| {
+        let name = plain_name(&raw.fields.get(*index)?.ident);
+        let rules = rules.iter().map(|rule| rule::value(rule, types));
+        Some(quote!((#name, ::std::vec![#(#rules),*])))
+    });
+    Some(quote!(.__filters(::std::vec![#(#filters),*])))
+}
+
 fn operation(rows: &Rows, types: &Types) -> TokenStream {
     let library = &types.library;
     match rows {
@@ -200,6 +218,8 @@ fn constants(raw: &RawEntity) -> TokenStream {
             quote!(Key)
         } else if field.lookup.is_some() {
             quote!(Lookup)
+        } else if field.filtered {
+            quote!(Filtered)
         } else {
             quote!(Plain)
         };
