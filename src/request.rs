@@ -14,7 +14,8 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use crate::error::{Error, Result};
 use crate::policy::Context;
 use crate::session::{
-    CookieHeaders, Current, CursorSealer, ErasedSlot, First, Optimistic, SessionId, Sessions, Slot, Verified,
+    CookieHeaders, Current, CursorSealer, ErasedSlot, First, Optimistic, SessionId, Sessions, Slot,
+    Verified,
 };
 use crate::sql::{DatabaseId, StatementGuard};
 use crate::viewer::{Subject, Viewer};

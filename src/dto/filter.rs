@@ -49,9 +49,7 @@ impl<E: Entity> Scope<'_, E> {
     fn check(&self, condition: &Condition) -> Result<()> {
         match condition {
             Condition::Field { field, .. } => self.may_name(*field),
-            Condition::Column { field, .. } => {
-                self.may_depend(self.column_decision(field)?, field)
-            }
+            Condition::Column { field, .. } => self.may_depend(self.column_decision(field)?, field),
             Condition::Search(_) => Ok(()),
             Condition::Not(inner) => self.check(inner),
             Condition::All(parts) | Condition::Any(parts) => {
@@ -122,9 +120,10 @@ impl<E: Entity> Scope<'_, E> {
             }
             Condition::Search(needle) => {
                 let test = Test::Text(TextTest::Contains, needle.clone());
-                let parts = self.searched().into_iter().map(|(column, visible)| {
-                    self.test(visible, &test, column, Kind::Text, wanted)
-                });
+                let parts = self
+                    .searched()
+                    .into_iter()
+                    .map(|(column, visible)| self.test(visible, &test, column, Kind::Text, wanted));
                 if wanted { some(parts) } else { every(parts) }
             }
         }

@@ -69,11 +69,7 @@ struct Asked {
 }
 
 impl Decided {
-    fn new(
-        rows: Decision,
-        fields: Vec<Decision>,
-        columns: Vec<(&'static str, Decision)>,
-    ) -> Self {
+    fn new(rows: Decision, fields: Vec<Decision>, columns: Vec<(&'static str, Decision)>) -> Self {
         let mut always = 0;
         let mut asked: Vec<Asked> = Vec::new();
         for (field, decision) in fields.iter().enumerate().take(MAX_FIELDS) {
@@ -171,7 +167,9 @@ impl<E: Entity> Shape<E> {
     pub(crate) fn decide_all_allowed(&self) -> Decided {
         let fields = self.fields.iter().map(|_| Decision::Allow).collect();
         let filters = E::__table().filters().iter();
-        let columns = filters.map(|(field, _)| (*field, Decision::Allow)).collect();
+        let columns = filters
+            .map(|(field, _)| (*field, Decision::Allow))
+            .collect();
         Decided::new(Decision::Allow, fields, columns)
     }
 

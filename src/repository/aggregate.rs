@@ -103,11 +103,7 @@ impl<P> Reader<'_, P> {
     /// # Errors
     ///
     /// As [`Reader::groups`].
-    pub async fn distinct<D>(
-        &self,
-        select: Select<D>,
-        token: Token<D>,
-    ) -> Result<Vec<Field<Value>>>
+    pub async fn distinct<D>(&self, select: Select<D>, token: Token<D>) -> Result<Vec<Field<Value>>>
     where
         D: Dto,
         P: Reads<ViewerOf<D>>,
@@ -182,7 +178,9 @@ impl<P> Reader<'_, P> {
         let limit = reading.select.rows();
         let in_statement = limit.filter(|_| grouping.having.is_none());
         let keys: Vec<_> = grouping.keys.iter().map(|key| key.named_field()).collect();
-        let found = self.summarize(&reading, &keys, &asked, in_statement).await?;
+        let found = self
+            .summarize(&reading, &keys, &asked, in_statement)
+            .await?;
         let most = limit.map_or(usize::MAX, |limit| limit.try_into().unwrap_or(usize::MAX));
         let mut groups = Vec::new();
         for (keys, answers) in found {
@@ -220,7 +218,10 @@ impl<P> Reader<'_, P> {
         let decided = &reading.decided;
         let nothing = || {
             if keys.is_empty() {
-                vec![(Vec::new(), asked.iter().map(|asked| of_nothing(asked)).collect())]
+                vec![(
+                    Vec::new(),
+                    asked.iter().map(|asked| of_nothing(asked)).collect(),
+                )]
             } else {
                 Vec::new()
             }

@@ -69,7 +69,8 @@ impl<D: Dto> Select<D> {
     /// Rows in this order; a second order decides among rows that tie in the first. Rows that
     /// still tie stand by key.
     pub fn order(mut self, order: Order<D>) -> Self {
-        self.order.push((order.token.named_field(), order.direction));
+        self.order
+            .push((order.token.named_field(), order.direction));
         self
     }
 }

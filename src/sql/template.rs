@@ -67,7 +67,10 @@ impl Ready {
 
 impl SqlxBinder for Ready {
     fn build_sqlx<T: sea_query::QueryBuilder>(&self, _: T) -> (String, SqlxValues) {
-        (self.sql.as_ref().to_owned(), SqlxValues(self.values.clone()))
+        (
+            self.sql.as_ref().to_owned(),
+            SqlxValues(self.values.clone()),
+        )
     }
 }
 
@@ -94,7 +97,10 @@ impl<E: Entity> Asked<'_, E> {
     }
 
     fn structure(&self, dialect: Dialect) -> Structure<'_> {
-        let mut structure = Structure::default();
+        let mut structure = Structure {
+            key: Vec::with_capacity(256),
+            values: Vec::with_capacity(16),
+        };
         structure.text(dialect.name());
         structure.number(self.shape.id());
         structure.decision(&self.decided.rows);
@@ -233,7 +239,12 @@ impl Template {
         }))
     }
 
-    fn fill(&self, dialect: Dialect, structure: &Structure<'_>, limit: Option<u64>) -> Result<Plan> {
+    fn fill(
+        &self,
+        dialect: Dialect,
+        structure: &Structure<'_>,
+        limit: Option<u64>,
+    ) -> Result<Plan> {
         let missing = || Error::internal("a statement's text has more values than its question");
         let values = self
             .places
@@ -505,9 +516,10 @@ impl Marks {
             Value::Float(_) => Value::Float(0.5 + number as f64),
             Value::Text(_) => Value::Text(format!("\u{1}value {number}")),
             Value::Bytes(_) => Value::Bytes(format!("\u{1}value {number}").into_bytes()),
-            Value::Uuid(_) => {
-                Value::Uuid(Uuid::from_u64_pair(0x5eed_0000_0000_0000, small.unsigned_abs()))
-            }
+            Value::Uuid(_) => Value::Uuid(Uuid::from_u64_pair(
+                0x5eed_0000_0000_0000,
+                small.unsigned_abs(),
+            )),
             // An instant that every engine can hold.
             Value::Timestamp(_) => Value::Timestamp(1_000_000_000_000_000 + small),
         };

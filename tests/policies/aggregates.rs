@@ -62,7 +62,9 @@ where
     as_viewer(viewer, async {
         let access = read().await;
         let reader = directory.db.reader(&access);
-        let cold = reader.groups(select.clone(), by.clone(), wanted.clone()).await?;
+        let cold = reader
+            .groups(select.clone(), by.clone(), wanted.clone())
+            .await?;
         assert_eq!(reader.groups(select, by, wanted).await?, cold);
         let plain = |group: Group<A::Output>| {
             let keys = group.keys.into_iter().map(Field::into_visible).collect();
@@ -81,24 +83,62 @@ fn text(text: &str) -> Option<Value> {
 #[tokio::test]
 async fn s6_sums_are_made_of_visible_cells_and_rows_are_counted_all_the_same() {
     let directory = directory().await;
-    let wanted = || (ROWS(), Pay::SALARY.count(), Pay::SALARY.sum(), Pay::SALARY.avg());
-    let ask = async |viewer| aggregate(&directory, viewer, Pay::select(), wanted()).await.unwrap();
-    assert_eq!(ask(editor()).await, (5, 3, Some(8_000), Some(8_000.0 / 3.0)));
+    let wanted = || {
+        (
+            ROWS(),
+            Pay::SALARY.count(),
+            Pay::SALARY.sum(),
+            Pay::SALARY.avg(),
+        )
+    };
+    let ask = async |viewer| {
+        aggregate(&directory, viewer, Pay::select(), wanted())
+            .await
+            .unwrap()
+    };
+    assert_eq!(
+        ask(editor()).await,
+        (5, 3, Some(8_000), Some(8_000.0 / 3.0))
+    );
     assert_eq!(ask(admin()).await, (6, 6, Some(21_000), Some(3_500.0)));
     assert_eq!(ask(stranger()).await, (5, 0, None, None));
 
-    let wanted = || (Pay::SALARY.min(), Pay::SALARY.max(), Pay::PHONE.max(), Pay::PHONE.count());
-    let ask = async |viewer| aggregate(&directory, viewer, Pay::select(), wanted()).await.unwrap();
+    let wanted = || {
+        (
+            Pay::SALARY.min(),
+            Pay::SALARY.max(),
+            Pay::PHONE.max(),
+            Pay::PHONE.count(),
+        )
+    };
+    let ask = async |viewer| {
+        aggregate(&directory, viewer, Pay::select(), wanted())
+            .await
+            .unwrap()
+    };
     let int = Value::Int;
     let phone = |phone: &str| Value::Text(phone.into());
     let of_editor = (int(1_000), int(5_000), phone("+49 30 555002"), 2);
     assert_eq!(ask(editor()).await, of_editor);
     let of_admin = (int(1_000), int(6_000), phone("+49 30 555006"), 5);
     assert_eq!(ask(admin()).await, of_admin);
-    assert_eq!(ask(stranger()).await, (Value::Null, Value::Null, Value::Null, 0));
+    assert_eq!(
+        ask(stranger()).await,
+        (Value::Null, Value::Null, Value::Null, 0)
+    );
 
-    let wanted = || (Pay::PHONE.count_distinct(), Pay::TEAM.count_distinct(), Pay::PUBLISHED_AT.min());
-    let ask = async |viewer| aggregate(&directory, viewer, Pay::select(), wanted()).await.unwrap();
+    let wanted = || {
+        (
+            Pay::PHONE.count_distinct(),
+            Pay::TEAM.count_distinct(),
+            Pay::PUBLISHED_AT.min(),
+        )
+    };
+    let ask = async |viewer| {
+        aggregate(&directory, viewer, Pay::select(), wanted())
+            .await
+            .unwrap()
+    };
     let first = Value::Timestamp(instant(1).timestamp_micros());
     assert_eq!(ask(editor()).await, (2, 0, first.clone()));
     assert_eq!(ask(admin()).await, (5, 2, first));
@@ -107,8 +147,19 @@ async fn s6_sums_are_made_of_visible_cells_and_rows_are_counted_all_the_same() {
 #[tokio::test]
 async fn s6_aggregates_stay_the_same_where_only_hidden_values_differ() {
     let directory = directory().await;
-    let wanted = || (ROWS(), Pay::SALARY.sum(), Pay::SALARY.max(), Pay::PHONE.count_distinct());
-    let ask = async |viewer| aggregate(&directory, viewer, Pay::select(), wanted()).await.unwrap();
+    let wanted = || {
+        (
+            ROWS(),
+            Pay::SALARY.sum(),
+            Pay::SALARY.max(),
+            Pay::PHONE.count_distinct(),
+        )
+    };
+    let ask = async |viewer| {
+        aggregate(&directory, viewer, Pay::select(), wanted())
+            .await
+            .unwrap()
+    };
     let (editors, admins) = (ask(editor()).await, ask(admin()).await);
     execute(
         &directory.pool,
@@ -155,7 +206,9 @@ async fn s6_a_sum_neither_wraps_nor_saturates() {
 async fn s5_hidden_rows_are_one_group_that_shows_no_value() {
     let directory = directory().await;
     let ask = async |viewer, token: Token<Pay>| {
-        groups(&directory, viewer, Pay::select(), token, ROWS()).await.unwrap()
+        groups(&directory, viewer, Pay::select(), token, ROWS())
+            .await
+            .unwrap()
     };
     // By phone: 1 and 2, then the null of 5, then 3 and 4 together.
     assert_eq!(
@@ -179,7 +232,11 @@ async fn s5_hidden_rows_are_one_group_that_shows_no_value() {
     );
     // Which hidden values there are changes nothing.
     let before = ask(editor(), Pay::PHONE).await;
-    execute(&directory.pool, "UPDATE people SET phone = '+49 30 555001' WHERE id IN (3, 4)").await;
+    execute(
+        &directory.pool,
+        "UPDATE people SET phone = '+49 30 555001' WHERE id IN (3, 4)",
+    )
+    .await;
     assert_eq!(ask(editor(), Pay::PHONE).await, before);
     assert_eq!(ask(admin(), Pay::PHONE).await.len(), 4);
 }
@@ -191,7 +248,12 @@ async fn s5_distinct_values_are_visible_ones() {
         as_viewer(viewer, async {
             let access = read().await;
             let query = Pay::select().limit(limit);
-            directory.db.reader(&access).distinct(query, Pay::PHONE).await.unwrap()
+            directory
+                .db
+                .reader(&access)
+                .distinct(query, Pay::PHONE)
+                .await
+                .unwrap()
         })
         .await
     };
@@ -214,7 +276,9 @@ async fn s7_a_condition_on_an_aggregate_is_asked_of_visible_cells() {
     let directory = directory().await;
     let by = |having| Grouping::by([Pay::STATUS]).having(having);
     let ask = async |viewer, having| {
-        groups(&directory, viewer, Pay::select(), by(having), ROWS()).await.unwrap()
+        groups(&directory, viewer, Pay::select(), by(having), ROWS())
+            .await
+            .unwrap()
     };
     let all = |count| vec![(vec![text("active")], count)];
     for (having, editors, admins) in [
@@ -252,7 +316,11 @@ async fn s7_a_filter_inside_an_aggregate_is_masked_too() {
             Pay::SALARY.sum().filter(Pay::ID.le(4)),
         )
     };
-    let ask = async |viewer| aggregate(&directory, viewer, Pay::select(), wanted()).await.unwrap();
+    let ask = async |viewer| {
+        aggregate(&directory, viewer, Pay::select(), wanted())
+            .await
+            .unwrap()
+    };
     assert_eq!(ask(editor()).await, (1, 2, 1, Some(3_000)));
     assert_eq!(ask(admin()).await, (4, 2, 1, Some(10_000)));
 }
@@ -261,7 +329,9 @@ async fn s7_a_filter_inside_an_aggregate_is_masked_too() {
 async fn s7_a_limit_counts_the_groups_that_fulfil_the_condition() {
     let directory = directory().await;
     let by = Grouping::by([Pay::ID]).having(Pay::SALARY.sum().ge(3_000));
-    let found = groups(&directory, admin(), Pay::select().limit(2), by, ROWS()).await.unwrap();
+    let found = groups(&directory, admin(), Pay::select().limit(2), by, ROWS())
+        .await
+        .unwrap();
     let keys: Vec<_> = found.into_iter().flat_map(|(keys, _)| keys).collect();
     assert_eq!(keys, [Some(Value::Int(3)), Some(Value::Int(4))]);
 }
@@ -284,14 +354,29 @@ async fn s5_n13_groups_are_told_apart_by_their_bytes() {
     for person in people {
         directory.db.writer(&system()).insert(person).await.unwrap();
     }
-    let found = groups(&directory, admin(), Pay::select(), Pay::USERNAME, ROWS()).await.unwrap();
+    let found = groups(&directory, admin(), Pay::select(), Pay::USERNAME, ROWS())
+        .await
+        .unwrap();
     let expected = ["", "A", "a", "a ", "a\u{308}", "ä"];
     let keys: Vec<_> = found.iter().flat_map(|(keys, _)| keys.clone()).collect();
     assert_eq!(keys, expected.map(text));
     assert_eq!(found[2].1, 2);
-    let wanted = (Pay::USERNAME.count_distinct(), Pay::USERNAME.min(), Pay::USERNAME.max());
-    let found = aggregate(&directory, admin(), Pay::select().filter(Pay::ID.le(5)), wanted).await;
-    assert_eq!(found.unwrap(), (5, Value::Text("A".into()), Value::Text("ä".into())));
+    let wanted = (
+        Pay::USERNAME.count_distinct(),
+        Pay::USERNAME.min(),
+        Pay::USERNAME.max(),
+    );
+    let found = aggregate(
+        &directory,
+        admin(),
+        Pay::select().filter(Pay::ID.le(5)),
+        wanted,
+    )
+    .await;
+    assert_eq!(
+        found.unwrap(),
+        (5, Value::Text("A".into()), Value::Text("ä".into()))
+    );
 }
 
 #[tokio::test]
@@ -301,12 +386,33 @@ async fn s9_s6_nothing_to_read_is_nothing_to_count() {
     let nothing = (0, None, None, Value::Null);
     let (statements, _guard) = Statements::listen();
     let never = Pay::select().filter(Pay::TEAM.is_not_null());
-    assert_eq!(aggregate(&directory, editor(), never.clone(), wanted()).await.unwrap(), nothing);
+    assert_eq!(
+        aggregate(&directory, editor(), never.clone(), wanted())
+            .await
+            .unwrap(),
+        nothing
+    );
     assert_eq!(statements.take(), [""; 0]);
-    assert_eq!(aggregate(&directory, admin(), never, wanted()).await.unwrap().0, 5);
+    assert_eq!(
+        aggregate(&directory, admin(), never, wanted())
+            .await
+            .unwrap()
+            .0,
+        5
+    );
     let no_row = Pay::select().filter(Pay::ID.lt(0));
-    assert_eq!(aggregate(&directory, admin(), no_row.clone(), wanted()).await.unwrap(), nothing);
-    assert_eq!(groups(&directory, admin(), no_row, Pay::ID, wanted()).await.unwrap(), []);
+    assert_eq!(
+        aggregate(&directory, admin(), no_row.clone(), wanted())
+            .await
+            .unwrap(),
+        nothing
+    );
+    assert_eq!(
+        groups(&directory, admin(), no_row, Pay::ID, wanted())
+            .await
+            .unwrap(),
+        []
+    );
 }
 
 #[tokio::test]
@@ -316,9 +422,15 @@ async fn s15_groups_and_aggregates_name_no_hidden_field_in_the_refusing_mode() {
     for viewer in [editor(), admin()] {
         let is_admin = viewer.role == Role::Admin;
         let answers = [
-            aggregate(&directory, viewer.clone(), refusing(), Pay::SALARY.sum()).await.err(),
-            aggregate(&directory, viewer.clone(), refusing(), Pay::TEAM.count()).await.err(),
-            groups(&directory, viewer.clone(), refusing(), Pay::PHONE, ()).await.err(),
+            aggregate(&directory, viewer.clone(), refusing(), Pay::SALARY.sum())
+                .await
+                .err(),
+            aggregate(&directory, viewer.clone(), refusing(), Pay::TEAM.count())
+                .await
+                .err(),
+            groups(&directory, viewer.clone(), refusing(), Pay::PHONE, ())
+                .await
+                .err(),
             groups(
                 &directory,
                 viewer.clone(),
@@ -341,7 +453,9 @@ async fn s15_groups_and_aggregates_name_no_hidden_field_in_the_refusing_mode() {
             assert_eq!(answer.is_none(), is_admin);
             assert!(answer.is_none_or(|error| error.is_invalid()));
         }
-        aggregate(&directory, viewer, refusing(), (ROWS(), Pay::ID.sum())).await.unwrap();
+        aggregate(&directory, viewer, refusing(), (ROWS(), Pay::ID.sum()))
+            .await
+            .unwrap();
     }
 }
 

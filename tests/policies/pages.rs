@@ -113,8 +113,14 @@ async fn s10_pages_are_the_same_where_only_hidden_values_differ() {
         UPDATE people SET salary = 5 - id WHERE id <> 2",
     )
     .await;
-    assert_eq!(as_viewer(editor(), pages(&directory, &query, 1)).await, before);
-    assert_ne!(as_viewer(admin(), pages(&directory, &query, 1)).await, admins);
+    assert_eq!(
+        as_viewer(editor(), pages(&directory, &query, 1)).await,
+        before
+    );
+    assert_ne!(
+        as_viewer(admin(), pages(&directory, &query, 1)).await,
+        admins
+    );
 }
 
 #[tokio::test]
@@ -122,7 +128,10 @@ async fn s10_a_cursor_is_of_one_length_whatever_is_hidden() {
     let directory = directory().await;
     let query = || Sheet::select().order(Sheet::PHONE.desc());
     let third = async || {
-        let cursor = page(&directory, query(), Page::first(3)).await.unwrap().next;
+        let cursor = page(&directory, query(), Page::first(3))
+            .await
+            .unwrap()
+            .next;
         cursor.unwrap().as_str().len()
     };
     let before = as_viewer(editor(), third()).await;
@@ -184,7 +193,11 @@ fn s10_s3_random_pages_make_up_one_full_read() {
                     email: phone.map(|phone| format!("{phone}@")),
                     team: team.map(Into::into),
                     salary: if id % 3 == 0 { i64::MAX } else { salary },
-                    status: if id % 2 == 0 { Status::Left } else { Status::Away },
+                    status: if id % 2 == 0 {
+                        Status::Left
+                    } else {
+                        Status::Away
+                    },
                     suspended,
                     published_at: day.map(instant),
                     ..person(id, None)
@@ -199,7 +212,11 @@ fn s10_s3_random_pages_make_up_one_full_read() {
                 for (field, descending) in &orders {
                     query = query.order(order(
                         *field,
-                        if *descending { Direction::Descending } else { Direction::Ascending },
+                        if *descending {
+                            Direction::Descending
+                        } else {
+                            Direction::Ascending
+                        },
                     ));
                 }
                 let viewer = [admin(), editor(), stranger()][who].clone();
@@ -209,13 +226,23 @@ fn s10_s3_random_pages_make_up_one_full_read() {
                 })
                 .await;
                 several.set(several.get() + usize::from(pages.len() > 2));
-                assert!(pages.iter().rev().skip(1).all(|page| page.len() as u64 == size));
+                assert!(
+                    pages
+                        .iter()
+                        .rev()
+                        .skip(1)
+                        .all(|page| page.len() as u64 == size)
+                );
                 assert_eq!(pages.concat(), all);
             });
             Ok(())
         })
         .unwrap();
-    assert!(several.get() > 50, "too few cases have several pages: {}", several.get());
+    assert!(
+        several.get() > 50,
+        "too few cases have several pages: {}",
+        several.get()
+    );
 }
 
 #[tokio::test]
@@ -261,12 +288,23 @@ async fn s11_a_cursor_of_another_viewer_query_or_dto_is_refused() {
     let query = || Profile::select().order(Profile::PHONE.asc());
     let after = |rows| Page::after(rows, &cursor);
     // As it is meant, also with pages of another size.
-    let slice = as_viewer(editor(), page(&directory, query(), after(2))).await.unwrap();
-    assert_eq!(slice.rows.iter().map(|row| row.id).collect::<Vec<_>>(), [2, 3]);
+    let slice = as_viewer(editor(), page(&directory, query(), after(2)))
+        .await
+        .unwrap();
+    assert_eq!(
+        slice.rows.iter().map(|row| row.id).collect::<Vec<_>>(),
+        [2, 3]
+    );
 
     let same_rules = Member { id: 77, ..editor() };
-    let promoted = Member { role: Role::Admin, ..editor() };
-    let of_other_team = Member { team: Some("blue".into()), ..editor() };
+    let promoted = Member {
+        role: Role::Admin,
+        ..editor()
+    };
+    let of_other_team = Member {
+        team: Some("blue".into()),
+        ..editor()
+    };
     for viewer in [same_rules, promoted, of_other_team, admin()] {
         is_refused(as_viewer(viewer, page(&directory, query(), after(1))).await);
     }
@@ -296,7 +334,11 @@ async fn s11_a_cursor_belongs_to_the_values_of_its_filter() {
         .next
         .unwrap();
     let next = Page::after(1, &cursor);
-    assert!(as_viewer(editor(), page(&directory, query(1), next.clone())).await.is_ok());
+    assert!(
+        as_viewer(editor(), page(&directory, query(1), next.clone()))
+            .await
+            .is_ok()
+    );
     is_refused(as_viewer(editor(), page(&directory, query(2), next)).await);
 }
 
@@ -377,11 +419,17 @@ async fn s11_a_cursor_opens_on_every_server_of_one_key_and_on_no_other() {
     let (key, other) = (Key::generate().unwrap(), Key::generate().unwrap());
     let query = || Profile::select().order(Profile::PHONE.asc());
     let first = signed_in(&key).await;
-    let slice = first.scope(page(&directory, query(), Page::first(1))).await.unwrap();
+    let slice = first
+        .scope(page(&directory, query(), Page::first(1)))
+        .await
+        .unwrap();
     let next = Page::after(1, &slice.next.unwrap());
     // Another service, with sessions of its own, under the same key.
     let second = signed_in(&key).await;
-    let slice = second.scope(page(&directory, query(), next.clone())).await.unwrap();
+    let slice = second
+        .scope(page(&directory, query(), next.clone()))
+        .await
+        .unwrap();
     assert_eq!(slice.rows[0].id, 2);
     let third = signed_in(&other).await;
     is_refused(third.scope(page(&directory, query(), next.clone())).await);
@@ -407,15 +455,26 @@ pub struct TenantedId {
 async fn s11_x13_a_cursor_does_not_open_in_another_tenant() {
     let directory = directory().await;
     let read_page = async |page| {
-        let access = Access::<clearance::Read<Member>>::authenticated().await.unwrap();
-        directory.db.reader(&access).page(TenantedId::select(), page).await
+        let access = Access::<clearance::Read<Member>>::authenticated()
+            .await
+            .unwrap();
+        directory
+            .db
+            .reader(&access)
+            .page(TenantedId::select(), page)
+            .await
     };
-    let slice = as_viewer(editor(), read_page(Page::first(1))).await.unwrap();
+    let slice = as_viewer(editor(), read_page(Page::first(1)))
+        .await
+        .unwrap();
     let next = Page::after(1, &slice.next.unwrap());
     let slice = as_viewer(editor(), read_page(next.clone())).await.unwrap();
     assert_eq!(slice.rows[0].id, 2);
     // The same subject, moved to another tenant.
-    let moved = Member { team: Some("blue".into()), ..editor() };
+    let moved = Member {
+        team: Some("blue".into()),
+        ..editor()
+    };
     is_refused(as_viewer(moved, read_page(next)).await);
 }
 
@@ -424,10 +483,17 @@ async fn s11_a_page_is_written_as_rows_and_next() {
     let directory = directory().await;
     let query = Token::<Profile>::named("username").unwrap();
     let query = || Profile::select().order(query.asc());
-    let slice = as_viewer(admin(), page(&directory, query(), Page::first(5))).await.unwrap();
+    let slice = as_viewer(admin(), page(&directory, query(), Page::first(5)))
+        .await
+        .unwrap();
     let json = serde_json::to_value(&slice).unwrap();
     assert_eq!(json["rows"][0]["id"], 1);
     let cursor: Cursor = serde_json::from_value(json["next"].clone()).unwrap();
-    let last = as_viewer(admin(), page(&directory, query(), Page::after(5, &cursor))).await.unwrap();
-    assert_eq!(serde_json::to_value(&last).unwrap()["next"], serde_json::Value::Null);
+    let last = as_viewer(admin(), page(&directory, query(), Page::after(5, &cursor)))
+        .await
+        .unwrap();
+    assert_eq!(
+        serde_json::to_value(&last).unwrap()["next"],
+        serde_json::Value::Null
+    );
 }

@@ -104,16 +104,35 @@ async fn s1_s2_s12_lists_and_texts_find_no_hidden_row() {
         (Profile::PHONE.is_not_in(phones), vec![2], vec![2, 6]),
         (!Profile::PHONE.is_not_in(phones), vec![1], vec![1, 3, 4]),
         (Profile::PHONE.contains("555003"), vec![], vec![3]),
-        (!Profile::PHONE.contains("555001"), vec![2], vec![2, 3, 4, 6]),
-        (Profile::PHONE.starts_with("+49"), vec![1, 2], vec![1, 2, 3, 4, 6]),
+        (
+            !Profile::PHONE.contains("555001"),
+            vec![2],
+            vec![2, 3, 4, 6],
+        ),
+        (
+            Profile::PHONE.starts_with("+49"),
+            vec![1, 2],
+            vec![1, 2, 3, 4, 6],
+        ),
         (!Profile::PHONE.starts_with("+49"), vec![], vec![]),
-        (!Profile::PHONE.starts_with("x"), vec![1, 2], vec![1, 2, 3, 4, 6]),
+        (
+            !Profile::PHONE.starts_with("x"),
+            vec![1, 2],
+            vec![1, 2, 3, 4, 6],
+        ),
         (Profile::PHONE.ends_with("3"), vec![], vec![3]),
         (!Profile::PHONE.ends_with("3"), vec![1, 2], vec![1, 2, 4, 6]),
         (Profile::SALARY.is_in([3_000]), vec![], vec![3]),
-        (Profile::SALARY.is_not_in([3_000]), vec![], vec![1, 2, 4, 5, 6]),
+        (
+            Profile::SALARY.is_not_in([3_000]),
+            vec![],
+            vec![1, 2, 4, 5, 6],
+        ),
     ] {
-        assert_eq!(filtered(&directory, editor(), filter.clone()).await, editors);
+        assert_eq!(
+            filtered(&directory, editor(), filter.clone()).await,
+            editors
+        );
         assert_eq!(filtered(&directory, admin(), filter).await, admins);
     }
 }
@@ -142,10 +161,50 @@ async fn n3_lists_of_none_of_one_and_with_a_null() {
 }
 
 const HOSTILE: &[&str] = &[
-    "", "%", "_", "\\", "[", "]", "'", "\"", "*", "?", "a", "A", "ä", "Ä", "a\u{308}", "ß", "SS",
-    "%%", "a%", "_a", "\\%", "\0", "a\0b", "\u{1}", "\u{7f}", "\u{80}", "\u{7ff}", "\u{800}",
-    "\u{d7ff}", "\u{e000}", "\u{ffff}", "\u{10000}", "\u{10ffff}", "a\u{10ffff}", "a\u{10ffff}b",
-    "😀", " ", "a ", " a", "[a]", "--", "/*", "abcABC", "cAB",
+    "",
+    "%",
+    "_",
+    "\\",
+    "[",
+    "]",
+    "'",
+    "\"",
+    "*",
+    "?",
+    "a",
+    "A",
+    "ä",
+    "Ä",
+    "a\u{308}",
+    "ß",
+    "SS",
+    "%%",
+    "a%",
+    "_a",
+    "\\%",
+    "\0",
+    "a\0b",
+    "\u{1}",
+    "\u{7f}",
+    "\u{80}",
+    "\u{7ff}",
+    "\u{800}",
+    "\u{d7ff}",
+    "\u{e000}",
+    "\u{ffff}",
+    "\u{10000}",
+    "\u{10ffff}",
+    "a\u{10ffff}",
+    "a\u{10ffff}b",
+    "😀",
+    " ",
+    "a ",
+    " a",
+    "[a]",
+    "--",
+    "/*",
+    "abcABC",
+    "cAB",
 ];
 
 #[tokio::test]
@@ -174,9 +233,15 @@ async fn n7_n8_n13_texts_agree_with_rust_on_hostile_needles() {
                 .collect()
         };
         let tests: [(Filter<Profile>, &dyn Fn(&str) -> bool); 3] = [
-            (Profile::USERNAME.contains(*needle), &|name| name.contains(needle)),
-            (Profile::USERNAME.starts_with(*needle), &|name| name.starts_with(needle)),
-            (Profile::USERNAME.ends_with(*needle), &|name| name.ends_with(needle)),
+            (Profile::USERNAME.contains(*needle), &|name| {
+                name.contains(needle)
+            }),
+            (Profile::USERNAME.starts_with(*needle), &|name| {
+                name.starts_with(needle)
+            }),
+            (Profile::USERNAME.ends_with(*needle), &|name| {
+                name.ends_with(needle)
+            }),
         ];
         for (filter, holds) in tests {
             let found = filtered(&directory, admin(), filter.clone()).await;
@@ -192,7 +257,17 @@ async fn n7_n8_n13_texts_agree_with_rust_on_hostile_needles() {
 #[test]
 fn n8_n13_random_texts_agree_with_rust() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let letters = prop::sample::select(vec!['a', 'A', '%', '_', '\\', '\0', 'ä', '\u{d7ff}', '\u{10ffff}']);
+    let letters = prop::sample::select(vec![
+        'a',
+        'A',
+        '%',
+        '_',
+        '\\',
+        '\0',
+        'ä',
+        '\u{d7ff}',
+        '\u{10ffff}',
+    ]);
     let text = prop::collection::vec(letters, 0..4).prop_map(String::from_iter);
     let strategy = (prop::collection::vec(text.clone(), 1..8), text);
     let mut runner = TestRunner::new(Config::with_cases(64));
@@ -272,7 +347,12 @@ async fn n11_a_value_of_another_kind_is_the_clients_mistake_where_the_client_nam
     let coded = Profile::USERNAME.eq(1);
     let error = refused(&directory, admin(), Profile::select().filter(coded)).await;
     assert!(error.is_misuse(), "{error}");
-    let error = refused(&directory, admin(), Profile::select().filter(Profile::ID.contains("1"))).await;
+    let error = refused(
+        &directory,
+        admin(),
+        Profile::select().filter(Profile::ID.contains("1")),
+    )
+    .await;
     assert!(error.is_misuse(), "{error}");
 }
 
@@ -303,10 +383,18 @@ async fn s15_and_as_well_as_or_need_every_field_in_the_refusing_mode() {
     for token in [Profile::PHONE, Profile::SALARY] {
         let error = refused(&directory, editor(), refusing().order(token.asc())).await;
         assert!(error.is_invalid());
-        assert_eq!(found(&directory, admin(), refusing().order(token.asc())).await.len(), 6);
+        assert_eq!(
+            found(&directory, admin(), refusing().order(token.asc()))
+                .await
+                .len(),
+            6
+        );
     }
     // What every viewer may see can be named, and without the mode all of it can.
-    assert_eq!(found(&directory, editor(), refusing().filter(id())).await, [1, 2, 3, 4, 5]);
+    assert_eq!(
+        found(&directory, editor(), refusing().filter(id())).await,
+        [1, 2, 3, 4, 5]
+    );
     let hiding = Profile::select().filter(Profile::PHONE.is_null().or(id()));
     assert_eq!(found(&directory, editor(), hiding).await, [1, 2, 3, 4, 5]);
 }
@@ -315,10 +403,16 @@ async fn s15_and_as_well_as_or_need_every_field_in_the_refusing_mode() {
 async fn s15_the_name_of_a_refused_field_goes_to_the_log() {
     let directory = directory().await;
     let (log, _guard) = Events::listen();
-    let query = Profile::select().refuse_hidden().filter(Profile::PHONE.eq("secret needle"));
+    let query = Profile::select()
+        .refuse_hidden()
+        .filter(Profile::PHONE.eq("secret needle"));
     refused(&directory, editor(), query).await;
     let log = log.take();
-    assert!(log.iter().any(|line| line.contains("clearance::access") && line.contains("field=phone")), "{log:#?}");
+    assert!(
+        log.iter()
+            .any(|line| line.contains("clearance::access") && line.contains("field=phone")),
+        "{log:#?}"
+    );
     assert!(!log.iter().any(|line| line.contains("secret needle")));
 }
 
@@ -328,24 +422,54 @@ async fn s14_s1_a_column_outside_the_dto_is_filtered_where_its_rule_allows() {
     for (filter, editors, admins) in [
         (Contact::EMAIL.eq("user1@example.org"), vec![1], vec![1]),
         (Contact::EMAIL.eq("user3@example.org"), vec![], vec![3]),
-        (!Contact::EMAIL.eq("user1@example.org"), vec![2, 5], vec![2, 3, 4, 5, 6]),
-        (Contact::EMAIL.is_not_null(), vec![1, 2, 5], vec![1, 2, 3, 4, 5, 6]),
+        (
+            !Contact::EMAIL.eq("user1@example.org"),
+            vec![2, 5],
+            vec![2, 3, 4, 5, 6],
+        ),
+        (
+            Contact::EMAIL.is_not_null(),
+            vec![1, 2, 5],
+            vec![1, 2, 3, 4, 5, 6],
+        ),
         (Contact::EMAIL.is_null(), vec![], vec![]),
-        (Contact::EMAIL.starts_with("user"), vec![1, 2, 5], vec![1, 2, 3, 4, 5, 6]),
+        (
+            Contact::EMAIL.starts_with("user"),
+            vec![1, 2, 5],
+            vec![1, 2, 3, 4, 5, 6],
+        ),
         (Contact::SALARY.ge(3_000), vec![], vec![3, 4, 5, 6]),
         (!Contact::SALARY.ge(3_000), vec![], vec![1, 2]),
-        (Contact::SALARY.is_in([1_000]).or(Contact::EMAIL.contains("2")), vec![2], vec![1, 2]),
+        (
+            Contact::SALARY
+                .is_in([1_000])
+                .or(Contact::EMAIL.contains("2")),
+            vec![2],
+            vec![1, 2],
+        ),
     ] {
         let query = || Card::select().filter_column(filter.clone());
         assert_eq!(cards(&directory, editor(), query()).await, editors);
         assert_eq!(cards(&directory, admin(), query()).await, admins);
-        assert_eq!(cards(&directory, editor(), query().constant_time()).await, editors);
+        assert_eq!(
+            cards(&directory, editor(), query().constant_time()).await,
+            editors
+        );
     }
     // The refusing mode refuses these as it refuses fields.
-    let refusing = || Card::select().refuse_hidden().filter_column(Contact::SALARY.gt(0));
+    let refusing = || {
+        Card::select()
+            .refuse_hidden()
+            .filter_column(Contact::SALARY.gt(0))
+    };
     let error = as_viewer(editor(), async {
         let access = read().await;
-        directory.db.reader(&access).all(refusing()).await.unwrap_err()
+        directory
+            .db
+            .reader(&access)
+            .all(refusing())
+            .await
+            .unwrap_err()
     })
     .await;
     assert!(error.is_invalid());
@@ -357,13 +481,24 @@ async fn s16_a_lookup_of_what_may_not_be_read_finds_nothing() {
     let directory = directory().await;
     let lookup = |slug: &'static str| Card::select().lookup(Contact::SLUG, slug);
     // Suspended, and not there at all: the same answer.
-    assert_eq!(cards(&directory, editor(), lookup("person-6")).await, [0; 0]);
-    assert_eq!(cards(&directory, editor(), lookup("person-7")).await, [0; 0]);
+    assert_eq!(
+        cards(&directory, editor(), lookup("person-6")).await,
+        [0; 0]
+    );
+    assert_eq!(
+        cards(&directory, editor(), lookup("person-7")).await,
+        [0; 0]
+    );
     assert_eq!(cards(&directory, admin(), lookup("person-6")).await, [6]);
     for slug in ["person-6", "person-7"] {
         let error = as_viewer(editor(), async {
             let access = read().await;
-            directory.db.reader(&access).one(lookup(slug)).await.unwrap_err()
+            directory
+                .db
+                .reader(&access)
+                .one(lookup(slug))
+                .await
+                .unwrap_err()
         })
         .await;
         assert!(error.is_not_found());
@@ -397,11 +532,15 @@ async fn p7_n11_a_remembered_text_takes_the_values_of_each_viewer_and_query() {
     }
     assert_eq!(texts.len(), 1, "{texts:#?}");
     // A true and a false have no mark of their own, so they are two texts.
-    let flagged = |wanted| Profile::select().filter(Profile::ID.eq(1)).filter(if wanted {
-        Profile::PHONE.is_null()
-    } else {
-        Profile::PHONE.is_not_null()
-    });
+    let flagged = |wanted| {
+        Profile::select()
+            .filter(Profile::ID.eq(1))
+            .filter(if wanted {
+                Profile::PHONE.is_null()
+            } else {
+                Profile::PHONE.is_not_null()
+            })
+    };
     assert_eq!(found(&directory, admin(), flagged(true)).await, [0; 0]);
     assert_eq!(found(&directory, admin(), flagged(false)).await, [1]);
 }
@@ -410,7 +549,12 @@ async fn p7_n11_a_remembered_text_takes_the_values_of_each_viewer_and_query() {
 async fn plan_of(directory: &Directory, select: Select<Profile>) -> String {
     as_viewer(editor(), async {
         let access = read().await;
-        let text = directory.db.reader(&access).__text(select).unwrap().unwrap();
+        let text = directory
+            .db
+            .reader(&access)
+            .__text(select)
+            .unwrap()
+            .unwrap();
         explain(directory, &text).await
     })
     .await
@@ -419,7 +563,11 @@ async fn plan_of(directory: &Directory, select: Select<Profile>) -> String {
 #[tokio::test]
 async fn x2_a_comparison_keeps_the_index_and_in_constant_time_does_not() {
     let directory = directory().await;
-    execute(&directory.pool, "CREATE INDEX people_phone ON people (phone)").await;
+    execute(
+        &directory.pool,
+        "CREATE INDEX people_phone ON people (phone)",
+    )
+    .await;
     for filter in [
         Profile::PHONE.eq("+49 30 555001"),
         Profile::PHONE.gt("+49 30 555001"),
@@ -441,7 +589,10 @@ async fn x2_a_comparison_keeps_the_index_and_in_constant_time_does_not() {
     // Where nothing is hidden there is nothing to protect, and the index stays.
     let open = Profile::select().filter(Profile::ID.eq(1)).constant_time();
     let rows_depend = plan_of(&directory, open).await;
-    assert!(!rows_depend.contains("INTEGER PRIMARY KEY"), "{rows_depend}");
+    assert!(
+        !rows_depend.contains("INTEGER PRIMARY KEY"),
+        "{rows_depend}"
+    );
 }
 
 #[tokio::test]

@@ -29,11 +29,12 @@ pub(crate) fn emit(raw: &RawEntity, entity: &Entity) -> TokenStream {
     let specs = raw.fields.iter().map(|field| column_spec(field, library));
     let all = [&entity.read, &entity.create, &entity.update, &entity.delete];
     let checks = rule::check(
-        all.into_iter().flat_map(|rows| match rows {
-            Rows::Rules(rules) => rules.as_slice(),
-            Rows::Denied | Rows::Open(_) => &[],
-        })
-        .chain(entity.filters.iter().flat_map(|(_, rules)| rules)),
+        all.into_iter()
+            .flat_map(|rows| match rows {
+                Rows::Rules(rules) => rules.as_slice(),
+                Rows::Denied | Rows::Open(_) => &[],
+            })
+            .chain(entity.filters.iter().flat_map(|(_, rules)| rules)),
         &types,
     );
     let [read, create, update, delete] = all.map(|rows| operation(rows, &types));
