@@ -4,6 +4,7 @@
 //! request looked up, the query's structure written down, its text found, its values bound.
 #![expect(
     clippy::unwrap_used,
+    clippy::indexing_slicing,
     unreachable_pub,
     reason = "a benchmark that fails has nothing to report"
 )]

@@ -27,7 +27,7 @@ const MOST_VALUES: usize = 128;
 const LIMIT_MARK: u64 = 0x5eed_5eed_5eed;
 
 /// The texts of a database.
-pub(super) struct Templates(moka::sync::Cache<Box<[u8]>, Arc<Template>>);
+pub(super) struct Templates(moka::sync::Cache<Arc<[u8]>, Arc<Template>>);
 
 struct Template {
     sql: Arc<str>,
@@ -121,7 +121,7 @@ impl<E: Entity> Asked<'_, E> {
 
 impl Templates {
     pub(super) fn new() -> Self {
-        let weight = |structure: &Box<[u8]>, template: &Arc<Template>| {
+        let weight = |structure: &Arc<[u8]>, template: &Arc<Template>| {
             let bytes = structure.len() + template.sql.len() + 64 * template.places.len();
             bytes.try_into().unwrap_or(u32::MAX)
         };
@@ -145,7 +145,7 @@ impl Templates {
             return plain(dialect, asked);
         };
         let plan = template.fill(dialect, &structure, asked.question.limit)?;
-        let key = structure.key.into_boxed_slice();
+        let key = structure.key.into();
         self.0.insert(key, Arc::new(template));
         Ok(plan)
     }

@@ -155,9 +155,10 @@ fn order(field: usize, direction: Direction) -> Order<Sheet> {
         Sheet::EMAIL,
         Sheet::PUBLISHED_AT,
     ];
+    let token = tokens.get(field).unwrap();
     match direction {
-        Direction::Ascending => tokens[field].asc(),
-        Direction::Descending => tokens[field].desc(),
+        Direction::Ascending => token.asc(),
+        Direction::Descending => token.desc(),
     }
 }
 

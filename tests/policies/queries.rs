@@ -207,6 +207,9 @@ const HOSTILE: &[&str] = &[
     "cAB",
 ];
 
+/// What Rust says of a text.
+type Holds<'a> = &'a dyn Fn(&str) -> bool;
+
 #[tokio::test]
 async fn n7_n8_n13_texts_agree_with_rust_on_hostile_needles() {
     let people: Vec<Person> = HOSTILE
@@ -232,7 +235,7 @@ async fn n7_n8_n13_texts_agree_with_rust_on_hostile_needles() {
                 .map(|(id, _)| *id)
                 .collect()
         };
-        let tests: [(Filter<Profile>, &dyn Fn(&str) -> bool); 3] = [
+        let tests: [(Filter<Profile>, Holds<'_>); 3] = [
             (Profile::USERNAME.contains(*needle), &|name| {
                 name.contains(needle)
             }),

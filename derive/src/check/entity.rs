@@ -75,7 +75,7 @@ pub(crate) fn check(raw: &mut RawEntity, diag: &mut Diag) -> Option<Entity> {
 
 /// ```text
 /// #[entity(lookup, filter_if(..))]
-/// #[entity(filter_if(opaque(f)))]
+/// #[entity(key, filter_if(..))]
 /// ```
 fn filters(raw: &mut RawEntity, diag: &mut Diag) -> Vec<(usize, Vec<Rule>)> {
     let mut filters = Vec::new();
@@ -92,13 +92,6 @@ fn filters(raw: &mut RawEntity, diag: &mut Diag) -> Vec<(usize, Vec<Rule>)> {
             let Some(rule) = rule.check(Place::Row, diag) else {
                 continue;
             };
-            if rule.is_opaque() {
-                diag.error(
-                    &key,
-                    "a rule that runs in Rust cannot decide what a query filters by",
-                    "write the rule without `opaque(..)`",
-                );
-            }
             rules.push(rule);
         }
         if !rules.is_empty() {
