@@ -18,6 +18,7 @@ mod row;
 mod seek;
 mod select;
 mod session_store;
+mod structure;
 mod summary;
 mod template;
 
@@ -31,5 +32,6 @@ pub(crate) use row::Row;
 pub(crate) use select::{SEVERAL, column, exists};
 pub use session_store::SqlSessionStore;
 pub(crate) use session_store::StatementGuard;
+pub(crate) use structure::Structure;
 pub(crate) use summary::{Answer, read as read_summary};
-pub(crate) use template::{Asked, Plan, Structure};
+pub(crate) use template::{Asked, Plan};

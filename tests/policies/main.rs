@@ -8,6 +8,7 @@
 mod access;
 mod aggregates;
 mod decisions;
+mod modes;
 mod outputs;
 mod pages;
 mod queries;
