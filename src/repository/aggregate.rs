@@ -58,8 +58,6 @@ impl<P> Reader<'_, P> {
         P: Reads<ViewerOf<D>>,
     {
         let reading = self.reading(select)?;
-        // A query that is refused as a page is refused here too.
-        reading.select.order_keys(&reading.decided)?;
         let rows = AskedAggregate {
             function: Function::Rows,
             field: None,
@@ -229,6 +227,8 @@ impl<P> Reader<'_, P> {
         if decided.rows == Decision::Deny {
             return Ok(nothing());
         }
+        // The order plays no part, but a query that is refused for it is refused here too.
+        reading.select.order_keys(decided)?;
         let scope = reading.select.scope(decided);
         let summary = Summary {
             keys: keys

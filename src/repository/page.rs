@@ -104,7 +104,13 @@ impl<P> Reader<'_, P> {
         };
         let reading = self.reading(select)?;
         plain_key(&reading)?;
-        let order = reading.select.order_keys(&reading.decided)?;
+        // Where no row may be read no field was decided, and no cursor was ever made.
+        let denied = reading.decided.rows == Decision::Deny;
+        let order = if denied {
+            Vec::new()
+        } else {
+            reading.select.order_keys(&reading.decided)?
+        };
         let sealing = self.sealing(&reading)?;
         let after = match &page.after {
             None => None,
@@ -114,7 +120,7 @@ impl<P> Reader<'_, P> {
             rows: Vec::new(),
             next: None,
         };
-        if reading.decided.rows == Decision::Deny {
+        if denied {
             return Ok(empty);
         }
         let Some(restriction) = reading.select.restriction(&reading.decided)? else {

@@ -1,6 +1,7 @@
 //! The text of a query that is remembered, and the two ways in which it can compare.
 
-use clearance::repository::Select;
+use clearance::repository::{Select, Shown};
+use clearance::{Dto, Entity, Field};
 
 use crate::queries::found;
 use crate::support::*;
@@ -46,7 +47,11 @@ async fn p7_n11_a_remembered_text_takes_the_values_of_each_viewer_and_query() {
 }
 
 /// How the engine would answer the editor.
-async fn plan_of(directory: &Directory, select: Select<Profile>) -> String {
+async fn plan_of<D>(directory: &Directory, select: Select<D>) -> String
+where
+    D: Shown,
+    D::Entity: Entity<Viewer = Member>,
+{
     as_viewer(editor(), async {
         let access = read().await;
         let text = directory
@@ -86,13 +91,52 @@ async fn x2_a_comparison_keeps_the_index_and_in_constant_time_does_not() {
             assert_eq!(one, other);
         }
     }
-    // Where nothing is hidden there is nothing to protect, and the index stays.
+    // The rule of the rows stands before the filter too.
     let open = Profile::select().filter(Profile::ID.eq(1)).constant_time();
     let rows_depend = plan_of(&directory, open).await;
     assert!(
         !rows_depend.contains("INTEGER PRIMARY KEY"),
         "{rows_depend}"
     );
+}
+
+/// The same people, whose rows are open, so that the rule of the field stands alone.
+#[derive(Entity)]
+#[entity(table = "people", viewer = Member, rows = open, reason = "a test of one field's rule")]
+pub struct Open {
+    #[entity(key)]
+    pub id: i64,
+    pub team: Option<String>,
+    pub phone: Option<String>,
+}
+
+#[derive(Debug, Dto)]
+#[dto(entity = Open, default = visible)]
+pub struct OpenPhone {
+    pub id: i64,
+    #[visible_if(viewer.role >= Role::Admin || same(viewer.team, row.team))]
+    pub phone: Field<Option<String>>,
+}
+
+#[tokio::test]
+async fn x2_in_constant_time_the_rule_of_a_field_is_worked_out_before_its_value_is_compared() {
+    let directory = directory().await;
+    execute(
+        &directory.pool,
+        "CREATE INDEX people_phone ON people (phone)",
+    )
+    .await;
+    let query = || OpenPhone::select().filter(OpenPhone::PHONE.eq("+49 30 555001"));
+    let default = plan_of(&directory, query()).await;
+    assert!(default.contains("people_phone"), "{default}");
+    let constant = plan_of(&directory, query().constant_time()).await;
+    assert!(!constant.contains("people_phone"), "{constant}");
+    // Where nothing is hidden there is nothing to protect, and the index stays.
+    let by_key = OpenPhone::select()
+        .filter(OpenPhone::ID.eq(1))
+        .constant_time();
+    let plan = plan_of(&directory, by_key).await;
+    assert!(plan.contains("INTEGER PRIMARY KEY"), "{plan}");
 }
 
 #[tokio::test]

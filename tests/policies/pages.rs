@@ -498,3 +498,35 @@ async fn s11_a_page_is_written_as_rows_and_next() {
         serde_json::Value::Null
     );
 }
+
+#[tokio::test]
+async fn s11_s9_who_may_read_no_row_gets_an_empty_page_and_a_count_of_none() {
+    let directory = directory().await;
+    let query = || {
+        TenantedId::select()
+            .filter(TenantedId::ID.gt(0))
+            .order(TenantedId::ID.desc())
+            .refuse_hidden()
+    };
+    let ask = async |viewer| {
+        as_viewer(viewer, async {
+            let access = read().await;
+            let reader = directory.db.reader(&access);
+            let page = reader.page(query(), Page::first(9)).await.unwrap();
+            assert!(page.next.is_none());
+            let cursor = Page::after(9, &"AQ".into());
+            is_refused(reader.page(query(), cursor).await);
+            let all = reader.all(query()).await.unwrap();
+            let distinct = reader.distinct(query(), TenantedId::ID).await.unwrap();
+            assert_eq!(distinct.len(), all.len());
+            assert_eq!(page.rows.len(), all.len());
+            let count = reader.count(query()).await.unwrap();
+            assert_eq!(count, all.len() as u64);
+            count
+        })
+        .await
+    };
+    // A stranger is in no team, so the rule of the rows is decided before any row.
+    assert_eq!(ask(stranger()).await, 0);
+    assert_eq!(ask(editor()).await, 4);
+}
