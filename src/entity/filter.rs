@@ -5,7 +5,9 @@ use std::marker::PhantomData;
 
 use super::{Column, Entity, Filterable, Scalar};
 use crate::dto::{Condition, Test};
-use crate::policy::{Comparand, Op, Ordered, SameFamily, TextFamily, TextTest};
+use crate::policy::comparand::Ordered;
+use crate::policy::comparand::family::Text;
+use crate::policy::{Comparand, Op, SameFamily, TextTest};
 
 /// A condition on columns of `E` that are declared with `filter_if`, for
 /// [`Select::filter_column`](crate::repository::Select::filter_column).
@@ -117,7 +119,7 @@ impl<E: Entity, T: Scalar + Comparand, U> Column<E, T, U> {
     pub fn contains(self, needle: impl Into<String>) -> ColumnFilter<E>
     where
         U: Filterable,
-        T::Family: SameFamily<TextFamily>,
+        T::Family: SameFamily<Text>,
     {
         self.test(Test::Text(TextTest::Contains, needle.into()))
     }
@@ -126,7 +128,7 @@ impl<E: Entity, T: Scalar + Comparand, U> Column<E, T, U> {
     pub fn starts_with(self, needle: impl Into<String>) -> ColumnFilter<E>
     where
         U: Filterable,
-        T::Family: SameFamily<TextFamily>,
+        T::Family: SameFamily<Text>,
     {
         self.test(Test::Text(TextTest::StartsWith, needle.into()))
     }
@@ -135,7 +137,7 @@ impl<E: Entity, T: Scalar + Comparand, U> Column<E, T, U> {
     pub fn ends_with(self, needle: impl Into<String>) -> ColumnFilter<E>
     where
         U: Filterable,
-        T::Family: SameFamily<TextFamily>,
+        T::Family: SameFamily<Text>,
     {
         self.test(Test::Text(TextTest::EndsWith, needle.into()))
     }

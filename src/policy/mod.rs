@@ -17,8 +17,7 @@ pub(crate) mod rule;
 mod text;
 mod value;
 
-pub use comparand::family::Text as TextFamily;
-pub use comparand::{Comparand, ComparandList, Ordered, SameFamily};
+pub use comparand::{Comparand, ComparandList, SameFamily};
 pub use context::Context;
 pub use decision::{Decision, Failure, Truth};
 pub(crate) use eval::compare_values;

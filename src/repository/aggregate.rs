@@ -57,10 +57,7 @@ impl<P> Reader<'_, P> {
         D: Shown,
         P: Reads<ViewerOf<D>>,
     {
-        let asking = self.asking()?;
-        let reading = asking.reading(select)?;
-        // A query that is refused as a page is refused here too.
-        reading.select.order_keys(&asking, &reading.decided)?;
+        let reading = self.asking()?.reading(select)?;
         let rows = AskedAggregate {
             function: Function::Rows,
             field: None,
@@ -231,6 +228,8 @@ impl<P> Reader<'_, P> {
         if decided.rows == Decision::Deny {
             return Ok(nothing());
         }
+        // The order plays no part, but a query that is refused for it is refused here too.
+        reading.select.order_keys(&asking, decided)?;
         let scope = reading.select.scope(&asking, decided);
         let summary = Summary {
             keys: keys
@@ -287,7 +286,7 @@ fn cell<E: Entity>(scope: &Scope<'_, E>, asked: &AskedAggregate) -> Result<Optio
             };
         }
         Function::Count => Use::Counted,
-        Function::CountDistinct => Use::Grouped,
+        Function::CountDistinct => Use::Distinct,
         Function::Sum | Function::Average => Use::Summed,
         Function::Min | Function::Max => Use::Ordered,
     };
@@ -305,6 +304,7 @@ fn cell<E: Entity>(scope: &Scope<'_, E>, asked: &AskedAggregate) -> Result<Optio
 #[derive(Clone, Copy)]
 enum Use {
     Counted,
+    Distinct,
     Grouped,
     Summed,
     Ordered,
@@ -314,11 +314,9 @@ impl Use {
     const fn takes(self, kind: Kind) -> bool {
         match kind {
             Kind::Int => true,
-            Kind::Text | Kind::Timestamp => {
-                matches!(self, Self::Counted | Self::Grouped | Self::Ordered)
-            }
+            Kind::Text | Kind::Timestamp => !matches!(self, Self::Summed),
             Kind::Bool | Kind::Enum(_) | Kind::Uuid | Kind::Bytes => {
-                matches!(self, Self::Counted | Self::Grouped)
+                matches!(self, Self::Counted | Self::Distinct | Self::Grouped)
             }
             Kind::Float => matches!(self, Self::Counted),
         }
@@ -347,7 +345,7 @@ fn masked<E: Entity>(
     let visible = scope.visible(field)?;
     let parts = [Some(visible), filter].into_iter().flatten().map(Ok);
     let visible = every(parts).map_err(|_| Error::internal("a rule could not be worked out"))?;
-    let text_of_set = kind.names().is_some() && matches!(how, Use::Counted);
+    let text_of_set = kind.names().is_some() && matches!(how, Use::Counted | Use::Distinct);
     let visible = if text_of_set {
         // Text outside a declared set is no value.
         let set = [Ok(visible), Ok(Reduced::Left(null(column, kind, false)))];

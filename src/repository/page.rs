@@ -105,7 +105,13 @@ impl<P> Reader<'_, P> {
         let asking = self.asking()?;
         let reading = asking.reading(select)?;
         plain_key(&reading)?;
-        let order = reading.select.order_keys(&asking, &reading.decided)?;
+        // Where no row may be read no field was decided, and no cursor was ever made.
+        let denied = reading.decided.rows == Decision::Deny;
+        let order = if denied {
+            Vec::new()
+        } else {
+            reading.select.order_keys(&asking, &reading.decided)?
+        };
         let sealing = self.sealing(&reading)?;
         let after = match &page.after {
             None => None,
@@ -115,7 +121,7 @@ impl<P> Reader<'_, P> {
             rows: Vec::new(),
             next: None,
         };
-        if reading.decided.rows == Decision::Deny {
+        if denied {
             return Ok(empty);
         }
         let Some(restriction) = reading.select.restriction(&asking, &reading.decided)? else {

@@ -167,7 +167,7 @@ impl<D: Shown> Select<D> {
     /// out first, so that the time of the statement does not tell whether a hidden value would
     /// have matched. A filter on a field whose rule depends on the row then reads every row.
     ///
-    /// See [the two modes of comparison](crate::repository#the-time-that-a-query-takes).
+    /// See [the two modes of comparison](mod@crate::repository#the-time-that-a-query-takes).
     pub const fn constant_time(mut self) -> Self {
         self.modes.constant_time = true;
         self

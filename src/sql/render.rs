@@ -137,8 +137,12 @@ impl Renderer {
                 wanted,
             } => {
                 let column = self.column(*column)?;
-                let found = self.dialect.within(*place, column, needle);
-                Ok(if *wanted { found } else { found.not() })
+                let found = self.dialect.within(*place, column.clone(), needle);
+                Ok(if *wanted {
+                    found
+                } else {
+                    column.is_not_null().and(found.not())
+                })
             }
             Residual::Guarded { rule, test } => {
                 // A CASE is worked out in its order, unlike the sides of AND.

@@ -6,6 +6,7 @@
 )]
 
 mod access;
+mod aggregates;
 mod blog;
 mod can_see;
 mod computed;
@@ -16,8 +17,11 @@ mod explain;
 mod matrix;
 mod memo;
 mod memo_viewers;
+mod modes;
 mod nested;
 mod outputs;
+mod pages;
+mod queries;
 mod reading;
 mod registry;
 mod relations;

@@ -340,3 +340,64 @@ impl<S: tracing::Subscriber> Layer<S> for EventLines {
         }
     }
 }
+
+/// How the engine would answer a statement.
+pub async fn explain(directory: &Directory, text: &str) -> String {
+    use sqlx::{AssertSqlSafe, Row as _};
+
+    let explain = format!("EXPLAIN QUERY PLAN {text}");
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a test asks the engine how it would answer"
+    )]
+    let steps = {
+        let mut connection = directory.pool.acquire().await.unwrap();
+        // An explanation alone does not notice that the schema changed.
+        let _schema = sqlx::query("SELECT 1 FROM people")
+            .fetch_all(&mut *connection)
+            .await
+            .unwrap();
+        sqlx::query(AssertSqlSafe(explain))
+            .fetch_all(&mut *connection)
+            .await
+            .unwrap()
+    };
+    let steps: Vec<String> = steps.iter().map(|step| step.get("detail")).collect();
+    steps.join("\n")
+}
+
+/// The events while it was there, in this thread, each as a line of text.
+#[derive(Clone, Default)]
+pub struct AllEvents(Arc<Mutex<Vec<String>>>);
+
+impl AllEvents {
+    pub fn listen() -> (Self, tracing::subscriber::DefaultGuard) {
+        let events = Self::default();
+        let subscriber = tracing_subscriber::registry().with(events.clone());
+        (events, tracing::subscriber::set_default(subscriber))
+    }
+
+    pub fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+}
+
+impl<S: tracing::Subscriber> Layer<S> for AllEvents {
+    fn on_event(&self, event: &tracing::Event<'_>, _: LayerContext<'_, S>) {
+        struct Line(String);
+
+        impl Visit for Line {
+            fn record_str(&mut self, field: &TracedField, value: &str) {
+                self.0 += &format!(" {}={value}", field.name());
+            }
+
+            fn record_debug(&mut self, field: &TracedField, value: &dyn std::fmt::Debug) {
+                self.0 += &format!(" {}={value:?}", field.name());
+            }
+        }
+
+        let mut line = Line(event.metadata().target().to_owned());
+        event.record(&mut line);
+        self.0.lock().unwrap().push(line.0);
+    }
+}

@@ -19,6 +19,8 @@ pub(crate) struct Entity {
     pub(crate) create: Rows,
     pub(crate) update: Rows,
     pub(crate) delete: Rows,
+    /// The columns that may be filtered by, each with its rules.
+    pub(crate) filters: Vec<(usize, Vec<Rule>)>,
 }
 
 /// Which rows an operation may touch.
@@ -55,6 +57,7 @@ pub(crate) fn check(raw: &mut RawEntity, diag: &mut Diag) -> Option<Entity> {
             }
         }
     }
+    let filters = filters(raw, diag);
     if !diag.is_clean() {
         return None;
     }
@@ -74,7 +77,36 @@ pub(crate) fn check(raw: &mut RawEntity, diag: &mut Diag) -> Option<Entity> {
         create: rows(create),
         update: rows(update),
         delete: rows(delete),
+        filters,
     })
+}
+
+/// ```text
+/// #[entity(lookup, filter_if(..))]
+/// #[entity(key, filter_if(..))]
+/// ```
+fn filters(raw: &mut RawEntity, diag: &mut Diag) -> Vec<(usize, Vec<Rule>)> {
+    let mut filters = Vec::new();
+    for (index, field) in raw.fields.iter_mut().enumerate() {
+        let mut rules = Vec::new();
+        for (key, rule) in std::mem::take(&mut field.filters) {
+            if field.key.is_some() || field.lookup.is_some() {
+                diag.error(
+                    &key,
+                    "a column that can be looked up by everybody has no rule for filters",
+                    "keep one of the two: a key, `lookup`, or a rule for filters",
+                );
+            }
+            let Some(rule) = rule.check(Place::Row, diag) else {
+                continue;
+            };
+            rules.push(rule);
+        }
+        if !rules.is_empty() {
+            filters.push((index, rules));
+        }
+    }
+    filters
 }
 
 /// `#[entity(viewer = Member, ..)]`, `#[entity(table = "", ..)]`

@@ -36,13 +36,15 @@ pub(crate) fn emit(raw: &RawEntity, entity: &Entity) -> TokenStream {
             .chain(all.into_iter().flat_map(|rows| match rows {
                 Rows::Rules(rules) => rules.as_slice(),
                 Rows::Denied | Rows::Open(_) => &[],
-            })),
+            }))
+            .chain(entity.filters.iter().flat_map(|(_, rules)| rules)),
         &types,
     );
     let [read, create, update, delete] = all.map(|rows| operation(rows, &entity.tenant, &types));
     let tenant = rules(&entity.tenant, &types);
     let relations = relation::specs(raw);
     let join_checks = relation::checks(raw);
+    let filters = filters(raw, entity, &types);
     let cells = raw.fields.iter().enumerate().map(|(index, field)| {
         let name = &field.ident;
         let place = quote_spanned!(field.ident.span()=> &self.#name);
@@ -76,6 +78,7 @@ pub(crate) fn emit(raw: &RawEntity, entity: &Entity) -> TokenStream {
                                 delete: #delete,
                             },
                         )
+                        #filters
                     });
                 #checks
                 #join_checks
@@ -184,6 +187,21 @@ fn column_spec(field: &crate::syntax::entity::RawColumn, library: &Library) -> T
     quote!(#library::entity::ColumnSpec::__new::<#ty>(#name, #column, #lookup))
 }
 
+/// ```text
+/// .__filters(vec![("email", vec![rule])])
+/// ```
+fn filters(raw: &RawEntity, entity: &Entity, types: &Types) -> Option<TokenStream> {
+    if entity.filters.is_empty() {
+        return None;
+    }
+    let filters = entity.filters.iter().filter_map(|(index, rules)| {
+        let name = plain_name(&raw.fields.get(*index)?.ident);
+        let rules = rules.iter().map(|rule| rule::value(rule, types));
+        Some(quote!((#name, ::std::vec![#(#rules),*])))
+    });
+    Some(quote!(.__filters(::std::vec![#(#filters),*])))
+}
+
 /// The rules of the tenant stand before those of the operation, because they are the cheaper ones.
 fn operation(rows: &Rows, tenant: &[Rule], types: &Types) -> TokenStream {
     let library = &types.library;
@@ -221,6 +239,8 @@ fn constants(raw: &RawEntity) -> TokenStream {
             quote!(Key)
         } else if field.lookup.is_some() {
             quote!(Lookup)
+        } else if field.filtered {
+            quote!(Filtered)
         } else {
             quote!(Plain)
         };

@@ -69,6 +69,10 @@ pub(crate) struct RawColumn {
     pub(crate) key: Option<Ident>,
     pub(crate) lookup: Option<Ident>,
     pub(crate) column: Option<LitStr>,
+    /// The rules of `filter_if` and `filter_unless`, each with its key word.
+    pub(crate) filters: Vec<(Ident, RawRule)>,
+    /// Whether it has any, which is also told where they are wrong.
+    pub(crate) filtered: bool,
 }
 
 const FORM: &str = "#[entity(..)]";
@@ -104,6 +108,9 @@ const KEYS: &[&str] = &[
     "crate",
 ];
 
+const FILTERS: &[&str] = &["filter_if", "filter_unless"];
+const COLUMN_KEYS: &[&str] = &["key", "lookup", "column", "filter_if", "filter_unless"];
+
 /// Reads the input. `None` when it is no struct that could be an entity.
 pub(crate) fn read(input: &DeriveInput, diag: &mut Diag) -> Option<RawEntity> {
     let fields = plain_struct(input, "Entity", diag)?;
@@ -134,8 +141,10 @@ pub(crate) fn read(input: &DeriveInput, diag: &mut Diag) -> Option<RawEntity> {
                 key: None,
                 lookup: None,
                 column: None,
+                filters: Vec::new(),
+                filtered: false,
             };
-            let mut keys = Keys::new(FORM, &["key", "lookup", "column"], &[]);
+            let mut keys = Keys::new(FORM, COLUMN_KEYS, FILTERS);
             for attribute in ours(&field.attrs) {
                 keys.read(attribute, diag, |key, input| column.entry(key, input));
             }
@@ -179,19 +188,11 @@ impl RawEntity {
                     "delete_if" => (Operation::Delete, false),
                     _ => (Operation::Delete, true),
                 };
-                if !input.peek(syn::token::Paren) {
-                    return Err(error(
-                        key,
-                        format!("`{rule}` needs a rule"),
-                        format!("the correct form is `{rule}(viewer.id == row.id)`"),
-                    ));
-                }
-                let content;
-                parenthesized!(content in input);
+                let rule = self::rule(key, rule, negated, input)?;
                 self.rules.push(RawRowRule {
                     key: key.clone(),
                     operation,
-                    rule: RawRule::parse(&content, rule, negated)?,
+                    rule,
                 });
             }
         }
@@ -277,11 +278,29 @@ fn pairs(input: ParseStream<'_>) -> syn::Result<Vec<(Ident, Ident)>> {
     }
 }
 
+fn rule(key: &Ident, form: &str, negated: bool, input: ParseStream<'_>) -> syn::Result<RawRule> {
+    if !input.peek(syn::token::Paren) {
+        return Err(error(
+            key,
+            format!("`{form}` needs a rule"),
+            format!("the correct form is `{form}(viewer.id == row.id)`"),
+        ));
+    }
+    let content;
+    parenthesized!(content in input);
+    RawRule::parse(&content, form, negated)
+}
+
 impl RawColumn {
     fn entry(&mut self, key: &Ident, input: ParseStream<'_>) -> syn::Result<()> {
         match key.to_string().as_str() {
             "key" => self.key = Some(key.clone()),
             "lookup" => self.lookup = Some(key.clone()),
+            filter @ ("filter_if" | "filter_unless") => {
+                self.filtered = true;
+                let rule = rule(key, filter, filter == "filter_unless", input)?;
+                self.filters.push((key.clone(), rule));
+            }
             _ => self.column = Some(text(key, input)?),
         }
         Ok(())

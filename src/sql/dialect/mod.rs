@@ -164,7 +164,7 @@ impl Dialect {
         }
     }
 
-    /// Whether `text` has the bytes of `needle` there.
+    /// Whether `text`, if it is set, has the bytes of `needle` there.
     pub(super) fn within(self, place: Place, text: Expr, needle: &Value) -> Expr {
         if self.standing(needle) != Standing::Among {
             return Expr::val(false);

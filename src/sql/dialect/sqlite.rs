@@ -40,7 +40,9 @@ pub(super) fn within(place: Place, text: Expr, needle: Expr) -> Expr {
             // As bytes: for text, `length` and `substr` stop at a NUL.
             let needle = needle.cast_as(Alias::new("BLOB"));
             let end = function("length", [needle.clone()]).mul(-1);
-            function("substr", [text.cast_as(Alias::new("BLOB")), end]).eq(needle)
+            let found = function("substr", [text.cast_as(Alias::new("BLOB")), end]);
+            // Of an empty blob `substr` gives null.
+            function("coalesce", [found, Expr::cust("x''")]).eq(needle)
         }
     }
 }

@@ -1,0 +1,393 @@
+//! What the text of a statement depends on, apart from the values that are bound.
+
+use uuid::Uuid;
+
+use super::question::{By, Found, Function, Masked, Question, Summary};
+use crate::dto::Direction;
+use crate::policy::{Decision, Fulfilled, Op, Place, Reduced, Residual, Term, Value};
+
+/// What stands for the number of rows while a text is made.
+pub(super) const LIMIT_MARK: u64 = 0x5eed_5eed_5eed;
+
+/// A question written down: what its text depends on, and apart from it the values that are
+/// bound. Each part begins with a tag or a length, so that no two questions are written alike.
+#[derive(Default)]
+pub(crate) struct Structure<'a> {
+    pub(crate) key: Vec<u8>,
+    pub(crate) values: Vec<&'a Value>,
+}
+
+impl<'a> Structure<'a> {
+    pub(super) fn tag(&mut self, tag: u8) {
+        self.key.push(tag);
+    }
+
+    fn flag(&mut self, flag: bool) {
+        self.tag(flag.into());
+    }
+
+    pub(super) fn number(&mut self, number: u64) {
+        self.key.extend_from_slice(&number.to_le_bytes());
+    }
+
+    fn index(&mut self, index: usize) {
+        // Most are small; a large one is written behind a byte that none of those is.
+        match u8::try_from(index) {
+            Ok(index) if index < u8::MAX => self.tag(index),
+            _ => {
+                self.tag(u8::MAX);
+                self.key.extend_from_slice(&index.to_le_bytes());
+            }
+        }
+    }
+
+    pub(super) fn text(&mut self, text: &str) {
+        self.index(text.len());
+        self.key.extend_from_slice(text.as_bytes());
+    }
+
+    pub(super) fn each<T>(&mut self, parts: &'a [T], mut write: impl FnMut(&mut Self, &'a T)) {
+        self.index(parts.len());
+        for part in parts {
+            write(self, part);
+        }
+    }
+
+    /// A null is part of the text, and a truth value has no mark that could be told from another.
+    fn value(&mut self, value: &'a Value) {
+        match value {
+            Value::Null => return self.tag(0),
+            Value::Bool(value) => return self.tag(1 + u8::from(*value)),
+            Value::Int(_) => self.tag(3),
+            Value::Float(_) => self.tag(4),
+            Value::Text(_) => self.tag(5),
+            Value::Bytes(_) => self.tag(6),
+            Value::Uuid(_) => self.tag(7),
+            Value::Timestamp(_) => self.tag(8),
+        }
+        self.values.push(value);
+    }
+
+    pub(crate) fn decision(&mut self, decision: &'a Decision) {
+        match decision {
+            Decision::Allow => self.tag(0),
+            Decision::Deny => self.tag(1),
+            Decision::Depends(residual) => {
+                self.tag(2);
+                self.residual(residual);
+            }
+            Decision::Fail(_) => self.tag(3),
+        }
+    }
+
+    fn reduced(&mut self, reduced: &'a Reduced) {
+        match reduced {
+            Reduced::Always => self.tag(0),
+            Reduced::Never => self.tag(1),
+            Reduced::Left(residual) => {
+                self.tag(2);
+                self.residual(residual);
+            }
+        }
+    }
+
+    fn optional(&mut self, residual: Option<&'a Residual>) {
+        match residual {
+            None => self.tag(0),
+            Some(residual) => {
+                self.tag(1);
+                self.residual(residual);
+            }
+        }
+    }
+
+    pub(crate) fn residual(&mut self, residual: &'a Residual) {
+        match residual {
+            Residual::All(parts) => {
+                self.tag(0);
+                self.each(parts, Self::residual);
+            }
+            Residual::Any(parts) => {
+                self.tag(1);
+                self.each(parts, Self::residual);
+            }
+            Residual::Flag { column, wanted } => {
+                self.tag(2);
+                self.index(*column);
+                self.flag(*wanted);
+            }
+            Residual::Compare { op, column, with } => {
+                self.tag(3);
+                self.tag(match op {
+                    Op::Eq => 0,
+                    Op::Ne => 1,
+                    Op::Lt => 2,
+                    Op::Le => 3,
+                    Op::Gt => 4,
+                    Op::Ge => 5,
+                });
+                self.index(*column);
+                match with {
+                    Term::Column(column) => {
+                        self.tag(0);
+                        self.index(*column);
+                    }
+                    Term::Value(value) => {
+                        self.tag(1);
+                        self.value(value);
+                    }
+                }
+            }
+            Residual::Null { column, wanted } => {
+                self.tag(4);
+                self.index(*column);
+                self.flag(*wanted);
+            }
+            Residual::Among {
+                column,
+                values,
+                wanted,
+            } => {
+                self.tag(5);
+                self.index(*column);
+                self.flag(*wanted);
+                self.each(values, Self::value);
+            }
+            Residual::Text {
+                column,
+                place,
+                needle,
+                wanted,
+            } => {
+                self.tag(6);
+                self.index(*column);
+                self.tag(match place {
+                    Place::Anywhere => 0,
+                    Place::AtEnd => 1,
+                });
+                self.value(needle);
+                self.flag(*wanted);
+            }
+            Residual::Guarded { rule, test } => {
+                self.tag(7);
+                self.residual(rule);
+                self.residual(test);
+            }
+            Residual::Opaque {
+                rule,
+                index,
+                wanted,
+            } => {
+                self.tag(8);
+                self.index(*rule);
+                self.index(*index);
+                self.flag(*wanted);
+            }
+            // The tables on the way here say which relation has this name.
+            Residual::Related {
+                relation,
+                within,
+                fulfilled,
+                condition,
+            } => {
+                self.tag(9);
+                self.text(relation.name());
+                self.residual(within);
+                self.tag(match fulfilled {
+                    Fulfilled::BySome => 0,
+                    Fulfilled::ByEvery => 1,
+                });
+                self.residual(condition);
+            }
+        }
+    }
+
+    pub(super) fn question(&mut self, question: &'a Question) {
+        self.each(&question.lookups, |structure, (column, value)| {
+            structure.index(*column);
+            structure.value(value);
+        });
+        self.optional(question.filter.as_ref());
+        self.each(&question.order, |structure, key| {
+            match &key.by {
+                By::Column(column) => {
+                    structure.tag(0);
+                    structure.index(*column);
+                }
+                By::Related(related) => {
+                    structure.tag(1);
+                    structure.text(related.relation.name());
+                    structure.residual(&related.within);
+                    structure.tag(match related.found {
+                        Found::Number => 0,
+                        Found::Lowest => 1,
+                        Found::Highest => 2,
+                    });
+                    if let Some(cell) = &related.cell {
+                        structure.masked(cell);
+                    }
+                }
+            }
+            structure.flag(key.direction == Direction::Ascending);
+            structure.optional(key.visible.as_ref());
+        });
+        self.flag(question.by_key);
+        self.flag(question.limit.is_some());
+        self.flag(question.pages);
+        self.each(&question.joined_by, |structure, column| {
+            structure.index(*column);
+        });
+        match &question.after {
+            None => self.tag(0),
+            Some(position) => {
+                self.tag(1);
+                self.each(&position.values, Self::value);
+                self.value(&position.key);
+            }
+        }
+    }
+
+    fn masked(&mut self, cell: &'a Masked) {
+        self.index(cell.column);
+        self.reduced(&cell.visible);
+    }
+
+    pub(super) fn summary(&mut self, summary: &'a Summary) {
+        self.each(&summary.keys, Self::masked);
+        self.each(&summary.aggregates, |structure, (function, cell)| {
+            structure.tag(match function {
+                Function::Rows => 0,
+                Function::Count => 1,
+                Function::CountDistinct => 2,
+                Function::Sum => 3,
+                Function::Average => 4,
+                Function::Min => 5,
+                Function::Max => 6,
+            });
+            match cell {
+                None => structure.tag(0),
+                Some(cell) => {
+                    structure.tag(1);
+                    structure.masked(cell);
+                }
+            }
+        });
+    }
+}
+
+/// Puts a mark in the place of each value, in the order in which [`Structure`] meets them.
+#[derive(Default)]
+pub(super) struct Marks {
+    pub(super) made: Vec<Value>,
+}
+
+impl Marks {
+    fn value(&mut self, value: &mut Value) {
+        let number = self.made.len();
+        let small = i64::try_from(number).unwrap_or_default();
+        let mark = match value {
+            Value::Null | Value::Bool(_) => return,
+            Value::Int(_) => Value::Int(0x5eed_0000_0000_0000 + small),
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "the number of a value is far below 2^52"
+            )]
+            Value::Float(_) => Value::Float(0.5 + number as f64),
+            Value::Text(_) => Value::Text(format!("\u{1}value {number}")),
+            Value::Bytes(_) => Value::Bytes(format!("\u{1}value {number}").into_bytes()),
+            Value::Uuid(_) => Value::Uuid(Uuid::from_u64_pair(
+                0x5eed_0000_0000_0000,
+                small.unsigned_abs(),
+            )),
+            // An instant that every engine can hold.
+            Value::Timestamp(_) => Value::Timestamp(1_000_000_000_000_000 + small),
+        };
+        *value = mark.clone();
+        self.made.push(mark);
+    }
+
+    pub(super) fn decision(&mut self, decision: &mut Decision) {
+        match decision {
+            Decision::Allow | Decision::Deny | Decision::Fail(_) => {}
+            Decision::Depends(residual) => self.residual(residual),
+        }
+    }
+
+    fn reduced(&mut self, reduced: &mut Reduced) {
+        match reduced {
+            Reduced::Always | Reduced::Never => {}
+            Reduced::Left(residual) => self.residual(residual),
+        }
+    }
+
+    fn residual(&mut self, residual: &mut Residual) {
+        match residual {
+            Residual::All(parts) | Residual::Any(parts) => {
+                for part in parts {
+                    self.residual(part);
+                }
+            }
+            Residual::Compare { with, .. } => match with {
+                Term::Column(_) => {}
+                Term::Value(value) => self.value(value),
+            },
+            Residual::Among { values, .. } => {
+                for value in values {
+                    self.value(value);
+                }
+            }
+            Residual::Text { needle, .. } => self.value(needle),
+            Residual::Related {
+                within, condition, ..
+            } => {
+                self.residual(within);
+                self.residual(condition);
+            }
+            Residual::Guarded { rule, test } => {
+                self.residual(rule);
+                self.residual(test);
+            }
+            Residual::Flag { .. } | Residual::Null { .. } | Residual::Opaque { .. } => {}
+        }
+    }
+
+    pub(super) fn question(&mut self, question: &mut Question) {
+        for (_, value) in &mut question.lookups {
+            self.value(value);
+        }
+        if let Some(filter) = &mut question.filter {
+            self.residual(filter);
+        }
+        for key in &mut question.order {
+            if let By::Related(related) = &mut key.by {
+                self.residual(&mut related.within);
+                if let Some(cell) = &mut related.cell {
+                    self.reduced(&mut cell.visible);
+                }
+            }
+            if let Some(visible) = &mut key.visible {
+                self.residual(visible);
+            }
+        }
+        if let Some(limit) = &mut question.limit {
+            *limit = LIMIT_MARK;
+        }
+        if let Some(position) = &mut question.after {
+            for value in &mut position.values {
+                self.value(value);
+            }
+            self.value(&mut position.key);
+        }
+    }
+
+    pub(super) fn summary(&mut self, summary: &mut Summary) {
+        for key in &mut summary.keys {
+            self.reduced(&mut key.visible);
+        }
+        for (_, cell) in &mut summary.aggregates {
+            if let Some(cell) = cell {
+                self.reduced(&mut cell.visible);
+            }
+        }
+    }
+}

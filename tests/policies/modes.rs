@@ -1,0 +1,160 @@
+//! The text of a query that is remembered, and the two ways in which it can compare.
+
+use clearance::repository::{Select, Shown};
+use clearance::{Dto, Entity, Field};
+
+use crate::queries::found;
+use crate::support::*;
+
+#[tokio::test]
+async fn p7_n11_a_remembered_text_takes_the_values_of_each_viewer_and_query() {
+    let directory = directory().await;
+    let of_team = |team: &str| Member {
+        team: Some(team.to_owned()),
+        ..editor()
+    };
+    let (statements, _guard) = Statements::listen();
+    let mut texts = std::collections::BTreeSet::new();
+    // One structure, and values that differ each time: the viewer's own, the filter's, the limit.
+    for (team, low, high, limit, ids) in [
+        ("red", 0, 9, 9, vec![1, 2]),
+        ("blue", 0, 9, 9, vec![3]),
+        ("blue", 4, 9, 9, vec![]),
+        ("red", 2, 9, 9, vec![2]),
+        ("red", 0, 1, 9, vec![1]),
+        ("red", 0, 9, 3, vec![1, 2]),
+    ] {
+        let query = Profile::select()
+            .filter(Profile::ID.ge(low).and(Profile::ID.le(high)))
+            .filter(Profile::PHONE.starts_with("+49"))
+            .limit(limit);
+        assert_eq!(found(&directory, of_team(team), query).await, ids);
+        texts.extend(statements.take());
+    }
+    assert_eq!(texts.len(), 1, "{texts:#?}");
+    // A true and a false have no mark of their own, so they are two texts.
+    let flagged = |wanted| {
+        Profile::select()
+            .filter(Profile::ID.eq(1))
+            .filter(if wanted {
+                Profile::PHONE.is_null()
+            } else {
+                Profile::PHONE.is_not_null()
+            })
+    };
+    assert_eq!(found(&directory, admin(), flagged(true)).await, [0; 0]);
+    assert_eq!(found(&directory, admin(), flagged(false)).await, [1]);
+}
+
+/// How the engine would answer the editor.
+async fn plan_of<D>(directory: &Directory, select: Select<D>) -> String
+where
+    D: Shown,
+    D::Entity: Entity<Viewer = Member>,
+{
+    as_viewer(editor(), async {
+        let access = read().await;
+        let text = directory
+            .db
+            .reader(&access)
+            .__text(select)
+            .unwrap()
+            .unwrap();
+        explain(directory, &text).await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn x2_a_comparison_keeps_the_index_and_in_constant_time_does_not() {
+    let directory = directory().await;
+    execute(
+        &directory.pool,
+        "CREATE INDEX people_phone ON people (phone)",
+    )
+    .await;
+    for filter in [
+        Profile::PHONE.eq("+49 30 555001"),
+        Profile::PHONE.gt("+49 30 555001"),
+        Profile::PHONE.starts_with("+49 30 555001"),
+        Profile::PHONE.is_in(["+49 30 555001", "x"]),
+    ] {
+        let query = Profile::select().filter(filter);
+        let default = plan_of(&directory, query.clone()).await;
+        assert!(default.contains("people_phone"), "{query:?} {default}");
+        let constant = plan_of(&directory, query.clone().constant_time()).await;
+        assert!(!constant.contains("people_phone"), "{constant}");
+        // The answers are the same in both modes, for whoever asks.
+        for viewer in [admin, editor, stranger] {
+            let one = found(&directory, viewer(), query.clone()).await;
+            let other = found(&directory, viewer(), query.clone().constant_time()).await;
+            assert_eq!(one, other);
+        }
+    }
+    // The rule of the rows stands before the filter too.
+    let open = Profile::select().filter(Profile::ID.eq(1)).constant_time();
+    let rows_depend = plan_of(&directory, open).await;
+    assert!(
+        !rows_depend.contains("INTEGER PRIMARY KEY"),
+        "{rows_depend}"
+    );
+}
+
+/// The same people, whose rows are open, so that the rule of the field stands alone.
+#[derive(Entity)]
+#[entity(table = "people", viewer = Member, rows = open, reason = "a test of one field's rule")]
+pub struct Open {
+    #[entity(key)]
+    pub id: i64,
+    pub team: Option<String>,
+    pub phone: Option<String>,
+}
+
+#[derive(Debug, Dto)]
+#[dto(entity = Open, default = visible)]
+pub struct OpenPhone {
+    pub id: i64,
+    #[visible_if(viewer.role >= Role::Admin || same(viewer.team, row.team))]
+    pub phone: Field<Option<String>>,
+}
+
+#[tokio::test]
+async fn x2_in_constant_time_the_rule_of_a_field_is_worked_out_before_its_value_is_compared() {
+    let directory = directory().await;
+    execute(
+        &directory.pool,
+        "CREATE INDEX people_phone ON people (phone)",
+    )
+    .await;
+    let query = || OpenPhone::select().filter(OpenPhone::PHONE.eq("+49 30 555001"));
+    let default = plan_of(&directory, query()).await;
+    assert!(default.contains("people_phone"), "{default}");
+    let constant = plan_of(&directory, query().constant_time()).await;
+    assert!(!constant.contains("people_phone"), "{constant}");
+    // Where nothing is hidden there is nothing to protect, and the index stays.
+    let by_key = OpenPhone::select()
+        .filter(OpenPhone::ID.eq(1))
+        .constant_time();
+    let plan = plan_of(&directory, by_key).await;
+    assert!(plan.contains("INTEGER PRIMARY KEY"), "{plan}");
+}
+
+#[tokio::test]
+async fn x2_s2_negations_are_the_same_in_constant_time() {
+    let directory = directory().await;
+    for filter in [
+        !Profile::PHONE.eq("+49 30 555001"),
+        Profile::PHONE.is_null(),
+        !Profile::PHONE.is_null(),
+        Profile::PHONE.lt("5").or(!Profile::PHONE.lt("5")),
+        !(Profile::PHONE.contains("1").and(Profile::ID.gt(0))),
+        Profile::SALARY.gt(0).or(Profile::ID.eq(1)),
+    ] {
+        for viewer in [admin, editor, stranger] {
+            let query = Profile::select().filter(filter.clone());
+            let one = found(&directory, viewer(), query.clone()).await;
+            let other = found(&directory, viewer(), query.constant_time()).await;
+            assert_eq!(one, other);
+        }
+    }
+}
