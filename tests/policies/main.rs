@@ -1,9 +1,14 @@
-//! Rules over rows and fields, through the public API, on a real SQLite file.
+//! Rules over rows and fields, through the public API, on a real database of each engine.
 #![expect(
     clippy::unwrap_used,
+    clippy::panic,
+    clippy::unreachable,
     unreachable_pub,
     reason = "a test fails by panicking, and its items are its own"
 )]
+
+#[path = "../support/engines.rs"]
+mod engines;
 
 mod access;
 mod aggregates;

@@ -439,7 +439,12 @@ async fn p7_after_a_write_that_was_given_up_nothing_is_remembered() {
     as_viewer(admin(), async {
         users.profile("person-1").await.unwrap();
         // It cannot end while another connection holds the file.
-        let lock = directory.pool.begin_with("BEGIN EXCLUSIVE").await.unwrap();
+        let lock = directory
+            .pool
+            .sqlite()
+            .begin_with("BEGIN EXCLUSIVE")
+            .await
+            .unwrap();
         assert!(users.rename(1, "Ada").now_or_never().is_none());
         lock.rollback().await.unwrap();
         statements.take();
@@ -459,7 +464,8 @@ async fn lockable() -> (Users, sqlx::SqlitePool, tempfile::TempDir) {
         .create_if_missing(true)
         .busy_timeout(std::time::Duration::ZERO);
     let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
-    execute(&pool, SCHEMA).await;
+    let schema = crate::engines::Engine::Sqlite.schema(SCHEMA);
+    TestPool::Sqlite(pool.clone()).execute(&schema).await;
     let db = Db::unguarded_pool(pool.clone(), "the test locks its own tables");
     db.writer(&system()).insert(person(1, None)).await.unwrap();
     (Users { db }, pool, folder)

@@ -93,7 +93,8 @@ async fn a_database_of_another_encoding_is_refused() {
         .create_if_missing(true)
         .pragma("encoding", "'UTF-16'");
     let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
-    execute(&pool, SCHEMA).await;
+    let schema = crate::engines::Engine::Sqlite.schema(SCHEMA);
+    TestPool::Sqlite(pool.clone()).execute(&schema).await;
     let db = Db::unguarded_pool(pool, "the test makes its own tables");
     let error = db.check(&APP).await.unwrap_err();
     assert!(error.to_string().contains("UTF-8"), "{error}");

@@ -184,7 +184,7 @@ async fn a_dto_without_a_visible_field_still_tells_that_the_row_is_there() {
 }
 
 #[tokio::test]
-async fn t_2_p1_exact_comparison_keeps_the_index() {
+async fn t_2_p1_exact_comparison_keeps_the_index_on_sqlite() {
     use sqlx::Row as _;
 
     #[derive(clearance::Entity)]
@@ -236,7 +236,7 @@ async fn t_2_p1_exact_comparison_keeps_the_index() {
             reason = "a test asks the engine for its plan"
         )]
         let plan = sqlx::query(explain)
-            .fetch_one(&directory.pool)
+            .fetch_one(directory.pool.sqlite())
             .await
             .unwrap();
         let plan: String = plan.get("detail");

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use chrono::{DateTime, TimeZone as _, Utc};
 use clearance::policy::Context;
 use clearance::{
-    Access, Db, Dto, Entity, Field, Public, Read, RequestContext, Roles, Secret, System, TextEnum,
+    Access, Dto, Entity, Field, Public, Read, RequestContext, Roles, Secret, System, TextEnum,
     Viewer, Write, rule, testing,
 };
 use tracing::field::{Field as TracedField, Visit};
@@ -161,23 +161,19 @@ pub fn people() -> Vec<Person> {
     ]
 }
 
-pub struct Directory {
-    pub db: Db,
-    pub pool: sqlx::SqlitePool,
-    _folder: tempfile::TempDir,
-}
+pub use crate::engines::{Database as Directory, TestPool};
 
 pub const SCHEMA: &str = "CREATE TABLE people (
     id INTEGER PRIMARY KEY,
-    slug TEXT NOT NULL UNIQUE,
+    slug KEYTEXT NOT NULL UNIQUE,
     username TEXT NOT NULL,
-    phone TEXT,
+    phone KEYTEXT,
     email TEXT,
     salary INTEGER NOT NULL,
     team TEXT,
     status TEXT NOT NULL,
     suspended BOOLEAN NOT NULL,
-    published_at INTEGER,
+    published_at INSTANT,
     author INTEGER NOT NULL,
     password_hash TEXT NOT NULL
 )";
@@ -196,27 +192,12 @@ pub async fn directory_of(people: Vec<Person>) -> Directory {
 }
 
 pub async fn empty_directory(schema: &'static str) -> Directory {
-    let folder = tempfile::tempdir().unwrap();
-    let options = sqlx::sqlite::SqliteConnectOptions::new()
-        .filename(folder.path().join("people.db"))
-        .create_if_missing(true)
-        .synchronous(sqlx::sqlite::SqliteSynchronous::Off);
-    let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
-    execute(&pool, schema).await;
-    Directory {
-        db: Db::unguarded_pool(pool.clone(), "the test makes its own tables"),
-        pool,
-        _folder: folder,
-    }
+    crate::engines::database(schema).await
 }
 
 /// Runs a statement as an application would on its own pool.
-pub async fn execute(pool: &sqlx::SqlitePool, sql: &'static str) {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a test changes tables behind the library's back"
-    )]
-    sqlx::raw_sql(sql).execute(pool).await.unwrap();
+pub async fn execute(pool: &TestPool, sql: &'static str) {
+    pool.execute(sql).await;
 }
 
 pub fn system() -> Access<System> {
@@ -281,12 +262,32 @@ impl<S: tracing::Subscriber> Layer<S> for Statements {
     }
 }
 
+/// A statement as SQLite would quote its names and mark its values, so that one expectation holds
+/// for every engine.
+fn plain(statement: &str) -> String {
+    let mut plain = String::with_capacity(statement.len());
+    let mut letters = statement.chars().peekable();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '`' => plain.push('"'),
+            '$' if letters.peek().is_some_and(char::is_ascii_digit) => {
+                while letters.peek().is_some_and(char::is_ascii_digit) {
+                    letters.next();
+                }
+                plain.push('?');
+            }
+            letter => plain.push(letter),
+        }
+    }
+    plain
+}
+
 struct Recorder<'a>(&'a Statements);
 
 impl Visit for Recorder<'_> {
     fn record_str(&mut self, field: &TracedField, value: &str) {
         if field.name() == "statement" {
-            self.0.0.lock().unwrap().push(value.to_owned());
+            self.0.0.lock().unwrap().push(plain(value));
         }
     }
 
@@ -351,7 +352,7 @@ pub async fn explain(directory: &Directory, text: &str) -> String {
         reason = "a test asks the engine how it would answer"
     )]
     let steps = {
-        let mut connection = directory.pool.acquire().await.unwrap();
+        let mut connection = directory.pool.sqlite().acquire().await.unwrap();
         // An explanation alone does not notice that the schema changed.
         let _schema = sqlx::query("SELECT 1 FROM people")
             .fetch_all(&mut *connection)

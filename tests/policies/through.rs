@@ -32,7 +32,7 @@ struct Team {
     table = "people",
     viewer = Staff,
     belongs_to(team: Team, by = team_id),
-    read_if(!row.left || viewer.head)
+    read_if(!row.gone || viewer.head)
 )]
 struct Person {
     #[entity(key)]
@@ -40,7 +40,7 @@ struct Person {
     team_id: Option<i64>,
     name: String,
     salary: i64,
-    left: bool,
+    gone: bool,
 }
 
 /// A salary is for heads and for whoever earns it.
@@ -73,7 +73,7 @@ struct TeamView {
 const SCHEMA: &str = "
     CREATE TABLE teams (id INTEGER PRIMARY KEY, name TEXT NOT NULL);
     CREATE TABLE people (
-        id INTEGER PRIMARY KEY, team_id INTEGER, name TEXT NOT NULL, salary INTEGER NOT NULL, left BOOLEAN NOT NULL
+        id INTEGER PRIMARY KEY, team_id INTEGER, name TEXT NOT NULL, salary INTEGER NOT NULL, gone BOOLEAN NOT NULL
     );
 ";
 
@@ -86,7 +86,7 @@ async fn company() -> Directory {
         let name = format!("team{id}");
         writer.insert(Team { id, name }).await.unwrap();
     }
-    for (id, team_id, salary, left) in [
+    for (id, team_id, salary, gone) in [
         (10, Some(1), 500, false),
         (11, Some(1), 900, false),
         (12, Some(2), 700, false),
@@ -99,7 +99,7 @@ async fn company() -> Directory {
             team_id,
             name: format!("person{id}"),
             salary,
-            left,
+            gone,
         };
         writer.insert(person).await.unwrap();
     }
@@ -285,7 +285,7 @@ async fn p13_the_lowest_of_what_has_no_order_is_a_misuse() {
     #[derive(Debug, Dto)]
     #[dto(entity = Person, default = visible)]
     struct Leaving {
-        left: bool,
+        gone: bool,
     }
     #[derive(Debug, Dto)]
     #[dto(entity = Team, default = visible)]
@@ -295,7 +295,7 @@ async fn p13_the_lowest_of_what_has_no_order_is_a_misuse() {
     }
     let Directory { db, .. } = &company().await;
     let error = as_staff(head(), async |access| {
-        let order = TeamOfLeaving::PEOPLE.max(Leaving::LEFT).asc();
+        let order = TeamOfLeaving::PEOPLE.max(Leaving::GONE).asc();
         let query = TeamOfLeaving::select().order(order);
         db.reader(&access).all(query).await
     })

@@ -1,0 +1,260 @@
+//! A fresh database for a test, on the engine that this run is about.
+//!
+//! `CLEARANCE_ENGINE` names it: `sqlite`, which needs nothing, or `postgres` or `mysql`, whose
+//! server `POSTGRES_URL` or `MYSQL_URL` names. One set of tests runs on each. What only SQLite can
+//! show has a name that ends in `on_sqlite`, so that a run on another engine leaves it out by name.
+
+use std::fmt;
+
+use clearance::Db;
+use sqlx::AssertSqlSafe;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Engine {
+    Sqlite,
+    Postgres,
+    Mysql,
+}
+
+/// The engine of this run.
+pub fn engine() -> Engine {
+    match std::env::var("CLEARANCE_ENGINE").as_deref() {
+        Err(_) | Ok("sqlite") => Engine::Sqlite,
+        Ok("postgres") => Engine::Postgres,
+        Ok("mysql") => Engine::Mysql,
+        Ok(other) => panic!("CLEARANCE_ENGINE names no engine: `{other}`"),
+    }
+}
+
+impl Engine {
+    fn server(self) -> String {
+        let variable = match self {
+            Self::Sqlite => unreachable!("SQLite has no server"),
+            Self::Postgres => "POSTGRES_URL",
+            Self::Mysql => "MYSQL_URL",
+        };
+        std::env::var(variable)
+            .unwrap_or_else(|_| panic!("{variable} names no server; `cargo xtask test` starts one"))
+    }
+
+    /// The schema in the engine's own types. It is written in SQLite's, with INSTANT, BYTES and
+    /// ID16 for instants, bytes and UUIDs, and KEYTEXT for text that has an index.
+    pub fn schema(self, schema: &str) -> String {
+        let types: [(&str, &str); 7] = match self {
+            Self::Sqlite => [
+                ("INTEGER", "INTEGER"),
+                ("INSTANT", "INTEGER"),
+                ("BYTES", "BLOB"),
+                ("ID16", "BLOB"),
+                ("KEYTEXT", "TEXT"),
+                ("FLOAT8", "REAL"),
+                ("TEXT", "TEXT"),
+            ],
+            Self::Postgres => [
+                ("INTEGER", "BIGINT"),
+                ("INSTANT", "TIMESTAMPTZ"),
+                ("BYTES", "BYTEA"),
+                ("ID16", "UUID"),
+                ("KEYTEXT", "TEXT"),
+                ("FLOAT8", "DOUBLE PRECISION"),
+                ("TEXT", "TEXT"),
+            ],
+            Self::Mysql => [
+                ("INTEGER", "BIGINT"),
+                ("INSTANT", "DATETIME(6)"),
+                ("BYTES", "LONGBLOB"),
+                ("ID16", "BINARY(16)"),
+                ("KEYTEXT", "VARCHAR(191)"),
+                ("FLOAT8", "DOUBLE"),
+                ("TEXT", "LONGTEXT"),
+            ],
+        };
+        let mut words = String::with_capacity(schema.len());
+        let mut word = String::new();
+        for letter in schema.chars().chain(['\n']) {
+            if letter.is_ascii_alphanumeric() || letter == '_' {
+                word.push(letter);
+                continue;
+            }
+            let known = types.iter().find(|(name, _)| *name == word);
+            words.push_str(known.map_or(&word, |(_, engine)| engine));
+            word.clear();
+            words.push(letter);
+        }
+        words
+    }
+}
+
+/// The application's own connections.
+#[derive(Clone)]
+pub enum TestPool {
+    Sqlite(sqlx::SqlitePool),
+    Postgres(sqlx::PgPool),
+    Mysql(sqlx::MySqlPool),
+}
+
+impl TestPool {
+    /// The pool of a test that only SQLite can show.
+    pub fn sqlite(&self) -> &sqlx::SqlitePool {
+        match self {
+            Self::Sqlite(pool) => pool,
+            Self::Postgres(_) | Self::Mysql(_) => panic!("a test of SQLite ran on another engine"),
+        }
+    }
+
+    /// Runs statements as an application would on its own pool.
+    pub async fn execute(&self, sql: &str) {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "a test makes and changes tables behind the library's back"
+        )]
+        match self {
+            Self::Sqlite(pool) => {
+                let _ = sqlx::raw_sql(AssertSqlSafe(sql))
+                    .execute(pool)
+                    .await
+                    .unwrap();
+            }
+            Self::Postgres(pool) => {
+                let _ = sqlx::raw_sql(AssertSqlSafe(sql))
+                    .execute(pool)
+                    .await
+                    .unwrap();
+            }
+            Self::Mysql(pool) => {
+                let _ = sqlx::raw_sql(AssertSqlSafe(sql))
+                    .execute(pool)
+                    .await
+                    .unwrap();
+            }
+        }
+    }
+
+    fn db(&self) -> Db {
+        let reason = "the test makes its own tables";
+        match self {
+            Self::Sqlite(pool) => Db::unguarded_pool(pool.clone(), reason),
+            Self::Postgres(pool) => Db::unguarded_pool(pool.clone(), reason),
+            Self::Mysql(pool) => Db::unguarded_pool(pool.clone(), reason),
+        }
+    }
+}
+
+/// A database of one test. It is gone when this is dropped.
+pub struct Database {
+    pub db: Db,
+    pub pool: TestPool,
+    _kept: Kept,
+}
+
+impl fmt::Debug for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Database").finish_non_exhaustive()
+    }
+}
+
+enum Kept {
+    Folder(#[expect(dead_code, reason = "held until the test ends")] tempfile::TempDir),
+    Named(Engine, String),
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        let Self::Named(engine, name) = self else {
+            return;
+        };
+        let (engine, name) = (*engine, name.clone());
+        // The test's own runtime may be gone or busy, so a thread with one of its own drops it.
+        let dropped = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            runtime.block_on(drop_database(engine, &name));
+        });
+        let _ = dropped.join();
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test makes its own database")]
+async fn drop_database(engine: Engine, name: &str) {
+    use sqlx::Connection as _;
+
+    match engine {
+        Engine::Sqlite => {}
+        Engine::Postgres => {
+            let sql = format!("DROP DATABASE \"{name}\" WITH (FORCE)");
+            if let Ok(mut server) = sqlx::PgConnection::connect(&engine.server()).await {
+                let _ = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut server).await;
+            }
+        }
+        Engine::Mysql => {
+            let sql = format!("DROP DATABASE `{name}`");
+            if let Ok(mut server) = sqlx::MySqlConnection::connect(&engine.server()).await {
+                let _ = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut server).await;
+            }
+        }
+    }
+}
+
+/// A fresh database with the tables of `schema`; see [`Engine::schema`].
+pub async fn database(schema: &str) -> Database {
+    let engine = engine();
+    let database = empty(engine).await;
+    let schema = engine.schema(schema);
+    if !schema.trim().is_empty() {
+        database.pool.execute(&schema).await;
+    }
+    database
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test makes its own database")]
+async fn empty(engine: Engine) -> Database {
+    let name = format!("clearance_test_{}", uuid::Uuid::new_v4().simple());
+    let (pool, kept) = match engine {
+        Engine::Sqlite => {
+            let folder = tempfile::tempdir().unwrap();
+            let options = sqlx::sqlite::SqliteConnectOptions::new()
+                .filename(folder.path().join("test.db"))
+                .create_if_missing(true)
+                .synchronous(sqlx::sqlite::SqliteSynchronous::Off);
+            let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
+            (TestPool::Sqlite(pool), Kept::Folder(folder))
+        }
+        Engine::Postgres => {
+            use sqlx::Connection as _;
+
+            let options: sqlx::postgres::PgConnectOptions = engine.server().parse().unwrap();
+            let mut server = sqlx::PgConnection::connect_with(&options).await.unwrap();
+            let sql = format!("CREATE DATABASE \"{name}\" TEMPLATE template0 ENCODING 'UTF8'");
+            sqlx::raw_sql(AssertSqlSafe(sql))
+                .execute(&mut server)
+                .await
+                .unwrap();
+            let pool = sqlx::postgres::PgPoolOptions::new()
+                .max_connections(4)
+                .connect_lazy_with(options.database(&name));
+            (TestPool::Postgres(pool), Kept::Named(engine, name))
+        }
+        Engine::Mysql => {
+            use sqlx::Connection as _;
+
+            let options: sqlx::mysql::MySqlConnectOptions = engine.server().parse().unwrap();
+            let mut server = sqlx::MySqlConnection::connect_with(&options).await.unwrap();
+            let sql = format!("CREATE DATABASE `{name}` CHARACTER SET utf8mb4");
+            sqlx::raw_sql(AssertSqlSafe(sql))
+                .execute(&mut server)
+                .await
+                .unwrap();
+            let pool = sqlx::mysql::MySqlPoolOptions::new()
+                .max_connections(4)
+                .connect_lazy_with(options.database(&name));
+            (TestPool::Mysql(pool), Kept::Named(engine, name))
+        }
+    };
+    Database {
+        db: pool.db(),
+        pool,
+        _kept: kept,
+    }
+}
