@@ -170,6 +170,25 @@ impl<P> Reader<'_, P> {
         Ok(Some((plan, reading)))
     }
 
+    /// How the engine would answer the query, in its own words; `None` where no statement is
+    /// needed.
+    ///
+    /// # Errors
+    ///
+    /// As [`Reader::all`].
+    #[cfg(feature = "testing")]
+    #[doc(hidden)]
+    pub async fn __explain<D>(&self, select: Select<D>) -> Result<Option<String>>
+    where
+        D: Shown,
+        P: Reads<ViewerOf<D>>,
+    {
+        match self.prepare(select)? {
+            None => Ok(None),
+            Some((plan, _)) => self.db.explain(&plan.statement).await.map(Some),
+        }
+    }
+
     /// The text of the statement that a query comes to, without running it; `None` where no
     /// statement is needed.
     ///

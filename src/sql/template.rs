@@ -62,6 +62,36 @@ impl Ready {
     }
 }
 
+#[cfg(feature = "testing")]
+impl super::db::Db {
+    /// How the engine would answer a statement, in its own words.
+    pub(crate) async fn explain(&self, statement: &Ready) -> Result<String> {
+        use crate::policy::{Cell, Kind};
+
+        let (prefix, column) = match self.dialect() {
+            #[cfg(feature = "sqlite")]
+            Dialect::Sqlite => ("EXPLAIN QUERY PLAN ", 3),
+            #[cfg(feature = "postgres")]
+            Dialect::Postgres => ("EXPLAIN ", 0),
+            #[cfg(feature = "mysql")]
+            Dialect::Mysql => ("EXPLAIN FORMAT=JSON ", 0),
+        };
+        let explain = Ready {
+            sql: format!("{prefix}{}", statement.sql).into(),
+            values: statement.values.clone(),
+        };
+        let mut lines = Vec::new();
+        self.fetch_each(&explain, |row| {
+            if let Cell::Text(line) = row.cell(column, Kind::Text)? {
+                lines.push(line.to_owned());
+            }
+            Ok(())
+        })
+        .await?;
+        Ok(lines.join("\n"))
+    }
+}
+
 impl SqlxBinder for Ready {
     fn build_sqlx<T: sea_query::QueryBuilder>(&self, _: T) -> (String, SqlxValues) {
         (

@@ -346,7 +346,7 @@ async fn s5_n13_groups_are_told_apart_by_their_bytes() {
     let directory = empty_directory(
         "CREATE TABLE people (
             id INTEGER PRIMARY KEY, slug TEXT, username TEXT COLLATE NOCASE, phone TEXT, email TEXT,
-            salary INTEGER, team TEXT, status TEXT, suspended BOOLEAN, published_at INTEGER,
+            salary INTEGER, team TEXT, status TEXT, suspended BOOLEAN, published_at INSTANT,
             author INTEGER, password_hash TEXT
         )",
     )

@@ -13,9 +13,9 @@ async fn r22_a_rule_over_related_rows_is_unknown_and_denies() {
     let directory = empty_directory(SCHEMA).await;
     execute(
         &directory.pool,
-        "INSERT INTO accounts VALUES (1, 'ada', 'red', 0);
+        "INSERT INTO accounts VALUES (1, 'ada', 'red', FALSE);
          INSERT INTO posts VALUES (1, 'first', NULL, 1);
-         INSERT INTO comments VALUES (1, 1, 1, 'hello', 0)",
+         INSERT INTO comments VALUES (1, 1, 1, 'hello', FALSE)",
     )
     .await;
     let viewer = Reader {
@@ -109,7 +109,7 @@ async fn r22_a_nested_dto_is_refused() {
     let directory = empty_directory(SCHEMA).await;
     execute(
         &directory.pool,
-        "INSERT INTO comments VALUES (1, 1, 1, 'hello', 0)",
+        "INSERT INTO comments VALUES (1, 1, 1, 'hello', FALSE)",
     )
     .await;
     let access = crate::support::system();

@@ -433,7 +433,7 @@ async fn p7_what_is_read_during_a_write_is_not_kept() {
 }
 
 #[tokio::test]
-async fn p7_after_a_write_that_was_given_up_nothing_is_remembered() {
+async fn p7_after_a_write_that_was_given_up_nothing_is_remembered_on_sqlite() {
     let (users, directory) = users().await;
     let (statements, _guard) = Statements::listen();
     as_viewer(admin(), async {
@@ -472,7 +472,7 @@ async fn lockable() -> (Users, sqlx::SqlitePool, tempfile::TempDir) {
 }
 
 #[tokio::test]
-async fn p8_an_outage_is_told_to_those_who_waited_and_not_kept() {
+async fn p8_an_outage_is_told_to_those_who_waited_and_not_kept_on_sqlite() {
     let (users, pool, _folder) = lockable().await;
     let (statements, _guard) = Statements::listen();
     as_viewer(admin(), async {

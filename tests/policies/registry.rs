@@ -58,7 +58,7 @@ async fn p13_a_missing_table_is_named() {
 }
 
 #[tokio::test]
-async fn p13_every_difference_is_named_at_once() {
+async fn p13_every_difference_is_named_at_once_on_sqlite() {
     let error = differences(
         "CREATE TABLE people (
             id INTEGER PRIMARY KEY,
@@ -86,7 +86,7 @@ async fn p13_every_difference_is_named_at_once() {
 }
 
 #[tokio::test]
-async fn a_database_of_another_encoding_is_refused() {
+async fn a_database_of_another_encoding_is_refused_on_sqlite() {
     let folder = tempfile::tempdir().unwrap();
     let options = sqlx::sqlite::SqliteConnectOptions::new()
         .filename(folder.path().join("utf-16.db"))

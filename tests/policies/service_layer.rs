@@ -11,6 +11,7 @@ use clearance::{
 };
 use tower::ServiceExt as _;
 
+use crate::engines::placeholders;
 use crate::signed_in::signed_in;
 use crate::support::*;
 
@@ -78,7 +79,7 @@ impl Notes {
     pub async fn by_own_sql(&self, id: i64) -> Result<Vec<NoteCard>> {
         self.db
             .reader(&access)
-            .unguarded_sql::<Note>("a test", "SELECT * FROM notes WHERE id = ?")
+            .unguarded_sql::<Note>("a test", placeholders("SELECT * FROM notes WHERE id = ?"))
             .bind(id)
             .project()
             .await

@@ -33,7 +33,7 @@ struct Invoice {
 
 #[derive(Debug, Clone, Entity)]
 #[entity(
-    table = "lines",
+    table = "invoice_lines",
     viewer = Clerk,
     tenant_if(row.company == viewer.company),
     read_if(row.cents < 1_000),
@@ -63,7 +63,7 @@ struct LineView {
 
 const SCHEMA: &str = "
     CREATE TABLE invoices (id INTEGER PRIMARY KEY, number TEXT NOT NULL, company INTEGER NOT NULL);
-    CREATE TABLE lines (
+    CREATE TABLE invoice_lines (
         id INTEGER PRIMARY KEY, invoice_id INTEGER NOT NULL, company INTEGER NOT NULL, cents INTEGER NOT NULL
     );
 ";

@@ -38,9 +38,10 @@ impl Engine {
     }
 
     /// The schema in the engine's own types. It is written in SQLite's, with INSTANT, BYTES and
-    /// ID16 for instants, bytes and UUIDs, and KEYTEXT for text that has an index.
+    /// ID16 for instants, bytes and UUIDs, KEYTEXT for text that has an index,
+    /// and NOCASE for a collation that overlooks case.
     pub fn schema(self, schema: &str) -> String {
-        let types: [(&str, &str); 7] = match self {
+        let types: [(&str, &str); 8] = match self {
             Self::Sqlite => [
                 ("INTEGER", "INTEGER"),
                 ("INSTANT", "INTEGER"),
@@ -48,6 +49,7 @@ impl Engine {
                 ("ID16", "BLOB"),
                 ("KEYTEXT", "TEXT"),
                 ("FLOAT8", "REAL"),
+                ("NOCASE", "NOCASE"),
                 ("TEXT", "TEXT"),
             ],
             Self::Postgres => [
@@ -55,8 +57,9 @@ impl Engine {
                 ("INSTANT", "TIMESTAMPTZ"),
                 ("BYTES", "BYTEA"),
                 ("ID16", "UUID"),
-                ("KEYTEXT", "TEXT"),
+                ("KEYTEXT", "TEXT COLLATE \"C\""),
                 ("FLOAT8", "DOUBLE PRECISION"),
+                ("NOCASE", "nocase"),
                 ("TEXT", "TEXT"),
             ],
             Self::Mysql => [
@@ -66,6 +69,7 @@ impl Engine {
                 ("ID16", "BINARY(16)"),
                 ("KEYTEXT", "VARCHAR(191)"),
                 ("FLOAT8", "DOUBLE"),
+                ("NOCASE", "utf8mb4_general_ci"),
                 ("TEXT", "LONGTEXT"),
             ],
         };
@@ -82,6 +86,30 @@ impl Engine {
             words.push(letter);
         }
         words
+    }
+}
+
+/// A query of the test's own with a placeholder `?` for each value, as the engine writes them.
+pub fn placeholders(sql: &str) -> &'static str {
+    let sql: String = match engine() {
+        Engine::Sqlite | Engine::Mysql => sql.to_owned(),
+        Engine::Postgres => sql
+            .split('?')
+            .enumerate()
+            .map(|(number, part)| match number {
+                0 => part.to_owned(),
+                _ => format!("${number}{part}"),
+            })
+            .collect(),
+    };
+    Box::leak(sql.into_boxed_str())
+}
+
+/// Text as the engine can hold it: PostgreSQL has none with a NUL.
+pub fn storable(text: &str) -> String {
+    match engine() {
+        Engine::Sqlite | Engine::Mysql => text.to_owned(),
+        Engine::Postgres => text.replace('\0', ""),
     }
 }
 
@@ -218,7 +246,17 @@ async fn empty(engine: Engine) -> Database {
                 .filename(folder.path().join("test.db"))
                 .create_if_missing(true)
                 .synchronous(sqlx::sqlite::SqliteSynchronous::Off);
-            let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
+            let pool = sqlx::sqlite::SqlitePoolOptions::new()
+                // A plan alone does not notice that another connection changed the schema.
+                .before_acquire(|connection, _| {
+                    Box::pin(async move {
+                        let schema = sqlx::query("SELECT 1 FROM sqlite_schema");
+                        schema.fetch_all(connection).await.map(|_| true)
+                    })
+                })
+                .connect_with(options)
+                .await
+                .unwrap();
             (TestPool::Sqlite(pool), Kept::Folder(folder))
         }
         Engine::Postgres => {
@@ -234,7 +272,11 @@ async fn empty(engine: Engine) -> Database {
             let pool = sqlx::postgres::PgPoolOptions::new()
                 .max_connections(4)
                 .connect_lazy_with(options.database(&name));
-            (TestPool::Postgres(pool), Kept::Named(engine, name))
+            let pool = TestPool::Postgres(pool);
+            let collation = "CREATE COLLATION nocase \
+                (provider = icu, locale = 'und-u-ks-level2', deterministic = false)";
+            pool.execute(collation).await;
+            (pool, Kept::Named(engine, name))
         }
         Engine::Mysql => {
             use sqlx::Connection as _;
