@@ -6,7 +6,10 @@ use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use rustix::process::Signal;
+
 use crate::Failure;
+use crate::servers::HELD;
 
 /// The directory that holds the workspace's `Cargo.toml`.
 pub(crate) fn root() -> PathBuf {
@@ -37,20 +40,19 @@ pub(crate) fn line(command: &Command) -> String {
 pub(crate) fn shown(command: &mut Command) -> Result<(String, bool), Failure> {
     let line = line(command);
     println!("\n$ {line}");
-    let failed = |error: std::io::Error| format!("`{line}`: {error}");
-    let mut child = command.stdout(Stdio::piped()).spawn().map_err(failed)?;
+    HELD.on_signal()?;
+    let (handle, stdout) = HELD.start(command.stdout(Stdio::piped()), Signal::TERM)?;
     let mut output = String::new();
-    if let Some(stdout) = child.stdout.take() {
+    if let Some(stdout) = stdout {
         for text in BufReader::new(stdout).split(b'\n') {
-            let text = text.map_err(failed)?;
+            let text = text.map_err(|error| format!("`{line}`: {error}"))?;
             let text = String::from_utf8_lossy(&text);
             println!("{text}");
             output.push_str(&text);
             output.push('\n');
         }
     }
-    let status = child.wait().map_err(failed)?;
-    Ok((output, status.success()))
+    Ok((output, HELD.wait(handle)?.success()))
 }
 
 /// Reads a text file of the workspace.

@@ -1,17 +1,20 @@
 //! `cargo xtask test`: the one command that shows the project works.
 
+use std::fmt;
+use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use crate::Failure;
-use crate::command::{cargo, root, shown};
-use crate::servers::{Engine, Servers};
+use crate::command::{cargo, read, root, shown};
+use crate::servers::{Engine, HELD, Servers};
 
 /// The variable that tells the tests which engine a run is about.
 const ENGINE: &str = "CLEARANCE_ENGINE";
 
-/// The tests that run on each engine: whatever asks a database. What only SQLite can show has a
-/// name that says so, and is left out by it.
-const ON_EACH_ENGINE: &[&str] = &["policies", "agreement", "side_channels", "stores"];
+/// What a test binary names when it takes its databases from the engine of the run. What only
+/// SQLite can show has a name that says so, and is left out by it on the others.
+const ASKS_A_DATABASE: &str = "\"../support/engines.rs\"";
 const ONLY_SQLITE: &str = "on_sqlite";
 
 /// What a run is about.
@@ -63,22 +66,21 @@ impl Scope {
 
 pub(crate) fn run(only: Option<&str>) -> Result<(), Failure> {
     let scope = Scope::of(only)?;
+    let on_each_engine = asking_a_database(&root().join("tests"))?;
     // Before anything long, so that what is missing is known at once.
     let servers = Servers::start(&scope.servers)?;
+    // Tests that are ended by a signal leave their files behind.
+    let temporary = HELD.directory()?;
     let mut report = Vec::new();
     let mut passed = true;
     let mut ignored = 0;
     let mut lane = |what: &str, command: &mut Command| -> Result<(), Failure> {
-        let (output, ended_well) = shown(command)?;
+        let (output, ended_well) = shown(command.env("TMPDIR", &temporary))?;
         let counts = Counts::read(&output);
+        let ended_well = ended_well && counts.passed > 0;
         passed &= ended_well;
         ignored += counts.ignored;
-        report.push(format!(
-            "{:6}  {what}: {} passed, {} failed",
-            word(ended_well),
-            counts.passed,
-            counts.failed
-        ));
+        report.push(format!("{:6}  {what}: {counts}", word(ended_well)));
         Ok(())
     };
     if scope.workspace {
@@ -92,7 +94,7 @@ pub(crate) fn run(only: Option<&str>) -> Result<(), Failure> {
     for server in &servers.0 {
         let mut tests = cargo(&root());
         tests.args(["test", "--all-features", "--no-fail-fast"]);
-        for name in ON_EACH_ENGINE {
+        for name in &on_each_engine {
             tests.args(["--test", name]);
         }
         tests
@@ -100,18 +102,19 @@ pub(crate) fn run(only: Option<&str>) -> Result<(), Failure> {
             .env(ENGINE, server.engine.name())
             .env(server.engine.variable(), &server.url);
         let what = format!(
-            "what asks a database, {} ({})",
+            "what asks a database ({}), {}, {}",
+            on_each_engine.join(", "),
             server.engine.name(),
             server.origin
         );
         lane(&what, &mut tests)?;
     }
-    drop(servers);
     if scope.workspace {
         let (_, ended_well) = shown(cargo(&root()).args(["run", "--example", "quickstart"]))?;
         passed &= ended_well;
         report.push(format!("{:6}  example quickstart", word(ended_well)));
     }
+    drop(servers);
 
     println!("\ncargo xtask test");
     for line in &report {
@@ -123,6 +126,26 @@ pub(crate) fn run(only: Option<&str>) -> Result<(), Failure> {
     } else {
         Err("not everything passed".to_owned())
     }
+}
+
+/// The test binaries whose databases are of the engine of the run.
+fn asking_a_database(tests: &Path) -> Result<Vec<String>, Failure> {
+    let failed = |error: std::io::Error| format!("{}: {error}", tests.display());
+    let mut names = Vec::new();
+    for entry in fs::read_dir(tests).map_err(failed)? {
+        let directory = entry.map_err(failed)?.path();
+        let main = directory.join("main.rs");
+        if main.is_file() && read(&main)?.contains(ASKS_A_DATABASE) {
+            let name = directory.file_name().unwrap_or_default();
+            names.push(name.to_string_lossy().into_owned());
+        }
+    }
+    names.sort();
+    // Without a name cargo would run every test.
+    if names.is_empty() {
+        return Err(format!("nothing in {} asks a database", tests.display()));
+    }
+    Ok(names)
 }
 
 fn word(passed: bool) -> &'static str {
@@ -146,6 +169,18 @@ pub(crate) struct Counts {
     pub(crate) passed: usize,
     pub(crate) failed: usize,
     pub(crate) ignored: usize,
+    /// Left out by name.
+    pub(crate) filtered: usize,
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} passed, {} failed", self.passed, self.failed)?;
+        if self.filtered > 0 {
+            write!(f, ", {} are for SQLite only", self.filtered)?;
+        }
+        Ok(())
+    }
 }
 
 impl Counts {
@@ -164,6 +199,7 @@ impl Counts {
                 Some("passed") => counts.passed += number,
                 Some("failed") => counts.failed += number,
                 Some("ignored") => counts.ignored += number,
+                Some("filtered") => counts.filtered += number,
                 _ => {}
             }
         }
@@ -187,9 +223,27 @@ test result: FAILED. 3 passed; 4 failed; 0 ignored; 0 measured; 7 filtered out; 
             Counts {
                 passed: 5,
                 failed: 4,
-                ignored: 1
+                ignored: 1,
+                filtered: 7
             }
         );
+    }
+
+    #[test]
+    fn the_tests_of_an_engine_are_those_that_take_their_databases_from_it() {
+        let tests = tempfile::tempdir().unwrap();
+        for (name, text) in [
+            ("plain", "mod support;".to_owned()),
+            ("rows", format!("#[path = {ASKS_A_DATABASE}]\nmod engines;")),
+        ] {
+            fs::create_dir(tests.path().join(name)).unwrap();
+            fs::write(tests.path().join(name).join("main.rs"), text).unwrap();
+        }
+        assert_eq!(asking_a_database(tests.path()).unwrap(), ["rows"]);
+
+        fs::remove_dir_all(tests.path().join("rows")).unwrap();
+        assert!(asking_a_database(tests.path()).is_err());
+        assert!(!asking_a_database(&root().join("tests")).unwrap().is_empty());
     }
 
     #[test]

@@ -1,11 +1,17 @@
 //! Programs that are missing: installed on Debian by root, asked for elsewhere.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use rustix::process::Signal;
+
+use super::held::HELD;
 use crate::Failure;
+
+const DEBIAN: &str = "/etc/debian_version";
 
 /// The program that `find` looks for, installed with its Debian package where that is possible.
 pub(super) fn program(
@@ -15,27 +21,45 @@ pub(super) fn program(
     if let Some(program) = find() {
         return Ok(program);
     }
-    let line = format!("apt-get install --yes --no-install-recommends {package}");
-    let is_debian = Path::new("/etc/debian_version").is_file();
-    if !is_debian || !rustix::process::geteuid().is_root() {
-        return Err(format!(
-            "the programs of `{package}` are missing. Install them, on Debian with\n\n    sudo {line}\n\nor leave the engine out with `cargo xtask test --only sqlite`"
-        ));
+    if !Path::new(DEBIAN).is_file() || !rustix::process::geteuid().is_root() {
+        return Err(ask_for(package));
     }
-    println!("the programs of `{package}` are missing, and this is Debian as root:");
-    install(&line)?;
+    // Another run may be at it. The file is there, so locking it leaves nothing behind.
+    let debian = File::open(DEBIAN).and_then(|file| file.lock().map(|()| file));
+    let _alone = debian.map_err(|error| format!("{DEBIAN}: {error}"))?;
+    if find().is_none() {
+        println!("the programs of `{package}` are missing, and this is Debian as root:");
+        install(package)?;
+    }
     find().ok_or_else(|| format!("`{package}` was installed, and its programs are still missing"))
 }
 
-fn install(line: &str) -> Result<(), Failure> {
+fn commands(package: &str) -> [String; 2] {
+    let apt = "apt-get -o DPkg::Lock::Timeout=300";
+    [
+        format!("{apt} update"),
+        format!("{apt} install --yes --no-install-recommends {package}"),
+    ]
+}
+
+fn ask_for(package: &str) -> Failure {
+    format!(
+        "the programs of `{package}` are missing. Install them, on Debian with\n\n    \
+         sudo apt-get update && sudo apt-get install --no-install-recommends {package}\n\n\
+         or name a server in POSTGRES_URL and MYSQL_URL, or leave both engines out with \
+         `cargo xtask test --only sqlite`"
+    )
+}
+
+fn install(package: &str) -> Result<(), Failure> {
     let _quiet = NoServices::new()?;
-    for line in ["apt-get update", line] {
+    for line in commands(package) {
         println!("\n$ {line}");
-        let status = Command::new("sh")
-            .args(["-c", line])
-            .env("DEBIAN_FRONTEND", "noninteractive")
-            .status()
-            .map_err(|error| format!("`{line}`: {error}"))?;
+        let mut words = line.split(' ');
+        let mut command = Command::new(words.next().unwrap_or_default());
+        command.args(words).env("DEBIAN_FRONTEND", "noninteractive");
+        let (handle, _) = HELD.start(&mut command, Signal::TERM)?;
+        let status = HELD.wait(handle)?;
         if !status.success() {
             return Err(format!("`{line}` ended with {status}"));
         }
@@ -54,12 +78,19 @@ const POLICY: &str = "/usr/sbin/policy-rc.d";
 
 impl NoServices {
     fn new() -> Result<Self, Failure> {
-        if Path::new(POLICY).exists() {
+        let policy = Path::new(POLICY);
+        if policy.exists() {
             return Ok(Self { written: false });
         }
-        let failed = |error: std::io::Error| format!("{POLICY}: {error}");
-        fs::write(POLICY, "#!/bin/sh\nexit 101\n").map_err(failed)?;
-        fs::set_permissions(POLICY, fs::Permissions::from_mode(0o755)).map_err(failed)?;
+        let write = || -> io::Result<()> {
+            fs::write(
+                policy,
+                "#!/bin/sh\n# Of `cargo xtask`, which removes it.\nexit 101\n",
+            )?;
+            fs::set_permissions(policy, fs::Permissions::from_mode(0o755))
+        };
+        HELD.file(policy, write)
+            .map_err(|error| format!("{POLICY}: {error}"))?;
         Ok(Self { written: true })
     }
 }
@@ -67,14 +98,26 @@ impl NoServices {
 impl Drop for NoServices {
     fn drop(&mut self) {
         if self.written {
-            let _ = fs::remove_file(POLICY);
+            HELD.remove_file(Path::new(POLICY));
         }
     }
 }
 
-/// What a program says first.
-pub(super) fn first_line(command: &mut Command) -> String {
-    let output = command.output().map(|output| output.stdout);
-    let text = String::from_utf8(output.unwrap_or_default()).unwrap_or_default();
-    text.lines().next().unwrap_or("unknown version").to_owned()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_that_is_there_needs_no_package() {
+        let found = program("no-such-package", || Some(PathBuf::from("/bin/sh")));
+        assert_eq!(found, Ok(PathBuf::from("/bin/sh")));
+    }
+
+    #[test]
+    fn what_to_run_is_said_in_one_line() {
+        let text = ask_for("mariadb-server");
+        let line = text.lines().find(|line| line.contains("apt-get")).unwrap();
+        assert!(line.ends_with("install --no-install-recommends mariadb-server"));
+        assert!(text.contains("--only sqlite"), "{text}");
+    }
 }

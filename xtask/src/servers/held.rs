@@ -1,0 +1,262 @@
+//! What must not outlive this program: processes, directories and files that it ends and removes
+//! however it ends itself, by its own return, by a panic or by a signal.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal};
+
+use crate::Failure;
+
+/// How long a process has to end in good order.
+const PATIENCE: Duration = Duration::from_secs(20);
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// What this program has started and made.
+pub(crate) static HELD: Held = Held::new();
+
+pub(crate) struct Held(Mutex<Kept>);
+
+struct Kept {
+    processes: Vec<Process>,
+    directories: Vec<tempfile::TempDir>,
+    files: Vec<PathBuf>,
+}
+
+struct Process {
+    /// Not taken out before it has ended and its status was asked for, so that nobody else has
+    /// its pid.
+    child: Child,
+    stop: Signal,
+}
+
+/// A process that is held. It leads a group of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Handle(u32);
+
+impl Held {
+    pub(super) const fn new() -> Self {
+        Self(Mutex::new(Kept {
+            processes: Vec::new(),
+            directories: Vec::new(),
+            files: Vec::new(),
+        }))
+    }
+
+    /// Starts a process, which `stop` ends in good order. Its standard output is handed back where
+    /// the command asks for a pipe.
+    pub(crate) fn start(
+        &self,
+        command: &mut Command,
+        stop: Signal,
+    ) -> Result<(Handle, Option<ChildStdout>), Failure> {
+        let mut kept = self.lock();
+        let mut child = command
+            .stdin(Stdio::null())
+            // A terminal sends Ctrl-C to a whole group, and this program ends what it started.
+            .process_group(0)
+            .spawn()
+            .map_err(|error| format!("`{}`: {error}", name(command)))?;
+        let handle = Handle(child.id());
+        let stdout = child.stdout.take();
+        kept.processes.push(Process { child, stop });
+        Ok((handle, stdout))
+    }
+
+    /// The status of a process that has ended. It is held no more.
+    pub(crate) fn ended(&self, handle: Handle) -> Result<Option<ExitStatus>, Failure> {
+        let mut kept = self.lock();
+        let place = kept
+            .processes
+            .iter()
+            .position(|process| process.child.id() == handle.0)
+            .ok_or("a process was ended by another part of this program")?;
+        let status = match kept.processes.get_mut(place) {
+            Some(process) => process.child.try_wait(),
+            None => Ok(None),
+        };
+        let status = status.map_err(|error| format!("waiting for a process: {error}"))?;
+        if status.is_some() {
+            drop(kept.processes.swap_remove(place));
+        }
+        Ok(status)
+    }
+
+    /// Waits until a process ends by itself.
+    pub(crate) fn wait(&self, handle: Handle) -> Result<ExitStatus, Failure> {
+        loop {
+            if let Some(status) = self.ended(handle)? {
+                return Ok(status);
+            }
+            std::thread::sleep(PAUSE);
+        }
+    }
+
+    /// A new directory, for nobody else to read.
+    pub(crate) fn directory(&self) -> Result<PathBuf, Failure> {
+        let mut kept = self.lock();
+        let directory = tempfile::Builder::new()
+            .prefix("clearance-xtask-")
+            .tempdir()
+            .map_err(|error| format!("a temporary directory: {error}"))?;
+        let path = directory.path().to_owned();
+        kept.directories.push(directory);
+        Ok(path)
+    }
+
+    /// A file that is not there yet.
+    pub(super) fn file(
+        &self,
+        path: &Path,
+        make: impl FnOnce() -> io::Result<()>,
+    ) -> io::Result<()> {
+        let mut kept = self.lock();
+        kept.files.push(path.to_owned());
+        make()
+    }
+
+    pub(super) fn remove_file(&self, path: &Path) {
+        let mut kept = self.lock();
+        kept.files.retain(|file| file != path);
+        complain(path, fs::remove_file(path));
+    }
+
+    /// Ends and removes everything.
+    pub(super) fn end(&self) {
+        self.lock().end();
+    }
+
+    /// Makes a signal end and remove everything before it ends this program.
+    pub(crate) fn on_signal(&'static self) -> Result<(), Failure> {
+        static ONCE: Once = Once::new();
+        let mut done = Ok(());
+        ONCE.call_once(|| {
+            done = ctrlc::set_handler(|| {
+                // Locked to the end, so that nothing is started meanwhile.
+                let mut kept = self.lock();
+                kept.end();
+                std::process::exit(130);
+            });
+        });
+        done.map_err(|error| format!("no handler for Ctrl-C: {error}"))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Kept {
+    fn end(&mut self) {
+        // The last one first: tests before the servers that they ask.
+        while let Some(mut process) = self.processes.pop() {
+            process.end();
+        }
+        for directory in self.directories.drain(..) {
+            let path = directory.path().to_owned();
+            complain(&path, directory.close());
+        }
+        for file in self.files.drain(..) {
+            complain(&file, fs::remove_file(&file));
+        }
+    }
+}
+
+impl Process {
+    /// Ends the process with its group: a script or `cargo` has others at work.
+    fn end(&mut self) {
+        let group = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        let signal = |signal| {
+            if let Some(group) = group {
+                let _ = rustix::process::kill_process_group(group, signal);
+            }
+        };
+        if !matches!(self.child.try_wait(), Ok(None)) {
+            return;
+        }
+        signal(self.stop);
+        let begun = Instant::now();
+        while matches!(self.child.try_wait(), Ok(None)) {
+            if begun.elapsed() > PATIENCE {
+                signal(Signal::KILL);
+                let _ = self.child.wait();
+                return;
+            }
+            std::thread::sleep(PAUSE);
+        }
+    }
+}
+
+/// Says that something is left. It does not panic where standard error is gone.
+fn complain(path: &Path, removed: io::Result<()>) {
+    if let Err(error) = removed
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        let _ = writeln!(
+            io::stderr(),
+            "xtask: {} could not be removed: {error}",
+            path.display()
+        );
+    }
+}
+
+/// The name of a command's program.
+pub(super) fn name(command: &Command) -> String {
+    command.get_program().to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead as _, BufReader, Read as _};
+
+    use super::*;
+
+    #[test]
+    fn the_end_takes_processes_with_their_children_and_directories_and_files() {
+        let held = Held::new();
+        let directory = held.directory().unwrap();
+        let file = directory.with_extension("file");
+        held.file(&file, || fs::write(&file, "")).unwrap();
+        let mut script = Command::new("sh");
+        // A child that outlives the script, and holds the pipe open as long as it lives.
+        script
+            .args(["-c", "sleep 1000 & echo started; wait"])
+            .stdout(Stdio::piped());
+        let (_, stdout) = held.start(&mut script, Signal::TERM).unwrap();
+        let mut stdout = BufReader::new(stdout.unwrap());
+        let mut line = String::new();
+        stdout.read_line(&mut line).unwrap();
+        assert_eq!(line, "started\n");
+
+        held.end();
+
+        assert_eq!(stdout.read_to_string(&mut line).unwrap(), 0);
+        assert!(!directory.exists());
+        assert!(!file.exists());
+    }
+
+    #[test]
+    fn a_process_that_ended_is_held_no_more() {
+        let held = Held::new();
+        let mut script = Command::new("sh");
+        let (handle, _) = held
+            .start(script.args(["-c", "exit 3"]), Signal::TERM)
+            .unwrap();
+        assert_eq!(held.wait(handle).unwrap().code(), Some(3));
+        assert!(held.lock().processes.is_empty());
+        assert!(held.ended(handle).is_err());
+    }
+
+    #[test]
+    fn a_program_that_is_missing_is_named() {
+        let held = Held::new();
+        let mut missing = Command::new("clearance-no-such-program");
+        let failure = held.start(&mut missing, Signal::TERM).unwrap_err();
+        assert!(failure.contains("clearance-no-such-program"), "{failure}");
+    }
+}
