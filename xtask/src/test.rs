@@ -70,7 +70,7 @@ pub(crate) fn run(only: Option<&str>) -> Result<(), Failure> {
     // Before anything long, so that what is missing is known at once.
     let servers = Servers::start(&scope.servers)?;
     // Tests that are ended by a signal leave their files behind.
-    let temporary = HELD.directory()?;
+    let temporary = HELD.directory(None)?;
     let mut report = Vec::new();
     let mut passed = true;
     let mut ignored = 0;

@@ -15,6 +15,7 @@ use crate::Failure;
 
 /// How long a process has to end in good order.
 const PATIENCE: Duration = Duration::from_secs(20);
+const PREFIX: &str = "clearance-xtask-";
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// What this program has started and made.
@@ -97,13 +98,15 @@ impl Held {
         }
     }
 
-    /// A new directory, for nobody else to read.
-    pub(crate) fn directory(&self) -> Result<PathBuf, Failure> {
+    /// A new directory, for nobody else to read, in `place` or where temporary files go.
+    pub(crate) fn directory(&self, place: Option<&Path>) -> Result<PathBuf, Failure> {
         let mut kept = self.lock();
-        let directory = tempfile::Builder::new()
-            .prefix("clearance-xtask-")
-            .tempdir()
-            .map_err(|error| format!("a temporary directory: {error}"))?;
+        let mut directory = tempfile::Builder::new();
+        let directory = match place {
+            Some(place) => directory.prefix(PREFIX).tempdir_in(place),
+            None => directory.prefix(PREFIX).tempdir(),
+        };
+        let directory = directory.map_err(|error| format!("a temporary directory: {error}"))?;
         let path = directory.path().to_owned();
         kept.directories.push(directory);
         Ok(path)
@@ -219,7 +222,7 @@ mod tests {
     #[test]
     fn the_end_takes_processes_with_their_children_and_directories_and_files() {
         let held = Held::new();
-        let directory = held.directory().unwrap();
+        let directory = held.directory(None).unwrap();
         let file = directory.with_extension("file");
         held.file(&file, || fs::write(&file, "")).unwrap();
         let mut script = Command::new("sh");

@@ -21,6 +21,8 @@ const PATIENCE: Duration = Duration::from_secs(90);
 const PORTS: u32 = 5;
 /// What a server's log says then.
 const PORT_TAKEN: &str = "Address already in use";
+/// Bytes for both servers, with what the tests put in.
+const PLENTY: u64 = 4 << 30;
 
 /// The name of the one account that may connect.
 pub(super) const ACCOUNT: &str = "clearance";
@@ -38,7 +40,7 @@ impl Place {
     /// A new place. `owner` is the user that the engine's package makes.
     pub(super) fn new(owner: &str) -> Result<Self, Failure> {
         let user = User::of_server(owner)?;
-        let directory = HELD.directory()?;
+        let directory = HELD.directory(memory())?;
         if let Some(user) = user {
             user.own(&directory)?;
         }
@@ -168,6 +170,17 @@ impl Place {
             std::thread::sleep(Duration::from_millis(100));
         }
     }
+}
+
+/// A file system in memory, where it has plenty of room: a new database is some hundred files, and
+/// nearly every test makes one. `TMPDIR` says to use another place.
+fn memory() -> Option<&'static Path> {
+    let memory = Path::new("/dev/shm");
+    let room = rustix::fs::statvfs(memory).ok()?;
+    let room = room.f_bavail.saturating_mul(room.f_frsize);
+    let is_writable = rustix::fs::access(memory, rustix::fs::Access::WRITE_OK).is_ok();
+    let is_left_to_us = std::env::var_os("TMPDIR").is_none();
+    (room >= PLENTY && is_writable && is_left_to_us).then_some(memory)
 }
 
 /// Whether a variable tells a client of a database where to connect, and how.

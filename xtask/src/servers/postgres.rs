@@ -14,6 +14,9 @@ const INSTALLED: &str = "/usr/lib/postgresql";
 /// Starts one with UTF-8, without waiting for the disk.
 pub(super) fn start() -> Result<Server, Failure> {
     let postgres = install::program("postgresql", || find(&["postgres"], &installed()))?;
+    // A link on the path leads to where its companions are.
+    let postgres =
+        fs::canonicalize(&postgres).map_err(|error| format!("{}: {error}", postgres.display()))?;
     let beside = |name: &str| postgres.with_file_name(name);
     let place = Place::new("postgres")?;
     let data = place.directory.join("data");
