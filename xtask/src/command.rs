@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use rustix::process::Signal;
 
 use crate::Failure;
-use crate::servers::HELD;
+use crate::servers::{HELD, Stop};
 
 /// The directory that holds the workspace's `Cargo.toml`.
 pub(crate) fn root() -> PathBuf {
@@ -41,7 +41,7 @@ pub(crate) fn shown(command: &mut Command) -> Result<(String, bool), Failure> {
     let line = line(command);
     println!("\n$ {line}");
     HELD.on_signal()?;
-    let (handle, stdout) = HELD.start(command.stdout(Stdio::piped()), Signal::TERM)?;
+    let (handle, stdout) = HELD.start(command.stdout(Stdio::piped()), Stop::Group(Signal::TERM))?;
     let mut output = String::new();
     if let Some(stdout) = stdout {
         for text in BufReader::new(stdout).split(b'\n') {

@@ -15,6 +15,8 @@ use crate::Failure;
 
 /// How long a process has to end in good order.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// How long the rest of its group has then.
+const PATIENCE_WITH_OTHERS: Duration = Duration::from_secs(5);
 const PREFIX: &str = "clearance-xtask-";
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -33,10 +35,20 @@ struct Process {
     /// Not taken out before it has ended and its status was asked for, so that nobody else has
     /// its pid.
     child: Child,
-    stop: Signal,
+    stop: Stop,
 }
 
-/// A process that is held. It leads a group of its own.
+/// How a process, which leads a group of its own, ends in good order.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Stop {
+    /// It sees to those that it started. A PostgreSQL that is ended past its leader leaves shared
+    /// memory behind.
+    Leader(Signal),
+    /// A script, or `cargo`, leaves those that it started at work.
+    Group(Signal),
+}
+
+/// A process that is held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Handle(u32);
 
@@ -49,12 +61,12 @@ impl Held {
         }))
     }
 
-    /// Starts a process, which `stop` ends in good order. Its standard output is handed back where
+    /// Starts a process, to be ended with `stop`. Its standard output is handed back where
     /// the command asks for a pipe.
     pub(crate) fn start(
         &self,
         command: &mut Command,
-        stop: Signal,
+        stop: Stop,
     ) -> Result<(Handle, Option<ChildStdout>), Failure> {
         let mut kept = self.lock();
         let mut child = command
@@ -171,27 +183,37 @@ impl Kept {
 }
 
 impl Process {
-    /// Ends the process with its group: a script or `cargo` has others at work.
     fn end(&mut self) {
-        let group = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
-        let signal = |signal| {
-            if let Some(group) = group {
-                let _ = rustix::process::kill_process_group(group, signal);
-            }
+        let Some(group) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) else {
+            return;
         };
         if !matches!(self.child.try_wait(), Ok(None)) {
             return;
         }
-        signal(self.stop);
-        let begun = Instant::now();
-        while matches!(self.child.try_wait(), Ok(None)) {
-            if begun.elapsed() > PATIENCE {
-                signal(Signal::KILL);
-                let _ = self.child.wait();
-                return;
-            }
-            std::thread::sleep(PAUSE);
+        let _ = match self.stop {
+            Stop::Leader(signal) => rustix::process::kill_process(group, signal),
+            Stop::Group(signal) => rustix::process::kill_process_group(group, signal),
+        };
+        let leader_ended = within(PATIENCE, || !matches!(self.child.try_wait(), Ok(None)));
+        // The others still write where directories are to be removed.
+        let is_gone = || rustix::process::test_kill_process_group(group).is_err();
+        if !leader_ended || !within(PATIENCE_WITH_OTHERS, is_gone) {
+            let _ = rustix::process::kill_process_group(group, Signal::KILL);
+            let _ = self.child.wait();
         }
+    }
+}
+
+fn within(patience: Duration, mut done: impl FnMut() -> bool) -> bool {
+    let begun = Instant::now();
+    loop {
+        if done() {
+            return true;
+        }
+        if begun.elapsed() > patience {
+            return false;
+        }
+        std::thread::sleep(PAUSE);
     }
 }
 
@@ -230,7 +252,7 @@ mod tests {
         script
             .args(["-c", "sleep 1000 & echo started; wait"])
             .stdout(Stdio::piped());
-        let (_, stdout) = held.start(&mut script, Signal::TERM).unwrap();
+        let (_, stdout) = held.start(&mut script, Stop::Group(Signal::TERM)).unwrap();
         let mut stdout = BufReader::new(stdout.unwrap());
         let mut line = String::new();
         stdout.read_line(&mut line).unwrap();
@@ -248,7 +270,7 @@ mod tests {
         let held = Held::new();
         let mut script = Command::new("sh");
         let (handle, _) = held
-            .start(script.args(["-c", "exit 3"]), Signal::TERM)
+            .start(script.args(["-c", "exit 3"]), Stop::Group(Signal::TERM))
             .unwrap();
         assert_eq!(held.wait(handle).unwrap().code(), Some(3));
         assert!(held.lock().processes.is_empty());
@@ -259,7 +281,9 @@ mod tests {
     fn a_program_that_is_missing_is_named() {
         let held = Held::new();
         let mut missing = Command::new("clearance-no-such-program");
-        let failure = held.start(&mut missing, Signal::TERM).unwrap_err();
+        let failure = held
+            .start(&mut missing, Stop::Group(Signal::TERM))
+            .unwrap_err();
         assert!(failure.contains("clearance-no-such-program"), "{failure}");
     }
 }

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use rustix::process::Signal;
 
-use super::held::HELD;
+use super::held::{HELD, Stop};
 use crate::Failure;
 
 const DEBIAN: &str = "/etc/debian_version";
@@ -58,7 +58,7 @@ fn install(package: &str) -> Result<(), Failure> {
         let mut words = line.split(' ');
         let mut command = Command::new(words.next().unwrap_or_default());
         command.args(words).env("DEBIAN_FRONTEND", "noninteractive");
-        let (handle, _) = HELD.start(&mut command, Signal::TERM)?;
+        let (handle, _) = HELD.start(&mut command, Stop::Group(Signal::TERM))?;
         let status = HELD.wait(handle)?;
         if !status.success() {
             return Err(format!("`{line}` ended with {status}"));

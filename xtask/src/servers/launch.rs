@@ -10,9 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::process::Signal;
-
-use super::held::{HELD, Handle, Held, name};
+use super::held::{HELD, Handle, Held, Stop, name};
 use crate::Failure;
 
 /// How long a server may take until it answers.
@@ -87,10 +85,10 @@ impl Place {
     }
 
     /// Runs a command to its end.
-    pub(super) fn finish(&self, command: &mut Command) -> Result<(), Failure> {
+    pub(super) fn finish(&self, command: &mut Command, stop: Stop) -> Result<(), Failure> {
         let log = self.directory.join("setup.log");
         let program = name(command);
-        let handle = self.start_logged(command, Signal::TERM, &log)?;
+        let handle = self.start_logged(command, stop, &log)?;
         let status = self.held.wait(handle)?;
         if status.success() {
             return Ok(());
@@ -102,7 +100,7 @@ impl Place {
     /// listens another program can take the port, so it is tried again with another one.
     pub(super) fn serve(
         &self,
-        stop: Signal,
+        stop: Stop,
         server: impl Fn(u16) -> Command,
         client: impl Fn(u16) -> Command,
     ) -> Result<u16, Failure> {
@@ -112,7 +110,7 @@ impl Place {
     fn serve_on(
         &self,
         mut port: impl FnMut() -> Result<u16, Failure>,
-        stop: Signal,
+        stop: Stop,
         server: impl Fn(u16) -> Command,
         client: impl Fn(u16) -> Command,
     ) -> Result<u16, Failure> {
@@ -134,7 +132,7 @@ impl Place {
     fn start_logged(
         &self,
         command: &mut Command,
-        stop: Signal,
+        stop: Stop,
         log: &Path,
     ) -> Result<Handle, Failure> {
         let failed = |error: std::io::Error| format!("{}: {error}", log.display());
@@ -286,6 +284,8 @@ pub(super) fn version(program: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
+    use rustix::process::Signal;
+
     use super::*;
 
     static MINE: Held = Held::new();
@@ -326,7 +326,7 @@ mod tests {
     fn a_server_that_ends_at_once_is_a_failure_with_its_last_words() {
         let directory = tempfile::tempdir().unwrap();
         let failure = place(&directory).serve(
-            Signal::TERM,
+            Stop::Group(Signal::TERM),
             |_| script("echo out of cheese >&2; exit 3"),
             |_| script("exit 1"),
         );
@@ -342,7 +342,7 @@ mod tests {
         let mut ports = [1_u16, 2, 3].into_iter();
         let port = place_of(&directory, &HERE).serve_on(
             || ports.next().ok_or_else(|| "no more ports".to_owned()),
-            Signal::TERM,
+            Stop::Group(Signal::TERM),
             |port| match port {
                 3 => script("sleep 1000"),
                 _ => script("echo 'bind: Address already in use'; exit 1"),
@@ -360,7 +360,7 @@ mod tests {
     fn ports_are_not_tried_for_ever() {
         let directory = tempfile::tempdir().unwrap();
         let failure = place(&directory).serve(
-            Signal::TERM,
+            Stop::Group(Signal::TERM),
             |_| script("echo 'bind: Address already in use'; exit 1"),
             |_| script("exit 1"),
         );
@@ -370,7 +370,10 @@ mod tests {
     #[test]
     fn a_setup_that_fails_says_what_it_said() {
         let directory = tempfile::tempdir().unwrap();
-        let failure = place(&directory).finish(&mut script("echo no room; exit 1"));
+        let failure = place(&directory).finish(
+            &mut script("echo no room; exit 1"),
+            Stop::Group(Signal::TERM),
+        );
         assert!(failure.unwrap_err().contains("no room"));
     }
 

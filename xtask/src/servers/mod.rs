@@ -7,7 +7,7 @@ mod launch;
 mod mysql;
 mod postgres;
 
-pub(crate) use held::HELD;
+pub(crate) use held::{HELD, Stop};
 
 use crate::Failure;
 

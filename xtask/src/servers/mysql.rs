@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use rustix::process::Signal;
 
+use super::held::Stop;
 use super::launch::{ACCOUNT, Place, find, option, version};
 use super::{Engine, Server, install};
 use crate::Failure;
@@ -27,6 +28,7 @@ pub(super) fn start() -> Result<Server, Failure> {
             .arg(option("datadir", &data))
             // The other way would give accounts without a password to the whole machine.
             .args(["--auth-root-authentication-method=socket", "--skip-test-db"]),
+        Stop::Group(Signal::TERM),
     )?;
     let account = place.file(
         "account.sql",
@@ -68,7 +70,7 @@ pub(super) fn start() -> Result<Server, Failure> {
             .env("MYSQL_PWD", &place.password);
         client
     };
-    let port = place.serve(Signal::TERM, server, client)?;
+    let port = place.serve(Stop::Leader(Signal::TERM), server, client)?;
     let password = &place.password;
     Ok(Server {
         engine: Engine::Mysql,

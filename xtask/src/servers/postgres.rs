@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use rustix::process::Signal;
 
+use super::held::Stop;
 use super::launch::{ACCOUNT, Place, find, option, version};
 use super::{Engine, Server, install};
 use crate::Failure;
@@ -35,6 +36,7 @@ pub(super) fn start() -> Result<Server, Failure> {
                 "--locale=C.UTF-8",
                 "--no-sync",
             ]),
+        Stop::Leader(Signal::TERM),
     )?;
     let server = |port: u16| {
         let mut server = place.command(&postgres);
@@ -63,7 +65,7 @@ pub(super) fn start() -> Result<Server, Failure> {
         client
     };
     // SIGINT ends connections; SIGTERM would wait for them.
-    let port = place.serve(Signal::INT, server, client)?;
+    let port = place.serve(Stop::Leader(Signal::INT), server, client)?;
     let password = &place.password;
     Ok(Server {
         engine: Engine::Postgres,
