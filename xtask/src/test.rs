@@ -68,7 +68,7 @@ pub(crate) fn run(only: Option<&str>) -> Result<(), Failure> {
     let scope = Scope::of(only)?;
     let on_each_engine = asking_a_database(&root().join("tests"))?;
     // Before anything long, so that what is missing is known at once.
-    let servers = Servers::start(&scope.servers)?;
+    let servers = Servers::of(&scope.servers)?;
     // Tests that are ended by a signal leave their files behind.
     let temporary = HELD.directory(None)?;
     let mut report = Vec::new();

@@ -74,7 +74,10 @@ impl Held {
             // A terminal sends Ctrl-C to a whole group, and this program ends what it started.
             .process_group(0)
             .spawn()
-            .map_err(|error| format!("`{}`: {error}", name(command)))?;
+            .map_err(|error| {
+                let place = command.get_current_dir().unwrap_or(Path::new("."));
+                format!("`{}` in {}: {error}", name(command), place.display())
+            })?;
         let handle = Handle(child.id());
         let stdout = child.stdout.take();
         kept.processes.push(Process { child, stop });

@@ -53,7 +53,17 @@ pub(crate) struct Servers(pub(crate) Vec<Server>);
 
 impl Servers {
     /// The servers of these engines: those that the environment names, else new ones.
-    pub(crate) fn start(engines: &[Engine]) -> Result<Self, Failure> {
+    pub(crate) fn of(engines: &[Engine]) -> Result<Self, Failure> {
+        Self::each(engines, |engine| match named(engine) {
+            Some(server) => Ok(server),
+            None => start(engine),
+        })
+    }
+
+    fn each(
+        engines: &[Engine],
+        server: impl Fn(Engine) -> Result<Server, Failure>,
+    ) -> Result<Self, Failure> {
         HELD.on_signal()?;
         // From here on a failure ends what was started.
         let mut servers = Self(Vec::new());
@@ -72,7 +82,7 @@ impl Drop for Servers {
 
 /// `cargo xtask servers`
 pub(crate) fn wait() -> Result<(), Failure> {
-    let servers = Servers::start(&Engine::ALL)?;
+    let servers = Servers::each(&Engine::ALL, start)?;
     println!();
     for server in &servers.0 {
         println!("export {}='{}'", server.engine.variable(), server.url);
@@ -83,15 +93,16 @@ pub(crate) fn wait() -> Result<(), Failure> {
     }
 }
 
-fn server(engine: Engine) -> Result<Server, Failure> {
-    let named = std::env::var(engine.variable()).ok();
-    if let Some(url) = named.filter(|url| !url.is_empty()) {
-        return Ok(Server {
-            engine,
-            url,
-            origin: format!("the server that {} names", engine.variable()),
-        });
-    }
+fn named(engine: Engine) -> Option<Server> {
+    let url = std::env::var(engine.variable()).ok()?;
+    (!url.is_empty()).then(|| Server {
+        engine,
+        url,
+        origin: format!("the server that {} names", engine.variable()),
+    })
+}
+
+fn start(engine: Engine) -> Result<Server, Failure> {
     match engine {
         Engine::Postgres => postgres::start(),
         Engine::Mysql => mysql::start(),
