@@ -4,6 +4,7 @@ mod bench;
 mod command;
 mod coverage;
 mod mutations;
+mod servers;
 mod test;
 
 use std::process::ExitCode;
@@ -14,7 +15,10 @@ type Failure = String;
 const USAGE: &str = "\
 usage: cargo xtask <command>
 
-  test [--only <engine>]      every test of the workspace, then the quickstart example
+  test [--only <engine>]      every test of the workspace, those of databases on each engine
+                              (sqlite, postgres, mysql), then the quickstart example; uses the
+                              servers that POSTGRES_URL and MYSQL_URL name, or starts some
+  servers                     start a PostgreSQL and a MariaDB to test with, until Ctrl-C
   coverage [--write]          compare docs/requirements.md with the tests that really run;
                               --write refreshes docs/coverage.md
   mutations [--list] [--only <id>]
@@ -40,6 +44,7 @@ fn run(arguments: &[&str]) -> Result<(), Failure> {
     match arguments {
         ["test"] => test::run(None),
         ["test", "--only", engine] => test::run(Some(engine)),
+        ["servers"] => servers::wait(),
         ["coverage"] => coverage::run(false),
         ["coverage", "--write"] => coverage::run(true),
         ["mutations"] => mutations::run(None),
