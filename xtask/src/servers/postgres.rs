@@ -14,6 +14,10 @@ const INSTALLED: &str = "/usr/lib/postgresql";
 /// Starts one with UTF-8, without waiting for the disk.
 pub(super) fn start() -> Result<Server, Failure> {
     let postgres = install::program("postgresql", || find(&["postgres"], &installed()))?;
+    // The programs of one version lie together, wherever a link to one of them lies.
+    let postgres = postgres
+        .canonicalize()
+        .map_err(|error| format!("{}: {error}", postgres.display()))?;
     let beside = |name: &str| postgres.with_file_name(name);
     let user = User::of_server("postgres")?;
     let directory = directory(user)?;
