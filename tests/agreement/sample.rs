@@ -161,8 +161,7 @@ pub async fn database() -> Database {
     );
     let schema = crate::engines::engine()
         .schema(&schema)
-        .replace('~', &quote.to_string())
-        .replace("KEYTEXT8", "VARCHAR(191)");
+        .replace('~', &quote.to_string());
     database.pool.execute(&schema).await;
     database
 }
