@@ -50,7 +50,7 @@ impl Db {
             #[cfg(feature = "postgres")]
             Engine::Postgres(pool) => migrator(&POSTGRES).run(pool).await,
             #[cfg(feature = "mysql")]
-            Engine::Mysql(pool) => migrator(&MYSQL).run(pool).await,
+            Engine::Mysql(pool) => migrate_mysql(pool).await,
         };
         outcome.map_err(|error| match error {
             MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
@@ -66,6 +66,33 @@ impl Db {
             ),
         })
     }
+}
+
+/// Under a lock of our own: the driver asks for one without a limit of time, which MariaDB does
+/// not give, and then two programs that start at once would meet.
+#[cfg(feature = "mysql")]
+async fn migrate_mysql(pool: &sqlx::MySqlPool) -> std::result::Result<(), MigrateError> {
+    const SECONDS: i64 = 60;
+
+    let mut connection = pool.acquire().await?;
+    let locked: Option<i64> = sqlx::query_scalar("SELECT GET_LOCK(CONCAT(DATABASE(), '.', ?), ?)")
+        .bind(TABLE)
+        .bind(SECONDS)
+        .fetch_one(&mut *connection)
+        .await?;
+    if locked != Some(1) {
+        return Err(MigrateError::Execute(sqlx::Error::PoolTimedOut));
+    }
+    let outcome = migrator(&MYSQL)
+        .set_locking(false)
+        .run(&mut *connection)
+        .await;
+    // The lock also ends with the connection.
+    let _ = sqlx::query("SELECT RELEASE_LOCK(CONCAT(DATABASE(), '.', ?))")
+        .bind(TABLE)
+        .execute(&mut *connection)
+        .await;
+    outcome
 }
 
 fn migrator(migrations: &'static [(i64, &'static str, &'static str)]) -> Migrator {

@@ -116,7 +116,7 @@ impl Renderer {
                 })
             }
             Residual::Compare { op, column, with } => match with {
-                Term::Column(other) => self.compare(*op, *column, self.column(*other)?),
+                Term::Column(other) => self.compare_columns(*op, *column, self.column(*other)?),
                 Term::Value(value) => self.compare_value(*op, *column, value),
             },
             Residual::Among {
@@ -205,7 +205,20 @@ impl Renderer {
         values.map(|value| self.dialect.bind(value)).collect()
     }
 
-    /// The column compares so with an expression of its own kind.
+    /// The column compares so with another one. Text compares by bytes alone: the two may have
+    /// collations of their own, between which an engine does not choose.
+    fn compare_columns(&self, op: Op, column: usize, other: Expr) -> Result<Expr> {
+        let text = is_text(self.spec(column)?.kind());
+        let column = self.column(column)?;
+        let column = if text {
+            self.dialect.bytewise(column)
+        } else {
+            column
+        };
+        Ok(compare(op, column, other))
+    }
+
+    /// The column compares so with a bound value.
     fn compare(&self, op: Op, column: usize, right: Expr) -> Result<Expr> {
         let text = is_text(self.spec(column)?.kind());
         let left = self.column(column)?;
@@ -273,7 +286,7 @@ impl Renderer {
         let mut rows = Statement::select();
         rows.from_as(Alias::new(self.table.name()), self.qualifier());
         for pair in pairs {
-            rows.and_where(self.compare(Op::Eq, pair.theirs, own.column(pair.own)?)?);
+            rows.and_where(self.compare_columns(Op::Eq, pair.theirs, own.column(pair.own)?)?);
         }
         if *within != Residual::All(Vec::new()) {
             rows.and_where(self.condition(within)?);

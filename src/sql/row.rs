@@ -190,7 +190,11 @@ fn mysql_cell(
         Kind::Bytes => Cell::Bytes(row.try_get(index)?),
         Kind::Uuid => Cell::Uuid(row.try_get(index)?),
         Kind::Timestamp => {
-            let instant: chrono::NaiveDateTime = row.try_get(index)?;
+            if !["DATETIME", "TIMESTAMP"].contains(&name) {
+                return Err(undecodable("not an instant"));
+            }
+            // Sessions of the driver are in UTC, in which both types then are.
+            let instant: chrono::NaiveDateTime = row.try_get_unchecked(index)?;
             Cell::Timestamp(instant.and_utc().timestamp_micros())
         }
     })

@@ -127,7 +127,10 @@ pub fn rule_spec() -> impl Strategy<Value = RuleSpec> {
             prop_oneof![
                 2 => inner.clone().prop_map(|expr| Expr::Not(Box::new(expr))),
                 2 => proptest::collection::vec(inner.clone(), 1..4).prop_map(Expr::All),
-                2 => proptest::collection::vec(inner, 1..4).prop_map(Expr::Any),
+                2 => proptest::collection::vec(inner.clone(), 1..4).prop_map(Expr::Any),
+                1 => (field(&["parent", "children"]), inner).prop_map(|(relation, condition)| {
+                    Expr::Related { relation, condition: Box::new(condition) }
+                }),
             ]
         })
         .prop_map(RuleSpec)

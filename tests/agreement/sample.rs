@@ -1,14 +1,13 @@
 //! The entity of the test: a column of every kind, on collations that compare otherwise than
 //! Rust does, and rows that are chosen to fall between them.
 
-use std::path::Path;
-
 use chrono::{DateTime, Utc};
 use clearance::dto::ShapeBuilder;
-use clearance::{Db, Entity, Roles, TextEnum, Viewer};
+use clearance::{Entity, Roles, TextEnum, Viewer};
 use proptest::prelude::*;
 use uuid::Uuid;
 
+use crate::engines::{Database, TestPool};
 use crate::rules::RuleSpec;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, TextEnum)]
@@ -42,10 +41,23 @@ pub struct Probe {
 }
 
 #[derive(Debug, Clone, Entity)]
-#[entity(table = "samples", viewer = Probe, rows = open, reason = "the rules under test are on fields")]
+#[entity(
+    table = "samples",
+    viewer = Probe,
+    belongs_to(parent: Sample, by = parent_id),
+    has_many(children: Sample, by = parent_id),
+    read_if(
+        viewer.flags[0]
+            || row.sure
+            || exists(row.parent, |parent| same(viewer.texts[0], parent.nocase) || parent.count > 0)
+    ),
+    read_unless(exists(row.children, |child| child.count == 1 && same(child.text, viewer.texts[1]))),
+    create_if(true)
+)]
 pub struct Sample {
     #[entity(key)]
     pub id: i64,
+    pub parent_id: Option<i64>,
     pub plain: Option<String>,
     pub nocase: Option<String>,
     pub rtrim: Option<String>,
@@ -59,6 +71,10 @@ pub struct Sample {
     pub status: Option<Status>,
     pub rank: Rank,
 }
+
+/// Where the key and the parent stand among the columns.
+pub const ID: usize = 0;
+pub const PARENT: usize = 1;
 
 /// How many fields carry a random rule.
 pub const FIELDS: usize = 12;
@@ -86,62 +102,80 @@ pub fn with_rules(shape: ShapeBuilder<Sample>, rules: &[RuleSpec]) -> ShapeBuild
         .visible_if(Sample::RANK, rules[11].rule())
 }
 
-pub async fn database(path: &Path) -> (Db, sqlx::SqlitePool) {
-    let options = sqlx::sqlite::SqliteConnectOptions::new()
-        .filename(path)
-        .create_if_missing(true)
-        .synchronous(sqlx::sqlite::SqliteSynchronous::Off)
-        .journal_mode(sqlx::sqlite::SqliteJournalMode::Memory);
-    let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a test makes its own tables, as an application does"
-    )]
-    sqlx::raw_sql(
+/// The table, with collations that each overlook something else.
+pub async fn database() -> Database {
+    let database = crate::engines::database("").await;
+    let (plain, nocase, rtrim, text) = match &database.pool {
+        TestPool::Sqlite(_) => ("", "NOCASE", "RTRIM", "NOCASE"),
+        TestPool::Postgres(_) => ("\"C\"", "nocase", "\"und-x-icu\"", "nocase"),
+        TestPool::Mysql(pool) => {
+            #[expect(clippy::disallowed_methods, reason = "a test asks who it talks to")]
+            let version: String = sqlx::query_scalar("SELECT VERSION()")
+                .fetch_one(pool)
+                .await
+                .unwrap();
+            if version.contains("MariaDB") {
+                (
+                    "utf8mb4_general_ci",
+                    "utf8mb4_uca1400_ai_ci",
+                    "utf8mb4_uca1400_nopad_ai_ci",
+                    "utf8mb4_uca1400_ai_ci",
+                )
+            } else {
+                (
+                    "utf8mb4_general_ci",
+                    "utf8mb4_0900_ai_ci",
+                    "utf8mb4_bin",
+                    "utf8mb4_0900_ai_ci",
+                )
+            }
+        }
+    };
+    let quote = match &database.pool {
+        TestPool::Sqlite(_) | TestPool::Postgres(_) => '"',
+        TestPool::Mysql(_) => '`',
+    };
+    let collate = |collation: &str| match collation {
+        "" => String::new(),
+        collation => format!("COLLATE {collation}"),
+    };
+    let (plain, nocase) = (collate(plain), collate(nocase));
+    let (rtrim, text) = (collate(rtrim), collate(text));
+    let schema = format!(
         "CREATE TABLE samples (
             id INTEGER PRIMARY KEY,
-            plain TEXT,
-            nocase TEXT COLLATE NOCASE,
-            rtrim TEXT COLLATE RTRIM,
-            text TEXT NOT NULL COLLATE NOCASE,
-            number INTEGER,
-            count INTEGER NOT NULL,
-            maybe BOOLEAN,
-            sure BOOLEAN NOT NULL,
-            instant INTEGER,
-            uuid BLOB,
-            status TEXT COLLATE NOCASE,
-            rank TEXT NOT NULL
-        )",
-    )
-    .execute(&pool)
-    .await
-    .unwrap();
-    let db = Db::unguarded_pool(pool.clone(), "the test makes its own tables");
-    (db, pool)
+            parent_id INTEGER,
+            ~plain~ KEYTEXT8 {plain},
+            ~nocase~ KEYTEXT8 {nocase},
+            ~rtrim~ KEYTEXT8 {rtrim},
+            ~text~ KEYTEXT8 {text} NOT NULL,
+            ~number~ INTEGER,
+            ~count~ INTEGER NOT NULL,
+            ~maybe~ BOOLEAN,
+            ~sure~ BOOLEAN NOT NULL,
+            ~instant~ INSTANT,
+            ~uuid~ ID16,
+            ~status~ KEYTEXT8 {nocase},
+            ~rank~ KEYTEXT8 NOT NULL
+        )"
+    );
+    let schema = crate::engines::engine()
+        .schema(&schema)
+        .replace('~', &quote.to_string());
+    database.pool.execute(&schema).await;
+    database
 }
 
 /// Puts text that is no status where some rows have none: to a rule the two are the same.
-pub async fn spoil(pool: &sqlx::SqlitePool) {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the library does not write such a value"
-    )]
-    sqlx::raw_sql("UPDATE samples SET status = 'DRAFT' WHERE status IS NULL AND id % 2 = 1")
-        .execute(pool)
-        .await
-        .unwrap();
+pub async fn spoil(database: &Database) {
+    let sql = "UPDATE samples SET status = 'DRAFT' WHERE status IS NULL AND id % 2 = 1";
+    database.pool.execute(sql).await;
 }
 
-pub async fn fill(db: &Db, rows: &[Sample]) {
+pub async fn fill(database: &Database, rows: &[Sample]) {
+    database.pool.execute("DELETE FROM samples").await;
     let access = crate::system();
-    let writer = db.writer(&access);
-    for id in 0..i64::try_from(rows.len()).unwrap() {
-        match writer.delete::<Sample>(id).await {
-            Ok(()) => {}
-            Err(error) => assert!(error.is_not_found(), "{error}"),
-        }
-    }
+    let writer = database.db.writer(&access);
     for row in rows {
         writer.insert(row.clone()).await.unwrap();
     }
@@ -159,6 +193,21 @@ fn text() -> impl Strategy<Value = String> {
         ])
         .prop_map(str::to_owned),
         1 => "[^\u{0}]{0,6}",
+    ]
+}
+
+/// Also what no column of some engine can hold.
+fn any_text() -> impl Strategy<Value = String> {
+    prop_oneof![
+        5 => text(),
+        1 => proptest::sample::select(vec!["\0", "a\0", "a\0b", "tea\0"]).prop_map(str::to_owned),
+    ]
+}
+
+fn any_instant() -> impl Strategy<Value = DateTime<Utc>> {
+    prop_oneof![
+        5 => instant(),
+        1 => proptest::sample::select(vec![DateTime::<Utc>::MIN_UTC, DateTime::<Utc>::MAX_UTC]),
     ]
 }
 
@@ -202,6 +251,7 @@ fn maybe<T: std::fmt::Debug>(
 
 prop_compose! {
     pub fn row()(
+        parent_id in maybe(0..30_i64),
         (plain, nocase, rtrim, text) in (maybe(text()), maybe(text()), maybe(text()), text()),
         (number, count) in (maybe(number()), number()),
         (maybe_flag, sure) in (maybe(any::<bool>()), any::<bool>()),
@@ -209,7 +259,7 @@ prop_compose! {
         (status, rank) in (maybe(status()), rank()),
     ) -> Sample {
         Sample {
-            id: 0, plain, nocase, rtrim, text, number, count, maybe: maybe_flag, sure, instant,
+            id: 0, parent_id, plain, nocase, rtrim, text, number, count, maybe: maybe_flag, sure, instant,
             uuid, status, rank,
         }
     }
@@ -218,12 +268,12 @@ prop_compose! {
 prop_compose! {
     pub fn probe()(
         flags in any::<[bool; 2]>(),
-        texts in proptest::array::uniform3(maybe(text())),
+        texts in proptest::array::uniform3(maybe(any_text())),
         numbers in proptest::array::uniform3(maybe(number())),
-        instants in proptest::array::uniform2(maybe(instant())),
+        instants in proptest::array::uniform2(maybe(any_instant())),
         uuids in proptest::array::uniform2(maybe(uuid())),
         (status_value, rank_value) in (maybe(status()), maybe(rank())),
-        text_list in proptest::collection::vec(maybe(text()), 0..4),
+        text_list in proptest::collection::vec(maybe(any_text()), 0..4),
         number_list in proptest::collection::vec(number(), 0..4),
         status_list in proptest::collection::vec(status(), 0..3),
     ) -> Probe {

@@ -39,9 +39,9 @@ impl Engine {
 
     /// The schema in the engine's own types. It is written in SQLite's, with INSTANT, BYTES and
     /// ID16 for instants, bytes and UUIDs, KEYTEXT for text that has an index,
-    /// and NOCASE for a collation that overlooks case.
+    /// KEYTEXT8 for such text with a collation behind it, and NOCASE for one that overlooks case.
     pub fn schema(self, schema: &str) -> String {
-        let types: [(&str, &str); 8] = match self {
+        let types: [(&str, &str); 9] = match self {
             Self::Sqlite => [
                 ("INTEGER", "INTEGER"),
                 ("INSTANT", "INTEGER"),
@@ -50,6 +50,7 @@ impl Engine {
                 ("KEYTEXT", "TEXT"),
                 ("FLOAT8", "REAL"),
                 ("NOCASE", "NOCASE"),
+                ("KEYTEXT8", "TEXT"),
                 ("TEXT", "TEXT"),
             ],
             Self::Postgres => [
@@ -60,6 +61,7 @@ impl Engine {
                 ("KEYTEXT", "TEXT COLLATE \"C\""),
                 ("FLOAT8", "DOUBLE PRECISION"),
                 ("NOCASE", "nocase"),
+                ("KEYTEXT8", "TEXT"),
                 ("TEXT", "TEXT"),
             ],
             Self::Mysql => [
@@ -70,6 +72,7 @@ impl Engine {
                 ("KEYTEXT", "VARCHAR(191)"),
                 ("FLOAT8", "DOUBLE"),
                 ("NOCASE", "utf8mb4_general_ci"),
+                ("KEYTEXT8", "VARCHAR(191)"),
                 ("TEXT", "LONGTEXT"),
             ],
         };
