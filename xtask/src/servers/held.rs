@@ -98,7 +98,7 @@ impl Held {
         };
         let status = status.map_err(|error| format!("waiting for a process: {error}"))?;
         if status.is_some() {
-            drop(kept.processes.swap_remove(place));
+            drop(kept.processes.remove(place));
         }
         Ok(status)
     }
