@@ -189,7 +189,7 @@ async fn rows_in_memory_have_no_related_rows_so_projecting_them_is_a_misuse() {
 }
 
 #[tokio::test]
-async fn a_condition_on_related_rows_reads_them_as_they_are() {
+async fn s13_a_condition_on_related_rows_reads_them_as_they_are() {
     // Comments have no rule that lets this viewer read the post, and the rule asks all the same.
     let directory = blog().await;
     let access = system();
