@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// An id such as `SD-04` or `R1`.
+/// An id such as `SD-04`, `R1` or `ASVS-8.1.1`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Id {
     family: String,
@@ -18,7 +18,9 @@ impl Id {
         let number = rest.strip_prefix('-');
         let dash = number.is_some();
         let number = number.unwrap_or(rest);
-        let valid = !family.is_empty() && is_number(number);
+        let parts = || number.split('.');
+        // Only behind a dash do the parts stand as words of their own in a name.
+        let valid = !family.is_empty() && parts().all(is_number) && (dash || parts().count() == 1);
         valid.then(|| Self {
             family: family.to_owned(),
             dash,
@@ -32,9 +34,10 @@ impl Id {
         let words: Vec<&str> = words(name).collect();
         let family = self.family.to_ascii_lowercase();
         if self.dash {
-            words
-                .windows(2)
-                .any(|pair| matches!(pair, [first, second] if *first == family && *second == self.number))
+            let wanted: Vec<&str> = std::iter::once(family.as_str())
+                .chain(self.number.split('.'))
+                .collect();
+            words.windows(wanted.len()).any(|found| found == wanted)
         } else {
             let word = format!("{family}{}", self.number);
             words.contains(&word.as_str())
@@ -49,16 +52,21 @@ impl Id {
             for id in known {
                 let family = id.family.to_ascii_lowercase();
                 let number = if id.dash {
-                    let next = words.get(position + 1).copied().unwrap_or_default();
-                    (*word == family).then_some(next)
+                    // As many words as the known id has parts.
+                    let parts = id.number.split('.').count();
+                    let next = words.get(position + 1..position + 1 + parts);
+                    next.filter(|next| *word == family && next.iter().all(|part| is_number(part)))
+                        .map(|next| next.join("."))
                 } else {
                     word.strip_prefix(family.as_str())
+                        .filter(|number| is_number(number))
+                        .map(str::to_owned)
                 };
-                if let Some(number) = number.filter(|number| is_number(number)) {
+                if let Some(number) = number {
                     let id = Self {
                         family: id.family.clone(),
                         dash: id.dash,
-                        number: number.to_owned(),
+                        number,
                     };
                     if !found.contains(&id) {
                         found.push(id);
@@ -97,11 +105,22 @@ mod tests {
 
     #[test]
     fn ids_are_read_and_shown_alike() {
-        for text in ["SD-04", "R1", "CB-1", "RF-16", "T-1", "X12"] {
+        for text in ["SD-04", "R1", "CB-1", "RF-16", "T-1", "X12", "ASVS-8.1.1"] {
             assert_eq!(id(text).to_string(), text);
         }
         for text in [
-            "", "id", "SD", "SD-", "-04", "04", "SD-4a", "SD--4", "sd-04",
+            "",
+            "id",
+            "SD",
+            "SD-",
+            "-04",
+            "04",
+            "SD-4a",
+            "SD--4",
+            "sd-04",
+            "R1.1",
+            "ASVS-8.",
+            "ASVS-8..1",
         ] {
             assert_eq!(Id::parse(text), None, "{text}");
         }
@@ -115,6 +134,7 @@ mod tests {
         assert!(id("R1").is_in("reading::r1_mixed_list"));
         assert!(id("R1").is_in("r1"));
         assert!(id("X4").is_in("x4_field_without_policy.rs"));
+        assert!(id("ASVS-8.1.1").is_in("x7_asvs_8_1_1_asvs_8_1_2_the_matrix"));
     }
 
     #[test]
@@ -126,6 +146,7 @@ mod tests {
         assert!(!id("SD-04").is_in("sd_4_something"));
         assert!(!id("SD-04").is_in("sd_040_something"));
         assert!(!id("SD-04").is_in("sd_forged_04"));
+        assert!(!id("ASVS-8.1.1").is_in("asvs_8_1_10_something"));
     }
 
     #[test]
