@@ -113,6 +113,8 @@
 //! | feature | default | gives | leave it off |
 //! |---|---|---|---|
 //! | `sqlite` | yes | SQLite, bundled | when another engine is the only one in use |
+//! | `postgres` | no | PostgreSQL 15 or later | when another engine is the only one in use |
+//! | `mysql` | no | MySQL 8 and MariaDB 10.11 or later | when another engine is the only one in use |
 //! | `derive` | yes | the derives and attributes | to write guards and shapes by hand, without a proc-macro build |
 //! | `axum` | no | the tower layer, extractors, responses | with any other framework |
 //! | `matrix` | no | the access matrix: [`App::matrix`], [`Db::schema`] | where nothing prints one |
@@ -137,8 +139,10 @@ compile_error!(
     "`clearance` is for servers only: it verifies sessions and holds keys, which must never be part of what a browser downloads. Depend on it from the server's crate alone."
 );
 
-#[cfg(not(feature = "sqlite"))]
-compile_error!("`clearance` needs a database engine: turn on the feature `sqlite`");
+#[cfg(not(any(feature = "sqlite", feature = "postgres", feature = "mysql")))]
+compile_error!(
+    "`clearance` needs a database engine: turn on the feature `sqlite`, `postgres` or `mysql`"
+);
 
 #[cfg(feature = "axum")]
 mod adapter;

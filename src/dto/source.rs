@@ -209,9 +209,9 @@ pub(super) fn joined(links: &[Vec<usize>], own: Vec<Decision>) -> Vec<Decision> 
     if links.iter().all(Vec::is_empty) {
         return own;
     }
-    let joined = links.iter().enumerate().filter_map(|(field, links)| {
+    let joined = links.iter().enumerate().map(|(field, links)| {
         let decisions = std::iter::once(&field).chain(links);
-        Some(all(decisions.filter_map(|index| own.get(*index))))
+        all(decisions.filter_map(|index| own.get(*index)))
     });
     joined.collect()
 }

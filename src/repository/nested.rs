@@ -141,7 +141,7 @@ impl<V: Viewer> Asking<'_, V> {
             let relation = own.relation(relation).ok_or_else(|| {
                 Error::internal("a DTO names a relation that its entity does not have")
             })?;
-            let (keys, distinct) = keys(join, rows)?;
+            let Keys { of_rows, distinct } = keys(join, rows)?;
             let loaded = if distinct.is_empty() {
                 None
             } else {
@@ -159,15 +159,23 @@ impl<V: Viewer> Asking<'_, V> {
             nested.0.push(NestedField {
                 field: join.field,
                 loaded,
-                keys,
+                keys: of_rows,
             });
         }
         Ok(nested)
     }
 }
 
-/// What each row is joined by, and each such value once. A hidden value is null here.
-fn keys(join: &Join, rows: &[Row]) -> Result<(Vec<Option<Key>>, Vec<Vec<Value>>)> {
+/// What rows are joined by.
+struct Keys {
+    /// By row; none where it is hidden or null.
+    of_rows: Vec<Option<Key>>,
+    /// Each once, as values.
+    distinct: Vec<Vec<Value>>,
+}
+
+/// A hidden value is null here.
+fn keys(join: &Join, rows: &[Row]) -> Result<Keys> {
     let mut distinct: HashMap<Key, Vec<Value>> = HashMap::new();
     let mut keys = Vec::with_capacity(rows.len());
     let mut order = Vec::new();
@@ -187,7 +195,10 @@ fn keys(join: &Join, rows: &[Row]) -> Result<(Vec<Option<Key>>, Vec<Vec<Value>>)
         keys.push(key);
     }
     let values = order.iter().filter_map(|key| distinct.remove(key));
-    Ok((keys, values.collect()))
+    Ok(Keys {
+        of_rows: keys,
+        distinct: values.collect(),
+    })
 }
 
 /// `None` where a part is null: a null joins nothing.

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
-use sea_query::{Alias, Expr, ExprTrait as _, Func, Query as Statement};
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+use sea_query::ExprTrait as _;
+use sea_query::{Alias, Expr, Func, Query as Statement};
 
 use super::Dialect;
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+#[cfg(feature = "sqlite")]
 use sea_query::{Alias, Expr, ExprTrait as _, Func, Query as Statement};
 
 #[cfg(any(feature = "postgres", feature = "mysql"))]

@@ -93,7 +93,7 @@ fn things() -> Vec<Thing> {
         text: "a 'quoted' \"text\" ` ä 🦀 \\ %".to_owned(),
         bytes: vec![0, 1, 255, 39, 92],
         at: DateTime::from_timestamp_micros(1_767_225_600_000_001).unwrap(),
-        sure: id % 2 == 0,
+        sure: id.is_multiple_of(2),
         mood: (id == 2).then_some(Mood::SoSo),
         unset: None,
     };

@@ -25,6 +25,10 @@ pub(crate) enum Dialect {
 }
 
 /// Where a value stands among those that a column of the engine can hold.
+#[cfg_attr(
+    not(feature = "postgres"),
+    expect(dead_code, reason = "some engines hold every value")
+)]
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Standing {
     /// It is one of them.
