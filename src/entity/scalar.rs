@@ -11,15 +11,18 @@ use crate::policy::{Cell, Kind};
 /// `DateTime<Utc>`, a `#[derive(TextEnum)]` or `#[derive(Roles)]` enum, an `Option` of any of
 /// these, and [`Secret`](crate::Secret).
 ///
-/// | Rust | SQLite |
-/// |---|---|
-/// | `bool` | `BOOLEAN` or `INTEGER`, 0 or 1 |
-/// | integers | `INTEGER` |
-/// | `f64` | `REAL` |
-/// | `String`, text enums | `TEXT` |
-/// | `Vec<u8>` | `BLOB` |
-/// | `Uuid` | `BLOB` of 16 bytes |
-/// | `DateTime<Utc>` | `INTEGER`, microseconds since 1970 |
+/// | Rust | SQLite | PostgreSQL | MySQL, MariaDB |
+/// |---|---|---|---|
+/// | `bool` | `BOOLEAN` or `INTEGER`, 0 or 1 | `BOOLEAN` | `BOOLEAN` |
+/// | integers | `INTEGER` | `SMALLINT`, `INTEGER`, `BIGINT` | any integer type |
+/// | `f64` | `REAL` | `DOUBLE PRECISION`, `REAL` | `DOUBLE`, `FLOAT` |
+/// | `String`, text enums | `TEXT` | `TEXT`, `VARCHAR` | `VARCHAR`, `TEXT`, in `utf8mb4` |
+/// | `Vec<u8>` | `BLOB` | `BYTEA` | `VARBINARY`, `BLOB` |
+/// | `Uuid` | `BLOB` of 16 bytes | `UUID` | `BINARY(16)` |
+/// | `DateTime<Utc>` | `INTEGER`, microseconds since 1970 | `TIMESTAMPTZ` | `DATETIME(6)`, `TIMESTAMP(6)`, in UTC |
+///
+/// Text compares byte by byte, whatever the column's collation. An order of text uses an index only
+/// where the collation compares bytes: `BINARY`, or `"C"` on PostgreSQL.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a column of an entity",
     note = "use bool, i8 to i64, u8 to u32, f64, String, Vec<u8>, Uuid, DateTime<Utc>, a `#[derive(TextEnum)]` enum, `Secret<..>`, or an Option of one of these",

@@ -3,6 +3,7 @@
 mod bench;
 mod command;
 mod coverage;
+mod mutants;
 mod mutations;
 mod servers;
 mod test;
@@ -25,6 +26,10 @@ usage: cargo xtask <command>
                               break the code on purpose, one listed change at a time, and
                               require that its test fails; a full run writes
                               docs/results/mutations.md
+  mutants [--shard <k/n> | --since <revision>]
+                              let cargo-mutants change the code that decides, one small change
+                              at a time: all of src/policy/, a part of it, or the lines of
+                              src/sql/ that changed; writes docs/results/mutants.md
   bench                       run the benchmarks and keep their output in
                               docs/results/bench.md";
 
@@ -50,6 +55,9 @@ fn run(arguments: &[&str]) -> Result<(), Failure> {
         ["mutations"] => mutations::run(None),
         ["mutations", "--only", id] => mutations::run(Some(id)),
         ["mutations", "--list"] => mutations::list(),
+        ["mutants"] => mutants::run(None, None),
+        ["mutants", "--shard", shard] => mutants::run(None, Some(shard)),
+        ["mutants", "--since", revision] => mutants::run(Some(revision), None),
         ["bench"] => bench::run(),
         [] | ["help" | "--help" | "-h"] => {
             println!("{USAGE}");

@@ -1,0 +1,209 @@
+//! `cargo xtask mutants`: every small change of the code that decides, made by cargo-mutants.
+//!
+//! `cargo xtask mutations` takes out the checks that somebody listed. This finds those that nobody
+//! thought of.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::process::Command;
+
+use serde::Deserialize;
+
+use crate::Failure;
+use crate::command::{cargo, root, shown, write};
+
+/// What decides, and asks no server.
+const POLICY: &str = "src/policy/**";
+/// What writes SQL; only the lines that changed, because the whole takes hours.
+const SQL: &str = "src/sql/**";
+const RESULT: &str = "docs/results/mutants.md";
+
+#[derive(Debug, Deserialize)]
+struct Outcomes {
+    outcomes: Vec<Outcome>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Outcome {
+    summary: String,
+    scenario: Scenario,
+}
+
+/// `"Baseline"`, or `{"Mutant": {"name": "src/policy/eval.rs:1:2: replace .."}}`.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Scenario {
+    Mutant {
+        #[serde(rename = "Mutant")]
+        mutant: Mutant,
+    },
+    Other(#[expect(dead_code, reason = "only mutants are counted")] serde_json::Value),
+}
+
+#[derive(Debug, Deserialize)]
+struct Mutant {
+    name: String,
+}
+
+/// `since` narrows the run to the lines of `src/sql/` that differ from that revision; `shard`, as
+/// `1/8`, to a part of `src/policy/`.
+pub(crate) fn run(since: Option<&str>, shard: Option<&str>) -> Result<(), Failure> {
+    install()?;
+    let output = root().join("target/mutants");
+    let _ = fs::remove_dir_all(&output);
+    let mut mutants = cargo(&root());
+    mutants
+        .args([
+            "mutants",
+            "--package",
+            "clearance",
+            "--no-shuffle",
+            "--baseline=skip",
+        ])
+        .args([
+            "--timeout",
+            "120",
+            "--minimum-test-timeout",
+            "60",
+            "--all-features",
+        ])
+        .arg("--output")
+        .arg(&output);
+    let what = match since {
+        None => {
+            mutants.args(["--file", POLICY]);
+            match shard {
+                None => "src/policy/, whole".to_owned(),
+                Some(shard) => {
+                    mutants.args(["--shard", shard]);
+                    format!("src/policy/, part {shard}")
+                }
+            }
+        }
+        Some(since) => {
+            let diff = output.with_extension("diff");
+            fs::write(&diff, difference(since)?).map_err(|error| error.to_string())?;
+            mutants.args(["--file", SQL, "--in-diff"]).arg(diff);
+            format!("src/sql/, what changed since {since}")
+        }
+    };
+    // The tests that decide; a mutant that compiles is found by one of them within seconds.
+    mutants
+        .args(["--", "--lib", "--test", "policies", "--test", "agreement"])
+        .env("AGREEMENT_CASES", "20")
+        .env_remove("CLEARANCE_ENGINE");
+    let _ = shown(&mut mutants)?;
+    let text = fs::read_to_string(output.join("mutants.out/outcomes.json"))
+        .map_err(|error| format!("cargo-mutants left no result: {error}"))?;
+    let report = Report::read(&text)?;
+    write(&root().join(RESULT), &report.markdown(&what))?;
+    println!("\nwrote {RESULT}\n{}", report.counts());
+    if report.survivors.is_empty() {
+        Ok(())
+    } else {
+        Err(format!("{} mutants survive", report.survivors.len()))
+    }
+}
+
+fn install() -> Result<(), Failure> {
+    let there = cargo(&root())
+        .args(["mutants", "--version"])
+        .output()
+        .is_ok_and(|output| output.status.success());
+    if there {
+        return Ok(());
+    }
+    println!("cargo-mutants is missing, so it is installed:");
+    let (_, ended_well) = shown(cargo(&root()).args(["install", "--locked", "cargo-mutants"]))?;
+    if ended_well {
+        Ok(())
+    } else {
+        Err("cargo-mutants could not be installed".to_owned())
+    }
+}
+
+fn difference(since: &str) -> Result<Vec<u8>, Failure> {
+    let output = Command::new("git")
+        .current_dir(root())
+        .args(["diff", since, "--", "src/sql"])
+        .output()
+        .map_err(|error| format!("git: {error}"))?;
+    if output.status.success() {
+        Ok(output.stdout)
+    } else {
+        Err(format!("git knows no revision `{since}`"))
+    }
+}
+
+/// What became of the mutants.
+struct Report {
+    by_summary: BTreeMap<String, usize>,
+    survivors: Vec<String>,
+}
+
+impl Report {
+    fn read(outcomes: &str) -> Result<Self, Failure> {
+        let outcomes: Outcomes = serde_json::from_str(outcomes)
+            .map_err(|error| format!("the result of cargo-mutants: {error}"))?;
+        let mut report = Self {
+            by_summary: BTreeMap::new(),
+            survivors: Vec::new(),
+        };
+        for outcome in outcomes.outcomes {
+            if let Scenario::Mutant { mutant } = outcome.scenario {
+                if outcome.summary == "MissedMutant" {
+                    report.survivors.push(mutant.name);
+                }
+                *report.by_summary.entry(outcome.summary).or_default() += 1;
+            }
+        }
+        report.survivors.sort();
+        Ok(report)
+    }
+
+    fn counts(&self) -> String {
+        let counts = self.by_summary.iter();
+        let counts: Vec<String> = counts
+            .map(|(summary, count)| format!("{summary}: {count}"))
+            .collect();
+        counts.join(", ")
+    }
+
+    fn markdown(&self, what: &str) -> String {
+        let mut text = format!(
+            "# Mutants\n\nThe last output of `cargo xtask mutants`, over {what}.\n\n{}\n",
+            self.counts()
+        );
+        if !self.survivors.is_empty() {
+            text += "\nSurvivors:\n\n";
+            for survivor in &self.survivors {
+                // Writing to a String cannot fail.
+                let _ = writeln!(text, "- `{survivor}`");
+            }
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn survivors_are_told_from_the_caught() {
+        let outcomes = r#"{"outcomes": [
+            {"scenario": "Baseline", "summary": "Success"},
+            {"scenario": {"Mutant": {"name": "src/policy/eval.rs:1:2: a"}}, "summary": "CaughtMutant"},
+            {"scenario": {"Mutant": {"name": "src/policy/eval.rs:3:4: b"}}, "summary": "MissedMutant"}
+        ]}"#;
+        let report = Report::read(outcomes).unwrap();
+        assert_eq!(report.counts(), "CaughtMutant: 1, MissedMutant: 1");
+        assert_eq!(report.survivors, ["src/policy/eval.rs:3:4: b"]);
+        assert!(
+            report
+                .markdown("a test")
+                .contains("- `src/policy/eval.rs:3:4: b`")
+        );
+    }
+}
