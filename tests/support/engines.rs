@@ -230,7 +230,11 @@ async fn drop_database(engine: Engine, name: &str) {
 
 /// A fresh database with the tables of `schema`; see [`Engine::schema`].
 pub async fn database(schema: &str) -> Database {
-    let engine = engine();
+    database_on(engine(), schema).await
+}
+
+/// As [`database`], on an engine that is named.
+pub async fn database_on(engine: Engine, schema: &str) -> Database {
     let database = empty(engine).await;
     let schema = engine.schema(schema);
     if !schema.trim().is_empty() {
