@@ -278,18 +278,16 @@ impl Template {
         limit: Option<u64>,
     ) -> Result<Plan> {
         let missing = || Error::internal("a statement's text has more values than its question");
-        let values = self
-            .places
-            .iter()
-            .map(|place| match place {
+        let mut values = Vec::with_capacity(self.places.len());
+        for place in &self.places {
+            values.push(match place {
                 Source::Slot(slot) => {
-                    let value = structure.values.get(*slot).ok_or_else(missing)?;
-                    Ok(dialect.argument(value))
+                    dialect.argument(structure.values.get(*slot).ok_or_else(missing)?)
                 }
-                Source::Limit => limit.map(Into::into).ok_or_else(missing),
-                Source::Fixed(value) => Ok(value.clone()),
-            })
-            .collect::<Result<_>>()?;
+                Source::Limit => limit.ok_or_else(missing)?.into(),
+                Source::Fixed(value) => value.clone(),
+            });
+        }
         Ok(Plan {
             statement: Ready {
                 sql: Arc::clone(&self.sql),
