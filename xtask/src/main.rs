@@ -29,7 +29,7 @@ usage: cargo xtask <command>
   mutants [--shard <k/n> | --since <revision>]
                               let cargo-mutants change the code that decides, one small change
                               at a time: all of src/policy/, a part of it, or the lines of
-                              src/sql/ that changed; writes docs/results/mutants.md
+                              src/sql/ that changed; writes docs/results/mutants-*.md
   bench                       run the benchmarks and keep their output in
                               docs/results/bench.md";
 

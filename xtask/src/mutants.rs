@@ -17,7 +17,6 @@ use crate::command::{cargo, root, shown, write};
 const POLICY: &str = "src/policy/**";
 /// What writes SQL; only the lines that changed, because the whole takes hours.
 const SQL: &str = "src/sql/**";
-const RESULT: &str = "docs/results/mutants.md";
 
 #[derive(Debug, Deserialize)]
 struct Outcomes {
@@ -70,22 +69,24 @@ pub(crate) fn run(since: Option<&str>, shard: Option<&str>) -> Result<(), Failur
         ])
         .arg("--output")
         .arg(&output);
-    let what = match since {
+    let (what, result) = match since {
         None => {
             mutants.args(["--file", POLICY]);
-            match shard {
+            let what = match shard {
                 None => "src/policy/, whole".to_owned(),
                 Some(shard) => {
                     mutants.args(["--shard", shard]);
                     format!("src/policy/, part {shard}")
                 }
-            }
+            };
+            (what, "docs/results/mutants-policy.md")
         }
         Some(since) => {
             let diff = output.with_extension("diff");
             fs::write(&diff, difference(since)?).map_err(|error| error.to_string())?;
             mutants.args(["--file", SQL, "--in-diff"]).arg(diff);
-            format!("src/sql/, what changed since {since}")
+            let what = format!("src/sql/, what changed since {since}");
+            (what, "docs/results/mutants-sql.md")
         }
     };
     // The tests that decide; a mutant that compiles is found by one of them within seconds.
@@ -97,8 +98,8 @@ pub(crate) fn run(since: Option<&str>, shard: Option<&str>) -> Result<(), Failur
     let text = fs::read_to_string(output.join("mutants.out/outcomes.json"))
         .map_err(|error| format!("cargo-mutants left no result: {error}"))?;
     let report = Report::read(&text)?;
-    write(&root().join(RESULT), &report.markdown(&what))?;
-    println!("\nwrote {RESULT}\n{}", report.counts());
+    write(&root().join(result), &report.markdown(&what))?;
+    println!("\nwrote {result}\n{}", report.counts());
     if report.survivors.is_empty() {
         Ok(())
     } else {
