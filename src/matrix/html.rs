@@ -170,7 +170,7 @@ impl Matrix {
                 };
                 let first = format!(
                     "<th scope=\"row\">{}</th><td>{stated}</td>",
-                    escape(row.operation)
+                    about(&row.operation)
                 );
                 answers(page, &first, &row.cells);
             }

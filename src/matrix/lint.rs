@@ -50,7 +50,7 @@ fn rules_over_writable_columns<V>(
             .iter()
             .flat_map(|rule| {
                 let place = rule.source().place();
-                rule.fields()
+                rule.fields(schema)
                     .into_iter()
                     .map(move |field| (place.clone(), field))
             })
@@ -139,7 +139,7 @@ fn one_column_two_rules<V>(
                 let name = dto.info.name();
                 dto.info.fields().iter().map(move |field| (name, field))
             })
-            .filter(|(_, field)| field.field() == column.field())
+            .filter(|(_, field)| field.column() == Some(column.field()))
             .collect();
         let meaning = |field: &FieldInfo| {
             let mut rules: Vec<(bool, &str)> = field
@@ -212,7 +212,7 @@ fn against_the_schema<V>(
             dto.info
                 .fields()
                 .iter()
-                .filter(|field| field.field() == column.field())
+                .filter(|field| field.column() == Some(column.field()))
                 .map(move |field| (name, field))
         });
         let indexed = |unique: bool| {
@@ -248,7 +248,10 @@ fn against_the_schema<V>(
                              see it",
                 });
             }
-            let depends = field.rules().iter().any(|rule| !rule.fields().is_empty());
+            let depends = field
+                .rules()
+                .iter()
+                .any(|rule| !rule.fields(info.schema()).is_empty());
             if depends && can_be_ordered(field) && !is_key && indexed(false).is_none() {
                 lints.push(Lint {
                     lint: "order by a row-dependent field without an index",

@@ -23,7 +23,7 @@ impl Matrix {
                     None if row.rules.is_empty() => row.stated.to_owned(),
                     None => rules(&row.rules),
                 };
-                page.row([row.operation.to_owned(), stated], &row.cells);
+                page.row([about(&row.operation), stated], &row.cells);
             }
             page.blank();
             page.line("| field | column | holds | null | use |");

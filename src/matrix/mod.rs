@@ -17,7 +17,7 @@ use crate::entity::{RowAction, Schema};
 use crate::error::{Error, Result};
 use crate::policy::{Context, Decision, Kind};
 use crate::registry::{
-    Action, App, DtoEntry, EntityEntry, Guard, MethodInfo, RepositoryInfo, RuleInfo, Stated,
+    Action, App, Decide, DtoEntry, EntityEntry, Guard, MethodInfo, RepositoryInfo, RuleInfo, Stated,
 };
 use crate::repository::Answer;
 use crate::sql::DatabaseSchema;
@@ -207,10 +207,28 @@ fn entity_rows<V>(
             Stated::Rules(_) => ("rules", None),
         };
         operations.push(OperationRow {
-            operation: action.word(),
+            operation: action.word().to_owned(),
             stated: stated_as,
             reason,
             rules: rule_rows(stated.rules()),
+            cells: cells.collect::<Result<_>>()?,
+        });
+    }
+    let filters = (entity.info.filters().len(), entity.decide_filters);
+    let decided: Vec<Vec<Decision>> = asking
+        .iter()
+        .map(|asking| where_readable(entity, filters, &asking.who, context))
+        .collect();
+    for (index, (field, rules)) in entity.info.filters().iter().enumerate() {
+        let cells = asking.iter().zip(&decided).map(|(asking, decided)| {
+            let decision = decided.get(index).unwrap_or(&Decision::Deny);
+            cell(asking.name, decision, schema, rules)
+        });
+        operations.push(OperationRow {
+            operation: format!("filter by `{field}`"),
+            stated: "rules",
+            reason: None,
+            rules: rule_rows(rules),
             cells: cells.collect::<Result<_>>()?,
         });
     }
@@ -257,9 +275,10 @@ fn rows_for<V>(entity: &EntityEntry<V>, who: &Who<'_, V>, context: &Context) -> 
 
 fn dto_rows<V>(dto: &DtoEntry<V>, asking: &[Asking<'_, V>], context: &Context) -> Result<DtoRows> {
     let schema = dto.entity.info.schema();
+    let fields = (dto.info.fields().len(), dto.decide);
     let decided: Vec<Vec<Decision>> = asking
         .iter()
-        .map(|asking| fields_for(dto, &asking.who, context))
+        .map(|asking| where_readable(&dto.entity, fields, &asking.who, context))
         .collect();
     let mut fields = Vec::new();
     for (index, field) in dto.info.fields().iter().enumerate() {
@@ -289,19 +308,21 @@ fn dto_rows<V>(dto: &DtoEntry<V>, asking: &[Asking<'_, V>], context: &Context) -
     })
 }
 
-/// What the fields come to in the rows that can be read.
-fn fields_for<V>(dto: &DtoEntry<V>, who: &Who<'_, V>, context: &Context) -> Vec<Decision> {
-    let all = |decision: Decision| dto.info.fields().iter().map(|_| decision.clone()).collect();
+/// What `count` rules come to in the rows that can be read.
+fn where_readable<V>(
+    entity: &EntityEntry<V>,
+    (count, decide): (usize, Decide<V>),
+    who: &Who<'_, V>,
+    context: &Context,
+) -> Vec<Decision> {
     let viewer = match who {
-        Who::System => return all(Decision::Allow),
+        Who::System => return vec![Decision::Allow; count],
         Who::Nobody => None,
         Who::Viewer(viewer) => Some(*viewer),
     };
-    match rows_for(&dto.entity, who, context).first() {
-        None | Some(Decision::Deny) => all(Decision::Deny),
-        Some(Decision::Allow | Decision::Depends(_) | Decision::Fail(_)) => {
-            (dto.decide)(viewer, context)
-        }
+    match rows_for(entity, who, context).first() {
+        None | Some(Decision::Deny) => vec![Decision::Deny; count],
+        Some(Decision::Allow | Decision::Depends(_) | Decision::Fail(_)) => decide(viewer, context),
     }
 }
 
@@ -424,13 +445,24 @@ fn rules<'a, V>(
                 stated.rules().iter().map(move |rule| (what.clone(), rule))
             })
     });
+    let filters = entities.iter().flat_map(|entity| {
+        let of = entity.info.schema().entity();
+        entity
+            .info
+            .filters()
+            .iter()
+            .flat_map(move |(field, rules)| {
+                let what = format!("{of}, filter_if of {field}");
+                rules.iter().map(move |rule| (what.clone(), rule))
+            })
+    });
     let fields = dtos.iter().flat_map(|dto| {
         dto.info.fields().iter().flat_map(|field| {
             let what = format!("{}::{}", dto.info.name(), field.field());
             field.rules().iter().map(move |rule| (what.clone(), rule))
         })
     });
-    rows.chain(fields)
+    rows.chain(filters).chain(fields)
 }
 
 /// What rules and conditions can read of a request, and which of them do.

@@ -47,7 +47,8 @@ pub(crate) struct EntityRows {
 
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct OperationRow {
-    pub(crate) operation: &'static str,
+    /// `read`, `create`, `update`, `delete`, or `filter by` and a field.
+    pub(crate) operation: String,
     pub(crate) stated: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) reason: Option<String>,

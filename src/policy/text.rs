@@ -2,7 +2,7 @@
 //! byte by byte.
 
 use super::decision::Failure;
-use super::residual::among;
+use super::reduce::among;
 use super::{Kind, Op, Reduced, Residual, Term, Value};
 
 /// Where in a column's text something is looked for.

@@ -10,10 +10,10 @@ use sea_query::{Alias, Expr, Func, Query as Statement};
 use super::Dialect;
 
 use super::db::Db;
-use crate::entity::ColumnSpec;
+use crate::entity::{ColumnSpec, Relation, Schema};
 use crate::error::{Error, Result};
 use crate::policy::{Cell, Kind};
-use crate::registry::{App, DtoInfo};
+use crate::registry::{App, EntityInfo, RuleInfo};
 
 /// A column of a table as the database has it.
 struct Live {
@@ -65,14 +65,29 @@ impl Db {
                     .to_owned(),
             );
         }
-        let mut tables: HashMap<&'static str, HashMap<String, Live>> = HashMap::new();
+        let entities = app.entities();
+        for schema in tables(&entities) {
+            let live = self.live_columns(schema.name()).await?;
+            compare(self.dialect(), schema, &live, &mut differences);
+        }
+        for entity in &entities {
+            unknown_fields(entity.schema(), entity.rules(), &mut differences);
+        }
         for dto in app.dtos() {
-            if !tables.contains_key(dto.table()) {
-                let live = self.live_columns(dto.table()).await?;
-                tables.insert(dto.table(), live);
-            }
-            if let Some(live) = tables.get(dto.table()) {
-                compare(self.dialect(), &dto, live, &mut differences);
+            let schema = dto.schema();
+            for field in dto.fields() {
+                if field
+                    .column()
+                    .is_some_and(|name| schema.position(name).is_none())
+                {
+                    differences.push(format!(
+                        "`{}::{}` is no field of `{}`",
+                        dto.name(),
+                        field.field(),
+                        dto.entity()
+                    ));
+                }
+                unknown_fields(schema, field.rules().iter(), &mut differences);
             }
         }
         differences.sort();
@@ -222,16 +237,16 @@ impl Db {
 
 fn compare(
     dialect: Dialect,
-    dto: &DtoInfo,
+    schema: &Schema,
     live: &HashMap<String, Live>,
     differences: &mut Vec<String>,
 ) {
-    let (table, entity) = (dto.table(), dto.entity());
+    let (table, entity) = (schema.name(), schema.entity());
     if live.is_empty() {
         differences.push(format!("the table `{table}` of `{entity}` is missing"));
         return;
     }
-    for column in dto.columns() {
+    for column in schema.columns() {
         let (name, field) = (column.name(), column.field());
         let Some(found) = live.get(name) else {
             differences.push(format!(
@@ -252,21 +267,43 @@ fn compare(
             ));
         }
     }
-    let known = |field: &str| dto.columns().iter().any(|column| column.field() == field);
-    for field in dto.fields() {
-        if !known(field.field()) {
+    for relation in schema.relations() {
+        if relation.pairs(schema).is_none() {
             differences.push(format!(
-                "`{}::{}` is no field of `{entity}`",
-                dto.name(),
-                field.field()
+                "the relation `{entity}::{}` joins by a field that there is not",
+                relation.name()
             ));
         }
     }
-    for (field, rule) in dto.named() {
-        if !known(field) {
-            differences.push(format!(
-                "`{entity}` has no field `{field}`, named by the rule at {rule}"
-            ));
+}
+
+/// The tables of entities, and those that their relations lead to.
+fn tables(entities: &[EntityInfo]) -> Vec<&'static Schema> {
+    let mut tables: Vec<&'static Schema> = Vec::new();
+    let mut found: Vec<_> = entities.iter().map(EntityInfo::schema).collect();
+    while let Some(schema) = found.pop() {
+        if !tables.iter().any(|known| std::ptr::eq(*known, schema)) {
+            tables.push(schema);
+            found.extend(schema.relations().iter().map(Relation::target));
+        }
+    }
+    tables
+}
+
+fn unknown_fields<'a>(
+    schema: &'static Schema,
+    rules: impl Iterator<Item = &'a RuleInfo>,
+    differences: &mut Vec<String>,
+) {
+    for rule in rules {
+        for (table, field) in rule.named(schema) {
+            if table.position(field).is_none() {
+                differences.push(format!(
+                    "`{}` has no field `{field}`, named by the rule at {}",
+                    table.entity(),
+                    rule.source()
+                ));
+            }
         }
     }
 }

@@ -14,6 +14,8 @@
 mod engines;
 mod rules;
 mod sample;
+#[path = "../support/seeds.rs"]
+mod seeds;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -24,7 +26,7 @@ use clearance::policy::{
 };
 use clearance::{Access, Db, Entity as _, Field, Public, Read, System, testing};
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestCaseError, TestRunner};
+use proptest::test_runner::TestCaseError;
 
 use engines::Database;
 use rules::{RuleSpec, rule_spec};
@@ -48,13 +50,6 @@ impl Tally {
 const CASES: u32 = 120;
 const ROWS: usize = 24;
 
-fn cases() -> u32 {
-    std::env::var("AGREEMENT_CASES")
-        .ok()
-        .and_then(|cases| cases.parse().ok())
-        .unwrap_or(CASES)
-}
-
 #[test]
 fn t_2_one_meaning_x10_n4_n5_n7_n10_n13_random_rules_agree_on_each_engine() {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -63,12 +58,8 @@ fn t_2_one_meaning_x10_n4_n5_n7_n10_n13_random_rules_agree_on_each_engine() {
         .unwrap();
     let database = runtime.block_on(sample::database());
     let tally = Tally::default();
-
-    let mut runner = TestRunner::new(Config {
-        cases: cases(),
-        failure_persistence: None,
-        ..Config::default()
-    });
+    let cases = seeds::cases("AGREEMENT_CASES", CASES);
+    let mut runner = seeds::runner(cases);
     let strategy = (
         proptest::collection::vec(row(), ROWS),
         proptest::collection::vec(rule_spec(), sample::FIELDS),
@@ -86,7 +77,7 @@ fn t_2_one_meaning_x10_n4_n5_n7_n10_n13_random_rules_agree_on_each_engine() {
         "{:?}: {decided} decisions, {allowed} of them allowed",
         engines::engine()
     );
-    if cases() >= CASES {
+    if cases >= CASES {
         assert!(decided >= 20_000, "only {decided} decisions");
     }
     // A run in which nearly all or nearly none is allowed would show little.
@@ -97,11 +88,7 @@ fn t_2_one_meaning_x10_n4_n5_n7_n10_n13_random_rules_agree_on_each_engine() {
 /// An explanation has no meaning of its own: it comes to what the evaluator does.
 #[test]
 fn x6_p10_an_explanation_comes_to_what_the_evaluator_does() {
-    let mut runner = TestRunner::new(Config {
-        cases: 4_000,
-        failure_persistence: None,
-        ..Config::default()
-    });
+    let mut runner = seeds::runner(4_000);
     let context = Context::new("2026-01-01T00:00:00Z".parse().unwrap());
     let strategy = (
         row(),

@@ -110,3 +110,12 @@ async fn r3_the_inputs_of_a_computed_field_are_not_in_the_output() {
     let keys: Vec<_> = json.as_object().unwrap().keys().collect();
     assert_eq!(keys, ["id", "initials", "raised"]);
 }
+
+clearance::app! {
+    static APP = { viewer: crate::support::Member, dtos: [Card], repositories: [] };
+}
+
+#[tokio::test]
+async fn p13_a_computed_field_needs_no_column() {
+    directory().await.db.check(&APP).await.unwrap();
+}

@@ -18,6 +18,7 @@ mod computed;
 mod decisions;
 mod escape;
 mod escape_shapes;
+mod evaluate;
 mod explain;
 mod lists;
 mod matrix;

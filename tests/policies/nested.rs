@@ -324,3 +324,21 @@ async fn r11_a_type_that_cannot_say_hidden_is_a_misuse_for_whoever_asks_first() 
         })
         .await;
 }
+
+clearance::app! {
+    static APP = { viewer: Reader, dtos: [PostView], repositories: [] };
+}
+
+#[tokio::test]
+async fn p13_what_related_rows_stand_in_is_looked_for_when_the_program_starts() {
+    let Directory { db, pool, .. } = &blog().await;
+    db.check(&APP).await.unwrap();
+    // No DTO shows it, but a rule reads it.
+    execute(pool, "DROP TABLE grants").await;
+    let error = db.check(&APP).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "configuration: the database schema does not fit the entities:\n\
+         - the table `grants` of `Grant` is missing"
+    );
+}

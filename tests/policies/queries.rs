@@ -509,3 +509,26 @@ async fn s16_a_lookup_of_what_may_not_be_read_finds_nothing() {
         assert!(error.is_not_found());
     }
 }
+
+clearance::app! {
+    static CONTACTS = { viewer: Member, dtos: [Card], repositories: [] };
+}
+
+#[test]
+fn x7_n7_who_may_filter_by_a_column_stands_in_the_matrix() {
+    let (admin, editor) = (admin(), editor());
+    let matrix = CONTACTS.matrix();
+    let matrix = matrix.viewer("admin", &admin).viewer("editor", &editor);
+    let matrix = matrix.build().unwrap().to_markdown();
+    let answers = |field: &str| {
+        let start = format!("| filter by `{field}` |");
+        let line = matrix.lines().find(|line| line.starts_with(&start));
+        let cells: Vec<_> = line.unwrap().split(" | ").skip(2).collect();
+        cells.join(" | ")
+    };
+    assert_eq!(answers("salary"), "no | yes | yes | no |");
+    assert_eq!(
+        answers("email"),
+        "no | yes | yes | depends: `row.team == \"red\"` |"
+    );
+}

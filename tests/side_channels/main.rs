@@ -2,7 +2,6 @@
 //! cells hidden from the viewer give answers that are the same byte for byte.
 #![expect(
     clippy::unwrap_used,
-    clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unreachable,

@@ -6,7 +6,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 /// `CLEARANCE_SEED` the same cases are run again.
 pub fn runner(cases: u32) -> TestRunner {
     let seed = match std::env::var("CLEARANCE_SEED") {
-        Ok(text) => text.parse().expect("CLEARANCE_SEED is a number"),
+        Ok(text) => text.parse().unwrap(),
         Err(_) => uuid::Uuid::new_v4().as_u128(),
     };
     println!("CLEARANCE_SEED={seed}");

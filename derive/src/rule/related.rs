@@ -3,7 +3,7 @@
 use proc_macro2::Ident;
 use quote::ToTokens as _;
 use syn::visit_mut::VisitMut;
-use syn::{Expr, ExprClosure, Pat};
+use syn::{Expr, ExprClosure, Pat, Stmt};
 
 use crate::diag::error;
 use crate::tokens;
@@ -21,9 +21,20 @@ pub(super) fn body(closure: &ExprClosure) -> syn::Result<Expr> {
             "the columns that join them to the row stand in the relation, as in `has_many(notes: Note, on(team = team))`",
         ));
     }
-    let mut body = closure.body.as_ref().clone();
+    let mut body = without_block(&closure.body).clone();
     Renamed { from: parameter }.visit_expr_mut(&mut body);
     Ok(body)
+}
+
+/// The expression of a body in braces: rustfmt puts them around a body that is long.
+fn without_block(body: &Expr) -> &Expr {
+    match body {
+        Expr::Block(braces) if braces.label.is_none() => match braces.block.stmts.as_slice() {
+            [Stmt::Expr(only, None)] => without_block(only),
+            _ => body,
+        },
+        _ => body,
+    }
 }
 
 /// `|comment|`

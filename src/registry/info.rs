@@ -1,0 +1,315 @@
+//! What the registry knows of entities and DTOs, without their types.
+
+use std::any::TypeId;
+
+use crate::dto::{self, Dto, Output};
+use crate::entity::{ColumnSpec, Entity, Operation, RowAction, Schema};
+use crate::policy::{Expr, Operand, Rule, Source};
+
+/// A rule, as the registry knows it: without the types that it speaks of.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RuleInfo {
+    source: Source,
+    negated: bool,
+    opaque: bool,
+    expr: Expr,
+}
+
+impl RuleInfo {
+    fn of<V, E>(rule: &Rule<V, E>) -> Self {
+        Self {
+            source: rule.source(),
+            negated: rule.is_negated(),
+            opaque: rule.is_opaque(),
+            expr: rule.expr().clone(),
+        }
+    }
+
+    /// Where it stands and how it was written.
+    #[must_use]
+    pub const fn source(&self) -> Source {
+        self.source
+    }
+
+    /// Whether it states when something is *not* allowed, as `hidden_if` does.
+    #[must_use]
+    pub const fn is_negated(&self) -> bool {
+        self.negated
+    }
+
+    /// Whether a part of it runs in Rust only.
+    #[must_use]
+    pub const fn is_opaque(&self) -> bool {
+        self.opaque
+    }
+
+    /// The rule as data.
+    #[must_use]
+    pub const fn expr(&self) -> &Expr {
+        &self.expr
+    }
+
+    /// The fields that it names, each with the table that should have it, when it is a rule for
+    /// rows of `schema`.
+    pub(crate) fn named(&self, schema: &'static Schema) -> Vec<(&'static Schema, &'static str)> {
+        let mut named = Vec::new();
+        name_fields(&self.expr, schema, &mut named);
+        named
+    }
+
+    /// The fields of the row itself that it names, each once.
+    #[cfg(feature = "matrix")]
+    pub(crate) fn fields(&self, schema: &'static Schema) -> Vec<&'static str> {
+        let named = self.named(schema).into_iter();
+        let mut own: Vec<_> = named
+            .filter(|(table, _)| std::ptr::eq(*table, schema))
+            .map(|(_, field)| field)
+            .collect();
+        own.sort_unstable();
+        own.dedup();
+        own
+    }
+}
+
+/// An entity, as the registry knows it.
+#[derive(Debug, Clone)]
+pub struct EntityInfo {
+    id: TypeId,
+    schema: &'static Schema,
+    operations: Vec<(RowAction, Stated)>,
+    filters: Vec<(&'static str, Vec<RuleInfo>)>,
+}
+
+/// What an entity states of one operation, without its types.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Stated {
+    /// Nothing, so it is denied.
+    Denied,
+    /// Every row is open, for this reason.
+    Open(&'static str),
+    /// All of these rules must allow it.
+    Rules(Vec<RuleInfo>),
+}
+
+impl EntityInfo {
+    pub(super) fn of<E: Entity>() -> Self {
+        let table = E::__table();
+        let operations = RowAction::ALL.map(|action| {
+            let stated = match table.rows().of(action) {
+                Operation::Denied => Stated::Denied,
+                Operation::Open { reason, .. } => Stated::Open(reason),
+                Operation::Rules(rules) => Stated::Rules(rules.iter().map(RuleInfo::of).collect()),
+            };
+            (action, stated)
+        });
+        let filters = table.filters().iter();
+        Self {
+            id: TypeId::of::<E>(),
+            schema: table,
+            operations: operations.into(),
+            filters: filters
+                .map(|(field, rules)| (*field, rules.iter().map(RuleInfo::of).collect()))
+                .collect(),
+        }
+    }
+
+    /// Its table: name, columns and key.
+    #[must_use]
+    pub const fn schema(&self) -> &'static Schema {
+        self.schema
+    }
+
+    /// What it states of each operation.
+    #[must_use]
+    pub fn operations(&self) -> &[(RowAction, Stated)] {
+        &self.operations
+    }
+
+    /// The fields that a query may filter by although its DTO does not show them, each with the
+    /// rules that must all allow it.
+    #[must_use]
+    pub fn filters(&self) -> &[(&'static str, Vec<RuleInfo>)] {
+        &self.filters
+    }
+
+    /// Every rule that it states.
+    pub(crate) fn rules(&self) -> impl Iterator<Item = &RuleInfo> {
+        let rows = self.operations.iter();
+        let filters = self.filters.iter();
+        rows.flat_map(|(_, stated)| stated.rules())
+            .chain(filters.flat_map(|(_, rules)| rules))
+    }
+
+    pub(crate) const fn id(&self) -> TypeId {
+        self.id
+    }
+}
+
+impl Stated {
+    /// The rules, where there are some.
+    #[must_use]
+    pub fn rules(&self) -> &[RuleInfo] {
+        match self {
+            Self::Denied | Self::Open(_) => &[],
+            Self::Rules(rules) => rules,
+        }
+    }
+}
+
+/// A DTO and its entity, as the registry knows them.
+#[derive(Debug, Clone)]
+pub struct DtoInfo {
+    name: &'static str,
+    entity: EntityInfo,
+    fields: Vec<FieldInfo>,
+}
+
+/// A field of a DTO, as the registry knows it.
+#[derive(Debug, Clone)]
+pub struct FieldInfo {
+    field: &'static str,
+    column: Option<&'static str>,
+    key: &'static str,
+    rules: Vec<RuleInfo>,
+    output: Output,
+}
+
+impl DtoInfo {
+    pub(super) fn of<D: Dto>() -> Self {
+        let shape = D::__shape();
+        let fields = shape
+            .fields()
+            .iter()
+            .map(|field| FieldInfo {
+                field: field.field(),
+                column: match field.source() {
+                    dto::Source::Column => Some(field.field()),
+                    dto::Source::Computed(_) | dto::Source::Related { .. } => None,
+                },
+                key: field.key(),
+                rules: field.rules().iter().map(RuleInfo::of).collect(),
+                output: field.output(),
+            })
+            .collect();
+        Self {
+            name: shape.name(),
+            entity: EntityInfo::of::<D::Entity>(),
+            fields,
+        }
+    }
+
+    /// The name of the DTO's type.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The name of its entity's type.
+    #[must_use]
+    pub const fn entity(&self) -> &'static str {
+        self.entity.schema.entity()
+    }
+
+    /// The table of its entity.
+    #[must_use]
+    pub const fn table(&self) -> &'static str {
+        self.entity.schema.name()
+    }
+
+    /// The columns of its entity.
+    #[must_use]
+    pub fn columns(&self) -> &'static [ColumnSpec] {
+        self.entity.schema.columns()
+    }
+
+    /// Its fields.
+    #[must_use]
+    pub fn fields(&self) -> &[FieldInfo] {
+        &self.fields
+    }
+
+    pub(crate) const fn schema(&self) -> &'static Schema {
+        self.entity.schema
+    }
+
+    #[cfg(feature = "matrix")]
+    pub(crate) const fn entity_id(&self) -> TypeId {
+        self.entity.id
+    }
+}
+
+impl FieldInfo {
+    /// The name of the field.
+    #[must_use]
+    pub const fn field(&self) -> &'static str {
+        self.field
+    }
+
+    /// The field of the entity that it shows, unless it is made of others.
+    pub(crate) const fn column(&self) -> Option<&'static str> {
+        self.column
+    }
+
+    /// The key under which it is serialised.
+    #[must_use]
+    pub const fn key(&self) -> &'static str {
+        self.key
+    }
+
+    /// The rules that must all allow it; none means that it is always visible.
+    #[must_use]
+    pub fn rules(&self) -> &[RuleInfo] {
+        &self.rules
+    }
+
+    /// What stands in its place when it is hidden.
+    #[must_use]
+    pub const fn output(&self) -> Output {
+        self.output
+    }
+}
+
+/// Collects the fields that a rule for rows of `schema` names. A relation that there is not stands
+/// among them by its own name, which no table has.
+fn name_fields(
+    expr: &Expr,
+    schema: &'static Schema,
+    named: &mut Vec<(&'static Schema, &'static str)>,
+) {
+    match expr {
+        Expr::Free(_) | Expr::Opaque(_) => {}
+        Expr::Flag(field)
+        | Expr::IsSome(field)
+        | Expr::IsNone(field)
+        | Expr::Contains { field, .. } => named.push((schema, field)),
+        Expr::Compare { left, right, .. } => {
+            for operand in [left, right] {
+                match operand {
+                    Operand::Field(field) => named.push((schema, field)),
+                    Operand::Input(_) => {}
+                }
+            }
+        }
+        Expr::Related {
+            relation,
+            condition,
+        } => match schema
+            .relations()
+            .iter()
+            .find(|known| known.name() == *relation)
+        {
+            None => named.push((schema, relation)),
+            Some(relation) => {
+                let own = relation.own_fields(schema).into_iter();
+                named.extend(own.map(|field| (schema, field)));
+                name_fields(condition, relation.target(), named);
+            }
+        },
+        Expr::Not(inner) => name_fields(inner, schema, named),
+        Expr::All(parts) | Expr::Any(parts) => {
+            for part in parts {
+                name_fields(part, schema, named);
+            }
+        }
+    }
+}

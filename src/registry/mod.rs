@@ -1,0 +1,210 @@
+//! What an application consists of: its DTOs and its repositories.
+
+mod info;
+mod method;
+
+use std::fmt;
+
+use crate::dto::Dto;
+use crate::entity::{Entity, RowAction};
+use crate::policy::{Context, Decision, decide};
+
+pub use info::{DtoInfo, EntityInfo, FieldInfo, RuleInfo, Stated};
+pub use method::{Action, Guard, MethodInfo, Repository, RepositoryInfo};
+
+/// The DTOs, entities and repositories of an application whose viewer is `V`, listed with
+/// [`app!`](crate::app).
+///
+/// [`Db::check`](crate::Db::check) compares it with the live schema when the program starts, and
+/// the access matrix (feature `matrix`) is made from it.
+pub struct App<V: 'static> {
+    entities: &'static [fn() -> EntityEntry<V>],
+    dtos: &'static [fn() -> DtoEntry<V>],
+    repositories: &'static [fn() -> RepositoryInfo],
+}
+
+/// What the rules of something come to for a viewer, or for nobody, each under its place.
+pub(crate) type Decide<V> = fn(Option<&V>, &Context) -> Vec<Decision>;
+
+/// An entity, and its rules for a viewer `V`.
+#[doc(hidden)]
+pub struct EntityEntry<V> {
+    pub(crate) info: EntityInfo,
+    /// In the order of [`RowAction::ALL`].
+    #[cfg_attr(not(feature = "matrix"), expect(dead_code, reason = "the matrix asks"))]
+    pub(crate) decide: Decide<V>,
+    /// In the order of its `filter_if` columns.
+    #[cfg_attr(not(feature = "matrix"), expect(dead_code, reason = "the matrix asks"))]
+    pub(crate) decide_filters: Decide<V>,
+}
+
+/// A DTO, and its rules for a viewer `V`.
+#[doc(hidden)]
+pub struct DtoEntry<V> {
+    pub(crate) info: DtoInfo,
+    /// In the order of its fields.
+    #[cfg_attr(not(feature = "matrix"), expect(dead_code, reason = "the matrix asks"))]
+    pub(crate) decide: Decide<V>,
+    pub(crate) entity: EntityEntry<V>,
+}
+
+/// Lists the DTOs and the repositories of an application in one place.
+///
+/// Every DTO must speak of the stated viewer. The entity of a listed DTO is known through it;
+/// `entities: [..]`, behind the viewer, lists those that no DTO shows.
+///
+/// # Example
+///
+/// ```
+/// # use clearance::{Db, Dto, Entity, Result, Viewer, repository};
+/// # #[derive(Viewer)]
+/// # struct Member { id: i64 }
+/// # #[derive(Entity)]
+/// # #[entity(table = "users", viewer = Member, rows = open, reason = "an example")]
+/// # struct User { #[entity(key)] id: i64 }
+/// # #[derive(Dto)]
+/// # #[dto(entity = User, default = visible)]
+/// # struct Profile { id: i64 }
+/// # struct Users { db: Db }
+/// # #[repository(viewer = Member)]
+/// # impl Users {
+/// #     #[authenticated(access)]
+/// #     pub async fn all(&self) -> Result<Vec<Profile>> {
+/// #         self.db.reader(&access).all(Profile::select()).await
+/// #     }
+/// # }
+/// clearance::app! {
+///     pub static APP = {
+///         viewer: Member,
+///         dtos: [Profile],
+///         repositories: [Users],
+///     };
+/// }
+///
+/// assert_eq!(APP.repositories()[0].methods()[0].name(), "all");
+/// ```
+#[macro_export]
+macro_rules! app {
+    (
+        $(#[$attribute:meta])*
+        $visibility:vis static $name:ident = {
+            viewer: $viewer:ty,
+            $(entities: [$($entity:ty),* $(,)?],)?
+            dtos: [$($dto:ty),* $(,)?],
+            repositories: [$($repository:ty),* $(,)?] $(,)?
+        };
+    ) => {
+        $(#[$attribute])*
+        $visibility static $name: $crate::App<$viewer> = $crate::App::__new(
+            &[$($($crate::__private::entity_info::<$viewer, $entity>),*)?],
+            &[$($crate::__private::dto_info::<$viewer, $dto>),*],
+            &[$($crate::__private::repository_info::<$repository>),*],
+        );
+    };
+}
+
+impl<V: 'static> App<V> {
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn __new(
+        entities: &'static [fn() -> EntityEntry<V>],
+        dtos: &'static [fn() -> DtoEntry<V>],
+        repositories: &'static [fn() -> RepositoryInfo],
+    ) -> Self {
+        Self {
+            entities,
+            dtos,
+            repositories,
+        }
+    }
+
+    /// What is known of each DTO.
+    #[must_use]
+    pub fn dtos(&self) -> Vec<DtoInfo> {
+        self.dtos.iter().map(|entry| entry().info).collect()
+    }
+
+    /// What is known of each repository.
+    #[must_use]
+    pub fn repositories(&self) -> Vec<RepositoryInfo> {
+        self.repositories.iter().map(|info| info()).collect()
+    }
+
+    /// What is known of each entity: those that DTOs show, and those that are listed.
+    #[must_use]
+    pub fn entities(&self) -> Vec<EntityInfo> {
+        self.entity_entries()
+            .into_iter()
+            .map(|entry| entry.info)
+            .collect()
+    }
+
+    pub(crate) fn entity_entries(&self) -> Vec<EntityEntry<V>> {
+        let shown = self.dtos.iter().map(|entry| entry().entity);
+        let listed = self.entities.iter().map(|entry| entry());
+        let mut entries: Vec<EntityEntry<V>> = Vec::new();
+        for entry in shown.chain(listed) {
+            if entries
+                .iter()
+                .all(|known| known.info.id() != entry.info.id())
+            {
+                entries.push(entry);
+            }
+        }
+        entries
+    }
+
+    #[cfg(feature = "matrix")]
+    pub(crate) fn dto_entries(&self) -> Vec<DtoEntry<V>> {
+        self.dtos.iter().map(|entry| entry()).collect()
+    }
+}
+
+impl<V> fmt::Debug for App<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("App")
+            .field("dtos", &self.dtos.len())
+            .field("repositories", &self.repositories.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Called by [`app!`](crate::app).
+pub fn entity_info<V, E>() -> EntityEntry<V>
+where
+    E: Entity<Viewer = V>,
+{
+    EntityEntry {
+        info: EntityInfo::of::<E>(),
+        decide: |viewer, context| {
+            let rows = E::__table().rows();
+            RowAction::ALL
+                .map(|action| rows.of(action).decide(viewer, context))
+                .into()
+        },
+        decide_filters: |viewer, context| {
+            let filters = E::__table().filters().iter();
+            filters
+                .map(|(_, rules)| decide(rules, viewer, context))
+                .collect()
+        },
+    }
+}
+
+/// Called by [`app!`](crate::app).
+pub fn dto_info<V, D>() -> DtoEntry<V>
+where
+    D: Dto,
+    D::Entity: Entity<Viewer = V>,
+{
+    DtoEntry {
+        info: DtoInfo::of::<D>(),
+        decide: |viewer, context| D::__shape().decide(viewer, context).fields,
+        entity: entity_info::<V, D::Entity>(),
+    }
+}
+
+/// Called by [`app!`](crate::app).
+pub fn repository_info<R: Repository>() -> RepositoryInfo {
+    R::__repository()
+}

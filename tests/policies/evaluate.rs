@@ -1,0 +1,159 @@
+//! The plain evaluator, over rows in memory.
+
+use std::collections::{BTreeSet, HashSet};
+
+use clearance::entity::Relation;
+use clearance::policy::{
+    Cell, Columns, Context, Expr, Relatives, Rule, Source, Truth, evaluate, evaluate_with,
+};
+use clearance::{Entity, Viewer, rule};
+
+use crate::blog::{Account, Comment, Post, Reader, account, comment, post, reader};
+
+fn context() -> Context {
+    Context::new("2026-01-01T00:00:00Z".parse().unwrap())
+}
+
+#[rule]
+fn on_a_post_of_the_viewer(viewer: &Reader, row: &Comment) -> bool {
+    exists(row.post, |post| {
+        exists(post.author, |author| author.id == viewer.id)
+    })
+}
+
+#[rule]
+fn uncommented(viewer: &Reader, row: &Post) -> bool {
+    !exists(row.comments, |comment| comment.id > 0)
+}
+
+/// One post with its author and its comments.
+struct Blog {
+    author: Account,
+    post: Post,
+    comments: Vec<Comment>,
+}
+
+impl Relatives for Blog {
+    fn of<'a>(&'a self, relation: &Relation, _: &dyn Columns) -> Option<Vec<&'a dyn Columns>> {
+        match relation.name() {
+            "post" => Some(vec![&self.post]),
+            "author" => Some(vec![&self.author]),
+            "comments" => Some(self.comments.iter().map(|row| row as _).collect()),
+            _ => None,
+        }
+    }
+}
+
+#[test]
+fn r3_a_rule_is_evaluated_over_rows_two_relations_away() {
+    let blog = Blog {
+        author: account(7, None),
+        post: post(2, Some(7), None),
+        comments: vec![comment(1, 2, None, None)],
+    };
+    let truth = |viewer: i64| {
+        let (rule, row) = (on_a_post_of_the_viewer(), &blog.comments[0]);
+        evaluate_with(&rule, Some(&reader(viewer, None)), row, &context(), &blog).unwrap()
+    };
+    assert_eq!(truth(7), Truth::True);
+    assert_eq!(truth(8), Truth::False);
+}
+
+#[test]
+fn r3_what_a_rule_says_of_related_rows_is_unknown_where_none_are_at_hand() {
+    let viewer = reader(7, None);
+    let row = post(2, Some(7), None);
+    let alone = evaluate(&uncommented(), Some(&viewer), &row, &context());
+    assert_eq!(alone, Ok(Truth::Unknown));
+
+    let mut blog = Blog {
+        author: account(7, None),
+        post: row.clone(),
+        comments: Vec::new(),
+    };
+    let truth =
+        |blog: &Blog| evaluate_with(&uncommented(), Some(&viewer), &row, &context(), blog).unwrap();
+    assert_eq!(truth(&blog), Truth::True);
+    blog.comments.push(comment(1, 2, None, None));
+    assert_eq!(truth(&blog), Truth::False);
+}
+
+#[test]
+fn p8_a_function_of_the_row_is_not_asked_of_a_related_one() {
+    let rule = Rule::__new(
+        Source::__new("by hand", file!(), line!()),
+        Expr::Related {
+            relation: "comments",
+            condition: Box::new(Expr::Opaque(0)),
+        },
+        Vec::new(),
+        vec![|_: &Reader, _: &Post, _: &Context| true],
+    );
+    let blog = Blog {
+        author: account(7, None),
+        post: post(2, Some(7), None),
+        comments: vec![comment(1, 2, None, None)],
+    };
+    let viewer = reader(7, None);
+    let truth = evaluate_with(&rule, Some(&viewer), &blog.post, &context(), &blog);
+    assert!(truth.is_err(), "{truth:?}");
+}
+
+#[derive(Debug, Clone, Viewer)]
+struct Holder {
+    id: i64,
+    hashed: HashSet<i64>,
+    sorted: BTreeSet<i64>,
+    fixed: [i64; 2],
+    borrowed: &'static [i64],
+}
+
+#[derive(Debug, Clone, Entity)]
+#[entity(table = "things", viewer = Holder, rows = open, reason = "rules are evaluated by themselves")]
+struct Thing {
+    #[entity(key)]
+    id: i64,
+}
+
+#[rule]
+fn hashed(viewer: &Holder, row: &Thing) -> bool {
+    viewer.hashed.contains(&row.id)
+}
+
+#[rule]
+fn sorted(viewer: &Holder, row: &Thing) -> bool {
+    viewer.sorted.contains(&row.id)
+}
+
+#[rule]
+fn fixed(viewer: &Holder, row: &Thing) -> bool {
+    viewer.fixed.contains(&row.id)
+}
+
+#[rule]
+fn borrowed(viewer: &Holder, row: &Thing) -> bool {
+    viewer.borrowed.contains(&row.id)
+}
+
+#[test]
+fn n14_every_collection_of_the_viewer_can_be_looked_through() {
+    let holder = Holder {
+        id: 1,
+        hashed: HashSet::from([3, 5]),
+        sorted: BTreeSet::from([3, 5]),
+        fixed: [3, 5],
+        borrowed: &[3, 5],
+    };
+    for rule in [hashed(), sorted(), fixed(), borrowed()] {
+        let truth = |id| evaluate(&rule, Some(&holder), &Thing { id }, &context()).unwrap();
+        let text = rule.source().text;
+        assert_eq!(truth(3), Truth::True, "{text}");
+        assert_eq!(truth(5), Truth::True, "{text}");
+        assert_eq!(truth(4), Truth::False, "{text}");
+    }
+}
+
+#[test]
+fn a_row_gives_its_columns_by_their_place() {
+    assert_eq!(Columns::cell(&Thing { id: 4 }, 0), Cell::Int(4));
+}
