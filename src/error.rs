@@ -45,6 +45,8 @@ pub(crate) enum Kind {
     Invalid,
     /// A store or database did not answer: neither allowed nor denied.
     Unavailable(&'static str),
+    /// The database gave way to another transaction: neither allowed nor denied.
+    Contended,
     /// The calling code is wrong; not reachable from a request's data.
     Misuse(Cow<'static, str>),
     /// A setting or the schema is wrong; found when the program starts.
@@ -115,6 +117,10 @@ impl Error {
         Self::new(Kind::Unavailable(what))
     }
 
+    pub(crate) fn contended() -> Self {
+        Self::new(Kind::Contended)
+    }
+
     pub(crate) fn misuse(advice: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Kind::Misuse(advice.into()))
     }
@@ -171,7 +177,16 @@ impl Error {
     /// A store or database did not answer, so nothing was decided: 503. Asking again may work.
     #[must_use]
     pub const fn is_unavailable(&self) -> bool {
-        matches!(*self.kind, Kind::Unavailable(_))
+        matches!(*self.kind, Kind::Unavailable(_) | Kind::Contended)
+    }
+
+    /// The database gave way to another transaction that wanted the same rows: a deadlock, a
+    /// serialization failure, a lock that was waited for too long. Nothing was written, and the
+    /// same transaction from its beginning, begun anew, is likely to succeed. It is also
+    /// [`Error::is_unavailable`].
+    #[must_use]
+    pub const fn is_retryable(&self) -> bool {
+        matches!(*self.kind, Kind::Contended)
     }
 
     /// The calling code is wrong, for instance a repository called outside a request. No
@@ -197,7 +212,7 @@ impl Error {
             Kind::Forbidden => 403,
             Kind::NotFound => 404,
             Kind::Conflict => 409,
-            Kind::Unavailable(_) => 503,
+            Kind::Unavailable(_) | Kind::Contended => 503,
             Kind::Misuse(_) | Kind::Configuration(_) | Kind::Internal(_) => 500,
         }
     }
@@ -212,6 +227,7 @@ impl fmt::Display for Error {
             Kind::Conflict => f.write_str("conflicts with what is stored"),
             Kind::Invalid => f.write_str("the query is not valid"),
             Kind::Unavailable(what) => write!(f, "{what} is unavailable"),
+            Kind::Contended => f.write_str("the database is busy with another change"),
             Kind::Misuse(advice) => write!(f, "misuse: {advice}"),
             Kind::Configuration(advice) => write!(f, "configuration: {advice}"),
             Kind::Internal(what) => write!(f, "internal error: {what}"),

@@ -5,12 +5,12 @@ use crate::entity::Entity;
 
 /// What is known of a row of `E`: all of it, or the columns that a query happened to give.
 pub(crate) trait Facts<E> {
-    /// Whether the column is there. Missing is not null: nothing is known of it, so that every
-    /// condition that names it is unknown, a null test too.
+    /// Whether the column is there. Missing is not null: nothing is known of it, so that a null
+    /// test is unknown too, as every other condition that names it.
     fn knows(&self, column: usize) -> bool;
 
-    /// What the column holds. To be asked only where it is known; apart from that question,
-    /// because an option around each cell costs whole rows a measurable time.
+    /// What the column holds, and null where it is not there, of which no comparison is true. It
+    /// is no option, because one around each cell costs whole rows a measurable time.
     fn cell(&self, column: usize) -> Cell<'_>;
 
     /// The row itself, where all of it is known, for functions that run over it.

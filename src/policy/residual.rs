@@ -134,7 +134,7 @@ impl Residual {
             with: Term::Value(value),
         } = self
         {
-            row.knows(*column) && value.is_in(row.cell(*column))
+            value.is_in(row.cell(*column))
         } else {
             self.holds_by_node(row, rules, viewer, context)
         }
@@ -154,16 +154,10 @@ impl Residual {
             Self::Any(parts) => parts
                 .iter()
                 .any(|part| part.holds(row, rules, viewer, context)),
-            Self::Flag { column, wanted } => {
-                row.knows(*column) && row.cell(*column) == Cell::Bool(*wanted)
-            }
+            Self::Flag { column, wanted } => row.cell(*column) == Cell::Bool(*wanted),
             Self::Compare { op, column, with } => {
-                if !row.knows(*column) {
-                    return false;
-                }
                 let left = row.cell(*column);
                 let right = match with {
-                    Term::Column(column) if !row.knows(*column) => return false,
                     Term::Column(column) => row.cell(*column),
                     Term::Value(value) => value.as_cell(),
                 };
@@ -177,9 +171,6 @@ impl Residual {
                 values,
                 wanted,
             } => {
-                if !row.knows(*column) {
-                    return false;
-                }
                 let cell = row.cell(*column);
                 cell != Cell::Null && values.iter().any(|value| value.as_cell() == cell) == *wanted
             }
@@ -188,10 +179,8 @@ impl Residual {
                 place,
                 needle,
                 wanted,
-            } => match (row.knows(*column), row.cell(*column), needle.as_cell()) {
-                (true, Cell::Text(text), Cell::Text(needle)) => {
-                    place.holds(text, needle) == *wanted
-                }
+            } => match (row.cell(*column), needle.as_cell()) {
+                (Cell::Text(text), Cell::Text(needle)) => place.holds(text, needle) == *wanted,
                 _ => false,
             },
             Self::Guarded { rule, test } => {

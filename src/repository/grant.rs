@@ -89,7 +89,14 @@ pub trait Reads<V: Viewer>: sealed::Sealed + Send + Sync {
     message = "this access does not write rows of entities whose viewer is `{V}`",
     note = "say `access: Write` in the attribute of the method, or take `Access::<Write<{V}>>::authenticated()`"
 )]
-pub trait Writes<V: Viewer>: Reads<V> {}
+pub trait Writes<V: Viewer>: Reads<V> + MayWrite {}
+
+/// A grant to write, whatever the viewer is.
+#[diagnostic::on_unimplemented(
+    message = "this access does not write",
+    note = "say `access: Write` in the attribute of the method, or take `Access::<Write<..>>::authenticated()`"
+)]
+pub trait MayWrite: sealed::Sealed + Send + Sync {}
 
 /// A grant that rests on a session.
 #[doc(hidden)]
@@ -151,6 +158,8 @@ impl<V: Viewer> Reads<V> for System {
     }
 }
 
+impl<V: Viewer> MayWrite for Write<V> {}
+impl MayWrite for System {}
 impl<V: Viewer> Writes<V> for Write<V> {}
 impl<V: Viewer> Writes<V> for System {}
 

@@ -31,6 +31,15 @@ pub struct Reader<'a, P> {
     pub(super) access: &'a Access<P>,
 }
 
+// Derived, it would ask `P` for it.
+impl<P> Clone for Reader<'_, P> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<P> Copy for Reader<'_, P> {}
+
 impl Db {
     /// Reads on behalf of the one that `access` speaks of.
     #[must_use]

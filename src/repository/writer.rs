@@ -85,12 +85,14 @@ impl<'a, P> Writer<'a, P> {
     }
 
     /// Starts an update of the row with this key, where its entity's `update_if` allows it.
-    pub fn update<E: Entity>(&self, key: impl Into<E::Key>) -> Update<'_, 'a, P, E>
+    pub fn update<E: Entity>(&self, key: impl Into<E::Key>) -> Update<'a, P, E>
     where
         P: Writes<E::Viewer>,
     {
         Update {
-            writer: self,
+            writer: Writer {
+                reader: self.reader,
+            },
             key: key.into().cell().into_value(),
             changes: Vec::new(),
             denied: Denied::NotFound,
@@ -202,15 +204,15 @@ impl<'a, P> Writer<'a, P> {
 
 /// An update in the making; see [`Writer::update`].
 #[must_use = "an update does nothing until it is executed"]
-pub struct Update<'w, 'a, P, E> {
-    writer: &'w Writer<'a, P>,
+pub struct Update<'a, P, E> {
+    writer: Writer<'a, P>,
     key: Value,
     changes: Vec<(&'static str, Value)>,
     denied: Denied,
     entity: std::marker::PhantomData<fn() -> E>,
 }
 
-impl<P, E> Update<'_, '_, P, E>
+impl<P, E> Update<'_, P, E>
 where
     E: Entity,
     P: Writes<E::Viewer>,
@@ -271,7 +273,7 @@ where
     }
 }
 
-impl<P, E> fmt::Debug for Update<'_, '_, P, E> {
+impl<P, E> fmt::Debug for Update<'_, P, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Update").finish_non_exhaustive()
     }

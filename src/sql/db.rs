@@ -5,12 +5,8 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use futures_util::TryStreamExt as _;
-use sea_query_sqlx::{SqlxBinder, SqlxValues};
-use sqlx::AssertSqlSafe;
-
-use super::row::Row;
 use super::template::{Asked, Plan, Templates};
+use super::unit::Unit;
 use crate::error::{Error, Result};
 
 /// A database that is reached through repositories only.
@@ -34,6 +30,8 @@ use crate::error::{Error, Result};
 #[derive(Clone)]
 pub struct Db {
     inner: Arc<Inner>,
+    /// The transaction that its statements belong to.
+    unit: Option<Unit>,
 }
 
 struct Inner {
@@ -98,10 +96,11 @@ impl fmt::Debug for Db {
     }
 }
 
-/// A handle equals its clones, and no other, though it be to the same file or server.
+/// A handle equals its clones, and no other, though it be to the same file or server. One of a
+/// transaction equals those of the same transaction.
 impl PartialEq for Db {
     fn eq(&self, other: &Self) -> bool {
-        self.inner.id == other.inner.id
+        self.inner.id == other.inner.id && self.unit == other.unit
     }
 }
 
@@ -184,7 +183,20 @@ impl Db {
                 pool: Pool(engine),
                 templates: Templates::new(),
             }),
+            unit: None,
         }
+    }
+
+    /// The same database, with every statement in this transaction.
+    pub(crate) fn within(&self, unit: Unit) -> Self {
+        Self {
+            inner: Arc::clone(&self.inner),
+            unit: Some(unit),
+        }
+    }
+
+    pub(super) const fn unit(&self) -> Option<&Unit> {
+        self.unit.as_ref()
     }
 
     /// Closes every connection; later queries are refused as unavailable.
@@ -221,152 +233,6 @@ impl Db {
 
     pub(super) fn engine(&self) -> &Engine {
         &self.inner.pool.0
-    }
-
-    /// Runs a statement and tells how many rows it touched.
-    pub(crate) async fn execute(&self, statement: &impl SqlxBinder) -> Result<u64> {
-        let (sql, values) = self.build(statement);
-        match self.engine() {
-            #[cfg(feature = "sqlite")]
-            Engine::Sqlite(pool) => Ok(sqlx::query_with(AssertSqlSafe(sql), values)
-                .execute(pool)
-                .await
-                .map_err(super::failure::classify)?
-                .rows_affected()),
-            #[cfg(feature = "postgres")]
-            Engine::Postgres(pool) => Ok(sqlx::query_with(AssertSqlSafe(sql), values)
-                .execute(pool)
-                .await
-                .map_err(super::failure::classify)?
-                .rows_affected()),
-            #[cfg(feature = "mysql")]
-            Engine::Mysql(pool) => Ok(sqlx::query_with(AssertSqlSafe(sql), values)
-                .execute(pool)
-                .await
-                .map_err(super::failure::classify)?
-                .rows_affected()),
-        }
-    }
-
-    pub(crate) async fn fetch_optional(&self, statement: &impl SqlxBinder) -> Result<Option<Row>> {
-        let (sql, values) = self.build(statement);
-        match self.engine() {
-            #[cfg(feature = "sqlite")]
-            Engine::Sqlite(pool) => Ok(sqlx::query_with(AssertSqlSafe(sql), values)
-                .fetch_optional(pool)
-                .await
-                .map_err(super::failure::classify)?
-                .map(Row::Sqlite)),
-            #[cfg(feature = "postgres")]
-            Engine::Postgres(pool) => Ok(sqlx::query_with(AssertSqlSafe(sql), values)
-                .fetch_optional(pool)
-                .await
-                .map_err(super::failure::classify)?
-                .map(Row::Postgres)),
-            #[cfg(feature = "mysql")]
-            Engine::Mysql(pool) => Ok(sqlx::query_with(AssertSqlSafe(sql), values)
-                .fetch_optional(pool)
-                .await
-                .map_err(super::failure::classify)?
-                .map(Row::Mysql)),
-        }
-    }
-
-    /// Runs a query and hands each row to `each`, as it arrives where that is quickest.
-    pub(crate) async fn fetch_each(
-        &self,
-        statement: &impl SqlxBinder,
-        mut each: impl FnMut(Row) -> Result<()> + Send,
-    ) -> Result<()> {
-        let (sql, values) = self.build(statement);
-        match self.engine() {
-            #[cfg(feature = "sqlite")]
-            Engine::Sqlite(pool) => {
-                // The driver's thread and this one wake each other for each row; whoever works
-                // between two rows pays that with a quarter of the whole time.
-                let rows = sqlx::query_with(AssertSqlSafe(sql), values)
-                    .fetch_all(pool)
-                    .await
-                    .map_err(super::failure::classify)?;
-                rows.into_iter().map(Row::Sqlite).try_for_each(&mut each)
-            }
-            #[cfg(feature = "postgres")]
-            Engine::Postgres(pool) => {
-                let mut rows = sqlx::query_with(AssertSqlSafe(sql), values).fetch(pool);
-                while let Some(row) = rows.try_next().await.map_err(super::failure::classify)? {
-                    each(Row::Postgres(row))?;
-                }
-                Ok(())
-            }
-            #[cfg(feature = "mysql")]
-            Engine::Mysql(pool) => {
-                let mut rows = sqlx::query_with(AssertSqlSafe(sql), values).fetch(pool);
-                while let Some(row) = rows.try_next().await.map_err(super::failure::classify)? {
-                    each(Row::Mysql(row))?;
-                }
-                Ok(())
-            }
-        }
-    }
-
-    /// Runs a query and keeps its rows.
-    pub(crate) async fn fetch_all(&self, statement: &impl SqlxBinder) -> Result<Vec<Row>> {
-        let mut rows = Vec::new();
-        let each = |row| {
-            rows.push(row);
-            Ok(())
-        };
-        self.fetch_each(statement, each).await?;
-        Ok(rows)
-    }
-
-    /// Runs a query and yields its rows as a stream that owns all it needs.
-    pub(crate) fn fetch_stream(
-        &self,
-        statement: &impl SqlxBinder,
-    ) -> impl futures_core::Stream<Item = Result<Row>> + Send + 'static {
-        let (sql, values) = self.build(statement);
-        let engine = self.engine().clone();
-        async_stream::try_stream! {
-            match engine {
-                #[cfg(feature = "sqlite")]
-                Engine::Sqlite(pool) => {
-                    let mut rows = sqlx::query_with(AssertSqlSafe(sql), values).fetch(&pool);
-                    while let Some(row) = rows.try_next().await.map_err(super::failure::classify)? {
-                        yield Row::Sqlite(row);
-                    }
-                }
-                #[cfg(feature = "postgres")]
-                Engine::Postgres(pool) => {
-                    let mut rows = sqlx::query_with(AssertSqlSafe(sql), values).fetch(&pool);
-                    while let Some(row) = rows.try_next().await.map_err(super::failure::classify)? {
-                        yield Row::Postgres(row);
-                    }
-                }
-                #[cfg(feature = "mysql")]
-                Engine::Mysql(pool) => {
-                    let mut rows = sqlx::query_with(AssertSqlSafe(sql), values).fetch(&pool);
-                    while let Some(row) = rows.try_next().await.map_err(super::failure::classify)? {
-                        yield Row::Mysql(row);
-                    }
-                }
-            }
-        }
-    }
-
-    /// The text of a statement in this engine's dialect, and its bound values. The text is an
-    /// event; the values never are.
-    fn build(&self, statement: &impl SqlxBinder) -> (String, SqlxValues) {
-        let (sql, values) = match self.engine() {
-            #[cfg(feature = "sqlite")]
-            Engine::Sqlite(_) => statement.build_sqlx(sea_query::SqliteQueryBuilder),
-            #[cfg(feature = "postgres")]
-            Engine::Postgres(_) => statement.build_sqlx(sea_query::PostgresQueryBuilder),
-            #[cfg(feature = "mysql")]
-            Engine::Mysql(_) => statement.build_sqlx(sea_query::MysqlQueryBuilder),
-        };
-        crate::audit::statement(&sql);
-        (sql, values)
     }
 }
 

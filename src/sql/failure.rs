@@ -24,6 +24,10 @@ pub(super) fn classify(error: sqlx::Error) -> Error {
                     audit::database_failure("constraint", code);
                     Error::conflict()
                 }
+                _ if is_contention(database.as_ref(), code) => {
+                    audit::database_failure("contention", code);
+                    Error::contended()
+                }
                 _ if is_outage(database.as_ref(), code) => {
                     audit::database_failure("outage", code);
                     Error::unavailable("the database")
@@ -49,6 +53,30 @@ pub(super) fn classify(error: sqlx::Error) -> Error {
             Error::unavailable("the database")
         }
     }
+}
+
+/// Whether another transaction was in the way.
+fn is_contention(error: &dyn DatabaseError, code: &str) -> bool {
+    #[cfg(feature = "sqlite")]
+    if error
+        .try_downcast_ref::<sqlx::sqlite::SqliteError>()
+        .is_some()
+    {
+        const BUSY: i64 = 5;
+        const LOCKED: i64 = 6;
+        return code
+            .parse::<i64>()
+            .is_ok_and(|code| matches!(code & 0xff, BUSY | LOCKED));
+    }
+    #[cfg(feature = "mysql")]
+    if let Some(error) = error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>() {
+        const LOCK_WAIT: u16 = 1205;
+        const DEADLOCK: u16 = 1213;
+        return matches!(error.number(), LOCK_WAIT | DEADLOCK);
+    }
+    let _ = error;
+    // serialization_failure, deadlock_detected, lock_not_available
+    matches!(code, "40001" | "40P01" | "55P03")
 }
 
 /// Whether the database cannot be had just now, rather than that the statement is wrong.
@@ -84,8 +112,6 @@ const fn is_mysql_outage(number: u16) -> bool {
     const TOO_MANY_CONNECTIONS: u16 = 1040;
     const SHUTDOWN: u16 = 1053;
     const USER_CONNECTIONS: u16 = 1203;
-    const LOCK_WAIT: u16 = 1205;
-    const DEADLOCK: u16 = 1213;
     const READ_ONLY: u16 = 1290;
     const INTERRUPTED: u16 = 1317;
     const STATEMENT_TIME: u16 = 1969;
@@ -95,8 +121,6 @@ const fn is_mysql_outage(number: u16) -> bool {
         TOO_MANY_CONNECTIONS
             | SHUTDOWN
             | USER_CONNECTIONS
-            | LOCK_WAIT
-            | DEADLOCK
             | READ_ONLY
             | INTERRUPTED
             | STATEMENT_TIME
@@ -109,8 +133,6 @@ const fn is_mysql_outage(number: u16) -> bool {
 /// code.
 #[cfg(feature = "sqlite")]
 fn is_sqlite_outage(code: &str) -> bool {
-    const BUSY: i64 = 5;
-    const LOCKED: i64 = 6;
     const READONLY: i64 = 8;
     const INTERRUPT: i64 = 9;
     const IO: i64 = 10;
@@ -121,14 +143,7 @@ fn is_sqlite_outage(code: &str) -> bool {
     code.parse::<i64>().is_ok_and(|code| {
         matches!(
             code & 0xff,
-            BUSY | LOCKED
-                | READONLY
-                | INTERRUPT
-                | IO
-                | CORRUPT
-                | FULL
-                | CANNOT_OPEN
-                | NOT_A_DATABASE
+            READONLY | INTERRUPT | IO | CORRUPT | FULL | CANNOT_OPEN | NOT_A_DATABASE
         )
     })
 }

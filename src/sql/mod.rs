@@ -8,6 +8,7 @@
 mod cells;
 mod change;
 mod check;
+mod connection;
 mod db;
 mod dialect;
 mod failure;
@@ -24,6 +25,7 @@ mod structure;
 mod summary;
 mod template;
 mod unguarded;
+mod unit;
 
 pub use cells::Cells;
 pub(crate) use change::{Change, Target, delete, insert, update};
@@ -43,3 +45,4 @@ pub(crate) use structure::Structure;
 pub(crate) use summary::{Answer, read as read_summary};
 pub(crate) use template::{Asked, Plan};
 pub(crate) use unguarded::{OwnLayout, OwnQuery};
+pub(crate) use unit::{Ending, Savepoint, Unit};

@@ -4,7 +4,8 @@ use std::collections::{BTreeSet, HashSet};
 
 use clearance::entity::Relation;
 use clearance::policy::{
-    Cell, Columns, Context, Expr, Relatives, Rule, Source, Truth, evaluate, evaluate_with,
+    Cell, Columns, Context, Decision, Expr, Relatives, Residual, Rule, Source, Truth, decide,
+    evaluate, evaluate_with,
 };
 use clearance::{Entity, Viewer, rule};
 
@@ -151,6 +152,40 @@ fn n14_every_collection_of_the_viewer_can_be_looked_through() {
         assert_eq!(truth(5), Truth::True, "{text}");
         assert_eq!(truth(4), Truth::False, "{text}");
     }
+}
+
+#[rule]
+fn hashed_or_sorted(viewer: &Holder, row: &Thing) -> bool {
+    viewer.hashed.contains(&row.id) || viewer.sorted.contains(&row.id)
+}
+
+#[test]
+fn p3_what_is_left_of_a_rule_stands_by_itself_where_it_is_one_condition() {
+    let holder = |hashed: &[i64], sorted: &[i64]| Holder {
+        id: 1,
+        hashed: hashed.iter().copied().collect(),
+        sorted: sorted.iter().copied().collect(),
+        fixed: [3, 5],
+        borrowed: &[3],
+    };
+    let left = |rules: &[Rule<Holder, Thing>], holder: &Holder| match decide(
+        rules,
+        Some(holder),
+        &context(),
+    ) {
+        Decision::Depends(residual) => residual,
+        other => panic!("{other:?}"),
+    };
+    let alone = |residual| matches!(residual, Residual::Among { column: 0, .. });
+    let rules = || [hashed_or_sorted()];
+    assert!(alone(left(&rules(), &holder(&[3], &[]))));
+    assert!(alone(left(&[hashed(), fixed()][..1], &holder(&[3], &[]))));
+    let both = left(&rules(), &holder(&[3], &[5]));
+    assert!(matches!(both, Residual::Any(parts) if parts.len() == 2));
+    assert_eq!(
+        decide(&rules(), Some(&holder(&[], &[])), &context()),
+        Decision::Deny
+    );
 }
 
 #[test]

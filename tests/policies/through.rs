@@ -182,6 +182,67 @@ async fn r11_a_hidden_relation_fulfils_no_condition() {
     assert_eq!(teams(db, clerk(), !all()).await, [2]);
 }
 
+/// People again, as the files that only heads may open.
+#[derive(Debug, Clone, Entity)]
+#[entity(table = "people", viewer = Staff, read_if(viewer.head))]
+struct File {
+    #[entity(key)]
+    id: i64,
+    team_id: Option<i64>,
+}
+
+#[derive(Debug, Dto)]
+#[dto(entity = File, default = visible)]
+struct FileView {
+    id: i64,
+}
+
+#[derive(Debug, Clone, Entity)]
+#[entity(
+    table = "teams",
+    viewer = Staff,
+    has_many(files: File, by = team_id),
+    rows = open,
+    reason = "the names of teams are on the doors"
+)]
+struct Shelf {
+    #[entity(key)]
+    id: i64,
+}
+
+#[derive(Debug, Dto)]
+#[dto(entity = Shelf, default = visible)]
+struct ShelfView {
+    id: i64,
+    #[dto(related)]
+    files: Vec<FileView>,
+}
+
+#[tokio::test]
+async fn n4_s8_rows_that_may_never_be_read_are_none_to_any_condition() {
+    let Directory { db, .. } = &company().await;
+    let shelves = async |staff: Staff, filter: Filter<ShelfView>| {
+        as_staff(staff, async |access| {
+            let query = ShelfView::select().filter(filter);
+            let query = query.order(ShelfView::ID.asc());
+            let rows = db.reader(&access).all(query).await.unwrap();
+            rows.iter().map(|row| row.id).collect::<Vec<_>>()
+        })
+        .await
+    };
+    let low = || FileView::ID.lt(12);
+    assert_eq!(
+        shelves(clerk(), ShelfView::FILES.exists(low())).await,
+        nobody()
+    );
+    assert_eq!(shelves(head(), ShelfView::FILES.exists(low())).await, [1]);
+    assert_eq!(
+        shelves(clerk(), ShelfView::FILES.all(low())).await,
+        [1, 2, 3, 4]
+    );
+    assert_eq!(shelves(head(), ShelfView::FILES.all(low())).await, [1, 4]);
+}
+
 #[tokio::test]
 async fn n5_through_a_relation_to_one_a_missing_row_is_unknown() {
     let Directory { db, .. } = &company().await;

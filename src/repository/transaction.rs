@@ -1,0 +1,200 @@
+//! Several writes that happen together or not at all.
+
+use std::fmt;
+
+use super::access::Access;
+use super::grant::MayWrite;
+use super::writer::Writer;
+use crate::error::Result;
+use crate::sql::{Db, Ending, Savepoint, Unit};
+
+/// A transaction of the database: what is written in it is seen by others when it is committed,
+/// all at once, or never. Made by [`Db::begin`].
+///
+/// Dropped without [`Transaction::commit`], be it by an early return, a panic or a caller that
+/// gave up, it is rolled back.
+///
+/// Each statement in it is guarded as any other: its rules are in it, and so is the session. A
+/// session that is revoked before the last statement makes that one fail; let the error leave the
+/// transaction, and nothing of it stays.
+///
+/// A statement that the database refuses, or that is given up half-way, ends the work: later
+/// ones are refused ([`Error::is_misuse`](crate::Error::is_misuse)), and so is the commit, on
+/// every engine alike. What may fail stands in a [`Transaction::savepoint`].
+///
+/// Where the engine stops one of two transactions that wait for each other the error
+/// [is retryable](crate::Error::is_retryable): begin again from the start.
+///
+/// The isolation is the engine's default: read committed on PostgreSQL, repeatable read on MySQL
+/// and MariaDB, serializable on SQLite, where one transaction at a time writes. The rule of a
+/// guarded write is checked on the row as it stands when it is written, on each of them.
+#[must_use = "a transaction that is dropped is rolled back"]
+pub struct Transaction<'a, P> {
+    db: Db,
+    unit: Unit,
+    access: &'a Access<P>,
+}
+
+impl Db {
+    /// Begins a transaction on behalf of the one that `access` speaks of.
+    ///
+    /// A SQLite database in memory has one connection, which the transaction then holds: nothing
+    /// else is answered until it ends.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_misuse`](crate::Error::is_misuse) outside the request of the access and inside
+    /// another transaction, [`Error::is_unavailable`](crate::Error::is_unavailable) when the
+    /// database does not answer.
+    ///
+    /// # Example
+    ///
+    /// Two repositories, one unit of work:
+    ///
+    /// ```
+    /// # use clearance::{Access, Db, Dto, Entity, Result, Viewer, Write, repository};
+    /// # #[derive(Clone, Viewer)]
+    /// # struct Member { id: i64 }
+    /// # #[derive(Entity)]
+    /// # #[entity(table = "accounts", viewer = Member, rows = open, reason = "an example")]
+    /// # #[entity(update_if(row.id == viewer.id), create_if(row.id == viewer.id))]
+    /// # struct Account { #[entity(key)] id: i64, name: String }
+    /// # struct Accounts { db: Db }
+    /// # #[repository(viewer = Member)]
+    /// # impl Accounts {
+    /// #     #[authenticated(access: Write)]
+    /// #     pub async fn rename(&self, id: i64, name: &str) -> Result<()> {
+    /// #         let update = self.db.writer(&access).update::<Account>(id);
+    /// #         update.set(Account::NAME, name).execute().await
+    /// #     }
+    /// # }
+    /// # struct History { db: Db }
+    /// # #[repository(viewer = Member)]
+    /// # impl History {
+    /// #     #[authenticated(access: Write)]
+    /// #     pub async fn note(&self, _text: &str) -> Result<()> { let _ = &self.db; Ok(()) }
+    /// # }
+    /// struct Directory {
+    ///     db: Db,
+    /// }
+    ///
+    /// #[repository(viewer = Member)]
+    /// impl Directory {
+    ///     #[authenticated(access: Write)]
+    ///     pub async fn rename(&self, id: i64, name: &str) -> Result<()> {
+    ///         let transaction = self.db.begin(&access).await?;
+    ///         let accounts = Accounts { db: transaction.db() };
+    ///         let history = History { db: transaction.db() };
+    ///         accounts.rename(id, name).await?;
+    ///         history.note("renamed").await?;
+    ///         transaction.commit().await
+    ///     }
+    /// }
+    /// ```
+    pub async fn begin<'a, P: MayWrite>(
+        &self,
+        access: &'a Access<P>,
+    ) -> Result<Transaction<'a, P>> {
+        access.request()?;
+        let unit = self.begin_unit().await?;
+        Ok(Transaction {
+            db: self.within(unit.clone()),
+            unit,
+            access,
+        })
+    }
+}
+
+impl<P: MayWrite> Transaction<'_, P> {
+    /// A handle whose statements belong to the transaction, for the repositories that take part.
+    /// It is of no use when the transaction has ended.
+    #[must_use]
+    pub fn db(&self) -> Db {
+        self.db.clone()
+    }
+
+    /// Reads and writes in the transaction.
+    #[must_use]
+    pub const fn writer(&self) -> Writer<'_, P> {
+        self.db.writer(self.access)
+    }
+
+    /// Runs `work` so that it may fail without the rest: where it returns an error, what it wrote
+    /// is taken back, and the transaction goes on.
+    ///
+    /// # Errors
+    ///
+    /// The error of `work`. [`Error::is_misuse`](crate::Error::is_misuse) when a statement in it
+    /// failed and `work` did not return the error, and when two savepoints are open side by side.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # use clearance::{Access, Db, Entity, Result, Viewer, Write};
+    /// # #[derive(Clone, Viewer)]
+    /// # struct Member { id: i64 }
+    /// # #[derive(Entity)]
+    /// # #[entity(table = "tags", viewer = Member, rows = open, reason = "an example")]
+    /// # #[entity(create_if(viewer.id > 0))]
+    /// # struct Tag { #[entity(key)] id: i64 }
+    /// # async fn tag(db: &Db, access: &Access<Write<Member>>) -> Result<()> {
+    /// let transaction = db.begin(access).await?;
+    /// let added = transaction.savepoint(transaction.writer().insert(Tag { id: 7 })).await;
+    /// match added {
+    ///     // It is there already.
+    ///     Err(error) if error.is_conflict() => {}
+    ///     other => other?,
+    /// }
+    /// transaction.commit().await
+    /// # }
+    /// ```
+    pub async fn savepoint<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        let savepoint = Savepoint::begin(&self.unit).await?;
+        match work.await {
+            Ok(done) => {
+                savepoint.release().await?;
+                Ok(done)
+            }
+            Err(error) => {
+                // Where that fails too, the connection is gone, and with it the transaction.
+                let _ = savepoint.roll_back().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Makes everything that was written in it last.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_misuse`](crate::Error::is_misuse) when a statement in it failed, so that
+    /// nothing was written; [`Error::is_conflict`](crate::Error::is_conflict) and
+    /// [`Error::is_retryable`](crate::Error::is_retryable) when the database refuses;
+    /// [`Error::is_unavailable`](crate::Error::is_unavailable) when it does not answer, and then
+    /// nobody knows whether it happened.
+    pub async fn commit(self) -> Result<()> {
+        self.unit.end(Ending::Commit).await
+    }
+
+    /// Takes everything back that was written in it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_unavailable`](crate::Error::is_unavailable) when the database does not answer,
+    /// which takes it back as well.
+    pub async fn rollback(self) -> Result<()> {
+        self.unit.end(Ending::Rollback).await
+    }
+}
+
+impl<P> Drop for Transaction<'_, P> {
+    fn drop(&mut self) {
+        self.unit.abandon();
+    }
+}
+
+impl<P> fmt::Debug for Transaction<'_, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transaction").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,341 @@
+//! Where a statement runs: on a connection of the pool, or on that of a transaction.
+
+use std::ops::{Deref, DerefMut};
+
+use futures_util::TryStreamExt as _;
+use sea_query_sqlx::{SqlxBinder, SqlxValues};
+use sqlx::pool::PoolConnection;
+use sqlx::{AssertSqlSafe, Database};
+use tokio::sync::OwnedMappedMutexGuard;
+
+use super::db::{Db, Engine};
+use super::failure::classify;
+use super::row::Row;
+use super::unit::{Begun, Statement};
+use crate::error::{Error, Result};
+
+/// A connection for one statement.
+pub(super) enum Connection {
+    #[cfg(feature = "sqlite")]
+    Sqlite(Lease<sqlx::Sqlite>),
+    #[cfg(feature = "postgres")]
+    Postgres(Lease<sqlx::Postgres>),
+    #[cfg(feature = "mysql")]
+    Mysql(Lease<sqlx::MySql>),
+}
+
+/// A connection of one engine.
+pub(super) struct Lease<DB: Database> {
+    // Dropped before what looks after the transaction then.
+    held: Held<DB>,
+    statement: Option<Statement>,
+}
+
+enum Held<DB: Database> {
+    Pool(PoolConnection<DB>),
+    Transaction(OwnedMappedMutexGuard<Option<Begun<DB>>, Begun<DB>>),
+}
+
+impl<DB: Database> Lease<DB> {
+    const fn of_pool(connection: PoolConnection<DB>) -> Self {
+        Self {
+            held: Held::Pool(connection),
+            statement: None,
+        }
+    }
+
+    pub(super) const fn of_transaction(
+        begun: OwnedMappedMutexGuard<Option<Begun<DB>>, Begun<DB>>,
+        statement: Statement,
+    ) -> Self {
+        Self {
+            held: Held::Transaction(begun),
+            statement: Some(statement),
+        }
+    }
+
+    /// The statement has ended well, or changes nothing.
+    fn settle(&mut self) {
+        if let Some(statement) = &mut self.statement {
+            statement.settle();
+        }
+    }
+
+    /// The database refused the statement, or did not answer.
+    fn fail(&mut self, error: sqlx::Error) -> Error {
+        if let Some(statement) = &mut self.statement {
+            statement.fail();
+        }
+        classify(error)
+    }
+}
+
+impl<DB: Database> Deref for Lease<DB> {
+    type Target = DB::Connection;
+
+    fn deref(&self) -> &Self::Target {
+        match &self.held {
+            Held::Pool(connection) => connection,
+            Held::Transaction(begun) => begun,
+        }
+    }
+}
+
+impl<DB: Database> DerefMut for Lease<DB> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        match &mut self.held {
+            Held::Pool(connection) => connection,
+            Held::Transaction(begun) => begun,
+        }
+    }
+}
+
+impl Connection {
+    /// Runs a statement that begins or ends a savepoint, in plain text: not every engine prepares
+    /// one.
+    pub(super) async fn control(&mut self, sql: String) -> Result<()> {
+        crate::audit::statement(&sql);
+        let query = sqlx::raw_sql(AssertSqlSafe(sql));
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(lease) => {
+                let outcome = query.execute(&mut **lease).await;
+                outcome.map_err(|error| lease.fail(error))?;
+                lease.settle();
+            }
+            #[cfg(feature = "postgres")]
+            Self::Postgres(lease) => {
+                let outcome = query.execute(&mut **lease).await;
+                outcome.map_err(|error| lease.fail(error))?;
+                lease.settle();
+            }
+            #[cfg(feature = "mysql")]
+            Self::Mysql(lease) => {
+                let outcome = query.execute(&mut **lease).await;
+                outcome.map_err(|error| lease.fail(error))?;
+                lease.settle();
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Db {
+    async fn connection(&self) -> Result<Connection> {
+        if let Some(unit) = self.unit() {
+            return unit.connection().await;
+        }
+        Ok(match self.engine() {
+            #[cfg(feature = "sqlite")]
+            Engine::Sqlite(pool) => {
+                Connection::Sqlite(Lease::of_pool(pool.acquire().await.map_err(classify)?))
+            }
+            #[cfg(feature = "postgres")]
+            Engine::Postgres(pool) => {
+                Connection::Postgres(Lease::of_pool(pool.acquire().await.map_err(classify)?))
+            }
+            #[cfg(feature = "mysql")]
+            Engine::Mysql(pool) => {
+                Connection::Mysql(Lease::of_pool(pool.acquire().await.map_err(classify)?))
+            }
+        })
+    }
+
+    /// Runs a statement and tells how many rows it touched.
+    pub(crate) async fn execute(&self, statement: &impl SqlxBinder) -> Result<u64> {
+        let (sql, values) = self.build(statement);
+        match self.connection().await? {
+            #[cfg(feature = "sqlite")]
+            Connection::Sqlite(mut lease) => {
+                let query = sqlx::query_with(AssertSqlSafe(sql), values);
+                let outcome = query.execute(&mut *lease).await;
+                let outcome = outcome.map_err(|error| lease.fail(error))?;
+                lease.settle();
+                Ok(outcome.rows_affected())
+            }
+            #[cfg(feature = "postgres")]
+            Connection::Postgres(mut lease) => {
+                let query = sqlx::query_with(AssertSqlSafe(sql), values);
+                let outcome = query.execute(&mut *lease).await;
+                let outcome = outcome.map_err(|error| lease.fail(error))?;
+                lease.settle();
+                Ok(outcome.rows_affected())
+            }
+            #[cfg(feature = "mysql")]
+            Connection::Mysql(mut lease) => {
+                let query = sqlx::query_with(AssertSqlSafe(sql), values);
+                let outcome = query.execute(&mut *lease).await;
+                let outcome = outcome.map_err(|error| lease.fail(error))?;
+                lease.settle();
+                Ok(outcome.rows_affected())
+            }
+        }
+    }
+
+    /// Runs a query for one row. A query that is given up half-way has changed nothing.
+    pub(crate) async fn fetch_optional(&self, statement: &impl SqlxBinder) -> Result<Option<Row>> {
+        let (sql, values) = self.build(statement);
+        match self.connection().await? {
+            #[cfg(feature = "sqlite")]
+            Connection::Sqlite(mut lease) => {
+                lease.settle();
+                let query = sqlx::query_with(AssertSqlSafe(sql), values);
+                let row = query.fetch_optional(&mut *lease).await;
+                let row = row.map_err(|error| lease.fail(error))?;
+                Ok(row.map(Row::Sqlite))
+            }
+            #[cfg(feature = "postgres")]
+            Connection::Postgres(mut lease) => {
+                lease.settle();
+                let query = sqlx::query_with(AssertSqlSafe(sql), values);
+                let row = query.fetch_optional(&mut *lease).await;
+                let row = row.map_err(|error| lease.fail(error))?;
+                Ok(row.map(Row::Postgres))
+            }
+            #[cfg(feature = "mysql")]
+            Connection::Mysql(mut lease) => {
+                lease.settle();
+                let query = sqlx::query_with(AssertSqlSafe(sql), values);
+                let row = query.fetch_optional(&mut *lease).await;
+                let row = row.map_err(|error| lease.fail(error))?;
+                Ok(row.map(Row::Mysql))
+            }
+        }
+    }
+
+    /// Runs a query and hands each row to `each`, as it arrives where that is quickest.
+    pub(crate) async fn fetch_each(
+        &self,
+        statement: &impl SqlxBinder,
+        mut each: impl FnMut(Row) -> Result<()> + Send,
+    ) -> Result<()> {
+        let (sql, values) = self.build(statement);
+        match self.connection().await? {
+            #[cfg(feature = "sqlite")]
+            Connection::Sqlite(mut lease) => {
+                // The driver's thread and this one wake each other for each row; whoever works
+                // between two rows pays that with a quarter of the whole time.
+                lease.settle();
+                let query = sqlx::query_with(AssertSqlSafe(sql), values);
+                let rows = query.fetch_all(&mut *lease).await;
+                let rows = rows.map_err(|error| lease.fail(error))?;
+                rows.into_iter().map(Row::Sqlite).try_for_each(&mut each)
+            }
+            #[cfg(feature = "postgres")]
+            Connection::Postgres(mut lease) => {
+                lease.settle();
+                let mut rows = sqlx::query_with(AssertSqlSafe(sql), values).fetch(&mut *lease);
+                let outcome = loop {
+                    match rows.try_next().await {
+                        Ok(Some(row)) => each(Row::Postgres(row))?,
+                        Ok(None) => break Ok(()),
+                        Err(error) => break Err(error),
+                    }
+                };
+                drop(rows);
+                outcome.map_err(|error| lease.fail(error))
+            }
+            #[cfg(feature = "mysql")]
+            Connection::Mysql(mut lease) => {
+                lease.settle();
+                let mut rows = sqlx::query_with(AssertSqlSafe(sql), values).fetch(&mut *lease);
+                let outcome = loop {
+                    match rows.try_next().await {
+                        Ok(Some(row)) => each(Row::Mysql(row))?,
+                        Ok(None) => break Ok(()),
+                        Err(error) => break Err(error),
+                    }
+                };
+                drop(rows);
+                outcome.map_err(|error| lease.fail(error))
+            }
+        }
+    }
+
+    /// Runs a query and keeps its rows.
+    pub(crate) async fn fetch_all(&self, statement: &impl SqlxBinder) -> Result<Vec<Row>> {
+        let mut rows = Vec::new();
+        let each = |row| {
+            rows.push(row);
+            Ok(())
+        };
+        self.fetch_each(statement, each).await?;
+        Ok(rows)
+    }
+
+    /// Runs a query and yields its rows as a stream that owns all it needs.
+    pub(crate) fn fetch_stream(
+        &self,
+        statement: &impl SqlxBinder,
+    ) -> impl futures_core::Stream<Item = Result<Row>> + Send + 'static {
+        let (sql, values) = self.build(statement);
+        let db = self.clone();
+        async_stream::try_stream! {
+            match db.connection().await? {
+                #[cfg(feature = "sqlite")]
+                Connection::Sqlite(mut lease) => {
+                    lease.settle();
+                    let mut rows = sqlx::query_with(AssertSqlSafe(sql), values).fetch(&mut *lease);
+                    let failed = loop {
+                        match rows.try_next().await {
+                            Ok(Some(row)) => yield Row::Sqlite(row),
+                            Ok(None) => break None,
+                            Err(error) => break Some(error),
+                        }
+                    };
+                    drop(rows);
+                    if let Some(error) = failed {
+                        Err(lease.fail(error))?;
+                    }
+                }
+                #[cfg(feature = "postgres")]
+                Connection::Postgres(mut lease) => {
+                    lease.settle();
+                    let mut rows = sqlx::query_with(AssertSqlSafe(sql), values).fetch(&mut *lease);
+                    let failed = loop {
+                        match rows.try_next().await {
+                            Ok(Some(row)) => yield Row::Postgres(row),
+                            Ok(None) => break None,
+                            Err(error) => break Some(error),
+                        }
+                    };
+                    drop(rows);
+                    if let Some(error) = failed {
+                        Err(lease.fail(error))?;
+                    }
+                }
+                #[cfg(feature = "mysql")]
+                Connection::Mysql(mut lease) => {
+                    lease.settle();
+                    let mut rows = sqlx::query_with(AssertSqlSafe(sql), values).fetch(&mut *lease);
+                    let failed = loop {
+                        match rows.try_next().await {
+                            Ok(Some(row)) => yield Row::Mysql(row),
+                            Ok(None) => break None,
+                            Err(error) => break Some(error),
+                        }
+                    };
+                    drop(rows);
+                    if let Some(error) = failed {
+                        Err(lease.fail(error))?;
+                    }
+                }
+            }
+        }
+    }
+
+    /// The text of a statement in this engine's dialect, and its bound values. The text is an
+    /// event; the values never are.
+    fn build(&self, statement: &impl SqlxBinder) -> (String, SqlxValues) {
+        let (sql, values) = match self.engine() {
+            #[cfg(feature = "sqlite")]
+            Engine::Sqlite(_) => statement.build_sqlx(sea_query::SqliteQueryBuilder),
+            #[cfg(feature = "postgres")]
+            Engine::Postgres(_) => statement.build_sqlx(sea_query::PostgresQueryBuilder),
+            #[cfg(feature = "mysql")]
+            Engine::Mysql(_) => statement.build_sqlx(sea_query::MysqlQueryBuilder),
+        };
+        crate::audit::statement(&sql);
+        (sql, values)
+    }
+}

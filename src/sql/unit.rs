@@ -1,0 +1,297 @@
+//! A transaction: one connection that several statements share, in turn.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use tokio::sync::{Mutex, OwnedMutexGuard};
+
+use super::connection::{Connection, Lease};
+use super::db::{Db, Engine};
+use super::failure::classify;
+use crate::error::{Error, Result};
+
+/// The driver's own transaction. Dropped without an end, it is rolled back.
+pub(super) type Begun<DB> = sqlx::Transaction<'static, DB>;
+
+type Slot<DB> = Arc<Mutex<Option<Begun<DB>>>>;
+
+/// A transaction that any number of handles share.
+#[derive(Clone)]
+pub(crate) struct Unit(Arc<Shared>);
+
+struct Shared {
+    begun: Slots,
+    /// It was committed or rolled back, or whoever began it has dropped it.
+    ended: AtomicBool,
+    /// A statement failed, or was given up half-way, since the last savepoint that stands.
+    failed: AtomicBool,
+    /// How many savepoints are open.
+    savepoints: AtomicU32,
+}
+
+enum Slots {
+    #[cfg(feature = "sqlite")]
+    Sqlite(Slot<sqlx::Sqlite>),
+    #[cfg(feature = "postgres")]
+    Postgres(Slot<sqlx::Postgres>),
+    #[cfg(feature = "mysql")]
+    Mysql(Slot<sqlx::MySql>),
+}
+
+/// How a transaction ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    Commit,
+    Rollback,
+}
+
+const ENDED: &str = "the transaction has ended: begin another one";
+const FAILED: &str = "a statement of this transaction failed before, so nothing more can be done in it: return the error, and put what may fail into a savepoint";
+
+/// The same transaction, not one that is alike.
+impl PartialEq for Unit {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Unit {}
+
+impl Db {
+    /// Begins a transaction, for whose statements [`Db::within`] makes handles.
+    pub(crate) async fn begin_unit(&self) -> Result<Unit> {
+        if self.unit().is_some() {
+            return Err(Error::misuse(
+                "a transaction is begun inside another one: use a savepoint of that one",
+            ));
+        }
+        let begun = match self.engine() {
+            #[cfg(feature = "sqlite")]
+            Engine::Sqlite(pool) => {
+                // One that reads before it writes would be refused where another has written.
+                let begun = pool.begin_with("BEGIN IMMEDIATE").await.map_err(classify)?;
+                Slots::Sqlite(slot(begun))
+            }
+            #[cfg(feature = "postgres")]
+            Engine::Postgres(pool) => Slots::Postgres(slot(pool.begin().await.map_err(classify)?)),
+            #[cfg(feature = "mysql")]
+            Engine::Mysql(pool) => Slots::Mysql(slot(pool.begin().await.map_err(classify)?)),
+        };
+        Ok(Unit(Arc::new(Shared {
+            begun,
+            ended: AtomicBool::new(false),
+            failed: AtomicBool::new(false),
+            savepoints: AtomicU32::new(0),
+        })))
+    }
+}
+
+fn slot<DB: sqlx::Database>(begun: Begun<DB>) -> Slot<DB> {
+    Arc::new(Mutex::new(Some(begun)))
+}
+
+impl Unit {
+    /// Its connection, as soon as no other statement has it.
+    pub(super) async fn connection(&self) -> Result<Connection> {
+        self.lease(false).await
+    }
+
+    async fn lease(&self, though_failed: bool) -> Result<Connection> {
+        Ok(match &self.0.begun {
+            #[cfg(feature = "sqlite")]
+            Slots::Sqlite(slot) => Connection::Sqlite(self.lease_of(slot, though_failed).await?),
+            #[cfg(feature = "postgres")]
+            Slots::Postgres(slot) => {
+                Connection::Postgres(self.lease_of(slot, though_failed).await?)
+            }
+            #[cfg(feature = "mysql")]
+            Slots::Mysql(slot) => Connection::Mysql(self.lease_of(slot, though_failed).await?),
+        })
+    }
+
+    async fn lease_of<DB: sqlx::Database>(
+        &self,
+        slot: &Slot<DB>,
+        though_failed: bool,
+    ) -> Result<Lease<DB>> {
+        let guard = Arc::clone(slot).lock_owned().await;
+        if self.0.ended.load(Ordering::Acquire) {
+            return Err(Error::misuse(ENDED));
+        }
+        if self.has_failed() && !though_failed {
+            return Err(Error::misuse(FAILED));
+        }
+        let begun =
+            OwnedMutexGuard::try_map(guard, Option::as_mut).map_err(|_| Error::misuse(ENDED))?;
+        let statement = Statement {
+            unit: self.clone(),
+            settled: false,
+        };
+        Ok(Lease::of_transaction(begun, statement))
+    }
+
+    /// Ends it. One in which a statement failed is never committed.
+    pub(crate) async fn end(&self, ending: Ending) -> Result<()> {
+        match &self.0.begun {
+            #[cfg(feature = "sqlite")]
+            Slots::Sqlite(slot) => self.end_of(slot, ending).await,
+            #[cfg(feature = "postgres")]
+            Slots::Postgres(slot) => self.end_of(slot, ending).await,
+            #[cfg(feature = "mysql")]
+            Slots::Mysql(slot) => self.end_of(slot, ending).await,
+        }
+    }
+
+    async fn end_of<DB: sqlx::Database>(&self, slot: &Slot<DB>, ending: Ending) -> Result<()> {
+        let begun = slot.lock().await.take();
+        self.0.ended.store(true, Ordering::Release);
+        let begun = begun.ok_or_else(|| Error::misuse(ENDED))?;
+        match ending {
+            Ending::Rollback => begun.rollback().await.map_err(classify),
+            Ending::Commit if self.has_failed() => {
+                // Where even that fails the connection is gone, and nothing was written either.
+                let _ = begun.rollback().await;
+                Err(Error::misuse(FAILED))
+            }
+            Ending::Commit => begun.commit().await.map_err(classify),
+        }
+    }
+
+    /// Nobody will end it: it is rolled back as soon as no statement runs in it.
+    pub(crate) fn abandon(&self) {
+        self.0.ended.store(true, Ordering::Release);
+        self.reap();
+    }
+
+    fn reap(&self) {
+        if !self.0.ended.load(Ordering::Acquire) {
+            return;
+        }
+        // Where a statement runs it comes here itself when it is done.
+        match &self.0.begun {
+            #[cfg(feature = "sqlite")]
+            Slots::Sqlite(slot) => drop(slot.try_lock().map(|mut begun| begun.take())),
+            #[cfg(feature = "postgres")]
+            Slots::Postgres(slot) => drop(slot.try_lock().map(|mut begun| begun.take())),
+            #[cfg(feature = "mysql")]
+            Slots::Mysql(slot) => drop(slot.try_lock().map(|mut begun| begun.take())),
+        }
+    }
+
+    fn fail(&self) {
+        self.0.failed.store(true, Ordering::Release);
+    }
+
+    fn has_failed(&self) -> bool {
+        self.0.failed.load(Ordering::Acquire)
+    }
+}
+
+/// One statement of a transaction. Until it has settled nobody knows what it did, so that one
+/// which is given up half-way leaves the transaction failed.
+pub(super) struct Statement {
+    unit: Unit,
+    settled: bool,
+}
+
+impl Statement {
+    pub(super) fn settle(&mut self) {
+        self.settled = true;
+    }
+
+    pub(super) fn fail(&mut self) {
+        self.settled = false;
+    }
+}
+
+impl Drop for Statement {
+    fn drop(&mut self) {
+        if !self.settled {
+            self.unit.fail();
+        }
+        self.unit.reap();
+    }
+}
+
+/// A savepoint from its beginning to its end. One that is given up half-way leaves the
+/// transaction failed.
+pub(crate) struct Savepoint {
+    unit: Unit,
+    /// How many stand outside of it.
+    outer: u32,
+    ended: bool,
+}
+
+impl Savepoint {
+    pub(crate) async fn begin(unit: &Unit) -> Result<Self> {
+        let mut connection = unit.lease(false).await?;
+        let outer = unit.0.savepoints.fetch_add(1, Ordering::AcqRel);
+        let savepoint = Self {
+            unit: unit.clone(),
+            outer,
+            ended: false,
+        };
+        connection
+            .control(format!("SAVEPOINT {}", savepoint.name()))
+            .await?;
+        Ok(savepoint)
+    }
+
+    fn name(&self) -> String {
+        format!("clearance_{}", self.outer)
+    }
+
+    /// Keeps what was done since its beginning, as a part of the transaction.
+    pub(crate) async fn release(mut self) -> Result<()> {
+        if self.unit.has_failed() {
+            self.undo().await?;
+            return Err(Error::misuse(FAILED));
+        }
+        self.in_turn()?;
+        let mut connection = self.unit.lease(false).await?;
+        connection
+            .control(format!("RELEASE SAVEPOINT {}", self.name()))
+            .await?;
+        self.ended = true;
+        Ok(())
+    }
+
+    /// Takes back what was done since its beginning. The transaction goes on.
+    pub(crate) async fn roll_back(mut self) -> Result<()> {
+        self.undo().await
+    }
+
+    async fn undo(&mut self) -> Result<()> {
+        self.in_turn()?;
+        let mut connection = self.unit.lease(true).await?;
+        connection
+            .control(format!("ROLLBACK TO SAVEPOINT {}", self.name()))
+            .await?;
+        connection
+            .control(format!("RELEASE SAVEPOINT {}", self.name()))
+            .await?;
+        drop(connection);
+        self.ended = true;
+        self.unit.0.failed.store(false, Ordering::Release);
+        Ok(())
+    }
+
+    /// The last to begin is the first to end.
+    fn in_turn(&self) -> Result<()> {
+        if self.unit.0.savepoints.load(Ordering::Acquire) == self.outer + 1 {
+            return Ok(());
+        }
+        Err(Error::misuse(
+            "savepoints of one transaction were open side by side: end the inner one first",
+        ))
+    }
+}
+
+impl Drop for Savepoint {
+    fn drop(&mut self) {
+        self.unit.0.savepoints.fetch_sub(1, Ordering::AcqRel);
+        if !self.ended {
+            self.unit.fail();
+        }
+    }
+}

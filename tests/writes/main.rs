@@ -1,0 +1,15 @@
+//! Writes, alone and together, through the public API, on a real database of each engine.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::unreachable,
+    dead_code,
+    unreachable_pub,
+    reason = "a test fails by panicking, and shares its support with others"
+)]
+
+#[path = "../support/engines.rs"]
+mod engines;
+#[path = "../policies/support.rs"]
+mod support;
+mod transactions;
