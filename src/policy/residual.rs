@@ -174,18 +174,6 @@ impl Residual {
                 let cell = row.cell(*column);
                 cell != Cell::Null && values.iter().any(|value| value.as_cell() == cell) == *wanted
             }
-            Self::Text {
-                column,
-                place,
-                needle,
-                wanted,
-            } => match (row.cell(*column), needle.as_cell()) {
-                (Cell::Text(text), Cell::Text(needle)) => place.holds(text, needle) == *wanted,
-                _ => false,
-            },
-            Self::Guarded { rule, test } => {
-                rule.holds(row, rules, viewer, context) && test.holds(row, rules, viewer, context)
-            }
             Self::Opaque {
                 rule,
                 index,
@@ -199,8 +187,9 @@ impl Residual {
                     _ => false,
                 }
             }
-            // Not at hand, so not known.
-            Self::Related { .. } => false,
+            // Related rows are not at hand, and the other two stand in filters, which only the
+            // database works out.
+            Self::Related { .. } | Self::Text { .. } | Self::Guarded { .. } => false,
         }
     }
 

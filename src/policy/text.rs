@@ -14,15 +14,6 @@ pub enum Place {
     AtEnd,
 }
 
-impl Place {
-    pub(crate) fn holds(self, text: &str, needle: &str) -> bool {
-        match self {
-            Self::Anywhere => text.contains(needle),
-            Self::AtEnd => text.ends_with(needle),
-        }
-    }
-}
-
 /// What a filter asks of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TextTest {
