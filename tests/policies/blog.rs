@@ -102,11 +102,11 @@ pub struct CommentView {
 
 pub const SCHEMA: &str = "
     CREATE TABLE accounts (id INTEGER PRIMARY KEY, name TEXT NOT NULL, team TEXT, banned BOOLEAN NOT NULL);
-    CREATE TABLE posts (id INTEGER PRIMARY KEY, title TEXT NOT NULL, topic TEXT, author_id INTEGER);
+    CREATE TABLE posts (id INTEGER PRIMARY KEY, title TEXT NOT NULL, topic KEYTEXT8 COLLATE NOCASE, author_id INTEGER);
     CREATE TABLE comments (
         id INTEGER PRIMARY KEY, post_id INTEGER NOT NULL, author_id INTEGER, text TEXT NOT NULL, reported BOOLEAN
     );
-    CREATE TABLE grants (id INTEGER PRIMARY KEY, topic TEXT, reader INTEGER NOT NULL);
+    CREATE TABLE grants (id INTEGER PRIMARY KEY, topic KEYTEXT8 COLLATE NOCASE, reader INTEGER NOT NULL);
 ";
 
 pub fn reader(id: i64, team: Option<&str>) -> Reader {
