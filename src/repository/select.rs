@@ -175,7 +175,9 @@ impl<D: Shown> Select<D> {
 
     /// At most this many rows.
     pub const fn limit(mut self, rows: u64) -> Self {
-        self.limit = Some(rows);
+        // The engines count in signed numbers; none holds more rows than that.
+        const MOST: u64 = i64::MAX as u64;
+        self.limit = Some(if rows < MOST { rows } else { MOST });
         self
     }
 

@@ -5,7 +5,7 @@ use sea_query::{CaseStatement, Expr, Func};
 use super::cells::Slot;
 use super::render::Renderer;
 use crate::dto::Direction;
-use crate::entity::{ColumnSpec, Relation, Schema};
+use crate::entity::{Relation, Schema};
 use crate::error::{Error, Result};
 use crate::policy::{Kind, Reduced, Residual, Value};
 
@@ -129,7 +129,7 @@ impl OrderKey {
     /// The column in the order that every engine agrees on, null where it is hidden.
     pub(super) fn masked(&self, renderer: &Renderer) -> Result<Expr> {
         let value = match &self.by {
-            By::Column(column) => renderer.ordered(*column)?,
+            By::Column(column) => renderer.rank(*column)?,
             By::Related(related) => related.expr(renderer)?,
         };
         Ok(match &self.visible {
@@ -143,7 +143,10 @@ impl OrderKey {
     pub(super) fn is_nullable(&self, renderer: &Renderer) -> Result<bool> {
         Ok(self.visible.is_some()
             || match &self.by {
-                By::Column(column) => renderer.spec(*column)?.is_nullable(),
+                By::Column(column) => {
+                    let spec = renderer.spec(*column)?;
+                    spec.is_nullable() || spec.kind().names().is_some()
+                }
                 By::Related(related) => related.found != Found::Number,
             })
     }
@@ -157,10 +160,13 @@ impl OrderKey {
                 Some(cell) => (related.relation.target(), cell.column),
             },
         };
-        table
+        let spec = table
             .column(column)
-            .map(ColumnSpec::kind)
-            .ok_or_else(|| Error::internal("an order names no column of its table"))
+            .ok_or_else(|| Error::internal("an order names no column of its table"))?;
+        Ok(match spec.kind().names() {
+            None => spec.kind(),
+            Some(_) => Kind::Int,
+        })
     }
 }
 
@@ -184,7 +190,7 @@ impl Related {
 impl Masked {
     /// The column in the order that every engine agrees on, null where it is hidden.
     pub(super) fn expr(&self, renderer: &Renderer) -> Result<Expr> {
-        let value = renderer.ordered(self.column)?;
+        let value = renderer.value(self.column)?;
         Ok(match &self.visible {
             Reduced::Always => value,
             Reduced::Never => renderer.dialect.null(renderer.spec(self.column)?.kind()),

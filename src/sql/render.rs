@@ -90,6 +90,26 @@ impl Renderer {
         })
     }
 
+    /// The column as a value to group and count by: text outside a declared set is none.
+    pub(crate) fn value(&self, column: usize) -> Result<Expr> {
+        let value = self.ordered(column)?;
+        Ok(match self.spec(column)?.kind().names() {
+            None => value,
+            Some(names) => CaseStatement::new()
+                .case(value.clone().is_in(names.iter().copied()), value)
+                .into(),
+        })
+    }
+
+    /// The column as a value to order by: of a declared set, its place among the others.
+    pub(crate) fn rank(&self, column: usize) -> Result<Expr> {
+        let value = self.ordered(column)?;
+        Ok(match self.spec(column)?.kind().names() {
+            None => value,
+            Some(names) => rank(&value, names),
+        })
+    }
+
     pub(crate) fn mask(&self, mask: Mask, column: usize) -> Result<Expr> {
         Ok(self.dialect.mask(mask, self.column(column)?))
     }
@@ -305,6 +325,15 @@ impl Renderer {
         }
         Ok(joined.unwrap_or_else(|| Expr::val(empty)))
     }
+}
+
+/// The place of a text among `names`; null where it is none of them.
+pub(super) fn rank(text: &Expr, names: &[&'static str]) -> Expr {
+    let places = names.iter().enumerate();
+    let rank = places.fold(CaseStatement::new(), |rank, (place, name)| {
+        rank.case(text.clone().eq(*name), Expr::cust(place.to_string()))
+    });
+    rank.into()
 }
 
 fn compare(op: Op, left: Expr, right: Expr) -> Expr {

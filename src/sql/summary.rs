@@ -4,7 +4,7 @@ use sea_query::{Alias, Expr, ExprTrait as _, Func, Order, Query as Statement, Se
 
 use super::dialect::Dialect;
 use super::question::{Function, Question, Summary};
-use super::render::Renderer;
+use super::render::{Renderer, rank};
 use super::row::Row;
 use super::select::restrict;
 use crate::dto::Decided;
@@ -45,6 +45,10 @@ pub(super) fn summarize(
         // Groups stand by their keys; what is null comes last, and what is hidden after it.
         outer.order_by_expr(flag, Order::Desc);
         outer.order_by_expr(value.clone().is_null(), Order::Asc);
+        let value = match renderer.spec(key.column)?.kind().names() {
+            None => value,
+            Some(names) => rank(&value, names),
+        };
         outer.order_by_expr(value, Order::Asc);
     }
     for (number, (function, cell)) in summary.aggregates.iter().enumerate() {

@@ -16,6 +16,7 @@ mod blog;
 mod can_see;
 mod computed;
 mod decisions;
+mod declared;
 mod dialects;
 mod escape;
 mod escape_shapes;
