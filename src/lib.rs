@@ -176,8 +176,8 @@ pub use error::{Error, Result};
 #[cfg(feature = "matrix")]
 pub use matrix::{Matrix, MatrixBuilder};
 pub use registry::{
-    Action, App, DtoInfo, EntityInfo, FieldInfo, Guard, MethodInfo, RepositoryInfo, RuleInfo,
-    Stated,
+    Action, App, DtoInfo, EntityInfo, FieldInfo, FieldSource, Guard, MethodInfo, RepositoryInfo,
+    RuleInfo, Stated,
 };
 pub use repository::{
     Access, Answer, CanSee, Explanation, Public, Read, Release, Rows, System, Write,

@@ -23,7 +23,7 @@ pub use related::{RelatedToken, RelatedValue};
 pub(crate) use shape::Decided;
 pub use shape::{FieldSpec, Output, Shape, ShapeBuilder};
 pub use source::Nested;
-pub(crate) use source::{Question as AcrossQuestion, Source};
+pub(crate) use source::{Question as AcrossQuestion, ShownAs, Source};
 pub(crate) use token::{Condition, NamedField, OrderBy, Origin, Test};
 pub use token::{Direction, Filter, Order, Token};
 #[doc(hidden)]

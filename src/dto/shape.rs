@@ -135,7 +135,7 @@ impl<E: Entity> Shape<E> {
         Self {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             name,
-            mistake: Self::mistake(name, &fields, &links),
+            mistake: Self::found_mistake(name, &fields, &links),
             fields,
             links,
         }
@@ -180,6 +180,11 @@ impl<E: Entity> Shape<E> {
     pub(crate) fn told_by(&self, field: usize) -> impl Iterator<Item = &FieldSpec<E>> {
         let links = self.links.get(field).into_iter().flatten();
         links.filter_map(|index| self.fields.get(*index))
+    }
+
+    /// What is wrong with it whoever asks.
+    pub(crate) fn mistake(&self) -> Option<&str> {
+        self.mistake.as_deref()
     }
 
     /// Whether it shows related rows.
@@ -265,8 +270,8 @@ impl<E: Entity> FieldSpec<E> {
 
     #[doc(hidden)]
     #[must_use]
-    pub fn __computed(mut self, inputs: Vec<&'static str>) -> Self {
-        self.source = Source::Computed(inputs);
+    pub fn __computed(mut self, function: &'static str, inputs: Vec<&'static str>) -> Self {
+        self.source = Source::Computed { function, inputs };
         self
     }
 
@@ -278,6 +283,7 @@ impl<E: Entity> FieldSpec<E> {
     {
         self.source = Source::Related {
             relation,
+            shown: source::ShownAs::of::<N::Dto>,
             load: crate::repository::load::<N::Dto>,
             across: source::across::<N::Dto>,
         };

@@ -14,13 +14,52 @@ pub(crate) enum Source<V: Viewer> {
     /// The column of its name.
     Column,
     /// What a function makes of these columns.
-    Computed(Vec<&'static str>),
+    Computed {
+        function: &'static str,
+        inputs: Vec<&'static str>,
+    },
     /// The rows of a relation, shown as another DTO.
     Related {
         relation: &'static str,
+        shown: fn() -> ShownAs,
         load: Load<V>,
         across: Across<V>,
     },
+}
+
+/// The DTO that related rows are shown as.
+pub(crate) struct ShownAs {
+    pub(crate) shape: u64,
+    pub(crate) name: &'static str,
+    /// Those that it shows related rows as itself.
+    pub(crate) nested: Vec<fn() -> ShownAs>,
+}
+
+impl ShownAs {
+    pub(crate) fn of<D: Dto>() -> Self {
+        let shape = D::__shape();
+        let nested = shape
+            .fields()
+            .iter()
+            .filter_map(|field| match field.source() {
+                Source::Related { shown, .. } => Some(*shown),
+                Source::Column | Source::Computed { .. } => None,
+            });
+        Self {
+            shape: shape.id(),
+            name: shape.name(),
+            nested: nested.collect(),
+        }
+    }
+
+    /// The name of one that is nested in itself, here or further down.
+    pub(crate) fn endless(&self, above: &[u64]) -> Option<&'static str> {
+        if above.contains(&self.shape) {
+            return Some(self.name);
+        }
+        let above = [above, &[self.shape]].concat();
+        self.nested.iter().find_map(|shown| shown().endless(&above))
+    }
 }
 
 /// What a query through a relation asks of the DTO on its other side.
@@ -174,7 +213,7 @@ impl<V: Viewer> fmt::Debug for Source<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Column => f.write_str("Column"),
-            Self::Computed(inputs) => f.debug_tuple("Computed").field(inputs).finish(),
+            Self::Computed { inputs, .. } => f.debug_tuple("Computed").field(inputs).finish(),
             Self::Related { relation, .. } => f.debug_tuple("Related").field(relation).finish(),
         }
     }
@@ -189,7 +228,7 @@ pub(super) fn links<E: Entity>(fields: &[FieldSpec<E>]) -> Vec<Vec<usize>> {
         .map(|field| {
             let told: Vec<&str> = match field.source() {
                 Source::Column => return Vec::new(),
-                Source::Computed(inputs) => inputs.clone(),
+                Source::Computed { inputs, .. } => inputs.clone(),
                 Source::Related { relation, .. } => schema
                     .relation(relation)
                     .map(|relation| relation.own_fields(schema))
@@ -237,7 +276,7 @@ fn all<'a>(decisions: impl Iterator<Item = &'a Decision>) -> Decision {
 
 impl<E: Entity> Shape<E> {
     /// What is wrong with the shape whoever asks, as advice to its author.
-    pub(super) fn mistake(
+    pub(super) fn found_mistake(
         name: &str,
         fields: &[FieldSpec<E>],
         links: &[Vec<usize>],

@@ -164,6 +164,12 @@ impl Matrix {
             open_table(page, &["operation", "rule"], &self.viewers);
             for row in &entity.operations {
                 let stated = match &row.reason {
+                    Some(reason) if !row.rules.is_empty() => format!(
+                        "{}: {}, but {}",
+                        escape(row.stated),
+                        escape(reason),
+                        rules(&row.rules)
+                    ),
                     Some(reason) => format!("{}: {}", escape(row.stated), escape(reason)),
                     None if row.rules.is_empty() => escape(row.stated),
                     None => rules(&row.rules),
@@ -175,6 +181,22 @@ impl Matrix {
                 answers(page, &first, &row.cells);
             }
             close_table(page);
+            if !entity.relations.is_empty() {
+                open_table(page, &["relation", "leads to", "joined on"], &[]);
+                for relation in &entity.relations {
+                    put(
+                        page,
+                        format_args!(
+                            "<tr><th scope=\"row\"><code>{}</code></th><td>{} of <code>{}</code></td><td>{}</td></tr>\n",
+                            escape(&relation.relation),
+                            escape(relation.leads_to),
+                            escape(&relation.entity),
+                            about(&relation.joined())
+                        ),
+                    );
+                }
+                close_table(page);
+            }
             put(
                 page,
                 format_args!(
@@ -214,18 +236,24 @@ impl Matrix {
             );
             open_table(page, &["field", "rule", "when hidden"], &self.viewers);
             for row in &dto.fields {
-                let stated = if row.rules.is_empty() {
+                let (made_of, hidden) = row.notes();
+                let made_of = made_of.map(|made_of| format!("<br>{}", about(&made_of)));
+                let made_of = made_of.unwrap_or_default();
+                let mut stated = if row.rules.is_empty() && hidden.is_none() {
                     "visible".to_owned()
                 } else {
                     rules(&row.rules)
                 };
+                if let Some(hidden) = hidden {
+                    stated = format!("{stated} {}", about(&hidden));
+                }
                 let key = if row.key == row.field {
                     String::new()
                 } else {
                     format!(" as <code>{}</code>", escape(&row.key))
                 };
                 let first = format!(
-                    "<th scope=\"row\"><code>{}</code>{key}</th><td>{stated}</td><td>{}</td>",
+                    "<th scope=\"row\"><code>{}</code>{key}{made_of}</th><td>{stated}</td><td>{}</td>",
                     escape(&row.field),
                     escape(row.when_hidden)
                 );

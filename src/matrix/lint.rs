@@ -370,7 +370,7 @@ pub(super) fn hatches<V>(
         let schema = entity.info.schema();
         for (action, stated) in entity.info.operations() {
             match stated {
-                Stated::Open(reason) => hatches.push(Hatch {
+                Stated::Open { reason, .. } => hatches.push(Hatch {
                     kind: "open rows",
                     what: format!("{}, {}", schema.entity(), action.word()),
                     reason: Some((*reason).to_owned()),

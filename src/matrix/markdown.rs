@@ -19,11 +19,33 @@ impl Matrix {
             self.table(&mut page, &["operation", "rule"]);
             for row in &entity.operations {
                 let stated = match &row.reason {
-                    Some(reason) => format!("{}: {}", row.stated, plain(reason)),
+                    Some(reason) if row.rules.is_empty() => {
+                        format!("{}: {}", row.stated, plain(reason))
+                    }
+                    Some(reason) => format!(
+                        "{}: {}<br>but {}",
+                        row.stated,
+                        plain(reason),
+                        rules(&row.rules)
+                    ),
                     None if row.rules.is_empty() => row.stated.to_owned(),
                     None => rules(&row.rules),
                 };
                 page.row([about(&row.operation), stated], &row.cells);
+            }
+            if !entity.relations.is_empty() {
+                page.blank();
+                page.line("| relation | leads to | joined on |");
+                page.line("|---|---|---|");
+            }
+            for relation in &entity.relations {
+                page.line(&format!(
+                    "| {} | {} of {} | {} |",
+                    code(&relation.relation),
+                    relation.leads_to,
+                    code(&relation.entity),
+                    about(&relation.joined())
+                ));
             }
             page.blank();
             page.line("| field | column | holds | null | use |");
@@ -52,11 +74,23 @@ impl Matrix {
                 } else {
                     format!("{} as {}", code(&row.field), code(&row.key))
                 };
-                let stated = if row.rules.is_empty() {
+                let (made_of, hidden) = row.notes();
+                let field = match made_of {
+                    Some(made_of) => format!("{field}<br>{}", about(&made_of)),
+                    None => field,
+                };
+                let mut stated = if row.rules.is_empty() && hidden.is_none() {
                     "visible".to_owned()
                 } else {
                     rules(&row.rules)
                 };
+                if let Some(hidden) = hidden {
+                    stated = [stated, about(&hidden)].join(if row.rules.is_empty() {
+                        ""
+                    } else {
+                        "<br>"
+                    });
+                }
                 page.row([field, stated, row.when_hidden.to_owned()], &row.cells);
             }
         }

@@ -13,11 +13,12 @@ use std::any::Any;
 use chrono::{DateTime, SecondsFormat, Utc};
 
 use crate::dto::Output;
-use crate::entity::{RowAction, Schema};
+use crate::entity::{Cardinality, Relation, RowAction, Schema};
 use crate::error::{Error, Result};
 use crate::policy::{Context, Decision, Kind};
 use crate::registry::{
-    Action, App, Decide, DtoEntry, EntityEntry, Guard, MethodInfo, RepositoryInfo, RuleInfo, Stated,
+    Action, App, Decide, DtoEntry, EntityEntry, FieldSource, Guard, MethodInfo, RepositoryInfo,
+    RuleInfo, Stated,
 };
 use crate::repository::Answer;
 use crate::sql::DatabaseSchema;
@@ -26,8 +27,8 @@ use crate::sql::DatabaseSchema;
 pub(crate) use model::Hatch;
 pub use model::Matrix;
 use model::{
-    AttributeRow, Cell, Circumstances, ColumnRow, DtoRows, EntityRows, FieldRow, MethodRow,
-    OperationRow, RepositoryRows, RuleRow,
+    AttributeRow, Cell, Circumstances, ColumnRow, DtoRows, EntityRows, FieldRow, MadeOf, MethodRow,
+    OperationRow, Pair, RelationRow, RepositoryRows, RuleRow,
 };
 use model::{NOBODY, SYSTEM, VERSION};
 
@@ -203,7 +204,7 @@ fn entity_rows<V>(
         });
         let (stated_as, reason) = match stated {
             Stated::Denied => ("nothing, so it is denied", None),
-            Stated::Open(reason) => ("open", Some((*reason).to_owned())),
+            Stated::Open { reason, .. } => ("open", Some((*reason).to_owned())),
             Stated::Rules(_) => ("rules", None),
         };
         operations.push(OperationRow {
@@ -251,9 +252,38 @@ fn entity_rows<V>(
     Ok(EntityRows {
         name: schema.entity().to_owned(),
         table: schema.name().to_owned(),
+        relations: schema
+            .relations()
+            .iter()
+            .map(|relation| relation_row(relation, schema))
+            .collect(),
         operations,
         columns: columns.collect(),
     })
+}
+
+fn relation_row(relation: &Relation, schema: &Schema) -> RelationRow {
+    let target = relation.target();
+    let field = |schema: &Schema, column| {
+        schema
+            .column(column)
+            .map_or_else(String::new, |spec| spec.field().to_owned())
+    };
+    let pairs = relation.pairs(schema).unwrap_or_default().into_iter();
+    RelationRow {
+        relation: relation.name().to_owned(),
+        leads_to: match relation.cardinality() {
+            Cardinality::One => "one, or none",
+            Cardinality::Many => "any number",
+        },
+        entity: target.entity().to_owned(),
+        on: pairs
+            .map(|pair| Pair {
+                theirs: field(target, pair.theirs),
+                own: field(schema, pair.own),
+            })
+            .collect(),
+    }
 }
 
 /// What the row rules come to, in the order of [`RowAction::ALL`].
@@ -298,6 +328,22 @@ fn dto_rows<V>(dto: &DtoEntry<V>, asking: &[Asking<'_, V>], context: &Context) -
                 Output::MaskInProcess => "mask, made in the process",
             },
             rules: rule_rows(field.rules()),
+            hidden_with: field
+                .told_by()
+                .iter()
+                .map(|told| (*told).to_owned())
+                .collect(),
+            made_of: match field.source() {
+                FieldSource::Column => None,
+                FieldSource::Computed { function, inputs } => Some(MadeOf::Computed {
+                    function: (*function).to_owned(),
+                    from: inputs.iter().map(|input| (*input).to_owned()).collect(),
+                }),
+                FieldSource::Related { relation, shown_as } => Some(MadeOf::Related {
+                    relation: (*relation).to_owned(),
+                    shown_as: (*shown_as).to_owned(),
+                }),
+            },
             cells: cells.collect::<Result<_>>()?,
         });
     }

@@ -42,6 +42,7 @@ pub(crate) struct EntityRows {
     pub(crate) name: String,
     pub(crate) table: String,
     pub(crate) operations: Vec<OperationRow>,
+    pub(crate) relations: Vec<RelationRow>,
     pub(crate) columns: Vec<ColumnRow>,
 }
 
@@ -67,6 +68,21 @@ pub(crate) struct ColumnRow {
 }
 
 #[derive(Debug, Clone, Serialize)]
+pub(crate) struct RelationRow {
+    pub(crate) relation: String,
+    pub(crate) leads_to: &'static str,
+    pub(crate) entity: String,
+    /// The fields that are equal.
+    pub(crate) on: Vec<Pair>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Pair {
+    pub(crate) theirs: String,
+    pub(crate) own: String,
+}
+
+#[derive(Debug, Clone, Serialize)]
 pub(crate) struct DtoRows {
     pub(crate) name: String,
     pub(crate) entity: String,
@@ -78,8 +94,59 @@ pub(crate) struct FieldRow {
     pub(crate) field: String,
     pub(crate) key: String,
     pub(crate) when_hidden: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) made_of: Option<MadeOf>,
     pub(crate) rules: Vec<RuleRow>,
+    /// Fields of the same DTO that it would tell of: where one is hidden, so is it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) hidden_with: Vec<String>,
     pub(crate) cells: Vec<Cell>,
+}
+
+/// What a field shows that is no column.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum MadeOf {
+    Computed { function: String, from: Vec<String> },
+    Related { relation: String, shown_as: String },
+}
+
+impl MadeOf {
+    /// In words, with names between backticks.
+    pub(super) fn words(&self) -> String {
+        match self {
+            Self::Computed { function, from } => {
+                format!("`{function}` of {}", quoted(from))
+            }
+            Self::Related { relation, shown_as } => {
+                format!("rows of `{relation}` as `{shown_as}`")
+            }
+        }
+    }
+}
+
+impl FieldRow {
+    /// What the field is made of and hidden with, in words, where that is to be said.
+    pub(super) fn notes(&self) -> (Option<String>, Option<String>) {
+        let hidden = (!self.hidden_with.is_empty())
+            .then(|| format!("hidden with {}", quoted(&self.hidden_with)));
+        (self.made_of.as_ref().map(MadeOf::words), hidden)
+    }
+}
+
+impl RelationRow {
+    /// How it is joined, in words.
+    pub(super) fn joined(&self) -> String {
+        let pairs = self.on.iter();
+        let pairs =
+            pairs.map(|pair| format!("`{}.{} = row.{}`", self.entity, pair.theirs, pair.own));
+        pairs.collect::<Vec<_>>().join(" and ")
+    }
+}
+
+fn quoted(names: &[String]) -> String {
+    let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    names.join(", ")
 }
 
 #[derive(Debug, Clone, Serialize)]

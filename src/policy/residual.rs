@@ -195,31 +195,27 @@ impl Residual {
 
     /// Whether a part of it runs in Rust only.
     pub(crate) fn is_opaque(&self) -> bool {
-        match self {
-            Self::All(parts) | Self::Any(parts) => parts.iter().any(Self::is_opaque),
-            Self::Opaque { .. } => true,
-            Self::Guarded { rule, test } => rule.is_opaque() || test.is_opaque(),
-            Self::Flag { .. }
-            | Self::Compare { .. }
-            | Self::Null { .. }
-            | Self::Among { .. }
-            | Self::Text { .. }
-            | Self::Related { .. } => false,
-        }
+        self.has(|part| matches!(part, Self::Opaque { .. }))
     }
 
     /// Whether a part of it reads related rows, which only the database has.
     pub(crate) fn is_related(&self) -> bool {
-        match self {
-            Self::All(parts) | Self::Any(parts) => parts.iter().any(Self::is_related),
-            Self::Related { .. } => true,
-            Self::Guarded { rule, test } => rule.is_related() || test.is_related(),
-            Self::Flag { .. }
-            | Self::Compare { .. }
-            | Self::Null { .. }
-            | Self::Among { .. }
-            | Self::Text { .. }
-            | Self::Opaque { .. } => false,
-        }
+        self.has(|part| matches!(part, Self::Related { .. }))
+    }
+
+    /// Whether it is such a condition, or has one as a part.
+    fn has(&self, is: fn(&Self) -> bool) -> bool {
+        is(self)
+            || match self {
+                Self::All(parts) | Self::Any(parts) => parts.iter().any(|part| part.has(is)),
+                Self::Guarded { rule, test } => [rule, test].iter().any(|part| part.has(is)),
+                Self::Flag { .. }
+                | Self::Compare { .. }
+                | Self::Null { .. }
+                | Self::Among { .. }
+                | Self::Text { .. }
+                | Self::Related { .. }
+                | Self::Opaque { .. } => false,
+            }
     }
 }

@@ -2,9 +2,10 @@
 
 use std::any::TypeId;
 
-use crate::dto::{self, Dto, Output};
+use crate::dto::{self, Dto, FieldSpec, Output, ShownAs};
 use crate::entity::{ColumnSpec, Entity, Operation, RowAction, Schema};
 use crate::policy::{Expr, Operand, Rule, Source};
+use crate::viewer::Viewer;
 
 /// A rule, as the registry knows it: without the types that it speaks of.
 #[derive(Debug, Clone, PartialEq)]
@@ -85,8 +86,13 @@ pub struct EntityInfo {
 pub enum Stated {
     /// Nothing, so it is denied.
     Denied,
-    /// Every row is open, for this reason.
-    Open(&'static str),
+    /// Every row is open but for the rules of the tenant.
+    Open {
+        /// Why that is right.
+        reason: &'static str,
+        /// The rules of the tenant; none where the entity has no tenants.
+        tenant: Vec<RuleInfo>,
+    },
     /// All of these rules must allow it.
     Rules(Vec<RuleInfo>),
 }
@@ -97,7 +103,10 @@ impl EntityInfo {
         let operations = RowAction::ALL.map(|action| {
             let stated = match table.rows().of(action) {
                 Operation::Denied => Stated::Denied,
-                Operation::Open { reason, .. } => Stated::Open(reason),
+                Operation::Open { reason, tenant } => Stated::Open {
+                    reason,
+                    tenant: tenant.iter().map(RuleInfo::of).collect(),
+                },
                 Operation::Rules(rules) => Stated::Rules(rules.iter().map(RuleInfo::of).collect()),
             };
             (action, stated)
@@ -150,8 +159,8 @@ impl Stated {
     #[must_use]
     pub fn rules(&self) -> &[RuleInfo] {
         match self {
-            Self::Denied | Self::Open(_) => &[],
-            Self::Rules(rules) => rules,
+            Self::Denied => &[],
+            Self::Open { tenant: rules, .. } | Self::Rules(rules) => rules,
         }
     }
 }
@@ -162,16 +171,57 @@ pub struct DtoInfo {
     name: &'static str,
     entity: EntityInfo,
     fields: Vec<FieldInfo>,
+    mistake: Option<String>,
 }
 
 /// A field of a DTO, as the registry knows it.
 #[derive(Debug, Clone)]
 pub struct FieldInfo {
     field: &'static str,
-    column: Option<&'static str>,
+    source: FieldSource,
+    told_by: Vec<&'static str>,
     key: &'static str,
     rules: Vec<RuleInfo>,
     output: Output,
+}
+
+/// Where the value of a DTO's field comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FieldSource {
+    /// The column of its name.
+    Column,
+    /// What a function makes of columns.
+    Computed {
+        /// The function, as it is written.
+        function: &'static str,
+        /// The fields of the entity that it is given.
+        inputs: Vec<&'static str>,
+    },
+    /// Related rows.
+    Related {
+        /// The relation, by its name on the entity.
+        relation: &'static str,
+        /// The DTO that shows them.
+        shown_as: &'static str,
+    },
+}
+
+impl FieldSource {
+    fn of<V: Viewer>(source: &dto::Source<V>) -> Self {
+        match source {
+            dto::Source::Column => Self::Column,
+            dto::Source::Computed { function, inputs } => Self::Computed {
+                function,
+                inputs: inputs.clone(),
+            },
+            dto::Source::Related {
+                relation, shown, ..
+            } => Self::Related {
+                relation,
+                shown_as: shown().name,
+            },
+        }
+    }
 }
 
 impl DtoInfo {
@@ -180,12 +230,15 @@ impl DtoInfo {
         let fields = shape
             .fields()
             .iter()
-            .map(|field| FieldInfo {
+            .enumerate()
+            .map(|(index, field)| FieldInfo {
                 field: field.field(),
-                column: match field.source() {
-                    dto::Source::Column => Some(field.field()),
-                    dto::Source::Computed(_) | dto::Source::Related { .. } => None,
-                },
+                source: FieldSource::of(field.source()),
+                told_by: shape
+                    .told_by(index)
+                    .filter(|told| !told.rules().is_empty())
+                    .map(FieldSpec::field)
+                    .collect(),
                 key: field.key(),
                 rules: field.rules().iter().map(RuleInfo::of).collect(),
                 output: field.output(),
@@ -195,6 +248,12 @@ impl DtoInfo {
             name: shape.name(),
             entity: EntityInfo::of::<D::Entity>(),
             fields,
+            mistake: match ShownAs::of::<D>().endless(&[]) {
+                None => shape.mistake().map(str::to_owned),
+                Some(endless) => Some(format!(
+                    "`{endless}` is nested in itself, which would have no end: nest a DTO without that field"
+                )),
+            },
         }
     }
 
@@ -232,6 +291,11 @@ impl DtoInfo {
         self.entity.schema
     }
 
+    /// What is wrong with it whoever asks.
+    pub(crate) fn mistake(&self) -> Option<&str> {
+        self.mistake.as_deref()
+    }
+
     #[cfg(feature = "matrix")]
     pub(crate) const fn entity_id(&self) -> TypeId {
         self.entity.id
@@ -246,8 +310,24 @@ impl FieldInfo {
     }
 
     /// The field of the entity that it shows, unless it is made of others.
-    pub(crate) const fn column(&self) -> Option<&'static str> {
-        self.column
+    pub(crate) fn column(&self) -> Option<&'static str> {
+        match self.source {
+            FieldSource::Column => Some(self.field),
+            FieldSource::Computed { .. } | FieldSource::Related { .. } => None,
+        }
+    }
+
+    /// Where its value comes from.
+    #[must_use]
+    pub const fn source(&self) -> &FieldSource {
+        &self.source
+    }
+
+    /// The fields of the same DTO that it would tell of and that can be hidden: where one is, so
+    /// is it.
+    #[must_use]
+    pub fn told_by(&self) -> &[&'static str] {
+        &self.told_by
     }
 
     /// The key under which it is serialised.

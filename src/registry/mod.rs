@@ -9,7 +9,7 @@ use crate::dto::Dto;
 use crate::entity::{Entity, RowAction};
 use crate::policy::{Context, Decision, decide};
 
-pub use info::{DtoInfo, EntityInfo, FieldInfo, RuleInfo, Stated};
+pub use info::{DtoInfo, EntityInfo, FieldInfo, FieldSource, RuleInfo, Stated};
 pub use method::{Action, Guard, MethodInfo, Repository, RepositoryInfo};
 
 /// The DTOs, entities and repositories of an application whose viewer is `V`, listed with

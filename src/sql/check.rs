@@ -75,6 +75,7 @@ impl Db {
         }
         for dto in app.dtos() {
             let schema = dto.schema();
+            differences.extend(dto.mistake().map(str::to_owned));
             for field in dto.fields() {
                 if field
                     .column()

@@ -35,7 +35,7 @@ pub(super) fn rows<E: Entity>(
                 let (column, spec) = renderer.field(field.field())?;
                 projection.field(field.output(), decision, column, spec)?
             }
-            Source::Computed(inputs) => {
+            Source::Computed { inputs, .. } => {
                 let columns = inputs.iter().map(|input| Ok(renderer.field(input)?.0));
                 let columns = columns.collect::<Result<Vec<_>>>()?;
                 let (shown, positions) = projection.inputs(field.field(), decision, &columns)?;

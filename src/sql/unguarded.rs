@@ -87,7 +87,7 @@ impl<E: Entity> OwnLayout<E> {
         for (index, field) in shape.fields().iter().enumerate() {
             let sources = match field.source() {
                 Source::Column => vec![field.field()],
-                Source::Computed(inputs) => inputs.clone(),
+                Source::Computed { inputs, .. } => inputs.clone(),
                 Source::Related { .. } => {
                     return Err(Error::misuse(format!(
                         "`{}` shows related rows, which the rows of `unguarded_sql` do not have",

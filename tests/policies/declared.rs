@@ -134,3 +134,27 @@ async fn any_number_of_rows_can_be_asked_for() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn n8_a_test_of_text_asks_the_declared_set() {
+    let directory = tasks().await;
+    as_viewer(stranger(), async {
+        let access = read().await;
+        let reader = directory.db.reader(&access);
+        let found = async |filter| {
+            let query = TaskView::select().filter(filter).order(TaskView::ID.asc());
+            let rows = reader.all(query).await.unwrap();
+            rows.iter().map(|row| row.id).collect::<Vec<_>>()
+        };
+        assert_eq!(found(TaskView::STATE.contains("lo")).await, [1, 6]);
+        assert_eq!(found(TaskView::STATE.starts_with("o")).await, [4]);
+        assert_eq!(found(TaskView::STATE.ends_with("ed")).await, [1, 6]);
+        // Text outside of it is none, so it does not lack the needle either.
+        assert_eq!(found(!TaskView::STATE.contains("lo")).await, [4]);
+        assert_eq!(
+            found(TaskView::STATE.contains("secret")).await,
+            Vec::<i64>::new()
+        );
+    })
+    .await;
+}

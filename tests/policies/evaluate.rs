@@ -192,3 +192,14 @@ fn p3_what_is_left_of_a_rule_stands_by_itself_where_it_is_one_condition() {
 fn a_row_gives_its_columns_by_their_place() {
     assert_eq!(Columns::cell(&Thing { id: 4 }, 0), Cell::Int(4));
 }
+
+#[test]
+fn a_rule_is_shown_by_its_text_and_a_place_keeps_what_leads_out_of_its_folder() {
+    assert!(format!("{:?}", hashed()).contains("viewer.hashed.contains(&row.id)"));
+    let place = |file| Source::__new("a rule", file, 3).place();
+    assert_eq!(place("../../shared/./rules.rs"), "../../shared/rules.rs:3");
+    assert_eq!(
+        place("tests/policies/../support/rules.rs"),
+        "tests/support/rules.rs:3"
+    );
+}

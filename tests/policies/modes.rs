@@ -7,6 +7,39 @@ use crate::engines::{Engine, engine};
 use crate::queries::found;
 use crate::support::*;
 
+/// People without a rule on rows, so that two viewers differ in a field alone.
+#[derive(clearance::Entity)]
+#[entity(table = "people", viewer = Member, rows = open, reason = "a field is under test")]
+struct Earner {
+    #[entity(key)]
+    id: i64,
+    salary: i64,
+}
+
+#[derive(clearance::Dto)]
+#[dto(entity = Earner, default = visible)]
+struct Earnings {
+    id: i64,
+    #[visible_if(viewer.role >= Role::Admin)]
+    salary: clearance::Field<i64>,
+}
+
+#[tokio::test]
+async fn p7_r5_a_text_is_not_remembered_for_a_viewer_with_other_fields() {
+    let directory = directory().await;
+    for _ in 0..2 {
+        for (viewer, hidden) in [(admin(), false), (stranger(), true)] {
+            let rows = as_viewer(viewer, async {
+                let access = read().await;
+                let reader = directory.db.reader(&access);
+                reader.all(Earnings::select()).await.unwrap()
+            })
+            .await;
+            assert!(rows.iter().all(|row| row.salary.is_hidden() == hidden));
+        }
+    }
+}
+
 #[tokio::test]
 async fn p7_n11_a_remembered_text_takes_the_values_of_each_viewer_and_query() {
     let directory = directory().await;

@@ -256,3 +256,70 @@ async fn x13_asvs_8_4_1_rows_in_memory_are_held_against_the_tenant_too() {
     })
     .await;
 }
+
+/// An invoice with what reviewers must see: what is joined, and what is made of which columns.
+#[derive(Debug, Dto)]
+#[dto(entity = Invoice, default = visible)]
+struct Sheet {
+    id: i64,
+    #[visible_if(viewer.id == row.id)]
+    number: clearance::Field<String>,
+    #[dto(computed = shout, from(number))]
+    title: clearance::Field<String>,
+    #[dto(related)]
+    lines: Vec<LineView>,
+}
+
+fn shout(number: &str) -> String {
+    number.to_uppercase()
+}
+
+clearance::app! {
+    static APP = { viewer: Clerk, dtos: [Sheet, LineView], repositories: [] };
+}
+
+#[test]
+fn x7_x13_the_matrix_lists_tenants_relations_and_what_fields_are_made_of() {
+    let matrix = APP.matrix().build().unwrap();
+    let json: serde_json::Value = serde_json::from_str(&matrix.to_json().unwrap()).unwrap();
+    let invoice = &json["entities"][0];
+    let read = &invoice["operations"][0];
+    assert_eq!(read["stated"], "open");
+    assert_eq!(read["rules"][0]["text"], "row.company == viewer.company");
+    assert_eq!(
+        invoice["relations"],
+        serde_json::json!([{
+            "relation": "lines",
+            "leads_to": "any number",
+            "entity": "Line",
+            "on": [{ "theirs": "invoice_id", "own": "id" }],
+        }])
+    );
+    let fields = &json["dtos"][0]["fields"];
+    assert_eq!(
+        fields[2]["made_of"],
+        serde_json::json!({ "computed": { "function": "shout", "from": ["number"] } })
+    );
+    assert_eq!(fields[2]["hidden_with"], serde_json::json!(["number"]));
+    assert_eq!(
+        fields[3]["made_of"],
+        serde_json::json!({ "related": { "relation": "lines", "shown_as": "LineView" } })
+    );
+
+    let markdown = matrix.to_markdown();
+    for line in [
+        "| read | open: everybody of the company sees its invoices<br>but `row.company == viewer.company`",
+        "| `lines` | any number of `Line` | `Line.invoice_id = row.id` |",
+        "| `title`<br>`shout` of `number` | hidden with `number` |",
+        "| `lines`<br>rows of `lines` as `LineView` | visible |",
+    ] {
+        assert!(markdown.contains(line), "{line}\n{markdown}");
+    }
+    let page = matrix.to_html();
+    for part in [
+        "any number of <code>Line</code></td><td><code>Line.invoice_id = row.id</code>",
+        "<br><code>shout</code> of <code>number</code>",
+    ] {
+        assert!(page.contains(part), "{part}");
+    }
+}

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use clearance::session::MemorySessionStore;
 use clearance::{
-    Access, Dto, Field, Key, RequestContext, Result, Sessions, SourceError, Subject, Viewer as _,
-    ViewerSource, Write, async_trait,
+    Access, Dto, Entity, Field, Key, RequestContext, Result, Sessions, SourceError, Subject,
+    Viewer, ViewerSource, Write, async_trait,
 };
 
 use crate::support::*;
@@ -284,4 +284,52 @@ async fn rf_6_a_database_that_is_gone_is_unavailable() {
         assert!(error.is_unavailable(), "{error}");
         assert_eq!(error.status(), 503);
     }
+}
+
+#[derive(Debug, Clone, Viewer)]
+struct Agent {
+    id: i64,
+    key: uuid::Uuid,
+    urgent: bool,
+}
+
+#[derive(Debug, Entity)]
+#[entity(
+    table = "tickets",
+    viewer = Agent,
+    read_if(row.agent == viewer.key),
+    create_if(row.agent == viewer.key && row.urgent == viewer.urgent)
+)]
+struct Ticket {
+    #[entity(key)]
+    id: i64,
+    agent: uuid::Uuid,
+    urgent: bool,
+}
+
+#[tokio::test]
+async fn n11_ids_and_flags_of_a_new_row_are_compared_as_what_they_are() {
+    let directory = empty_directory(
+        "CREATE TABLE tickets (id INTEGER PRIMARY KEY, agent ID16 NOT NULL, urgent BOOLEAN NOT NULL)",
+    )
+    .await;
+    let key = uuid::Uuid::from_u128;
+    let agent = Agent {
+        id: 1,
+        key: key(7),
+        urgent: true,
+    };
+    let request = clearance::testing::as_viewer(agent);
+    let outcomes = request.scope(async {
+        let access = Access::<Write<Agent>>::authenticated().await.unwrap();
+        let writer = directory.db.writer(&access);
+        let mut outcomes = Vec::new();
+        for (id, agent, urgent) in [(1, 7, true), (2, 8, true), (3, 7, false)] {
+            let agent = key(agent);
+            let ticket = Ticket { id, agent, urgent };
+            outcomes.push(writer.insert(ticket).await.is_ok());
+        }
+        outcomes
+    });
+    assert_eq!(outcomes.await, [true, false, false]);
 }

@@ -1,7 +1,7 @@
 //! The code of `#[derive(Dto)]`.
 
 use proc_macro2::{Ident, TokenStream};
-use quote::{quote, quote_spanned};
+use quote::{ToTokens as _, quote, quote_spanned};
 
 use super::rule::{self, Types};
 use super::{constant, refusal, serialize};
@@ -214,9 +214,10 @@ fn spec(
             let ty = &raw.ty;
             quote_spanned!(type_span(raw)=> .__related::<#ty>(#relation))
         }
-        Source::Computed(_, inputs) => {
+        Source::Computed(path, inputs) => {
+            let function = crate::tokens::text(path.to_token_stream());
             let inputs = inputs.iter().map(plain_name);
-            quote!(.__computed(::std::vec![#(#inputs),*]))
+            quote!(.__computed(#function, ::std::vec![#(#inputs),*]))
         }
     };
     quote! {
