@@ -68,6 +68,9 @@ impl Clock for ManualClock {
 
 /// A request of `viewer`, who is verified and current without any session.
 ///
+/// Cursors of pages work as they do with one, from one such request to the next of the same
+/// viewer.
+///
 /// # Example
 ///
 /// ```

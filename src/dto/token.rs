@@ -64,7 +64,7 @@ impl<D: Dto> Token<D> {
     /// # Errors
     ///
     /// [`Error::is_invalid`] when the DTO has no such field, or has one without a token: one that
-    /// is masked, or whose rule runs in Rust.
+    /// is masked, computed or shows related rows, or whose rule runs in Rust.
     ///
     /// # Example
     ///

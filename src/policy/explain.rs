@@ -26,6 +26,8 @@ pub struct Step {
     text: String,
     outcome: Result<Truth, Failure>,
     decides: bool,
+    /// It asks related rows, which are not at hand.
+    related: bool,
     #[cfg(feature = "testing")]
     values: Vec<(String, super::Value)>,
     parts: Vec<Step>,
@@ -45,6 +47,12 @@ impl RuleTrace {
     /// [`Failure`] when it could not be worked out.
     pub const fn outcome(&self) -> Result<Truth, Failure> {
         self.root.outcome
+    }
+
+    /// Whether related rows, which are not at hand here, decide what the rule comes to.
+    #[must_use]
+    pub fn needs_related_rows(&self) -> bool {
+        self.root.needs_related_rows()
     }
 
     /// The rule, node by node.
@@ -88,6 +96,10 @@ impl Step {
     #[must_use]
     pub fn values(&self) -> &[(String, super::Value)] {
         &self.values
+    }
+
+    fn needs_related_rows(&self) -> bool {
+        self.decides && (self.related || self.parts.iter().any(Self::needs_related_rows))
     }
 
     fn write(&self, f: &mut fmt::Formatter<'_>, depth: usize) -> fmt::Result {
@@ -177,6 +189,7 @@ fn step<E: Entity>(rule: &Rule<E::Viewer, E>, evaluation: &Evaluation<'_, E>, ex
         text: text(rule, expr),
         outcome: evaluation.truth(expr),
         decides: false,
+        related: matches!(expr, Expr::Related { .. }),
         #[cfg(feature = "testing")]
         values: values(rule, evaluation, expr),
         parts: inner

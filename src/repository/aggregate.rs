@@ -12,6 +12,9 @@ use crate::policy::{Decision, Kind, Reduced, Value, every, null};
 use crate::sql::{Answer, Asked, Function, Masked, Question, Summary, read_summary};
 
 /// Rows that have the same values under the keys of a [`Grouping`].
+///
+/// It may leave a repository, and has no form of its own in JSON: to send groups, turn them into
+/// a struct under [`#[derive(Release)]`](derive@crate::Release) and `#[derive(serde::Serialize)]`.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Group<T> {

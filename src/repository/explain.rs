@@ -89,6 +89,13 @@ impl Verdict {
             .filter_map(|index| self.rules.get(*index))
     }
 
+    /// Whether related rows decide, which an explanation does not have: it knows the one row that
+    /// it is given. The outcome is then unknown here, and the query may come to another.
+    #[must_use]
+    pub fn needs_related_rows(&self) -> bool {
+        self.deciding().any(RuleTrace::needs_related_rows)
+    }
+
     /// Every rule, in the order in which they are stated.
     #[must_use]
     pub fn rules(&self) -> &[RuleTrace] {
@@ -114,9 +121,12 @@ impl Verdict {
             .iter()
             .map(|rule| trace(rule, viewer, row, context))
             .collect();
+        // One that denies whatever related rows hold decides before one that they decide.
+        let denies = |rule: &RuleTrace| rule.outcome() != Ok(Truth::True);
         let denied = rules
             .iter()
-            .position(|rule| rule.outcome() != Ok(Truth::True));
+            .position(|rule| denies(rule) && !rule.needs_related_rows())
+            .or_else(|| rules.iter().position(denies));
         let outcome = match denied.and_then(|index| rules.get(index)) {
             Some(rule) => rule.outcome(),
             None => Ok(Truth::True),
@@ -136,6 +146,9 @@ impl Verdict {
     fn write(&self, f: &mut fmt::Formatter<'_>, what: fmt::Arguments<'_>) -> fmt::Result {
         let verdict = match self.outcome {
             Ok(Truth::True) => "allowed".to_owned(),
+            Ok(_) if self.needs_related_rows() => {
+                "not told by this row alone, because related rows decide".to_owned()
+            }
             Ok(Truth::False) | Ok(Truth::Unknown) => "denied".to_owned(),
             Err(failure) => outcome_word(Err(failure)),
         };
@@ -181,7 +194,8 @@ impl<P> Access<P> {
     /// leaves an event under the target `clearance::explain`, at level debug.
     ///
     /// The rules are worked out anew over this row in memory. No database is asked, and nothing
-    /// is remembered.
+    /// is remembered. What a rule says of related rows is therefore unknown, and where that
+    /// decides [`Verdict::needs_related_rows`] says so.
     ///
     /// # Errors
     ///

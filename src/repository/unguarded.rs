@@ -30,6 +30,9 @@ impl<'a, P> Reader<'a, P> {
     /// whose own column is missing is hidden. What an alias calls `name` is taken for the column
     /// `name`. Other columns are ignored.
     ///
+    /// The text is the engine's own, its placeholders too: `?` on SQLite and MySQL, `$1` on
+    /// PostgreSQL.
+    ///
     /// # Example
     ///
     /// ```

@@ -342,3 +342,38 @@ async fn p13_what_related_rows_stand_in_is_looked_for_when_the_program_starts() 
          - the table `grants` of `Grant` is missing"
     );
 }
+
+clearance::app! {
+    static ENDLESS = { viewer: Reader, dtos: [Endless], repositories: [] };
+}
+
+#[tokio::test]
+async fn p13_a_dto_nested_in_itself_is_found_when_the_program_starts() {
+    let error = blog().await.db.check(&ENDLESS).await.unwrap_err();
+    assert!(error.to_string().contains("nested in itself"), "{error}");
+}
+
+#[tokio::test]
+async fn x6_p10_an_explanation_does_not_answer_for_related_rows() {
+    testing::as_viewer(reader(1, Some("red")))
+        .scope(async {
+            let access = Access::<Read<Reader>>::authenticated().await.unwrap();
+            let row = crate::blog::post(1, Some(1), None);
+            let explanation = access.explain::<PostView>(&row).unwrap();
+            let read = explanation
+                .rows(clearance::entity::RowAction::Read)
+                .unwrap();
+            assert!(read.needs_related_rows());
+            let text = explanation.to_string();
+            assert!(
+                text.contains("row, read: not told by this row alone, because related rows decide"),
+                "{text}"
+            );
+            // What needs none is told.
+            let create = explanation
+                .rows(clearance::entity::RowAction::Create)
+                .unwrap();
+            assert!(!create.needs_related_rows());
+        })
+        .await;
+}

@@ -9,7 +9,11 @@ use crate::syntax::plain_name;
 
 /// The method that stands for the related rows where the compiler checks a rule.
 pub(super) fn method(relation: &Ident) -> Ident {
-    format_ident!("__{}", plain_name(relation), span = relation.span())
+    format_ident!(
+        "__relation_{}",
+        plain_name(relation),
+        span = relation.span()
+    )
 }
 
 /// ```text

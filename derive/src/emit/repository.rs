@@ -103,6 +103,7 @@ fn guarded(raw: &RawRepository, method: &RawMethod, checked: Option<&Method>) ->
     };
     quote! {
         #(#attributes)*
+        #[allow(unused_braces, reason = "the braces of a body of one line")]
         #vis #signature {
             #returned
             #guard

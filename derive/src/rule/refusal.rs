@@ -290,7 +290,7 @@ fn nested_field(field: &syn::ExprField) -> syn::Error {
         member => error(
             member,
             "a rule cannot look inside a column",
-            "make it a column of its own and say `row.field`",
+            "make it a column of its own and say `row.field`, or, where it is a relation, ask `exists(row.relation, |other| ..)`",
         ),
     }
 }
