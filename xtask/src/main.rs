@@ -10,6 +10,8 @@ mod test;
 
 use std::process::ExitCode;
 
+use mutants::Part;
+
 /// A failure as a sentence for whoever typed the command.
 type Failure = String;
 
@@ -26,10 +28,10 @@ usage: cargo xtask <command>
                               break the code on purpose, one listed change at a time, and
                               require that its test fails; a full run writes
                               docs/results/mutations.md
-  mutants [--shard <k/n> | --since <revision>]
+  mutants [--shard <k/n> | --again | --since <revision>]
                               let cargo-mutants change the code that decides, one small change
-                              at a time: all of src/policy/, a part of it, or the lines of
-                              src/sql/ that changed; writes docs/results/mutants-*.md
+                              at a time: all of src/policy/, a part of it, what the last run did
+                              not catch or somebody changed, or the lines of src/sql/ that changed; writes docs/results/mutants-*.md
   bench                       run the benchmarks and keep their output in
                               docs/results/bench.md";
 
@@ -55,9 +57,10 @@ fn run(arguments: &[&str]) -> Result<(), Failure> {
         ["mutations"] => mutations::run(None),
         ["mutations", "--only", id] => mutations::run(Some(id)),
         ["mutations", "--list"] => mutations::list(),
-        ["mutants"] => mutants::run(None, None),
-        ["mutants", "--shard", shard] => mutants::run(None, Some(shard)),
-        ["mutants", "--since", revision] => mutants::run(Some(revision), None),
+        ["mutants"] => mutants::run(&Part::Policy),
+        ["mutants", "--shard", shard] => mutants::run(&Part::Shard(shard)),
+        ["mutants", "--again"] => mutants::run(&Part::Again),
+        ["mutants", "--since", revision] => mutants::run(&Part::Since(revision)),
         ["bench"] => bench::run(),
         [] | ["help" | "--help" | "-h"] => {
             println!("{USAGE}");

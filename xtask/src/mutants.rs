@@ -45,12 +45,25 @@ struct Mutant {
     name: String,
 }
 
-/// `since` narrows the run to the lines of `src/sql/` that differ from that revision; `shard`, as
-/// `1/8`, to a part of `src/policy/`.
-pub(crate) fn run(since: Option<&str>, shard: Option<&str>) -> Result<(), Failure> {
+/// Which changes are made.
+pub(crate) enum Part<'a> {
+    /// All of `src/policy/`.
+    Policy,
+    /// As `1/8`, a part of it.
+    Shard(&'a str),
+    /// All of it but what the last run caught and nobody changed.
+    Again,
+    /// The lines of `src/sql/` that differ from this revision.
+    Since(&'a str),
+}
+
+pub(crate) fn run(part: &Part<'_>) -> Result<(), Failure> {
     install()?;
     let output = root().join("target/mutants");
-    let _ = fs::remove_dir_all(&output);
+    let again = matches!(part, Part::Again);
+    if !again {
+        let _ = fs::remove_dir_all(&output);
+    }
     let mut mutants = cargo(&root());
     mutants
         .args([
@@ -69,19 +82,21 @@ pub(crate) fn run(since: Option<&str>, shard: Option<&str>) -> Result<(), Failur
         ])
         .arg("--output")
         .arg(&output);
-    let (what, result) = match since {
-        None => {
+    let policy = "docs/results/mutants-policy.md";
+    let (what, result) = match part {
+        Part::Policy => {
             mutants.args(["--file", POLICY]);
-            let what = match shard {
-                None => "src/policy/, whole".to_owned(),
-                Some(shard) => {
-                    mutants.args(["--shard", shard]);
-                    format!("src/policy/, part {shard}")
-                }
-            };
-            (what, "docs/results/mutants-policy.md")
+            ("src/policy/, whole".to_owned(), policy)
         }
-        Some(since) => {
+        Part::Shard(shard) => {
+            mutants.args(["--file", POLICY, "--shard", shard]);
+            (format!("src/policy/, part {shard}"), policy)
+        }
+        Part::Again => {
+            mutants.args(["--file", POLICY, "--iterate"]);
+            ("src/policy/, whole".to_owned(), policy)
+        }
+        Part::Since(since) => {
             let diff = output.with_extension("diff");
             fs::write(&diff, difference(since)?).map_err(|error| error.to_string())?;
             mutants.args(["--file", SQL, "--in-diff"]).arg(diff);
@@ -97,7 +112,13 @@ pub(crate) fn run(since: Option<&str>, shard: Option<&str>) -> Result<(), Failur
     let _ = shown(&mut mutants)?;
     let text = fs::read_to_string(output.join("mutants.out/outcomes.json"))
         .map_err(|error| format!("cargo-mutants left no result: {error}"))?;
-    let report = Report::read(&text)?;
+    let mut report = Report::read(&text)?;
+    if again {
+        let before = output.join("mutants.out/previously_caught.txt");
+        let before = fs::read_to_string(before).unwrap_or_default();
+        let caught = before.lines().count();
+        report.by_summary.insert("CaughtBefore".to_owned(), caught);
+    }
     write(&root().join(result), &report.markdown(&what))?;
     println!("\nwrote {result}\n{}", report.counts());
     if report.survivors.is_empty() {
