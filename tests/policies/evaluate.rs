@@ -23,6 +23,11 @@ fn on_a_post_of_the_viewer(viewer: &Reader, row: &Comment) -> bool {
 }
 
 #[rule]
+fn on_the_second_post(viewer: &Reader, row: &Comment) -> bool {
+    exists(row.post, |post| post.title == "post2" && viewer.id > 0)
+}
+
+#[rule]
 fn uncommented(viewer: &Reader, row: &Post) -> bool {
     !exists(row.comments, |comment| comment.id > 0)
 }
@@ -58,6 +63,10 @@ fn r3_a_rule_is_evaluated_over_rows_two_relations_away() {
     };
     assert_eq!(truth(7), Truth::True);
     assert_eq!(truth(8), Truth::False);
+    // A field that only the related row has.
+    let (rule, row) = (on_the_second_post(), &blog.comments[0]);
+    let truth = evaluate_with(&rule, Some(&reader(7, None)), row, &context(), &blog);
+    assert_eq!(truth, Ok(Truth::True));
 }
 
 #[test]

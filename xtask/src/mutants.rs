@@ -117,7 +117,9 @@ pub(crate) fn run(part: &Part<'_>) -> Result<(), Failure> {
         let before = output.join("mutants.out/previously_caught.txt");
         let before = fs::read_to_string(before).unwrap_or_default();
         let caught = before.lines().count();
-        report.by_summary.insert("CaughtOrUnviableBefore".to_owned(), caught);
+        report
+            .by_summary
+            .insert("CaughtOrUnviableBefore".to_owned(), caught);
     }
     write(&root().join(result), &report.markdown(&what))?;
     println!("\nwrote {result}\n{}", report.counts());

@@ -242,10 +242,9 @@ fn nested_checks(
         .filter_map(|(_, raw, field)| match &field.source {
             Source::Related(relation) => {
                 let ty = &raw.ty;
-                let method = super::relation::method(relation);
                 let span = type_span(raw);
                 let check = Ident::new("check_nested", span);
-                let rows = quote_spanned!(relation.span()=> __row.#method());
+                let rows = super::relation::rows(relation);
                 Some(quote_spanned!(span=> #library::__private::#check::<#ty, _, _>(#rows);))
             }
             Source::Column | Source::Computed(..) => None,

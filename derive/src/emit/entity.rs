@@ -251,13 +251,14 @@ fn constants(raw: &RawEntity) -> TokenStream {
                 #library::Column::__new(#name);
         }
     });
-    let relations = relation::methods(raw);
+    let relations = relation::fields(raw);
     quote! {
         #[automatically_derived]
         #[allow(dead_code, reason = "not every column is looked up or written")]
         impl #ident {
             #(#constants)*
-            #relations
         }
+
+        #relations
     }
 }

@@ -7,13 +7,15 @@ use super::constant;
 use crate::syntax::entity::{Join, RawEntity, RawRelation};
 use crate::syntax::plain_name;
 
-/// The method that stands for the related rows where the compiler checks a rule.
-pub(super) fn method(relation: &Ident) -> Ident {
-    format_ident!(
-        "__relation_{}",
-        plain_name(relation),
-        span = relation.span()
-    )
+/// What stands for the related rows where the compiler checks a rule. A field, because of an unknown
+/// one the compiler lists those that there are.
+///
+/// ```text
+/// __row.__relations().author
+/// ```
+pub(super) fn rows(relation: &Ident) -> TokenStream {
+    let span = relation.span();
+    quote_spanned!(span=> __row.__relations().#relation)
 }
 
 /// ```text
@@ -89,25 +91,47 @@ fn check(raw: &RawEntity, relation: &RawRelation) -> TokenStream {
 }
 
 /// ```text
-/// pub fn __author(&self) -> Related<User, One> { .. }
+/// pub struct __PostRelations { pub author: Related<User, One> }
+///
+/// impl Post {
+///     pub fn __relations(&self) -> __PostRelations { .. }
+/// }
 /// ```
-pub(super) fn methods(raw: &RawEntity) -> TokenStream {
-    let RawEntity { vis, library, .. } = raw;
-    let methods = raw.relations.iter().map(|relation| {
-        let method = method(&relation.ident);
+pub(super) fn fields(raw: &RawEntity) -> TokenStream {
+    let RawEntity {
+        ident,
+        vis,
+        library,
+        ..
+    } = raw;
+    let name = format_ident!("__{}Relations", plain_name(ident));
+    let fields = raw.relations.iter().map(|relation| {
+        let field = &relation.ident;
         let target = &relation.target;
         let cardinality = match relation.join {
             Join::OwnField(_) => quote!(One),
             Join::TheirField(_) | Join::Pairs(_) => quote!(Many),
         };
         quote! {
-            #[doc(hidden)]
-            #vis fn #method(
-                &self,
-            ) -> #library::__private::Related<#target, #library::__private::#cardinality> {
-                #library::__private::related()
-            }
+            pub #field: #library::__private::Related<#target, #library::__private::#cardinality>
         }
     });
-    quote!(#(#methods)*)
+    let values = raw.relations.iter().map(|relation| {
+        let field = &relation.ident;
+        quote!(#field: #library::__private::related())
+    });
+    quote! {
+        #[doc(hidden)]
+        #[allow(dead_code, reason = "only the compiler's checks of rules ask for it")]
+        #vis struct #name { #(#fields),* }
+
+        #[automatically_derived]
+        impl #ident {
+            #[doc(hidden)]
+            #[allow(dead_code, reason = "only the compiler's checks of rules ask for it")]
+            #vis fn __relations(&self) -> #name {
+                #name { #(#values),* }
+            }
+        }
+    }
 }

@@ -334,11 +334,9 @@ fn checks(node: &Node, inline: &Inline, library: &Library, calls: &mut Vec<Token
             relation,
             condition,
         } => {
-            let method = super::relation::method(relation);
             let mut inner = Vec::new();
             checks(condition, inline, library, &mut inner);
-            let span = relation.span();
-            let rows = quote_spanned!(span=> __row.#method());
+            let rows = super::relation::rows(relation);
             calls.push(quote! {
                 #library::__private::check_related(#rows, |__row| { #(#inner)* });
             });
