@@ -45,6 +45,8 @@ pub struct RowRules<E: Entity> {
     pub read: Operation<E>,
     pub create: Operation<E>,
     pub update: Operation<E>,
+    /// What an update may make of a row; none where it is what may be updated.
+    pub updated: Option<Operation<E>>,
     pub delete: Operation<E>,
 }
 
@@ -149,6 +151,11 @@ impl<E: Entity> Table<E> {
 }
 
 impl<E: Entity> RowRules<E> {
+    /// What an update may make of a row: what may be updated, unless it is stated apart.
+    pub(crate) fn updated(&self) -> &Operation<E> {
+        self.updated.as_ref().unwrap_or(&self.update)
+    }
+
     pub(crate) const fn of(&self, action: RowAction) -> &Operation<E> {
         match action {
             RowAction::Read => &self.read,
@@ -286,6 +293,7 @@ impl<E: Entity> fmt::Debug for RowRules<E> {
             .field("read", &self.read)
             .field("create", &self.create)
             .field("update", &self.update)
+            .field("updated", &self.updated)
             .field("delete", &self.delete)
             .finish()
     }

@@ -17,6 +17,7 @@ mod residual;
 pub(crate) mod rule;
 mod text;
 mod value;
+mod written;
 
 pub use comparand::{Comparand, ComparandList, SameFamily};
 pub use context::Context;
@@ -35,3 +36,4 @@ pub use rule::{Rule, Source};
 pub use text::Place;
 pub(crate) use text::{TextTest, text};
 pub use value::{Cell, Kind, Value};
+pub(crate) use written::once_written;

@@ -248,6 +248,7 @@ pub(crate) fn related(
     Reduced::Left(Residual::Related {
         relation,
         within: Box::new(within),
+        own: Vec::new(),
         fulfilled,
         condition: Box::new(condition),
     })
@@ -360,7 +361,7 @@ pub(super) fn among(
     })
 }
 
-fn compare_columns(
+pub(super) fn compare_columns(
     op: Op,
     left: usize,
     left_kind: Kind,
@@ -389,7 +390,7 @@ fn compare_columns(
 }
 
 /// The operator with its sides exchanged.
-const fn mirrored(op: Op) -> Op {
+pub(super) const fn mirrored(op: Op) -> Op {
     match op {
         Op::Eq => Op::Eq,
         Op::Ne => Op::Ne,

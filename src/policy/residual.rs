@@ -77,6 +77,8 @@ pub enum Residual {
         relation: &'static Relation,
         /// Which of them count, by a condition over their columns.
         within: Box<Residual>,
+        /// Own columns that will have these values, where the row is yet to be written.
+        own: Vec<(usize, Value)>,
         /// How many of them must.
         fulfilled: Fulfilled,
         /// The condition, over their columns.

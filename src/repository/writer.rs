@@ -13,7 +13,7 @@ use super::select::Denied;
 use crate::audit;
 use crate::entity::{Assignable, Column, Entity, Operation, Storable};
 use crate::error::{Error, Result};
-use crate::policy::{Decision, Residual, Rule, Value};
+use crate::policy::{Decision, Reduced, Value, once_written};
 use crate::request::RequestContext;
 use crate::session::Verified;
 use crate::sql::{Change, Db, StatementGuard, Target, delete, insert, update};
@@ -56,32 +56,32 @@ impl<'a, P> Writer<'a, P> {
         E: Entity,
         P: Writes<E::Viewer>,
     {
-        let authority = self.authority(&E::__table().rows().create).await?;
-        let allowed = match &authority.decision {
-            Decision::Allow => true,
-            Decision::Deny => false,
-            Decision::Depends(residual) if residual.is_related() => {
-                return Err(Error::misuse(format!(
-                    "`create_if` of `{}` reads related rows, which a row that is not there yet cannot be asked for",
-                    E::__table().entity()
-                )));
-            }
-            Decision::Depends(residual) => authority.holds(residual, &row),
-            Decision::Fail(failure) => {
-                return Err(rule_failed(E::__table().entity(), "create_if", *failure));
+        let table = E::__table();
+        let columns = 0..table.columns().len();
+        let values: Vec<(usize, Value)> = columns
+            .map(|column| (column, row.__cell(column).into_value()))
+            .collect();
+        let authority = self.authority(&table.rows().create).await?;
+        // The row is known, so that only what it says of related rows is left to the database.
+        let related = match written::<E>(&authority.decision, "create_if", &values)? {
+            Reduced::Always => None,
+            Reduced::Left(related) => Some(related),
+            Reduced::Never => {
+                audit::write_denied(table.entity(), "create");
+                return Err(Error::forbidden());
             }
         };
-        if !allowed {
-            audit::write_denied(E::__table().entity(), "create");
-            return Err(Error::forbidden());
-        }
         let db = self.reader.db;
-        let change = insert(db.dialect(), &row, authority.guard())?;
-        if authority.run(db, &change).await? == 0 {
-            authority.require_session().await?;
+        let change = insert::<E>(db.dialect(), &values, related.as_ref(), authority.guard())?;
+        if authority.run(db, &change).await? > 0 {
+            return Ok(());
+        }
+        authority.require_session().await?;
+        if related.is_none() {
             return Err(Error::internal("an insert wrote no row"));
         }
-        Ok(())
+        audit::write_denied(table.entity(), "create");
+        Err(Error::forbidden())
     }
 
     /// Starts an update of the row with this key, where its entity's `update_if` allows it.
@@ -121,7 +121,7 @@ impl<'a, P> Writer<'a, P> {
     }
 
     /// Who writes, and what the rules of `operation` come to for them.
-    async fn authority<'e, E>(&self, operation: &'e Operation<E>) -> Result<Authority<'e, E>>
+    async fn authority<E>(&self, operation: &Operation<E>) -> Result<Authority<E>>
     where
         E: Entity,
         P: Writes<E::Viewer>,
@@ -130,7 +130,6 @@ impl<'a, P> Writer<'a, P> {
         let Some(request) = access.request()? else {
             return Ok(Authority {
                 decision: Decision::Allow,
-                operation,
                 session: None,
             });
         };
@@ -145,7 +144,6 @@ impl<'a, P> Writer<'a, P> {
         };
         Ok(Authority {
             decision: operation.decide(Some(viewer.viewer()), request.rule_context()),
-            operation,
             session: Some(Session {
                 request,
                 viewer,
@@ -157,7 +155,7 @@ impl<'a, P> Writer<'a, P> {
     /// Runs a change of one row, and finds out what it means when no row was touched.
     async fn change<E: Entity>(
         &self,
-        authority: &Authority<'_, E>,
+        authority: &Authority<E>,
         key: &Value,
         action: &'static str,
         denied: Denied,
@@ -184,6 +182,7 @@ impl<'a, P> Writer<'a, P> {
             let change = change(Target {
                 key,
                 rule,
+                made: None,
                 guard: authority.guard(),
             })?;
             if authority.run(db, &change).await? > 0 {
@@ -264,10 +263,28 @@ where
             return Err(Error::misuse("the update sets nothing: call `set` first"));
         }
         let authority = self.writer.authority(&table.rows().update).await?;
+        let made = match authority.decision {
+            Decision::Deny => Reduced::Always,
+            _ => {
+                let made = authority.decide(table.rows().updated());
+                written::<E>(&made, "updated_if", &changes)?
+            }
+        };
+        let made = match made {
+            Reduced::Always => None,
+            Reduced::Left(made) => Some(made),
+            // No row may become that, so that the answer tells of none.
+            Reduced::Never => {
+                authority.require_session().await?;
+                audit::write_denied(table.entity(), "update");
+                return Err(Error::forbidden());
+            }
+        };
         let dialect = self.writer.reader.db.dialect();
         self.writer
             .change::<E>(&authority, &self.key, "update", self.denied, |target| {
-                update::<E>(dialect, &changes, target)
+                let made = made.as_ref();
+                update::<E>(dialect, &changes, Target { made, ..target })
             })
             .await
     }
@@ -279,10 +296,25 @@ impl<P, E> fmt::Debug for Update<'_, P, E> {
     }
 }
 
+/// What must hold of a row, so that it fulfils a rule once it has these values.
+fn written<E: Entity>(
+    decision: &Decision,
+    rule: &'static str,
+    values: &[(usize, Value)],
+) -> Result<Reduced> {
+    let table = E::__table();
+    match decision {
+        Decision::Allow => Ok(Reduced::Always),
+        Decision::Deny => Ok(Reduced::Never),
+        Decision::Depends(residual) => once_written(residual, values, table)
+            .map_err(|failure| rule_failed(table.entity(), rule, failure)),
+        Decision::Fail(failure) => Err(rule_failed(table.entity(), rule, *failure)),
+    }
+}
+
 /// What allows a write: the rules as they came out, and the session it rests on.
-struct Authority<'e, E: Entity> {
+struct Authority<E: Entity> {
     decision: Decision,
-    operation: &'e Operation<E>,
     /// None for the program itself.
     session: Option<Session<E>>,
 }
@@ -293,7 +325,7 @@ struct Session<E: Entity> {
     guard: Option<StatementGuard>,
 }
 
-impl<E: Entity> Authority<'_, E> {
+impl<E: Entity> Authority<E> {
     /// The session that the statement itself must find standing.
     fn guard(&self) -> Option<&StatementGuard> {
         self.session.as_ref()?.guard.as_ref()
@@ -312,17 +344,15 @@ impl<E: Entity> Authority<'_, E> {
         touched
     }
 
-    /// Whether the new row fulfils what is left of the rules.
-    fn holds(&self, residual: &Residual, row: &E) -> bool {
-        let rules: &[Rule<E::Viewer, E>] = self.operation.rules();
-        self.session.as_ref().is_some_and(|session| {
-            residual.holds(
-                row,
-                rules,
-                Some(session.viewer.viewer()),
-                session.request.rule_context(),
-            )
-        })
+    /// What the rules of another operation come to.
+    fn decide(&self, operation: &Operation<E>) -> Decision {
+        match &self.session {
+            None => Decision::Allow,
+            Some(session) => {
+                let viewer = session.viewer.viewer();
+                operation.decide(Some(viewer), session.request.rule_context())
+            }
+        }
     }
 
     /// Tells a session that has ended from a row that was not there, after a statement that

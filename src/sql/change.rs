@@ -33,31 +33,40 @@ impl Db {
     }
 }
 
-/// Inserts `row`, as long as `guard` holds.
+/// Inserts a row of these values, one for each column, as long as `guard` holds and related rows
+/// fulfil `rule`.
 pub(crate) fn insert<E: Entity>(
     dialect: Dialect,
-    row: &E,
+    values: &[(usize, Value)],
+    rule: Option<&Residual>,
     guard: Option<&StatementGuard>,
 ) -> Result<Change> {
     let table = E::__table();
     let columns = table.columns();
-    let values: Vec<Expr> = (0..columns.len())
-        .map(|index| dialect.bind(&row.__cell(index).into_value()))
+    let values: Vec<Expr> = values
+        .iter()
+        .map(|(_, value)| dialect.bind(value))
         .collect();
     let mut statement = Statement::insert();
     statement
         .into_table(Alias::new(table.name()))
         .columns(columns.iter().map(|column| Alias::new(column.name())));
     let failed = |_| Error::internal("an entity has more values than columns");
-    match guard {
-        None => statement.values(values).map_err(failed)?,
-        Some(guard) => {
-            let mut select = Statement::select();
-            select.exprs(values).and_where(session_exists(guard));
-            dialect.without_table(&mut select);
-            statement.select_from(select).map_err(failed)?
+    let mut conditions: Vec<Expr> = guard.map(session_exists).into_iter().collect();
+    if let Some(rule) = rule {
+        conditions.push(Renderer::new(dialect, table).condition(rule)?);
+    }
+    if conditions.is_empty() {
+        statement.values(values).map_err(failed)?;
+    } else {
+        let mut select = Statement::select();
+        select.exprs(values);
+        for condition in conditions {
+            select.and_where(condition);
         }
-    };
+        dialect.without_table(&mut select);
+        statement.select_from(select).map_err(failed)?;
+    }
     Ok(Change::Insert(statement))
 }
 
@@ -67,6 +76,8 @@ pub(crate) struct Target<'a> {
     pub(crate) key: &'a Value,
     /// What the row must fulfil.
     pub(crate) rule: Option<&'a Residual>,
+    /// What it must fulfil besides, so that it may be what it is made.
+    pub(crate) made: Option<&'a Residual>,
     /// The session that must still stand.
     pub(crate) guard: Option<&'a StatementGuard>,
 }
@@ -75,7 +86,9 @@ impl Target<'_> {
     fn conditions<E: Entity>(self, dialect: Dialect) -> Result<Vec<Expr>> {
         let renderer = Renderer::new(dialect, E::__table());
         let mut conditions = vec![lookup(&renderer, renderer.table.key(), self.key)?];
-        if let Some(rule) = self.rule {
+        // Where the change touches nothing that the rule reads the two are the same.
+        let made = self.made.filter(|made| self.rule != Some(*made));
+        for rule in self.rule.into_iter().chain(made) {
             conditions.push(renderer.condition(rule)?);
         }
         conditions.extend(self.guard.map(session_exists));

@@ -173,7 +173,7 @@ impl OrderKey {
 impl Related {
     fn expr(&self, renderer: &Renderer) -> Result<Expr> {
         let theirs = renderer.across(self.relation);
-        let mut rows = theirs.joined(renderer, self.relation, &self.within)?;
+        let mut rows = theirs.joined(renderer, self.relation, &self.within, &[])?;
         let cell = || match &self.cell {
             Some(cell) => cell.expr(&theirs),
             None => Err(Error::internal("an order names no field of related rows")),

@@ -147,9 +147,10 @@ impl Renderer {
             Residual::Related {
                 relation,
                 within,
+                own,
                 fulfilled,
                 condition,
-            } => self.related(relation, within, *fulfilled, condition),
+            } => self.related(relation, within, own, *fulfilled, condition),
             Residual::Text {
                 column,
                 place,
@@ -258,11 +259,12 @@ impl Renderer {
         &self,
         relation: &'static Relation,
         within: &Residual,
+        written: &[(usize, Value)],
         fulfilled: Fulfilled,
         condition: &Residual,
     ) -> Result<Expr> {
         let theirs = self.across(relation);
-        let mut rows = theirs.joined(self, relation, within)?;
+        let mut rows = theirs.joined(self, relation, within, written)?;
         rows.expr(Expr::val(1));
         Ok(match fulfilled {
             Fulfilled::BySome => {
@@ -293,12 +295,13 @@ impl Renderer {
     }
 
     /// The rows of this table that are `within`, and that `relation` joins to the row that `own`
-    /// speaks of.
+    /// speaks of, once it has the values that are `written`.
     pub(crate) fn joined(
         &self,
         own: &Self,
         relation: &Relation,
         within: &Residual,
+        written: &[(usize, Value)],
     ) -> Result<SelectStatement> {
         let pairs = relation.pairs(own.table).ok_or_else(|| {
             Error::internal("a relation names a field that its table does not have")
@@ -306,7 +309,13 @@ impl Renderer {
         let mut rows = Statement::select();
         rows.from_as(Alias::new(self.table.name()), self.qualifier());
         for pair in pairs {
-            rows.and_where(self.compare_columns(Op::Eq, pair.theirs, own.column(pair.own)?)?);
+            let value = written.iter().find(|(column, _)| *column == pair.own);
+            rows.and_where(match value {
+                None => self.compare_columns(Op::Eq, pair.theirs, own.column(pair.own)?)?,
+                // Nothing is joined to a null.
+                Some((_, Value::Null)) => Expr::val(false),
+                Some((_, value)) => self.compare_value(Op::Eq, pair.theirs, value)?,
+            });
         }
         if *within != Residual::All(Vec::new()) {
             rows.and_where(self.condition(within)?);

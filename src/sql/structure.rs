@@ -187,12 +187,17 @@ impl<'a> Structure<'a> {
             Residual::Related {
                 relation,
                 within,
+                own,
                 fulfilled,
                 condition,
             } => {
                 self.tag(9);
                 self.text(relation.name());
                 self.residual(within);
+                self.each(own, |structure, (column, value)| {
+                    structure.index(*column);
+                    structure.value(value);
+                });
                 self.tag(match fulfilled {
                     Fulfilled::BySome => 0,
                     Fulfilled::ByEvery => 1,
@@ -338,9 +343,15 @@ impl Marks {
             }
             Residual::Text { needle, .. } => self.value(needle),
             Residual::Related {
-                within, condition, ..
+                within,
+                own,
+                condition,
+                ..
             } => {
                 self.residual(within);
+                for (_, value) in own {
+                    self.value(value);
+                }
                 self.residual(condition);
             }
             Residual::Guarded { rule, test } => {

@@ -18,6 +18,8 @@ pub(crate) struct Entity {
     pub(crate) read: Rows,
     pub(crate) create: Rows,
     pub(crate) update: Rows,
+    /// What an update may make of a row, where that is stated.
+    pub(crate) updated: Option<Rows>,
     pub(crate) delete: Rows,
     /// The columns that may be filtered by, each with its rules.
     pub(crate) filters: Vec<(usize, Vec<Rule>)>,
@@ -46,6 +48,7 @@ pub(crate) fn check(raw: &mut RawEntity, diag: &mut Diag) -> Option<Entity> {
 
     let mut tenant = Vec::new();
     let (mut read, mut create, mut update, mut delete) = (vec![], vec![], vec![], vec![]);
+    let mut updated = Vec::new();
     for rule in std::mem::take(&mut raw.rules) {
         if let Some(checked) = rule.rule.check(Place::Row, diag) {
             match rule.operation {
@@ -53,6 +56,7 @@ pub(crate) fn check(raw: &mut RawEntity, diag: &mut Diag) -> Option<Entity> {
                 Operation::Read => read.push(checked),
                 Operation::Create => create.push(checked),
                 Operation::Update => update.push(checked),
+                Operation::Updated => updated.push(checked),
                 Operation::Delete => delete.push(checked),
             }
         }
@@ -76,6 +80,7 @@ pub(crate) fn check(raw: &mut RawEntity, diag: &mut Diag) -> Option<Entity> {
         read: open.map_or_else(|| rows(read), Rows::Open),
         create: rows(create),
         update: rows(update),
+        updated: (!updated.is_empty()).then_some(Rows::Rules(updated)),
         delete: rows(delete),
         filters,
     })

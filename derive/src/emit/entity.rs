@@ -29,14 +29,25 @@ pub(crate) fn emit(raw: &RawEntity, entity: &Entity) -> TokenStream {
     let key_type = raw.fields.get(key).map(|field| &field.ty);
     let specs = raw.fields.iter().map(|field| column_spec(field, library));
     let all = [&entity.read, &entity.create, &entity.update, &entity.delete];
+    let updated = entity.updated.as_ref().map_or_else(
+        || quote!(::core::option::Option::None),
+        |rules| {
+            let operation = operation(rules, &entity.tenant, &types);
+            quote!(::core::option::Option::Some(#operation))
+        },
+    );
     let checks = rule::check(
         entity
             .tenant
             .iter()
-            .chain(all.into_iter().flat_map(|rows| match rows {
-                Rows::Rules(rules) => rules.as_slice(),
-                Rows::Denied | Rows::Open(_) => &[],
-            }))
+            .chain(
+                all.into_iter()
+                    .chain(&entity.updated)
+                    .flat_map(|rows| match rows {
+                        Rows::Rules(rules) => rules.as_slice(),
+                        Rows::Denied | Rows::Open(_) => &[],
+                    }),
+            )
             .chain(entity.filters.iter().flat_map(|(_, rules)| rules)),
         &types,
     );
@@ -75,6 +86,7 @@ pub(crate) fn emit(raw: &RawEntity, entity: &Entity) -> TokenStream {
                                 read: #read,
                                 create: #create,
                                 update: #update,
+                                updated: #updated,
                                 delete: #delete,
                             },
                         )
@@ -156,6 +168,7 @@ pub(crate) fn emit_nothing(raw: &RawEntity) -> TokenStream {
                                     read: #library::entity::Operation::Denied,
                                     create: #library::entity::Operation::Denied,
                                     update: #library::entity::Operation::Denied,
+                                    updated: ::core::option::Option::None,
                                     delete: #library::entity::Operation::Denied,
                                 },
                             )

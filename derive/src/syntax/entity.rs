@@ -40,6 +40,8 @@ pub(crate) enum Operation {
     Read,
     Create,
     Update,
+    /// What an update may make of a row.
+    Updated,
     Delete,
 }
 
@@ -86,6 +88,8 @@ const REPEATABLE: &[&str] = &[
     "create_unless",
     "update_if",
     "update_unless",
+    "updated_if",
+    "updated_unless",
     "delete_if",
     "delete_unless",
 ];
@@ -103,6 +107,8 @@ const KEYS: &[&str] = &[
     "create_unless",
     "update_if",
     "update_unless",
+    "updated_if",
+    "updated_unless",
     "delete_if",
     "delete_unless",
     "crate",
@@ -185,6 +191,8 @@ impl RawEntity {
                     "create_unless" => (Operation::Create, true),
                     "update_if" => (Operation::Update, false),
                     "update_unless" => (Operation::Update, true),
+                    "updated_if" => (Operation::Updated, false),
+                    "updated_unless" => (Operation::Updated, true),
                     "delete_if" => (Operation::Delete, false),
                     _ => (Operation::Delete, true),
                 };
