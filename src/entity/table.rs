@@ -50,6 +50,9 @@ pub struct RowRules<E: Entity> {
     pub delete: Operation<E>,
 }
 
+/// How a rule names a field of the row as it was before an update.
+const BEFORE: &str = "before.";
+
 /// What is done to a row.
 ///
 /// It is exhaustive on purpose: a new action must break whatever asks for each.
@@ -205,6 +208,29 @@ impl Schema {
             .iter()
             .enumerate()
             .find(|(_, column)| column.field == field)
+    }
+
+    /// Where a field that a rule names stands: that of the row as it was before an update behind
+    /// all those of the row itself.
+    pub(crate) fn place(&self, field: &str) -> Option<(usize, &ColumnSpec)> {
+        match field.strip_prefix(BEFORE) {
+            None => self.position(field),
+            Some(field) => {
+                let (index, column) = self.position(field)?;
+                Some((index + self.columns.len(), column))
+            }
+        }
+    }
+
+    /// The column of a place, and whether it is of the row as it was.
+    pub(crate) fn at(&self, place: usize) -> Option<(&ColumnSpec, bool)> {
+        let before = place >= self.columns.len();
+        let index = if before {
+            place - self.columns.len()
+        } else {
+            place
+        };
+        Some((self.column(index)?, before))
     }
 
     pub(crate) fn column(&self, index: usize) -> Option<&ColumnSpec> {

@@ -215,6 +215,24 @@ fn entity_rows<V>(
             cells: cells.collect::<Result<_>>()?,
         });
     }
+    if !entity.info.updated().is_empty() {
+        let cells = asking.iter().map(|asking| {
+            let decided = match &asking.who {
+                Who::System => vec![Decision::Allow],
+                Who::Nobody => vec![Decision::Deny],
+                Who::Viewer(viewer) => (entity.decide_updated)(Some(viewer), context),
+            };
+            let decision = decided.first().unwrap_or(&Decision::Deny);
+            cell(asking.name, decision, schema, entity.info.updated())
+        });
+        operations.push(OperationRow {
+            operation: "update to".to_owned(),
+            stated: "rules",
+            reason: None,
+            rules: rule_rows(entity.info.updated()),
+            cells: cells.collect::<Result<_>>()?,
+        });
+    }
     let filters = (entity.info.filters().len(), entity.decide_filters);
     let decided: Vec<Vec<Decision>> = asking
         .iter()
@@ -502,13 +520,18 @@ fn rules<'a, V>(
                 rules.iter().map(move |rule| (what.clone(), rule))
             })
     });
+    let updated = entities.iter().flat_map(|entity| {
+        let what = format!("{}, updated_if", entity.info.schema().entity());
+        let rules = entity.info.updated().iter();
+        rules.map(move |rule| (what.clone(), rule))
+    });
     let fields = dtos.iter().flat_map(|dto| {
         dto.info.fields().iter().flat_map(|field| {
             let what = format!("{}::{}", dto.info.name(), field.field());
             field.rules().iter().map(move |rule| (what.clone(), rule))
         })
     });
-    rows.chain(filters).chain(fields)
+    rows.chain(updated).chain(filters).chain(fields)
 }
 
 /// What rules and conditions can read of a request, and which of them do.

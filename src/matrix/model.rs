@@ -48,7 +48,7 @@ pub(crate) struct EntityRows {
 
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct OperationRow {
-    /// `read`, `create`, `update`, `delete`, or `filter by` and a field.
+    /// `read`, `create`, `update`, `delete`, `update to`, or `filter by` and a field.
     pub(crate) operation: String,
     pub(crate) stated: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]

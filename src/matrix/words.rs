@@ -6,9 +6,10 @@ use crate::policy::{Fulfilled, Place, Residual, Term, Value};
 
 /// What must hold of the row, as a rule would write it.
 pub(super) fn words(residual: &Residual, schema: &Schema) -> String {
-    let field = |column: usize| {
-        let name = schema.column(column).map_or("?", |column| column.field());
-        format!("row.{name}")
+    let field = |column: usize| match schema.at(column) {
+        Some((column, true)) => format!("before.{}", column.field()),
+        Some((column, false)) => format!("row.{}", column.field()),
+        None => "row.?".to_owned(),
     };
     match residual {
         Residual::All(parts) => joined(parts, " && ", schema),

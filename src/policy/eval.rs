@@ -39,6 +39,26 @@ pub fn evaluate_with<E: Entity>(
     Evaluation::new(rule, viewer, row, context, relatives).truth(rule.expr())
 }
 
+/// What `rule` comes to over a row as an update makes it, `after`, and as it was, `before`. Both
+/// are at hand, so that a rule of `updated_if` can be asked.
+///
+/// # Errors
+///
+/// As [`evaluate`].
+pub fn evaluate_update<E: Entity>(
+    rule: &Rule<E::Viewer, E>,
+    viewer: Option<&E::Viewer>,
+    before: &E,
+    after: &E,
+    context: &Context,
+) -> Result<Truth, Failure> {
+    Evaluation {
+        before: Some(before),
+        ..Evaluation::new(rule, viewer, after, context, &NoRelatives)
+    }
+    .truth(rule.expr())
+}
+
 /// A row, column by column.
 pub trait Columns {
     /// What the column at this index of its table holds.
@@ -74,6 +94,8 @@ pub(super) struct Evaluation<'a, E: Entity> {
     entity: Option<&'a E>,
     /// The row that the node at hand speaks of: that one, or one related to it.
     row: &'a dyn Columns,
+    /// The row as it was, where an update makes another of it.
+    before: Option<&'a dyn Columns>,
     schema: &'static Schema,
     context: &'a Context,
     relatives: &'a dyn Relatives,
@@ -92,6 +114,7 @@ impl<'a, E: Entity> Evaluation<'a, E> {
             viewer,
             entity: Some(row),
             row,
+            before: None,
             schema: E::__table(),
             context,
             relatives,
@@ -182,6 +205,7 @@ impl<'a, E: Entity> Evaluation<'a, E> {
             Evaluation {
                 entity: None,
                 row,
+                before: None,
                 schema: relation.target(),
                 ..*self
             }
@@ -209,11 +233,14 @@ impl<'a, E: Entity> Evaluation<'a, E> {
     }
 
     fn field(&self, field: &'static str) -> Result<(Cell<'a>, Kind), Failure> {
-        let (index, column) = self
-            .schema
-            .position(field)
-            .ok_or(Failure::UnknownField(field))?;
-        Ok((self.row.cell(index), column.kind()))
+        let unknown = Failure::UnknownField(field);
+        let (place, column) = self.schema.place(field).ok_or(unknown)?;
+        let before = place.checked_sub(self.schema.columns().len());
+        let cell = match before {
+            None => self.row.cell(place),
+            Some(index) => self.before.ok_or(unknown)?.cell(index),
+        };
+        Ok((cell, column.kind()))
     }
 
     fn compare(&self, op: Op, left: Operand, right: Operand) -> Result<Truth, Failure> {

@@ -23,7 +23,7 @@ pub use comparand::{Comparand, ComparandList, SameFamily};
 pub use context::Context;
 pub use decision::{Decision, Failure, Truth};
 pub(crate) use eval::compare_values;
-pub use eval::{Columns, Relatives, evaluate, evaluate_with};
+pub use eval::{Columns, Relatives, evaluate, evaluate_update, evaluate_with};
 pub use explain::{RuleTrace, Step, trace};
 pub use expr::{Expr, Op, Operand};
 pub(crate) use facts::Facts;

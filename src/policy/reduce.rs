@@ -171,7 +171,7 @@ impl<E: Entity> Reduction<'_, E> {
     fn column(&self, field: &'static str) -> Result<(usize, Kind), Failure> {
         let (index, column) = self
             .schema
-            .position(field)
+            .place(field)
             .ok_or(Failure::UnknownField(field))?;
         Ok((index, column.kind()))
     }

@@ -4,8 +4,16 @@ use super::decision::Failure;
 use super::eval::compare_cells;
 use super::reduce::{compare_with, every, mirrored, some};
 use super::residual::{Reduced, Residual, Term};
-use super::{Cell, Op, Value};
+use super::{Op, Value};
 use crate::entity::Schema;
+
+/// What a place of a rule holds once the row is written.
+enum Held<'a> {
+    /// A value that is written.
+    Value(&'a Value),
+    /// What this column of the row holds already.
+    Column(usize),
+}
 
 /// What must hold of a row of `schema` as it is, so that `residual` holds of it once these columns
 /// have these values. Nothing but related rows is left where every column has one.
@@ -14,11 +22,14 @@ pub(crate) fn once_written(
     values: &[(usize, Value)],
     schema: &Schema,
 ) -> Result<Reduced, Failure> {
-    let given = |column: usize| {
-        let value = values.iter().find(|(known, _)| *known == column);
-        value.map(|(_, value)| value)
+    let held = |place: usize| match place.checked_sub(schema.columns().len()) {
+        // The row as it was.
+        Some(column) => Held::Column(column),
+        None => match values.iter().find(|(known, _)| *known == place) {
+            Some((_, value)) => Held::Value(value),
+            None => Held::Column(place),
+        },
     };
-    let as_it_is = || Ok(Reduced::Left(residual.clone()));
     let parts = |parts: &[Residual]| {
         let parts = parts.iter();
         parts
@@ -26,36 +37,60 @@ pub(crate) fn once_written(
             .collect::<Vec<_>>()
             .into_iter()
     };
+    let left = |residual| Ok(Reduced::Left(residual));
     match residual {
         Residual::All(all) => every(parts(all)),
         Residual::Any(any) => some(parts(any)),
-        Residual::Flag { column, wanted } => match given(*column) {
-            None => as_it_is(),
-            Some(value) => Ok((*value == Value::Bool(*wanted)).into()),
+        Residual::Flag { column, wanted } => match held(*column) {
+            Held::Value(value) => Ok((*value == Value::Bool(*wanted)).into()),
+            Held::Column(column) => left(Residual::Flag {
+                column,
+                wanted: *wanted,
+            }),
         },
-        Residual::Null { column, wanted } => match given(*column) {
-            None => as_it_is(),
-            Some(value) => Ok(((*value == Value::Null) == *wanted).into()),
+        Residual::Null { column, wanted } => match held(*column) {
+            Held::Value(value) => Ok(((*value == Value::Null) == *wanted).into()),
+            Held::Column(column) => left(Residual::Null {
+                column,
+                wanted: *wanted,
+            }),
         },
         Residual::Among {
             column,
             values,
             wanted,
-        } => match given(*column) {
-            None => as_it_is(),
-            Some(Value::Null) => Ok(Reduced::Never),
-            Some(value) => Ok((values.contains(value) == *wanted).into()),
+        } => match held(*column) {
+            Held::Value(Value::Null) => Ok(Reduced::Never),
+            Held::Value(value) => Ok((values.contains(value) == *wanted).into()),
+            Held::Column(column) => left(Residual::Among {
+                column,
+                values: values.clone(),
+                wanted: *wanted,
+            }),
         },
-        Residual::Compare { op, column, with } => match (given(*column), with) {
-            (None, Term::Value(_)) => as_it_is(),
-            (Some(value), Term::Value(other)) => compare(*op, value.as_cell(), other.as_cell()),
-            (left, Term::Column(other)) => match (left, given(*other)) {
-                (None, None) => as_it_is(),
-                (Some(value), Some(other)) => compare(*op, value.as_cell(), other.as_cell()),
-                (Some(value), None) => with_column(mirrored(*op), *other, value, schema),
-                (None, Some(value)) => with_column(*op, *column, value, schema),
-            },
-        },
+        Residual::Compare { op, column, with } => {
+            let right = match with {
+                Term::Value(value) => Held::Value(value),
+                Term::Column(column) => held(*column),
+            };
+            match (held(*column), right) {
+                (Held::Value(one), Held::Value(other)) => {
+                    let ordering = compare_cells(one.as_cell(), other.as_cell(), None)?;
+                    Ok(ordering.is_some_and(|ordering| op.holds(ordering)).into())
+                }
+                (Held::Value(value), Held::Column(column)) => {
+                    with_column(mirrored(*op), column, value, schema)
+                }
+                (Held::Column(column), Held::Value(value)) => {
+                    with_column(*op, column, value, schema)
+                }
+                (Held::Column(column), Held::Column(other)) => left(Residual::Compare {
+                    op: *op,
+                    column,
+                    with: Term::Column(other),
+                }),
+            }
+        }
         Residual::Related {
             relation,
             within,
@@ -63,20 +98,19 @@ pub(crate) fn once_written(
             fulfilled,
             condition,
         } => {
-            let pairs = relation
-                .pairs(schema)
-                .ok_or(Failure::UnknownRelation(relation.name()))?;
-            let written = pairs.iter().filter_map(|pair| {
-                let value = given(pair.own)?;
-                Some((pair.own, value.clone()))
+            let unknown = Failure::UnknownRelation(relation.name());
+            let pairs = relation.pairs(schema).ok_or(unknown)?;
+            let written = pairs.iter().filter_map(|pair| match held(pair.own) {
+                Held::Value(value) => Some((pair.own, value.clone())),
+                Held::Column(_) => None,
             });
-            Ok(Reduced::Left(Residual::Related {
+            left(Residual::Related {
                 relation,
                 within: within.clone(),
                 own: own.iter().cloned().chain(written).collect(),
                 fulfilled: *fulfilled,
                 condition: condition.clone(),
-            }))
+            })
         }
         // The first two stand in filters, and the third where a rule may run in Rust: none of
         // them in the rule of a write.
@@ -84,11 +118,6 @@ pub(crate) fn once_written(
             Err(Failure::KindMismatch)
         }
     }
-}
-
-fn compare(op: Op, left: Cell<'_>, right: Cell<'_>) -> Result<Reduced, Failure> {
-    let ordering = compare_cells(left, right, None)?;
-    Ok(ordering.is_some_and(|ordering| op.holds(ordering)).into())
 }
 
 fn with_column(op: Op, column: usize, value: &Value, schema: &Schema) -> Result<Reduced, Failure> {

@@ -78,6 +78,7 @@ pub struct EntityInfo {
     id: TypeId,
     schema: &'static Schema,
     operations: Vec<(RowAction, Stated)>,
+    updated: Vec<RuleInfo>,
     filters: Vec<(&'static str, Vec<RuleInfo>)>,
 }
 
@@ -116,6 +117,13 @@ impl EntityInfo {
             id: TypeId::of::<E>(),
             schema: table,
             operations: operations.into(),
+            updated: table
+                .rows()
+                .updated
+                .iter()
+                .flat_map(Operation::rules)
+                .map(RuleInfo::of)
+                .collect(),
             filters: filters
                 .map(|(field, rules)| (*field, rules.iter().map(RuleInfo::of).collect()))
                 .collect(),
@@ -134,6 +142,13 @@ impl EntityInfo {
         &self.operations
     }
 
+    /// The rules that must all allow what an update makes of a row. None where they are those of
+    /// the update, asked once more of the row as it will be.
+    #[must_use]
+    pub fn updated(&self) -> &[RuleInfo] {
+        &self.updated
+    }
+
     /// The fields that a query may filter by although its DTO does not show them, each with the
     /// rules that must all allow it.
     #[must_use]
@@ -146,6 +161,7 @@ impl EntityInfo {
         let rows = self.operations.iter();
         let filters = self.filters.iter();
         rows.flat_map(|(_, stated)| stated.rules())
+            .chain(&self.updated)
             .chain(filters.flat_map(|(_, rules)| rules))
     }
 

@@ -33,6 +33,9 @@ pub struct EntityEntry<V> {
     /// In the order of [`RowAction::ALL`].
     #[cfg_attr(not(feature = "matrix"), expect(dead_code, reason = "the matrix asks"))]
     pub(crate) decide: Decide<V>,
+    /// What an update may make of a row, where that is stated apart.
+    #[cfg_attr(not(feature = "matrix"), expect(dead_code, reason = "the matrix asks"))]
+    pub(crate) decide_updated: Decide<V>,
     /// In the order of its `filter_if` columns.
     #[cfg_attr(not(feature = "matrix"), expect(dead_code, reason = "the matrix asks"))]
     pub(crate) decide_filters: Decide<V>,
@@ -181,6 +184,12 @@ where
             RowAction::ALL
                 .map(|action| rows.of(action).decide(viewer, context))
                 .into()
+        },
+        decide_updated: |viewer, context| {
+            let updated = E::__table().rows().updated.iter();
+            updated
+                .map(|stated| stated.decide(viewer, context))
+                .collect()
         },
         decide_filters: |viewer, context| {
             let filters = E::__table().filters().iter();

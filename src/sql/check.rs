@@ -298,7 +298,7 @@ fn unknown_fields<'a>(
 ) {
     for rule in rules {
         for (table, field) in rule.named(schema) {
-            if table.position(field).is_none() {
+            if table.place(field).is_none() {
                 differences.push(format!(
                     "`{}` has no field `{field}`, named by the rule at {}",
                     table.entity(),

@@ -4,14 +4,14 @@ use std::ops::{Deref, DerefMut};
 
 use futures_util::TryStreamExt as _;
 use sea_query_sqlx::{SqlxBinder, SqlxValues};
+use sqlx::AssertSqlSafe;
 use sqlx::pool::PoolConnection;
-use sqlx::{AssertSqlSafe, Database};
 use tokio::sync::OwnedMappedMutexGuard;
 
 use super::db::{Db, Engine};
 use super::failure::classify;
 use super::row::Row;
-use super::unit::{Begun, Statement};
+use super::unit::{Begun, Statement, Transacting};
 use crate::error::{Error, Result};
 
 /// A connection for one statement.
@@ -25,18 +25,21 @@ pub(super) enum Connection {
 }
 
 /// A connection of one engine.
-pub(super) struct Lease<DB: Database> {
+pub(super) struct Lease<DB: Transacting> {
     // Dropped before what looks after the transaction then.
     held: Held<DB>,
     statement: Option<Statement>,
 }
 
-enum Held<DB: Database> {
+enum Held<DB: Transacting> {
     Pool(PoolConnection<DB>),
-    Transaction(OwnedMappedMutexGuard<Option<Begun<DB>>, Begun<DB>>),
+    Transaction(OfTransaction<DB>),
 }
 
-impl<DB: Database> Lease<DB> {
+/// The connection of a transaction, which no other statement has meanwhile.
+pub(super) type OfTransaction<DB> = OwnedMappedMutexGuard<Option<Begun<DB>>, PoolConnection<DB>>;
+
+impl<DB: Transacting> Lease<DB> {
     const fn of_pool(connection: PoolConnection<DB>) -> Self {
         Self {
             held: Held::Pool(connection),
@@ -45,16 +48,16 @@ impl<DB: Database> Lease<DB> {
     }
 
     pub(super) const fn of_transaction(
-        begun: OwnedMappedMutexGuard<Option<Begun<DB>>, Begun<DB>>,
+        connection: OfTransaction<DB>,
         statement: Statement,
     ) -> Self {
         Self {
-            held: Held::Transaction(begun),
+            held: Held::Transaction(connection),
             statement: Some(statement),
         }
     }
 
-    /// The statement has ended well, or changes nothing.
+    /// The statement has ended well.
     fn settle(&mut self) {
         if let Some(statement) = &mut self.statement {
             statement.settle();
@@ -64,28 +67,37 @@ impl<DB: Database> Lease<DB> {
     /// The database refused the statement, or did not answer.
     fn fail(&mut self, error: sqlx::Error) -> Error {
         if let Some(statement) = &mut self.statement {
-            statement.fail();
+            statement.refuse();
         }
         classify(error)
     }
 }
 
-impl<DB: Database> Deref for Lease<DB> {
+impl<DB: Transacting> Drop for Lease<DB> {
+    fn drop(&mut self) {
+        // While the connection is still held, so that no other statement has it meanwhile.
+        if let Some(statement) = &self.statement {
+            statement.conclude();
+        }
+    }
+}
+
+impl<DB: Transacting> Deref for Lease<DB> {
     type Target = DB::Connection;
 
     fn deref(&self) -> &Self::Target {
         match &self.held {
             Held::Pool(connection) => connection,
-            Held::Transaction(begun) => begun,
+            Held::Transaction(connection) => connection,
         }
     }
 }
 
-impl<DB: Database> DerefMut for Lease<DB> {
+impl<DB: Transacting> DerefMut for Lease<DB> {
     fn deref_mut(&mut self) -> &mut Self::Target {
         match &mut self.held {
             Held::Pool(connection) => connection,
-            Held::Transaction(begun) => begun,
+            Held::Transaction(connection) => connection,
         }
     }
 }
@@ -172,32 +184,31 @@ impl Db {
         }
     }
 
-    /// Runs a query for one row. A query that is given up half-way has changed nothing.
     pub(crate) async fn fetch_optional(&self, statement: &impl SqlxBinder) -> Result<Option<Row>> {
         let (sql, values) = self.build(statement);
         match self.connection().await? {
             #[cfg(feature = "sqlite")]
             Connection::Sqlite(mut lease) => {
-                lease.settle();
                 let query = sqlx::query_with(AssertSqlSafe(sql), values);
                 let row = query.fetch_optional(&mut *lease).await;
                 let row = row.map_err(|error| lease.fail(error))?;
+                lease.settle();
                 Ok(row.map(Row::Sqlite))
             }
             #[cfg(feature = "postgres")]
             Connection::Postgres(mut lease) => {
-                lease.settle();
                 let query = sqlx::query_with(AssertSqlSafe(sql), values);
                 let row = query.fetch_optional(&mut *lease).await;
                 let row = row.map_err(|error| lease.fail(error))?;
+                lease.settle();
                 Ok(row.map(Row::Postgres))
             }
             #[cfg(feature = "mysql")]
             Connection::Mysql(mut lease) => {
-                lease.settle();
                 let query = sqlx::query_with(AssertSqlSafe(sql), values);
                 let row = query.fetch_optional(&mut *lease).await;
                 let row = row.map_err(|error| lease.fail(error))?;
+                lease.settle();
                 Ok(row.map(Row::Mysql))
             }
         }
@@ -215,39 +226,47 @@ impl Db {
             Connection::Sqlite(mut lease) => {
                 // The driver's thread and this one wake each other for each row; whoever works
                 // between two rows pays that with a quarter of the whole time.
-                lease.settle();
                 let query = sqlx::query_with(AssertSqlSafe(sql), values);
                 let rows = query.fetch_all(&mut *lease).await;
                 let rows = rows.map_err(|error| lease.fail(error))?;
+                lease.settle();
                 rows.into_iter().map(Row::Sqlite).try_for_each(&mut each)
             }
             #[cfg(feature = "postgres")]
             Connection::Postgres(mut lease) => {
-                lease.settle();
                 let mut rows = sqlx::query_with(AssertSqlSafe(sql), values).fetch(&mut *lease);
                 let outcome = loop {
                     match rows.try_next().await {
-                        Ok(Some(row)) => each(Row::Postgres(row))?,
-                        Ok(None) => break Ok(()),
+                        Ok(Some(row)) => match each(Row::Postgres(row)) {
+                            Ok(()) => {}
+                            Err(error) => break Ok(Err(error)),
+                        },
+                        Ok(None) => break Ok(Ok(())),
                         Err(error) => break Err(error),
                     }
                 };
                 drop(rows);
-                outcome.map_err(|error| lease.fail(error))
+                let outcome = outcome.map_err(|error| lease.fail(error))?;
+                lease.settle();
+                outcome
             }
             #[cfg(feature = "mysql")]
             Connection::Mysql(mut lease) => {
-                lease.settle();
                 let mut rows = sqlx::query_with(AssertSqlSafe(sql), values).fetch(&mut *lease);
                 let outcome = loop {
                     match rows.try_next().await {
-                        Ok(Some(row)) => each(Row::Mysql(row))?,
-                        Ok(None) => break Ok(()),
+                        Ok(Some(row)) => match each(Row::Mysql(row)) {
+                            Ok(()) => {}
+                            Err(error) => break Ok(Err(error)),
+                        },
+                        Ok(None) => break Ok(Ok(())),
                         Err(error) => break Err(error),
                     }
                 };
                 drop(rows);
-                outcome.map_err(|error| lease.fail(error))
+                let outcome = outcome.map_err(|error| lease.fail(error))?;
+                lease.settle();
+                outcome
             }
         }
     }
@@ -274,7 +293,6 @@ impl Db {
             match db.connection().await? {
                 #[cfg(feature = "sqlite")]
                 Connection::Sqlite(mut lease) => {
-                    lease.settle();
                     let mut rows = sqlx::query_with(AssertSqlSafe(sql), values).fetch(&mut *lease);
                     let failed = loop {
                         match rows.try_next().await {
@@ -287,10 +305,10 @@ impl Db {
                     if let Some(error) = failed {
                         Err(lease.fail(error))?;
                     }
+                    lease.settle();
                 }
                 #[cfg(feature = "postgres")]
                 Connection::Postgres(mut lease) => {
-                    lease.settle();
                     let mut rows = sqlx::query_with(AssertSqlSafe(sql), values).fetch(&mut *lease);
                     let failed = loop {
                         match rows.try_next().await {
@@ -303,10 +321,10 @@ impl Db {
                     if let Some(error) = failed {
                         Err(lease.fail(error))?;
                     }
+                    lease.settle();
                 }
                 #[cfg(feature = "mysql")]
                 Connection::Mysql(mut lease) => {
-                    lease.settle();
                     let mut rows = sqlx::query_with(AssertSqlSafe(sql), values).fetch(&mut *lease);
                     let failed = loop {
                         match rows.try_next().await {
@@ -319,6 +337,7 @@ impl Db {
                     if let Some(error) = failed {
                         Err(lease.fail(error))?;
                     }
+                    lease.settle();
                 }
             }
         }

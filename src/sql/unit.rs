@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
+use sqlx::Database;
+use sqlx::pool::PoolConnection;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::connection::{Connection, Lease};
@@ -10,8 +12,98 @@ use super::db::{Db, Engine};
 use super::failure::classify;
 use crate::error::{Error, Result};
 
-/// The driver's own transaction. Dropped without an end, it is rolled back.
-pub(super) type Begun<DB> = sqlx::Transaction<'static, DB>;
+/// A connection in a transaction. Dropped without an end, it is rolled back.
+///
+/// The driver's own transaction gives its connection back to the pool whatever has become of it.
+pub(super) struct Begun<DB: Transacting> {
+    connection: Option<PoolConnection<DB>>,
+    given_up: GivenUp,
+}
+
+/// Whether something was given up half-way, so that nobody knows what the connection says next.
+type GivenUp = Arc<AtomicBool>;
+
+/// An engine whose connections run plain text.
+pub(super) trait Transacting: Database {
+    fn run(
+        connection: &mut Self::Connection,
+        sql: &'static str,
+    ) -> impl Future<Output = sqlx::Result<()>> + Send;
+}
+
+#[cfg(feature = "sqlite")]
+impl Transacting for sqlx::Sqlite {
+    async fn run(connection: &mut Self::Connection, sql: &'static str) -> sqlx::Result<()> {
+        sqlx::raw_sql(sql).execute(connection).await.map(|_| ())
+    }
+}
+
+#[cfg(feature = "postgres")]
+impl Transacting for sqlx::Postgres {
+    async fn run(connection: &mut Self::Connection, sql: &'static str) -> sqlx::Result<()> {
+        sqlx::raw_sql(sql).execute(connection).await.map(|_| ())
+    }
+}
+
+#[cfg(feature = "mysql")]
+impl Transacting for sqlx::MySql {
+    async fn run(connection: &mut Self::Connection, sql: &'static str) -> sqlx::Result<()> {
+        sqlx::raw_sql(sql).execute(connection).await.map(|_| ())
+    }
+}
+
+impl<DB: Transacting> Begun<DB> {
+    async fn begin(
+        pool: &sqlx::Pool<DB>,
+        sql: &'static str,
+        given_up: &GivenUp,
+    ) -> Result<Slot<DB>> {
+        let mut begun = Self {
+            connection: Some(pool.acquire().await.map_err(classify)?),
+            given_up: Arc::clone(given_up),
+        };
+        begun.run(sql).await?;
+        Ok(Arc::new(Mutex::new(Some(begun))))
+    }
+
+    /// Runs a statement that begins or ends it. A connection that does not answer well to one is
+    /// not used again.
+    async fn run(&mut self, sql: &'static str) -> Result<()> {
+        let known = self.given_up.swap(true, Ordering::AcqRel);
+        if let Some(connection) = &mut self.connection {
+            crate::audit::statement(sql);
+            DB::run(connection, sql).await.map_err(classify)?;
+        }
+        self.given_up.store(known, Ordering::Release);
+        Ok(())
+    }
+
+    async fn end(mut self, sql: &'static str) -> Result<()> {
+        self.run(sql).await?;
+        // Nothing is left to roll back.
+        drop(self.connection.take());
+        Ok(())
+    }
+}
+
+impl<DB: Transacting> Drop for Begun<DB> {
+    fn drop(&mut self) {
+        let Some(mut connection) = self.connection.take() else {
+            return;
+        };
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) if !self.given_up.load(Ordering::Acquire) => {
+                runtime.spawn(async move {
+                    if DB::run(&mut connection, "ROLLBACK").await.is_err() {
+                        connection.close_on_drop();
+                    }
+                });
+            }
+            // The server rolls back what a closed connection leaves.
+            _ => connection.close_on_drop(),
+        }
+    }
+}
 
 type Slot<DB> = Arc<Mutex<Option<Begun<DB>>>>;
 
@@ -25,6 +117,7 @@ struct Shared {
     ended: AtomicBool,
     /// A statement failed, or was given up half-way, since the last savepoint that stands.
     failed: AtomicBool,
+    given_up: GivenUp,
     /// How many savepoints are open.
     savepoints: AtomicU32,
 }
@@ -65,29 +158,30 @@ impl Db {
                 "a transaction is begun inside another one: use a savepoint of that one",
             ));
         }
+        let given_up = GivenUp::default();
         let begun = match self.engine() {
             #[cfg(feature = "sqlite")]
             Engine::Sqlite(pool) => {
                 // One that reads before it writes would be refused where another has written.
-                let begun = pool.begin_with("BEGIN IMMEDIATE").await.map_err(classify)?;
-                Slots::Sqlite(slot(begun))
+                Slots::Sqlite(Begun::begin(pool, "BEGIN IMMEDIATE", &given_up).await?)
             }
             #[cfg(feature = "postgres")]
-            Engine::Postgres(pool) => Slots::Postgres(slot(pool.begin().await.map_err(classify)?)),
+            Engine::Postgres(pool) => {
+                Slots::Postgres(Begun::begin(pool, "BEGIN", &given_up).await?)
+            }
             #[cfg(feature = "mysql")]
-            Engine::Mysql(pool) => Slots::Mysql(slot(pool.begin().await.map_err(classify)?)),
+            Engine::Mysql(pool) => {
+                Slots::Mysql(Begun::begin(pool, "START TRANSACTION", &given_up).await?)
+            }
         };
         Ok(Unit(Arc::new(Shared {
             begun,
             ended: AtomicBool::new(false),
             failed: AtomicBool::new(false),
+            given_up,
             savepoints: AtomicU32::new(0),
         })))
     }
-}
-
-fn slot<DB: sqlx::Database>(begun: Begun<DB>) -> Slot<DB> {
-    Arc::new(Mutex::new(Some(begun)))
 }
 
 impl Unit {
@@ -109,7 +203,7 @@ impl Unit {
         })
     }
 
-    async fn lease_of<DB: sqlx::Database>(
+    async fn lease_of<DB: Transacting>(
         &self,
         slot: &Slot<DB>,
         though_failed: bool,
@@ -121,13 +215,14 @@ impl Unit {
         if self.has_failed() && !though_failed {
             return Err(Error::misuse(FAILED));
         }
-        let begun =
-            OwnedMutexGuard::try_map(guard, Option::as_mut).map_err(|_| Error::misuse(ENDED))?;
+        let connection =
+            OwnedMutexGuard::try_map(guard, |begun| begun.as_mut()?.connection.as_mut())
+                .map_err(|_| Error::misuse(ENDED))?;
         let statement = Statement {
             unit: self.clone(),
-            settled: false,
+            outcome: Outcome::UnderWay,
         };
-        Ok(Lease::of_transaction(begun, statement))
+        Ok(Lease::of_transaction(connection, statement))
     }
 
     /// Ends it. One in which a statement failed is never committed.
@@ -142,18 +237,17 @@ impl Unit {
         }
     }
 
-    async fn end_of<DB: sqlx::Database>(&self, slot: &Slot<DB>, ending: Ending) -> Result<()> {
+    async fn end_of<DB: Transacting>(&self, slot: &Slot<DB>, ending: Ending) -> Result<()> {
         let begun = slot.lock().await.take();
         self.0.ended.store(true, Ordering::Release);
         let begun = begun.ok_or_else(|| Error::misuse(ENDED))?;
         match ending {
-            Ending::Rollback => begun.rollback().await.map_err(classify),
+            Ending::Rollback => begun.end("ROLLBACK").await,
             Ending::Commit if self.has_failed() => {
-                // Where even that fails the connection is gone, and nothing was written either.
-                let _ = begun.rollback().await;
+                drop(begun);
                 Err(Error::misuse(FAILED))
             }
-            Ending::Commit => begun.commit().await.map_err(classify),
+            Ending::Commit => begun.end("COMMIT").await,
         }
     }
 
@@ -191,24 +285,42 @@ impl Unit {
 /// which is given up half-way leaves the transaction failed.
 pub(super) struct Statement {
     unit: Unit,
-    settled: bool,
+    outcome: Outcome,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    UnderWay,
+    Settled,
+    Refused,
 }
 
 impl Statement {
     pub(super) fn settle(&mut self) {
-        self.settled = true;
+        self.outcome = Outcome::Settled;
     }
 
-    pub(super) fn fail(&mut self) {
-        self.settled = false;
+    pub(super) fn refuse(&mut self) {
+        self.outcome = Outcome::Refused;
+    }
+}
+
+impl Statement {
+    /// Tells the transaction what became of it.
+    pub(super) fn conclude(&self) {
+        match self.outcome {
+            Outcome::Settled => {}
+            Outcome::Refused => self.unit.fail(),
+            Outcome::UnderWay => {
+                self.unit.0.given_up.store(true, Ordering::Release);
+                self.unit.fail();
+            }
+        }
     }
 }
 
 impl Drop for Statement {
     fn drop(&mut self) {
-        if !self.settled {
-            self.unit.fail();
-        }
         self.unit.reap();
     }
 }

@@ -222,6 +222,17 @@ async fn drop_database(engine: Engine, name: &str) {
         Engine::Mysql => {
             let sql = format!("DROP DATABASE `{name}`");
             if let Ok(mut server) = sqlx::MySqlConnection::connect(&engine.server()).await {
+                // A transaction that was left open would be waited for.
+                let open = "SELECT id FROM information_schema.processlist WHERE db = ?";
+                let open: Vec<i64> = sqlx::query_scalar(open)
+                    .bind(name)
+                    .fetch_all(&mut server)
+                    .await
+                    .unwrap_or_default();
+                for id in open {
+                    let kill = AssertSqlSafe(format!("KILL {id}"));
+                    let _ = sqlx::raw_sql(kill).execute(&mut server).await;
+                }
                 let _ = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut server).await;
             }
         }

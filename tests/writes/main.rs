@@ -8,6 +8,7 @@
     reason = "a test fails by panicking, and shares its support with others"
 )]
 
+mod end_state;
 #[path = "../support/engines.rs"]
 mod engines;
 #[path = "../policies/support.rs"]

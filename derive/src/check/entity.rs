@@ -50,7 +50,15 @@ pub(crate) fn check(raw: &mut RawEntity, diag: &mut Diag) -> Option<Entity> {
     let (mut read, mut create, mut update, mut delete) = (vec![], vec![], vec![], vec![]);
     let mut updated = Vec::new();
     for rule in std::mem::take(&mut raw.rules) {
-        if let Some(checked) = rule.rule.check(Place::Row, diag) {
+        let place = match rule.operation {
+            Operation::Updated => Place::Updated,
+            Operation::Any
+            | Operation::Read
+            | Operation::Create
+            | Operation::Update
+            | Operation::Delete => Place::Row,
+        };
+        if let Some(checked) = rule.rule.check(place, diag) {
             match rule.operation {
                 Operation::Any => tenant.push(checked),
                 Operation::Read => read.push(checked),

@@ -4,7 +4,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens as _, quote, quote_spanned};
 
 use crate::attribute::Library;
-use crate::rule::{Body, Comparison, Inline, Input, InputKind, Node, Operand, Rule};
+use crate::rule::{Body, Comparison, Inline, Input, InputKind, Node, Operand, Rule, before};
 use crate::tokens;
 
 /// The types that a rule speaks of, as tokens.
@@ -172,7 +172,10 @@ fn operand(operand: &Operand, library: &Library) -> TokenStream {
 }
 
 fn name(field: &Ident) -> String {
-    crate::syntax::plain_name(field)
+    match before::field(field) {
+        Some(field) => format!("before.{}", crate::syntax::plain_name(&field)),
+        None => crate::syntax::plain_name(field),
+    }
 }
 
 /// ```text
@@ -266,6 +269,7 @@ pub(super) fn check<'r>(
                 fn __check(
                     #viewer_name: &#viewer,
                     __row: &#row,
+                    __before: &#row,
                     #context_name: &#library::policy::Context,
                 ) {
                     #(#calls)*
@@ -377,6 +381,9 @@ fn compared(operand: &Operand, inline: &Inline) -> TokenStream {
 
 /// `&row.field`, blamed on the field.
 fn place(field: &Ident) -> TokenStream {
+    if let Some(field) = before::field(field) {
+        return quote_spanned!(field.span()=> &__before.#field);
+    }
     quote_spanned!(field.span()=> &__row.#field)
 }
 

@@ -5,7 +5,7 @@ use quote::ToTokens as _;
 use syn::{BinOp, Expr, ExprBinary, ExprCall, ExprMethodCall, Lit, Member, Path, UnOp};
 
 use super::{Comparison, Inline, Input, InputKind, Node, Operand};
-use super::{refusal, related};
+use super::{before, refusal, related};
 use crate::diag::Diag;
 use crate::tokens;
 
@@ -16,6 +16,8 @@ pub(crate) enum Place {
     Field,
     /// On an entity: it becomes a part of every statement.
     Row,
+    /// On an entity, over a row as an update makes it, `row`, and as it was, `before`.
+    Updated,
     /// A function under `#[rule]`, usable in both places.
     Named,
     /// The closure of `exists(..)` or `all(..)`: it becomes a part of every statement.
@@ -23,13 +25,17 @@ pub(crate) enum Place {
 }
 
 pub(super) fn check(expr: &Expr, place: Place, diag: &mut Diag) -> Option<Inline> {
+    let mut expr = expr.clone();
+    if place == Place::Updated {
+        before::rename(&mut expr);
+    }
     let mut reader = Reader {
         place,
         diag,
         inputs: Vec::new(),
         opaque: Vec::new(),
     };
-    let node = reader.node(expr)?;
+    let node = reader.node(&expr)?;
     Some(Inline {
         node,
         inputs: reader.inputs,

@@ -1,5 +1,6 @@
 //! Rules: the raw form as it stands in an attribute, and the checked form that is emitted.
 
+pub(crate) mod before;
 mod grammar;
 mod refusal;
 mod related;

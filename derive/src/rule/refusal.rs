@@ -12,7 +12,7 @@ use crate::tokens;
 fn allowed(place: Place) -> String {
     let opaque = match place {
         Place::Field => ", `opaque(path)`",
-        Place::Row | Place::Named | Place::Related => "",
+        Place::Row | Place::Updated | Place::Named | Place::Related => "",
     };
     format!(
         "a rule may say `row.field`, `row.field == x` (or `!=`, `<`, `<=`, `>`, `>=`), `same(row.field, x)`, `row.field.is_some()`, `row.field.is_none()`, `LIST.contains(&row.field)`{opaque}, `exists(row.relation, |other| ..)`, joined by `&&`, `||`, `!`; `x` is any expression without `row`"
@@ -155,7 +155,7 @@ pub(super) fn opaque_arguments(call: &ExprCall) -> syn::Error {
 pub(super) fn opaque_place(call: &ExprCall, place: Place) -> Option<syn::Error> {
     match place {
         Place::Field => None,
-        Place::Row => Some(error(
+        Place::Row | Place::Updated => Some(error(
             &call.func,
             "`opaque` cannot stand in a row rule, because the database decides which rows there are",
             "say it with columns of the row, or hide fields with `#[visible_if(opaque(path))]` on the DTO",
@@ -268,7 +268,7 @@ fn function(call: &ExprCall, place: Place, allowed: &str) -> syn::Error {
         Place::Field => format!(
             "if it is a `#[rule]`, write `rule = {name}` in an attribute of its own; if it must run in Rust, write `opaque({name})`"
         ),
-        Place::Row => format!(
+        Place::Row | Place::Updated => format!(
             "if it is a `#[rule]`, write `rule = {name}` in an attribute of its own; else {allowed}"
         ),
         Place::Named | Place::Related => allowed.to_owned(),

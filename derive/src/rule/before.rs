@@ -1,0 +1,51 @@
+//! `before.field`: the row as it was before an update.
+//!
+//! To the grammar it is a field of the row under a name of its own; what is emitted tells the two
+//! apart again.
+
+use proc_macro2::Ident;
+use quote::format_ident;
+use syn::visit_mut::{self, VisitMut};
+use syn::{Expr, Member};
+
+const PREFIX: &str = "__before_";
+
+/// Reads each `before.field` as `row.__before_field`.
+pub(super) fn rename(expr: &mut Expr) {
+    Before.visit_expr_mut(expr);
+}
+
+/// The field in `__before_field`.
+pub(crate) fn field(ident: &Ident) -> Option<Ident> {
+    let name = ident.to_string();
+    let field = name.strip_prefix(PREFIX)?;
+    // A raw identifier keeps what makes it one.
+    Some(match field.strip_prefix("r_") {
+        Some(raw) => Ident::new_raw(raw, ident.span()),
+        None => Ident::new(field.strip_prefix("p_")?, ident.span()),
+    })
+}
+
+struct Before;
+
+impl VisitMut for Before {
+    fn visit_expr_field_mut(&mut self, field: &mut syn::ExprField) {
+        visit_mut::visit_expr_field_mut(self, field);
+        let Expr::Path(base) = &mut *field.base else {
+            return;
+        };
+        if !base.path.is_ident("before") {
+            return;
+        }
+        if let Member::Named(ident) = &mut field.member {
+            let name = ident.to_string();
+            *ident = match name.strip_prefix("r#") {
+                Some(raw) => format_ident!("{PREFIX}r_{raw}", span = ident.span()),
+                None => format_ident!("{PREFIX}p_{name}", span = ident.span()),
+            };
+        }
+        if let Some(segment) = base.path.segments.first_mut() {
+            segment.ident = Ident::new("row", segment.ident.span());
+        }
+    }
+}
