@@ -84,7 +84,8 @@ impl<'a, P> Writer<'a, P> {
         Err(Error::forbidden())
     }
 
-    /// Starts an update of the row with this key, where its entity's `update_if` allows it.
+    /// Starts an update of the row with this key, where its entity's `update_if` allows it and its
+    /// `updated_if` allows what the row will be.
     pub fn update<E: Entity>(&self, key: impl Into<E::Key>) -> Update<'a, P, E>
     where
         P: Writes<E::Viewer>,
@@ -244,7 +245,8 @@ where
     ///
     /// # Errors
     ///
-    /// [`Error::is_not_found`] when there is no such row or the rule does not allow it,
+    /// [`Error::is_not_found`] when there is no such row or the rules do not allow it,
+    /// [`Error::is_forbidden`] when this viewer may make no row of the entity what is set,
     /// [`Error::is_misuse`] when nothing was set or one column twice, otherwise as
     /// [`Writer::insert`].
     pub async fn execute(self) -> Result<()> {
