@@ -105,8 +105,11 @@ pub(crate) fn run(part: &Part<'_>) -> Result<(), Failure> {
         }
     };
     // The tests that decide; a mutant that compiles is found by one of them within seconds.
+    mutants.args(["--", "--lib", "--test", "policies", "--test", "agreement"]);
+    if let Part::Since(_) = part {
+        mutants.args(["--test", "writes", "--test", "stores"]);
+    }
     mutants
-        .args(["--", "--lib", "--test", "policies", "--test", "agreement"])
         .env("AGREEMENT_CASES", "20")
         .env_remove("CLEARANCE_ENGINE");
     let _ = shown(&mut mutants)?;
