@@ -42,6 +42,7 @@ pub(crate) struct EntityRows {
     pub(crate) name: String,
     pub(crate) table: String,
     pub(crate) operations: Vec<OperationRow>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) relations: Vec<RelationRow>,
     pub(crate) columns: Vec<ColumnRow>,
 }

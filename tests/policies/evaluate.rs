@@ -4,8 +4,8 @@ use std::collections::{BTreeSet, HashSet};
 
 use clearance::entity::Relation;
 use clearance::policy::{
-    Cell, Columns, Context, Decision, Expr, Relatives, Residual, Rule, Source, Truth, decide,
-    evaluate, evaluate_with,
+    Cell, Columns, Context, Decision, Expr, Op, Operand, Relatives, Residual, Rule, Source, Truth,
+    decide, evaluate, evaluate_update, evaluate_with,
 };
 use clearance::{Entity, Viewer, rule};
 
@@ -107,6 +107,26 @@ fn p8_a_function_of_the_row_is_not_asked_of_a_related_one() {
     let viewer = reader(7, None);
     let truth = evaluate_with(&rule, Some(&viewer), &blog.post, &context(), &blog);
     assert!(truth.is_err(), "{truth:?}");
+}
+
+#[test]
+fn w12_what_a_row_was_is_another_operand_than_what_it_will_be() {
+    let renamed = Rule::<Reader, Post>::__new(
+        Source::__new("by hand", file!(), line!()),
+        Expr::Compare {
+            op: Op::Ne,
+            left: Operand::Field("before.title"),
+            right: Operand::Field("title"),
+        },
+        Vec::new(),
+        Vec::new(),
+    );
+    let (one, other) = (post(1, None, None), post(2, None, None));
+    let truth = |before, after| evaluate_update(&renamed, None, before, after, &context());
+    assert_eq!(truth(&one, &other), Ok(Truth::True));
+    assert_eq!(truth(&one, &one), Ok(Truth::False));
+    // Of one row alone nothing is known of what it was.
+    assert!(evaluate(&renamed, None, &one, &context()).is_err());
 }
 
 #[derive(Debug, Clone, Viewer)]
