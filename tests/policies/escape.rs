@@ -6,7 +6,7 @@ use clearance::policy::Context;
 use clearance::{Access, Dto, Entity, Error, Field, Read, Result, testing};
 use serde_json::{Value, json};
 use tracing::field::{Field as TracedField, Visit};
-use tracing_subscriber::layer::{Context as LayerContext, Layer, SubscriberExt as _};
+use tracing_subscriber::layer::{Context as LayerContext, Layer};
 
 use crate::engines::placeholders;
 use crate::support::*;
@@ -503,8 +503,7 @@ impl<S: tracing::Subscriber> Layer<S> for Events {
 async fn r22_each_use_is_an_event_with_its_reason() {
     let directory = directory().await;
     let events = Events::default();
-    let subscriber = tracing_subscriber::registry().with(events.clone());
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let _guard = listen_with(events.clone());
     for _ in 0..2 {
         let sql = "SELECT * FROM people WHERE username = 'user1'";
         own::<Profile>(&directory, admin(), sql).await.unwrap();

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Once};
 
 use chrono::{DateTime, TimeZone as _, Utc};
 use clearance::policy::Context;
@@ -229,6 +229,21 @@ pub fn request_context() -> Context {
     RequestContext::current().unwrap().rule_context().clone()
 }
 
+/// Has this thread's events given to `layer` while the guard is there.
+///
+/// A subscriber of the whole program, which takes everything, stands behind all of them: without one
+/// an event that is met first in a thread with no subscriber can be switched off for every thread.
+pub fn listen_with<L>(layer: L) -> tracing::subscriber::DefaultGuard
+where
+    L: Layer<tracing_subscriber::Registry> + Send + Sync,
+{
+    static BEHIND: Once = Once::new();
+    BEHIND.call_once(|| {
+        tracing::subscriber::set_global_default(tracing_subscriber::registry()).unwrap();
+    });
+    tracing::subscriber::set_default(tracing_subscriber::registry().with(layer))
+}
+
 /// The statements that ran while it was there, in this thread.
 #[derive(Clone, Default)]
 pub struct Statements(Arc<Mutex<Vec<String>>>);
@@ -237,8 +252,8 @@ impl Statements {
     /// Starts listening; ends when the guard is dropped.
     pub fn listen() -> (Self, tracing::subscriber::DefaultGuard) {
         let statements = Self::default();
-        let subscriber = tracing_subscriber::registry().with(statements.clone());
-        (statements, tracing::subscriber::set_default(subscriber))
+        let guard = listen_with(statements.clone());
+        (statements, guard)
     }
 
     /// What ran since the last call.
@@ -321,10 +336,9 @@ impl Events {
             target,
             lines: Arc::clone(&lines),
         };
-        let subscriber = tracing_subscriber::registry().with(layer);
         Self {
             lines,
-            _guard: tracing::subscriber::set_default(subscriber),
+            _guard: listen_with(layer),
         }
     }
 
@@ -357,8 +371,8 @@ pub struct AllEvents(Arc<Mutex<Vec<String>>>);
 impl AllEvents {
     pub fn listen() -> (Self, tracing::subscriber::DefaultGuard) {
         let events = Self::default();
-        let subscriber = tracing_subscriber::registry().with(events.clone());
-        (events, tracing::subscriber::set_default(subscriber))
+        let guard = listen_with(events.clone());
+        (events, guard)
     }
 
     pub fn take(&self) -> Vec<String> {
