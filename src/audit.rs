@@ -44,6 +44,11 @@ pub(crate) fn write_denied(entity: &'static str, action: &'static str) {
     tracing::info!(target: "clearance::access", entity, action, "write denied");
 }
 
+/// Input that sets a field which its viewer may set in no row.
+pub(crate) fn field_denied(input: &'static str, field: &'static str) {
+    tracing::info!(target: "clearance::access", input, field, "field denied");
+}
+
 /// A query that names a field which this viewer may not see in every row, and that was refused
 /// for it. The client is not told.
 pub(crate) fn hidden_field_named(dto: &'static str, field: &'static str) {

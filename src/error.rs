@@ -41,8 +41,12 @@ pub(crate) enum Kind {
     NotFound,
     /// The row stands against a constraint.
     Conflict,
+    /// The row was changed since the version that the change is based on.
+    Stale,
     /// A query, a cursor or an argument that came from the caller is not valid.
     Invalid,
+    /// What the caller sent to be written is not valid, field by field.
+    Unprocessable(Vec<FieldError>),
     /// A store or database did not answer: neither allowed nor denied.
     Unavailable(&'static str),
     /// The database gave way to another transaction: neither allowed nor denied.
@@ -53,6 +57,57 @@ pub(crate) enum Kind {
     Configuration(Cow<'static, str>),
     /// A rule or a row could not be worked out: neither allowed nor denied.
     Internal(&'static str),
+}
+
+/// What is wrong with one field of what a caller sent. It never repeats the value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldError {
+    field: String,
+    message: String,
+}
+
+impl FieldError {
+    /// The keys of unknown members are the caller's own words; more than this is not repeated.
+    const LONGEST_KEY: usize = 64;
+
+    pub(crate) fn new(field: &str, message: &str) -> Self {
+        Self {
+            field: field.chars().take(Self::LONGEST_KEY).collect(),
+            message: message.to_owned(),
+        }
+    }
+
+    /// The field as it is called in JSON, with a path behind it where the mistake is inside of
+    /// it; empty where the whole is wrong.
+    #[must_use]
+    pub fn field(&self) -> &str {
+        &self.field
+    }
+
+    /// What is wrong, to be read behind the name of the field.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// Calls the field as it is called in JSON; `names` are pairs of both names.
+    pub(crate) fn rename<'n>(&mut self, mut names: impl Iterator<Item = (&'n str, &'n str)>) {
+        let end = self.field.find(['.', '[']).unwrap_or(self.field.len());
+        let (first, rest) = self.field.split_at(end);
+        if let Some((_, json)) = names.find(|(field, _)| *field == first) {
+            self.field = format!("{json}{rest}");
+        }
+    }
+}
+
+impl fmt::Display for FieldError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.field.is_empty() {
+            f.write_str(&self.message)
+        } else {
+            write!(f, "`{}` {}", self.field, self.message)
+        }
+    }
 }
 
 /// Why a credential was refused. Definite: asking again gives the same answer.
@@ -113,6 +168,14 @@ impl Error {
         Self::new(Kind::Invalid)
     }
 
+    pub(crate) fn stale() -> Self {
+        Self::new(Kind::Stale)
+    }
+
+    pub(crate) fn unprocessable(fields: Vec<FieldError>) -> Self {
+        Self::new(Kind::Unprocessable(fields))
+    }
+
     pub(crate) fn unavailable(what: &'static str) -> Self {
         Self::new(Kind::Unavailable(what))
     }
@@ -161,14 +224,48 @@ impl Error {
     }
 
     /// The change stands against a constraint of the database: 409. Which one is not said,
-    /// because it could concern a row that the viewer may not see.
+    /// because it could concern a row that the viewer may not see. It is also so where the change
+    /// [is stale](Error::is_stale).
     #[must_use]
     pub const fn is_conflict(&self) -> bool {
-        matches!(*self.kind, Kind::Conflict)
+        matches!(*self.kind, Kind::Conflict | Kind::Stale)
     }
 
-    /// A query, a cursor or an argument of the caller is not valid: 400. Which one, and why, is
-    /// not said: an unknown field and one that the viewer may not see give the same answer.
+    /// The viewer may change the row, and somebody has changed it since the version that the
+    /// change is based on: 409. Where that version came in an `If-Match` header, answer 412
+    /// ([RFC 9110, section 13.1.1](https://www.rfc-editor.org/rfc/rfc9110#section-13.1.1)).
+    #[must_use]
+    pub const fn is_stale(&self) -> bool {
+        matches!(*self.kind, Kind::Stale)
+    }
+
+    /// What the caller sent to be written is not valid: 422. [`Error::fields`] says what is wrong.
+    #[must_use]
+    pub const fn is_unprocessable(&self) -> bool {
+        matches!(*self.kind, Kind::Unprocessable(_))
+    }
+
+    /// What is wrong with each field of what the caller sent; empty for every other error.
+    #[must_use]
+    pub fn fields(&self) -> &[FieldError] {
+        match &*self.kind {
+            Kind::Unprocessable(fields) => fields,
+            Kind::Unauthenticated(_)
+            | Kind::Forbidden
+            | Kind::NotFound
+            | Kind::Conflict
+            | Kind::Stale
+            | Kind::Invalid
+            | Kind::Unavailable(_)
+            | Kind::Contended
+            | Kind::Misuse(_)
+            | Kind::Configuration(_)
+            | Kind::Internal(_) => &[],
+        }
+    }
+
+    /// A query, a cursor, a body or an argument of the caller is not valid: 400. Which one, and
+    /// why, is not said: an unknown field and one that the viewer may not see give the same answer.
     #[must_use]
     pub const fn is_invalid(&self) -> bool {
         matches!(*self.kind, Kind::Invalid)
@@ -211,7 +308,8 @@ impl Error {
             Kind::Unauthenticated(_) => 401,
             Kind::Forbidden => 403,
             Kind::NotFound => 404,
-            Kind::Conflict => 409,
+            Kind::Conflict | Kind::Stale => 409,
+            Kind::Unprocessable(_) => 422,
             Kind::Unavailable(_) | Kind::Contended => 503,
             Kind::Misuse(_) | Kind::Configuration(_) | Kind::Internal(_) => 500,
         }
@@ -225,7 +323,16 @@ impl fmt::Display for Error {
             Kind::Forbidden => f.write_str("not allowed"),
             Kind::NotFound => f.write_str("not found"),
             Kind::Conflict => f.write_str("conflicts with what is stored"),
-            Kind::Invalid => f.write_str("the query is not valid"),
+            Kind::Stale => f.write_str("changed by somebody else meanwhile"),
+            Kind::Invalid => f.write_str("the request is not valid"),
+            Kind::Unprocessable(fields) => {
+                f.write_str("not valid")?;
+                for (index, field) in fields.iter().enumerate() {
+                    let separator = if index == 0 { ": " } else { "; " };
+                    write!(f, "{separator}{field}")?;
+                }
+                Ok(())
+            }
             Kind::Unavailable(what) => write!(f, "{what} is unavailable"),
             Kind::Contended => f.write_str("the database is busy with another change"),
             Kind::Misuse(advice) => write!(f, "misuse: {advice}"),

@@ -151,6 +151,7 @@ mod clock;
 pub mod dto;
 pub mod entity;
 mod error;
+pub mod input;
 #[cfg(feature = "matrix")]
 mod matrix;
 pub mod policy;
@@ -172,7 +173,8 @@ pub use clearance_derive::{authenticated, authorize, memo, public};
 pub use clock::{Clock, SystemClock};
 pub use dto::{Dto, Field, Token};
 pub use entity::{Column, Entity, Scalar, Secret, TextEnum};
-pub use error::{Error, Result};
+pub use error::{Error, FieldError, Result};
+pub use input::{Assign, Incoming, Input, Patch, Untrusted, Valid};
 #[cfg(feature = "matrix")]
 pub use matrix::{Matrix, MatrixBuilder};
 pub use registry::{
@@ -196,6 +198,12 @@ pub use clearance_derive::Dto;
 #[cfg(feature = "derive")]
 #[doc = include_str!("docs/entity.md")]
 pub use clearance_derive::Entity;
+#[cfg(feature = "derive")]
+#[doc = include_str!("docs/input.md")]
+pub use clearance_derive::Input;
+#[cfg(feature = "derive")]
+#[doc = include_str!("docs/patch.md")]
+pub use clearance_derive::Patch;
 #[cfg(feature = "derive")]
 #[doc = include_str!("docs/release.md")]
 pub use clearance_derive::Release;
@@ -226,6 +234,7 @@ pub mod __private {
     pub use crate::entity::{
         ColumnSpec, Many, One, Operation, Related, Relation, RowRules, Storable, Table,
     };
+    pub use crate::input::generated::*;
     pub use crate::policy::comparand::generated::*;
     pub use crate::policy::rule::{Computed, Input};
     pub use crate::policy::{Cell, Context, Expr, Op, Operand, Rule, Source};

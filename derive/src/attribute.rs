@@ -63,6 +63,8 @@ pub(crate) struct Keys {
     /// The keys that may stand there more than once.
     repeatable: &'static [&'static str],
     seen: BTreeMap<String, Ident>,
+    /// Whether the derive reads JSON, rather than writes it.
+    reading: bool,
 }
 
 impl Keys {
@@ -76,14 +78,26 @@ impl Keys {
             valid,
             repeatable,
             seen: BTreeMap::new(),
+            reading: false,
         }
+    }
+
+    /// The same, of a derive that reads JSON.
+    pub(crate) const fn reading(mut self) -> Self {
+        self.reading = true;
+        self
     }
 
     fn help(&self) -> String {
         let valid = list(self.valid);
         if self.attribute.starts_with("#[serde") {
             // A serde attribute that is not honoured would quietly change the JSON.
-            format!("`derive(Dto)` writes `Serialize` itself and honours only {valid}")
+            let derive = if self.reading {
+                "the derive reads JSON"
+            } else {
+                "`derive(Dto)` writes `Serialize`"
+            };
+            format!("{derive} itself and honours only {valid}")
         } else {
             format!("valid keys are {valid}")
         }

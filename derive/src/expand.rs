@@ -56,6 +56,16 @@ pub(crate) fn dto(input: TokenStream) -> TokenStream {
     })
 }
 
+pub(crate) fn incoming(input: TokenStream, kind: syntax::input::Derive) -> TokenStream {
+    derive(input, |input, diag| {
+        let mut raw = syntax::input::read(input, kind, diag)?;
+        Some(match check::input::check(&mut raw, diag) {
+            Some(checked) => emit::input::emit(&raw, &checked),
+            None => emit::input::emit_nothing(&raw),
+        })
+    })
+}
+
 pub(crate) fn release(input: TokenStream) -> TokenStream {
     derive(input, |input, diag| {
         let raw = syntax::release::read(input, diag)?;

@@ -51,6 +51,24 @@ pub fn dto(input: TokenStream) -> TokenStream {
     expand::dto(input.into()).into()
 }
 
+/// See `clearance::Input`.
+#[proc_macro_derive(
+    Input,
+    attributes(input, preset, writable, writable_if, unstored, serde, garde)
+)]
+pub fn input(input: TokenStream) -> TokenStream {
+    expand::incoming(input.into(), syntax::input::Derive::Input).into()
+}
+
+/// See `clearance::Patch`.
+#[proc_macro_derive(
+    Patch,
+    attributes(patch, preset, writable, writable_if, unstored, serde, garde)
+)]
+pub fn patch(input: TokenStream) -> TokenStream {
+    expand::incoming(input.into(), syntax::input::Derive::Patch).into()
+}
+
 /// See `clearance::Release`.
 #[proc_macro_derive(Release, attributes(release))]
 pub fn release(input: TokenStream) -> TokenStream {

@@ -1,14 +1,17 @@
 //! Extractors and responses for axum.
 
 use axum_core::body::Body;
-use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
+use axum_core::extract::rejection::BytesRejection;
+use axum_core::extract::{FromRequest, FromRequestParts, OptionalFromRequestParts, Request};
 use axum_core::response::{IntoResponse, Response};
+use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::request::Parts;
 use http::{HeaderValue, StatusCode};
 
 use crate::audit;
-use crate::error::Error;
+use crate::error::{Error, FieldError};
+use crate::input::Untrusted;
 use crate::request::{RequestContext, verify_session};
 use crate::session::{Current, Verified};
 use crate::viewer::Viewer;
@@ -53,15 +56,48 @@ impl<S: Sync> FromRequestParts<S> for RequestContext {
     }
 }
 
+/// What the client sent to be written, unread: a body of JSON. The handler runs whatever it says,
+/// so that nobody learns what a valid body is who may not send one. The size of bodies is limited
+/// by axum's `DefaultBodyLimit`.
+impl<T, S: Send + Sync> FromRequest<S> for Untrusted<T> {
+    type Rejection = BytesRejection;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, BytesRejection> {
+        let is_json = request
+            .headers()
+            .get(CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok())
+            .is_some_and(is_json);
+        let body = Bytes::from_request(request, state).await?;
+        Ok(if is_json {
+            Self::json(body)
+        } else {
+            Self::not_json()
+        })
+    }
+}
+
+/// `application/json`, and what is written in it
+/// ([RFC 6839, section 3.1](https://www.rfc-editor.org/rfc/rfc6839#section-3.1)).
+fn is_json(media_type: &str) -> bool {
+    let essence = media_type.split(';').next().unwrap_or_default().trim();
+    let essence = essence.to_ascii_lowercase();
+    match essence.strip_prefix("application/") {
+        Some(subtype) => subtype == "json" || subtype.ends_with("+json"),
+        None => false,
+    }
+}
+
 /// Problem details ([RFC 9457](https://www.rfc-editor.org/rfc/rfc9457)) that name the status and
-/// nothing else: not the rule, not the table, not whether a row exists.
+/// nothing else: not the rule, not the table, not whether a row exists. What is wrong with each field
+/// of what the client itself sent stands in `errors`.
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
         let status = status_of(&self);
         if status == StatusCode::INTERNAL_SERVER_ERROR {
             audit::failed(&self);
         }
-        let mut response = Response::new(Body::from(problem(status)));
+        let mut response = Response::new(Body::from(problem(status, self.fields())));
         *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.insert(
@@ -81,13 +117,35 @@ fn status_of(error: &Error) -> StatusCode {
     StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
-fn problem(status: StatusCode) -> String {
-    serde_json::json!({
+fn problem(status: StatusCode, fields: &[FieldError]) -> String {
+    let mut problem = serde_json::json!({
         "type": "about:blank",
         "title": status.canonical_reason().unwrap_or_default(),
         "status": status.as_u16(),
-    })
-    .to_string()
+    });
+    if !fields.is_empty() {
+        let errors: Vec<_> = fields
+            .iter()
+            .map(|error| {
+                serde_json::json!({
+                    "pointer": pointer(error.field()),
+                    "detail": error.message(),
+                })
+            })
+            .collect();
+        problem["errors"] = errors.into();
+    }
+    problem.to_string()
+}
+
+/// The place in the body
+/// ([RFC 6901, section 6](https://www.rfc-editor.org/rfc/rfc6901#section-6)).
+fn pointer(field: &str) -> String {
+    if field.is_empty() {
+        return "#".to_owned();
+    }
+    let field = field.replace('~', "~0").replace('/', "~1");
+    format!("#/{field}")
 }
 
 #[cfg(test)]
@@ -112,7 +170,7 @@ mod tests {
             (Error::configuration("x"), 500, "Internal Server Error"),
             (Error::internal("x"), 500, "Internal Server Error"),
         ] {
-            let problem = problem(status_of(&error));
+            let problem = problem(status_of(&error), error.fields());
             assert_eq!(
                 problem,
                 format!(r#"{{"status":{status},"title":"{title}","type":"about:blank"}}"#)

@@ -58,6 +58,11 @@ impl<D: Dto> Token<D> {
         }
     }
 
+    /// The place of the field in its DTO.
+    pub(crate) const fn index(self) -> usize {
+        self.field
+    }
+
     /// The field that is serialised under `key`, for a name that a client sent, such as the
     /// `phone` of `?sort=phone`.
     ///

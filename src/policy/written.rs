@@ -5,7 +5,7 @@ use super::eval::compare_cells;
 use super::reduce::{compare_with, every, mirrored, some};
 use super::residual::{Reduced, Residual, Term};
 use super::{Op, Value};
-use crate::entity::Schema;
+use crate::entity::{ColumnSpec, Schema};
 
 /// What a place of a rule holds once the row is written.
 enum Held<'a> {
@@ -123,4 +123,31 @@ pub(crate) fn once_written(
 fn with_column(op: Op, column: usize, value: &Value, schema: &Schema) -> Result<Reduced, Failure> {
     let spec = schema.column(column).ok_or(Failure::KindMismatch)?;
     compare_with(op, column, spec.kind(), value.clone())
+}
+
+impl Residual {
+    /// A column of a new row that this reads and that no value was written to.
+    pub(crate) fn unwritten<'s>(&self, schema: &'s Schema) -> Option<&'s ColumnSpec> {
+        match self {
+            Self::All(parts) | Self::Any(parts) => {
+                parts.iter().find_map(|part| part.unwritten(schema))
+            }
+            Self::Flag { column, .. }
+            | Self::Compare { column, .. }
+            | Self::Null { column, .. }
+            | Self::Among { column, .. }
+            | Self::Text { column, .. } => schema.column(*column),
+            Self::Guarded { rule, test } => {
+                rule.unwritten(schema).or_else(|| test.unwritten(schema))
+            }
+            Self::Opaque { .. } => None,
+            // What it reads of the rows on the other side is theirs.
+            Self::Related { relation, own, .. } => relation
+                .pairs(schema)?
+                .iter()
+                .map(|pair| pair.own)
+                .find(|column| !own.iter().any(|(known, _)| known == column))
+                .and_then(|column| schema.column(column)),
+        }
+    }
 }

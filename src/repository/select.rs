@@ -116,6 +116,15 @@ impl<D: Shown> Select<D> {
         self
     }
 
+    /// Only the row with this key.
+    pub(super) fn with_key(mut self, key: &Value) -> Self {
+        let table = D::Entity::__table();
+        if let Some(column) = table.column(table.key()) {
+            self.lookups.push((column.field(), key.clone()));
+        }
+        self
+    }
+
     /// Only rows that fulfil `filter`, on columns that the DTO need not show and whose entity says
     /// who may filter by them, with `filter_if`. A row on which that rule does not hold is not
     /// found, whatever the filter.

@@ -11,38 +11,77 @@ use super::StatementGuard;
 use super::dialect::Dialect;
 use super::render::Renderer;
 use super::select::lookup;
-use crate::entity::Entity;
+use crate::entity::{ColumnSpec, Entity, Schema};
 use crate::error::{Error, Result};
-use crate::policy::{Residual, Value};
+use crate::policy::{Cell, Kind, Residual, Value};
 
 /// A statement that changes rows.
 pub(crate) enum Change {
-    Insert(InsertStatement),
+    Insert {
+        statement: InsertStatement,
+        /// The kind of a key that the database makes.
+        key: Option<Kind>,
+    },
     Update(UpdateStatement),
     Delete(DeleteStatement),
 }
 
+/// What a change did.
+#[derive(Debug)]
+pub(crate) struct Changed {
+    /// How many rows it touched.
+    pub(crate) rows: u64,
+    /// The key of a new row, where the database made it.
+    pub(crate) key: Option<Value>,
+}
+
 impl Db {
-    /// Runs a change and tells how many rows it touched.
-    pub(crate) async fn change(&self, change: &Change) -> Result<u64> {
-        match change {
-            Change::Insert(statement) => self.execute(statement).await,
-            Change::Update(statement) => self.execute(statement).await,
-            Change::Delete(statement) => self.execute(statement).await,
+    pub(crate) async fn change(&self, change: &Change) -> Result<Changed> {
+        let rows = match change {
+            Change::Insert {
+                statement,
+                key: Some(kind),
+            } => return self.insert_with_key(statement, *kind).await,
+            Change::Insert { statement, .. } => self.execute(statement).await?,
+            Change::Update(statement) => self.execute(statement).await?,
+            Change::Delete(statement) => self.execute(statement).await?,
+        };
+        Ok(Changed {
+            rows: rows.count,
+            key: None,
+        })
+    }
+
+    async fn insert_with_key(&self, statement: &InsertStatement, kind: Kind) -> Result<Changed> {
+        if self.dialect().returns_rows() {
+            let row = self.fetch_optional(statement).await?;
+            let key = row.as_ref().map(|row| row.cell(0, kind)).transpose()?;
+            return Ok(Changed {
+                rows: u64::from(key.is_some()),
+                key: key.map(Cell::into_value),
+            });
         }
+        let rows = self.execute(statement).await?;
+        Ok(Changed {
+            rows: rows.count,
+            key: rows.last_key.filter(|_| kind == Kind::Int).map(Value::Int),
+        })
     }
 }
 
-/// Inserts a row of these values, one for each column, as long as `guard` holds and related rows
-/// fulfil `rule`.
+/// Inserts a row of these values, as long as `guard` holds and related rows fulfil the rules.
 pub(crate) fn insert<E: Entity>(
     dialect: Dialect,
     values: &[(usize, Value)],
-    rule: Option<&Residual>,
+    rules: &[Residual],
     guard: Option<&StatementGuard>,
+    makes_key: bool,
 ) -> Result<Change> {
     let table = E::__table();
-    let columns = table.columns();
+    let mut columns = Vec::with_capacity(values.len());
+    for (column, _) in values {
+        columns.push(Alias::new(name(table, *column)?));
+    }
     let values: Vec<Expr> = values
         .iter()
         .map(|(_, value)| dialect.bind(value))
@@ -50,11 +89,15 @@ pub(crate) fn insert<E: Entity>(
     let mut statement = Statement::insert();
     statement
         .into_table(Alias::new(table.name()))
-        .columns(columns.iter().map(|column| Alias::new(column.name())));
+        .columns(columns);
     let failed = |_| Error::internal("an entity has more values than columns");
+    let renderer = Renderer::new(dialect, table);
     let mut conditions: Vec<Expr> = guard.map(session_exists).into_iter().collect();
-    if let Some(rule) = rule {
-        conditions.push(Renderer::new(dialect, table).condition(rule)?);
+    for rule in rules {
+        conditions.push(renderer.condition(rule)?);
+    }
+    if values.is_empty() {
+        return Err(Error::misuse("a new row sets nothing: `set` a column"));
     }
     if conditions.is_empty() {
         statement.values(values).map_err(failed)?;
@@ -67,28 +110,43 @@ pub(crate) fn insert<E: Entity>(
         dialect.without_table(&mut select);
         statement.select_from(select).map_err(failed)?;
     }
-    Ok(Change::Insert(statement))
+    let key = makes_key.then(|| renderer.spec(table.key())).transpose()?;
+    if let Some(key) = key
+        && dialect.returns_rows()
+    {
+        statement.returning_col(Alias::new(key.name()));
+    }
+    Ok(Change::Insert {
+        statement,
+        key: key.map(ColumnSpec::kind),
+    })
 }
 
-/// What limits a change to the row that may be changed.
+fn name(table: &Schema, column: usize) -> Result<&'static str> {
+    table
+        .column(column)
+        .map(ColumnSpec::name)
+        .ok_or_else(|| Error::internal("a change names a column that its table does not have"))
+}
+
+/// What limits a change to the rows that may be changed.
 pub(crate) struct Target<'a> {
-    /// The value of the key.
-    pub(crate) key: &'a Value,
-    /// What the row must fulfil.
-    pub(crate) rule: Option<&'a Residual>,
-    /// What it must fulfil besides, so that it may be what it is made.
-    pub(crate) made: Option<&'a Residual>,
+    /// The value of the key; none where the rules say which rows.
+    pub(crate) key: Option<&'a Value>,
+    /// What a row must fulfil.
+    pub(crate) rules: &'a [Residual],
     /// The session that must still stand.
     pub(crate) guard: Option<&'a StatementGuard>,
 }
 
 impl Target<'_> {
-    fn conditions<E: Entity>(self, dialect: Dialect) -> Result<Vec<Expr>> {
+    fn conditions<E: Entity>(&self, dialect: Dialect) -> Result<Vec<Expr>> {
         let renderer = Renderer::new(dialect, E::__table());
-        let mut conditions = vec![lookup(&renderer, renderer.table.key(), self.key)?];
-        // Where the change touches nothing that the rule reads the two are the same.
-        let made = self.made.filter(|made| self.rule != Some(*made));
-        for rule in self.rule.into_iter().chain(made) {
+        let mut conditions = Vec::with_capacity(self.rules.len() + 2);
+        if let Some(key) = self.key {
+            conditions.push(lookup(&renderer, renderer.table.key(), key)?);
+        }
+        for rule in self.rules {
             conditions.push(renderer.condition(rule)?);
         }
         conditions.extend(self.guard.map(session_exists));
@@ -100,16 +158,13 @@ impl Target<'_> {
 pub(crate) fn update<E: Entity>(
     dialect: Dialect,
     changes: &[(usize, Value)],
-    target: Target<'_>,
+    target: &Target<'_>,
 ) -> Result<Change> {
     let table = E::__table();
     let mut statement = Statement::update();
     statement.table(Alias::new(table.name()));
     for (column, value) in changes {
-        let spec = table.column(*column).ok_or_else(|| {
-            Error::internal("a change names a column that its table does not have")
-        })?;
-        statement.value(Alias::new(spec.name()), dialect.bind(value));
+        statement.value(Alias::new(name(table, *column)?), dialect.bind(value));
     }
     for condition in target.conditions::<E>(dialect)? {
         statement.and_where(condition);
@@ -118,7 +173,7 @@ pub(crate) fn update<E: Entity>(
 }
 
 /// Deletes the target.
-pub(crate) fn delete<E: Entity>(dialect: Dialect, target: Target<'_>) -> Result<Change> {
+pub(crate) fn delete<E: Entity>(dialect: Dialect, target: &Target<'_>) -> Result<Change> {
     let mut statement = Statement::delete();
     statement.from_table(Alias::new(E::__table().name()));
     for condition in target.conditions::<E>(dialect)? {

@@ -14,6 +14,13 @@ use super::row::Row;
 use super::unit::{Begun, Statement, Transacting};
 use crate::error::{Error, Result};
 
+/// The rows that a statement touched.
+pub(crate) struct Touched {
+    pub(crate) count: u64,
+    /// The integer that the engine counted up for a new row, where it says so without being asked.
+    pub(crate) last_key: Option<i64>,
+}
+
 /// A connection for one statement.
 pub(super) enum Connection {
     #[cfg(feature = "sqlite")]
@@ -153,8 +160,8 @@ impl Db {
         })
     }
 
-    /// Runs a statement and tells how many rows it touched.
-    pub(crate) async fn execute(&self, statement: &impl SqlxBinder) -> Result<u64> {
+    /// Runs a statement and tells which rows it touched.
+    pub(crate) async fn execute(&self, statement: &impl SqlxBinder) -> Result<Touched> {
         let (sql, values) = self.build(statement);
         match self.connection().await? {
             #[cfg(feature = "sqlite")]
@@ -163,7 +170,10 @@ impl Db {
                 let outcome = query.execute(&mut *lease).await;
                 let outcome = outcome.map_err(|error| lease.fail(error))?;
                 lease.settle();
-                Ok(outcome.rows_affected())
+                Ok(Touched {
+                    count: outcome.rows_affected(),
+                    last_key: None,
+                })
             }
             #[cfg(feature = "postgres")]
             Connection::Postgres(mut lease) => {
@@ -171,7 +181,10 @@ impl Db {
                 let outcome = query.execute(&mut *lease).await;
                 let outcome = outcome.map_err(|error| lease.fail(error))?;
                 lease.settle();
-                Ok(outcome.rows_affected())
+                Ok(Touched {
+                    count: outcome.rows_affected(),
+                    last_key: None,
+                })
             }
             #[cfg(feature = "mysql")]
             Connection::Mysql(mut lease) => {
@@ -179,7 +192,10 @@ impl Db {
                 let outcome = query.execute(&mut *lease).await;
                 let outcome = outcome.map_err(|error| lease.fail(error))?;
                 lease.settle();
-                Ok(outcome.rows_affected())
+                Ok(Touched {
+                    count: outcome.rows_affected(),
+                    last_key: i64::try_from(outcome.last_insert_id()).ok(),
+                })
             }
         }
     }

@@ -195,7 +195,7 @@ impl Db {
         }
     }
 
-    pub(super) const fn unit(&self) -> Option<&Unit> {
+    pub(crate) const fn unit(&self) -> Option<&Unit> {
         self.unit.as_ref()
     }
 

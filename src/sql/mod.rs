@@ -28,7 +28,7 @@ mod unguarded;
 mod unit;
 
 pub use cells::Cells;
-pub(crate) use change::{Change, Target, delete, insert, update};
+pub(crate) use change::{Change, Changed, Target, delete, insert, update};
 pub(crate) use db::DatabaseId;
 pub use db::{Db, Pool};
 pub(crate) use dialect::Dialect;

@@ -202,7 +202,7 @@ impl SessionStore for SqlSessionStore {
         self.db
             .execute(&update)
             .await
-            .map(|rows| rows > 0)
+            .map(|rows| rows.count > 0)
             .map_err(|error| failed(&error))
     }
 
@@ -215,7 +215,7 @@ impl SessionStore for SqlSessionStore {
         self.db
             .execute(&delete)
             .await
-            .map(|rows| rows > 0)
+            .map(|rows| rows.count > 0)
             .map_err(|error| failed(&error))
     }
 
@@ -232,6 +232,7 @@ impl SessionStore for SqlSessionStore {
         self.db
             .execute(&delete)
             .await
+            .map(|rows| rows.count)
             .map_err(|error| failed(&error))
     }
 
@@ -279,6 +280,7 @@ impl SessionStore for SqlSessionStore {
         self.db
             .execute(&delete)
             .await
+            .map(|rows| rows.count)
             .map_err(|error| failed(&error))
     }
 }

@@ -3,6 +3,7 @@
 
 pub(crate) mod dto;
 pub(crate) mod entity;
+pub(crate) mod input;
 pub(crate) mod named_rule;
 pub(crate) mod repository;
 pub(crate) mod text_enum;

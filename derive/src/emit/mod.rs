@@ -6,6 +6,7 @@
 
 pub(crate) mod dto;
 pub(crate) mod entity;
+pub(crate) mod input;
 pub(crate) mod named_rule;
 mod relation;
 pub(crate) mod release;

@@ -2,6 +2,7 @@
 
 pub(crate) mod dto;
 pub(crate) mod entity;
+pub(crate) mod input;
 pub(crate) mod named_rule;
 pub(crate) mod release;
 pub(crate) mod repository;

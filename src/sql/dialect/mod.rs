@@ -221,6 +221,19 @@ impl Dialect {
         }
     }
 
+    /// Whether a statement that writes can return of the rows that it wrote.
+    pub(super) const fn returns_rows(self) -> bool {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite => true,
+            #[cfg(feature = "postgres")]
+            Self::Postgres => true,
+            // MariaDB can, for some statements; MySQL cannot.
+            #[cfg(feature = "mysql")]
+            Self::Mysql => false,
+        }
+    }
+
     /// Gives a select that reads no table the one row that its conditions are asked for.
     pub(super) fn without_table(self, select: &mut SelectStatement) {
         match self {

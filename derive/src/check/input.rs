@@ -1,0 +1,196 @@
+//! What an input type must state.
+
+use proc_macro2::Ident;
+use quote::ToTokens as _;
+use syn::{Expr, Path};
+
+use crate::diag::Diag;
+use crate::rule::{Place, Rule};
+use crate::syntax::input::{Derive, RawField, RawInput};
+use crate::syntax::plain_name;
+use crate::tokens;
+
+/// An input type that may be emitted.
+#[derive(Debug)]
+pub(crate) struct Input {
+    pub(crate) entity: Path,
+    pub(crate) presets: Vec<Preset>,
+    /// In the order of the raw fields.
+    pub(crate) fields: Vec<Field>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Preset {
+    pub(crate) field: Ident,
+    pub(crate) value: Expr,
+    /// The first use of `viewer`, and of `context`.
+    pub(crate) viewer: Option<Ident>,
+    pub(crate) context: Option<Ident>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Field {
+    /// The key in JSON.
+    pub(crate) json: String,
+    pub(crate) rules: Vec<Rule>,
+    pub(crate) stored: bool,
+    /// Whether the DTO must show what it replaces.
+    pub(crate) shown: bool,
+}
+
+/// Checks everything. `None` when something is wrong, with every error reported.
+pub(crate) fn check(raw: &mut RawInput, diag: &mut Diag) -> Option<Input> {
+    let entity = entity(raw, diag);
+    let presets = presets(raw, diag);
+    let names = names(raw, diag);
+    let place = match raw.derive {
+        Derive::Input => Place::Row,
+        Derive::Patch => Place::Updated,
+    };
+    let (derive, reads, unread) = (raw.derive, raw.reads.is_some(), raw.unread);
+    let mut fields = Vec::new();
+    for (field, json) in raw.fields.iter_mut().zip(names) {
+        stated(field, unread, diag);
+        let shown = derive == Derive::Patch && field.blind.is_none() && field.unstored.is_none();
+        if let (Derive::Input, Some(blind)) = (derive, &field.blind) {
+            diag.error(
+                blind,
+                "a new row has nothing that could be read",
+                "write `#[writable]`",
+            );
+        }
+        if shown && !reads && !unread && !field.unread {
+            diag.error(
+                &field.ident,
+                format!(
+                    "the patch does not say which DTO shows `{}`",
+                    plain_name(&field.ident)
+                ),
+                "name the DTO that the client edits, `#[patch(reads = ..)]`, so that only what its viewer may read is overwritten; or say `#[writable(blind)]` on a field that may be set unseen",
+            );
+        }
+        let mut rules = Vec::new();
+        for (_, rule) in std::mem::take(&mut field.rules) {
+            rules.extend(rule.and_then(|rule| rule.check(place, diag)));
+        }
+        fields.push(Field {
+            json,
+            rules,
+            stored: field.unstored.is_none(),
+            shown,
+        });
+    }
+    if !diag.is_clean() {
+        return None;
+    }
+    Some(Input {
+        entity: entity?,
+        presets,
+        fields,
+    })
+}
+
+fn entity(raw: &RawInput, diag: &mut Diag) -> Option<Path> {
+    if raw.entity.is_none() && !raw.unread {
+        let attribute = raw.derive.attribute();
+        diag.error(
+            &raw.ident,
+            "it is not said which rows it writes",
+            format!("add `#[{attribute}(entity = ..)]`, with the type under `#[derive(Entity)]`"),
+        );
+    }
+    raw.entity.clone()
+}
+
+/// ```text
+/// title: String,
+/// #[writable] #[writable_if(..)] title: String,
+/// #[writable] #[unstored] title: String,
+/// ```
+fn stated(field: &RawField, unread: bool, diag: &mut Diag) {
+    let RawField {
+        writable,
+        blind,
+        unstored,
+        rules,
+        ..
+    } = field;
+    if let Some(unstored) = unstored {
+        if writable.is_some() || !rules.is_empty() {
+            diag.error(
+                unstored,
+                "a field that is not stored has no rule for writing it",
+                "keep one of the two",
+            );
+        }
+        return;
+    }
+    match (writable, rules.first()) {
+        (None, None) if !unread && !field.unread => diag.error(
+            &field.ident,
+            format!(
+                "`{}` does not say who may write it",
+                plain_name(&field.ident)
+            ),
+            "add `#[writable]`, `#[writable_if(..)]`, or `#[unstored]` for what only the repository needs; what no client may send has no place here: `#[preset(..)]` sets it",
+        ),
+        (Some(_), Some((rule, _))) if blind.is_none() => diag.error(
+            rule,
+            "`#[writable]` lets everybody write the field, so the rule decides nothing",
+            "keep one of the two",
+        ),
+        _ => {}
+    }
+}
+
+/// ```text
+/// #[preset(owner = viewer.id)] struct NewNote { owner: i64 }
+/// #[preset(owner = viewer.id, owner = 3)]
+/// ```
+fn presets(raw: &mut RawInput, diag: &mut Diag) -> Vec<Preset> {
+    let mut presets: Vec<Preset> = Vec::new();
+    for preset in std::mem::take(&mut raw.presets) {
+        let field = preset.field;
+        if presets.iter().any(|known| known.field == field) {
+            diag.error(
+                &field,
+                format!("`{field}` is preset twice"),
+                "keep one of the two",
+            );
+        }
+        if let Some(sent) = raw.fields.iter().find(|sent| sent.ident == field) {
+            diag.error(
+                &sent.ident,
+                format!("`{field}` is preset, so no client may send it"),
+                "remove this field, or the preset",
+            );
+        }
+        let uses = |name| tokens::find(preset.value.to_token_stream(), name);
+        presets.push(Preset {
+            field,
+            viewer: uses("viewer"),
+            context: uses("context"),
+            value: preset.value,
+        });
+    }
+    presets
+}
+
+fn names(raw: &RawInput, diag: &mut Diag) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for field in &raw.fields {
+        let name = match &field.rename {
+            Some(name) => name.value(),
+            None => raw.rename_all.apply_to_field(&plain_name(&field.ident)),
+        };
+        if names.contains(&name) {
+            diag.error(
+                &field.ident,
+                format!("two fields are called `{name}` in JSON"),
+                "rename one of them",
+            );
+        }
+        names.push(name);
+    }
+    names
+}

@@ -1,0 +1,212 @@
+//! The code of `#[derive(Input)]` and `#[derive(Patch)]`.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens as _, format_ident, quote, quote_spanned};
+
+use super::rule::{self, Types};
+use super::{constant, refusal};
+use crate::check::input::{Input, Preset};
+use crate::syntax::input::{Derive, RawInput};
+use crate::syntax::plain_name;
+
+/// ```text
+/// impl ::clearance::Incoming for NewNote { .. }
+/// impl ::clearance::Input for NewNote {}
+/// ```
+pub(crate) fn emit(raw: &RawInput, input: &Input) -> TokenStream {
+    let RawInput { ident, library, .. } = raw;
+    let entity = &input.entity;
+    let types = Types {
+        library: library.clone(),
+        viewer: quote!(<#entity as #library::Entity>::Viewer),
+        row: quote!(#entity),
+    };
+    let name = plain_name(ident);
+    let fields = raw.fields.iter().zip(&input.fields);
+    let specs = fields.clone().map(|(raw_field, field)| {
+        let name = plain_name(&raw_field.ident);
+        let json = &field.json;
+        let rules = field.rules.iter().map(|rule| rule::value(rule, &types));
+        let unstored = (!field.stored).then(|| quote!(.__unstored()));
+        let shown = raw.reads.as_ref().filter(|_| field.shown).map(|reads| {
+            let token = constant(&raw_field.ident);
+            let token = quote_spanned!(token.span()=> <#reads>::#token);
+            quote!(.__shown_by(#library::__private::token_index(#token)))
+        });
+        quote! {
+            #library::__private::InputField::__new(#name, #json, ::std::vec![#(#rules),*])
+                #unstored #shown
+        }
+    });
+    let presets = input.presets.iter().map(|it| preset(it, entity, &types));
+    let reads = raw.reads.as_ref().map(|reads| quote!(.__reads::<#reads>()));
+    let checks = rule::check(input.fields.iter().flat_map(|field| &field.rules), &types);
+    let variables: Vec<Ident> = raw
+        .fields
+        .iter()
+        .map(|field| format_ident!("__{}", plain_name(&field.ident)))
+        .collect();
+    let takes = fields
+        .clone()
+        .zip(&variables)
+        .map(|((raw, field), variable)| {
+            let ty = &raw.ty;
+            let json = &field.json;
+            quote_spanned!(type_span(ty)=> let #variable = __object.take::<#ty>(#json);)
+        });
+    let built = raw.fields.iter().zip(&variables).map(|(raw, variable)| {
+        let name = &raw.ident;
+        quote!(#name: #variable?)
+    });
+    let values = fields.map(|(raw_field, field)| {
+        if !field.stored {
+            return quote!(::core::option::Option::None);
+        }
+        let name = &raw_field.ident;
+        let column = constant(name);
+        let column = quote_spanned!(column.span()=> <#entity>::#column);
+        let assigned = Ident::new("assigned", type_span(&raw_field.ty));
+        quote_spanned! {type_span(&raw_field.ty)=>
+            #library::__private::#assigned(#column, &self.#name)
+        }
+    });
+    let assignable = (raw.derive == Derive::Patch).then(|| assignable(raw, input));
+    let validate = raw.validated.then(|| {
+        quote! {
+            fn __validate(&self) -> ::std::vec::Vec<#library::__private::FieldError> {
+                #library::__private::validate(self)
+            }
+        }
+    });
+    let kind = Ident::new(raw.derive.name(), Span::call_site());
+    quote! {
+        #[automatically_derived]
+        impl #library::Incoming for #ident {
+            type Entity = #entity;
+
+            fn __shape() -> &'static #library::__private::InputShape<#entity> {
+                static __SHAPE: ::std::sync::LazyLock<
+                    #library::__private::InputShape<#entity>,
+                > = ::std::sync::LazyLock::new(|| {
+                    #library::__private::InputShape::__new(
+                        #name,
+                        ::std::vec![#(#specs),*],
+                        ::std::vec![#(#presets),*],
+                    )
+                    #reads
+                });
+                #checks
+                #assignable
+                &__SHAPE
+            }
+
+            fn __parse(
+                __object: &mut #library::__private::Object,
+            ) -> ::core::option::Option<Self> {
+                #(#takes)*
+                ::core::option::Option::Some(Self { #(#built),* })
+            }
+
+            fn __values(
+                &self,
+            ) -> ::std::vec::Vec<::core::option::Option<#library::policy::Value>> {
+                ::std::vec![#(#values),*]
+            }
+
+            #validate
+        }
+
+        #[automatically_derived]
+        impl #library::#kind for #ident {}
+    }
+}
+
+/// After an error: nothing can be sent.
+pub(crate) fn emit_nothing(raw: &RawInput) -> TokenStream {
+    let RawInput { ident, library, .. } = raw;
+    let Some(entity) = &raw.entity else {
+        return TokenStream::new();
+    };
+    let refusal = refusal();
+    let kind = Ident::new(raw.derive.name(), Span::call_site());
+    quote! {
+        #[automatically_derived]
+        impl #library::Incoming for #ident {
+            type Entity = #entity;
+
+            fn __shape() -> &'static #library::__private::InputShape<#entity> {
+                #refusal
+            }
+
+            fn __parse(_: &mut #library::__private::Object) -> ::core::option::Option<Self> {
+                ::core::option::Option::None
+            }
+
+            fn __values(
+                &self,
+            ) -> ::std::vec::Vec<::core::option::Option<#library::policy::Value>> {
+                #refusal
+            }
+        }
+
+        #[automatically_derived]
+        impl #library::#kind for #ident {}
+    }
+}
+
+/// ```text
+/// Preset::__viewer(<Note>::OWNER, |viewer: &Member, _: &Context| viewer.id)
+/// ```
+fn preset(preset: &Preset, entity: &syn::Path, types: &Types) -> TokenStream {
+    let Types {
+        library, viewer, ..
+    } = types;
+    let column = constant(&preset.field);
+    let column = quote_spanned!(column.span()=> <#entity>::#column);
+    let value = &preset.value;
+    let parameter = |ident: &Option<Ident>| {
+        ident
+            .as_ref()
+            .map_or_else(|| quote!(_), |ident| ident.to_token_stream())
+    };
+    let context = parameter(&preset.context);
+    let context = quote!(#context: &#library::policy::Context);
+    match &preset.viewer {
+        Some(ident) => quote! {
+            #library::__private::Preset::__viewer(#column, |#ident: &#viewer, #context| #value)
+        },
+        None => quote! {
+            #library::__private::Preset::__circumstances(#column, |#context| #value)
+        },
+    }
+}
+
+/// Lets the compiler refuse a patch of the key.
+///
+/// ```text
+/// ::clearance::__private::assignable(<Note>::TITLE);
+/// ```
+fn assignable(raw: &RawInput, input: &Input) -> TokenStream {
+    let RawInput { library, .. } = raw;
+    let entity = &input.entity;
+    let fields = raw.fields.iter().zip(&input.fields);
+    let sent = fields.filter(|(_, field)| field.stored);
+    let columns = sent
+        .map(|(field, _)| &field.ident)
+        .chain(input.presets.iter().map(|preset| &preset.field));
+    let calls = columns.map(|ident| {
+        let column = constant(ident);
+        let call = Ident::new("assignable", ident.span());
+        quote_spanned!(ident.span()=> #library::__private::#call(<#entity>::#column);)
+    });
+    quote! {
+        #[allow(unused, reason = "only checked, never run")]
+        fn __assignable() {
+            #(#calls)*
+        }
+    }
+}
+
+fn type_span(ty: &syn::Type) -> Span {
+    crate::tokens::first_span(&quote!(#ty))
+}

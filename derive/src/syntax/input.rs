@@ -1,0 +1,258 @@
+//! `#[derive(Input)]` and `#[derive(Patch)]`: their attributes as they were read.
+
+use proc_macro2::Ident;
+use syn::ext::IdentExt as _;
+use syn::parse::ParseStream;
+use syn::{Attribute, DeriveInput, Expr, LitStr, Meta, Path, Token, Type};
+
+use super::plain_struct;
+use crate::attribute::{Keys, Library, path, text};
+use crate::diag::{Diag, error};
+use crate::rename::RenameRule;
+use crate::rule::RawRule;
+
+/// Which of the two derives it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Derive {
+    Input,
+    Patch,
+}
+
+#[derive(Debug)]
+pub(crate) struct RawInput {
+    pub(crate) derive: Derive,
+    pub(crate) ident: Ident,
+    pub(crate) library: Library,
+    pub(crate) entity: Option<Path>,
+    /// The DTO whose rules say what may be read.
+    pub(crate) reads: Option<Path>,
+    pub(crate) rename_all: RenameRule,
+    pub(crate) presets: Vec<RawPreset>,
+    pub(crate) fields: Vec<RawField>,
+    /// Whether garde checks it.
+    pub(crate) validated: bool,
+    /// Its attributes could not be read in full, so what is missing may only be misspelt.
+    pub(crate) unread: bool,
+}
+
+/// `owner = viewer.id`
+#[derive(Debug)]
+pub(crate) struct RawPreset {
+    pub(crate) field: Ident,
+    pub(crate) value: Expr,
+}
+
+#[derive(Debug)]
+pub(crate) struct RawField {
+    pub(crate) ident: Ident,
+    pub(crate) ty: Type,
+    /// The word of `#[writable]`.
+    pub(crate) writable: Option<Path>,
+    /// `#[writable(blind)]`
+    pub(crate) blind: Option<Ident>,
+    /// The word of `#[unstored]`.
+    pub(crate) unstored: Option<Path>,
+    /// The attribute of each rule, and the rule, where it could be read.
+    pub(crate) rules: Vec<(Path, Option<RawRule>)>,
+    pub(crate) rename: Option<LitStr>,
+    pub(crate) unread: bool,
+}
+
+impl Derive {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Input => "Input",
+            Self::Patch => "Patch",
+        }
+    }
+
+    /// Its attribute on the struct.
+    pub(crate) const fn attribute(self) -> &'static str {
+        match self {
+            Self::Input => "input",
+            Self::Patch => "patch",
+        }
+    }
+}
+
+/// Reads the input. `None` when it is no struct that could be sent.
+pub(crate) fn read(input: &DeriveInput, derive: Derive, diag: &mut Diag) -> Option<RawInput> {
+    let fields = plain_struct(input, derive.name(), diag)?;
+    let mut raw = RawInput {
+        derive,
+        ident: input.ident.clone(),
+        library: Library::default(),
+        entity: None,
+        reads: None,
+        rename_all: RenameRule::default(),
+        presets: Vec::new(),
+        fields: Vec::new(),
+        validated: false,
+        unread: false,
+    };
+    let errors = diag.count();
+    let mut keys = match derive {
+        Derive::Input => Keys::new("#[input(..)]", &["entity", "crate"], &[]),
+        Derive::Patch => Keys::new("#[patch(..)]", &["entity", "reads", "crate"], &[]),
+    };
+    let mut serde = Keys::new("#[serde(..)]", &["rename_all"], &[]).reading();
+    for attribute in &input.attrs {
+        let path = attribute.path();
+        if path.is_ident(derive.attribute()) {
+            keys.read(attribute, diag, |key, input| raw.entry(key, input));
+        } else if path.is_ident("preset") {
+            raw.preset(attribute, diag);
+        } else if path.is_ident("garde") {
+            raw.validated = true;
+        } else if path.is_ident("serde") {
+            let rename_all = &mut raw.rename_all;
+            serde.read(attribute, diag, |key, input| {
+                *rename_all = RenameRule::from_literal(&text(key, input)?)?;
+                Ok(())
+            });
+        }
+    }
+    raw.unread = diag.count() > errors;
+    for field in fields {
+        if let Some(ident) = &field.ident {
+            let validated = field.attrs.iter().any(|it| it.path().is_ident("garde"));
+            raw.validated |= validated;
+            raw.fields.push(read_field(ident, field, diag));
+        }
+    }
+    Some(raw)
+}
+
+fn read_field(ident: &Ident, field: &syn::Field, diag: &mut Diag) -> RawField {
+    let mut raw = RawField {
+        ident: ident.clone(),
+        ty: field.ty.clone(),
+        writable: None,
+        blind: None,
+        unstored: None,
+        rules: Vec::new(),
+        rename: None,
+        unread: false,
+    };
+    let errors = diag.count();
+    let mut serde = Keys::new("#[serde(..)]", &["rename"], &[]).reading();
+    for attribute in &field.attrs {
+        let path = attribute.path();
+        if path.is_ident("writable") {
+            raw.writable(attribute, diag);
+        } else if path.is_ident("writable_if") {
+            raw.rule(attribute, diag);
+        } else if path.is_ident("unstored") {
+            if !matches!(attribute.meta, Meta::Path(_)) {
+                diag.error(
+                    &attribute.meta,
+                    "`#[unstored]` takes no arguments",
+                    "write `#[unstored]`",
+                );
+            }
+            raw.unstored = Some(path.clone());
+        } else if path.is_ident("serde") {
+            let rename = &mut raw.rename;
+            serde.read(attribute, diag, |key, input| {
+                *rename = Some(text(key, input)?);
+                Ok(())
+            });
+        }
+    }
+    raw.unread = diag.count() > errors;
+    raw
+}
+
+impl RawInput {
+    fn entry(&mut self, key: &Ident, input: ParseStream<'_>) -> syn::Result<()> {
+        match key.to_string().as_str() {
+            "entity" => self.entity = Some(path(key, input)?),
+            "reads" => self.reads = Some(path(key, input)?),
+            _ => self.library = Library::parse(input)?,
+        }
+        Ok(())
+    }
+
+    /// `#[preset(owner = viewer.id, created = context.now)]`
+    fn preset(&mut self, attribute: &Attribute, diag: &mut Diag) {
+        let form = "the correct form is `#[preset(owner = viewer.id)]`";
+        let Meta::List(list) = &attribute.meta else {
+            diag.error(&attribute.meta, "`#[preset]` sets nothing", form);
+            return;
+        };
+        let parsed = list.parse_args_with(|input: ParseStream<'_>| {
+            while !input.is_empty() {
+                let field = input
+                    .call(Ident::parse_any)
+                    .map_err(|_| input.error(format!("expected a column\nhelp: {form}")))?;
+                if !input.peek(Token![=]) {
+                    return Err(error(
+                        &field,
+                        format!("`{field}` is preset to nothing"),
+                        form,
+                    ));
+                }
+                input.parse::<Token![=]>()?;
+                let value = input.parse()?;
+                self.presets.push(RawPreset { field, value });
+                input.parse::<Option<Token![,]>>()?;
+            }
+            Ok(())
+        });
+        if let Err(failed) = parsed {
+            diag.push(failed);
+        }
+    }
+}
+
+impl RawField {
+    fn writable(&mut self, attribute: &Attribute, diag: &mut Diag) {
+        let path = attribute.path().clone();
+        match &attribute.meta {
+            Meta::Path(_) => {}
+            Meta::List(list) => match list.parse_args_with(Ident::parse_any) {
+                Ok(word) if word == "blind" => self.blind = Some(word),
+                Ok(word) => diag.error(
+                    &word,
+                    format!("unknown word `{word}` in `#[writable(..)]`"),
+                    "write `#[writable]`, `#[writable(blind)]`, or `#[writable_if(..)]` for a condition",
+                ),
+                Err(failed) => diag.push(failed),
+            },
+            Meta::NameValue(_) => diag.error(
+                &attribute.meta,
+                "`#[writable]` has no value",
+                "write `#[writable]`, or `#[writable_if(..)]` for a condition",
+            ),
+        }
+        if self.writable.is_some() {
+            diag.error(
+                &path,
+                "`#[writable]` is stated twice",
+                "keep one of the two",
+            );
+        }
+        self.writable = Some(path);
+    }
+
+    fn rule(&mut self, attribute: &Attribute, diag: &mut Diag) {
+        let parsed = match &attribute.meta {
+            Meta::List(list) => list.parse_args_with(|input: ParseStream<'_>| {
+                RawRule::parse(input, "writable_if", false)
+            }),
+            Meta::Path(_) | Meta::NameValue(_) => Err(error(
+                &attribute.meta,
+                "`#[writable_if]` needs a rule",
+                "the correct form is `#[writable_if(viewer.id == row.id)]`",
+            )),
+        };
+        let rule = match parsed {
+            Ok(rule) => Some(rule),
+            Err(failed) => {
+                diag.push(failed);
+                None
+            }
+        };
+        self.rules.push((attribute.path().clone(), rule));
+    }
+}

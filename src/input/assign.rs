@@ -1,0 +1,73 @@
+//! Absent, null and value: three states.
+
+/// What a client says of one field: nothing, or a value.
+///
+/// In a [`Patch`](super::Patch) a field that is absent stays as it is; in an
+/// [`Input`](super::Input) the database's default takes its place. For a column that may be null
+/// the type is `Assign<Option<T>>`, in which a JSON null is the value `None`.
+///
+/// # Example
+///
+/// ```
+/// use clearance::Assign;
+///
+/// let absent: Assign<Option<String>> = Assign::Absent;
+/// let null: Assign<Option<String>> = Assign::Value(None);
+/// assert!(absent.is_absent());
+/// assert_eq!(null.value(), Some(&None));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Assign<T> {
+    /// The client said nothing of the field.
+    #[default]
+    Absent,
+    /// The client gave this.
+    Value(T),
+}
+
+impl<T> Assign<T> {
+    /// What the client gave.
+    #[must_use]
+    pub const fn value(&self) -> Option<&T> {
+        match self {
+            Self::Absent => None,
+            Self::Value(value) => Some(value),
+        }
+    }
+
+    /// What the client gave, itself.
+    #[must_use]
+    pub fn into_value(self) -> Option<T> {
+        match self {
+            Self::Absent => None,
+            Self::Value(value) => Some(value),
+        }
+    }
+
+    /// Whether the client said nothing of the field.
+    #[must_use]
+    pub const fn is_absent(&self) -> bool {
+        matches!(self, Self::Absent)
+    }
+}
+
+impl<T> From<T> for Assign<T> {
+    fn from(value: T) -> Self {
+        Self::Value(value)
+    }
+}
+
+/// What is absent is valid: rules stand in `#[garde(inner(..))]`.
+#[cfg(feature = "garde")]
+impl<T> garde::rules::inner::Inner<T> for Assign<T> {
+    type Key = garde::error::NoKey;
+
+    fn validate_inner<F>(&self, mut check: F)
+    where
+        F: FnMut(&T, &Self::Key),
+    {
+        if let Self::Value(value) = self {
+            check(value, &garde::error::NoKey::default());
+        }
+    }
+}

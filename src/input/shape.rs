@@ -1,0 +1,242 @@
+//! An input type as the library knows it at run time.
+
+use std::fmt;
+
+use super::Assign;
+use crate::dto::{Dto, Shape, Token};
+use crate::entity::{Assignable, Column, Entity, Storable};
+use crate::policy::{Context, Rule, Value};
+
+/// The fields of an input type, their rules, and what is set beside them.
+pub struct InputShape<E: Entity> {
+    name: &'static str,
+    fields: Vec<InputField<E>>,
+    presets: Vec<Preset<E>>,
+    reads: Option<&'static Shape<E>>,
+}
+
+/// One field of an input type.
+pub struct InputField<E: Entity> {
+    field: &'static str,
+    json: &'static str,
+    /// Whether it is written to the column of its name.
+    stored: bool,
+    rules: Vec<Rule<E::Viewer, E>>,
+    /// The field of the DTO whose rule must show the value that is replaced; none where it is
+    /// blind, and in a new row.
+    shown_by: Option<usize>,
+}
+
+/// A value that the program sets, whatever the client sends.
+pub struct Preset<E: Entity> {
+    field: &'static str,
+    source: PresetSource<E>,
+}
+
+enum PresetSource<E: Entity> {
+    Viewer(Box<dyn Fn(&E::Viewer, &Context) -> Value + Send + Sync>),
+    Circumstances(Box<dyn Fn(&Context) -> Value + Send + Sync>),
+}
+
+impl<E: Entity> InputShape<E> {
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn __new(
+        name: &'static str,
+        fields: Vec<InputField<E>>,
+        presets: Vec<Preset<E>>,
+    ) -> Self {
+        Self {
+            name,
+            fields,
+            presets,
+            reads: None,
+        }
+    }
+
+    /// The same with the DTO whose rules say what may be read of the row.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn __reads<D: Dto<Entity = E>>(mut self) -> Self {
+        self.reads = Some(D::__shape());
+        self
+    }
+
+    pub(crate) const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    pub(crate) fn fields(&self) -> &[InputField<E>] {
+        &self.fields
+    }
+
+    pub(crate) fn presets(&self) -> &[Preset<E>] {
+        &self.presets
+    }
+
+    pub(crate) const fn reads(&self) -> Option<&'static Shape<E>> {
+        self.reads
+    }
+}
+
+impl<E: Entity> InputField<E> {
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn __new(
+        field: &'static str,
+        json: &'static str,
+        rules: Vec<Rule<E::Viewer, E>>,
+    ) -> Self {
+        Self {
+            field,
+            json,
+            stored: true,
+            rules,
+            shown_by: None,
+        }
+    }
+
+    /// The same, given to the repository and not written.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn __unstored(mut self) -> Self {
+        self.stored = false;
+        self
+    }
+
+    /// The same, set only where this field of the DTO is visible.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn __shown_by(mut self, field: usize) -> Self {
+        self.shown_by = Some(field);
+        self
+    }
+
+    pub(crate) const fn field(&self) -> &'static str {
+        self.field
+    }
+
+    pub(crate) const fn json(&self) -> &'static str {
+        self.json
+    }
+
+    pub(crate) const fn is_stored(&self) -> bool {
+        self.stored
+    }
+
+    pub(crate) fn rules(&self) -> &[Rule<E::Viewer, E>] {
+        &self.rules
+    }
+
+    pub(crate) const fn shown_by(&self) -> Option<usize> {
+        self.shown_by
+    }
+}
+
+impl<E: Entity> Preset<E> {
+    /// A value that is made of the viewer.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn __viewer<T: Storable, U>(
+        column: Column<E, T, U>,
+        value: fn(&E::Viewer, &Context) -> T,
+    ) -> Self {
+        Self {
+            field: column.field(),
+            source: PresetSource::Viewer(Box::new(move |viewer, context| {
+                value(viewer, context).cell().into_value()
+            })),
+        }
+    }
+
+    /// A value that needs no viewer.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn __circumstances<T: Storable, U>(
+        column: Column<E, T, U>,
+        value: fn(&Context) -> T,
+    ) -> Self {
+        Self {
+            field: column.field(),
+            source: PresetSource::Circumstances(Box::new(move |context| {
+                value(context).cell().into_value()
+            })),
+        }
+    }
+
+    pub(crate) const fn field(&self) -> &'static str {
+        self.field
+    }
+
+    /// The value, or `None` where it is made of a viewer and there is none.
+    pub(crate) fn value(&self, viewer: Option<&E::Viewer>, context: &Context) -> Option<Value> {
+        match &self.source {
+            PresetSource::Viewer(value) => viewer.map(|viewer| value(viewer, context)),
+            PresetSource::Circumstances(value) => Some(value(context)),
+        }
+    }
+}
+
+/// A field of an input type that a column of type `T` can be given.
+#[diagnostic::on_unimplemented(
+    message = "a field of type `{Self}` does not fit a column of type `{T}`",
+    label = "the column of this name has another type",
+    note = "write `{T}` where the client must send it, or `Assign<{T}>` where it may be absent"
+)]
+pub trait Assigned<T> {
+    #[doc(hidden)]
+    fn __assigned(&self) -> Option<Value>;
+}
+
+impl<T: Storable> Assigned<T> for T {
+    fn __assigned(&self) -> Option<Value> {
+        Some(self.cell().into_value())
+    }
+}
+
+impl<T: Storable> Assigned<T> for Assign<T> {
+    fn __assigned(&self) -> Option<Value> {
+        self.value().map(|value| value.cell().into_value())
+    }
+}
+
+/// What the field gives its column.
+pub fn assigned<E: Entity, T: Storable, U>(
+    _: Column<E, T, U>,
+    field: &impl Assigned<T>,
+) -> Option<Value> {
+    field.__assigned()
+}
+
+/// Refuses the key of a row.
+pub const fn assignable<E: Entity, T, U: Assignable>(_: Column<E, T, U>) {}
+
+/// The place of a field in its DTO.
+pub const fn token_index<D: Dto>(token: Token<D>) -> usize {
+    token.index()
+}
+
+impl<E: Entity> fmt::Debug for InputShape<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InputShape")
+            .field("name", &self.name)
+            .field("fields", &self.fields)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<E: Entity> fmt::Debug for InputField<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InputField")
+            .field("field", &self.field)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<E: Entity> fmt::Debug for Preset<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Preset")
+            .field("field", &self.field)
+            .finish_non_exhaustive()
+    }
+}

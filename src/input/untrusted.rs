@@ -1,0 +1,183 @@
+//! A body before and after it was found valid.
+
+use std::fmt;
+use std::ops::Deref;
+
+use super::object::Malformed;
+use super::{Incoming, Object};
+use crate::entity::Entity;
+use crate::error::{Error, FieldError, Result};
+use crate::policy::Value;
+use crate::repository::{Access, Writes, may_set};
+
+/// What a client sent, unread.
+///
+/// Handlers take it and hand it on; a repository method opens it with its access. There is no
+/// other way to what is in it.
+///
+/// # Example
+///
+/// ```
+/// # use clearance::{Access, Assign, Db, Entity, Result, Viewer, Write, repository};
+/// # #[derive(Clone, Viewer)]
+/// # struct Member { id: i64 }
+/// # #[derive(Entity)]
+/// # #[entity(table = "notes", viewer = Member, read_if(row.owner == viewer.id))]
+/// # #[entity(create_if(row.owner == viewer.id))]
+/// # struct Note { #[entity(key)] id: i64, owner: i64, text: String }
+/// use clearance::{Input, Untrusted};
+///
+/// #[derive(Input)]
+/// #[input(entity = Note)]
+/// #[preset(owner = viewer.id)]
+/// struct NewNote {
+///     #[writable]
+///     text: String,
+/// }
+///
+/// struct Notes {
+///     db: Db,
+/// }
+///
+/// #[repository(viewer = Member)]
+/// impl Notes {
+///     #[authenticated(access: Write)]
+///     pub async fn add(&self, note: Untrusted<NewNote>) -> Result<i64> {
+///         let note = note.open(&access)?;
+///         self.db.writer(&access).create(note).execute().await
+///     }
+/// }
+/// ```
+pub struct Untrusted<T>(Content<T>);
+
+enum Content<T> {
+    Json(Vec<u8>),
+    Value(T),
+    /// A body of another media type.
+    #[cfg(feature = "axum")]
+    NotJson,
+}
+
+/// What a client sent, found valid for a viewer who may send it. Made by [`Untrusted::open`].
+pub struct Valid<T>(T);
+
+impl<T> Untrusted<T> {
+    /// A body of JSON.
+    #[must_use]
+    pub fn json(body: impl Into<Vec<u8>>) -> Self {
+        Self(Content::Json(body.into()))
+    }
+
+    /// A body that says of itself that it is no JSON.
+    #[cfg(feature = "axum")]
+    pub(crate) const fn not_json() -> Self {
+        Self(Content::NotJson)
+    }
+}
+
+impl<T: Incoming> Untrusted<T> {
+    /// Reads it for the one that `access` speaks of.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_invalid`] when it is no JSON, [`Error::is_unprocessable`] with what is wrong
+    /// with each field, [`Error::is_forbidden`] when it sets a field that this viewer may set in
+    /// no row, [`Error::is_misuse`] outside the request of the access.
+    pub fn open<P>(self, access: &Access<P>) -> Result<Valid<T>>
+    where
+        P: Writes<<T::Entity as Entity>::Viewer>,
+    {
+        let value = match self.0 {
+            Content::Value(value) => value,
+            Content::Json(body) => parse::<T>(&body)?,
+            #[cfg(feature = "axum")]
+            Content::NotJson => return Err(Error::invalid()),
+        };
+        let shape = T::__shape();
+        may_set(access, shape, &value.__values())?;
+        let mut errors = value.__validate();
+        if errors.is_empty() {
+            return Ok(Valid(value));
+        }
+        for error in &mut errors {
+            error.rename(
+                shape
+                    .fields()
+                    .iter()
+                    .map(|field| (field.field(), field.json())),
+            );
+        }
+        Err(Error::unprocessable(errors))
+    }
+}
+
+fn parse<T: Incoming>(body: &[u8]) -> Result<T> {
+    let mut object = Object::read(body).map_err(|malformed| match malformed {
+        Malformed::Syntax => Error::invalid(),
+        Malformed::Kind => Error::unprocessable(vec![FieldError::new("", "must be an object")]),
+    })?;
+    let value = T::__parse(&mut object);
+    let errors = object.finish();
+    match value {
+        Some(value) if errors.is_empty() => Ok(value),
+        _ => Err(Error::unprocessable(errors)),
+    }
+}
+
+impl<T> From<T> for Untrusted<T> {
+    /// A value that the program made itself. It is checked as one from a client.
+    fn from(value: T) -> Self {
+        Self(Content::Value(value))
+    }
+}
+
+impl<T: Incoming> Valid<T> {
+    pub(crate) fn values(&self) -> Vec<Option<Value>> {
+        self.0.__values()
+    }
+
+    /// What the client sent.
+    #[must_use]
+    pub fn into_inner(self) -> T {
+        self.0
+    }
+}
+
+/// It can be read and not changed, so that it stays what was found valid.
+impl<T> Deref for Valid<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T> fmt::Debug for Untrusted<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Untrusted").finish_non_exhaustive()
+    }
+}
+
+impl<T> fmt::Debug for Valid<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Valid").finish_non_exhaustive()
+    }
+}
+
+/// What garde finds wrong, by field.
+#[cfg(feature = "garde")]
+pub fn validate<T>(value: &T) -> Vec<FieldError>
+where
+    T: garde::Validate,
+    T::Context: Default,
+{
+    match value.validate() {
+        Ok(()) => Vec::new(),
+        Err(report) => {
+            let found = report.iter();
+            found
+                .map(|(path, error)| FieldError::new(&path.to_string(), error.message()))
+                .collect()
+        }
+    }
+}

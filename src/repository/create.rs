@@ -1,0 +1,227 @@
+//! A new row.
+
+use std::fmt;
+
+use super::authority::{Authority, columns, of_written};
+use super::grant::Writes;
+use super::inputs::{conditions, given, preset};
+use super::together::Together;
+use super::writer::{Writer, read_back};
+use crate::dto::Dto;
+use crate::entity::{Column, Entity, RowAction, Storable};
+use crate::error::{Error, Result};
+use crate::input::{Input, InputField, InputShape, Valid};
+use crate::policy::{Reduced, Residual, Value};
+use crate::sql::{Db, insert};
+
+/// What a row can be created from: an entity that the program made, or what a client sent.
+pub trait NewRow {
+    /// The entity of the row.
+    type Entity: Entity;
+
+    #[doc(hidden)]
+    fn __content(self) -> Content<Self::Entity>;
+}
+
+/// What is known of a new row.
+#[doc(hidden)]
+pub struct Content<E: Entity> {
+    set: Vec<(&'static str, Value)>,
+    input: Option<(&'static InputShape<E>, Vec<&'static InputField<E>>)>,
+}
+
+impl<E: Entity> NewRow for E {
+    type Entity = E;
+
+    fn __content(self) -> Content<E> {
+        let columns = E::__table().columns().iter().enumerate();
+        Content {
+            set: columns
+                .map(|(index, column)| (column.field(), self.__cell(index).into_value()))
+                .collect(),
+            input: None,
+        }
+    }
+}
+
+impl<T: Input> NewRow for Valid<T> {
+    type Entity = T::Entity;
+
+    fn __content(self) -> Content<T::Entity> {
+        let shape = T::__shape();
+        let mut fields = Vec::new();
+        let mut set = Vec::new();
+        for (field, value) in given(shape, &self.values()) {
+            fields.push(field);
+            set.push((field.field(), value));
+        }
+        Content {
+            set,
+            input: Some((shape, fields)),
+        }
+    }
+}
+
+/// A new row in the making; see [`Writer::create`].
+#[must_use = "a row is not created until it is executed"]
+pub struct Create<'a, P, E: Entity> {
+    writer: Writer<'a, P>,
+    content: Content<E>,
+}
+
+impl<'a, P, E> Create<'a, P, E>
+where
+    E: Entity,
+    P: Writes<E::Viewer>,
+{
+    pub(super) const fn new(writer: Writer<'a, P>, content: Content<E>) -> Self {
+        Self { writer, content }
+    }
+
+    /// Gives a column that the client does not set this value, such as a hash of what it sent.
+    pub fn set<T: Storable, U>(mut self, column: Column<E, T, U>, value: impl Into<T>) -> Self {
+        let value = value.into().cell().into_value();
+        self.content.set.push((column.field(), value));
+        self
+    }
+
+    /// Inserts the row, and returns its key. A column that nothing sets gets the database's
+    /// default.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_forbidden`] when the entity's `create_if`, or the rule of a field that is set,
+    /// does not allow it; [`Error::is_misuse`] when a rule reads a column that nothing sets, and
+    /// when one is set twice; otherwise as [`Writer::insert`].
+    pub async fn execute(self) -> Result<E::Key> {
+        let key = self.run(self.writer.db()).await?;
+        E::Key::from_cell(key.as_cell())
+            .ok_or_else(|| Error::internal("a new row has a key of another kind"))
+    }
+
+    /// Inserts the row and reads it back, both in one transaction. Where the viewer may not read
+    /// what was written, nothing is.
+    ///
+    /// # Errors
+    ///
+    /// As [`Create::execute`], and [`Error::is_forbidden`] when the row may not be read back.
+    pub async fn returning<D: Dto<Entity = E>>(self) -> Result<D> {
+        let together = Together::begin(self.writer.db()).await?;
+        let outcome = match self.run_and_read(together.db()).await {
+            Ok(None) => Err(Error::forbidden()),
+            Ok(Some(shown)) => Ok(shown),
+            Err(error) => Err(error),
+        };
+        together.end(outcome).await
+    }
+
+    /// The same, but a row that the viewer may not read back is written all the same, and `None`
+    /// is returned.
+    ///
+    /// # Errors
+    ///
+    /// As [`Create::execute`].
+    pub async fn returning_if_visible<D: Dto<Entity = E>>(self) -> Result<Option<D>> {
+        let together = Together::begin(self.writer.db()).await?;
+        let outcome = self.run_and_read(together.db()).await;
+        together.end(outcome).await
+    }
+
+    async fn run_and_read<D: Dto<Entity = E>>(&self, db: &Db) -> Result<Option<D>> {
+        let key = self.run(db).await?;
+        read_back(db, self.writer.access(), &key).await
+    }
+
+    /// Refuses a row with another key than the one that is to be updated.
+    pub(super) fn require_key(&self, key: &Value) -> Result<()> {
+        let table = E::__table();
+        let field = table.column(table.key()).map(|column| column.field());
+        let set = self.content.set.iter();
+        if set
+            .clone()
+            .any(|(name, value)| Some(*name) == field && value == key)
+        {
+            return Ok(());
+        }
+        Err(Error::misuse(
+            "`or_create` is given a row with another key than the update, or with none: `set` the key",
+        ))
+    }
+
+    /// Inserts the row, and tells its key.
+    pub(super) async fn run(&self, db: &Db) -> Result<Value> {
+        let table = E::__table();
+        let authority = Authority::<E>::of(db, self.writer.access(), RowAction::Create).await?;
+        let mut named = self.content.set.clone();
+        if let Some((shape, _)) = &self.content.input {
+            named.extend(preset(&authority, shape.presets())?);
+        }
+        let values = columns::<E>(named)?;
+        let Some(rules) = self.rules(&authority, &values)? else {
+            authority.denied().await?;
+            return Err(Error::forbidden());
+        };
+        let known = values.iter().find(|(column, _)| *column == table.key());
+        let known = known.map(|(_, key)| key.clone());
+        let change = insert::<E>(
+            db.dialect(),
+            &values,
+            &rules,
+            authority.guard(),
+            known.is_none(),
+        )?;
+        let changed = authority.run(db, &change).await?;
+        if changed.rows > 0 {
+            return known.or(changed.key).ok_or_else(|| {
+                Error::misuse("the database made no integer key for a new row: preset the key")
+            });
+        }
+        authority.denied().await?;
+        if rules.is_empty() {
+            return Err(Error::internal("an insert wrote no row"));
+        }
+        Err(Error::forbidden())
+    }
+
+    /// What related rows must fulfil, or `None` where the row may not be created. All else is
+    /// known of a new row.
+    fn rules(
+        &self,
+        authority: &Authority<E>,
+        values: &[(usize, Value)],
+    ) -> Result<Option<Vec<Residual>>> {
+        let table = E::__table();
+        let decision = authority.decision.clone();
+        let mut rules = match of_written::<E>(decision, "create_if", values)? {
+            Reduced::Always => Vec::new(),
+            Reduced::Never => return Ok(None),
+            Reduced::Left(residual) => vec![residual],
+        };
+        if let Some((shape, fields)) = &self.content.input {
+            match conditions(authority, shape, fields, values)? {
+                None => return Ok(None),
+                Some(found) => rules.extend(found),
+            }
+        }
+        match rules.iter().find_map(|rule| rule.unwritten(table)) {
+            None => Ok(Some(rules)),
+            Some(column) => Err(Error::misuse(format!(
+                "a rule for new rows of `{}` reads `{}`, which nothing sets: preset it",
+                table.entity(),
+                column.field()
+            ))),
+        }
+    }
+}
+
+impl<P, E: Entity> fmt::Debug for Create<'_, P, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Create").finish_non_exhaustive()
+    }
+}
+
+impl<E: Entity> fmt::Debug for Content<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Content").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,132 @@
+//! What the rules of an input type come to.
+
+use super::access::Access;
+use super::authority::{Authority, of_row, of_written};
+use super::grant::{Asker, Writes};
+use crate::audit;
+use crate::entity::Entity;
+use crate::error::{Error, Result};
+use crate::input::{InputField, InputShape, Preset};
+use crate::policy::{Decision, Reduced, Residual, Value, decide};
+
+/// Refuses an input that sets a field which this viewer may set in no row.
+pub(crate) fn may_set<E: Entity, P>(
+    access: &Access<P>,
+    shape: &InputShape<E>,
+    values: &[Option<Value>],
+) -> Result<()>
+where
+    P: Writes<E::Viewer>,
+{
+    let (Some(request), Asker::Viewer(verified)) = (access.request()?, access.asker::<E::Viewer>())
+    else {
+        return Ok(());
+    };
+    let given = given(shape, values);
+    let columns = super::authority::columns::<E>(
+        given
+            .iter()
+            .map(|(field, value)| (field.field(), value.clone())),
+    )?;
+    for (field, _) in given {
+        let decision = decide(
+            field.rules(),
+            Some(verified.viewer()),
+            request.rule_context(),
+        );
+        if of_written::<E>(decision, field.field(), &columns)? == Reduced::Never {
+            audit::field_denied(shape.name(), field.field());
+            return Err(Error::forbidden());
+        }
+    }
+    Ok(())
+}
+
+/// The fields that were given and are columns, with their values.
+pub(super) fn given<'s, E: Entity>(
+    shape: &'s InputShape<E>,
+    values: &[Option<Value>],
+) -> Vec<(&'s InputField<E>, Value)> {
+    let fields = shape.fields().iter().zip(values);
+    fields
+        .filter(|(field, _)| field.is_stored())
+        .filter_map(|(field, value)| Some((field, value.clone()?)))
+        .collect()
+}
+
+/// What the program sets beside a client.
+pub(super) fn preset<E: Entity>(
+    authority: &Authority<E>,
+    presets: &[Preset<E>],
+) -> Result<Vec<(&'static str, Value)>> {
+    presets
+        .iter()
+        .map(|preset| {
+            let value = preset.value(authority.viewer(), authority.context());
+            let value = value.ok_or_else(|| {
+                Error::misuse(format!(
+                    "`{}` is preset from the viewer, and a system access has none: `set` it",
+                    preset.field()
+                ))
+            })?;
+            Ok((preset.field(), value))
+        })
+        .collect()
+}
+
+/// What must hold of the row so that these fields may be set, or `None` where they may be in no
+/// row.
+pub(super) fn conditions<E: Entity>(
+    authority: &Authority<E>,
+    shape: &InputShape<E>,
+    fields: &[&InputField<E>],
+    changes: &[(usize, Value)],
+) -> Result<Option<Vec<Residual>>> {
+    let mut found = Vec::new();
+    let mut add = |reduced| match reduced {
+        Reduced::Always => true,
+        Reduced::Never => false,
+        Reduced::Left(residual) => {
+            found.push(residual);
+            true
+        }
+    };
+    for field in fields {
+        let decision = authority.decide_rules(field.rules());
+        let allowed = add(of_written::<E>(decision, field.field(), changes)?);
+        if !allowed {
+            return Ok(None);
+        }
+    }
+    let mut shown: Vec<usize> = fields.iter().filter_map(|field| field.shown_by()).collect();
+    shown.sort_unstable();
+    let (false, Some(reads)) = (shown.is_empty(), shape.reads()) else {
+        return Ok(Some(found));
+    };
+    reads.check()?;
+    let rows = authority.decide(&E::__table().rows().read);
+    if !add(of_row::<E>(rows, "read_if")?) {
+        return Ok(None);
+    }
+    for index in shown {
+        let spec = reads
+            .fields()
+            .get(index)
+            .ok_or_else(|| Error::internal("a patch names no field of its DTO"))?;
+        let decision = authority.decide_rules(spec.rules());
+        if let Decision::Depends(residual) = &decision
+            && residual.is_opaque()
+        {
+            return Err(Error::misuse(format!(
+                "the field `{}` of `{}` has a rule that runs in Rust only, so no patch can ask it: make the field of `{}` blind",
+                spec.field(),
+                reads.name(),
+                shape.name()
+            )));
+        }
+        if !add(of_row::<E>(decision, spec.field())?) {
+            return Ok(None);
+        }
+    }
+    Ok(Some(found))
+}

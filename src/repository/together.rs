@@ -1,0 +1,54 @@
+//! Several statements of one write, that happen together or not at all.
+
+use crate::error::Result;
+use crate::sql::{Db, Ending, Savepoint, Unit};
+
+/// A transaction of its own, or a savepoint where there is one already.
+pub(super) struct Together {
+    db: Db,
+    end: End,
+}
+
+enum End {
+    Unit(Unit),
+    Savepoint(Savepoint),
+}
+
+impl Together {
+    pub(super) async fn begin(db: &Db) -> Result<Self> {
+        match db.unit() {
+            Some(unit) => Ok(Self {
+                db: db.clone(),
+                end: End::Savepoint(Savepoint::begin(unit).await?),
+            }),
+            None => {
+                let unit = db.begin_unit().await?;
+                Ok(Self {
+                    db: db.within(unit.clone()),
+                    end: End::Unit(unit),
+                })
+            }
+        }
+    }
+
+    pub(super) const fn db(&self) -> &Db {
+        &self.db
+    }
+
+    /// Keeps what was done where `outcome` is well, and takes it back otherwise.
+    pub(super) async fn end<T>(self, outcome: Result<T>) -> Result<T> {
+        match (outcome, self.end) {
+            (Ok(done), End::Unit(unit)) => unit.end(Ending::Commit).await.map(|()| done),
+            (Ok(done), End::Savepoint(savepoint)) => savepoint.release().await.map(|()| done),
+            (Err(error), End::Unit(unit)) => {
+                // Where that fails too, the connection is gone, and the transaction with it.
+                let _ = unit.end(Ending::Rollback).await;
+                Err(error)
+            }
+            (Err(error), End::Savepoint(savepoint)) => {
+                let _ = savepoint.roll_back().await;
+                Err(error)
+            }
+        }
+    }
+}
