@@ -6,6 +6,7 @@ use super::access::Access;
 use super::authority::{Authority, of_row};
 use super::create::{Create, NewRow};
 use super::grant::{Reads, Writes};
+use super::many::{UpdateMany, insert_many};
 use super::reader::{Reader, ViewerOf};
 use super::select::Select;
 use super::update::Update;
@@ -88,6 +89,54 @@ impl<'a, P> Writer<'a, P> {
         P: Writes<E::Viewer>,
     {
         Update::new(self.again(), key.into().cell().into_value())
+    }
+
+    /// Inserts rows in as few statements as the engine takes: all of them, or none where one is
+    /// not allowed or does not fit.
+    ///
+    /// # Errors
+    ///
+    /// As [`Writer::insert`].
+    pub async fn insert_many<E>(&self, rows: impl IntoIterator<Item = E>) -> Result<()>
+    where
+        E: Entity,
+        P: Writes<E::Viewer>,
+    {
+        insert_many(self, rows.into_iter().collect()).await
+    }
+
+    /// Starts an update of the rows that a query finds. As in every query a field that is hidden
+    /// from the viewer finds nothing, so that the number of rows tells nothing of it.
+    ///
+    /// What happens where some of them may not be updated is said by how it is executed:
+    /// [`execute_permitted`](UpdateMany::execute_permitted) or
+    /// [`execute_all`](UpdateMany::execute_all).
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # use clearance::{Access, Db, Dto, Entity, Result, Viewer, Write};
+    /// # #[derive(Clone, Viewer)]
+    /// # struct Member { id: i64 }
+    /// # #[derive(Entity)]
+    /// # #[entity(table = "notes", viewer = Member, read_if(row.owner == viewer.id))]
+    /// # #[entity(update_if(row.owner == viewer.id && !row.locked))]
+    /// # struct Note { #[entity(key)] id: i64, owner: i64, locked: bool, folder: String, archived: bool }
+    /// # #[derive(Dto)]
+    /// # #[dto(entity = Note, default = visible)]
+    /// # struct NoteView { id: i64, folder: String, archived: bool }
+    /// async fn archive(db: &Db, access: &Access<Write<Member>>, folder: &str) -> Result<u64> {
+    ///     let found = NoteView::select().filter(NoteView::FOLDER.eq(folder));
+    ///     let update = db.writer(access).update_many(found).set(Note::ARCHIVED, true);
+    ///     update.execute_permitted().await
+    /// }
+    /// ```
+    pub fn update_many<D>(&self, select: Select<D>) -> UpdateMany<'a, P, D>
+    where
+        D: Dto,
+        P: Writes<ViewerOf<D>>,
+    {
+        UpdateMany::new(self.again(), select)
     }
 
     /// Deletes the row with this key, where its entity's `delete_if` allows it.

@@ -1,7 +1,8 @@
 //! Guarded insert, update and delete by key: the rule and the session stand in the statement.
 
 use sea_query::{
-    Alias, DeleteStatement, Expr, InsertStatement, Query as Statement, UpdateStatement,
+    Alias, CaseStatement, Condition, DeleteStatement, Expr, InsertStatement, LockType,
+    Query as Statement, SelectStatement, UpdateStatement,
 };
 
 use super::db::Db;
@@ -120,6 +121,60 @@ pub(crate) fn insert<E: Entity>(
         statement,
         key: key.map(ColumnSpec::kind),
     })
+}
+
+/// Inserts rows that have a value for each column.
+pub(crate) fn insert_rows<E: Entity>(dialect: Dialect, rows: &[Vec<Value>]) -> Result<Change> {
+    let table = E::__table();
+    let columns = table.columns().iter();
+    let mut statement = Statement::insert();
+    statement
+        .into_table(Alias::new(table.name()))
+        .columns(columns.map(|column| Alias::new(column.name())));
+    for row in rows {
+        let values = row.iter().map(|value| dialect.bind(value));
+        statement
+            .values(values)
+            .map_err(|_| Error::internal("an entity has more values than columns"))?;
+    }
+    Ok(Change::Insert {
+        statement,
+        key: None,
+    })
+}
+
+/// The keys of the rows that fulfil what finds them, each with whether it fulfils `rules` too, or
+/// none does where there are none. They are locked until the transaction ends.
+pub(crate) fn candidates<E: Entity>(
+    dialect: Dialect,
+    found: &[Residual],
+    rules: Option<&[Residual]>,
+) -> Result<SelectStatement> {
+    let renderer = Renderer::new(dialect, E::__table());
+    let permitted = match rules {
+        None => Expr::cust("FALSE"),
+        Some([]) => Expr::cust("TRUE"),
+        Some(rules) => {
+            let mut all = Condition::all();
+            for rule in rules {
+                all = all.add(renderer.condition(rule)?);
+            }
+            CaseStatement::new()
+                .case(all, Expr::cust("TRUE"))
+                .finally(Expr::cust("FALSE"))
+                .into()
+        }
+    };
+    let mut statement = Statement::select();
+    statement
+        .expr(renderer.column(renderer.table.key())?)
+        .expr(permitted)
+        .from(Alias::new(renderer.table.name()))
+        .lock(LockType::Update);
+    for condition in found {
+        statement.and_where(renderer.condition(condition)?);
+    }
+    Ok(statement)
 }
 
 fn name(table: &Schema, column: usize) -> Result<&'static str> {

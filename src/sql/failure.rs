@@ -24,6 +24,10 @@ pub(super) fn classify(error: sqlx::Error) -> Error {
                     audit::database_failure("constraint", code);
                     Error::conflict()
                 }
+                _ if is_misfit(database.as_ref(), code) => {
+                    audit::database_failure("misfit", code);
+                    Error::invalid()
+                }
                 _ if is_contention(database.as_ref(), code) => {
                     audit::database_failure("contention", code);
                     Error::contended()
@@ -53,6 +57,33 @@ pub(super) fn classify(error: sqlx::Error) -> Error {
             Error::unavailable("the database")
         }
     }
+}
+
+/// Whether a value does not fit the column that it is written to or compared with: too long, out
+/// of range, or text that the engine cannot hold. Values come from callers, so that it is theirs.
+fn is_misfit(error: &dyn DatabaseError, code: &str) -> bool {
+    #[cfg(feature = "sqlite")]
+    if error
+        .try_downcast_ref::<sqlx::sqlite::SqliteError>()
+        .is_some()
+    {
+        const TOO_BIG: i64 = 18;
+        const MISMATCH: i64 = 20;
+        return code
+            .parse::<i64>()
+            .is_ok_and(|code| matches!(code & 0xff, TOO_BIG | MISMATCH));
+    }
+    #[cfg(feature = "mysql")]
+    if let Some(error) = error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>() {
+        const OUT_OF_RANGE: u16 = 1264;
+        const WRONG_VALUE: u16 = 1366;
+        const TOO_LONG: u16 = 1406;
+        return matches!(error.number(), OUT_OF_RANGE | WRONG_VALUE | TOO_LONG);
+    }
+    let _ = error;
+    // string_data_right_truncation, numeric_value_out_of_range, datetime_field_overflow,
+    // character_not_in_repertoire, untranslatable_character
+    matches!(code, "22001" | "22003" | "22008" | "22021" | "22P05")
 }
 
 /// Whether another transaction was in the way.

@@ -28,7 +28,7 @@ mod unguarded;
 mod unit;
 
 pub use cells::Cells;
-pub(crate) use change::{Change, Changed, Target, delete, insert, update};
+pub(crate) use change::{Change, Changed, Target, candidates, delete, insert, insert_rows, update};
 pub(crate) use db::DatabaseId;
 pub use db::{Db, Pool};
 pub(crate) use dialect::Dialect;
@@ -40,7 +40,7 @@ pub(crate) use question::{
 pub(crate) use row::Row;
 pub(crate) use select::{SEVERAL, column, exists};
 pub use session_store::SqlSessionStore;
-pub(crate) use session_store::StatementGuard;
+pub(crate) use session_store::{StatementGuard, session_lock};
 pub(crate) use structure::Structure;
 pub(crate) use summary::{Answer, read as read_summary};
 pub(crate) use template::{Asked, Plan};

@@ -4,7 +4,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use sea_query::{Condition, Expr, ExprTrait as _, Order, Query};
+use sea_query::{Condition, Expr, ExprTrait as _, LockType, Order, Query, SelectStatement};
 
 use super::db::{DatabaseId, Db};
 use super::row::Row;
@@ -90,16 +90,23 @@ pub(crate) struct StatementGuard {
 
 /// `EXISTS` over the session of `guard`.
 pub(crate) fn session_exists(guard: &StatementGuard) -> Expr {
-    Expr::exists(
-        Query::select()
-            .expr(Expr::val(1))
-            .from(TABLE)
-            .and_where(Expr::col((TABLE, ID)).eq(guard.session_id.to_string()))
-            .and_where(Expr::col((TABLE, SECRET_HASH)).eq(guard.secret_hash.as_bytes().to_vec()))
-            .and_where(Expr::col((TABLE, IDLE_EXPIRES_AT)).gt(guard.now))
-            .and_where(Expr::col((TABLE, EXPIRES_AT)).gt(guard.now))
-            .take(),
-    )
+    Expr::exists(session(guard))
+}
+
+/// A row where the session of `guard` stands, which then stands until the transaction ends.
+pub(crate) fn session_lock(guard: &StatementGuard) -> SelectStatement {
+    session(guard).lock(LockType::Update).take()
+}
+
+fn session(guard: &StatementGuard) -> SelectStatement {
+    Query::select()
+        .expr(Expr::val(1))
+        .from(TABLE)
+        .and_where(Expr::col((TABLE, ID)).eq(guard.session_id.to_string()))
+        .and_where(Expr::col((TABLE, SECRET_HASH)).eq(guard.secret_hash.as_bytes().to_vec()))
+        .and_where(Expr::col((TABLE, IDLE_EXPIRES_AT)).gt(guard.now))
+        .and_where(Expr::col((TABLE, EXPIRES_AT)).gt(guard.now))
+        .take()
 }
 
 fn lives(now: i64) -> Condition {

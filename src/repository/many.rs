@@ -1,0 +1,302 @@
+//! Many rows at once.
+
+use std::fmt;
+
+use super::authority::{Authority, of_row, of_written};
+use super::grant::Writes;
+use super::reader::ViewerOf;
+use super::select::Select;
+use super::together::Together;
+use super::update::{Changes, Plan, Planned};
+use super::writer::Writer;
+use crate::dto::Dto;
+use crate::entity::{Assignable, Column, Entity, RowAction, Storable};
+use crate::error::{Error, Result};
+use crate::input::{Patch, Valid};
+use crate::policy::{Op, Reduced, Residual, Value, compare_with};
+use crate::sql::{Db, Target, candidates, insert_rows, session_lock, update};
+
+/// An update of many rows in the making; see [`Writer::update_many`].
+#[must_use = "an update does nothing until it is executed"]
+pub struct UpdateMany<'a, P, D: Dto> {
+    writer: Writer<'a, P>,
+    select: Select<D>,
+    changes: Changes<D::Entity>,
+}
+
+/// How many rows one statement names by their keys.
+const KEYS: usize = 500;
+
+impl<'a, P, D> UpdateMany<'a, P, D>
+where
+    D: Dto,
+    P: Writes<ViewerOf<D>>,
+{
+    pub(super) const fn new(writer: Writer<'a, P>, select: Select<D>) -> Self {
+        Self {
+            writer,
+            select,
+            changes: Changes::new(),
+        }
+    }
+
+    /// Gives the column this value.
+    pub fn set<T: Storable, U: Assignable>(
+        mut self,
+        column: Column<D::Entity, T, U>,
+        value: impl Into<T>,
+    ) -> Self {
+        let value = value.into().cell().into_value();
+        self.changes.set(column.field(), value);
+        self
+    }
+
+    /// Makes the column null.
+    pub fn clear<T: Storable, U: Assignable>(
+        mut self,
+        column: Column<D::Entity, Option<T>, U>,
+    ) -> Self {
+        self.changes.set(column.field(), Value::Null);
+        self
+    }
+
+    /// Changes what a client sent to be changed, as [`Update::patch`](super::Update::patch).
+    pub fn patch<T: Patch<Entity = D::Entity>>(mut self, patch: Valid<T>) -> Self {
+        self.changes.patch(&patch);
+        self
+    }
+
+    /// Updates those of the rows that may be updated so, in one statement, and leaves the others.
+    /// Returns how many were.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_forbidden`] when this viewer may make no row of the entity what is set,
+    /// [`Error::is_misuse`] when the query has a limit, otherwise as
+    /// [`Update::execute`](super::Update::execute).
+    pub async fn execute_permitted(self) -> Result<u64> {
+        let db = self.writer.db();
+        let authority = self.authority(db).await?;
+        let planned = match self.plan(&authority)? {
+            Plan::Run(planned) => planned,
+            Plan::NoRow => return authority.require_session().await.map(|()| 0),
+            Plan::Never => return never(&authority).await,
+        };
+        let Some(mut rules) = self.found()? else {
+            return authority.require_session().await.map(|()| 0);
+        };
+        rules.extend(planned.rules);
+        let target = Target {
+            key: None,
+            rules: &rules,
+            guard: authority.guard(),
+        };
+        let change = update::<D::Entity>(db.dialect(), &planned.changes, &target)?;
+        let touched = authority.run(db, &change).await?.rows;
+        if touched == 0 {
+            authority.require_session().await?;
+        }
+        Ok(touched)
+    }
+
+    /// Updates all of the rows, or none where one of them may not be updated so. Returns how many
+    /// there were.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_forbidden`] when one of the rows that this viewer may read may not be updated
+    /// so, otherwise as [`UpdateMany::execute_permitted`].
+    pub async fn execute_all(self) -> Result<u64> {
+        let together = Together::begin(self.writer.db()).await?;
+        let outcome = self.all(together.db()).await;
+        together.end(outcome).await
+    }
+
+    async fn all(&self, db: &Db) -> Result<u64> {
+        let authority = self.authority(db).await?;
+        let planned = match self.plan(&authority)? {
+            Plan::Run(planned) => Some(planned),
+            Plan::NoRow => None,
+            Plan::Never => return never(&authority).await,
+        };
+        let Some(found) = self.found()? else {
+            return authority.require_session().await.map(|()| 0);
+        };
+        // Read first and locked, so that nobody changes one between the look and the update.
+        let key = D::Entity::__table().key();
+        let rules = planned.as_ref().map(|planned| planned.rules.as_slice());
+        let statement = candidates::<D::Entity>(db.dialect(), &found, rules)?;
+        let kind = D::Entity::__table()
+            .column(key)
+            .map(|column| column.kind())
+            .ok_or_else(|| Error::internal("an entity has no key"))?;
+        let mut keys = Vec::new();
+        let mut all_permitted = true;
+        let each = |row: crate::sql::Row| {
+            keys.push(row.cell(0, kind)?.into_value());
+            all_permitted &= row.flag(1)?;
+            Ok(())
+        };
+        db.fetch_each(&statement, each).await?;
+        if keys.is_empty() {
+            return authority.require_session().await.map(|()| 0);
+        }
+        let (true, Some(planned)) = (all_permitted, planned) else {
+            return never(&authority).await;
+        };
+        let mut touched = 0;
+        for keys in keys.chunks(KEYS) {
+            touched += self.update_keys(db, &authority, &planned, keys).await?;
+        }
+        if touched == u64::try_from(keys.len()).unwrap_or(u64::MAX) {
+            Ok(touched)
+        } else {
+            authority.require_session().await?;
+            Err(Error::contended())
+        }
+    }
+
+    async fn update_keys(
+        &self,
+        db: &Db,
+        authority: &Authority<D::Entity>,
+        planned: &Planned,
+        keys: &[Value],
+    ) -> Result<u64> {
+        let mut rules = planned.rules.clone();
+        rules.push(Residual::Among {
+            column: D::Entity::__table().key(),
+            values: keys.to_vec(),
+            wanted: true,
+        });
+        let target = Target {
+            key: None,
+            rules: &rules,
+            guard: authority.guard(),
+        };
+        let change = update::<D::Entity>(db.dialect(), &planned.changes, &target)?;
+        Ok(authority.run(db, &change).await?.rows)
+    }
+
+    async fn authority(&self, db: &Db) -> Result<Authority<D::Entity>> {
+        Authority::of(db, self.writer.access(), RowAction::Update).await
+    }
+
+    fn plan(&self, authority: &Authority<D::Entity>) -> Result<Plan> {
+        let mut plan = self.changes.plan(authority, None)?;
+        if let Plan::Run(planned) = &mut plan
+            && planned.changes.is_empty()
+        {
+            return Err(Error::misuse(
+                "a patch that says nothing was given for many rows: look before, or set something beside it",
+            ));
+        }
+        Ok(plan)
+    }
+
+    /// What must hold of a row for this viewer to find it by the query, or `None` where none is.
+    fn found(&self) -> Result<Option<Vec<Residual>>> {
+        let asking = self.writer.asking()?;
+        let decided = asking.decided(self.select.shape())?;
+        let mut found = match of_row::<D::Entity>(decided.rows.clone(), "read_if")? {
+            Reduced::Never => return Ok(None),
+            Reduced::Always => Vec::new(),
+            Reduced::Left(residual) => vec![residual],
+        };
+        let Some(question) = self.select.restriction(&asking, &decided)? else {
+            return Ok(None);
+        };
+        if question.limit.is_some() {
+            return Err(Error::misuse(
+                "an update of many rows has no limit: filter them instead",
+            ));
+        }
+        for (column, value) in question.lookups {
+            let kind = D::Entity::__table().column(column).map(|spec| spec.kind());
+            let kind = kind.ok_or_else(|| Error::internal("a lookup names no column"))?;
+            let wrong =
+                |_| Error::misuse("a lookup compares a column with a value of another kind");
+            match compare_with(Op::Eq, column, kind, value).map_err(wrong)? {
+                Reduced::Never => return Ok(None),
+                Reduced::Always => {}
+                Reduced::Left(residual) => found.push(residual),
+            }
+        }
+        found.extend(question.filter);
+        Ok(Some(found))
+    }
+}
+
+async fn never<E: Entity, T>(authority: &Authority<E>) -> Result<T> {
+    authority.denied().await?;
+    Err(Error::forbidden())
+}
+
+/// Inserts rows that are all known, in as few statements as the engine takes.
+pub(super) async fn insert_many<E, P>(writer: &Writer<'_, P>, rows: Vec<E>) -> Result<()>
+where
+    E: Entity,
+    P: Writes<E::Viewer>,
+{
+    /// What each engine takes as parameters of one statement.
+    const PARAMETERS: usize = 30_000;
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let table = E::__table();
+    let width = table.columns().len().max(1);
+    let authority = Authority::<E>::of(writer.db(), writer.access(), RowAction::Create).await?;
+    let mut known = Vec::with_capacity(rows.len());
+    let mut by_relation = Vec::new();
+    for row in rows {
+        let columns = 0..table.columns().len();
+        let values: Vec<(usize, Value)> = columns
+            .map(|column| (column, row.__cell(column).into_value()))
+            .collect();
+        match of_written::<E>(authority.decision.clone(), "create_if", &values)? {
+            Reduced::Always => known.push(values.into_iter().map(|(_, value)| value).collect()),
+            Reduced::Left(_) => by_relation.push(row),
+            Reduced::Never => return never(&authority).await,
+        }
+    }
+    let chunk = (PARAMETERS / width).max(1);
+    if known.len() <= chunk && by_relation.is_empty() && authority.guard().is_none() {
+        return insert_chunk(writer.db(), &authority, &known).await;
+    }
+    let together = Together::begin(writer.db()).await?;
+    let outcome = async {
+        let db = together.db();
+        if let Some(guard) = authority.guard() {
+            // The session stands until all of it is written.
+            let statement = session_lock(guard);
+            if db.fetch_optional(&statement).await?.is_none() {
+                authority.require_session().await?;
+                return Err(Error::unauthenticated(crate::error::Refusal::Unknown));
+            }
+        }
+        for known in known.chunks(chunk) {
+            insert_chunk(db, &authority, known).await?;
+        }
+        for row in by_relation {
+            db.writer(writer.access()).insert(row).await?;
+        }
+        Ok(())
+    }
+    .await;
+    together.end(outcome).await
+}
+
+async fn insert_chunk<E: Entity>(
+    db: &Db,
+    authority: &Authority<E>,
+    rows: &[Vec<Value>],
+) -> Result<()> {
+    let change = insert_rows::<E>(db.dialect(), rows)?;
+    authority.run(db, &change).await.map(|_| ())
+}
+
+impl<P, D: Dto> fmt::Debug for UpdateMany<'_, P, D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UpdateMany").finish_non_exhaustive()
+    }
+}
