@@ -8,9 +8,14 @@
     reason = "a test fails by panicking, and shares its support with others"
 )]
 
+mod desk;
 mod end_state;
 #[path = "../support/engines.rs"]
 mod engines;
+mod inputs;
+mod many;
+mod patches;
 #[path = "../policies/support.rs"]
 mod support;
 mod transactions;
+mod upsert;
