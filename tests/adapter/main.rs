@@ -11,6 +11,7 @@
 #[path = "../sessions/support.rs"]
 mod support;
 
+mod bodies;
 mod responses;
 mod scopes;
 mod server;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::header::{CACHE_CONTROL, SET_COOKIE};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, COOKIE, SET_COOKIE};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -134,6 +134,24 @@ impl Server {
             address,
             client: reqwest::Client::new(),
         }
+    }
+
+    /// Sends a body.
+    pub(crate) async fn send(
+        &self,
+        method: reqwest::Method,
+        path: &str,
+        cookie: &str,
+        media_type: &str,
+        body: &str,
+    ) -> reqwest::Response {
+        let url = format!("http://{}{path}", self.address);
+        let mut request = self.client.request(method, url);
+        if !cookie.is_empty() {
+            request = request.header(COOKIE, cookie);
+        }
+        let request = request.header(CONTENT_TYPE, media_type);
+        request.body(body.to_owned()).send().await.unwrap()
     }
 
     pub(crate) async fn get(&self, path: &str, cookie: &str) -> reqwest::Response {

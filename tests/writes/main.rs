@@ -15,6 +15,7 @@ mod engines;
 mod inputs;
 mod many;
 mod patches;
+mod relations;
 #[path = "../policies/support.rs"]
 mod support;
 mod transactions;

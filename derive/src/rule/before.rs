@@ -10,9 +10,11 @@ use syn::{Expr, Member};
 
 const PREFIX: &str = "__before_";
 
-/// Reads each `before.field` as `row.__before_field`.
-pub(super) fn rename(expr: &mut Expr) {
-    Before.visit_expr_mut(expr);
+/// Reads each `before.field` as `row.__before_field`, and tells where the first stood.
+pub(super) fn rename(expr: &mut Expr) -> Option<Ident> {
+    let mut before = Before { first: None };
+    before.visit_expr_mut(expr);
+    before.first
 }
 
 /// The field in `__before_field`.
@@ -26,7 +28,9 @@ pub(crate) fn field(ident: &Ident) -> Option<Ident> {
     })
 }
 
-struct Before;
+struct Before {
+    first: Option<Ident>,
+}
 
 impl VisitMut for Before {
     fn visit_expr_field_mut(&mut self, field: &mut syn::ExprField) {
@@ -45,6 +49,7 @@ impl VisitMut for Before {
             };
         }
         if let Some(segment) = base.path.segments.first_mut() {
+            self.first.get_or_insert_with(|| segment.ident.clone());
             segment.ident = Ident::new("row", segment.ident.span());
         }
     }

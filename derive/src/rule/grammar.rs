@@ -26,8 +26,15 @@ pub(crate) enum Place {
 
 pub(super) fn check(expr: &Expr, place: Place, diag: &mut Diag) -> Option<Inline> {
     let mut expr = expr.clone();
-    if place == Place::Updated {
-        before::rename(&mut expr);
+    if let Some(found) = before::rename(&mut expr)
+        && place != Place::Updated
+    {
+        diag.error(
+            found,
+            "`before` is the row as it was before an update, which this rule does not have",
+            "it stands in `updated_if(..)` of an entity, and in `#[writable_if(..)]` of a patch",
+        );
+        return None;
     }
     let mut reader = Reader {
         place,

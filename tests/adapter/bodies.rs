@@ -1,0 +1,197 @@
+//! What clients send to be written, from the socket to the database.
+
+use axum::extract::State;
+use axum::routing::{post, put};
+use axum::{Json, Router};
+use clearance::{
+    Assign, Db, Dto, Entity, Input, Patch, Result, SessionLayer, Untrusted, repository,
+};
+use garde::Validate;
+use serde_json::{Value, json};
+
+use crate::server::Server;
+use crate::support::{Member, Rig};
+
+#[derive(Entity)]
+#[entity(
+    table = "notes",
+    viewer = Member,
+    read_if(row.author == viewer.name),
+    create_if(row.author == viewer.name),
+    update_if(row.author == viewer.name)
+)]
+struct Note {
+    #[entity(key)]
+    id: i64,
+    author: String,
+    text: String,
+    pinned: Option<bool>,
+}
+
+#[derive(Dto)]
+#[dto(entity = Note, default = visible)]
+struct NoteView {
+    id: i64,
+    text: String,
+    pinned: Option<bool>,
+}
+
+#[derive(Input, Validate)]
+#[input(entity = Note)]
+#[preset(author = viewer.name.clone())]
+struct NewNote {
+    #[writable]
+    #[garde(length(max = 10))]
+    text: String,
+    #[writable_if(viewer.name == "ada")]
+    #[garde(skip)]
+    pinned: Assign<Option<bool>>,
+}
+
+#[derive(Patch)]
+#[patch(entity = Note, reads = NoteView)]
+struct EditNote {
+    #[writable]
+    text: Assign<String>,
+    #[writable]
+    pinned: Assign<Option<bool>>,
+}
+
+#[derive(Clone)]
+struct Notes {
+    db: Db,
+}
+
+#[repository(viewer = Member)]
+impl Notes {
+    #[authenticated(access: Write)]
+    async fn add(&self, note: Untrusted<NewNote>) -> Result<NoteView> {
+        let note = note.open(&access)?;
+        self.db.writer(&access).create(note).returning().await
+    }
+
+    #[authenticated(access: Write)]
+    async fn edit(&self, id: i64, note: Untrusted<EditNote>) -> Result<NoteView> {
+        let patch = note.open(&access)?;
+        let update = self.db.writer(&access).update::<Note>(id);
+        update.patch(patch).returning().await
+    }
+}
+
+async fn add(State(notes): State<Notes>, body: Untrusted<NewNote>) -> Result<Json<NoteView>> {
+    Ok(Json(notes.add(body).await?))
+}
+
+async fn edit(State(notes): State<Notes>, body: Untrusted<EditNote>) -> Result<Json<NoteView>> {
+    Ok(Json(notes.edit(1, body).await?))
+}
+
+/// A server with notes; the directory is its database.
+async fn server() -> (Server, tempfile::TempDir) {
+    let directory = tempfile::tempdir().unwrap();
+    let url = format!("sqlite://{}/notes.db?mode=rwc", directory.path().display());
+    #[expect(clippy::disallowed_methods, reason = "a test makes its own table")]
+    let db = {
+        let pool = sqlx::SqlitePool::connect(&url).await.unwrap();
+        let table = "CREATE TABLE notes (id INTEGER PRIMARY KEY, author TEXT NOT NULL, \
+            text TEXT NOT NULL, pinned BOOLEAN)";
+        sqlx::query(table).execute(&pool).await.unwrap();
+        Db::unguarded_pool(pool, "the pool that made the table")
+    };
+    let rig = Rig::new();
+    let layer = SessionLayer::new(rig.sessions.clone());
+    let routes = Router::new()
+        .route("/notes", post(add))
+        .route("/note", put(edit))
+        .with_state(Notes { db });
+    let server = Server::serve(rig, |router| router.merge(routes).layer(layer)).await;
+    (server, directory)
+}
+
+/// Status and body of the answer to this body of JSON.
+async fn send(server: &Server, cookie: &str, path: &str, body: &str) -> (u16, Value) {
+    send_as(server, cookie, path, "application/json", body).await
+}
+
+async fn send_as(
+    server: &Server,
+    cookie: &str,
+    path: &str,
+    media_type: &str,
+    body: &str,
+) -> (u16, Value) {
+    let method = if path == "/note" {
+        reqwest::Method::PUT
+    } else {
+        reqwest::Method::POST
+    };
+    let response = server.send(method, path, cookie, media_type, body).await;
+    let status = response.status().as_u16();
+    (status, response.json().await.unwrap())
+}
+
+#[tokio::test]
+async fn vs_13_sr_18_sr_19_whoever_is_not_signed_in_gets_401_whatever_they_send() {
+    let (server, _directory) = server().await;
+    for body in ["{", "[]", "{}", r#"{"text":7}"#, r#"{"text":"fine"}"#] {
+        for cookie in ["", "__Host-session=forged"] {
+            for path in ["/notes", "/note"] {
+                let (status, problem) = send(&server, cookie, path, body).await;
+                assert_eq!(status, 401, "{body}");
+                assert_eq!(problem.get("errors"), None);
+            }
+        }
+    }
+    assert_eq!(crate::support::count(&server.rig.store.loads), 0);
+}
+
+#[tokio::test]
+async fn vs_13_what_is_wrong_is_said_field_by_field() {
+    let (server, _directory) = server().await;
+    let device = server.rig.device("ada").await;
+    let (status, problem) = send(&server, &device.cookie, "/notes", r#"{"a/b":1}"#).await;
+    assert_eq!(status, 422);
+    assert_eq!(
+        problem,
+        json!({
+            "type": "about:blank",
+            "title": "Unprocessable Entity",
+            "status": 422,
+            "errors": [
+                { "pointer": "#/text", "detail": "is missing" },
+                { "pointer": "#/a~1b", "detail": "is not a field of this request" },
+            ],
+        })
+    );
+    let long = r#"{"text":"much too long for a note"}"#;
+    let (status, problem) = send(&server, &device.cookie, "/notes", long).await;
+    assert_eq!(status, 422);
+    assert_eq!(problem["errors"][0]["pointer"], "#/text");
+    assert!(!problem.to_string().contains("much too long"));
+
+    let (status, problem) = send(&server, &device.cookie, "/notes", "{").await;
+    assert_eq!((status, problem.get("errors")), (400, None));
+    let form = "application/x-www-form-urlencoded";
+    let (status, _) = send_as(&server, &device.cookie, "/notes", form, r#"{"text":"x"}"#).await;
+    assert_eq!(status, 400);
+}
+
+#[tokio::test]
+async fn vs_13_w9_w21_a_body_that_is_allowed_is_written_and_comes_back() {
+    let (server, _directory) = server().await;
+    let ada = server.rig.device("ada").await;
+    let bob = server.rig.device("bob").await;
+    let body = r#"{"text":"hello","pinned":true}"#;
+    let (status, _) = send(&server, &bob.cookie, "/notes", body).await;
+    assert_eq!(status, 403);
+    let json = "application/vnd.notes+json; charset=utf-8";
+    let (status, note) = send_as(&server, &ada.cookie, "/notes", json, body).await;
+    assert_eq!(status, 200);
+    assert_eq!(note, json!({ "id": 1, "text": "hello", "pinned": true }));
+
+    let (status, note) = send(&server, &ada.cookie, "/note", r#"{"pinned":null}"#).await;
+    assert_eq!(status, 200);
+    assert_eq!(note, json!({ "id": 1, "text": "hello", "pinned": null }));
+    let (status, _) = send(&server, &bob.cookie, "/note", r#"{"text":"mine"}"#).await;
+    assert_eq!(status, 404);
+}

@@ -1,0 +1,13 @@
+//! A row keeps its key.
+
+use clearance::{Assign, Patch};
+use clearance_compile_fail::{Profile, User};
+
+#[derive(Patch)]
+#[patch(entity = User, reads = Profile)]
+struct EditUser {
+    #[writable]
+    id: Assign<i64>,
+}
+
+fn main() {}

@@ -1,0 +1,20 @@
+//! Whoever overwrites a value has been shown it, or the field says that it is blind.
+
+use clearance::{Assign, Patch};
+use clearance_compile_fail::{Profile, User};
+
+#[derive(Patch)]
+#[patch(entity = User)]
+struct Unseen {
+    #[writable]
+    name: Assign<String>,
+}
+
+#[derive(Patch)]
+#[patch(entity = User, reads = Profile)]
+struct NotInThatDto {
+    #[writable]
+    team: Assign<Option<String>>,
+}
+
+fn main() {}

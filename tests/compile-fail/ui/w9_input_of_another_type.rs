@@ -1,0 +1,18 @@
+//! What a field holds fits its column.
+
+use clearance::{Assign, Input};
+use clearance_compile_fail::User;
+
+#[derive(Input)]
+#[input(entity = User)]
+#[preset(visits = "none")]
+struct NewUser {
+    #[writable]
+    name: Option<String>,
+    #[writable]
+    team: Assign<String>,
+    #[writable]
+    no_such_column: String,
+}
+
+fn main() {}
