@@ -106,7 +106,7 @@
 //! ```
 //!
 //! Each step can refuse: not signed in (401), not allowed (403), not there or not yours (404),
-//! a query that is not valid (400), conflict (409), unavailable (503). [`Error`] has a predicate for each of them.
+//! a query that is not valid (400), fields that are not valid (422), conflict (409), unavailable (503). [`Error`] has a predicate for each of them.
 //!
 //! # Features
 //!
@@ -117,6 +117,7 @@
 //! | `mysql` | no | MySQL 8 and MariaDB 10.11 or later | when another engine is the only one in use |
 //! | `derive` | yes | the derives and attributes | to write guards and shapes by hand, without a proc-macro build |
 //! | `axum` | no | the tower layer, extractors, responses | with any other framework |
+//! | `garde` | no | the validation of input types, by garde 0.23 | where values are checked by hand |
 //! | `matrix` | no | the access matrix: [`App::matrix`], [`Db::schema`] | where nothing prints one |
 //! | `testing` | no | the module [`testing`] | in every release build: it makes viewers out of nothing |
 //!
@@ -128,6 +129,7 @@
 //! - [`entity`]: column types, keys and lookups, secrets.
 //! - [`dto`]: fields, hidden values, masks, filters and orders.
 //! - [`repository`](mod@repository): accesses, reading, writing, what may leave.
+//! - [`input`](mod@input): what clients may send to be written.
 //! - [`session`]: sessions, their limits, cookie and stores.
 //! - [`testing`]: what an application's own tests need.
 //!

@@ -173,3 +173,34 @@ fn errors_cannot_be_dropped_unread() {
     let mut diag = Diag::default();
     diag.push(syn::Error::new(proc_macro2::Span::call_site(), "lost"));
 }
+
+snapshot!(
+    w9_input_states_who_may_set_each_field,
+    |input| expand::incoming(input, crate::syntax::input::Derive::Input),
+    r#"#[input(entity = Note)]
+#[preset(owner = viewer.id, created = context.now)]
+#[serde(rename_all = "camelCase")]
+struct NewNote {
+    #[writable] #[garde(length(max = 80))] note_title: String,
+    #[writable_if(viewer.editor || row.rank < 3)] rank: Assign<i64>,
+    #[unstored] #[serde(rename = "secret")] password: String,
+}"#
+);
+
+snapshot!(
+    w21_patch_names_what_shows_each_field,
+    |input| expand::incoming(input, crate::syntax::input::Derive::Patch),
+    r#"#[patch(entity = Note, reads = NoteView)]
+#[preset(edited = context.now)]
+struct EditNote {
+    #[writable] title: Assign<String>,
+    #[writable(blind)] #[writable_if(row.stage > before.stage)] stage: Assign<i64>,
+}"#
+);
+
+snapshot!(
+    w9_input_with_an_error_takes_nothing,
+    |input| expand::incoming(input, crate::syntax::input::Derive::Input),
+    r#"#[input(entity = Note)]
+struct NewNote { title: String }"#
+);

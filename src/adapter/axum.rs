@@ -164,6 +164,8 @@ mod tests {
             (Error::forbidden(), 403, "Forbidden"),
             (Error::not_found(), 404, "Not Found"),
             (Error::conflict(), 409, "Conflict"),
+            (Error::stale(), 409, "Conflict"),
+            (Error::unprocessable(vec![]), 422, "Unprocessable Entity"),
             (Error::invalid(), 400, "Bad Request"),
             (Error::unavailable("x"), 503, "Service Unavailable"),
             (Error::misuse("x"), 500, "Internal Server Error"),

@@ -279,7 +279,7 @@ async fn cursor_of(directory: &Directory, viewer: Member) -> Cursor {
 fn is_refused<D: std::fmt::Debug>(answer: Result<Slice<D>>) {
     let error: Error = answer.unwrap_err();
     assert!(error.is_invalid(), "{error:?}");
-    assert_eq!(error.to_string(), "the query is not valid");
+    assert_eq!(error.to_string(), "the request is not valid");
     assert_eq!(error.status(), 400);
 }
 

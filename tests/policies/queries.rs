@@ -340,7 +340,7 @@ async fn p13_a_field_is_named_by_its_key_or_not_at_all() {
         assert_eq!(error.status(), 400);
         assert_eq!(error.to_string(), unknown.to_string());
     }
-    assert_eq!(unknown.to_string(), "the query is not valid");
+    assert_eq!(unknown.to_string(), "the request is not valid");
 }
 
 #[tokio::test]

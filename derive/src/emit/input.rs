@@ -44,7 +44,7 @@ pub(crate) fn emit(raw: &RawInput, input: &Input) -> TokenStream {
     let variables: Vec<Ident> = raw
         .fields
         .iter()
-        .map(|field| format_ident!("__{}", plain_name(&field.ident)))
+        .map(|field| format_ident!("__field_{}", plain_name(&field.ident)))
         .collect();
     let takes = fields
         .clone()
