@@ -23,7 +23,7 @@ use clearance::{Access, Db, Dto, Entity, Field, Read, Viewer, testing};
 use sqlx::Row as _;
 
 use engines::{Database, Engine, TestPool};
-use support::{Comparison, Report, is_measured};
+use support::{Comparison, Judged, Report, is_measured};
 
 #[derive(Debug, Clone, Viewer)]
 struct Member {
@@ -250,6 +250,7 @@ impl Bench<'_> {
             Comparison {
                 name: Box::leak(name.into_boxed_str()),
                 target,
+                judged: Judged::Median,
                 rounds,
                 operations: 1,
             },

@@ -20,7 +20,7 @@ use tokio::runtime::Runtime;
 use uuid::Uuid;
 
 use directory::{Employee, Member, Profile, Role, admin, employees, stranger, team_mate};
-use support::{Comparison, Report};
+use support::{Comparison, Judged, Report};
 
 const ROWS: u32 = 10_000;
 
@@ -132,6 +132,7 @@ fn main() {
             Comparison {
                 name,
                 target,
+                judged: Judged::Median,
                 rounds: 300,
                 operations: 1,
             },

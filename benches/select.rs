@@ -25,7 +25,7 @@ use sqlx::{FromRow, Row as _};
 use uuid::Uuid;
 
 use directory::{Member, Profile, Role, admin, employees, stranger, team_mate};
-use support::{Comparison, Report};
+use support::{Comparison, Judged, Report};
 
 const ROWS: u32 = 1_000;
 
@@ -201,6 +201,7 @@ fn main() {
             Comparison {
                 name,
                 target: Some(1.15),
+                judged: Judged::Median,
                 rounds: 300,
                 operations: 1,
             },

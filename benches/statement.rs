@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use clearance::repository::Select;
 use clearance::{Access, Db, Dto, Entity, Field, Read, Roles, Viewer, testing};
 
-use support::{Comparison, Report};
+use support::{Comparison, Judged, Report};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Roles)]
 enum Role {
@@ -171,6 +171,7 @@ fn main() {
             Comparison {
                 name,
                 target: None,
+                judged: Judged::Median,
                 rounds: 200,
                 operations: OPERATIONS,
             },

@@ -27,7 +27,7 @@ use http::header::COOKIE;
 use http::{HeaderMap, HeaderValue};
 use tokio::runtime::Runtime;
 
-use support::{Comparison, Report};
+use support::{Comparison, Judged, Report};
 
 const COOKIE_NAME: &str = "__Host-session";
 const MEMBER: i64 = 4_711;
@@ -330,6 +330,7 @@ fn second_call(runtime: &Runtime, report: &mut Report) {
         Comparison {
             name: "second verify_session in a request",
             target: Some(1.3),
+            judged: Judged::Median,
             rounds: 400,
             operations: CALLS,
         },
@@ -375,6 +376,7 @@ fn first_call(runtime: &Runtime, report: &mut Report) {
         Comparison {
             name: "first verify_session over a warm cache",
             target: Some(1.3),
+            judged: Judged::Median,
             rounds: 400,
             operations: REQUESTS,
         },

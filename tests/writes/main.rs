@@ -13,9 +13,11 @@ mod end_state;
 #[path = "../support/engines.rs"]
 mod engines;
 mod inputs;
+mod kinds;
 mod many;
 mod patches;
 mod relations;
+mod revoked;
 #[path = "../policies/support.rs"]
 mod support;
 mod transactions;

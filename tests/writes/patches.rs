@@ -170,3 +170,28 @@ async fn asvs_15_4_2_an_update_of_an_old_version_is_stale_only_to_whoever_may_up
     let error = rename(lead(), 3, i64::MAX).await.unwrap_err();
     assert!(error.is_misuse(), "{error}");
 }
+
+#[tokio::test]
+async fn asvs_15_4_2_of_fifty_writers_by_version_none_overwrites_another() {
+    let directory = desk().await;
+    // Each adds one to what it read, and reads again where somebody was faster.
+    let count = async || loop {
+        let seen = stored(&directory, 1).await;
+        let outcome = writing(agent(), async |access| {
+            let update = directory.db.writer(&access).update::<Ticket>(1);
+            let update = update.set(Ticket::STAGE, seen.stage + 1);
+            update
+                .if_version(Ticket::VERSION, seen.version)
+                .execute()
+                .await
+        })
+        .await;
+        match outcome {
+            Ok(()) => return,
+            Err(error) => assert!(error.is_stale() || error.is_retryable(), "{error:?}"),
+        }
+    };
+    futures_util::future::join_all((0..50).map(|_| count())).await;
+    let now = stored(&directory, 1).await;
+    assert_eq!((now.stage, now.version), (51, 51));
+}

@@ -73,3 +73,15 @@ async fn w8_both_halves_are_of_one_key() {
     .unwrap_err();
     assert!(error.is_misuse(), "{error}");
 }
+
+#[tokio::test]
+async fn w8_of_fifty_upserts_at_once_one_creates_and_none_is_lost() {
+    let directory = desk().await;
+    let all = (0..50).map(|_| put(&directory, agent(), 77));
+    let outcomes = futures_util::future::join_all(all).await;
+    let created = outcomes
+        .into_iter()
+        .filter(|outcome| *outcome.as_ref().unwrap());
+    assert_eq!(created.count(), 1);
+    assert_eq!(stored(&directory, 77).await.title, "put");
+}
