@@ -4,6 +4,7 @@
 //! commit waits for the disk.
 #![expect(
     clippy::unwrap_used,
+    clippy::indexing_slicing,
     clippy::unreachable,
     clippy::panic,
     clippy::disallowed_methods,

@@ -24,6 +24,7 @@ pub enum Judged {
     /// The median of the ratios of all rounds.
     Median,
     /// That of the best rounds of each, where other work of a server would be most of the rest.
+    #[allow(dead_code, reason = "not every benchmark writes")]
     Best,
 }
 

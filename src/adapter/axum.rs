@@ -123,7 +123,7 @@ fn problem(status: StatusCode, fields: &[FieldError]) -> String {
         "title": status.canonical_reason().unwrap_or_default(),
         "status": status.as_u16(),
     });
-    if !fields.is_empty() {
+    if let (false, Some(members)) = (fields.is_empty(), problem.as_object_mut()) {
         let errors: Vec<_> = fields
             .iter()
             .map(|error| {
@@ -133,7 +133,7 @@ fn problem(status: StatusCode, fields: &[FieldError]) -> String {
                 })
             })
             .collect();
-        problem["errors"] = errors.into();
+        members.insert("errors".to_owned(), errors.into());
     }
     problem.to_string()
 }

@@ -34,9 +34,11 @@ pub struct Preset<E: Entity> {
 }
 
 enum PresetSource<E: Entity> {
-    Viewer(Box<dyn Fn(&E::Viewer, &Context) -> Value + Send + Sync>),
+    Viewer(OfViewer<E::Viewer>),
     Circumstances(Box<dyn Fn(&Context) -> Value + Send + Sync>),
 }
+
+type OfViewer<V> = Box<dyn Fn(&V, &Context) -> Value + Send + Sync>;
 
 impl<E: Entity> InputShape<E> {
     #[doc(hidden)]
