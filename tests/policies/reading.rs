@@ -343,6 +343,31 @@ async fn t_2_rows_in_memory_are_shown_as_the_database_shows_them() {
     }
 }
 
+/// Phones by whether there is a team, and salaries by whether there is none.
+#[derive(Debug, PartialEq, Dto)]
+#[dto(entity = Person, default = visible)]
+struct ByNull {
+    id: i64,
+    #[visible_if(row.team.is_some())]
+    phone: Field<Option<String>>,
+    #[visible_if(row.team.is_none())]
+    salary: Field<i64>,
+}
+
+#[tokio::test]
+async fn t_2_n1_a_test_for_null_means_the_same_of_rows_in_memory() {
+    let directory = directory().await;
+    as_viewer(stranger(), async {
+        let access = read().await;
+        let query = ByNull::select().order(ByNull::ID.asc());
+        let selected = directory.db.reader(&access).all(query).await.unwrap();
+        assert_eq!(selected, access.project::<ByNull>(people()).unwrap());
+        let seen = selected.iter().filter(|row| !row.phone.is_hidden()).count();
+        assert_eq!((selected.len(), seen), (5, 4));
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn p14_a_denied_row_is_404_or_403_where_the_query_says_so() {
     let directory = directory().await;
