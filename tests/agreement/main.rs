@@ -16,7 +16,9 @@ mod rules;
 mod sample;
 #[path = "../support/seeds.rs"]
 mod seeds;
+mod writes;
 
+use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use clearance::dto::{Record, Shape};
@@ -45,6 +47,22 @@ impl Tally {
         self.allowed
             .fetch_add(usize::from(allowed), Ordering::Relaxed);
     }
+
+    fn decided(&self) -> usize {
+        self.decided.load(Ordering::Relaxed)
+    }
+
+    /// How many in a hundred were allowed.
+    fn share(&self) -> usize {
+        self.allowed.load(Ordering::Relaxed) * 100 / self.decided().max(1)
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let allowed = self.allowed.load(Ordering::Relaxed);
+        write!(f, "{} decisions, {allowed} of them allowed", self.decided())
+    }
 }
 
 const CASES: u32 = 120;
@@ -71,17 +89,12 @@ fn t_2_one_meaning_x10_n4_n5_n7_n10_n13_random_rules_agree_on_each_engine() {
         })
         .unwrap();
 
-    let decided = tally.decided.load(Ordering::Relaxed);
-    let allowed = tally.allowed.load(Ordering::Relaxed);
-    println!(
-        "{:?}: {decided} decisions, {allowed} of them allowed",
-        engines::engine()
-    );
+    println!("{:?}: {tally}", engines::engine());
     if cases >= CASES {
-        assert!(decided >= 20_000, "only {decided} decisions");
+        assert!(tally.decided() >= 20_000, "only {tally}");
     }
     // A run in which nearly all or nearly none is allowed would show little.
-    let share = allowed * 100 / decided;
+    let share = tally.share();
     assert!((10..=90).contains(&share), "{share} % allowed");
 }
 
@@ -182,7 +195,12 @@ fn id_of(record: &Record<Sample>) -> usize {
 }
 
 /// Whether the row rule allows the row, as the evaluator sees it.
-fn reads(row: &Sample, viewer: Option<&Probe>, context: &Context, relatives: &Family<'_>) -> bool {
+fn reads(
+    row: &Sample,
+    viewer: Option<&Probe>,
+    context: &Context,
+    relatives: &Family<'_, Sample>,
+) -> bool {
     let Operation::Rules(rules) = &Sample::__table().rows().read else {
         panic!("the rows have a rule");
     };
@@ -193,9 +211,9 @@ fn reads(row: &Sample, viewer: Option<&Probe>, context: &Context, relatives: &Fa
 }
 
 /// The rows of one case, each the parent and the child of others.
-struct Family<'a>(&'a [Sample]);
+struct Family<'a, E>(&'a [E]);
 
-impl Relatives for Family<'_> {
+impl<E: Columns> Relatives for Family<'_, E> {
     fn of<'a>(&'a self, relation: &Relation, row: &dyn Columns) -> Option<Vec<&'a dyn Columns>> {
         let joined = |row: &dyn Columns| match relation.name() {
             "parent" => row.cell(sample::PARENT).into_value(),
@@ -219,7 +237,7 @@ fn agree_on_cells(
     rules: &[RuleSpec],
     viewer: Option<&Probe>,
     context: &Context,
-    relatives: &Family<'_>,
+    relatives: &Family<'_, Sample>,
     tally: &Tally,
 ) -> Result<(), TestCaseError> {
     for (field, spec) in sample::ruled_fields().iter().zip(rules) {

@@ -1,19 +1,96 @@
 //! Random rules, of every node and operator, to a depth of six.
 
 use clearance::__private::{Computed, Input, list, value};
+use clearance::Entity;
 use clearance::policy::{Context, Expr, Op, Operand, Rule, Source};
 use proptest::prelude::*;
 
-use crate::sample::{Probe, Sample};
+use crate::sample::Probe;
 
 /// A rule in the making; it is built anew for each use, because a rule cannot be copied.
 #[derive(Debug, Clone)]
 pub struct RuleSpec(Expr);
 
 impl RuleSpec {
-    pub fn rule(&self) -> Rule<Probe, Sample> {
+    pub fn rule<E: Entity<Viewer = Probe>>(&self) -> Rule<Probe, E> {
         let source = Source::__new("a random rule", file!(), line!());
         Rule::__new(source, self.0.clone(), inputs(), Vec::new())
+    }
+
+    /// A rule that allows what either of the two does.
+    pub fn or(self, other: Self) -> Self {
+        Self(Expr::Any(vec![self.0, other.0]))
+    }
+
+    /// The rule with what it says of related rows said of the row itself.
+    pub fn of_one_row(self) -> Self {
+        Self(of_one_row(self.0))
+    }
+
+    /// The rule with some of its fields taken from the row as it was before an update: those
+    /// whose bit is set, in the order in which they stand.
+    pub fn with_before(self, mut bits: u32) -> Self {
+        let mut expr = self.0;
+        for_each_field(&mut expr, &mut |field| {
+            if bits & 1 == 1 {
+                *field = before(field);
+            }
+            bits = bits.rotate_right(1);
+        });
+        Self(expr)
+    }
+}
+
+fn of_one_row(expr: Expr) -> Expr {
+    let each = |parts: Vec<Expr>| parts.into_iter().map(of_one_row).collect();
+    match expr {
+        Expr::Related { condition, .. } => of_one_row(*condition),
+        Expr::Not(inner) => Expr::Not(Box::new(of_one_row(*inner))),
+        Expr::All(parts) => Expr::All(each(parts)),
+        Expr::Any(parts) => Expr::Any(each(parts)),
+        leaf => leaf,
+    }
+}
+
+fn for_each_field(expr: &mut Expr, change: &mut impl FnMut(&mut &'static str)) {
+    match expr {
+        Expr::Flag(field)
+        | Expr::IsSome(field)
+        | Expr::IsNone(field)
+        | Expr::Contains { field, .. } => change(field),
+        Expr::Compare { left, right, .. } => {
+            for operand in [left, right] {
+                if let Operand::Field(field) = operand {
+                    change(field);
+                }
+            }
+        }
+        Expr::Not(inner) => for_each_field(inner, change),
+        Expr::All(parts) | Expr::Any(parts) => {
+            for part in parts {
+                for_each_field(part, change);
+            }
+        }
+        Expr::Free(_) | Expr::Opaque(_) => {}
+        Expr::Related { .. } => unreachable!("only rules of one row compare it with what it was"),
+    }
+}
+
+fn before(field: &str) -> &'static str {
+    match field {
+        "plain" => "before.plain",
+        "nocase" => "before.nocase",
+        "rtrim" => "before.rtrim",
+        "text" => "before.text",
+        "number" => "before.number",
+        "count" => "before.count",
+        "maybe" => "before.maybe",
+        "sure" => "before.sure",
+        "instant" => "before.instant",
+        "uuid" => "before.uuid",
+        "status" => "before.status",
+        "rank" => "before.rank",
+        other => panic!("no rule names `{other}`"),
     }
 }
 
