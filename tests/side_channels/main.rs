@@ -18,6 +18,7 @@ mod model;
 mod queries;
 #[path = "../support/seeds.rs"]
 mod seeds;
+mod writes;
 
 use std::cell::RefCell;
 

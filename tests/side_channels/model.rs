@@ -11,6 +11,8 @@ pub struct Member {
     pub team: Option<String>,
 }
 
+/// Whatever viewers may write, it shows them no more than they saw: the rules let nobody open what is
+/// hidden, here and in a task.
 #[derive(Debug, Clone, Entity)]
 #[entity(
     table = "people",
@@ -18,7 +20,17 @@ pub struct Member {
     tenant_if(row.company == viewer.company),
     belongs_to(boss: Person, by = boss_id),
     has_many(tasks: Task, by = person_id),
-    read_if(!row.suspended)
+    read_if(!row.suspended),
+    create_if(row.id > 100 && exists(row.boss, |boss| same(viewer.team, boss.team))),
+    update_if(same(viewer.team, row.team) || row.id == viewer.id),
+    updated_if(
+        same(before.team, row.team)
+            || (before.team.is_none() && row.team.is_none())
+            || same(viewer.team, before.team)
+    ),
+    updated_if(row.suspended || !before.suspended),
+    updated_if(before.public || !row.public),
+    delete_if(same(viewer.team, row.team) && row.public)
 )]
 pub struct Person {
     #[entity(key)]
@@ -36,6 +48,8 @@ pub struct Person {
     pub born: Option<DateTime<Utc>>,
     #[entity(filter_if(same(viewer.team, row.team)))]
     pub email: String,
+    /// No two people have the same, and no DTO shows it.
+    pub badge: Option<String>,
 }
 
 #[derive(Debug, Clone, Entity)]
@@ -43,7 +57,13 @@ pub struct Person {
     table = "tasks",
     viewer = Member,
     belongs_to(person: Person, by = person_id),
-    read_if(row.open || row.person_id == viewer.id)
+    read_if(row.open || row.person_id == viewer.id),
+    create_if(row.id > 100 && exists(row.person, |person| same(viewer.team, person.team))),
+    update_if(exists(row.person, |person| same(viewer.team, person.team))),
+    updated_if(exists(row.person, |person| same(viewer.team, person.team))),
+    updated_if(row.person_id != viewer.id || before.person_id == viewer.id),
+    updated_if(before.open || !row.open),
+    delete_if(row.person_id == viewer.id && row.open)
 )]
 pub struct Task {
     #[entity(key)]
@@ -215,6 +235,51 @@ pub fn needle() -> impl Strategy<Value = Needle> {
         })
 }
 
+/// Whether two people, or tasks, that hold these hold something else in the cell.
+pub fn differ(cell: Cell, one: &Needle, other: &Needle) -> bool {
+    match cell {
+        Cell::Salary | Cell::Points => one.number != other.number,
+        Cell::Born => (one.instant, one.is_null) != (other.instant, other.is_null),
+        _ => (&one.text, one.is_null) != (&other.text, other.is_null),
+    }
+}
+
+pub fn held_in_person(person: &Person, cell: Cell) -> Needle {
+    let text = match cell {
+        Cell::Name => Some(&person.name),
+        Cell::Phone => person.phone.as_ref(),
+        Cell::Card => Some(&person.card),
+        Cell::Note => person.note.as_ref(),
+        Cell::Email => Some(&person.email),
+        _ => None,
+    };
+    let is_null = match cell {
+        Cell::Born => person.born.is_none(),
+        Cell::Phone | Cell::Note => text.is_none(),
+        _ => false,
+    };
+    Needle {
+        text: text.cloned().unwrap_or_default(),
+        number: person.salary,
+        instant: person.born.unwrap_or_default(),
+        is_null,
+    }
+}
+
+pub fn held_in_task(task: &Task, cell: Cell) -> Needle {
+    let text = match cell {
+        Cell::Title => Some(&task.title),
+        Cell::Secret => task.secret.as_ref(),
+        _ => None,
+    };
+    Needle {
+        text: text.cloned().unwrap_or_default(),
+        number: task.points,
+        instant: DateTime::default(),
+        is_null: cell == Cell::Secret && text.is_none(),
+    }
+}
+
 pub fn set_in_person(person: &mut Person, cell: Cell, to: &Needle) {
     let text = (!to.is_null).then(|| to.text.clone());
     match cell {
@@ -270,6 +335,7 @@ fn person() -> impl Strategy<Value = Person> {
                 note: None,
                 born: None,
                 email: String::new(),
+                badge: None,
             };
             for (cell, needle) in Cell::OF_PERSON.into_iter().zip(&needles) {
                 set_in_person(&mut person, cell, needle);
@@ -306,6 +372,7 @@ pub fn rows() -> impl Strategy<Value = Rows> {
     (people, tasks).prop_map(|(mut people, mut tasks)| {
         for (person, id) in people.iter_mut().zip(1..) {
             person.id = id;
+            person.badge = Some(format!("badge {id}"));
         }
         for (task, id) in tasks.iter_mut().zip(1..) {
             task.id = id;
