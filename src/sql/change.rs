@@ -93,7 +93,8 @@ pub(crate) fn insert<E: Entity>(
         .columns(columns);
     let failed = |_| Error::internal("an entity has more values than columns");
     let renderer = Renderer::new(dialect, table);
-    let mut conditions: Vec<Expr> = guard.map(session_exists).into_iter().collect();
+    let session = guard.map(|guard| session_exists(dialect, guard));
+    let mut conditions: Vec<Expr> = session.into_iter().collect();
     for rule in rules {
         conditions.push(renderer.condition(rule)?);
     }
@@ -204,7 +205,7 @@ impl Target<'_> {
         for rule in self.rules {
             conditions.push(renderer.condition(rule)?);
         }
-        conditions.extend(self.guard.map(session_exists));
+        conditions.extend(self.guard.map(|guard| session_exists(dialect, guard)));
         Ok(conditions)
     }
 }

@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use sea_query::{Condition, Expr, ExprTrait as _, LockType, Order, Query, SelectStatement};
 
 use super::db::{DatabaseId, Db};
+use super::dialect::Dialect;
 use super::row::Row;
 use crate::error::Error;
 use crate::policy::{Cell, Kind};
@@ -88,9 +89,12 @@ pub(crate) struct StatementGuard {
     pub(crate) now: i64,
 }
 
-/// `EXISTS` over the session of `guard`.
-pub(crate) fn session_exists(guard: &StatementGuard) -> Expr {
-    Expr::exists(session(guard))
+/// `EXISTS` over the session of `guard`, for a statement that writes. A revocation takes the session
+/// before the statement finds it, or waits until the write is done.
+pub(super) fn session_exists(dialect: Dialect, guard: &StatementGuard) -> Expr {
+    let mut session = session(guard);
+    dialect.keep(&mut session);
+    Expr::exists(session)
 }
 
 /// A row where the session of `guard` stands, which then stands until the transaction ends.
@@ -357,7 +361,9 @@ mod tests {
 
     /// Whether a statement with the guard in it finds its session.
     async fn finds(db: &Db, guard: &StatementGuard) -> bool {
-        let select = Query::select().expr(session_exists(guard)).take();
+        let select = Query::select()
+            .expr(session_exists(db.dialect(), guard))
+            .take();
         let row = db.fetch_optional(&select).await.unwrap().unwrap();
         row.flag(0).unwrap()
     }

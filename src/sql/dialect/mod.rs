@@ -250,6 +250,24 @@ impl Dialect {
         }
     }
 
+    /// Has what a statement that writes finds by a select in it stay until its transaction ends.
+    pub(super) fn keep(self, select: &mut SelectStatement) {
+        match self {
+            // Nobody else writes meanwhile.
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite => {
+                let _ = select;
+            }
+            #[cfg(feature = "postgres")]
+            Self::Postgres => postgres::keep(select),
+            // It locks for reading what a statement that writes reads, without being asked.
+            #[cfg(feature = "mysql")]
+            Self::Mysql => {
+                let _ = select;
+            }
+        }
+    }
+
     /// The mask of a text.
     pub(super) fn mask(self, mask: Mask, text: Expr) -> Expr {
         match self {

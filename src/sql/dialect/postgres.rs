@@ -2,7 +2,8 @@
 
 use chrono::{DateTime, SecondsFormat};
 use sea_query::{
-    Alias, BinOper, CaseStatement, Expr, ExprTrait as _, Func, Query as Statement, SelectStatement,
+    Alias, BinOper, CaseStatement, Expr, ExprTrait as _, Func, LockType, Query as Statement,
+    SelectStatement,
 };
 
 use super::{Standing, function, json, json_list};
@@ -43,6 +44,12 @@ pub(super) fn standing(value: &Value) -> Standing {
         | Value::Uuid(_)
         | Value::Timestamp(_) => Standing::Among,
     }
+}
+
+/// A statement that waits for the row it writes goes on with what it found elsewhere before, so that
+/// nobody may remove that meanwhile. The lock lets others update what is no key.
+pub(super) fn keep(select: &mut SelectStatement) {
+    select.lock(LockType::KeyShare);
 }
 
 pub(super) fn long_list(kind: Kind, values: &[&Value]) -> SelectStatement {
