@@ -103,7 +103,9 @@ fn is_contention(error: &dyn DatabaseError, code: &str) -> bool {
     if let Some(error) = error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>() {
         const LOCK_WAIT: u16 = 1205;
         const DEADLOCK: u16 = 1213;
-        return matches!(error.number(), LOCK_WAIT | DEADLOCK);
+        // MariaDB with `innodb_snapshot_isolation`, its default from 11.6.2 on.
+        const CHANGED_SINCE_READ: u16 = 1020;
+        return matches!(error.number(), LOCK_WAIT | DEADLOCK | CHANGED_SINCE_READ);
     }
     let _ = error;
     // serialization_failure, deadlock_detected, lock_not_available
