@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex, Once};
 use chrono::{DateTime, TimeZone as _, Utc};
 use clearance::policy::Context;
 use clearance::{
-    Access, Dto, Entity, Field, Public, Read, RequestContext, Roles, Secret, System, TextEnum,
-    Viewer, Write, rule, testing,
+    Access, Dto, Entity, Field, Key, Public, Read, RequestContext, Roles, Secret, Sessions,
+    SourceError, Subject, System, TextEnum, Viewer, ViewerSource, Write, async_trait, rule,
+    testing,
 };
 use tracing::field::{Field as TracedField, Visit};
 use tracing_subscriber::layer::{Context as LayerContext, Layer, SubscriberExt as _};
@@ -211,6 +212,41 @@ pub async fn as_viewer<T>(viewer: Member, call: impl Future<Output = T>) -> T {
 
 pub async fn as_nobody<T>(call: impl Future<Output = T>) -> T {
     testing::as_nobody().scope(call).await
+}
+
+/// The viewers of this directory.
+pub struct Members;
+
+#[async_trait]
+impl ViewerSource<Member> for Members {
+    async fn load(&self, subject: &Subject) -> Result<Option<Member>, SourceError> {
+        Ok([admin(), editor(), stranger()]
+            .into_iter()
+            .find(|member| member.subject() == *subject))
+    }
+}
+
+/// Sessions kept beside the data, in the same database.
+pub async fn sessions_beside(directory: &Directory) -> Sessions<Member> {
+    directory.db.migrate().await.unwrap();
+    Sessions::builder(
+        Key::generate().unwrap(),
+        directory.db.session_store(),
+        Members,
+    )
+    .app_url("https://app.example")
+    .build()
+    .unwrap()
+}
+
+/// A request that carries a new session of `member`.
+pub async fn signed_in(sessions: &Sessions<Member>, member: &Member) -> RequestContext {
+    let session = sessions.create(&member.subject()).await.unwrap();
+    let cookie = session.into_set_cookie();
+    let pair = cookie.to_str().unwrap().split(';').next().unwrap();
+    let mut headers = http::HeaderMap::new();
+    headers.insert(http::header::COOKIE, pair.parse().unwrap());
+    RequestContext::new(sessions, &headers)
 }
 
 pub async fn read() -> Access<Read<Member>> {

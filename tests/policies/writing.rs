@@ -3,46 +3,9 @@
 use std::sync::Arc;
 
 use clearance::session::MemorySessionStore;
-use clearance::{
-    Access, Dto, Entity, Field, Key, RequestContext, Result, Sessions, SourceError, Subject,
-    Viewer, ViewerSource, Write, async_trait,
-};
+use clearance::{Access, Dto, Entity, Field, Key, Result, Sessions, Viewer, Write};
 
 use crate::support::*;
-
-struct Members;
-
-#[async_trait]
-impl ViewerSource<Member> for Members {
-    async fn load(&self, subject: &Subject) -> Result<Option<Member>, SourceError> {
-        Ok([admin(), editor(), stranger()]
-            .into_iter()
-            .find(|member| member.subject() == *subject))
-    }
-}
-
-/// Sessions kept beside the data, in the same database.
-async fn sessions_beside(directory: &Directory) -> Sessions<Member> {
-    directory.db.migrate().await.unwrap();
-    Sessions::builder(
-        Key::generate().unwrap(),
-        directory.db.session_store(),
-        Members,
-    )
-    .app_url("https://app.example")
-    .build()
-    .unwrap()
-}
-
-/// A request that carries a new session of `member`.
-async fn signed_in(sessions: &Sessions<Member>, member: &Member) -> RequestContext {
-    let session = sessions.create(&member.subject()).await.unwrap();
-    let cookie = session.into_set_cookie();
-    let pair = cookie.to_str().unwrap().split(';').next().unwrap();
-    let mut headers = http::HeaderMap::new();
-    headers.insert(http::header::COOKIE, pair.parse().unwrap());
-    RequestContext::new(sessions, &headers)
-}
 
 async fn rename(directory: &Directory, id: i64, name: &str) -> Result<()> {
     let access = Access::<Write<Member>>::authenticated().await?;

@@ -16,6 +16,7 @@ mod inputs;
 mod kinds;
 mod many;
 mod patches;
+mod races;
 mod relations;
 mod revoked;
 #[path = "../policies/support.rs"]
