@@ -338,11 +338,9 @@ impl RequestContext {
     ) -> Option<StatementGuard> {
         let slot = &self.inner.slot;
         let now = slot.now()?;
-        (slot.database()? == database).then(|| StatementGuard {
-            session_id: verified.loaded().id,
-            secret_hash: verified.loaded().secret_hash,
-            now: now.timestamp_micros(),
-        })
+        let loaded = verified.loaded();
+        let beside = slot.database()? == database;
+        beside.then(|| StatementGuard::new(loaded.id, loaded.secret_hash, now))
     }
 }
 

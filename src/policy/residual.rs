@@ -142,6 +142,12 @@ impl Residual {
         }
     }
 
+    /// Whether a row that is known fulfils it. It does not where a part runs in Rust only, or reads
+    /// related rows.
+    pub(crate) fn holds_of_whole<E: Entity>(&self, row: &E) -> bool {
+        self.holds(row, &[], None, &Context::new(chrono::DateTime::UNIX_EPOCH))
+    }
+
     fn holds_by_node<E: Entity, F: Facts<E>>(
         &self,
         row: &F,

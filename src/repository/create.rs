@@ -12,7 +12,7 @@ use crate::entity::{Column, Entity, RowAction, Storable};
 use crate::error::{Error, Result};
 use crate::input::{Input, InputField, InputShape, Valid};
 use crate::policy::{Reduced, Residual, Value};
-use crate::sql::{Db, insert};
+use crate::sql::Db;
 
 /// What a row can be created from: an entity that the program made, or what a client sent.
 pub trait NewRow {
@@ -163,13 +163,7 @@ where
         };
         let known = values.iter().find(|(column, _)| *column == table.key());
         let known = known.map(|(_, key)| key.clone());
-        let change = insert::<E>(
-            db.dialect(),
-            &values,
-            &rules,
-            authority.guard(),
-            known.is_none(),
-        )?;
+        let change = db.insert::<E>(&values, &rules, authority.guard(), known.is_none())?;
         let changed = authority.run(db, &change).await?;
         if changed.rows > 0 {
             return known.or(changed.key).ok_or_else(|| {

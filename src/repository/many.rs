@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::authority::{Authority, of_row, of_written};
+use super::authority::{Authority, of_row};
+use super::decided::rule_failed;
 use super::grant::Writes;
 use super::reader::ViewerOf;
 use super::select::Select;
@@ -13,8 +14,8 @@ use crate::dto::Dto;
 use crate::entity::{Assignable, Column, Entity, RowAction, Storable};
 use crate::error::{Error, Result};
 use crate::input::{Patch, Valid};
-use crate::policy::{Op, Reduced, Residual, Value, compare_with};
-use crate::sql::{Db, Target, candidates, insert_rows, session_lock, update};
+use crate::policy::{Op, Reduced, Residual, Value, compare_with, once_written};
+use crate::sql::{Db, Target, candidates, session_lock};
 
 /// An update of many rows in the making; see [`Writer::update_many`].
 #[must_use = "an update does nothing until it is executed"]
@@ -91,7 +92,7 @@ where
             rules: &rules,
             guard: authority.guard(),
         };
-        let change = update::<D::Entity>(db.dialect(), &planned.changes, &target)?;
+        let change = db.update::<D::Entity>(&planned.changes, &target)?;
         let touched = authority.run(db, &change).await?.rows;
         if touched == 0 {
             authority.require_session().await?;
@@ -174,7 +175,7 @@ where
             rules: &rules,
             guard: authority.guard(),
         };
-        let change = update::<D::Entity>(db.dialect(), &planned.changes, &target)?;
+        let change = db.update::<D::Entity>(&planned.changes, &target)?;
         Ok(authority.run(db, &change).await?.rows)
     }
 
@@ -246,15 +247,12 @@ where
     let table = E::__table();
     let width = table.columns().len().max(1);
     let authority = Authority::<E>::of(writer.db(), writer.access(), RowAction::Create).await?;
+    let rule = of_row::<E>(authority.decision.clone(), "create_if")?;
     let mut known = Vec::with_capacity(rows.len());
     let mut by_relation = Vec::new();
     for row in rows {
-        let columns = 0..table.columns().len();
-        let values: Vec<(usize, Value)> = columns
-            .map(|column| (column, row.__cell(column).into_value()))
-            .collect();
-        match of_written::<E>(authority.decision.clone(), "create_if", &values)? {
-            Reduced::Always => known.push(values.into_iter().map(|(_, value)| value).collect()),
+        match rule_of_row(&rule, &row)? {
+            Reduced::Always => known.push(row),
             Reduced::Left(_) => by_relation.push(row),
             Reduced::Never => return never(&authority).await,
         }
@@ -268,7 +266,7 @@ where
         let db = together.db();
         if let Some(guard) = authority.guard() {
             // The session stands until all of it is written.
-            let statement = session_lock(guard);
+            let statement = session_lock(db.dialect(), guard);
             if db.fetch_optional(&statement).await?.is_none() {
                 authority.require_session().await?;
                 return Err(Error::unauthenticated(crate::error::Refusal::Unknown));
@@ -286,12 +284,25 @@ where
     together.end(outcome).await
 }
 
-async fn insert_chunk<E: Entity>(
-    db: &Db,
-    authority: &Authority<E>,
-    rows: &[Vec<Value>],
-) -> Result<()> {
-    let change = insert_rows::<E>(db.dialect(), rows)?;
+/// What is left of a rule for a row that is known.
+fn rule_of_row<E: Entity>(rule: &Reduced, row: &E) -> Result<Reduced> {
+    let Reduced::Left(residual) = rule else {
+        return Ok(rule.clone());
+    };
+    if !residual.is_related() {
+        return Ok(residual.holds_of_whole(row).into());
+    }
+    let table = E::__table();
+    let columns = 0..table.columns().len();
+    let values: Vec<(usize, Value)> = columns
+        .map(|column| (column, row.__cell(column).into_value()))
+        .collect();
+    once_written(residual, &values, table)
+        .map_err(|failure| rule_failed(table.entity(), "create_if", failure))
+}
+
+async fn insert_chunk<E: Entity>(db: &Db, authority: &Authority<E>, rows: &[E]) -> Result<()> {
+    let change = db.insert_rows::<E>(rows)?;
     authority.run(db, &change).await.map(|_| ())
 }
 

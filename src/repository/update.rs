@@ -15,7 +15,7 @@ use crate::entity::{Assignable, Column, Entity, RowAction, Storable};
 use crate::error::{Error, Result};
 use crate::input::{InputField, InputShape, Patch, Valid};
 use crate::policy::{Op, Reduced, Residual, Term, Value};
-use crate::sql::{Db, Target, exists, update};
+use crate::sql::{Db, Target, exists};
 
 /// An update in the making; see [`Writer::update`].
 #[must_use = "an update does nothing until it is executed"]
@@ -285,7 +285,7 @@ where
             rules: &planned.rules,
             guard: authority.guard(),
         };
-        let change = update::<E>(db.dialect(), &planned.changes, &target)?;
+        let change = db.update::<E>(&planned.changes, &target)?;
         if authority.run(db, &change).await?.rows > 0 {
             return Ok(());
         }

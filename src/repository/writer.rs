@@ -14,7 +14,7 @@ use crate::dto::Dto;
 use crate::entity::{Entity, RowAction, Storable as _};
 use crate::error::{Error, Result};
 use crate::policy::{Reduced, Value};
-use crate::sql::{Db, Target, delete};
+use crate::sql::{Db, Target};
 
 /// Writes for the one an [`Access`] speaks of, and reads as a [`Reader`]. Made by [`Db::writer`].
 #[derive(Debug)]
@@ -164,7 +164,7 @@ impl<'a, P> Writer<'a, P> {
                 rules: &rules,
                 guard: authority.guard(),
             };
-            let change = delete::<E>(db.dialect(), &target)?;
+            let change = db.delete::<E>(&target)?;
             if authority.run(db, &change).await?.rows > 0 {
                 return Ok(());
             }

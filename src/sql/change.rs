@@ -1,30 +1,28 @@
-//! Guarded insert, update and delete by key: the rule and the session stand in the statement.
+//! Guarded insert, update and delete: the rules and the session stand in the statement.
+
+use std::borrow::Cow;
 
 use sea_query::{
-    Alias, CaseStatement, Condition, DeleteStatement, Expr, InsertStatement, LockType,
-    Query as Statement, SelectStatement, UpdateStatement,
+    Alias, CaseStatement, Condition, Expr, LockType, Query as Statement, SelectStatement, Values,
 };
 
-use super::db::Db;
-use super::session_store::session_exists;
-
 use super::StatementGuard;
+use super::db::Db;
 use super::dialect::Dialect;
 use super::render::Renderer;
 use super::select::lookup;
+use super::session_store::session_exists;
+use super::structure::{Marks, Structure};
+use super::template::Ready;
 use crate::entity::{ColumnSpec, Entity, Schema};
 use crate::error::{Error, Result};
 use crate::policy::{Cell, Kind, Residual, Value};
 
 /// A statement that changes rows.
-pub(crate) enum Change {
-    Insert {
-        statement: InsertStatement,
-        /// The kind of a key that the database makes.
-        key: Option<Kind>,
-    },
-    Update(UpdateStatement),
-    Delete(DeleteStatement),
+pub(crate) struct Change {
+    statement: Ready,
+    /// The kind of a key that the database makes.
+    key: Option<Kind>,
 }
 
 /// What a change did.
@@ -36,112 +34,271 @@ pub(crate) struct Changed {
     pub(crate) key: Option<Value>,
 }
 
+/// What limits a change to the rows that may be changed.
+pub(crate) struct Target<'a> {
+    /// The value of the key; none where the rules say which rows.
+    pub(crate) key: Option<&'a Value>,
+    /// What a row must fulfil.
+    pub(crate) rules: &'a [Residual],
+    /// The session that must still stand.
+    pub(crate) guard: Option<&'a StatementGuard>,
+}
+
+/// Everything that the statement of a change is made of.
+pub(super) struct Written<'a> {
+    table: &'static Schema,
+    verb: Verb,
+    values: Cow<'a, [(usize, Value)]>,
+    key: Option<Cow<'a, Value>>,
+    rules: Cow<'a, [Residual]>,
+    guard: Option<Cow<'a, StatementGuard>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verb {
+    /// With whether the key is made by the database and wanted.
+    Insert(bool),
+    Update,
+    Delete,
+}
+
 impl Db {
     pub(crate) async fn change(&self, change: &Change) -> Result<Changed> {
-        let rows = match change {
-            Change::Insert {
-                statement,
-                key: Some(kind),
-            } => return self.insert_with_key(statement, *kind).await,
-            Change::Insert { statement, .. } => self.execute(statement).await?,
-            Change::Update(statement) => self.execute(statement).await?,
-            Change::Delete(statement) => self.execute(statement).await?,
-        };
-        Ok(Changed {
-            rows: rows.count,
-            key: None,
-        })
-    }
-
-    async fn insert_with_key(&self, statement: &InsertStatement, kind: Kind) -> Result<Changed> {
-        if self.dialect().returns_rows() {
-            let row = self.fetch_optional(statement).await?;
+        if let Some(kind) = change.key
+            && self.dialect().returns_rows()
+        {
+            let row = self.fetch_optional(&change.statement).await?;
             let key = row.as_ref().map(|row| row.cell(0, kind)).transpose()?;
             return Ok(Changed {
                 rows: u64::from(key.is_some()),
                 key: key.map(Cell::into_value),
             });
         }
-        let rows = self.execute(statement).await?;
+        let touched = self.execute(&change.statement).await?;
+        let counted = change.key.filter(|kind| *kind == Kind::Int);
         Ok(Changed {
-            rows: rows.count,
-            key: rows.last_key.filter(|_| kind == Kind::Int).map(Value::Int),
+            rows: touched.count,
+            key: counted.and(touched.last_key).map(Value::Int),
+        })
+    }
+
+    /// Inserts a row of these values, as long as the guard holds and related rows fulfil the
+    /// rules.
+    pub(crate) fn insert<E: Entity>(
+        &self,
+        values: &[(usize, Value)],
+        rules: &[Residual],
+        guard: Option<&StatementGuard>,
+        makes_key: bool,
+    ) -> Result<Change> {
+        let table = E::__table();
+        if values.is_empty() {
+            return Err(Error::misuse("a new row sets nothing: `set` a column"));
+        }
+        let key = table.column(table.key()).filter(|_| makes_key);
+        let target = Target {
+            key: None,
+            rules,
+            guard,
+        };
+        Ok(Change {
+            statement: self.written(&Written::new(
+                table,
+                Verb::Insert(makes_key),
+                values,
+                &target,
+            ))?,
+            key: key.map(ColumnSpec::kind),
+        })
+    }
+
+    /// Assigns `changes`, pairs of column and value, to the target.
+    pub(crate) fn update<E: Entity>(
+        &self,
+        changes: &[(usize, Value)],
+        target: &Target<'_>,
+    ) -> Result<Change> {
+        let written = Written::new(E::__table(), Verb::Update, changes, target);
+        Ok(Change {
+            statement: self.written(&written)?,
+            key: None,
+        })
+    }
+
+    /// Deletes the target.
+    pub(crate) fn delete<E: Entity>(&self, target: &Target<'_>) -> Result<Change> {
+        let written = Written::new(E::__table(), Verb::Delete, &[], target);
+        Ok(Change {
+            statement: self.written(&written)?,
+            key: None,
+        })
+    }
+
+    /// Inserts rows that have a value for each column.
+    pub(crate) fn insert_rows<E: Entity>(&self, rows: &[E]) -> Result<Change> {
+        let (table, dialect) = (E::__table(), self.dialect());
+        let columns = table.columns().iter();
+        let mut statement = Statement::insert();
+        statement
+            .into_table(Alias::new(table.name()))
+            .columns(columns.map(|column| Alias::new(column.name())));
+        for row in rows {
+            let columns = 0..table.columns().len();
+            let values = columns.map(|column| dialect.bind_cell(row.__cell(column)));
+            statement.values(values).map_err(too_many)?;
+        }
+        Ok(Change {
+            statement: Ready::of(dialect.text(&statement)),
+            key: None,
         })
     }
 }
 
-/// Inserts a row of these values, as long as `guard` holds and related rows fulfil the rules.
-pub(crate) fn insert<E: Entity>(
-    dialect: Dialect,
-    values: &[(usize, Value)],
-    rules: &[Residual],
-    guard: Option<&StatementGuard>,
-    makes_key: bool,
-) -> Result<Change> {
-    let table = E::__table();
-    let mut columns = Vec::with_capacity(values.len());
-    for (column, _) in values {
-        columns.push(Alias::new(name(table, *column)?));
-    }
-    let values: Vec<Expr> = values
-        .iter()
-        .map(|(_, value)| dialect.bind(value))
-        .collect();
-    let mut statement = Statement::insert();
-    statement
-        .into_table(Alias::new(table.name()))
-        .columns(columns);
-    let failed = |_| Error::internal("an entity has more values than columns");
-    let renderer = Renderer::new(dialect, table);
-    let session = guard.map(|guard| session_exists(dialect, guard));
-    let mut conditions: Vec<Expr> = session.into_iter().collect();
-    for rule in rules {
-        conditions.push(renderer.condition(rule)?);
-    }
-    if values.is_empty() {
-        return Err(Error::misuse("a new row sets nothing: `set` a column"));
-    }
-    if conditions.is_empty() {
-        statement.values(values).map_err(failed)?;
-    } else {
-        let mut select = Statement::select();
-        select.exprs(values);
-        for condition in conditions {
-            select.and_where(condition);
-        }
-        dialect.without_table(&mut select);
-        statement.select_from(select).map_err(failed)?;
-    }
-    let key = makes_key.then(|| renderer.spec(table.key())).transpose()?;
-    if let Some(key) = key
-        && dialect.returns_rows()
-    {
-        statement.returning_col(Alias::new(key.name()));
-    }
-    Ok(Change::Insert {
-        statement,
-        key: key.map(ColumnSpec::kind),
-    })
+fn too_many(_: sea_query::error::Error) -> Error {
+    Error::internal("an entity has more values than columns")
 }
 
-/// Inserts rows that have a value for each column.
-pub(crate) fn insert_rows<E: Entity>(dialect: Dialect, rows: &[Vec<Value>]) -> Result<Change> {
-    let table = E::__table();
-    let columns = table.columns().iter();
-    let mut statement = Statement::insert();
-    statement
-        .into_table(Alias::new(table.name()))
-        .columns(columns.map(|column| Alias::new(column.name())));
-    for row in rows {
-        let values = row.iter().map(|value| dialect.bind(value));
-        statement
-            .values(values)
-            .map_err(|_| Error::internal("an entity has more values than columns"))?;
+impl<'a> Written<'a> {
+    fn new(
+        table: &'static Schema,
+        verb: Verb,
+        values: &'a [(usize, Value)],
+        target: &Target<'a>,
+    ) -> Self {
+        Self {
+            table,
+            verb,
+            values: Cow::Borrowed(values),
+            key: target.key.map(Cow::Borrowed),
+            rules: Cow::Borrowed(target.rules),
+            guard: target.guard.map(Cow::Borrowed),
+        }
     }
-    Ok(Change::Insert {
-        statement,
-        key: None,
-    })
+
+    /// What its text depends on.
+    pub(super) fn structure(&self, dialect: Dialect) -> Structure<'_> {
+        let mut structure = Structure::default();
+        structure.text(dialect.name());
+        structure.tag(match self.verb {
+            // The questions of a select have none of these.
+            Verb::Insert(false) => 10,
+            Verb::Insert(true) => 11,
+            Verb::Update => 12,
+            Verb::Delete => 13,
+        });
+        structure.schema(self.table);
+        structure.each(&self.values, |structure, (column, value)| {
+            structure.index(*column);
+            structure.value(value);
+        });
+        structure.each(self.key.as_slice(), |structure, key| structure.value(key));
+        structure.each(&self.rules, Structure::residual);
+        structure.each(self.guard.as_slice(), |structure, guard| {
+            for value in guard.values() {
+                structure.value(value);
+            }
+        });
+        structure
+    }
+
+    /// The same with marks in place of its values.
+    pub(super) fn marked(&self, marks: &mut Marks) -> Written<'static> {
+        let mut values = self.values.to_vec();
+        for (_, value) in &mut values {
+            marks.value(value);
+        }
+        let mut key = self.key.as_deref().cloned();
+        if let Some(key) = &mut key {
+            marks.value(key);
+        }
+        let mut rules = self.rules.to_vec();
+        for rule in &mut rules {
+            marks.residual(rule);
+        }
+        let mut guard = self.guard.as_deref().cloned();
+        for value in guard.iter_mut().flat_map(StatementGuard::values_mut) {
+            marks.value(value);
+        }
+        Written {
+            table: self.table,
+            verb: self.verb,
+            values: Cow::Owned(values),
+            key: key.map(Cow::Owned),
+            rules: Cow::Owned(rules),
+            guard: guard.map(Cow::Owned),
+        }
+    }
+
+    pub(super) fn render(&self, dialect: Dialect) -> Result<(String, Values)> {
+        let renderer = Renderer::new(dialect, self.table);
+        let mut conditions = Vec::with_capacity(self.rules.len() + 2);
+        if let Some(key) = &self.key {
+            conditions.push(lookup(&renderer, self.table.key(), key)?);
+        }
+        for rule in self.rules.iter() {
+            conditions.push(renderer.condition(rule)?);
+        }
+        let guard = self.guard.as_deref();
+        conditions.extend(guard.map(|guard| session_exists(dialect, guard)));
+        let table = Alias::new(self.table.name());
+        match self.verb {
+            Verb::Insert(returns_key) => self.render_insert(&renderer, conditions, returns_key),
+            Verb::Update => {
+                let mut statement = Statement::update();
+                statement.table(table);
+                for (column, value) in self.values.iter() {
+                    let name = Alias::new(renderer.spec(*column)?.name());
+                    statement.value(name, dialect.bind(value));
+                }
+                for condition in conditions {
+                    statement.and_where(condition);
+                }
+                Ok(dialect.text(&statement))
+            }
+            Verb::Delete => {
+                let mut statement = Statement::delete();
+                statement.from_table(table);
+                for condition in conditions {
+                    statement.and_where(condition);
+                }
+                Ok(dialect.text(&statement))
+            }
+        }
+    }
+
+    fn render_insert(
+        &self,
+        renderer: &Renderer,
+        conditions: Vec<Expr>,
+        returns_key: bool,
+    ) -> Result<(String, Values)> {
+        let dialect = renderer.dialect;
+        let mut columns = Vec::with_capacity(self.values.len());
+        for (column, _) in self.values.iter() {
+            columns.push(Alias::new(renderer.spec(*column)?.name()));
+        }
+        let values = self.values.iter().map(|(_, value)| dialect.bind(value));
+        let mut statement = Statement::insert();
+        statement
+            .into_table(Alias::new(self.table.name()))
+            .columns(columns);
+        if conditions.is_empty() {
+            statement.values(values).map_err(too_many)?;
+        } else {
+            let mut select = Statement::select();
+            select.exprs(values);
+            for condition in conditions {
+                select.and_where(condition);
+            }
+            dialect.without_table(&mut select);
+            statement.select_from(select).map_err(too_many)?;
+        }
+        if returns_key && dialect.returns_rows() {
+            let key = renderer.spec(self.table.key())?;
+            statement.returning_col(Alias::new(key.name()));
+        }
+        Ok(dialect.text(&statement))
+    }
 }
 
 /// The keys of the rows that fulfil what finds them, each with whether it fulfils `rules` too, or
@@ -176,64 +333,4 @@ pub(crate) fn candidates<E: Entity>(
         statement.and_where(renderer.condition(condition)?);
     }
     Ok(statement)
-}
-
-fn name(table: &Schema, column: usize) -> Result<&'static str> {
-    table
-        .column(column)
-        .map(ColumnSpec::name)
-        .ok_or_else(|| Error::internal("a change names a column that its table does not have"))
-}
-
-/// What limits a change to the rows that may be changed.
-pub(crate) struct Target<'a> {
-    /// The value of the key; none where the rules say which rows.
-    pub(crate) key: Option<&'a Value>,
-    /// What a row must fulfil.
-    pub(crate) rules: &'a [Residual],
-    /// The session that must still stand.
-    pub(crate) guard: Option<&'a StatementGuard>,
-}
-
-impl Target<'_> {
-    fn conditions<E: Entity>(&self, dialect: Dialect) -> Result<Vec<Expr>> {
-        let renderer = Renderer::new(dialect, E::__table());
-        let mut conditions = Vec::with_capacity(self.rules.len() + 2);
-        if let Some(key) = self.key {
-            conditions.push(lookup(&renderer, renderer.table.key(), key)?);
-        }
-        for rule in self.rules {
-            conditions.push(renderer.condition(rule)?);
-        }
-        conditions.extend(self.guard.map(|guard| session_exists(dialect, guard)));
-        Ok(conditions)
-    }
-}
-
-/// Assigns `changes`, pairs of column and value, to the target.
-pub(crate) fn update<E: Entity>(
-    dialect: Dialect,
-    changes: &[(usize, Value)],
-    target: &Target<'_>,
-) -> Result<Change> {
-    let table = E::__table();
-    let mut statement = Statement::update();
-    statement.table(Alias::new(table.name()));
-    for (column, value) in changes {
-        statement.value(Alias::new(name(table, *column)?), dialect.bind(value));
-    }
-    for condition in target.conditions::<E>(dialect)? {
-        statement.and_where(condition);
-    }
-    Ok(Change::Update(statement))
-}
-
-/// Deletes the target.
-pub(crate) fn delete<E: Entity>(dialect: Dialect, target: &Target<'_>) -> Result<Change> {
-    let mut statement = Statement::delete();
-    statement.from_table(Alias::new(E::__table().name()));
-    for condition in target.conditions::<E>(dialect)? {
-        statement.and_where(condition);
-    }
-    Ok(Change::Delete(statement))
 }

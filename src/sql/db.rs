@@ -231,6 +231,14 @@ impl Db {
         self.inner.templates.plan(self.dialect(), asked)
     }
 
+    /// The statement of a change, whose text is kept.
+    pub(super) fn written(
+        &self,
+        written: &super::change::Written<'_>,
+    ) -> Result<super::template::Ready> {
+        self.inner.templates.written(self.dialect(), written)
+    }
+
     pub(super) fn engine(&self) -> &Engine {
         &self.inner.pool.0
     }

@@ -28,7 +28,7 @@ mod unguarded;
 mod unit;
 
 pub use cells::Cells;
-pub(crate) use change::{Change, Changed, Target, candidates, delete, insert, insert_rows, update};
+pub(crate) use change::{Change, Changed, Target, candidates};
 pub(crate) use db::DatabaseId;
 pub use db::{Db, Pool};
 pub(crate) use dialect::Dialect;

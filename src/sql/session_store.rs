@@ -10,7 +10,7 @@ use super::db::{DatabaseId, Db};
 use super::dialect::Dialect;
 use super::row::Row;
 use crate::error::Error;
-use crate::policy::{Cell, Kind};
+use crate::policy::{Cell, Kind, Value};
 use crate::session::{Created, SecretHash, SessionId, SessionRecord, SessionStore, StoreError};
 use crate::viewer::Subject;
 
@@ -83,33 +83,52 @@ impl fmt::Debug for SqlSessionStore {
 /// What a write puts into its own statement, so that it does nothing once the session is over.
 #[derive(Clone)]
 pub(crate) struct StatementGuard {
-    pub(crate) session_id: SessionId,
-    pub(crate) secret_hash: SecretHash,
-    /// Microseconds since 1970.
-    pub(crate) now: i64,
+    /// Its id, the hash of its secret, and the time in microseconds since 1970.
+    values: [Value; 3],
+}
+
+impl StatementGuard {
+    pub(crate) fn new(id: SessionId, secret_hash: SecretHash, now: DateTime<Utc>) -> Self {
+        Self {
+            values: [
+                Value::Text(id.to_string()),
+                Value::Bytes(secret_hash.as_bytes().to_vec()),
+                Value::Int(micros(now)),
+            ],
+        }
+    }
+
+    pub(super) const fn values(&self) -> &[Value; 3] {
+        &self.values
+    }
+
+    pub(super) const fn values_mut(&mut self) -> &mut [Value; 3] {
+        &mut self.values
+    }
 }
 
 /// `EXISTS` over the session of `guard`, for a statement that writes. A revocation takes the session
 /// before the statement finds it, or waits until the write is done.
 pub(super) fn session_exists(dialect: Dialect, guard: &StatementGuard) -> Expr {
-    let mut session = session(guard);
+    let mut session = session(dialect, guard);
     dialect.keep(&mut session);
     Expr::exists(session)
 }
 
 /// A row where the session of `guard` stands, which then stands until the transaction ends.
-pub(crate) fn session_lock(guard: &StatementGuard) -> SelectStatement {
-    session(guard).lock(LockType::Update).take()
+pub(crate) fn session_lock(dialect: Dialect, guard: &StatementGuard) -> SelectStatement {
+    session(dialect, guard).lock(LockType::Update).take()
 }
 
-fn session(guard: &StatementGuard) -> SelectStatement {
+fn session(dialect: Dialect, guard: &StatementGuard) -> SelectStatement {
+    let [id, secret_hash, now] = guard.values();
     Query::select()
-        .expr(Expr::val(1))
+        .expr(Expr::cust("1"))
         .from(TABLE)
-        .and_where(Expr::col((TABLE, ID)).eq(guard.session_id.to_string()))
-        .and_where(Expr::col((TABLE, SECRET_HASH)).eq(guard.secret_hash.as_bytes().to_vec()))
-        .and_where(Expr::col((TABLE, IDLE_EXPIRES_AT)).gt(guard.now))
-        .and_where(Expr::col((TABLE, EXPIRES_AT)).gt(guard.now))
+        .and_where(Expr::col((TABLE, ID)).eq(dialect.bind(id)))
+        .and_where(Expr::col((TABLE, SECRET_HASH)).eq(dialect.bind(secret_hash)))
+        .and_where(Expr::col((TABLE, IDLE_EXPIRES_AT)).gt(dialect.bind(now)))
+        .and_where(Expr::col((TABLE, EXPIRES_AT)).gt(dialect.bind(now)))
         .take()
 }
 
@@ -378,10 +397,9 @@ mod tests {
         let guard = || context.statement_guard(&verified, db.id()).unwrap();
         assert!(finds(&db, &guard()).await);
 
-        let foreign = StatementGuard {
-            secret_hash: SecretHash::from_bytes([0; 32]),
-            ..guard()
-        };
+        let secret_hash = SecretHash::from_bytes([0; 32]);
+        let foreign =
+            StatementGuard::new(verified.loaded().id, secret_hash, crate::Clock::now(&clock));
         assert!(!finds(&db, &foreign).await);
 
         let idle = Duration::from_secs(7 * 24 * 60 * 60);

@@ -4,6 +4,7 @@ use uuid::Uuid;
 
 use super::question::{By, Found, Function, Masked, Question, Summary};
 use crate::dto::Direction;
+use crate::entity::Schema;
 use crate::policy::{Decision, Fulfilled, Op, Place, Reduced, Residual, Term, Value};
 
 /// What stands for the number of rows while a text is made.
@@ -30,7 +31,13 @@ impl<'a> Structure<'a> {
         self.key.extend_from_slice(&number.to_le_bytes());
     }
 
-    fn index(&mut self, index: usize) {
+    /// A table, by its place in memory, which it keeps.
+    pub(super) fn schema(&mut self, schema: &'static Schema) {
+        let place = std::ptr::from_ref(schema).addr();
+        self.key.extend_from_slice(&place.to_le_bytes());
+    }
+
+    pub(super) fn index(&mut self, index: usize) {
         // Most are small; a large one is written behind a byte that none of those is.
         match u8::try_from(index) {
             Ok(index) if index < u8::MAX => self.tag(index),
@@ -54,7 +61,7 @@ impl<'a> Structure<'a> {
     }
 
     /// A null is part of the text, and a truth value has no mark that could be told from another.
-    fn value(&mut self, value: &'a Value) {
+    pub(super) fn value(&mut self, value: &'a Value) {
         match value {
             Value::Null => return self.tag(0),
             Value::Bool(value) => return self.tag(1 + u8::from(*value)),
@@ -287,7 +294,19 @@ pub(super) struct Marks {
 }
 
 impl Marks {
-    fn value(&mut self, value: &mut Value) {
+    /// Whether what was marked is written as what it was, with the marks in place of the values.
+    /// The two walks must agree on what is a value, and in which order.
+    pub(super) fn stand_in(&self, marked: &Structure<'_>, unmarked: &Structure<'_>) -> bool {
+        marked.key == unmarked.key
+            && marked.values.len() == self.made.len()
+            && marked
+                .values
+                .iter()
+                .zip(&self.made)
+                .all(|(one, other)| **one == *other)
+    }
+
+    pub(super) fn value(&mut self, value: &mut Value) {
         let number = self.made.len();
         let small = i64::try_from(number).unwrap_or_default();
         let mark = match value {
@@ -325,7 +344,7 @@ impl Marks {
         }
     }
 
-    fn residual(&mut self, residual: &mut Residual) {
+    pub(super) fn residual(&mut self, residual: &mut Residual) {
         match residual {
             Residual::All(parts) | Residual::Any(parts) => {
                 for part in parts {

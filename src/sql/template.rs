@@ -10,6 +10,7 @@ use std::sync::Arc;
 use sea_query::{SelectStatement, Values};
 use sea_query_sqlx::{SqlxBinder, SqlxValues};
 
+use super::change::Written;
 use super::dialect::{Dialect, Standing};
 use super::question::{Layout, Question, Summary};
 use super::structure::{LIMIT_MARK, Marks, Structure};
@@ -56,6 +57,13 @@ pub(crate) struct Ready {
 }
 
 impl Ready {
+    pub(super) fn of((sql, values): (String, Values)) -> Self {
+        Self {
+            sql: sql.into(),
+            values,
+        }
+    }
+
     #[cfg(feature = "testing")]
     pub(crate) const fn text(&self) -> &Arc<str> {
         &self.sql
@@ -160,14 +168,33 @@ impl Templates {
         )
     }
 
+    /// The statement of a change.
+    pub(super) fn written(&self, dialect: Dialect, written: &Written<'_>) -> Result<Ready> {
+        let structure = written.structure(dialect);
+        if !is_kept(dialect, &structure) {
+            return written.render(dialect).map(Ready::of);
+        }
+        if let Some(template) = self.0.get(&*structure.key) {
+            return template.values(dialect, &structure, None);
+        }
+        let mut marks = Marks::default();
+        let marked = written.marked(&mut marks);
+        if !marks.stand_in(&marked.structure(dialect), &structure) {
+            return written.render(dialect).map(Ready::of);
+        }
+        let text = marked.render(dialect)?;
+        let Some(template) = Template::of(dialect, text, &marks, None, Layout::default()) else {
+            return written.render(dialect).map(Ready::of);
+        };
+        let ready = template.values(dialect, &structure, None)?;
+        let key = structure.key.into();
+        self.0.insert(key, Arc::new(template));
+        Ok(ready)
+    }
+
     pub(super) fn plan<E: Entity>(&self, dialect: Dialect, asked: &Asked<'_, E>) -> Result<Plan> {
         let structure = asked.structure(dialect);
-        // What the engine cannot hold has a text of its own.
-        let plain_values = structure
-            .values
-            .iter()
-            .all(|value| dialect.standing(value) == Standing::Among);
-        if structure.values.len() > MOST_VALUES || !plain_values {
+        if !is_kept(dialect, &structure) {
             return plain(dialect, asked);
         }
         if let Some(template) = self.0.get(&*structure.key) {
@@ -183,14 +210,17 @@ impl Templates {
     }
 }
 
+/// Whether the text is kept. What the engine cannot hold has a text of its own.
+fn is_kept(dialect: Dialect, structure: &Structure<'_>) -> bool {
+    let mut values = structure.values.iter();
+    structure.values.len() <= MOST_VALUES
+        && values.all(|value| dialect.standing(value) == Standing::Among)
+}
+
 fn plain<E: Entity>(dialect: Dialect, asked: &Asked<'_, E>) -> Result<Plan> {
     let (statement, layout) = asked.render(dialect)?;
-    let (sql, values) = dialect.text(&statement);
     Ok(Plan {
-        statement: Ready {
-            sql: sql.into(),
-            values,
-        },
+        statement: Ready::of(dialect.text(&statement)),
         layout: Arc::new(layout),
     })
 }
@@ -222,24 +252,27 @@ impl Template {
             question: &question,
             summary: summary.as_ref(),
         };
-        // The two walks over a question must agree on what is a value, and in which order.
-        let again = marked.structure(dialect);
-        if again.key != structure.key
-            || again.values.len() != marks.made.len()
-            || again
-                .values
-                .iter()
-                .zip(&marks.made)
-                .any(|(one, other)| **one != *other)
-        {
+        if !marks.stand_in(&marked.structure(dialect), structure) {
             return Ok(None);
         }
         let (statement, layout) = marked.render(dialect)?;
-        let (sql, values) = dialect.text(&statement);
+        let text = dialect.text(&statement);
+        Ok(Self::of(dialect, text, &marks, question.limit, layout))
+    }
+
+    /// The text and what its placeholders take; `None` where a value is in no placeholder, so that
+    /// it would be part of the text.
+    fn of(
+        dialect: Dialect,
+        (sql, values): (String, Values),
+        marks: &Marks,
+        limit: Option<u64>,
+        layout: Layout,
+    ) -> Option<Self> {
         let marks: Vec<_> = marks
             .made
             .iter()
-            .map(|mark| dialect.argument(mark))
+            .map(|mark| dialect.argument(mark.as_cell()))
             .collect();
         let mut found = vec![false; marks.len()];
         let mut limited = false;
@@ -260,15 +293,12 @@ impl Template {
                 }
             })
             .collect();
-        // A value that is in no placeholder would be part of the text.
-        if found.contains(&false) || limited != question.limit.is_some() {
-            return Ok(None);
-        }
-        Ok(Some(Self {
+        let whole = !found.contains(&false) && limited == limit.is_some();
+        whole.then(|| Self {
             sql: sql.into(),
             places,
             layout: Arc::new(layout),
-        }))
+        })
     }
 
     fn fill(
@@ -277,23 +307,32 @@ impl Template {
         structure: &Structure<'_>,
         limit: Option<u64>,
     ) -> Result<Plan> {
+        Ok(Plan {
+            statement: self.values(dialect, structure, limit)?,
+            layout: Arc::clone(&self.layout),
+        })
+    }
+
+    fn values(
+        &self,
+        dialect: Dialect,
+        structure: &Structure<'_>,
+        limit: Option<u64>,
+    ) -> Result<Ready> {
         let missing = || Error::internal("a statement's text has more values than its question");
         let mut values = Vec::with_capacity(self.places.len());
         for place in &self.places {
             values.push(match place {
                 Source::Slot(slot) => {
-                    dialect.argument(structure.values.get(*slot).ok_or_else(missing)?)
+                    dialect.argument(structure.values.get(*slot).ok_or_else(missing)?.as_cell())
                 }
                 Source::Limit => limit.ok_or_else(missing)?.into(),
                 Source::Fixed(value) => value.clone(),
             });
         }
-        Ok(Plan {
-            statement: Ready {
-                sql: Arc::clone(&self.sql),
-                values: Values(values),
-            },
-            layout: Arc::clone(&self.layout),
+        Ok(Ready {
+            sql: Arc::clone(&self.sql),
+            values: Values(values),
         })
     }
 }

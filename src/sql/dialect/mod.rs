@@ -8,10 +8,10 @@ mod postgres;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
-use sea_query::{Alias, Expr, Func, SelectStatement};
+use sea_query::{Alias, Expr, Func, QueryStatementWriter, SelectStatement};
 
 use crate::dto::Mask;
-use crate::policy::{Kind, Op, Place, Value};
+use crate::policy::{Cell, Kind, Op, Place, Value};
 
 /// The dialect of an engine: what differs between them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,36 +88,41 @@ impl Dialect {
 
     /// A value as it is bound.
     pub(super) fn bind(self, value: &Value) -> Expr {
-        match value {
-            Value::Null => Expr::cust("NULL"),
-            Value::Bool(_)
-            | Value::Int(_)
-            | Value::Float(_)
-            | Value::Text(_)
-            | Value::Bytes(_)
-            | Value::Uuid(_)
-            | Value::Timestamp(_) => Expr::val(self.argument(value)),
+        self.bind_cell(value.as_cell())
+    }
+
+    /// What a cell holds as it is bound.
+    pub(super) fn bind_cell(self, cell: Cell<'_>) -> Expr {
+        match cell {
+            Cell::Null => Expr::cust("NULL"),
+            Cell::Bool(_)
+            | Cell::Int(_)
+            | Cell::Float(_)
+            | Cell::Text(_)
+            | Cell::Bytes(_)
+            | Cell::Uuid(_)
+            | Cell::Timestamp(_) => Expr::val(self.argument(cell)),
         }
     }
 
     /// A value as the driver is handed it, for the placeholder that [`Dialect::bind`] made of a
     /// value of this kind.
-    pub(super) fn argument(self, value: &Value) -> sea_query::Value {
-        match value {
-            Value::Null => sea_query::Value::BigInt(None),
-            Value::Bool(value) => (*value).into(),
-            Value::Int(value) => (*value).into(),
-            Value::Float(value) => (*value).into(),
-            Value::Text(value) => value.as_str().into(),
-            Value::Bytes(value) => value.as_slice().into(),
-            Value::Uuid(value) => (*value).into(),
-            Value::Timestamp(micros) => match self {
+    pub(super) fn argument(self, cell: Cell<'_>) -> sea_query::Value {
+        match cell {
+            Cell::Null => sea_query::Value::BigInt(None),
+            Cell::Bool(value) => value.into(),
+            Cell::Int(value) => value.into(),
+            Cell::Float(value) => value.into(),
+            Cell::Text(value) => value.into(),
+            Cell::Bytes(value) => value.into(),
+            Cell::Uuid(value) => value.into(),
+            Cell::Timestamp(micros) => match self {
                 #[cfg(feature = "sqlite")]
-                Self::Sqlite => (*micros).into(),
+                Self::Sqlite => micros.into(),
                 #[cfg(feature = "postgres")]
-                Self::Postgres => postgres::instant(*micros),
+                Self::Postgres => postgres::instant(micros),
                 #[cfg(feature = "mysql")]
-                Self::Mysql => mysql::instant(*micros),
+                Self::Mysql => mysql::instant(micros),
             },
         }
     }
@@ -198,7 +203,7 @@ impl Dialect {
     }
 
     /// The text of a statement, and its values in the order of its placeholders.
-    pub(super) fn text(self, statement: &SelectStatement) -> (String, sea_query::Values) {
+    pub(super) fn text(self, statement: &impl QueryStatementWriter) -> (String, sea_query::Values) {
         match self {
             #[cfg(feature = "sqlite")]
             Self::Sqlite => statement.build(sea_query::SqliteQueryBuilder),
