@@ -136,22 +136,26 @@ impl Db {
 
     /// Inserts rows that have a value for each column.
     pub(crate) fn insert_rows<E: Entity>(&self, rows: &[E]) -> Result<Change> {
-        let (table, dialect) = (E::__table(), self.dialect());
-        let columns = table.columns().iter();
-        let mut statement = Statement::insert();
-        statement
-            .into_table(Alias::new(table.name()))
-            .columns(columns.map(|column| Alias::new(column.name())));
-        for row in rows {
-            let columns = 0..table.columns().len();
-            let values = columns.map(|column| dialect.bind_cell(row.__cell(column)));
-            statement.values(values).map_err(too_many)?;
-        }
         Ok(Change {
-            statement: Ready::of(dialect.text(&statement)),
+            statement: self.rows(rows)?,
             key: None,
         })
     }
+}
+
+pub(super) fn insert_rows<E: Entity>(dialect: Dialect, rows: &[E]) -> Result<(String, Values)> {
+    let table = E::__table();
+    let columns = table.columns().iter();
+    let mut statement = Statement::insert();
+    statement
+        .into_table(Alias::new(table.name()))
+        .columns(columns.map(|column| Alias::new(column.name())));
+    for row in rows {
+        let columns = 0..table.columns().len();
+        let values = columns.map(|column| dialect.bind_cell(row.__cell(column)));
+        statement.values(values).map_err(too_many)?;
+    }
+    Ok(dialect.text(&statement))
 }
 
 fn too_many(_: sea_query::error::Error) -> Error {

@@ -231,6 +231,14 @@ impl Db {
         self.inner.templates.plan(self.dialect(), asked)
     }
 
+    /// The statement that inserts these rows, whose text is kept.
+    pub(super) fn rows<E: crate::entity::Entity>(
+        &self,
+        rows: &[E],
+    ) -> Result<super::template::Ready> {
+        self.inner.templates.rows(self.dialect(), rows)
+    }
+
     /// The statement of a change, whose text is kept.
     pub(super) fn written(
         &self,

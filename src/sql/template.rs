@@ -10,7 +10,7 @@ use std::sync::Arc;
 use sea_query::{SelectStatement, Values};
 use sea_query_sqlx::{SqlxBinder, SqlxValues};
 
-use super::change::Written;
+use super::change::{Written, insert_rows};
 use super::dialect::{Dialect, Standing};
 use super::question::{Layout, Question, Summary};
 use super::structure::{LIMIT_MARK, Marks, Structure};
@@ -18,6 +18,7 @@ use super::{select, summary};
 use crate::dto::{Decided, Shape};
 use crate::entity::Entity;
 use crate::error::{Error, Result};
+use crate::policy::Cell;
 
 /// How many bytes of texts and structures are kept for one database.
 const CAPACITY: u64 = 8 * 1024 * 1024;
@@ -190,6 +191,43 @@ impl Templates {
         let key = structure.key.into();
         self.0.insert(key, Arc::new(template));
         Ok(ready)
+    }
+
+    /// The statement that inserts rows of which every column is known. Its text depends on how
+    /// many there are, and on which of their cells are null.
+    pub(super) fn rows<E: Entity>(&self, dialect: Dialect, rows: &[E]) -> Result<Ready> {
+        let table = E::__table();
+        let width = table.columns().len();
+        let mut structure = Structure::default();
+        structure.text(dialect.name());
+        structure.tag(14);
+        structure.schema(table);
+        let mut values = Vec::with_capacity(rows.len() * width);
+        for row in rows {
+            for column in 0..width {
+                let cell = row.__cell(column);
+                structure.tag(u8::from(cell == Cell::Null));
+                if cell != Cell::Null {
+                    values.push(dialect.argument(cell));
+                }
+            }
+        }
+        let values = Values(values);
+        if let Some(template) = self.0.get(&*structure.key) {
+            let sql = Arc::clone(&template.sql);
+            return Ok(Ready { sql, values });
+        }
+        let (sql, bound) = insert_rows(dialect, rows)?;
+        let sql: Arc<str> = sql.into();
+        if bound == values {
+            let template = Template {
+                sql: Arc::clone(&sql),
+                places: Vec::new(),
+                layout: Arc::new(Layout::default()),
+            };
+            self.0.insert(structure.key.into(), Arc::new(template));
+        }
+        Ok(Ready { sql, values: bound })
     }
 
     pub(super) fn plan<E: Entity>(&self, dialect: Dialect, asked: &Asked<'_, E>) -> Result<Plan> {
