@@ -2,19 +2,20 @@
 
 use std::fmt;
 
+use super::attempt::{Attempt, Fields};
 use super::authority::{Authority, of_row, of_written};
 use super::grant::Writes;
 use super::reader::ViewerOf;
 use super::select::Select;
 use super::together::Together;
-use super::update::{Changes, Plan, Planned};
+use super::update::{Allowed, Changes, Planned};
 use super::writer::Writer;
 use crate::dto::Dto;
 use crate::entity::{Assignable, Column, Entity, RowAction, Storable};
 use crate::error::{Error, Result};
 use crate::input::{Patch, Valid};
 use crate::policy::{Op, Reduced, Residual, Value, compare_with};
-use crate::sql::{Db, Target, candidates, insert_rows, session_lock, update};
+use crate::sql::{Changed, Db, Target, candidates, insert, insert_rows, session_lock, update};
 
 /// An update of many rows in the making; see [`Writer::update_many`].
 #[must_use = "an update does nothing until it is executed"]
@@ -77,26 +78,29 @@ where
     pub async fn execute_permitted(self) -> Result<u64> {
         let db = self.writer.db();
         let authority = self.authority(db).await?;
-        let planned = match self.plan(&authority)? {
-            Plan::Run(planned) => planned,
-            Plan::NoRow => return authority.require_session().await.map(|()| 0),
-            Plan::Never => return never(&authority).await,
+        let Planned { changes, allowed } = self.plan(&authority)?;
+        let attempt = self.attempt(&changes);
+        let permitted = match allowed {
+            Allowed::Where(rules) => rules,
+            Allowed::NoRow => return authority.denied(db, &attempt).await.map(|()| 0),
+            Allowed::Never => return never(db, &authority, &attempt).await,
         };
         let Some(mut rules) = self.found()? else {
             return authority.require_session().await.map(|()| 0);
         };
-        rules.extend(planned.rules);
+        rules.extend(permitted);
         let target = Target {
             key: None,
             rules: &rules,
             guard: authority.guard(),
         };
-        let change = update::<D::Entity>(db.dialect(), &planned.changes, &target)?;
-        let touched = authority.run(db, &change).await?.rows;
-        if touched == 0 {
+        let change = update::<D::Entity>(db.dialect(), &changes, &target)?;
+        let changed = authority.run(db, &change, &attempt).await?;
+        if changed.rows == 0 {
             authority.require_session().await?;
+            authority.allowed(db, &attempt, &changed).await?;
         }
-        Ok(touched)
+        Ok(changed.rows)
     }
 
     /// Updates all of the rows, or none where one of them may not be updated so. Returns how many
@@ -114,18 +118,19 @@ where
 
     async fn all(&self, db: &Db) -> Result<u64> {
         let authority = self.authority(db).await?;
-        let planned = match self.plan(&authority)? {
-            Plan::Run(planned) => Some(planned),
-            Plan::NoRow => None,
-            Plan::Never => return never(&authority).await,
+        let Planned { changes, allowed } = self.plan(&authority)?;
+        let attempt = self.attempt(&changes);
+        let permitted = match allowed {
+            Allowed::Where(rules) => Some(rules),
+            Allowed::NoRow => None,
+            Allowed::Never => return never(db, &authority, &attempt).await,
         };
         let Some(found) = self.found()? else {
             return authority.require_session().await.map(|()| 0);
         };
         // Read first and locked, so that nobody changes one between the look and the update.
         let key = D::Entity::__table().key();
-        let rules = planned.as_ref().map(|planned| planned.rules.as_slice());
-        let statement = candidates::<D::Entity>(db.dialect(), &found, rules)?;
+        let statement = candidates::<D::Entity>(db.dialect(), &found, permitted.as_deref())?;
         let kind = D::Entity::__table()
             .column(key)
             .map(|column| column.kind())
@@ -141,57 +146,53 @@ where
         if keys.is_empty() {
             return authority.require_session().await.map(|()| 0);
         }
-        let (true, Some(planned)) = (all_permitted, planned) else {
-            return never(&authority).await;
+        let (true, Some(permitted)) = (all_permitted, permitted) else {
+            return never(db, &authority, &attempt).await;
         };
         let mut touched = 0;
         for keys in keys.chunks(KEYS) {
-            touched += self.update_keys(db, &authority, &planned, keys).await?;
+            let mut rules = permitted.clone();
+            rules.push(Residual::Among {
+                column: key,
+                values: keys.to_vec(),
+                wanted: true,
+            });
+            let target = Target {
+                key: None,
+                rules: &rules,
+                guard: authority.guard(),
+            };
+            let change = update::<D::Entity>(db.dialect(), &changes, &target)?;
+            touched += authority.touch(db, &change).await?.rows;
         }
-        if touched == u64::try_from(keys.len()).unwrap_or(u64::MAX) {
-            Ok(touched)
-        } else {
+        if touched != u64::try_from(keys.len()).unwrap_or(u64::MAX) {
             authority.require_session().await?;
-            Err(Error::contended())
+            return Err(Error::contended());
         }
+        authority.allowed(db, &attempt, &many(touched)).await?;
+        Ok(touched)
     }
 
-    async fn update_keys(
-        &self,
-        db: &Db,
-        authority: &Authority<D::Entity>,
-        planned: &Planned,
-        keys: &[Value],
-    ) -> Result<u64> {
-        let mut rules = planned.rules.clone();
-        rules.push(Residual::Among {
-            column: D::Entity::__table().key(),
-            values: keys.to_vec(),
-            wanted: true,
-        });
-        let target = Target {
+    fn attempt<'t>(&'t self, changes: &'t [(usize, Value)]) -> Attempt<'t, D::Entity> {
+        Attempt {
             key: None,
-            rules: &rules,
-            guard: authority.guard(),
-        };
-        let change = update::<D::Entity>(db.dialect(), &planned.changes, &target)?;
-        Ok(authority.run(db, &change).await?.rows)
+            fields: Fields::Of(changes),
+            sent: &self.changes.patches,
+        }
     }
 
     async fn authority(&self, db: &Db) -> Result<Authority<D::Entity>> {
         Authority::of(db, self.writer.access(), RowAction::Update).await
     }
 
-    fn plan(&self, authority: &Authority<D::Entity>) -> Result<Plan> {
-        let mut plan = self.changes.plan(authority, None)?;
-        if let Plan::Run(planned) = &mut plan
-            && planned.changes.is_empty()
-        {
+    fn plan(&self, authority: &Authority<D::Entity>) -> Result<Planned> {
+        let planned = self.changes.plan(authority, None)?;
+        if matches!(planned.allowed, Allowed::Where(_)) && planned.changes.is_empty() {
             return Err(Error::misuse(
                 "a patch that says nothing was given for many rows: look before, or set something beside it",
             ));
         }
-        Ok(plan)
+        Ok(planned)
     }
 
     /// What must hold of a row for this viewer to find it by the query, or `None` where none is.
@@ -227,9 +228,18 @@ where
     }
 }
 
-async fn never<E: Entity, T>(authority: &Authority<E>) -> Result<T> {
-    authority.denied().await?;
+async fn never<E: Entity, T>(
+    db: &Db,
+    authority: &Authority<E>,
+    attempt: &Attempt<'_, E>,
+) -> Result<T> {
+    authority.denied(db, attempt).await?;
     Err(Error::forbidden())
+}
+
+/// So many rows, whose keys nobody asked for.
+const fn many(rows: u64) -> Changed {
+    Changed { rows, key: None }
 }
 
 /// Inserts rows that are all known, in as few statements as the engine takes.
@@ -245,8 +255,14 @@ where
     }
     let table = E::__table();
     let width = table.columns().len().max(1);
-    let authority = Authority::<E>::of(writer.db(), writer.access(), RowAction::Create).await?;
-    let mut known = Vec::with_capacity(rows.len());
+    let (db, count) = (writer.db(), rows.len());
+    let authority = Authority::<E>::of(db, writer.access(), RowAction::Create).await?;
+    let attempt = Attempt {
+        key: None,
+        fields: Fields::All,
+        sent: &[],
+    };
+    let mut known = Vec::with_capacity(count);
     let mut by_relation = Vec::new();
     for row in rows {
         let columns = 0..table.columns().len();
@@ -254,16 +270,24 @@ where
             .map(|column| (column, row.__cell(column).into_value()))
             .collect();
         match of_written::<E>(authority.decision.clone(), "create_if", &values)? {
-            Reduced::Always => known.push(values.into_iter().map(|(_, value)| value).collect()),
-            Reduced::Left(_) => by_relation.push(row),
-            Reduced::Never => return never(&authority).await,
+            Reduced::Always => {
+                known.push(
+                    values
+                        .into_iter()
+                        .map(|(_, value)| value)
+                        .collect::<Vec<_>>(),
+                );
+            }
+            Reduced::Left(rule) => by_relation.push((values, rule)),
+            Reduced::Never => return never(db, &authority, &attempt).await,
         }
     }
     let chunk = (PARAMETERS / width).max(1);
     if known.len() <= chunk && by_relation.is_empty() && authority.guard().is_none() {
-        return insert_chunk(writer.db(), &authority, &known).await;
+        let change = insert_rows::<E>(db.dialect(), &known)?;
+        return authority.run(db, &change, &attempt).await.map(|_| ());
     }
-    let together = Together::begin(writer.db()).await?;
+    let together = Together::begin(db).await?;
     let outcome = async {
         let db = together.db();
         if let Some(guard) = authority.guard() {
@@ -275,24 +299,21 @@ where
             }
         }
         for known in known.chunks(chunk) {
-            insert_chunk(db, &authority, known).await?;
+            let change = insert_rows::<E>(db.dialect(), known)?;
+            authority.touch(db, &change).await?;
         }
-        for row in by_relation {
-            db.writer(writer.access()).insert(row).await?;
+        for (values, rule) in by_relation {
+            let (rules, guard) = ([rule], authority.guard());
+            let change = insert::<E>(db.dialect(), &values, &rules, guard, false)?;
+            if authority.touch(db, &change).await?.rows == 0 {
+                return never(db, &authority, &attempt).await;
+            }
         }
-        Ok(())
+        let rows = u64::try_from(count).unwrap_or(u64::MAX);
+        authority.allowed(db, &attempt, &many(rows)).await
     }
     .await;
     together.end(outcome).await
-}
-
-async fn insert_chunk<E: Entity>(
-    db: &Db,
-    authority: &Authority<E>,
-    rows: &[Vec<Value>],
-) -> Result<()> {
-    let change = insert_rows::<E>(db.dialect(), rows)?;
-    authority.run(db, &change).await.map(|_| ())
 }
 
 impl<P, D: Dto> fmt::Debug for UpdateMany<'_, P, D> {
