@@ -134,8 +134,10 @@
 //! - [`testing`]: what an application's own tests need.
 //!
 //! What happens is told through `tracing`, with stable targets: `clearance::sql` and
-//! `clearance::explain` (debug), `clearance::session` and `clearance::access` (info), `clearance::database` (warn) and
-//! `clearance::failure` (error). No event holds a secret, a token or a row's value.
+//! `clearance::explain` (debug), `clearance::session`, `clearance::access` and `clearance::audit`
+//! (info), `clearance::database` (warn) and `clearance::failure` (error). No event holds a secret, a
+//! token or a row's value, but the key of a row that is written. [`Db::audited`] records each decision
+//! on a write in a place of your own.
 #[cfg(target_family = "wasm")]
 compile_error!(
     "`clearance` is for servers only: it verifies sessions and holds keys, which must never be part of what a browser downloads. Depend on it from the server's crate alone."
@@ -170,6 +172,7 @@ mod viewer;
 #[cfg(feature = "axum")]
 pub use adapter::{ScopedBody, ScopedFuture, SessionLayer, SessionService};
 pub use async_trait::async_trait;
+pub use audit::{AuditEvent, AuditSink, Outcome, SinkError};
 #[cfg(feature = "derive")]
 pub use clearance_derive::{authenticated, authorize, memo, public};
 pub use clock::{Clock, SystemClock};
@@ -191,7 +194,7 @@ pub use roles::Roles;
 pub use session::{Current, Key, Optimistic, SessionId, Sessions, Verified};
 #[cfg(feature = "matrix")]
 pub use sql::DatabaseSchema;
-pub use sql::{Db, Pool, SqlSessionStore};
+pub use sql::{Db, Pool, SqlAuditSink, SqlSessionStore};
 pub use viewer::{SourceError, Subject, Viewer, ViewerSource};
 
 #[cfg(feature = "derive")]

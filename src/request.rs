@@ -4,10 +4,12 @@ use std::any::{Any, TypeId};
 use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
+use std::hash::{BuildHasher as _, RandomState};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
+use chrono::{DateTime, Utc};
 use http::header::{CACHE_CONTROL, COOKIE, SET_COOKIE, VARY};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -82,6 +84,8 @@ struct Inner {
     finished: AtomicBool,
     first: First,
     slot: Box<dyn ErasedSlot>,
+    /// Made when it is first asked for.
+    id: OnceLock<Box<str>>,
 }
 
 /// What else is remembered for the length of a request, by its type.
@@ -135,8 +139,51 @@ impl RequestContext {
                 finished: AtomicBool::new(false),
                 first,
                 slot: Box::new(slot),
+                id: OnceLock::new(),
             }),
         }
+    }
+
+    /// The same request under an id that it has elsewhere, such as in an `x-request-id` header.
+    ///
+    /// It may come from outside: one of more than 128 bytes, or with anything but visible ASCII
+    /// characters, is ignored, and so is every one after the first.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # use clearance::testing::as_nobody;
+    /// let request = as_nobody().with_request_id("01J8-check-out");
+    /// assert_eq!(request.request_id(), "01J8-check-out");
+    ///
+    /// let forged = as_nobody().with_request_id("7\n200 OK");
+    /// assert_eq!(forged.request_id().len(), 32);
+    /// ```
+    #[must_use]
+    pub fn with_request_id(self, id: &str) -> Self {
+        self.take_id(id.as_bytes());
+        self
+    }
+
+    pub(crate) fn take_id(&self, id: &[u8]) {
+        const LONGEST: usize = 128;
+        let valid = (1..=LONGEST).contains(&id.len()) && id.iter().all(u8::is_ascii_graphic);
+        if let Some(id) = std::str::from_utf8(id).ok().filter(|_| valid) {
+            let _earlier = self.inner.id.set(id.into());
+        }
+    }
+
+    /// What names this request in every [`AuditEvent`](crate::AuditEvent) of it: the id that
+    /// [`with_request_id`](Self::with_request_id) or the layer took, and else a random one.
+    #[must_use]
+    pub fn request_id(&self) -> &str {
+        self.inner.id.get_or_init(|| {
+            // It must tell requests apart and is no secret, so that no source of randomness that
+            // could fail is asked.
+            let random = RandomState::new();
+            let [high, low] = [0_u8, 1].map(|half| random.hash_one(half));
+            format!("{high:016x}{low:016x}").into()
+        })
     }
 
     /// The context of the request that this code runs in.
@@ -322,6 +369,12 @@ impl RequestContext {
     /// The viewer that this request found first, whether or not it still holds.
     pub(crate) fn found(&self) -> Option<&Loaded> {
         self.inner.first.loaded()
+    }
+
+    /// The present instant, by the clock of the sessions.
+    pub(crate) fn now(&self) -> DateTime<Utc> {
+        let now = self.inner.slot.now();
+        now.unwrap_or(self.inner.circumstances.now)
     }
 
     /// What seals the cursors of this request's pages, if it has sessions.

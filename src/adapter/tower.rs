@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use http::{Extensions, Request, Response};
+use http::{Extensions, HeaderName, Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tokio::task::futures::TaskLocalFuture;
@@ -52,6 +52,7 @@ type Address = fn(&Extensions) -> Option<IpAddr>;
 pub struct SessionLayer<V> {
     sessions: Sessions<V>,
     address: Option<Address>,
+    request_id: Option<HeaderName>,
 }
 
 impl<V: Viewer> SessionLayer<V> {
@@ -61,6 +62,7 @@ impl<V: Viewer> SessionLayer<V> {
         Self {
             sessions,
             address: None,
+            request_id: None,
         }
     }
 
@@ -82,6 +84,27 @@ impl<V: Viewer> SessionLayer<V> {
         self.address = Some(address);
         self
     }
+
+    /// Takes the request's id from this header, such as `x-request-id`, which a proxy or the
+    /// `SetRequestIdLayer` of tower-http around this layer writes. Without it, and where the header
+    /// holds no valid one, the id is random; see
+    /// [`RequestContext::with_request_id`](crate::RequestContext::with_request_id).
+    ///
+    /// Name a header only that the proxy overwrites: else clients choose what their requests are
+    /// called in the audit trail.
+    ///
+    /// ```
+    /// # use clearance::{SessionLayer, Sessions, Viewer};
+    /// # use http::HeaderName;
+    /// # fn layer<V: Viewer>(sessions: Sessions<V>) -> SessionLayer<V> {
+    /// SessionLayer::new(sessions).request_id(HeaderName::from_static("x-request-id"))
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn request_id(mut self, header: HeaderName) -> Self {
+        self.request_id = Some(header);
+        self
+    }
 }
 
 impl<V> Clone for SessionLayer<V> {
@@ -89,6 +112,7 @@ impl<V> Clone for SessionLayer<V> {
         Self {
             sessions: self.sessions.clone(),
             address: self.address,
+            request_id: self.request_id.clone(),
         }
     }
 }
@@ -151,6 +175,10 @@ where
             .address
             .and_then(|address| address(request.extensions()));
         let context = RequestContext::begin(&self.layer.sessions, request.headers(), address);
+        let id = self.layer.request_id.as_ref();
+        if let Some(id) = id.and_then(|header| request.headers().get(header)) {
+            context.take_id(id.as_bytes());
+        }
         let response = context.sync_scope(|| self.inner.call(request));
         ScopedFuture {
             response: context.bind(response),

@@ -16,7 +16,7 @@ pub(crate) use object::Object;
 pub(crate) use shape::{InputField, InputShape, Preset};
 pub use untrusted::{Untrusted, Valid};
 
-use crate::entity::Entity;
+use crate::entity::{Entity, RowAction};
 use crate::error::FieldError;
 use crate::policy::Value;
 
@@ -24,6 +24,9 @@ use crate::policy::Value;
 pub trait Incoming: Sized + Send + 'static {
     /// The entity whose rows it writes.
     type Entity: Entity;
+
+    #[doc(hidden)]
+    const __ACTION: RowAction;
 
     #[doc(hidden)]
     fn __shape() -> &'static InputShape<Self::Entity>;

@@ -5,10 +5,11 @@ use std::ops::Deref;
 
 use super::object::Malformed;
 use super::{Incoming, Object};
+use crate::audit::{self, AuditEvent};
 use crate::entity::Entity;
 use crate::error::{Error, FieldError, Result};
 use crate::policy::Value;
-use crate::repository::{Access, Writes, may_set};
+use crate::repository::{Access, Writes, refusal};
 
 /// What a client sent, unread.
 ///
@@ -76,7 +77,9 @@ impl<T> Untrusted<T> {
 }
 
 impl<T: Incoming> Untrusted<T> {
-    /// Reads it for the one that `access` speaks of.
+    /// Reads it for the one that `access` speaks of. Where refusals are recorded, as on a database
+    /// that is [audited](crate::Db::audited), open it with
+    /// [`Writer::open`](crate::repository::Writer::open), which knows the database.
     ///
     /// # Errors
     ///
@@ -87,6 +90,17 @@ impl<T: Incoming> Untrusted<T> {
     where
         P: Writes<<T::Entity as Entity>::Viewer>,
     {
+        self.opened(access)?.map_err(|refused| {
+            audit::write(&refused);
+            Error::forbidden()
+        })
+    }
+
+    /// The same, with the event of a field that may not be set left to the caller.
+    pub(crate) fn opened<P>(self, access: &Access<P>) -> Result<Result<Valid<T>, Box<AuditEvent>>>
+    where
+        P: Writes<<T::Entity as Entity>::Viewer>,
+    {
         let value = match self.0 {
             Content::Value(value) => value,
             Content::Json(body) => parse::<T>(&body)?,
@@ -94,10 +108,12 @@ impl<T: Incoming> Untrusted<T> {
             Content::NotJson => return Err(Error::invalid()),
         };
         let shape = T::__shape();
-        may_set(access, shape, &value.__values())?;
+        if let Some(refused) = refusal(access, T::__ACTION, shape, &value.__values())? {
+            return Ok(Err(Box::new(refused)));
+        }
         let mut errors = value.__validate();
         if errors.is_empty() {
-            return Ok(Valid(value));
+            return Ok(Ok(Valid(value)));
         }
         for error in &mut errors {
             error.rename(

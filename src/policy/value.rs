@@ -1,5 +1,6 @@
 //! The values that rules compare and columns hold.
 
+use chrono::DateTime;
 use uuid::Uuid;
 
 /// What a column holds, as far as rules and the database agree on it.
@@ -100,6 +101,21 @@ impl Value {
             Self::Uuid(value) => Cell::Uuid(*value),
             Self::Timestamp(value) => Cell::Timestamp(*value),
         }
+    }
+
+    /// The value as text: a UUID with hyphens, an instant by RFC 3339, bytes in hexadecimal digits.
+    /// None for nothing.
+    pub(crate) fn to_text(&self) -> Option<String> {
+        Some(match self {
+            Self::Null => return None,
+            Self::Bool(value) => value.to_string(),
+            Self::Int(value) => value.to_string(),
+            Self::Float(value) => value.to_string(),
+            Self::Text(value) => value.clone(),
+            Self::Bytes(value) => value.iter().map(|byte| format!("{byte:02x}")).collect(),
+            Self::Uuid(value) => value.to_string(),
+            Self::Timestamp(micros) => DateTime::from_timestamp_micros(*micros)?.to_rfc3339(),
+        })
     }
 
     /// Whether the cell holds this value. Nothing holds a null, a float or bytes, which no rule

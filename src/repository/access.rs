@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::grant::{Asker, BySession, Public, Read, System, Write};
+use super::grant::{Asker, BySession, MayWrite, Public, Read, System, Write};
 use super::memo::{Recalls, Seen};
 use crate::audit;
 use crate::error::{Error, Result};
@@ -179,7 +179,7 @@ impl Access<System> {
         }
         audit::system_access(reason);
         Ok(Self {
-            grant: System::new(),
+            grant: System::new(reason),
             request: None,
         })
     }
@@ -208,6 +208,14 @@ impl<P> Access<P> {
         P: Recalls,
     {
         self.grant.__seen()
+    }
+
+    /// Why the program itself acts; none for a viewer.
+    pub(super) fn reason(&self) -> Option<&'static str>
+    where
+        P: MayWrite,
+    {
+        self.grant.__reason()
     }
 
     pub(crate) fn asker<V: Viewer>(&self) -> Asker<'_, V>

@@ -1,10 +1,13 @@
 //! What allows a write: the rules as they came out, and the session it rests on.
 
 use super::access::Access;
+use super::attempt::{Attempt, read_rules};
 use super::decided::rule_failed;
 use super::grant::{Asker, Writes};
 use super::memo::Writing;
-use crate::audit;
+use super::together::Together;
+use crate::audit::{self, AuditEvent, By, Outcome};
+use crate::clock::{Clock as _, SystemClock};
 use crate::entity::{Entity, Operation, RowAction};
 use crate::error::{Error, Result};
 use crate::policy::{Context, Decision, Reduced, Rule, Value, decide, once_written};
@@ -18,6 +21,8 @@ pub(super) struct Authority<E: Entity> {
     pub(super) decision: Decision,
     /// None for the program itself.
     session: Option<Session<E>>,
+    /// Why the program itself writes.
+    reason: Option<&'static str>,
     /// The circumstances where there is no request.
     context: Context,
 }
@@ -39,7 +44,8 @@ impl<E: Entity> Authority<E> {
                 action,
                 decision: Decision::Allow,
                 session: None,
-                context: Context::new(chrono::Utc::now()),
+                reason: access.reason(),
+                context: Context::new(SystemClock.now()),
             });
         };
         let Asker::Viewer(verified) = access.asker::<E::Viewer>() else {
@@ -61,6 +67,7 @@ impl<E: Entity> Authority<E> {
                 viewer,
                 guard,
             }),
+            reason: None,
             context,
         })
     }
@@ -95,8 +102,32 @@ impl<E: Entity> Authority<E> {
         }
     }
 
-    /// Runs the change, and tells what it touched.
-    pub(super) async fn run(&self, db: &Db, change: &Change) -> Result<Changed> {
+    /// Runs the change, records what it touched, and tells it. Where it is recorded, change and
+    /// record happen together or not at all.
+    pub(super) async fn run(
+        &self,
+        db: &Db,
+        change: &Change,
+        attempt: &Attempt<'_, E>,
+    ) -> Result<Changed> {
+        if db.sink().is_none() {
+            return self.run_in(db, change, attempt).await;
+        }
+        let together = Together::begin_steps(db).await?;
+        let outcome = self.run_in(together.db(), change, attempt).await;
+        together.end(outcome).await
+    }
+
+    async fn run_in(&self, db: &Db, change: &Change, attempt: &Attempt<'_, E>) -> Result<Changed> {
+        let changed = self.touch(db, change).await?;
+        if changed.rows > 0 {
+            self.allowed(db, attempt, &changed).await?;
+        }
+        Ok(changed)
+    }
+
+    /// Runs a part of a change, and tells what it touched.
+    pub(super) async fn touch(&self, db: &Db, change: &Change) -> Result<Changed> {
         let session = self.session.as_ref();
         let writing = session.map(|session| Writing::begin(&session.request));
         let touched = db.change(change).await;
@@ -106,6 +137,29 @@ impl<E: Entity> Authority<E> {
             writing.end();
         }
         touched
+    }
+
+    /// Records what was changed, in the transaction of the change.
+    pub(super) async fn allowed(
+        &self,
+        db: &Db,
+        attempt: &Attempt<'_, E>,
+        changed: &Changed,
+    ) -> Result<()> {
+        if !audit::listens(db) {
+            return Ok(());
+        }
+        let made = Attempt {
+            key: attempt.key.or(changed.key.as_ref()),
+            ..*attempt
+        };
+        let event = AuditEvent {
+            rows: changed.rows,
+            ..made.event(self.by(), self.action, Outcome::Allowed)
+        };
+        audit::record(db, &event).await?;
+        audit::decided(db, event);
+        Ok(())
     }
 
     /// Tells a session that has ended from a row that was not there, after a statement that
@@ -120,10 +174,36 @@ impl<E: Entity> Authority<E> {
     }
 
     /// The session has ended, or else the rules did not allow the write of this row.
-    pub(super) async fn denied(&self) -> Result<()> {
+    pub(super) async fn denied(&self, db: &Db, attempt: &Attempt<'_, E>) -> Result<()> {
         self.require_session().await?;
-        audit::write_denied(E::__table().entity(), self.action.word());
+        self.refused(db, attempt).await;
         Ok(())
+    }
+
+    /// Records that the rules did not allow the write, or that the row was not there.
+    pub(super) async fn refused(&self, db: &Db, attempt: &Attempt<'_, E>) {
+        if audit::listens(db) {
+            let event = attempt.event(self.by(), self.action, Outcome::Denied);
+            audit::refused(db, event).await;
+        }
+    }
+
+    /// Records that what was written is taken back, because it may not be read.
+    pub(super) async fn unreadable(&self, db: &Db, attempt: &Attempt<'_, E>) {
+        if audit::listens(db) {
+            let event = AuditEvent {
+                rule: read_rules::<E>(),
+                ..attempt.event(self.by(), self.action, Outcome::Denied)
+            };
+            audit::refused(db, event).await;
+        }
+    }
+
+    fn by(&self) -> By {
+        match &self.session {
+            Some(session) => By::viewer(&session.request, &session.viewer),
+            None => By::program(self.context.now, self.reason),
+        }
     }
 }
 

@@ -2,15 +2,16 @@
 
 use std::fmt;
 
+use super::attempt::{Attempt, Fields};
 use super::authority::{Authority, columns, of_written};
 use super::grant::Writes;
-use super::inputs::{conditions, given, preset};
+use super::inputs::{Sent, conditions, given, preset};
 use super::together::Together;
 use super::writer::{Writer, read_back};
 use crate::dto::Dto;
 use crate::entity::{Column, Entity, RowAction, Storable};
 use crate::error::{Error, Result};
-use crate::input::{Input, InputField, InputShape, Valid};
+use crate::input::{Input, Valid};
 use crate::policy::{Reduced, Residual, Value};
 use crate::sql::Db;
 
@@ -27,7 +28,14 @@ pub trait NewRow {
 #[doc(hidden)]
 pub struct Content<E: Entity> {
     set: Vec<(&'static str, Value)>,
-    input: Option<(&'static InputShape<E>, Vec<&'static InputField<E>>)>,
+    sent: Option<Sent<E>>,
+}
+
+/// A row that was inserted.
+pub(super) struct Inserted<E: Entity> {
+    key: Value,
+    values: Vec<(usize, Value)>,
+    authority: Authority<E>,
 }
 
 impl<E: Entity> NewRow for E {
@@ -39,7 +47,7 @@ impl<E: Entity> NewRow for E {
             set: columns
                 .map(|(index, column)| (column.field(), self.__cell(index).into_value()))
                 .collect(),
-            input: None,
+            sent: None,
         }
     }
 }
@@ -57,7 +65,7 @@ impl<T: Input> NewRow for Valid<T> {
         }
         Content {
             set,
-            input: Some((shape, fields)),
+            sent: Some((shape, fields)),
         }
     }
 }
@@ -94,8 +102,8 @@ where
     /// does not allow it; [`Error::is_misuse`] when a rule reads a column that nothing sets, and
     /// when one is set twice; otherwise as [`Writer::insert`].
     pub async fn execute(self) -> Result<E::Key> {
-        let key = self.run(self.writer.db()).await?;
-        E::Key::from_cell(key.as_cell())
+        let inserted = self.run(self.writer.db()).await?;
+        E::Key::from_cell(inserted.key.as_cell())
             .ok_or_else(|| Error::internal("a new row has a key of another kind"))
     }
 
@@ -107,11 +115,7 @@ where
     /// As [`Create::execute`], and [`Error::is_forbidden`] when the row may not be read back.
     pub async fn returning<D: Dto<Entity = E>>(self) -> Result<D> {
         let together = Together::begin(self.writer.db()).await?;
-        let outcome = match self.run_and_read(together.db()).await {
-            Ok(None) => Err(Error::forbidden()),
-            Ok(Some(shown)) => Ok(shown),
-            Err(error) => Err(error),
-        };
+        let outcome = self.run_and_show(together.db()).await;
         together.end(outcome).await
     }
 
@@ -128,8 +132,30 @@ where
     }
 
     async fn run_and_read<D: Dto<Entity = E>>(&self, db: &Db) -> Result<Option<D>> {
-        let key = self.run(db).await?;
-        read_back(db, self.writer.access(), &key).await
+        let inserted = self.run(db).await?;
+        read_back(db, self.writer.access(), &inserted.key).await
+    }
+
+    async fn run_and_show<D: Dto<Entity = E>>(&self, db: &Db) -> Result<D> {
+        let inserted = self.run(db).await?;
+        if let Some(shown) = read_back(db, self.writer.access(), &inserted.key).await? {
+            return Ok(shown);
+        }
+        let attempt = self.attempt(Some(&inserted.key), &inserted.values);
+        inserted.authority.unreadable(db, &attempt).await;
+        Err(Error::forbidden())
+    }
+
+    fn attempt<'v>(
+        &'v self,
+        key: Option<&'v Value>,
+        values: &'v [(usize, Value)],
+    ) -> Attempt<'v, E> {
+        Attempt {
+            key,
+            fields: Fields::Of(values),
+            sent: self.content.sent.as_slice(),
+        }
     }
 
     /// Refuses a row with another key than the one that is to be updated.
@@ -148,29 +174,35 @@ where
         ))
     }
 
-    /// Inserts the row, and tells its key.
-    pub(super) async fn run(&self, db: &Db) -> Result<Value> {
+    /// Inserts the row.
+    pub(super) async fn run(&self, db: &Db) -> Result<Inserted<E>> {
         let table = E::__table();
         let authority = Authority::<E>::of(db, self.writer.access(), RowAction::Create).await?;
         let mut named = self.content.set.clone();
-        if let Some((shape, _)) = &self.content.input {
+        if let Some((shape, _)) = &self.content.sent {
             named.extend(preset(&authority, shape.presets())?);
         }
         let values = columns::<E>(named)?;
+        let known = values.iter().find(|(column, _)| *column == table.key());
+        let known = known.map(|(_, key)| key);
+        let attempt = self.attempt(known, &values);
         let Some(rules) = self.rules(&authority, &values)? else {
-            authority.denied().await?;
+            authority.denied(db, &attempt).await?;
             return Err(Error::forbidden());
         };
-        let known = values.iter().find(|(column, _)| *column == table.key());
-        let known = known.map(|(_, key)| key.clone());
         let change = db.insert::<E>(&values, &rules, authority.guard(), known.is_none())?;
-        let changed = authority.run(db, &change).await?;
+        let changed = authority.run(db, &change, &attempt).await?;
         if changed.rows > 0 {
-            return known.or(changed.key).ok_or_else(|| {
+            let key = known.cloned().or(changed.key).ok_or_else(|| {
                 Error::misuse("the database made no integer key for a new row: preset the key")
+            })?;
+            return Ok(Inserted {
+                key,
+                values,
+                authority,
             });
         }
-        authority.denied().await?;
+        authority.denied(db, &attempt).await?;
         if rules.is_empty() {
             return Err(Error::internal("an insert wrote no row"));
         }
@@ -191,7 +223,7 @@ where
             Reduced::Never => return Ok(None),
             Reduced::Left(residual) => vec![residual],
         };
-        if let Some((shape, fields)) = &self.content.input {
+        if let Some((shape, fields)) = &self.content.sent {
             match conditions(authority, shape, fields, values)? {
                 None => return Ok(None),
                 Some(found) => rules.extend(found),

@@ -29,7 +29,7 @@ pub struct Public {
 
 /// The program itself may do everything; there is no viewer.
 pub struct System {
-    sealed: (),
+    reason: &'static str,
 }
 
 impl<V: Viewer> Read<V> {
@@ -58,8 +58,8 @@ impl Public {
 }
 
 impl System {
-    pub(super) const fn new() -> Self {
-        Self { sealed: () }
+    pub(super) const fn new(reason: &'static str) -> Self {
+        Self { reason }
     }
 }
 
@@ -96,7 +96,13 @@ pub trait Writes<V: Viewer>: Reads<V> + MayWrite {}
     message = "this access does not write",
     note = "say `access: Write` in the attribute of the method, or take `Access::<Write<..>>::authenticated()`"
 )]
-pub trait MayWrite: sealed::Sealed + Send + Sync {}
+pub trait MayWrite: sealed::Sealed + Send + Sync {
+    /// Why there is no viewer.
+    #[doc(hidden)]
+    fn __reason(&self) -> Option<&'static str> {
+        None
+    }
+}
 
 /// A grant that rests on a session.
 #[doc(hidden)]
@@ -153,13 +159,16 @@ impl<V: Viewer> Reads<V> for Public {
 
 impl<V: Viewer> Reads<V> for System {
     fn __asker(&self) -> Asker<'_, V> {
-        let () = self.sealed;
         Asker::System
     }
 }
 
 impl<V: Viewer> MayWrite for Write<V> {}
-impl MayWrite for System {}
+impl MayWrite for System {
+    fn __reason(&self) -> Option<&'static str> {
+        Some(self.reason)
+    }
+}
 impl<V: Viewer> Writes<V> for Write<V> {}
 impl<V: Viewer> Writes<V> for System {}
 

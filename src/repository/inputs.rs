@@ -1,26 +1,31 @@
 //! What the rules of an input type come to.
 
 use super::access::Access;
+use super::attempt::field_rules;
 use super::authority::{Authority, of_row, of_written};
 use super::grant::{Asker, Writes};
-use crate::audit;
-use crate::entity::Entity;
+use crate::audit::{AuditEvent, By, Outcome};
+use crate::entity::{Entity, RowAction};
 use crate::error::{Error, Result};
 use crate::input::{InputField, InputShape, Preset};
 use crate::policy::{Decision, Reduced, Residual, Value, decide};
 
-/// Refuses an input that sets a field which this viewer may set in no row.
-pub(crate) fn may_set<E: Entity, P>(
+/// What a client sent: the type of it, and those of its fields that were given.
+pub(super) type Sent<E> = (&'static InputShape<E>, Vec<&'static InputField<E>>);
+
+/// The refusal of an input that sets a field which this viewer may set in no row, if it is one.
+pub(crate) fn refusal<E: Entity, P>(
     access: &Access<P>,
+    action: RowAction,
     shape: &InputShape<E>,
     values: &[Option<Value>],
-) -> Result<()>
+) -> Result<Option<AuditEvent>>
 where
     P: Writes<E::Viewer>,
 {
     let (Some(request), Asker::Viewer(verified)) = (access.request()?, access.asker::<E::Viewer>())
     else {
-        return Ok(());
+        return Ok(None);
     };
     let given = given(shape, values);
     let columns = super::authority::columns::<E>(
@@ -35,11 +40,15 @@ where
             request.rule_context(),
         );
         if of_written::<E>(decision, field.field(), &columns)? == Reduced::Never {
-            audit::field_denied(shape.name(), field.field());
-            return Err(Error::forbidden());
+            let by = By::viewer(&request, verified);
+            return Ok(Some(AuditEvent {
+                fields: vec![field.field()],
+                rule: field_rules(field.rules()),
+                ..AuditEvent::new(by, action, E::__table(), Outcome::Denied)
+            }));
         }
     }
-    Ok(())
+    Ok(None)
 }
 
 /// The fields that were given and are columns, with their values.

@@ -2,20 +2,21 @@
 
 use std::fmt;
 
+use super::attempt::{Attempt, Fields};
 use super::authority::{Authority, of_row};
 use super::decided::rule_failed;
 use super::grant::Writes;
 use super::reader::ViewerOf;
 use super::select::Select;
 use super::together::Together;
-use super::update::{Changes, Plan, Planned};
+use super::update::{Allowed, Changes, Planned};
 use super::writer::Writer;
 use crate::dto::Dto;
 use crate::entity::{Assignable, Column, Entity, RowAction, Storable};
 use crate::error::{Error, Result};
 use crate::input::{Patch, Valid};
 use crate::policy::{Op, Reduced, Residual, Value, compare_with, once_written};
-use crate::sql::{Db, Target, candidates, session_lock};
+use crate::sql::{Changed, Db, Target, candidates, session_lock};
 
 /// An update of many rows in the making; see [`Writer::update_many`].
 #[must_use = "an update does nothing until it is executed"]
@@ -78,26 +79,29 @@ where
     pub async fn execute_permitted(self) -> Result<u64> {
         let db = self.writer.db();
         let authority = self.authority(db).await?;
-        let planned = match self.plan(&authority)? {
-            Plan::Run(planned) => planned,
-            Plan::NoRow => return authority.require_session().await.map(|()| 0),
-            Plan::Never => return never(&authority).await,
+        let Planned { changes, allowed } = self.plan(&authority)?;
+        let attempt = self.attempt(&changes);
+        let permitted = match allowed {
+            Allowed::Where(rules) => rules,
+            Allowed::NoRow => return authority.denied(db, &attempt).await.map(|()| 0),
+            Allowed::Never => return never(db, &authority, &attempt).await,
         };
         let Some(mut rules) = self.found()? else {
             return authority.require_session().await.map(|()| 0);
         };
-        rules.extend(planned.rules);
+        rules.extend(permitted);
         let target = Target {
             key: None,
             rules: &rules,
             guard: authority.guard(),
         };
-        let change = db.update::<D::Entity>(&planned.changes, &target)?;
-        let touched = authority.run(db, &change).await?.rows;
-        if touched == 0 {
+        let change = db.update::<D::Entity>(&changes, &target)?;
+        let changed = authority.run(db, &change, &attempt).await?;
+        if changed.rows == 0 {
             authority.require_session().await?;
+            authority.allowed(db, &attempt, &changed).await?;
         }
-        Ok(touched)
+        Ok(changed.rows)
     }
 
     /// Updates all of the rows, or none where one of them may not be updated so. Returns how many
@@ -115,18 +119,19 @@ where
 
     async fn all(&self, db: &Db) -> Result<u64> {
         let authority = self.authority(db).await?;
-        let planned = match self.plan(&authority)? {
-            Plan::Run(planned) => Some(planned),
-            Plan::NoRow => None,
-            Plan::Never => return never(&authority).await,
+        let Planned { changes, allowed } = self.plan(&authority)?;
+        let attempt = self.attempt(&changes);
+        let permitted = match allowed {
+            Allowed::Where(rules) => Some(rules),
+            Allowed::NoRow => None,
+            Allowed::Never => return never(db, &authority, &attempt).await,
         };
         let Some(found) = self.found()? else {
             return authority.require_session().await.map(|()| 0);
         };
         // Read first and locked, so that nobody changes one between the look and the update.
         let key = D::Entity::__table().key();
-        let rules = planned.as_ref().map(|planned| planned.rules.as_slice());
-        let statement = candidates::<D::Entity>(db.dialect(), &found, rules)?;
+        let statement = candidates::<D::Entity>(db.dialect(), &found, permitted.as_deref())?;
         let kind = D::Entity::__table()
             .column(key)
             .map(|column| column.kind())
@@ -142,57 +147,53 @@ where
         if keys.is_empty() {
             return authority.require_session().await.map(|()| 0);
         }
-        let (true, Some(planned)) = (all_permitted, planned) else {
-            return never(&authority).await;
+        let (true, Some(permitted)) = (all_permitted, permitted) else {
+            return never(db, &authority, &attempt).await;
         };
         let mut touched = 0;
         for keys in keys.chunks(KEYS) {
-            touched += self.update_keys(db, &authority, &planned, keys).await?;
+            let mut rules = permitted.clone();
+            rules.push(Residual::Among {
+                column: key,
+                values: keys.to_vec(),
+                wanted: true,
+            });
+            let target = Target {
+                key: None,
+                rules: &rules,
+                guard: authority.guard(),
+            };
+            let change = db.update::<D::Entity>(&changes, &target)?;
+            touched += authority.touch(db, &change).await?.rows;
         }
-        if touched == u64::try_from(keys.len()).unwrap_or(u64::MAX) {
-            Ok(touched)
-        } else {
+        if touched != u64::try_from(keys.len()).unwrap_or(u64::MAX) {
             authority.require_session().await?;
-            Err(Error::contended())
+            return Err(Error::contended());
         }
+        authority.allowed(db, &attempt, &many(touched)).await?;
+        Ok(touched)
     }
 
-    async fn update_keys(
-        &self,
-        db: &Db,
-        authority: &Authority<D::Entity>,
-        planned: &Planned,
-        keys: &[Value],
-    ) -> Result<u64> {
-        let mut rules = planned.rules.clone();
-        rules.push(Residual::Among {
-            column: D::Entity::__table().key(),
-            values: keys.to_vec(),
-            wanted: true,
-        });
-        let target = Target {
+    fn attempt<'t>(&'t self, changes: &'t [(usize, Value)]) -> Attempt<'t, D::Entity> {
+        Attempt {
             key: None,
-            rules: &rules,
-            guard: authority.guard(),
-        };
-        let change = db.update::<D::Entity>(&planned.changes, &target)?;
-        Ok(authority.run(db, &change).await?.rows)
+            fields: Fields::Of(changes),
+            sent: &self.changes.patches,
+        }
     }
 
     async fn authority(&self, db: &Db) -> Result<Authority<D::Entity>> {
         Authority::of(db, self.writer.access(), RowAction::Update).await
     }
 
-    fn plan(&self, authority: &Authority<D::Entity>) -> Result<Plan> {
-        let mut plan = self.changes.plan(authority, None)?;
-        if let Plan::Run(planned) = &mut plan
-            && planned.changes.is_empty()
-        {
+    fn plan(&self, authority: &Authority<D::Entity>) -> Result<Planned> {
+        let planned = self.changes.plan(authority, None)?;
+        if matches!(planned.allowed, Allowed::Where(_)) && planned.changes.is_empty() {
             return Err(Error::misuse(
                 "a patch that says nothing was given for many rows: look before, or set something beside it",
             ));
         }
-        Ok(plan)
+        Ok(planned)
     }
 
     /// What must hold of a row for this viewer to find it by the query, or `None` where none is.
@@ -228,9 +229,18 @@ where
     }
 }
 
-async fn never<E: Entity, T>(authority: &Authority<E>) -> Result<T> {
-    authority.denied().await?;
+async fn never<E: Entity, T>(
+    db: &Db,
+    authority: &Authority<E>,
+    attempt: &Attempt<'_, E>,
+) -> Result<T> {
+    authority.denied(db, attempt).await?;
     Err(Error::forbidden())
+}
+
+/// So many rows, whose keys nobody asked for.
+const fn many(rows: u64) -> Changed {
+    Changed { rows, key: None }
 }
 
 /// Inserts rows that are all known, in as few statements as the engine takes.
@@ -246,22 +256,29 @@ where
     }
     let table = E::__table();
     let width = table.columns().len().max(1);
-    let authority = Authority::<E>::of(writer.db(), writer.access(), RowAction::Create).await?;
+    let (db, count) = (writer.db(), rows.len());
+    let authority = Authority::<E>::of(db, writer.access(), RowAction::Create).await?;
+    let attempt = Attempt {
+        key: None,
+        fields: Fields::All,
+        sent: &[],
+    };
     let rule = of_row::<E>(authority.decision.clone(), "create_if")?;
-    let mut known = Vec::with_capacity(rows.len());
+    let mut known = Vec::with_capacity(count);
     let mut by_relation = Vec::new();
     for row in rows {
-        match rule_of_row(&rule, &row)? {
-            Reduced::Always => known.push(row),
-            Reduced::Left(_) => by_relation.push(row),
-            Reduced::Never => return never(&authority).await,
+        match of_known(&rule, &row)? {
+            Known::Allowed => known.push(row),
+            Known::Related(values, rule) => by_relation.push((values, rule)),
+            Known::Denied => return never(db, &authority, &attempt).await,
         }
     }
     let chunk = (PARAMETERS / width).max(1);
     if known.len() <= chunk && by_relation.is_empty() && authority.guard().is_none() {
-        return insert_chunk(writer.db(), &authority, &known).await;
+        let change = db.insert_rows::<E>(&known)?;
+        return authority.run(db, &change, &attempt).await.map(|_| ());
     }
-    let together = Together::begin(writer.db()).await?;
+    let together = Together::begin(db).await?;
     let outcome = async {
         let db = together.db();
         if let Some(guard) = authority.guard() {
@@ -273,37 +290,56 @@ where
             }
         }
         for known in known.chunks(chunk) {
-            insert_chunk(db, &authority, known).await?;
+            let change = db.insert_rows::<E>(known)?;
+            authority.touch(db, &change).await?;
         }
-        for row in by_relation {
-            db.writer(writer.access()).insert(row).await?;
+        for (values, rule) in by_relation {
+            let (rules, guard) = ([rule], authority.guard());
+            let change = db.insert::<E>(&values, &rules, guard, false)?;
+            if authority.touch(db, &change).await?.rows == 0 {
+                return never(db, &authority, &attempt).await;
+            }
         }
-        Ok(())
+        let rows = u64::try_from(count).unwrap_or(u64::MAX);
+        authority.allowed(db, &attempt, &many(rows)).await
     }
     .await;
     together.end(outcome).await
 }
 
-/// What is left of a rule for a row that is known.
-fn rule_of_row<E: Entity>(rule: &Reduced, row: &E) -> Result<Reduced> {
-    let Reduced::Left(residual) = rule else {
-        return Ok(rule.clone());
+/// What a rule comes to for a row that is known.
+enum Known {
+    Allowed,
+    Denied,
+    /// Related rows decide.
+    Related(Vec<(usize, Value)>, Residual),
+}
+
+fn of_known<E: Entity>(rule: &Reduced, row: &E) -> Result<Known> {
+    let residual = match rule {
+        Reduced::Always => return Ok(Known::Allowed),
+        Reduced::Never => return Ok(Known::Denied),
+        Reduced::Left(residual) if residual.is_related() => residual,
+        Reduced::Left(residual) => {
+            return Ok(if residual.holds_of_whole(row) {
+                Known::Allowed
+            } else {
+                Known::Denied
+            });
+        }
     };
-    if !residual.is_related() {
-        return Ok(residual.holds_of_whole(row).into());
-    }
     let table = E::__table();
     let columns = 0..table.columns().len();
     let values: Vec<(usize, Value)> = columns
         .map(|column| (column, row.__cell(column).into_value()))
         .collect();
-    once_written(residual, &values, table)
-        .map_err(|failure| rule_failed(table.entity(), "create_if", failure))
-}
-
-async fn insert_chunk<E: Entity>(db: &Db, authority: &Authority<E>, rows: &[E]) -> Result<()> {
-    let change = db.insert_rows::<E>(rows)?;
-    authority.run(db, &change).await.map(|_| ())
+    let left = once_written(residual, &values, table)
+        .map_err(|failure| rule_failed(table.entity(), "create_if", failure))?;
+    Ok(match left {
+        Reduced::Always => Known::Allowed,
+        Reduced::Never => Known::Denied,
+        Reduced::Left(rule) => Known::Related(values, rule),
+    })
 }
 
 impl<P, D: Dto> fmt::Debug for UpdateMany<'_, P, D> {

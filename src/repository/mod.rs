@@ -28,6 +28,7 @@
 mod access;
 mod aggregate;
 mod asking;
+mod attempt;
 mod authority;
 mod can_see;
 mod create;
@@ -59,7 +60,7 @@ pub use create::{Create, NewRow};
 pub use cursor::Cursor;
 pub use explain::{Explanation, Verdict};
 pub use grant::{MayWrite, Public, Read, Reads, System, Write, Writes};
-pub(crate) use inputs::may_set;
+pub(crate) use inputs::refusal;
 pub use many::UpdateMany;
 pub(crate) use nested::{Load, NestedRow, load};
 pub use page::{Page, Slice};

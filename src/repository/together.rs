@@ -1,9 +1,9 @@
 //! Several statements of one write, that happen together or not at all.
 
 use crate::error::Result;
-use crate::sql::{Db, Ending, Savepoint, Unit};
+use crate::sql::{Db, Ending, Extent, Savepoint, Steps, Unit};
 
-/// A transaction of its own, or a savepoint where there is one already.
+/// A transaction of its own, or a part of one that there is already.
 pub(super) struct Together {
     db: Db,
     end: End,
@@ -12,23 +12,39 @@ pub(super) struct Together {
 enum End {
     Unit(Unit),
     Savepoint(Savepoint),
+    Steps(Steps),
 }
 
 impl Together {
+    /// Begins a transaction, or a savepoint in the one that there is.
     pub(super) async fn begin(db: &Db) -> Result<Self> {
         match db.unit() {
             Some(unit) => Ok(Self {
                 db: db.clone(),
                 end: End::Savepoint(Savepoint::begin(unit).await?),
             }),
-            None => {
-                let unit = db.begin_unit().await?;
-                Ok(Self {
-                    db: db.within(unit.clone()),
-                    end: End::Unit(unit),
-                })
-            }
+            None => Self::alone(db).await,
         }
+    }
+
+    /// The same without a savepoint: the transaction that there is fails where a part of this
+    /// does, as with any statement of it.
+    pub(super) async fn begin_steps(db: &Db) -> Result<Self> {
+        match db.unit() {
+            Some(unit) => Ok(Self {
+                db: db.clone(),
+                end: End::Steps(Steps::begin(unit.clone())),
+            }),
+            None => Self::alone(db).await,
+        }
+    }
+
+    async fn alone(db: &Db) -> Result<Self> {
+        let unit = db.begin_unit(Extent::Call).await?;
+        Ok(Self {
+            db: db.within(unit.clone()),
+            end: End::Unit(unit),
+        })
     }
 
     pub(super) const fn db(&self) -> &Db {
@@ -40,6 +56,10 @@ impl Together {
         match (outcome, self.end) {
             (Ok(done), End::Unit(unit)) => unit.end(Ending::Commit).await.map(|()| done),
             (Ok(done), End::Savepoint(savepoint)) => savepoint.release().await.map(|()| done),
+            (Ok(done), End::Steps(steps)) => {
+                steps.done();
+                Ok(done)
+            }
             (Err(error), End::Unit(unit)) => {
                 // Where that fails too, the connection is gone, and the transaction with it.
                 let _ = unit.end(Ending::Rollback).await;
@@ -49,6 +69,7 @@ impl Together {
                 let _ = savepoint.roll_back().await;
                 Err(error)
             }
+            (Err(error), End::Steps(_)) => Err(error),
         }
     }
 }

@@ -6,7 +6,7 @@ use super::access::Access;
 use super::grant::MayWrite;
 use super::writer::Writer;
 use crate::error::Result;
-use crate::sql::{Db, Ending, Savepoint, Unit};
+use crate::sql::{Db, Ending, Extent, Savepoint, Unit};
 
 /// A transaction of the database: what is written in it is seen by others when it is committed,
 /// all at once, or never. Made by [`Db::begin`].
@@ -96,7 +96,7 @@ impl Db {
         access: &'a Access<P>,
     ) -> Result<Transaction<'a, P>> {
         access.request()?;
-        let unit = self.begin_unit().await?;
+        let unit = self.begin_unit(Extent::Application).await?;
         Ok(Transaction {
             db: self.within(unit.clone()),
             unit,

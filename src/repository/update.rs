@@ -2,18 +2,19 @@
 
 use std::fmt;
 
+use super::attempt::{Attempt, Fields};
 use super::authority::{Authority, columns, of_row, of_written};
 use super::create::Create;
 use super::existence::denied_or_missing;
 use super::grant::Writes;
-use super::inputs::{conditions, given, preset};
+use super::inputs::{Sent, conditions, given, preset};
 use super::select::Denied;
 use super::together::Together;
 use super::writer::{Writer, read_back};
 use crate::dto::Dto;
 use crate::entity::{Assignable, Column, Entity, RowAction, Storable};
 use crate::error::{Error, Result};
-use crate::input::{InputField, InputShape, Patch, Valid};
+use crate::input::{Patch, Valid};
 use crate::policy::{Op, Reduced, Residual, Term, Value};
 use crate::sql::{Db, Target, exists};
 
@@ -30,21 +31,37 @@ pub struct Update<'a, P, E: Entity> {
 /// What is set, by the program and by what a client sent.
 pub(super) struct Changes<E: Entity> {
     set: Vec<(&'static str, Value)>,
-    patches: Vec<(&'static InputShape<E>, Vec<&'static InputField<E>>)>,
+    pub(super) patches: Vec<Sent<E>>,
 }
 
 /// An update whose rules have come out.
 pub(super) struct Planned {
     pub(super) changes: Vec<(usize, Value)>,
-    pub(super) rules: Vec<Residual>,
+    pub(super) allowed: Allowed,
 }
 
-/// What an update comes to before any row.
-pub(super) enum Plan {
-    Run(Planned),
-    /// No row may be updated.
+/// Which rows may be updated so.
+pub(super) enum Allowed {
+    Where(Vec<Residual>),
+    /// None may be updated.
     NoRow,
-    /// No row may become that, so that the answer tells of none.
+    /// None may become that, so that the answer tells of none.
+    Never,
+}
+
+/// An update that was tried.
+struct Tried<E: Entity> {
+    authority: Authority<E>,
+    changes: Vec<(usize, Value)>,
+    end: End,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Done,
+    /// There is no such row, or none that may be updated.
+    NoRow,
+    /// No row may become that.
     Never,
 }
 
@@ -75,7 +92,7 @@ impl<E: Entity> Changes<E> {
         &self,
         authority: &Authority<E>,
         version: Option<(&'static str, i64)>,
-    ) -> Result<Plan> {
+    ) -> Result<Planned> {
         let mut named = self.set.clone();
         if named.is_empty() && self.patches.is_empty() {
             return Err(Error::misuse("the update sets nothing: call `set` first"));
@@ -93,20 +110,25 @@ impl<E: Entity> Changes<E> {
             named.push((field, Value::Int(next)));
         }
         let changes = columns::<E>(named)?;
+        let allowed = self.allowed(authority, &changes)?;
+        Ok(Planned { changes, allowed })
+    }
+
+    fn allowed(&self, authority: &Authority<E>, changes: &[(usize, Value)]) -> Result<Allowed> {
         let mut rules = match of_row::<E>(authority.decision.clone(), "update_if")? {
-            Reduced::Never => return Ok(Plan::NoRow),
+            Reduced::Never => return Ok(Allowed::NoRow),
             Reduced::Always => Vec::new(),
             Reduced::Left(residual) => vec![residual],
         };
         let made = authority.decide(E::__table().rows().updated());
-        match of_written::<E>(made, "updated_if", &changes)? {
-            Reduced::Never => return Ok(Plan::Never),
+        match of_written::<E>(made, "updated_if", changes)? {
+            Reduced::Never => return Ok(Allowed::Never),
             Reduced::Always => {}
             Reduced::Left(residual) => rules.push(residual),
         }
         for (shape, fields) in &self.patches {
-            match conditions(authority, shape, fields, &changes)? {
-                None => return Ok(Plan::Never),
+            match conditions(authority, shape, fields, changes)? {
+                None => return Ok(Allowed::Never),
                 Some(found) => rules.extend(found),
             }
         }
@@ -117,10 +139,7 @@ impl<E: Entity> Changes<E> {
                 kept.push(rule);
             }
         }
-        Ok(Plan::Run(Planned {
-            changes,
-            rules: kept,
-        }))
+        Ok(Allowed::Where(kept))
     }
 }
 
@@ -187,7 +206,7 @@ where
     /// [`Error::is_stale`] when the row has another version, [`Error::is_misuse`] when nothing
     /// was set or one column twice, otherwise as [`Writer::insert`].
     pub async fn execute(self) -> Result<()> {
-        self.run(self.writer.db()).await
+        self.run(self.writer.db()).await.map(|_| ())
     }
 
     /// Runs the update and reads the row back, both in one transaction. Where the viewer may not
@@ -198,11 +217,7 @@ where
     /// As [`Update::execute`], and [`Error::is_forbidden`] when the row may not be read back.
     pub async fn returning<D: Dto<Entity = E>>(self) -> Result<D> {
         let together = Together::begin(self.writer.db()).await?;
-        let outcome = match self.run_and_read(together.db()).await {
-            Ok(None) => Err(Error::forbidden()),
-            Ok(Some(shown)) => Ok(shown),
-            Err(error) => Err(error),
-        };
+        let outcome = self.run_and_show(together.db()).await;
         together.end(outcome).await
     }
 
@@ -232,9 +247,14 @@ where
     pub async fn or_create(self, create: Create<'a, P, E>) -> Result<bool> {
         create.require_key(&self.key)?;
         let db = self.writer.db();
-        match self.run(db).await {
-            Err(error) if error.is_not_found() => {}
-            other => return other.map(|()| false),
+        let tried = self.tried(db).await?;
+        if tried.end == End::Done {
+            return Ok(false);
+        }
+        let answer = self.answer(db, &tried).await?;
+        if !answer.is_not_found() {
+            self.refused(db, &tried).await;
+            return Err(answer);
         }
         let together = match db.unit() {
             // A statement that is refused must not end the transaction that it stands in.
@@ -250,7 +270,7 @@ where
             // Somebody else may have created it meanwhile.
             Err(conflict) if conflict.is_conflict() => match self.run(db).await {
                 Err(error) if error.is_not_found() => Err(conflict),
-                other => other.map(|()| false),
+                other => other.map(|_| false),
             },
             other => other,
         }
@@ -261,55 +281,103 @@ where
         read_back(db, self.writer.access(), &self.key).await
     }
 
-    async fn run(&self, db: &Db) -> Result<()> {
-        let table = E::__table();
-        let authority = Authority::<E>::of(db, self.writer.access(), RowAction::Update).await?;
-        let mut planned = match self.changes.plan(&authority, self.version)? {
-            Plan::Run(planned) => planned,
-            Plan::NoRow => return self.denied(db, &authority).await,
-            Plan::Never => {
-                authority.denied().await?;
-                return Err(Error::forbidden());
-            }
-        };
-        if planned.changes.is_empty() {
-            // The rules are asked all the same, by a change to what is there already.
-            planned.changes.push((table.key(), self.key.clone()));
+    async fn run_and_show<D: Dto<Entity = E>>(&self, db: &Db) -> Result<D> {
+        let tried = self.run(db).await?;
+        if let Some(shown) = read_back(db, self.writer.access(), &self.key).await? {
+            return Ok(shown);
         }
-        let rules = planned.rules.len();
+        let attempt = self.attempt(&tried.changes);
+        tried.authority.unreadable(db, &attempt).await;
+        Err(Error::forbidden())
+    }
+
+    async fn run(&self, db: &Db) -> Result<Tried<E>> {
+        let tried = self.tried(db).await?;
+        if tried.end == End::Done {
+            return Ok(tried);
+        }
+        self.refused(db, &tried).await;
+        Err(self.answer(db, &tried).await?)
+    }
+
+    /// Tries it. That nothing was touched is not told to anybody yet.
+    async fn tried(&self, db: &Db) -> Result<Tried<E>> {
+        let authority = Authority::<E>::of(db, self.writer.access(), RowAction::Update).await?;
+        let Planned { changes, allowed } = self.changes.plan(&authority, self.version)?;
+        let end = match allowed {
+            Allowed::Where(rules) => self.update(db, &authority, &changes, rules).await?,
+            Allowed::NoRow => End::NoRow,
+            Allowed::Never => End::Never,
+        };
+        if end != End::Done {
+            authority.require_session().await?;
+        }
+        Ok(Tried {
+            authority,
+            changes,
+            end,
+        })
+    }
+
+    /// Updates the row if it fulfils these rules.
+    async fn update(
+        &self,
+        db: &Db,
+        authority: &Authority<E>,
+        changes: &[(usize, Value)],
+        mut rules: Vec<Residual>,
+    ) -> Result<End> {
+        let table = E::__table();
+        let key = [(table.key(), self.key.clone())];
+        let stated = rules.len();
         if let Some((field, expected)) = self.version {
-            planned.rules.push(is_version::<E>(field, expected)?);
+            rules.push(is_version::<E>(field, expected)?);
         }
         let target = Target {
             key: Some(&self.key),
-            rules: &planned.rules,
+            rules: &rules,
             guard: authority.guard(),
         };
-        let change = db.update::<E>(&planned.changes, &target)?;
-        if authority.run(db, &change).await?.rows > 0 {
-            return Ok(());
+        // The rules are asked all the same, by a change to what is there already.
+        let set = if changes.is_empty() { &key } else { changes };
+        let change = db.update::<E>(set, &target)?;
+        let attempt = self.attempt(changes);
+        if authority.run(db, &change, &attempt).await?.rows > 0 {
+            return Ok(End::Done);
         }
         if self.version.is_some() {
             authority.require_session().await?;
-            planned.rules.truncate(rules);
-            let rest = Residual::All(planned.rules);
-            let lookups = [(table.key(), self.key.clone())];
-            let statement = exists::<E>(db.dialect(), &lookups, Some(&rest))?;
+            rules.truncate(stated);
+            let rest = Residual::All(rules);
+            let statement = exists::<E>(db.dialect(), &key, Some(&rest))?;
             if db.fetch_optional(&statement).await?.is_some() {
                 return Err(Error::stale());
             }
         }
-        self.denied(db, &authority).await
+        Ok(End::NoRow)
     }
 
-    /// Nothing was touched: no row, or none that may be updated.
-    async fn denied(&self, db: &Db, authority: &Authority<E>) -> Result<()> {
-        authority.denied().await?;
-        match self.denied {
-            Denied::NotFound => Err(Error::not_found()),
-            Denied::Forbidden => {
+    fn attempt<'t>(&'t self, changes: &'t [(usize, Value)]) -> Attempt<'t, E> {
+        Attempt {
+            key: Some(&self.key),
+            fields: Fields::Of(changes),
+            sent: &self.changes.patches,
+        }
+    }
+
+    async fn refused(&self, db: &Db, tried: &Tried<E>) {
+        let attempt = self.attempt(&tried.changes);
+        tried.authority.refused(db, &attempt).await;
+    }
+
+    /// What to answer where nothing was touched: no row, or none that may be updated so.
+    async fn answer(&self, db: &Db, tried: &Tried<E>) -> Result<Error> {
+        match (tried.end, self.denied) {
+            (End::Never, _) => Ok(Error::forbidden()),
+            (End::Done | End::NoRow, Denied::NotFound) => Ok(Error::not_found()),
+            (End::Done | End::NoRow, Denied::Forbidden) => {
                 let lookups = [(E::__table().key(), self.key.clone())];
-                Err(denied_or_missing::<E, P>(db, self.writer.access(), &lookups).await?)
+                denied_or_missing::<E, P>(db, self.writer.access(), &lookups).await
             }
         }
     }

@@ -3,6 +3,7 @@
 use std::ops::Deref;
 
 use super::access::Access;
+use super::attempt::Attempt;
 use super::authority::{Authority, of_row};
 use super::create::{Create, NewRow};
 use super::grant::{Reads, Writes};
@@ -10,9 +11,11 @@ use super::many::{UpdateMany, insert_many};
 use super::reader::{Reader, ViewerOf};
 use super::select::Select;
 use super::update::Update;
+use crate::audit;
 use crate::dto::Dto;
 use crate::entity::{Entity, RowAction, Storable as _};
 use crate::error::{Error, Result};
+use crate::input::{Incoming, Untrusted, Valid};
 use crate::policy::{Reduced, Value};
 use crate::sql::{Db, Target};
 
@@ -72,8 +75,27 @@ impl<'a, P> Writer<'a, P> {
         self.create(row).run(self.db()).await.map(|_| ())
     }
 
-    /// Starts a new row: from an entity, or from what a client sent
-    /// ([`Untrusted::open`](crate::Untrusted::open)), where its entity's `create_if` allows this
+    /// Opens what a client sent, as [`Untrusted::open`], and has a refusal recorded where the
+    /// database is [audited](Db::audited).
+    ///
+    /// # Errors
+    ///
+    /// As [`Untrusted::open`].
+    pub async fn open<T>(&self, sent: Untrusted<T>) -> Result<Valid<T>>
+    where
+        T: Incoming,
+        P: Writes<<T::Entity as Entity>::Viewer>,
+    {
+        match sent.opened(self.access())? {
+            Ok(valid) => Ok(valid),
+            Err(refused) => {
+                audit::refused(self.db(), *refused).await;
+                Err(Error::forbidden())
+            }
+        }
+    }
+
+    /// Starts a new row: from an entity, or from what a client sent ([`Writer::open`]), where its entity's `create_if` allows this
     /// row to this viewer.
     pub fn create<N: NewRow>(&self, row: N) -> Create<'a, P, N::Entity>
     where
@@ -153,6 +175,7 @@ impl<'a, P> Writer<'a, P> {
         let key = key.into().cell().into_value();
         let db = self.db();
         let authority = Authority::<E>::of(db, self.access(), RowAction::Delete).await?;
+        let attempt = Attempt::of(&key);
         let rules = match of_row::<E>(authority.decision.clone(), "delete_if")? {
             Reduced::Always => Some(Vec::new()),
             Reduced::Left(residual) => Some(vec![residual]),
@@ -165,11 +188,11 @@ impl<'a, P> Writer<'a, P> {
                 guard: authority.guard(),
             };
             let change = db.delete::<E>(&target)?;
-            if authority.run(db, &change).await?.rows > 0 {
+            if authority.run(db, &change, &attempt).await?.rows > 0 {
                 return Ok(());
             }
         }
-        authority.denied().await?;
+        authority.denied(db, &attempt).await?;
         Err(Error::not_found())
     }
 }

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::template::{Asked, Plan, Templates};
 use super::unit::Unit;
+use crate::audit::Sink;
 use crate::error::{Error, Result};
 
 /// A database that is reached through repositories only.
@@ -32,6 +33,8 @@ pub struct Db {
     inner: Arc<Inner>,
     /// The transaction that its statements belong to.
     unit: Option<Unit>,
+    /// What records its writes.
+    sink: Option<Sink>,
 }
 
 struct Inner {
@@ -96,8 +99,8 @@ impl fmt::Debug for Db {
     }
 }
 
-/// A handle equals its clones, and no other, though it be to the same file or server. One of a
-/// transaction equals those of the same transaction.
+/// A handle equals its clones, audited or not, and no other, though it be to the same file or
+/// server. One of a transaction equals those of the same transaction.
 impl PartialEq for Db {
     fn eq(&self, other: &Self) -> bool {
         self.inner.id == other.inner.id && self.unit == other.unit
@@ -184,19 +187,39 @@ impl Db {
                 templates: Templates::new(),
             }),
             unit: None,
+            sink: None,
         }
     }
 
     /// The same database, with every statement in this transaction.
     pub(crate) fn within(&self, unit: Unit) -> Self {
         Self {
-            inner: Arc::clone(&self.inner),
             unit: Some(unit),
+            ..self.clone()
+        }
+    }
+
+    /// The same database, with every statement on its own.
+    pub(crate) fn without_unit(&self) -> Self {
+        Self {
+            unit: None,
+            ..self.clone()
+        }
+    }
+
+    pub(crate) fn with_sink(&self, sink: Option<Sink>) -> Self {
+        Self {
+            sink,
+            ..self.clone()
         }
     }
 
     pub(crate) const fn unit(&self) -> Option<&Unit> {
         self.unit.as_ref()
+    }
+
+    pub(crate) const fn sink(&self) -> Option<&Sink> {
+        self.sink.as_ref()
     }
 
     /// Closes every connection; later queries are refused as unavailable.

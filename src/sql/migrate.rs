@@ -10,25 +10,46 @@ use crate::error::{Error, Result};
 const TABLE: &str = "clearance_migrations";
 
 #[cfg(feature = "sqlite")]
-const SQLITE: [(i64, &str, &str); 1] = [(
-    1,
-    "sessions",
-    include_str!("../../migrations/sqlite/0001_sessions.sql"),
-)];
+const SQLITE: [(i64, &str, &str); 2] = [
+    (
+        1,
+        "sessions",
+        include_str!("../../migrations/sqlite/0001_sessions.sql"),
+    ),
+    (
+        2,
+        "audit",
+        include_str!("../../migrations/sqlite/0002_audit.sql"),
+    ),
+];
 
 #[cfg(feature = "postgres")]
-const POSTGRES: [(i64, &str, &str); 1] = [(
-    1,
-    "sessions",
-    include_str!("../../migrations/postgres/0001_sessions.sql"),
-)];
+const POSTGRES: [(i64, &str, &str); 2] = [
+    (
+        1,
+        "sessions",
+        include_str!("../../migrations/postgres/0001_sessions.sql"),
+    ),
+    (
+        2,
+        "audit",
+        include_str!("../../migrations/postgres/0002_audit.sql"),
+    ),
+];
 
 #[cfg(feature = "mysql")]
-const MYSQL: [(i64, &str, &str); 1] = [(
-    1,
-    "sessions",
-    include_str!("../../migrations/mysql/0001_sessions.sql"),
-)];
+const MYSQL: [(i64, &str, &str); 2] = [
+    (
+        1,
+        "sessions",
+        include_str!("../../migrations/mysql/0001_sessions.sql"),
+    ),
+    (
+        2,
+        "audit",
+        include_str!("../../migrations/mysql/0002_audit.sql"),
+    ),
+];
 
 impl Db {
     /// Creates or updates the library's own tables. All their names start with `clearance_`; the

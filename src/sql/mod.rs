@@ -5,6 +5,8 @@
 )]
 #![deny(clippy::wildcard_enum_match_arm)]
 
+mod aftermath;
+mod audit_sink;
 mod cells;
 mod change;
 mod check;
@@ -27,6 +29,8 @@ mod template;
 mod unguarded;
 mod unit;
 
+pub(crate) use aftermath::Extent;
+pub use audit_sink::SqlAuditSink;
 pub use cells::Cells;
 pub(crate) use change::{Change, Changed, Target, candidates};
 pub(crate) use db::DatabaseId;
@@ -45,4 +49,4 @@ pub(crate) use structure::Structure;
 pub(crate) use summary::{Answer, read as read_summary};
 pub(crate) use template::{Asked, Plan};
 pub(crate) use unguarded::{OwnLayout, OwnQuery};
-pub(crate) use unit::{Ending, Savepoint, Unit};
+pub(crate) use unit::{Ending, Savepoint, Steps, Unit};

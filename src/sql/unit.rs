@@ -7,9 +7,11 @@ use sqlx::Database;
 use sqlx::pool::PoolConnection;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
+use super::aftermath::{Aftermath, Extent};
 use super::connection::{Connection, Lease};
 use super::db::{Db, Engine};
 use super::failure::classify;
+use crate::audit::Unrecorded;
 use crate::error::{Error, Result};
 
 /// A connection in a transaction. Dropped without an end, it is rolled back.
@@ -18,6 +20,7 @@ use crate::error::{Error, Result};
 pub(super) struct Begun<DB: Transacting> {
     connection: Option<PoolConnection<DB>>,
     given_up: GivenUp,
+    aftermath: Arc<Aftermath>,
 }
 
 /// Whether something was given up half-way, so that nobody knows what the connection says next.
@@ -57,10 +60,12 @@ impl<DB: Transacting> Begun<DB> {
         pool: &sqlx::Pool<DB>,
         sql: &'static str,
         given_up: &GivenUp,
+        aftermath: &Arc<Aftermath>,
     ) -> Result<Slot<DB>> {
         let mut begun = Self {
             connection: Some(pool.acquire().await.map_err(classify)?),
             given_up: Arc::clone(given_up),
+            aftermath: Arc::clone(aftermath),
         };
         begun.run(sql).await?;
         Ok(Arc::new(Mutex::new(Some(begun))))
@@ -78,10 +83,16 @@ impl<DB: Transacting> Begun<DB> {
         Ok(())
     }
 
-    async fn end(mut self, sql: &'static str) -> Result<()> {
-        self.run(sql).await?;
-        // Nothing is left to roll back.
+    async fn end(mut self, ending: Ending) -> Result<()> {
+        self.run(match ending {
+            Ending::Commit => "COMMIT",
+            Ending::Rollback => "ROLLBACK",
+        })
+        .await?;
+        // Nothing is left to roll back, and what comes now may want the connection.
         drop(self.connection.take());
+        let refusals = self.aftermath.settle(ending == Ending::Commit);
+        Unrecorded::record_all(refusals).await;
         Ok(())
     }
 }
@@ -91,17 +102,26 @@ impl<DB: Transacting> Drop for Begun<DB> {
         let Some(mut connection) = self.connection.take() else {
             return;
         };
-        match tokio::runtime::Handle::try_current() {
-            Ok(runtime) if !self.given_up.load(Ordering::Acquire) => {
-                runtime.spawn(async move {
-                    if DB::run(&mut connection, "ROLLBACK").await.is_err() {
-                        connection.close_on_drop();
-                    }
-                });
-            }
+        let aftermath = Arc::clone(&self.aftermath);
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
             // The server rolls back what a closed connection leaves.
-            _ => connection.close_on_drop(),
+            connection.close_on_drop();
+            return drop(aftermath.settle(false));
+        };
+        if self.given_up.load(Ordering::Acquire) {
+            connection.close_on_drop();
+            drop(connection);
+            let refusals = aftermath.settle(false);
+            runtime.spawn(Unrecorded::record_all(refusals));
+            return;
         }
+        runtime.spawn(async move {
+            if DB::run(&mut connection, "ROLLBACK").await.is_err() {
+                connection.close_on_drop();
+            }
+            drop(connection);
+            Unrecorded::record_all(aftermath.settle(false)).await;
+        });
     }
 }
 
@@ -120,6 +140,7 @@ struct Shared {
     given_up: GivenUp,
     /// How many savepoints are open.
     savepoints: AtomicU32,
+    aftermath: Arc<Aftermath>,
 }
 
 enum Slots {
@@ -152,26 +173,29 @@ impl Eq for Unit {}
 
 impl Db {
     /// Begins a transaction, for whose statements [`Db::within`] makes handles.
-    pub(crate) async fn begin_unit(&self) -> Result<Unit> {
+    pub(crate) async fn begin_unit(&self, extent: Extent) -> Result<Unit> {
         if self.unit().is_some() {
             return Err(Error::misuse(
                 "a transaction is begun inside another one: use a savepoint of that one",
             ));
         }
         let given_up = GivenUp::default();
+        let aftermath = Arc::new(Aftermath::new(extent));
         let begun = match self.engine() {
             #[cfg(feature = "sqlite")]
             Engine::Sqlite(pool) => {
                 // One that reads before it writes would be refused where another has written.
-                Slots::Sqlite(Begun::begin(pool, "BEGIN IMMEDIATE", &given_up).await?)
+                let begun = Begun::begin(pool, "BEGIN IMMEDIATE", &given_up, &aftermath);
+                Slots::Sqlite(begun.await?)
             }
             #[cfg(feature = "postgres")]
             Engine::Postgres(pool) => {
-                Slots::Postgres(Begun::begin(pool, "BEGIN", &given_up).await?)
+                Slots::Postgres(Begun::begin(pool, "BEGIN", &given_up, &aftermath).await?)
             }
             #[cfg(feature = "mysql")]
             Engine::Mysql(pool) => {
-                Slots::Mysql(Begun::begin(pool, "START TRANSACTION", &given_up).await?)
+                let begun = Begun::begin(pool, "START TRANSACTION", &given_up, &aftermath);
+                Slots::Mysql(begun.await?)
             }
         };
         Ok(Unit(Arc::new(Shared {
@@ -180,11 +204,16 @@ impl Db {
             failed: AtomicBool::new(false),
             given_up,
             savepoints: AtomicU32::new(0),
+            aftermath,
         })))
     }
 }
 
 impl Unit {
+    pub(crate) fn aftermath(&self) -> &Aftermath {
+        &self.0.aftermath
+    }
+
     /// Its connection, as soon as no other statement has it.
     pub(super) async fn connection(&self) -> Result<Connection> {
         self.lease(false).await
@@ -242,12 +271,11 @@ impl Unit {
         self.0.ended.store(true, Ordering::Release);
         let begun = begun.ok_or_else(|| Error::misuse(ENDED))?;
         match ending {
-            Ending::Rollback => begun.end("ROLLBACK").await,
             Ending::Commit if self.has_failed() => {
                 drop(begun);
                 Err(Error::misuse(FAILED))
             }
-            Ending::Commit => begun.end("COMMIT").await,
+            Ending::Commit | Ending::Rollback => begun.end(ending).await,
         }
     }
 
@@ -278,6 +306,30 @@ impl Unit {
 
     fn has_failed(&self) -> bool {
         self.0.failed.load(Ordering::Acquire)
+    }
+}
+
+/// Several steps of a transaction that are one: it has failed unless all of them are done.
+pub(crate) struct Steps {
+    unit: Unit,
+    done: bool,
+}
+
+impl Steps {
+    pub(crate) const fn begin(unit: Unit) -> Self {
+        Self { unit, done: false }
+    }
+
+    pub(crate) fn done(mut self) {
+        self.done = true;
+    }
+}
+
+impl Drop for Steps {
+    fn drop(&mut self) {
+        if !self.done {
+            self.unit.fail();
+        }
     }
 }
 

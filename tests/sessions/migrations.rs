@@ -53,6 +53,7 @@ async fn sd_01_both_migrations_run_in_either_order_and_again() {
             tables(&pool).await,
             [
                 "_sqlx_migrations",
+                "clearance_audit",
                 "clearance_migrations",
                 "clearance_sessions",
                 "sessions",

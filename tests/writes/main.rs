@@ -8,6 +8,8 @@
     reason = "a test fails by panicking, and shares its support with others"
 )]
 
+mod audit;
+mod audit_sink;
 mod desk;
 mod end_state;
 #[path = "../support/engines.rs"]

@@ -79,10 +79,13 @@ pub(crate) fn emit(raw: &RawInput, input: &Input) -> TokenStream {
         }
     });
     let kind = Ident::new(raw.derive.name(), Span::call_site());
+    let action = Ident::new(raw.derive.action(), Span::call_site());
     quote! {
         #[automatically_derived]
         impl #library::Incoming for #ident {
             type Entity = #entity;
+
+            const __ACTION: #library::entity::RowAction = #library::entity::RowAction::#action;
 
             fn __shape() -> &'static #library::__private::InputShape<#entity> {
                 static __SHAPE: ::std::sync::LazyLock<
@@ -129,10 +132,13 @@ pub(crate) fn emit_nothing(raw: &RawInput) -> TokenStream {
     };
     let refusal = refusal();
     let kind = Ident::new(raw.derive.name(), Span::call_site());
+    let action = Ident::new(raw.derive.action(), Span::call_site());
     quote! {
         #[automatically_derived]
         impl #library::Incoming for #ident {
             type Entity = #entity;
+
+            const __ACTION: #library::entity::RowAction = #library::entity::RowAction::#action;
 
             fn __shape() -> &'static #library::__private::InputShape<#entity> {
                 #refusal

@@ -66,6 +66,14 @@ impl Derive {
         }
     }
 
+    /// What is done with it, as the library calls it.
+    pub(crate) const fn action(self) -> &'static str {
+        match self {
+            Self::Input => "Create",
+            Self::Patch => "Update",
+        }
+    }
+
     /// Its attribute on the struct.
     pub(crate) const fn attribute(self) -> &'static str {
         match self {

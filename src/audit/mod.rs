@@ -1,8 +1,10 @@
-//! What happened, as `tracing` events with stable targets. No event holds a secret, a token, a
-//! key or a row's value.
+//! What happened, as `tracing` events with stable targets, and the record of writes. No event holds
+//! a secret, a token or a row's value, but the key of a row that is written.
 //!
 //! | target | level | says |
 //! |---|---|---|
+//! | `clearance::audit` | info | each decision on a write: an [`AuditEvent`] |
+//! | `clearance::audit` | error | an [`AuditEvent`] that its sink did not take |
 //! | `clearance::sql` | debug | the text of each statement, without its values |
 //! | `clearance::database` | warn | the class and code of a failed statement |
 //! | `clearance::session` | info | a session's life, and each refused credential |
@@ -11,13 +13,54 @@
 //! | `clearance::access` | info | each refused call, each system access, each escape hatch |
 //! | `clearance::failure` | error | the advice behind an answer of status 500 |
 
-#[cfg(feature = "axum")]
-use crate::error::Error;
-use crate::error::Refusal;
+mod event;
+mod sink;
+
+pub use event::{AuditEvent, Outcome};
+pub(crate) use event::{By, key_text};
+pub use sink::{AuditSink, SinkError};
+pub(crate) use sink::{Sink, Unrecorded, decided, listens, record, refused};
+
+use crate::error::{Error, Refusal};
 use crate::session::{SessionId, StoreError};
 
 use crate::policy::Failure;
 use crate::repository::Explanation;
+use crate::viewer::Subject;
+
+/// A decision on a write.
+pub(crate) fn write(event: &AuditEvent) {
+    tracing::info!(
+        target: "clearance::audit",
+        outcome = event.outcome.word(),
+        action = event.action.word(),
+        entity = event.entity,
+        table = event.table,
+        key = event.key.as_deref(),
+        rows = event.rows,
+        fields = ?event.fields,
+        rule = event.rule,
+        viewer = event.viewer.as_ref().map(Subject::as_str),
+        reason = event.reason,
+        request_id = event.request_id.as_deref(),
+        "write {}", event.outcome.word(),
+    );
+}
+
+/// A decision that was not recorded.
+fn unrecorded(event: &AuditEvent, error: &Error) {
+    tracing::error!(
+        target: "clearance::audit",
+        outcome = event.outcome.word(),
+        action = event.action.word(),
+        entity = event.entity,
+        key = event.key.as_deref(),
+        viewer = event.viewer.as_ref().map(Subject::as_str),
+        request_id = event.request_id.as_deref(),
+        %error,
+        "write not recorded",
+    );
+}
 
 /// A statement about to run.
 pub(crate) fn statement(sql: &str) {
@@ -37,16 +80,6 @@ pub(crate) fn escape_hatch(name: &'static str, reason: &'static str) {
 /// A call whose rule did not allow it.
 pub(crate) fn call_denied() {
     tracing::info!(target: "clearance::access", "call denied");
-}
-
-/// A write whose rule did not allow it, or whose row was not there.
-pub(crate) fn write_denied(entity: &'static str, action: &'static str) {
-    tracing::info!(target: "clearance::access", entity, action, "write denied");
-}
-
-/// Input that sets a field which its viewer may set in no row.
-pub(crate) fn field_denied(input: &'static str, field: &'static str) {
-    tracing::info!(target: "clearance::access", input, field, "field denied");
 }
 
 /// A query that names a field which this viewer may not see in every row, and that was refused

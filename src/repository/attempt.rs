@@ -1,0 +1,144 @@
+//! A write as its event tells of it.
+
+use super::inputs::Sent;
+use crate::audit::{AuditEvent, By, Outcome, key_text};
+use crate::entity::{Entity, Operation, RowAction, Schema};
+use crate::policy::{Rule, Value};
+
+/// What a write is about.
+pub(super) struct Attempt<'a, E: Entity> {
+    /// None where there are many rows, or where the database makes it.
+    pub(super) key: Option<&'a Value>,
+    pub(super) fields: Fields<'a>,
+    /// What a client sent.
+    pub(super) sent: &'a [Sent<E>],
+}
+
+/// The columns that are set.
+#[derive(Clone, Copy)]
+pub(super) enum Fields<'a> {
+    All,
+    Of(&'a [(usize, Value)]),
+}
+
+impl<'a, E: Entity> Attempt<'a, E> {
+    /// One row, without anything that a client sent.
+    pub(super) const fn of(key: &'a Value) -> Self {
+        Self {
+            key: Some(key),
+            fields: Fields::Of(&[]),
+            sent: &[],
+        }
+    }
+
+    /// What came of it, by the rules of `action`.
+    pub(super) fn event(&self, by: By, action: RowAction, outcome: Outcome) -> AuditEvent {
+        let table = E::__table();
+        let rule = if by.asks_rules() {
+            self.rules(action)
+        } else {
+            String::new()
+        };
+        AuditEvent {
+            key: self.key.and_then(key_text),
+            fields: self.fields.names(table),
+            rule,
+            ..AuditEvent::new(by, action, table, outcome)
+        }
+    }
+
+    fn rules(&self, action: RowAction) -> String {
+        let mut rules = Written::default();
+        let rows = E::__table().rows();
+        rules.operation::<E>(action);
+        if action == RowAction::Update
+            && let Some(updated) = &rows.updated
+        {
+            let own = updated.rules().iter().skip(rows.tenant.len());
+            rules.add("updated_if", "updated_unless", own);
+        }
+        for (shape, fields) in self.sent {
+            for field in fields {
+                rules.add("writable_if", "writable_unless", field.rules());
+            }
+            let mut shown = fields
+                .iter()
+                .filter_map(|field| field.shown_by())
+                .peekable();
+            if let Some(reads) = shape.reads().filter(|_| shown.peek().is_some()) {
+                rules.operation::<E>(RowAction::Read);
+                for field in shown.filter_map(|field| reads.fields().get(field)) {
+                    rules.add("visible_if", "hidden_if", field.rules());
+                }
+            }
+        }
+        rules.0
+    }
+}
+
+/// The rules of whether a row that was written may be read back.
+pub(super) fn read_rules<E: Entity>() -> String {
+    let mut rules = Written::default();
+    rules.operation::<E>(RowAction::Read);
+    rules.0
+}
+
+/// The rules that a field of an input has by itself.
+pub(super) fn field_rules<V, E>(rules: &[Rule<V, E>]) -> String {
+    let mut written = Written::default();
+    written.add("writable_if", "writable_unless", rules);
+    written.0
+}
+
+/// Rules as they stand in the program, with their attributes.
+#[derive(Default)]
+struct Written(String);
+
+impl Written {
+    fn operation<E: Entity>(&mut self, action: RowAction) {
+        let rows = E::__table().rows();
+        let word = action.word();
+        match rows.of(action) {
+            Operation::Denied => self.push(&format!("no {word}_if")),
+            Operation::Open { tenant, .. } => self.add("tenant_if", "tenant_unless", tenant),
+            Operation::Rules(rules) => {
+                let tenant = rows.tenant.len();
+                self.add("tenant_if", "tenant_unless", rules.iter().take(tenant));
+                let (yes, no) = (format!("{word}_if"), format!("{word}_unless"));
+                self.add(&yes, &no, rules.iter().skip(tenant));
+            }
+        }
+    }
+
+    fn add<'r, V: 'r, E: 'r>(
+        &mut self,
+        yes: &str,
+        no: &str,
+        rules: impl IntoIterator<Item = &'r Rule<V, E>>,
+    ) {
+        for rule in rules {
+            let attribute = if rule.is_negated() { no } else { yes };
+            self.push(&format!("{attribute}({})", rule.source().text));
+        }
+    }
+
+    fn push(&mut self, rule: &str) {
+        if !self.0.is_empty() {
+            self.0.push_str(", ");
+        }
+        self.0.push_str(rule);
+    }
+}
+
+impl Fields<'_> {
+    fn names(self, schema: &Schema) -> Vec<&'static str> {
+        let columns = schema.columns();
+        match self {
+            Self::All => columns.iter().map(|column| column.field()).collect(),
+            Self::Of(set) => set
+                .iter()
+                .filter_map(|(column, _)| Some(columns.get(*column)?.field()))
+                .collect(),
+        }
+    }
+}
