@@ -55,6 +55,18 @@ pub trait Input: Incoming {}
 )]
 pub trait Patch: Incoming {}
 
+/// Tells whether a body without this key is refused. The parser itself is asked: such a key is one
+/// that it misses in an empty body.
+pub(crate) fn is_required<T: Incoming>() -> impl Fn(&str) -> bool {
+    let mut empty = Object::default();
+    drop(T::__parse(&mut empty));
+    let missed = empty.finish();
+    move |key| {
+        let named = FieldError::new(key, "");
+        missed.iter().any(|error| error.field() == named.field())
+    }
+}
+
 /// What generated code calls.
 pub(crate) mod generated {
     pub use super::object::Object;

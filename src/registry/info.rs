@@ -17,7 +17,7 @@ pub struct RuleInfo {
 }
 
 impl RuleInfo {
-    fn of<V, E>(rule: &Rule<V, E>) -> Self {
+    pub(super) fn of<V, E>(rule: &Rule<V, E>) -> Self {
         Self {
             source: rule.source(),
             negated: rule.is_negated(),

@@ -22,6 +22,7 @@ mod escape;
 mod escape_shapes;
 mod evaluate;
 mod explain;
+mod inputs;
 mod lists;
 mod matrix;
 mod memo;
