@@ -8,11 +8,15 @@
 
 mod assign;
 mod object;
+mod settable;
 mod shape;
 mod untrusted;
 
 pub use assign::Assign;
 pub(crate) use object::Object;
+#[cfg(feature = "matrix")]
+pub(crate) use settable::Part;
+pub(crate) use settable::Settable;
 pub(crate) use shape::{InputField, InputShape, Preset};
 pub use untrusted::{Untrusted, Valid};
 

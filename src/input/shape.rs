@@ -89,6 +89,12 @@ impl<E: Entity> InputShape<E> {
         self.reads
     }
 
+    /// The field of the DTO that shows the column of `field`.
+    pub(crate) fn read(&self, field: &InputField<E>) -> Option<&'static FieldSpec<E>> {
+        let mut shown = self.reads?.fields().iter();
+        shown.find(|spec| field.stored && spec.is_column() && spec.field() == field.field)
+    }
+
     /// The field of the DTO that must be visible for `field` to be set.
     pub(crate) fn shown(&self, field: &InputField<E>) -> Option<&'static FieldSpec<E>> {
         self.reads?.fields().get(field.shown_by?)
@@ -191,6 +197,11 @@ impl<E: Entity> Preset<E> {
     /// Where the expression of the value stands and how it was written.
     pub(crate) const fn source(&self) -> Source {
         self.source
+    }
+
+    /// Whether the value is made of the viewer.
+    pub(crate) const fn needs_viewer(&self) -> bool {
+        matches!(self.value, PresetValue::Viewer(_))
     }
 
     /// The value, or `None` where it is made of a viewer and there is none.

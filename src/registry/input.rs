@@ -26,6 +26,7 @@ pub struct InputFieldInfo {
     required: bool,
     rules: Vec<RuleInfo>,
     shown_by: Option<&'static str>,
+    shown_if: Vec<RuleInfo>,
     blind: bool,
 }
 
@@ -41,7 +42,8 @@ impl InputInfo {
         let shape = I::__shape();
         let required = is_required::<I>();
         let fields = shape.fields().iter().map(|field| {
-            let shown_by = shape.shown(field).map(FieldSpec::field);
+            let shown = shape.shown(field);
+            let shown_by = shown.map(FieldSpec::field);
             InputFieldInfo {
                 field: field.field(),
                 key: field.json(),
@@ -49,6 +51,11 @@ impl InputInfo {
                 required: required(field.json()),
                 rules: field.rules().iter().map(RuleInfo::of).collect(),
                 shown_by,
+                shown_if: shown
+                    .into_iter()
+                    .flat_map(FieldSpec::rules)
+                    .map(RuleInfo::of)
+                    .collect(),
                 blind: shape.action() == RowAction::Update
                     && field.is_stored()
                     && shown_by.is_none(),
@@ -146,6 +153,12 @@ impl InputFieldInfo {
     #[must_use]
     pub const fn shown_by(&self) -> Option<&'static str> {
         self.shown_by
+    }
+
+    /// The rules of that field, which must all allow it too.
+    #[must_use]
+    pub fn shown_if(&self) -> &[RuleInfo] {
+        &self.shown_if
     }
 
     /// Whether a patch sets it also where its viewer may not see what it replaces.

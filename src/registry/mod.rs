@@ -8,7 +8,7 @@ use std::fmt;
 
 use crate::dto::Dto;
 use crate::entity::{Entity, RowAction};
-use crate::input::Incoming;
+use crate::input::{Incoming, Settable};
 use crate::policy::{Context, Decision, decide};
 
 pub use info::{DtoInfo, EntityInfo, FieldInfo, FieldSource, RuleInfo, Stated};
@@ -59,6 +59,14 @@ pub struct DtoEntry<V> {
 #[doc(hidden)]
 pub struct InputEntry<V> {
     pub(crate) info: InputInfo,
+    #[cfg_attr(not(feature = "matrix"), expect(dead_code, reason = "the matrix asks"))]
+    pub(crate) decide: fn(&V, &Context) -> Settable,
+    #[cfg_attr(not(feature = "matrix"), expect(dead_code, reason = "the matrix asks"))]
+    pub(crate) decide_system: fn() -> Settable,
+    /// Whether the DTO that it reads shows the column of each field; nothing where the DTO has
+    /// none of its name.
+    #[cfg_attr(not(feature = "matrix"), expect(dead_code, reason = "the matrix asks"))]
+    pub(crate) decide_seen: fn(&V, &Context) -> Vec<Option<Decision>>,
     pub(crate) entity: EntityEntry<V>,
 }
 
@@ -187,6 +195,11 @@ impl<V: 'static> App<V> {
     }
 
     #[cfg(feature = "matrix")]
+    pub(crate) fn input_entries(&self) -> Vec<InputEntry<V>> {
+        self.inputs.iter().map(|entry| entry()).collect()
+    }
+
+    #[cfg(feature = "matrix")]
     pub(crate) fn dto_entries(&self) -> Vec<DtoEntry<V>> {
         self.dtos.iter().map(|entry| entry()).collect()
     }
@@ -251,6 +264,18 @@ where
 {
     InputEntry {
         info: InputInfo::of::<I>(),
+        decide: |viewer, context| Settable::of(I::__shape(), viewer, context),
+        decide_system: || Settable::of_system(I::__shape()),
+        decide_seen: |viewer, context| {
+            let shape = I::__shape();
+            let fields = shape.fields().iter();
+            fields
+                .map(|field| {
+                    let rules = shape.read(field)?.rules();
+                    Some(decide(rules, Some(viewer), context))
+                })
+                .collect()
+        },
         entity: entity_info::<V, I::Entity>(),
     }
 }
