@@ -184,7 +184,7 @@ pub use registry::{
     MethodInfo, PresetInfo, RepositoryInfo, RuleInfo, Stated,
 };
 pub use repository::{
-    Access, Answer, CanSee, Explanation, Public, Read, Release, Rows, System, Write,
+    Access, Answer, CanSee, CanSet, Explanation, Public, Read, Release, Rows, System, Write,
 };
 pub use request::{RequestContext, in_current_scope, spawn, verify_session};
 pub use roles::Roles;

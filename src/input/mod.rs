@@ -14,9 +14,7 @@ mod untrusted;
 
 pub use assign::Assign;
 pub(crate) use object::Object;
-#[cfg(feature = "matrix")]
-pub(crate) use settable::Part;
-pub(crate) use settable::Settable;
+pub(crate) use settable::{Part, Settable};
 pub(crate) use shape::{InputField, InputShape, Preset};
 pub use untrusted::{Untrusted, Valid};
 

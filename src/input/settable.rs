@@ -7,7 +7,6 @@ use crate::policy::{Context, Decision, Value, decide, with_written};
 /// Who may set what.
 pub(crate) struct Settable {
     /// What must allow that the row is created, or updated.
-    #[cfg_attr(not(feature = "matrix"), expect(dead_code, reason = "the matrix asks"))]
     pub(crate) row: Vec<Part>,
     /// What must allow that each field is set: in rows that may be created, or in those that may be
     /// updated and, where the field is not blind, be read.

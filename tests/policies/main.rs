@@ -14,6 +14,7 @@ mod access;
 mod aggregates;
 mod blog;
 mod can_see;
+mod can_set;
 mod computed;
 mod decisions;
 mod declared;
