@@ -79,7 +79,7 @@
 //!    them, and query through [`Db::reader`] and [`Db::writer`].
 //! 5. [`Sessions`], built once from a [`Key`], a [session store](session::SessionStore) and the
 //!    viewer source; and one [`SessionLayer`] around the router, or a [`RequestContext`] by hand.
-//! 6. An [`app!`] that lists DTOs and repositories, for [`Db::check`] when the program starts.
+//! 6. An [`app!`] that lists DTOs, inputs and repositories, for [`Db::check`] when the program starts.
 //!
 //! # Words
 //!
@@ -183,11 +183,11 @@ pub use input::{Assign, Incoming, Input, Patch, Untrusted, Valid};
 #[cfg(feature = "matrix")]
 pub use matrix::{Matrix, MatrixBuilder};
 pub use registry::{
-    Action, App, DtoInfo, EntityInfo, FieldInfo, FieldSource, Guard, MethodInfo, RepositoryInfo,
-    RuleInfo, Stated,
+    Action, App, DtoInfo, EntityInfo, FieldInfo, FieldSource, Guard, InputFieldInfo, InputInfo,
+    MethodInfo, PresetInfo, RepositoryInfo, RuleInfo, Stated,
 };
 pub use repository::{
-    Access, Answer, CanSee, Explanation, Public, Read, Release, Rows, System, Write,
+    Access, Answer, CanSee, CanSet, Explanation, Public, Read, Release, Rows, System, Write,
 };
 pub use request::{RequestContext, in_current_scope, spawn, verify_session};
 pub use roles::Roles;
@@ -243,7 +243,7 @@ pub mod __private {
     pub use crate::policy::comparand::generated::*;
     pub use crate::policy::rule::{Computed, Input};
     pub use crate::policy::{Cell, Context, Expr, Op, Operand, Rule, Source};
-    pub use crate::registry::{Repository, dto_info, entity_info, repository_info};
+    pub use crate::registry::{Repository, dto_info, entity_info, input_info, repository_info};
     pub use crate::repository::memo::{Key, recall, remember, run};
     pub use crate::repository::release::returned;
     pub use crate::sql::Cells;

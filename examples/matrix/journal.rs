@@ -1,7 +1,10 @@
 //! The articles of a journal: who may read, write and publish them, and see who wrote them.
 
 use chrono::{DateTime, Utc};
-use clearance::{Db, Dto, Entity, Field, Result, Roles, Viewer, repository, rule};
+use clearance::{
+    Assign, Db, Dto, Entity, Field, Input, Patch, Result, Roles, Untrusted, Viewer, repository,
+    rule,
+};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Roles)]
 pub(crate) enum Role {
@@ -91,6 +94,33 @@ pub(crate) struct SectionName {
     pub(crate) name: String,
 }
 
+/// What an author sends of a new article.
+#[derive(Debug, Input)]
+#[input(entity = Article)]
+#[preset(author = viewer.id, desk = viewer.desk.clone(), published_at = None, fee = 0)]
+pub(crate) struct NewArticle {
+    #[writable]
+    pub(crate) slug: String,
+    #[writable]
+    pub(crate) title: String,
+    #[writable]
+    #[serde(rename = "contact")]
+    pub(crate) author_email: String,
+}
+
+/// What may be changed of it, by those who are shown what they change.
+#[derive(Debug, Patch)]
+#[patch(entity = Article, reads = Desk)]
+pub(crate) struct EditArticle {
+    #[writable]
+    pub(crate) title: Assign<String>,
+    #[writable_if(viewer.role >= Role::Editor || row.fee <= before.fee)]
+    pub(crate) fee: Assign<i64>,
+    // Whoever wrote an article keeps the address right, also as a reader, who is not shown it.
+    #[writable(blind)]
+    pub(crate) author_email: Assign<String>,
+}
+
 pub(crate) struct Articles {
     db: Db,
 }
@@ -115,11 +145,17 @@ impl Articles {
         self.db.reader(&access).all(Desk::select()).await
     }
 
+    #[authorize(access: Write, if viewer.role >= Role::Author)]
+    pub(crate) async fn write(&self, article: Untrusted<NewArticle>) -> Result<i64> {
+        let article = article.open(&access)?;
+        self.db.writer(&access).create(article).execute().await
+    }
+
     #[authenticated(access: Write)]
-    pub(crate) async fn rename(&self, id: i64, title: &str) -> Result<()> {
-        let writer = self.db.writer(&access);
-        let update = writer.update::<Article>(id);
-        update.set(Article::TITLE, title.to_owned()).execute().await
+    pub(crate) async fn edit(&self, id: i64, changes: Untrusted<EditArticle>) -> Result<Desk> {
+        let changes = changes.open(&access)?;
+        let update = self.db.writer(&access).update::<Article>(id);
+        update.patch(changes).returning().await
     }
 
     #[authorize(access: Write, if viewer.role >= Role::Editor)]
@@ -132,6 +168,7 @@ clearance::app! {
     pub(crate) static APP = {
         viewer: Member,
         dtos: [Teaser, Desk, SectionName],
+        inputs: [NewArticle, EditArticle],
         repositories: [Articles],
     };
 }

@@ -223,7 +223,6 @@ impl Schema {
     }
 
     /// The column of a place, and whether it is of the row as it was.
-    #[cfg(feature = "matrix")]
     pub(crate) fn at(&self, place: usize) -> Option<(&ColumnSpec, bool)> {
         let before = place >= self.columns.len();
         let index = if before {

@@ -8,15 +8,17 @@
 
 mod assign;
 mod object;
+mod settable;
 mod shape;
 mod untrusted;
 
 pub use assign::Assign;
 pub(crate) use object::Object;
+pub(crate) use settable::{Part, Settable};
 pub(crate) use shape::{InputField, InputShape, Preset};
 pub use untrusted::{Untrusted, Valid};
 
-use crate::entity::{Entity, RowAction};
+use crate::entity::Entity;
 use crate::error::FieldError;
 use crate::policy::Value;
 
@@ -24,9 +26,6 @@ use crate::policy::Value;
 pub trait Incoming: Sized + Send + 'static {
     /// The entity whose rows it writes.
     type Entity: Entity;
-
-    #[doc(hidden)]
-    const __ACTION: RowAction;
 
     #[doc(hidden)]
     fn __shape() -> &'static InputShape<Self::Entity>;
@@ -57,6 +56,18 @@ pub trait Input: Incoming {}
     note = "add `#[derive(Patch)]` and `#[patch(entity = .., reads = ..)]` to the struct of what a client sends"
 )]
 pub trait Patch: Incoming {}
+
+/// Tells whether a body without this key is refused. The parser itself is asked: such a key is one
+/// that it misses in an empty body.
+pub(crate) fn is_required<T: Incoming>() -> impl Fn(&str) -> bool {
+    let mut empty = Object::default();
+    drop(T::__parse(&mut empty));
+    let missed = empty.finish();
+    move |key| {
+        let named = FieldError::new(key, "");
+        missed.iter().any(|error| error.field() == named.field())
+    }
+}
 
 /// What generated code calls.
 pub(crate) mod generated {

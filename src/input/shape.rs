@@ -3,13 +3,15 @@
 use std::fmt;
 
 use super::Assign;
-use crate::dto::{Dto, Shape, Token};
-use crate::entity::{Assignable, Column, Entity, Storable};
-use crate::policy::{Context, Rule, Value};
+use crate::dto::{Dto, FieldSpec, Shape, Token};
+use crate::entity::{Assignable, Column, Entity, RowAction, Storable};
+use crate::policy::{Context, Rule, Source, Value};
 
 /// The fields of an input type, their rules, and what is set beside them.
 pub struct InputShape<E: Entity> {
     name: &'static str,
+    /// Whether it makes rows or changes them.
+    action: RowAction,
     fields: Vec<InputField<E>>,
     presets: Vec<Preset<E>>,
     reads: Option<&'static Shape<E>>,
@@ -30,10 +32,11 @@ pub struct InputField<E: Entity> {
 /// A value that the program sets, whatever the client sends.
 pub struct Preset<E: Entity> {
     field: &'static str,
-    source: PresetSource<E>,
+    source: Source,
+    value: PresetValue<E>,
 }
 
-enum PresetSource<E: Entity> {
+enum PresetValue<E: Entity> {
     Viewer(OfViewer<E::Viewer>),
     Circumstances(Box<dyn Fn(&Context) -> Value + Send + Sync>),
 }
@@ -45,11 +48,13 @@ impl<E: Entity> InputShape<E> {
     #[must_use]
     pub const fn __new(
         name: &'static str,
+        action: RowAction,
         fields: Vec<InputField<E>>,
         presets: Vec<Preset<E>>,
     ) -> Self {
         Self {
             name,
+            action,
             fields,
             presets,
             reads: None,
@@ -68,6 +73,10 @@ impl<E: Entity> InputShape<E> {
         self.name
     }
 
+    pub(crate) const fn action(&self) -> RowAction {
+        self.action
+    }
+
     pub(crate) fn fields(&self) -> &[InputField<E>] {
         &self.fields
     }
@@ -78,6 +87,17 @@ impl<E: Entity> InputShape<E> {
 
     pub(crate) const fn reads(&self) -> Option<&'static Shape<E>> {
         self.reads
+    }
+
+    /// The field of the DTO that shows the column of `field`.
+    pub(crate) fn read(&self, field: &InputField<E>) -> Option<&'static FieldSpec<E>> {
+        let mut shown = self.reads?.fields().iter();
+        shown.find(|spec| field.stored && spec.is_column() && spec.field() == field.field)
+    }
+
+    /// The field of the DTO that must be visible for `field` to be set.
+    pub(crate) fn shown(&self, field: &InputField<E>) -> Option<&'static FieldSpec<E>> {
+        self.reads?.fields().get(field.shown_by?)
     }
 }
 
@@ -141,11 +161,13 @@ impl<E: Entity> Preset<E> {
     #[must_use]
     pub fn __viewer<T: Storable, U>(
         column: Column<E, T, U>,
+        source: Source,
         value: fn(&E::Viewer, &Context) -> T,
     ) -> Self {
         Self {
             field: column.field(),
-            source: PresetSource::Viewer(Box::new(move |viewer, context| {
+            source,
+            value: PresetValue::Viewer(Box::new(move |viewer, context| {
                 value(viewer, context).cell().into_value()
             })),
         }
@@ -156,11 +178,13 @@ impl<E: Entity> Preset<E> {
     #[must_use]
     pub fn __circumstances<T: Storable, U>(
         column: Column<E, T, U>,
+        source: Source,
         value: fn(&Context) -> T,
     ) -> Self {
         Self {
             field: column.field(),
-            source: PresetSource::Circumstances(Box::new(move |context| {
+            source,
+            value: PresetValue::Circumstances(Box::new(move |context| {
                 value(context).cell().into_value()
             })),
         }
@@ -170,11 +194,21 @@ impl<E: Entity> Preset<E> {
         self.field
     }
 
+    /// Where the expression of the value stands and how it was written.
+    pub(crate) const fn source(&self) -> Source {
+        self.source
+    }
+
+    /// Whether the value is made of the viewer.
+    pub(crate) const fn needs_viewer(&self) -> bool {
+        matches!(self.value, PresetValue::Viewer(_))
+    }
+
     /// The value, or `None` where it is made of a viewer and there is none.
     pub(crate) fn value(&self, viewer: Option<&E::Viewer>, context: &Context) -> Option<Value> {
-        match &self.source {
-            PresetSource::Viewer(value) => viewer.map(|viewer| value(viewer, context)),
-            PresetSource::Circumstances(value) => Some(value(context)),
+        match &self.value {
+            PresetValue::Viewer(value) => viewer.map(|viewer| value(viewer, context)),
+            PresetValue::Circumstances(value) => Some(value(context)),
         }
     }
 }

@@ -108,7 +108,7 @@ impl<T: Incoming> Untrusted<T> {
             Content::NotJson => return Err(Error::invalid()),
         };
         let shape = T::__shape();
-        if let Some(refused) = refusal(access, T::__ACTION, shape, &value.__values())? {
+        if let Some(refused) = refusal(access, shape, &value.__values())? {
             return Ok(Err(Box::new(refused)));
         }
         let mut errors = value.__validate();

@@ -26,6 +26,7 @@ impl Matrix {
         self.lints(&mut page);
         self.entities(&mut page);
         self.dtos(&mut page);
+        self.inputs(&mut page);
         self.repositories(&mut page);
         self.attributes(&mut page);
         page.push_str("</main>\n</body>\n</html>\n");
@@ -45,6 +46,9 @@ impl Matrix {
         }
         for dto in &self.dtos {
             link(page, &anchor("dto", &dto.name), &dto.name);
+        }
+        for input in &self.inputs {
+            link(page, &anchor("input", &input.name), &input.name);
         }
         for repository in &self.repositories {
             link(
@@ -260,6 +264,78 @@ impl Matrix {
                 answers(page, &first, &row.cells);
             }
             close_table(page);
+            page.push_str("</section>\n");
+        }
+    }
+
+    fn inputs(&self, page: &mut String) {
+        for input in &self.inputs {
+            let kind = input.kind();
+            section(page, "input", kind.title, &input.name);
+            let entity = format!(
+                "<a href=\"#{}\"><code>{}</code></a>",
+                anchor("entity", &input.entity),
+                escape(&input.entity)
+            );
+            put(
+                page,
+                format_args!(
+                    "<p>{} {entity}; {}.</p>\n",
+                    kind.does,
+                    about(kind.speaks_of)
+                ),
+            );
+            open_table(page, &["field", "rule"], &self.viewers);
+            let first = format!(
+                "<th scope=\"row\">{}</th><td>as <code>{}</code> states, given the presets</td>",
+                input.action.word(),
+                escape(&input.entity)
+            );
+            answers(page, &first, &input.row);
+            for row in &input.fields {
+                let key = if row.key == row.field {
+                    String::new()
+                } else {
+                    format!(" as <code>{}</code>", escape(&row.key))
+                };
+                let mut stated = if row.rules.is_empty() {
+                    row.without_rules().to_owned()
+                } else {
+                    rules(&row.rules)
+                };
+                if let (Some(reads), false) = (&input.reads, row.shown_if.is_empty()) {
+                    put(
+                        &mut stated,
+                        format_args!(
+                            "<br>where <code>{}</code> shows it: {}",
+                            escape(reads),
+                            rules(&row.shown_if)
+                        ),
+                    );
+                }
+                let first = format!(
+                    "<th scope=\"row\"><code>{}</code>{key}<br>{}</th><td>{stated}</td>",
+                    escape(&row.field),
+                    row.notes()
+                );
+                answers(page, &first, &row.cells);
+            }
+            close_table(page);
+            if !input.presets.is_empty() {
+                page.push_str("<ul>\n");
+                for preset in &input.presets {
+                    put(
+                        page,
+                        format_args!(
+                            "<li>Set by the program: <code>{} = {}</code>. <span class=\"at\">{}</span></li>\n",
+                            escape(&preset.field),
+                            escape(&preset.value),
+                            escape(&preset.at)
+                        ),
+                    );
+                }
+                page.push_str("</ul>\n");
+            }
             page.push_str("</section>\n");
         }
     }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::Matrix;
-use super::model::{Cell, RuleRow};
+use super::model::{Cell, InputRows, RuleRow};
 use crate::repository::Answer;
 
 impl Matrix {
@@ -93,6 +93,9 @@ impl Matrix {
                 }
                 page.row([field, stated, row.when_hidden.to_owned()], &row.cells);
             }
+        }
+        for input in &self.inputs {
+            self.input(&mut page, input);
         }
         for repository in &self.repositories {
             page.heading(2, &format!("Repository {}", code(&repository.name)));
@@ -194,6 +197,45 @@ impl Matrix {
                 }
                 page.line(&line);
             }
+        }
+    }
+
+    fn input(&self, page: &mut Page, input: &InputRows) {
+        let kind = input.kind();
+        page.heading(2, &format!("{} {}", kind.title, code(&input.name)));
+        let speaks_of = about(kind.speaks_of);
+        page.line(&format!(
+            "{} {}; {speaks_of}.",
+            kind.does,
+            code(&input.entity)
+        ));
+        self.table(page, &["field", "rule"]);
+        let stated = format!("as {} states, given the presets", code(&input.entity));
+        page.row([format!("*{}*", input.action.word()), stated], &input.row);
+        for row in &input.fields {
+            let field = if row.key == row.field {
+                code(&row.field)
+            } else {
+                format!("{} as {}", code(&row.field), code(&row.key))
+            };
+            let mut stated = if row.rules.is_empty() {
+                row.without_rules().to_owned()
+            } else {
+                rules(&row.rules)
+            };
+            if let (Some(reads), false) = (&input.reads, row.shown_if.is_empty()) {
+                let shown = rules(&row.shown_if);
+                stated.push_str(&format!("<br>where {} shows it: {shown}", code(reads)));
+            }
+            page.row([format!("{field}<br>{}", row.notes()), stated], &row.cells);
+        }
+        page.blank();
+        for preset in &input.presets {
+            page.line(&format!(
+                "- Set by the program: {}.<br>{}",
+                code(&format!("{} = {}", preset.field, preset.value)),
+                plain(&preset.at)
+            ));
         }
     }
 

@@ -1,7 +1,8 @@
 //! The access matrix as plain data.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
+use crate::entity::RowAction;
 use crate::repository::Answer;
 
 /// The version of the form in which a matrix is written.
@@ -20,6 +21,7 @@ pub struct Matrix {
     pub(crate) viewers: Vec<String>,
     pub(crate) entities: Vec<EntityRows>,
     pub(crate) dtos: Vec<DtoRows>,
+    pub(crate) inputs: Vec<InputRows>,
     pub(crate) repositories: Vec<RepositoryRows>,
     pub(crate) context_attributes: Vec<AttributeRow>,
     pub(crate) escape_hatches: Vec<Hatch>,
@@ -102,6 +104,104 @@ pub(crate) struct FieldRow {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) hidden_with: Vec<String>,
     pub(crate) cells: Vec<Cell>,
+}
+
+/// What a client may send to be written.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct InputRows {
+    pub(crate) name: String,
+    pub(crate) entity: String,
+    #[serde(serialize_with = "word")]
+    pub(crate) action: RowAction,
+    /// The DTO that must show what a patch replaces.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) reads: Option<String>,
+    /// Who may do that at all, given the presets.
+    #[serde(rename = "cells")]
+    pub(crate) row: Vec<Cell>,
+    pub(crate) fields: Vec<InputFieldRow>,
+    /// What the program sets, whatever a client sends.
+    pub(crate) presets: Vec<PresetRow>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct InputFieldRow {
+    pub(crate) field: String,
+    pub(crate) key: String,
+    /// A body without it is refused.
+    pub(crate) required: bool,
+    /// It is written to the column of its name.
+    pub(crate) stored: bool,
+    /// It replaces also what its viewer may not see.
+    pub(crate) blind: bool,
+    pub(crate) rules: Vec<RuleRow>,
+    /// The rules by which the DTO must show what is replaced.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) shown_if: Vec<RuleRow>,
+    pub(crate) cells: Vec<Cell>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct PresetRow {
+    pub(crate) field: String,
+    /// The expression, as it is written.
+    pub(crate) value: String,
+    pub(crate) at: String,
+}
+
+impl InputRows {
+    /// How it is spoken of.
+    pub(super) fn kind(&self) -> InputKind {
+        if self.action == RowAction::Create {
+            InputKind {
+                title: "Input",
+                does: "Creates rows of",
+                speaks_of: "the answers for its fields speak of rows that may be created",
+            }
+        } else {
+            InputKind {
+                title: "Patch",
+                does: "Updates rows of",
+                speaks_of: "the answers for its fields speak of rows that may be updated and, \
+                            but for blind fields, be read; `row` is what the row will be, and \
+                            `before` what it was",
+            }
+        }
+    }
+}
+
+fn word<S: Serializer>(action: &RowAction, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(action.word())
+}
+
+/// Words for an input type.
+pub(super) struct InputKind {
+    pub(super) title: &'static str,
+    pub(super) does: &'static str,
+    pub(super) speaks_of: &'static str,
+}
+
+impl InputFieldRow {
+    /// What is to be known of it before its rules, in words.
+    pub(super) fn notes(&self) -> String {
+        let mut notes = vec![if self.required {
+            "must be sent"
+        } else {
+            "may be absent"
+        }];
+        notes.extend((!self.stored).then_some("not stored"));
+        notes.extend(self.blind.then_some("blind"));
+        notes.join(", ")
+    }
+
+    /// What stands in place of rules where there are none.
+    pub(super) const fn without_rules(&self) -> &'static str {
+        if self.stored {
+            "whoever may write the row"
+        } else {
+            "given to the repository"
+        }
+    }
 }
 
 /// What a field shows that is no column.

@@ -4,16 +4,34 @@ use crate::entity::Schema;
 use crate::policy::explain::symbol;
 use crate::policy::{Fulfilled, Place, Residual, Term, Value};
 
+/// What a condition calls the row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Subject {
+    Row,
+    /// Only the row as it was is spoken of, beside conditions that speak of what it will be.
+    Before,
+}
+
+impl Subject {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Row => "row",
+            Self::Before => "before",
+        }
+    }
+}
+
 /// What must hold of the row, as a rule would write it.
-pub(super) fn words(residual: &Residual, schema: &Schema) -> String {
+pub(super) fn words(residual: &Residual, schema: &Schema, row: Subject) -> String {
+    let name = row.name();
     let field = |column: usize| match schema.at(column) {
         Some((column, true)) => format!("before.{}", column.field()),
-        Some((column, false)) => format!("row.{}", column.field()),
+        Some((column, false)) => format!("{name}.{}", column.field()),
         None => "row.?".to_owned(),
     };
     match residual {
-        Residual::All(parts) => joined(parts, " && ", schema),
-        Residual::Any(parts) => joined(parts, " || ", schema),
+        Residual::All(parts) => joined(parts, " && ", schema, row),
+        Residual::Any(parts) => joined(parts, " || ", schema, row),
         Residual::Flag { column, wanted } => {
             format!("{}{}", if *wanted { "" } else { "!" }, field(*column))
         }
@@ -54,7 +72,11 @@ pub(super) fn words(residual: &Residual, schema: &Schema) -> String {
             format!("{not}{}.{test}({})", field(*column), literal(needle))
         }
         Residual::Guarded { rule, test } => {
-            format!("{} && {}", words(rule, schema), words(test, schema))
+            format!(
+                "{} && {}",
+                words(rule, schema, row),
+                words(test, schema, row)
+            )
         }
         Residual::Related {
             relation,
@@ -66,28 +88,42 @@ pub(super) fn words(residual: &Residual, schema: &Schema) -> String {
                 Fulfilled::BySome => "exists",
                 Fulfilled::ByEvery => "all",
             };
-            let condition = words(condition, relation.target());
-            format!("{word}(row.{}, |row| {condition})", relation.name())
+            let condition = words(condition, relation.target(), Subject::Row);
+            format!("{word}({name}.{}, |row| {condition})", relation.name())
         }
     }
 }
 
-fn joined(parts: &[Residual], by: &str, schema: &Schema) -> String {
-    let parts: Vec<String> = parts
-        .iter()
-        .map(|part| match part {
-            Residual::All(_) | Residual::Any(_) => format!("({})", words(part, schema)),
-            Residual::Flag { .. }
-            | Residual::Compare { .. }
-            | Residual::Null { .. }
-            | Residual::Among { .. }
-            | Residual::Text { .. }
-            | Residual::Guarded { .. }
-            | Residual::Related { .. }
-            | Residual::Opaque { .. } => words(part, schema),
-        })
-        .collect();
-    parts.join(by)
+fn joined(parts: &[Residual], by: &str, schema: &Schema, row: Subject) -> String {
+    let parts = parts.iter().map(|part| condition(part, schema, row));
+    parts.collect::<Vec<_>>().join(by)
+}
+
+/// The same, so that it can stand beside others.
+fn condition(residual: &Residual, schema: &Schema, row: Subject) -> String {
+    match residual {
+        Residual::All(_) | Residual::Any(_) => format!("({})", words(residual, schema, row)),
+        Residual::Flag { .. }
+        | Residual::Compare { .. }
+        | Residual::Null { .. }
+        | Residual::Among { .. }
+        | Residual::Text { .. }
+        | Residual::Guarded { .. }
+        | Residual::Related { .. }
+        | Residual::Opaque { .. } => words(residual, schema, row),
+    }
+}
+
+/// Conditions that must all hold.
+pub(super) fn all(conditions: &[(&Residual, Subject)], schema: &Schema) -> String {
+    match conditions {
+        [(one, row)] => words(one, schema, *row),
+        several => {
+            let several = several.iter();
+            let several = several.map(|(residual, row)| condition(residual, schema, *row));
+            several.collect::<Vec<_>>().join(" && ")
+        }
+    }
 }
 
 fn literal(value: &Value) -> String {
@@ -130,4 +166,21 @@ pub(super) fn columns(residual: &Residual, found: &mut Vec<usize>) {
         // Those of the condition are of another table.
         Residual::Related { .. } | Residual::Opaque { .. } => {}
     }
+}
+
+/// Whether it plainly holds wherever all of these do: it is one of them, or is made of them.
+pub(super) fn follows(residual: &Residual, from: &[Residual]) -> bool {
+    from.contains(residual)
+        || match residual {
+            Residual::All(parts) => parts.iter().all(|part| follows(part, from)),
+            Residual::Any(parts) => parts.iter().any(|part| follows(part, from)),
+            Residual::Flag { .. }
+            | Residual::Compare { .. }
+            | Residual::Null { .. }
+            | Residual::Among { .. }
+            | Residual::Text { .. }
+            | Residual::Guarded { .. }
+            | Residual::Related { .. }
+            | Residual::Opaque { .. } => false,
+        }
 }

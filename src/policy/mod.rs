@@ -36,4 +36,4 @@ pub use rule::{Rule, Source};
 pub use text::Place;
 pub(crate) use text::{TextTest, text};
 pub use value::{Cell, Kind, Value};
-pub(crate) use written::once_written;
+pub(crate) use written::{once_written, with_written};

@@ -32,12 +32,7 @@ pub fn decide<E: Entity>(
         }
         .reduce(rule.expr(), true)
     }));
-    match reduced {
-        Ok(Reduced::Always) => Decision::Allow,
-        Ok(Reduced::Never) => Decision::Deny,
-        Ok(Reduced::Left(residual)) => Decision::Depends(residual),
-        Err(failure) => Decision::Fail(failure),
-    }
+    reduced.map_or_else(Decision::Fail, Decision::from)
 }
 
 /// The parts that are left when all must hold. A part that never holds ends it at once, so that

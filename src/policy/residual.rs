@@ -2,7 +2,7 @@
 
 use super::eval::compare_cells;
 use super::text::Place;
-use super::{Cell, Context, Facts, Op, Rule, Value};
+use super::{Cell, Context, Decision, Facts, Op, Rule, Value};
 use crate::entity::{Entity, Relation};
 
 /// What is left of a rule for the row to decide: conditions that are each true or not true.
@@ -110,6 +110,16 @@ pub(crate) enum Reduced {
     Always,
     Never,
     Left(Residual),
+}
+
+impl From<Reduced> for Decision {
+    fn from(reduced: Reduced) -> Self {
+        match reduced {
+            Reduced::Always => Self::Allow,
+            Reduced::Never => Self::Deny,
+            Reduced::Left(residual) => Self::Depends(residual),
+        }
+    }
 }
 
 impl From<bool> for Reduced {

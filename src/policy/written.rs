@@ -22,8 +22,28 @@ pub(crate) fn once_written(
     values: &[(usize, Value)],
     schema: &Schema,
 ) -> Result<Reduced, Failure> {
+    written(residual, values, schema, false)
+}
+
+/// The same where more may be written than these values, so that a column without one may hold
+/// something else than it did: what speaks of the row as it was stays apart.
+pub(crate) fn with_written(
+    residual: &Residual,
+    values: &[(usize, Value)],
+    schema: &Schema,
+) -> Result<Reduced, Failure> {
+    written(residual, values, schema, true)
+}
+
+fn written(
+    residual: &Residual,
+    values: &[(usize, Value)],
+    schema: &Schema,
+    apart: bool,
+) -> Result<Reduced, Failure> {
     let held = |place: usize| match place.checked_sub(schema.columns().len()) {
         // The row as it was.
+        Some(_) if apart => Held::Column(place),
         Some(column) => Held::Column(column),
         None => match values.iter().find(|(known, _)| *known == place) {
             Some((_, value)) => Held::Value(value),
@@ -33,7 +53,7 @@ pub(crate) fn once_written(
     let parts = |parts: &[Residual]| {
         let parts = parts.iter();
         parts
-            .map(|part| once_written(part, values, schema))
+            .map(|part| written(part, values, schema, apart))
             .collect::<Vec<_>>()
             .into_iter()
     };
@@ -121,7 +141,7 @@ pub(crate) fn once_written(
 }
 
 fn with_column(op: Op, column: usize, value: &Value, schema: &Schema) -> Result<Reduced, Failure> {
-    let spec = schema.column(column).ok_or(Failure::KindMismatch)?;
+    let (spec, _) = schema.at(column).ok_or(Failure::KindMismatch)?;
     compare_with(op, column, spec.kind(), value.clone())
 }
 

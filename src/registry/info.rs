@@ -17,7 +17,7 @@ pub struct RuleInfo {
 }
 
 impl RuleInfo {
-    fn of<V, E>(rule: &Rule<V, E>) -> Self {
+    pub(super) fn of<V, E>(rule: &Rule<V, E>) -> Self {
         Self {
             source: rule.source(),
             negated: rule.is_negated(),
@@ -58,13 +58,14 @@ impl RuleInfo {
         named
     }
 
-    /// The fields of the row itself that it names, each once.
+    /// The fields of the row itself that it names, as it is or as it was, each once.
     #[cfg(feature = "matrix")]
     pub(crate) fn fields(&self, schema: &'static Schema) -> Vec<&'static str> {
         let named = self.named(schema).into_iter();
         let mut own: Vec<_> = named
             .filter(|(table, _)| std::ptr::eq(*table, schema))
-            .map(|(_, field)| field)
+            .filter_map(|(_, field)| schema.place(field))
+            .map(|(_, column)| column.field())
             .collect();
         own.sort_unstable();
         own.dedup();

@@ -1,18 +1,21 @@
-//! What an application consists of: its DTOs and its repositories.
+//! What an application consists of: its DTOs, its input types and its repositories.
 
 mod info;
+mod input;
 mod method;
 
 use std::fmt;
 
 use crate::dto::Dto;
 use crate::entity::{Entity, RowAction};
+use crate::input::{Incoming, Settable};
 use crate::policy::{Context, Decision, decide};
 
 pub use info::{DtoInfo, EntityInfo, FieldInfo, FieldSource, RuleInfo, Stated};
+pub use input::{InputFieldInfo, InputInfo, PresetInfo};
 pub use method::{Action, Guard, MethodInfo, Repository, RepositoryInfo};
 
-/// The DTOs, entities and repositories of an application whose viewer is `V`, listed with
+/// The DTOs, entities, input types and repositories of an application whose viewer is `V`, listed with
 /// [`app!`](crate::app).
 ///
 /// [`Db::check`](crate::Db::check) compares it with the live schema when the program starts, and
@@ -20,6 +23,7 @@ pub use method::{Action, Guard, MethodInfo, Repository, RepositoryInfo};
 pub struct App<V: 'static> {
     entities: &'static [fn() -> EntityEntry<V>],
     dtos: &'static [fn() -> DtoEntry<V>],
+    inputs: &'static [fn() -> InputEntry<V>],
     repositories: &'static [fn() -> RepositoryInfo],
 }
 
@@ -51,23 +55,42 @@ pub struct DtoEntry<V> {
     pub(crate) entity: EntityEntry<V>,
 }
 
-/// Lists the DTOs and the repositories of an application in one place.
+/// An input type, and its rules for a viewer `V`.
+#[doc(hidden)]
+pub struct InputEntry<V> {
+    pub(crate) info: InputInfo,
+    #[cfg_attr(not(feature = "matrix"), expect(dead_code, reason = "the matrix asks"))]
+    pub(crate) decide: fn(&V, &Context) -> Settable,
+    #[cfg_attr(not(feature = "matrix"), expect(dead_code, reason = "the matrix asks"))]
+    pub(crate) decide_system: fn() -> Settable,
+    /// Whether the DTO that it reads shows the column of each field; nothing where the DTO has
+    /// none of its name.
+    #[cfg_attr(not(feature = "matrix"), expect(dead_code, reason = "the matrix asks"))]
+    pub(crate) decide_seen: fn(&V, &Context) -> Vec<Option<Decision>>,
+    pub(crate) entity: EntityEntry<V>,
+}
+
+/// Lists the DTOs, the input types and the repositories of an application in one place.
 ///
-/// Every DTO must speak of the stated viewer. The entity of a listed DTO is known through it;
-/// `entities: [..]`, behind the viewer, lists those that no DTO shows.
+/// Every one of them must speak of the stated viewer. The entity of a listed DTO or input type is
+/// known through it; `entities: [..]`, behind the viewer, lists the others. `inputs: [..]`, the
+/// types under `derive(Input)` and `derive(Patch)`, is left out where there are none.
 ///
 /// # Example
 ///
 /// ```
-/// # use clearance::{Db, Dto, Entity, Result, Viewer, repository};
+/// # use clearance::{Db, Dto, Entity, Input, Result, Viewer, repository};
 /// # #[derive(Viewer)]
 /// # struct Member { id: i64 }
 /// # #[derive(Entity)]
 /// # #[entity(table = "users", viewer = Member, rows = open, reason = "an example")]
-/// # struct User { #[entity(key)] id: i64 }
+/// # struct User { #[entity(key)] id: i64, name: String }
 /// # #[derive(Dto)]
 /// # #[dto(entity = User, default = visible)]
 /// # struct Profile { id: i64 }
+/// # #[derive(Input)]
+/// # #[input(entity = User)]
+/// # struct NewUser { #[writable] name: String }
 /// # struct Users { db: Db }
 /// # #[repository(viewer = Member)]
 /// # impl Users {
@@ -80,11 +103,13 @@ pub struct DtoEntry<V> {
 ///     pub static APP = {
 ///         viewer: Member,
 ///         dtos: [Profile],
+///         inputs: [NewUser],
 ///         repositories: [Users],
 ///     };
 /// }
 ///
 /// assert_eq!(APP.repositories()[0].methods()[0].name(), "all");
+/// assert!(APP.inputs()[0].fields()[0].is_required());
 /// ```
 #[macro_export]
 macro_rules! app {
@@ -94,6 +119,7 @@ macro_rules! app {
             viewer: $viewer:ty,
             $(entities: [$($entity:ty),* $(,)?],)?
             dtos: [$($dto:ty),* $(,)?],
+            $(inputs: [$($input:ty),* $(,)?],)?
             repositories: [$($repository:ty),* $(,)?] $(,)?
         };
     ) => {
@@ -101,6 +127,7 @@ macro_rules! app {
         $visibility static $name: $crate::App<$viewer> = $crate::App::__new(
             &[$($($crate::__private::entity_info::<$viewer, $entity>),*)?],
             &[$($crate::__private::dto_info::<$viewer, $dto>),*],
+            &[$($($crate::__private::input_info::<$viewer, $input>),*)?],
             &[$($crate::__private::repository_info::<$repository>),*],
         );
     };
@@ -112,11 +139,13 @@ impl<V: 'static> App<V> {
     pub const fn __new(
         entities: &'static [fn() -> EntityEntry<V>],
         dtos: &'static [fn() -> DtoEntry<V>],
+        inputs: &'static [fn() -> InputEntry<V>],
         repositories: &'static [fn() -> RepositoryInfo],
     ) -> Self {
         Self {
             entities,
             dtos,
+            inputs,
             repositories,
         }
     }
@@ -127,13 +156,20 @@ impl<V: 'static> App<V> {
         self.dtos.iter().map(|entry| entry().info).collect()
     }
 
+    /// What is known of each input type.
+    #[must_use]
+    pub fn inputs(&self) -> Vec<InputInfo> {
+        self.inputs.iter().map(|entry| entry().info).collect()
+    }
+
     /// What is known of each repository.
     #[must_use]
     pub fn repositories(&self) -> Vec<RepositoryInfo> {
         self.repositories.iter().map(|info| info()).collect()
     }
 
-    /// What is known of each entity: those that DTOs show, and those that are listed.
+    /// What is known of each entity: those that DTOs show and inputs write, and those that are
+    /// listed.
     #[must_use]
     pub fn entities(&self) -> Vec<EntityInfo> {
         self.entity_entries()
@@ -144,9 +180,10 @@ impl<V: 'static> App<V> {
 
     pub(crate) fn entity_entries(&self) -> Vec<EntityEntry<V>> {
         let shown = self.dtos.iter().map(|entry| entry().entity);
+        let written = self.inputs.iter().map(|entry| entry().entity);
         let listed = self.entities.iter().map(|entry| entry());
         let mut entries: Vec<EntityEntry<V>> = Vec::new();
-        for entry in shown.chain(listed) {
+        for entry in shown.chain(written).chain(listed) {
             if entries
                 .iter()
                 .all(|known| known.info.id() != entry.info.id())
@@ -155,6 +192,11 @@ impl<V: 'static> App<V> {
             }
         }
         entries
+    }
+
+    #[cfg(feature = "matrix")]
+    pub(crate) fn input_entries(&self) -> Vec<InputEntry<V>> {
+        self.inputs.iter().map(|entry| entry()).collect()
     }
 
     #[cfg(feature = "matrix")]
@@ -167,6 +209,7 @@ impl<V> fmt::Debug for App<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("App")
             .field("dtos", &self.dtos.len())
+            .field("inputs", &self.inputs.len())
             .field("repositories", &self.repositories.len())
             .finish_non_exhaustive()
     }
@@ -210,6 +253,30 @@ where
         info: DtoInfo::of::<D>(),
         decide: |viewer, context| D::__shape().decide(viewer, context).fields,
         entity: entity_info::<V, D::Entity>(),
+    }
+}
+
+/// Called by [`app!`](crate::app).
+pub fn input_info<V, I>() -> InputEntry<V>
+where
+    I: Incoming,
+    I::Entity: Entity<Viewer = V>,
+{
+    InputEntry {
+        info: InputInfo::of::<I>(),
+        decide: |viewer, context| Settable::of(I::__shape(), viewer, context),
+        decide_system: || Settable::of_system(I::__shape()),
+        decide_seen: |viewer, context| {
+            let shape = I::__shape();
+            let fields = shape.fields().iter();
+            fields
+                .map(|field| {
+                    let rules = shape.read(field)?.rules();
+                    Some(decide(rules, Some(viewer), context))
+                })
+                .collect()
+        },
+        entity: entity_info::<V, I::Entity>(),
     }
 }
 

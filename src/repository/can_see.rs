@@ -13,6 +13,7 @@ use crate::dto::{Dto, Token};
 use crate::entity::{Entity, RowAction};
 use crate::error::Result;
 use crate::policy::Decision;
+use crate::request::RequestContext;
 
 /// Yes, no, or it depends on the row.
 ///
@@ -155,29 +156,9 @@ impl<P> Access<P> {
         let asker = self.asker::<<D::Entity as Entity>::Viewer>();
         let shape = D::__shape();
         let decided = decided(shape, &asker, request.as_ref())?;
-        let table = D::Entity::__table();
         let mut rows = RowAction::ALL.map(|action| (action, Answer::No));
         for (action, answer) in &mut rows {
-            let decision = match (&asker, &request, *action) {
-                (Asker::System, _, _) | (_, None, _) => Decision::Allow,
-                (Asker::Viewer(_) | Asker::Nobody, Some(_), RowAction::Read) => {
-                    decided.rows.clone()
-                }
-                (
-                    Asker::Nobody,
-                    Some(_),
-                    RowAction::Create | RowAction::Update | RowAction::Delete,
-                ) => Decision::Deny,
-                (
-                    Asker::Viewer(verified),
-                    Some(request),
-                    RowAction::Create | RowAction::Update | RowAction::Delete,
-                ) => table
-                    .rows()
-                    .of(*action)
-                    .decide(Some(verified.viewer()), request.rule_context()),
-            };
-            *answer = self::answer(&decision, table.entity(), action.rule())?;
+            *answer = may::<D::Entity>(&asker, request.as_ref(), *action)?;
         }
         let mut fields = Vec::with_capacity(shape.fields().len());
         for (index, field) in shape.fields().iter().enumerate() {
@@ -194,6 +175,71 @@ impl<P> Access<P> {
             dto: PhantomData,
         })
     }
+}
+
+impl<P> Access<P> {
+    /// Whether the one behind this access may do this to rows of `E`: yes, no, or it depends on the
+    /// row. No database is asked.
+    ///
+    /// It is [`CanSee::rows`] for an entity that no DTO shows. What a client may send of a row is
+    /// told by [`Access::can_set`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Access::can_see`].
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # use clearance::testing::as_viewer;
+    /// # use clearance::{Entity, Result, Viewer};
+    /// use clearance::entity::RowAction;
+    /// use clearance::{Access, Answer, Read};
+    ///
+    /// # #[derive(Viewer)]
+    /// # struct Member { id: i64 }
+    /// # #[derive(Entity)]
+    /// # #[entity(table = "notes", viewer = Member, read_if(true), delete_if(row.owner == viewer.id))]
+    /// # struct Note { #[entity(key)] id: i64, owner: i64 }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<()> {
+    /// # as_viewer(Member { id: 1 }).scope(async {
+    /// let access = Access::<Read<Member>>::authenticated().await?;
+    /// assert_eq!(access.can::<Note>(RowAction::Delete)?, Answer::Depends);
+    /// assert_eq!(access.can::<Note>(RowAction::Create)?, Answer::No);
+    /// # Ok(())
+    /// # }).await
+    /// # }
+    /// ```
+    pub fn can<E>(&self, action: RowAction) -> Result<Answer>
+    where
+        E: Entity,
+        P: Reads<E::Viewer>,
+    {
+        let request = self.request()?;
+        may::<E>(&self.asker::<E::Viewer>(), request.as_ref(), action)
+    }
+}
+
+fn may<E: Entity>(
+    asker: &Asker<'_, E::Viewer>,
+    request: Option<&RequestContext>,
+    action: RowAction,
+) -> Result<Answer> {
+    let table = E::__table();
+    let decide = |viewer, request: &RequestContext| {
+        let operation = table.rows().of(action);
+        operation.decide(viewer, request.rule_context())
+    };
+    let decision = match (asker, request) {
+        (Asker::System, _) | (_, None) => Decision::Allow,
+        (Asker::Nobody, Some(request)) => match action {
+            RowAction::Read => decide(None, request),
+            RowAction::Create | RowAction::Update | RowAction::Delete => Decision::Deny,
+        },
+        (Asker::Viewer(verified), Some(request)) => decide(Some(verified.viewer()), request),
+    };
+    answer(&decision, table.entity(), action.rule())
 }
 
 fn answer(decision: &Decision, what: &'static str, rule: &'static str) -> Result<Answer> {
@@ -220,7 +266,8 @@ impl<D> Serialize for CanSee<D> {
     }
 }
 
-struct Map(Vec<(&'static str, Answer)>);
+/// Keys with their answers.
+pub(super) struct Map(pub(super) Vec<(&'static str, Answer)>);
 
 impl Serialize for Map {
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {

@@ -5,7 +5,7 @@ use super::attempt::field_rules;
 use super::authority::{Authority, of_row, of_written};
 use super::grant::{Asker, Writes};
 use crate::audit::{AuditEvent, By, Outcome};
-use crate::entity::{Entity, RowAction};
+use crate::entity::Entity;
 use crate::error::{Error, Result};
 use crate::input::{InputField, InputShape, Preset};
 use crate::policy::{Decision, Reduced, Residual, Value, decide};
@@ -16,7 +16,6 @@ pub(super) type Sent<E> = (&'static InputShape<E>, Vec<&'static InputField<E>>);
 /// The refusal of an input that sets a field which this viewer may set in no row, if it is one.
 pub(crate) fn refusal<E: Entity, P>(
     access: &Access<P>,
-    action: RowAction,
     shape: &InputShape<E>,
     values: &[Option<Value>],
 ) -> Result<Option<AuditEvent>>
@@ -44,7 +43,7 @@ where
             return Ok(Some(AuditEvent {
                 fields: vec![field.field()],
                 rule: field_rules(field.rules()),
-                ..AuditEvent::new(by, action, E::__table(), Outcome::Denied)
+                ..AuditEvent::new(by, shape.action(), E::__table(), Outcome::Denied)
             }));
         }
     }

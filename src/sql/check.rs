@@ -91,6 +91,11 @@ impl Db {
                 unknown_fields(schema, field.rules().iter(), &mut differences);
             }
         }
+        for input in app.inputs() {
+            for field in input.fields() {
+                unknown_fields(input.schema(), field.rules().iter(), &mut differences);
+            }
+        }
         differences.sort();
         differences.dedup();
         if differences.is_empty() {

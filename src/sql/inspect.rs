@@ -42,6 +42,14 @@ impl DatabaseSchema {
     }
 }
 
+impl TableSchema {
+    /// A unique index that the column stands in.
+    pub(crate) fn unique(&self, column: &str) -> Option<&Index> {
+        let holds = |index: &&Index| index.columns.iter().any(|name| name == column);
+        self.indexes.iter().filter(|index| index.unique).find(holds)
+    }
+}
+
 impl Db {
     /// Reads the indexes and collations of the tables of `app`, for
     /// [`MatrixBuilder::with_schema`](crate::MatrixBuilder::with_schema). A table that is missing

@@ -12,8 +12,8 @@ use crate::registry::App;
 const VARIABLE: &str = "CLEARANCE_MATRIX";
 
 /// Starts a check of the access matrix against files under review: made of the matrix as it is
-/// now, it fails on any difference, and on a DTO, entity or repository of the source that `app!`
-/// does not list.
+/// now, it fails on any difference, and on a DTO, entity, input type or repository of the source
+/// that `app!` does not list.
 ///
 /// Run the test with `CLEARANCE_MATRIX=write` to write the files, and review what changed.
 ///
@@ -197,12 +197,14 @@ fn hatch(call: Call) -> Hatch {
 fn unlisted<V>(app: &App<V>, found: &[Found], exempt: &[(String, &'static str)]) -> Vec<String> {
     let mut listed: Vec<(Listed, &str)> = Vec::new();
     let (entities, dtos, repositories) = (app.entities(), app.dtos(), app.repositories());
+    let inputs = app.inputs();
     listed.extend(
         entities
             .iter()
             .map(|entity| (Listed::Entity, entity.schema().entity())),
     );
     listed.extend(dtos.iter().map(|dto| (Listed::Dto, dto.name())));
+    listed.extend(inputs.iter().map(|input| (Listed::Input, input.name())));
     listed.extend(repositories.iter().map(|repository| {
         let name = repository.name().split('<').next().unwrap_or_default();
         let name = name.rsplit("::").next().unwrap_or_default();
@@ -228,6 +230,7 @@ fn unlisted<V>(app: &App<V>, found: &[Found], exempt: &[(String, &'static str)])
                 ", behind `viewer`, or list a DTO that shows it",
             ),
             Listed::Dto => ("DTO", "dtos", ""),
+            Listed::Input => ("input type", "inputs", ", behind `dtos`"),
             Listed::Repository => ("repository", "repositories", ""),
         };
         problems.push(format!(

@@ -22,6 +22,7 @@ pub(super) struct Found {
 pub(super) enum Listed {
     Entity,
     Dto,
+    Input,
     Repository,
 }
 
@@ -110,6 +111,7 @@ impl Visitor<'_> {
         for derived in derived(attributes) {
             match derived.as_str() {
                 "Dto" => self.listed(Listed::Dto, plain(name), name.span()),
+                "Input" | "Patch" => self.listed(Listed::Input, plain(name), name.span()),
                 "Entity" => self.listed(Listed::Entity, plain(name), name.span()),
                 _ => {}
             }

@@ -678,6 +678,14 @@ fn x7_dt_09_what_app_does_not_list_fails_also_when_writing() {
             "the DTO `Profile` at",
         ),
         (
+            "#[derive(Debug, Patch)] struct EditPerson;",
+            "the input type `EditPerson` at src/deeper/lib.rs:6 is missing from `app!`\n  add it to `inputs: [.., EditPerson]`, behind `dtos`",
+        ),
+        (
+            "#[derive(clearance::Input)] struct NewPerson;",
+            "the input type `NewPerson` at",
+        ),
+        (
             "fn inside() { #[derive(Dto)] struct Hidden; }",
             "the DTO `Hidden` at",
         ),

@@ -8,6 +8,7 @@ use super::{constant, refusal};
 use crate::check::input::{Input, Preset};
 use crate::syntax::input::{Derive, RawInput};
 use crate::syntax::plain_name;
+use crate::tokens;
 
 /// ```text
 /// impl ::clearance::Incoming for NewNote { .. }
@@ -85,14 +86,13 @@ pub(crate) fn emit(raw: &RawInput, input: &Input) -> TokenStream {
         impl #library::Incoming for #ident {
             type Entity = #entity;
 
-            const __ACTION: #library::entity::RowAction = #library::entity::RowAction::#action;
-
             fn __shape() -> &'static #library::__private::InputShape<#entity> {
                 static __SHAPE: ::std::sync::LazyLock<
                     #library::__private::InputShape<#entity>,
                 > = ::std::sync::LazyLock::new(|| {
                     #library::__private::InputShape::__new(
                         #name,
+                        #library::entity::RowAction::#action,
                         ::std::vec![#(#specs),*],
                         ::std::vec![#(#presets),*],
                     )
@@ -132,13 +132,10 @@ pub(crate) fn emit_nothing(raw: &RawInput) -> TokenStream {
     };
     let refusal = refusal();
     let kind = Ident::new(raw.derive.name(), Span::call_site());
-    let action = Ident::new(raw.derive.action(), Span::call_site());
     quote! {
         #[automatically_derived]
         impl #library::Incoming for #ident {
             type Entity = #entity;
-
-            const __ACTION: #library::entity::RowAction = #library::entity::RowAction::#action;
 
             fn __shape() -> &'static #library::__private::InputShape<#entity> {
                 #refusal
@@ -161,7 +158,7 @@ pub(crate) fn emit_nothing(raw: &RawInput) -> TokenStream {
 }
 
 /// ```text
-/// Preset::__viewer(<Note>::OWNER, |viewer: &Member, _: &Context| viewer.id)
+/// Preset::__viewer(<Note>::OWNER, source, |viewer: &Member, _: &Context| viewer.id)
 /// ```
 fn preset(preset: &Preset, entity: &syn::Path, types: &Types) -> TokenStream {
     let Types {
@@ -170,6 +167,8 @@ fn preset(preset: &Preset, entity: &syn::Path, types: &Types) -> TokenStream {
     let column = constant(&preset.field);
     let column = quote_spanned!(column.span()=> <#entity>::#column);
     let value = &preset.value;
+    let text = tokens::text(value.to_token_stream());
+    let source = rule::source(&text, preset.field.span(), library);
     let parameter = |ident: &Option<Ident>| {
         ident
             .as_ref()
@@ -179,10 +178,14 @@ fn preset(preset: &Preset, entity: &syn::Path, types: &Types) -> TokenStream {
     let context = quote!(#context: &#library::policy::Context);
     match &preset.viewer {
         Some(ident) => quote! {
-            #library::__private::Preset::__viewer(#column, |#ident: &#viewer, #context| #value)
+            #library::__private::Preset::__viewer(
+                #column,
+                #source,
+                |#ident: &#viewer, #context| #value,
+            )
         },
         None => quote! {
-            #library::__private::Preset::__circumstances(#column, |#context| #value)
+            #library::__private::Preset::__circumstances(#column, #source, |#context| #value)
         },
     }
 }
@@ -214,5 +217,5 @@ fn assignable(raw: &RawInput, input: &Input) -> TokenStream {
 }
 
 fn type_span(ty: &syn::Type) -> Span {
-    crate::tokens::first_span(&quote!(#ty))
+    tokens::first_span(&quote!(#ty))
 }

@@ -40,7 +40,7 @@ pub(super) fn value(rule: &Rule, types: &Types) -> TokenStream {
             }}
         }
         Body::Inline(inline) => {
-            let source = source(rule, library);
+            let source = source(&rule.text, rule.span, library);
             let expr = node(&inline.node, library);
             let inputs = inline.inputs.iter().map(|given| input(given, types));
             let opaque = inline.opaque.iter().map(|path| {
@@ -83,12 +83,11 @@ pub(super) fn nothing(types: &Types) -> TokenStream {
     }
 }
 
-/// Where the rule stands. The macros for file and line carry the user's span, so that they give
-/// the rule's own line and not that of the derive.
-fn source(rule: &Rule, library: &Library) -> TokenStream {
-    let text = &rule.text;
-    let file = quote_spanned!(rule.span=> ::core::file!());
-    let line = quote_spanned!(rule.span=> ::core::line!());
+/// A text of the user's, and where it stands. The macros for file and line carry the user's span,
+/// so that they give its own line and not that of the derive.
+pub(super) fn source(text: &str, span: Span, library: &Library) -> TokenStream {
+    let file = quote_spanned!(span=> ::core::file!());
+    let line = quote_spanned!(span=> ::core::line!());
     quote!(#library::policy::Source::__new(#text, #file, #line))
 }
 

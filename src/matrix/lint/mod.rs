@@ -1,127 +1,59 @@
 //! What a reviewer should look at twice: ways around the rules, and rules that may not hold what
 //! they promise.
 
-use std::collections::BTreeMap;
+mod inputs;
+mod writable;
 
+use super::attributes::rules;
 use super::model::{Hatch, Lint};
-use super::words;
+use super::rows::rule_row;
 use crate::dto::Output;
-use crate::entity::{ColumnSpec, RowAction};
-use crate::policy::{Context, Decision, Expr, Kind, Op, Operand};
-use crate::registry::{DtoEntry, EntityEntry, FieldInfo, Guard, RepositoryInfo, RuleInfo, Stated};
+use crate::entity::{ColumnSpec, Schema};
+use crate::policy::{Context, Expr, Kind, Op, Operand};
+use crate::registry::{
+    DtoEntry, EntityEntry, FieldInfo, Guard, InputEntry, RepositoryInfo, RuleInfo, Stated,
+};
 use crate::sql::DatabaseSchema;
 
 /// What the lints look at.
 pub(super) struct Subject<'a, V: 'static> {
     pub(super) entities: &'a [EntityEntry<V>],
     pub(super) dtos: &'a [DtoEntry<V>],
+    pub(super) inputs: &'a [InputEntry<V>],
     pub(super) viewers: &'a [(String, &'a V)],
     pub(super) context: &'a Context,
     pub(super) schema: Option<&'a DatabaseSchema>,
 }
 
+impl<'a, V> Subject<'a, V> {
+    /// The DTOs that show rows of the entity.
+    fn dtos_of(&self, entity: &EntityEntry<V>) -> impl Iterator<Item = &'a DtoEntry<V>> {
+        let (dtos, id) = (self.dtos.iter(), entity.info.id());
+        dtos.filter(move |dto| dto.info.entity_id() == id)
+    }
+
+    /// The input types that write rows of the entity.
+    fn inputs_of(&self, entity: &EntityEntry<V>) -> impl Iterator<Item = &'a InputEntry<V>> {
+        let (inputs, id) = (self.inputs.iter(), entity.info.id());
+        inputs.filter(move |input| input.entity.info.id() == id)
+    }
+}
+
 pub(super) fn lints<V>(subject: &Subject<'_, V>) -> Vec<Lint> {
     let mut lints = Vec::new();
     for entity in subject.entities {
-        rules_over_writable_columns(subject, entity, &mut lints);
+        writable::rules_over_writable_columns(subject, entity, &mut lints);
+        inputs::writes_without_a_read(subject, entity, &mut lints);
         one_column_two_rules(subject, entity, &mut lints);
         if let Some(schema) = subject.schema {
             against_the_schema(subject, entity, schema, &mut lints);
+            inputs::taken_values(subject, entity, schema, &mut lints);
         }
     }
     // Not by place: a rule that moves must not move its lint.
     lints.sort_by(|one, other| (one.lint, &one.about).cmp(&(other.lint, &other.about)));
     lints.dedup();
     lints
-}
-
-/// A rule reads a column that those whom it judges may write themselves.
-fn rules_over_writable_columns<V>(
-    subject: &Subject<'_, V>,
-    entity: &EntityEntry<V>,
-    lints: &mut Vec<Lint>,
-) {
-    let schema = entity.info.schema();
-    let key = schema.columns().get(schema.key()).map(ColumnSpec::field);
-    // Where, what for, and the column, with the viewers who may write it.
-    let mut found: BTreeMap<(String, String, &'static str), Vec<&str>> = BTreeMap::new();
-    let hits = |what: &str, rules: &[RuleInfo], reads: &[&str]| {
-        rules
-            .iter()
-            .flat_map(|rule| {
-                let place = rule.source().place();
-                rule.fields(schema)
-                    .into_iter()
-                    .map(move |field| (place.clone(), field))
-            })
-            .filter(|(_, field)| Some(*field) != key && reads.contains(field))
-            .map(|(place, field)| (place, what.to_owned(), field))
-            .collect::<Vec<_>>()
-    };
-    let dtos: Vec<&DtoEntry<V>> = subject
-        .dtos
-        .iter()
-        .filter(|dto| dto.info.entity_id() == entity.info.id())
-        .collect();
-    for (name, viewer) in subject.viewers {
-        let rows = (entity.decide)(Some(viewer), subject.context);
-        let updates = entity
-            .info
-            .operations()
-            .iter()
-            .zip(&rows)
-            .any(|((action, _), decision)| {
-                *action == RowAction::Update && *decision != Decision::Deny
-            });
-        if !updates {
-            continue;
-        }
-        let mut judged: Vec<(String, &[RuleInfo], Decision)> = Vec::new();
-        for ((action, stated), decision) in entity.info.operations().iter().zip(rows) {
-            // A new row is written by its creator anyway.
-            if *action != RowAction::Create {
-                let what = format!("`{}` of `{}`", action.rule(), schema.entity());
-                judged.push((what, stated.rules(), decision));
-            }
-        }
-        for dto in &dtos {
-            let decided = (dto.decide)(Some(viewer), subject.context);
-            for (field, decision) in dto.info.fields().iter().zip(decided) {
-                let what = format!("`{}::{}`", dto.info.name(), field.field());
-                judged.push((what, field.rules(), decision));
-            }
-        }
-        for (what, rules, decision) in judged {
-            let Decision::Depends(residual) = decision else {
-                continue;
-            };
-            let mut columns = Vec::new();
-            words::columns(&residual, &mut columns);
-            let reads: Vec<&str> = columns
-                .into_iter()
-                .filter_map(|column| schema.column(column).map(ColumnSpec::field))
-                .collect();
-            for hit in hits(&what, rules, &reads) {
-                let viewers = found.entry(hit).or_default();
-                if !viewers.contains(&name.as_str()) {
-                    viewers.push(name);
-                }
-            }
-        }
-    }
-    for ((place, what, field), viewers) in found {
-        lints.push(Lint {
-            lint: "rule reads a column that the same viewer may write",
-            at: vec![place],
-            about: format!(
-                "the rule of {what} reads `{field}`, and {} may update such rows",
-                listed(&viewers)
-            ),
-            advice: "whoever may write the column may change what the rule says of the row: \
-                     narrow `update_if`, assign the column only in methods for those who may, \
-                     or accept it in review",
-        });
-    }
 }
 
 /// Two DTOs of an entity show one column by different rules.
@@ -132,9 +64,7 @@ fn one_column_two_rules<V>(
 ) {
     for column in entity.info.schema().columns() {
         let shown: Vec<(&str, &FieldInfo)> = subject
-            .dtos
-            .iter()
-            .filter(|dto| dto.info.entity_id() == entity.info.id())
+            .dtos_of(entity)
             .flat_map(|dto| {
                 let name = dto.info.name();
                 dto.info.fields().iter().map(move |field| (name, field))
@@ -168,7 +98,7 @@ fn one_column_two_rules<V>(
             let by: Vec<String> = field
                 .rules()
                 .iter()
-                .map(|rule| format!("`{}`", super::rule_row(rule).text))
+                .map(|rule| format!("`{}`", rule_row(rule).text))
                 .collect();
             let by = if by.is_empty() {
                 "no rule".to_owned()
@@ -200,14 +130,9 @@ fn against_the_schema<V>(
     let Some(live) = schema.table(info.schema().name()) else {
         return;
     };
-    let dtos = || {
-        subject
-            .dtos
-            .iter()
-            .filter(|dto| dto.info.entity_id() == info.id())
-    };
+    let all_rules = rules([entity], subject.dtos_of(entity), subject.inputs_of(entity));
     for column in info.schema().columns() {
-        let shown = dtos().flat_map(|dto| {
+        let shown = subject.dtos_of(entity).flat_map(|dto| {
             let name = dto.info.name();
             dto.info
                 .fields()
@@ -215,14 +140,13 @@ fn against_the_schema<V>(
                 .filter(|field| field.column() == Some(column.field()))
                 .map(move |field| (name, field))
         });
-        let indexed = |unique: bool| {
-            live.indexes.iter().find(|index| {
-                let place = index.columns.iter().position(|name| name == column.name());
-                if unique {
-                    index.unique && place.is_some()
-                } else {
-                    place == Some(0)
-                }
+        let indexed = || {
+            let mut indexes = live.indexes.iter();
+            indexes.any(|index| {
+                index
+                    .columns
+                    .first()
+                    .is_some_and(|name| name == column.name())
             })
         };
         let is_key = info
@@ -233,7 +157,7 @@ fn against_the_schema<V>(
             == Some(column.field());
         for (dto, field) in shown {
             let what = format!("`{dto}::{}`", field.field());
-            if let Some(index) = indexed(true)
+            if let Some(index) = live.unique(column.name())
                 && field.output() != Output::Shown
             {
                 lints.push(Lint {
@@ -252,7 +176,7 @@ fn against_the_schema<V>(
                 .rules()
                 .iter()
                 .any(|rule| !rule.fields(info.schema()).is_empty());
-            if depends && can_be_ordered(field) && !is_key && indexed(false).is_none() {
+            if depends && can_be_ordered(field) && !is_key && !indexed() {
                 lints.push(Lint {
                     lint: "order by a row-dependent field without an index",
                     at: places(field.rules()),
@@ -283,8 +207,8 @@ fn against_the_schema<V>(
         if let Some(collation) = live.collations.get(column.name())
             && column.kind() == Kind::Text
         {
-            for (what, rule) in super::rules(std::slice::from_ref(entity), subject.dtos) {
-                if orders(rule.expr(), column.field()) && concerns(subject, entity, &what) {
+            for (what, rule) in &all_rules {
+                if orders(rule.expr(), info.schema(), column.field()) {
                     lints.push(Lint {
                         lint: "text order without a binary collation",
                         at: vec![rule.source().place()],
@@ -301,16 +225,6 @@ fn against_the_schema<V>(
     }
 }
 
-/// Whether what a rule is stated for belongs to the entity.
-fn concerns<V>(subject: &Subject<'_, V>, entity: &EntityEntry<V>, what: &str) -> bool {
-    let name = what.split("::").next().unwrap_or(what);
-    subject
-        .dtos
-        .iter()
-        .find(|dto| dto.info.name() == name)
-        .is_none_or(|dto| dto.info.entity_id() == entity.info.id())
-}
-
 /// Whether the field has a token to order by.
 fn can_be_ordered(field: &FieldInfo) -> bool {
     let masked = match field.output() {
@@ -321,7 +235,7 @@ fn can_be_ordered(field: &FieldInfo) -> bool {
 }
 
 /// Whether the rule asks which of two comes first, for this field.
-fn orders(expr: &Expr, field: &str) -> bool {
+fn orders(expr: &Expr, schema: &Schema, field: &str) -> bool {
     match expr {
         Expr::Compare { op, left, right } => {
             let by_order = match op {
@@ -329,7 +243,9 @@ fn orders(expr: &Expr, field: &str) -> bool {
                 Op::Lt | Op::Le | Op::Gt | Op::Ge => true,
             };
             let names = |operand: &Operand| match operand {
-                Operand::Field(name) => *name == field,
+                Operand::Field(name) => schema
+                    .place(name)
+                    .is_some_and(|(_, column)| column.field() == field),
                 Operand::Input(_) => false,
             };
             by_order && (names(left) || names(right))
@@ -341,8 +257,8 @@ fn orders(expr: &Expr, field: &str) -> bool {
         | Expr::Contains { .. }
         | Expr::Related { .. }
         | Expr::Opaque(_) => false,
-        Expr::Not(inner) => orders(inner, field),
-        Expr::All(parts) | Expr::Any(parts) => parts.iter().any(|part| orders(part, field)),
+        Expr::Not(inner) => orders(inner, schema, field),
+        Expr::All(parts) | Expr::Any(parts) => parts.iter().any(|part| orders(part, schema, field)),
     }
 }
 

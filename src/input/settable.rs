@@ -1,0 +1,141 @@
+//! What the rules of an input type come to for one viewer, before any body and any row.
+
+use super::{InputField, InputShape};
+use crate::entity::{Entity, RowAction};
+use crate::policy::{Context, Decision, Value, decide, with_written};
+
+/// Who may set what.
+pub(crate) struct Settable {
+    /// What must allow that the row is created, or updated.
+    pub(crate) row: Vec<Part>,
+    /// What must allow that each field is set: in rows that may be created, or in those that may be
+    /// updated and, where the field is not blind, be read.
+    pub(crate) fields: Vec<Vec<Part>>,
+}
+
+/// One of several decisions that must all allow.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Part {
+    pub(crate) decision: Decision,
+    /// What it calls the row is the row as it was.
+    pub(crate) before: bool,
+}
+
+impl Part {
+    const fn of_new(decision: Decision) -> Self {
+        Self {
+            decision,
+            before: false,
+        }
+    }
+
+    const fn of_old(decision: Decision) -> Self {
+        Self {
+            decision,
+            before: true,
+        }
+    }
+}
+
+impl Settable {
+    /// The same decision on everything.
+    pub(crate) fn all(decision: &Decision, fields: usize) -> Self {
+        let part = Part::of_new(decision.clone());
+        Self {
+            fields: vec![vec![part.clone()]; fields],
+            row: vec![part],
+        }
+    }
+
+    /// What the program itself may set: everything, but not by an input type whose presets need a
+    /// viewer.
+    pub(crate) fn of_system<E: Entity>(shape: &InputShape<E>) -> Self {
+        let needs_viewer = shape.presets().iter().any(|preset| preset.needs_viewer());
+        let decision = if needs_viewer {
+            Decision::Deny
+        } else {
+            Decision::Allow
+        };
+        Self::all(&decision, shape.fields().len())
+    }
+
+    /// What `viewer` may set. A preset counts with the value that it has for them; of all else that
+    /// will be written nothing is known.
+    pub(crate) fn of<E: Entity>(
+        shape: &InputShape<E>,
+        viewer: &E::Viewer,
+        context: &Context,
+    ) -> Self {
+        let rows = E::__table().rows();
+        let preset = preset(shape, viewer, context);
+        let row = if shape.action() == RowAction::Create {
+            let create = rows.create.decide(Some(viewer), context);
+            vec![Part::of_new(written::<E>(create, &preset))]
+        } else {
+            let update = rows.update.decide(Some(viewer), context);
+            let updated = rows.updated().decide(Some(viewer), context);
+            let updated = written::<E>(updated, &preset);
+            // The rule of the update, asked once more, says nothing new before a row is seen.
+            let once_more = rows.updated.is_none() && updated == update;
+            let mut row = vec![Part::of_old(update)];
+            row.extend((!once_more).then(|| Part::of_new(updated)));
+            row
+        };
+        if row.iter().any(|part| part.decision == Decision::Deny) {
+            return Self {
+                fields: Self::all(&Decision::Deny, shape.fields().len()).fields,
+                row,
+            };
+        }
+        let read = rows.read.decide(Some(viewer), context);
+        let fields = shape.fields().iter().map(|field| {
+            let own = decide(field.rules(), Some(viewer), context);
+            let mut parts = vec![Part::of_new(written::<E>(own, &preset))];
+            parts.extend(shown(shape, field, &read, viewer, context));
+            parts
+        });
+        Self {
+            fields: fields.collect(),
+            row,
+        }
+    }
+}
+
+/// What must allow that the value is seen which the field replaces.
+fn shown<E: Entity>(
+    shape: &InputShape<E>,
+    field: &InputField<E>,
+    read: &Decision,
+    viewer: &E::Viewer,
+    context: &Context,
+) -> Option<Part> {
+    let spec = shape.shown(field)?;
+    Some(Part::of_old(match read {
+        Decision::Deny | Decision::Fail(_) => read.clone(),
+        Decision::Allow | Decision::Depends(_) => decide(spec.rules(), Some(viewer), context),
+    }))
+}
+
+fn preset<E: Entity>(
+    shape: &InputShape<E>,
+    viewer: &E::Viewer,
+    context: &Context,
+) -> Vec<(usize, Value)> {
+    let presets = shape.presets().iter();
+    presets
+        .filter_map(|preset| {
+            let (column, _) = E::__table().position(preset.field())?;
+            Some((column, preset.value(Some(viewer), context)?))
+        })
+        .collect()
+}
+
+fn written<E: Entity>(decision: Decision, values: &[(usize, Value)]) -> Decision {
+    match decision {
+        Decision::Depends(residual) => match with_written(&residual, values, E::__table()) {
+            Ok(reduced) => reduced.into(),
+            Err(failure) => Decision::Fail(failure),
+        },
+        Decision::Allow | Decision::Deny | Decision::Fail(_) => decision,
+    }
+}

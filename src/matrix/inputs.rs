@@ -1,0 +1,117 @@
+//! What clients may send to be written, asked for each viewer.
+
+use super::model::{Cell, InputFieldRow, InputRows, PresetRow};
+use super::rows::{rule_row, rule_rows, unknown};
+use super::words::{self, Subject};
+use super::{Asking, Who};
+use crate::entity::Schema;
+use crate::error::Result;
+use crate::input::{Part, Settable};
+use crate::policy::{Context, Decision, Residual};
+use crate::registry::{InputEntry, InputFieldInfo, RuleInfo};
+use crate::repository::Answer;
+
+pub(super) fn input_rows<V>(
+    input: &InputEntry<V>,
+    asking: &[Asking<'_, V>],
+    context: &Context,
+) -> Result<InputRows> {
+    let info = &input.info;
+    let schema = info.schema();
+    let settable: Vec<Settable> = asking
+        .iter()
+        .map(|asking| settable(input, &asking.who, context))
+        .collect();
+    let cells = |parts: &dyn Fn(&Settable) -> Option<Vec<Part>>, rules: &[&RuleInfo]| {
+        let columns = asking.iter().zip(&settable);
+        columns
+            .map(|(asking, settable)| {
+                let parts = parts(settable).unwrap_or_default();
+                cell(asking.name, &parts, schema, rules)
+            })
+            .collect::<Result<Vec<_>>>()
+    };
+    let stated: Vec<&RuleInfo> = input.entity.info.rules().collect();
+    let mut fields = Vec::new();
+    for (index, field) in info.fields().iter().enumerate() {
+        let rules: Vec<&RuleInfo> = field.rules().iter().chain(field.shown_if()).collect();
+        let cells = cells(&|settable| settable.fields.get(index).cloned(), &rules)?;
+        fields.push(InputFieldRow {
+            cells,
+            ..field_row(field)
+        });
+    }
+    let presets = info.presets().iter().map(|preset| PresetRow {
+        field: preset.field().to_owned(),
+        value: preset.source().text.to_owned(),
+        at: preset.source().place(),
+    });
+    Ok(InputRows {
+        name: info.name().to_owned(),
+        entity: info.entity().to_owned(),
+        action: info.action(),
+        reads: info.reads().map(ToOwned::to_owned),
+        row: cells(&|settable| Some(settable.row.clone()), &stated)?,
+        fields,
+        presets: presets.collect(),
+    })
+}
+
+/// The row of a field, without its cells.
+fn field_row(field: &InputFieldInfo) -> InputFieldRow {
+    InputFieldRow {
+        field: field.field().to_owned(),
+        key: field.key().to_owned(),
+        required: field.is_required(),
+        stored: field.is_stored(),
+        blind: field.is_blind(),
+        rules: rule_rows(field.rules()),
+        shown_if: field.shown_if().iter().map(rule_row).collect(),
+        cells: Vec::new(),
+    }
+}
+
+/// What the rules come to for one column.
+fn settable<V>(input: &InputEntry<V>, who: &Who<'_, V>, context: &Context) -> Settable {
+    match who {
+        Who::System => (input.decide_system)(),
+        // A public access does not write, whatever the rule says.
+        Who::Nobody => Settable::all(&Decision::Deny, input.info.fields().len()),
+        Who::Viewer(viewer) => (input.decide)(viewer, context),
+    }
+}
+
+/// The answer of several decisions, all of which must allow.
+fn cell(viewer: &str, parts: &[Part], schema: &Schema, rules: &[&RuleInfo]) -> Result<Cell> {
+    let mut conditions: Vec<(&Residual, Subject)> = Vec::new();
+    let mut answer = Answer::Yes;
+    for part in parts {
+        match &part.decision {
+            Decision::Allow => {}
+            Decision::Deny => {
+                answer = Answer::No;
+                conditions.clear();
+                break;
+            }
+            Decision::Depends(residual) => {
+                answer = Answer::Depends;
+                let row = if part.before {
+                    Subject::Before
+                } else {
+                    Subject::Row
+                };
+                if !conditions.contains(&(residual, row)) {
+                    conditions.push((residual, row));
+                }
+            }
+            Decision::Fail(failure) => {
+                return Err(unknown(viewer, *failure, rules.iter().copied()));
+            }
+        }
+    }
+    Ok(Cell {
+        viewer: viewer.to_owned(),
+        answer,
+        when: (!conditions.is_empty()).then(|| words::all(&conditions, schema)),
+    })
+}

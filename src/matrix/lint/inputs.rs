@@ -1,0 +1,159 @@
+//! What an input type lets be written by those who may not read it.
+
+use super::super::words;
+use super::{Lint, Subject, listed, places};
+use crate::entity::RowAction;
+use crate::input::Part;
+use crate::policy::{Decision, Residual};
+use crate::registry::{EntityEntry, InputEntry, InputFieldInfo};
+use crate::sql::DatabaseSchema;
+
+/// A blind field lets a viewer replace what the DTO of its patch hides from them.
+pub(super) fn writes_without_a_read<V>(
+    subject: &Subject<'_, V>,
+    entity: &EntityEntry<V>,
+    lints: &mut Vec<Lint>,
+) {
+    for patch in subject.inputs_of(entity) {
+        let Some(reads) = patch.info.reads() else {
+            continue;
+        };
+        for (index, field) in patch.info.fields().iter().enumerate() {
+            let viewers = setting(subject, patch, index, |viewer| {
+                !seen_where_updated(subject, entity, patch, index, viewer)
+            });
+            if !field.is_blind() || viewers.is_empty() {
+                continue;
+            }
+            lints.push(Lint {
+                lint: "write without a read",
+                at: places(field.rules()),
+                about: format!(
+                    "the field `{}::{}` is blind, and {} may set it where `{reads}` hides what is \
+                     replaced",
+                    patch.info.name(),
+                    field.field(),
+                    listed(&viewers)
+                ),
+                advice: "whoever sets the field there overwrites what they were not shown: narrow \
+                         its rule, let the DTO show it, take `blind` away, or accept it in review",
+            });
+        }
+    }
+}
+
+/// Whether the DTO of the patch shows the field wherever the viewer may update. Where the DTO has
+/// no such field `blind` is the only way to set it, and nothing is hidden by a rule.
+fn seen_where_updated<V>(
+    subject: &Subject<'_, V>,
+    entity: &EntityEntry<V>,
+    patch: &InputEntry<V>,
+    index: usize,
+    viewer: &V,
+) -> bool {
+    let seen = (patch.decide_seen)(viewer, subject.context);
+    let Some(Some(seen)) = seen.get(index) else {
+        return true;
+    };
+    let rows = (entity.decide)(Some(viewer), subject.context);
+    let of = |action| {
+        let decided = RowAction::ALL.into_iter().zip(&rows);
+        let mut decided = decided.filter(move |(known, _)| *known == action);
+        decided.next().map(|(_, decision)| decision)
+    };
+    let known = match of(RowAction::Update) {
+        Some(Decision::Depends(Residual::All(parts))) => parts.as_slice(),
+        Some(Decision::Depends(residual)) => std::slice::from_ref(residual),
+        Some(Decision::Allow | Decision::Deny | Decision::Fail(_)) | None => &[],
+    };
+    let follows = |decision: &Decision| match decision {
+        Decision::Allow => true,
+        Decision::Deny | Decision::Fail(_) => false,
+        Decision::Depends(residual) => words::follows(residual, known),
+    };
+    follows(seen) && of(RowAction::Read).is_some_and(follows)
+}
+
+/// An input type sets a column under a unique index for viewers who may not see it.
+pub(super) fn taken_values<V>(
+    subject: &Subject<'_, V>,
+    entity: &EntityEntry<V>,
+    schema: &DatabaseSchema,
+    lints: &mut Vec<Lint>,
+) {
+    let table = entity.info.schema();
+    let Some(live) = schema.table(table.name()) else {
+        return;
+    };
+    for input in subject.inputs_of(entity) {
+        for (index, field) in input.info.fields().iter().enumerate() {
+            let column = table.position(field.field());
+            let unique = column.and_then(|(_, column)| live.unique(column.name()));
+            let (true, Some(unique)) = (field.is_stored(), unique) else {
+                continue;
+            };
+            let viewers = setting(subject, input, index, |viewer| {
+                !is_shown(subject, entity, field, viewer)
+            });
+            if viewers.is_empty() {
+                continue;
+            }
+            lints.push(Lint {
+                lint: "input sets a hidden column under a unique index",
+                at: places(field.rules()),
+                about: format!(
+                    "`{}::{}` is in the unique index `{}`, and {} may set it and not see it in \
+                     every row",
+                    input.info.name(),
+                    field.field(),
+                    unique.name,
+                    listed(&viewers)
+                ),
+                advice: "the conflict tells that the value is taken: let only those set it who may \
+                         see it, answer a conflict as if it were none, or accept it in review",
+            });
+        }
+    }
+}
+
+/// Whether some DTO shows the column to the viewer in all rows that they may read.
+fn is_shown<V>(
+    subject: &Subject<'_, V>,
+    entity: &EntityEntry<V>,
+    field: &InputFieldInfo,
+    viewer: &V,
+) -> bool {
+    subject.dtos_of(entity).any(|dto| {
+        let decided = (dto.decide)(Some(viewer), subject.context);
+        let mut fields = dto.info.fields().iter().zip(decided);
+        fields.any(|(shown, decision)| {
+            shown.column() == Some(field.field()) && decision == Decision::Allow
+        })
+    })
+}
+
+/// The sample viewers who may set the field of this index, and of whom `also` holds.
+fn setting<'a, V>(
+    subject: &Subject<'a, V>,
+    input: &InputEntry<V>,
+    index: usize,
+    also: impl Fn(&V) -> bool,
+) -> Vec<&'a str> {
+    let viewers = subject.viewers.iter();
+    viewers
+        .filter(|(_, viewer)| {
+            let settable = (input.decide)(viewer, subject.context);
+            settable
+                .fields
+                .get(index)
+                .is_some_and(|parts| may_be_set(parts))
+                && also(viewer)
+        })
+        .map(|(name, _)| name.as_str())
+        .collect()
+}
+
+/// Whether there may be a row in which all of them allow it.
+pub(super) fn may_be_set(parts: &[Part]) -> bool {
+    !parts.iter().any(|part| part.decision == Decision::Deny)
+}

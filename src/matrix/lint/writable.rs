@@ -1,0 +1,185 @@
+//! Rules that read what those whom they judge may write themselves.
+
+use std::collections::BTreeMap;
+
+use super::super::words;
+use super::inputs::may_be_set;
+use super::{Lint, Subject, listed};
+use crate::entity::{ColumnSpec, RowAction, Schema};
+use crate::input::{Part, Settable};
+use crate::policy::{Decision, Residual};
+use crate::registry::{EntityEntry, InputEntry, RuleInfo};
+
+/// A rule reads a column that those whom it judges may write themselves.
+pub(super) fn rules_over_writable_columns<V>(
+    subject: &Subject<'_, V>,
+    entity: &EntityEntry<V>,
+    lints: &mut Vec<Lint>,
+) {
+    let schema = entity.info.schema();
+    let key = schema.columns().get(schema.key()).map(ColumnSpec::field);
+    // Where, what for, and the column, how it is written, and the viewers who may.
+    let mut found: BTreeMap<(String, String, &'static str, String), Vec<&str>> = BTreeMap::new();
+    for (name, viewer) in subject.viewers {
+        let rows = (entity.decide)(Some(viewer), subject.context);
+        let updates = entity
+            .info
+            .operations()
+            .iter()
+            .zip(&rows)
+            .any(|((action, _), decision)| {
+                *action == RowAction::Update && *decision != Decision::Deny
+            });
+        if !updates {
+            continue;
+        }
+        let patches = Patches::of(subject, entity, viewer);
+        for judged in judged(subject, entity, viewer, rows, &patches) {
+            for rule in judged.rules {
+                for field in rule.fields(schema) {
+                    if Some(field) == key || !judged.reads.contains(&field) {
+                        continue;
+                    }
+                    let Some(written) = patches.written(field, judged.own) else {
+                        continue;
+                    };
+                    let place = rule.source().place();
+                    let hit = (place, judged.what.clone(), field, written);
+                    let viewers = found.entry(hit).or_default();
+                    if !viewers.contains(&name.as_str()) {
+                        viewers.push(name);
+                    }
+                }
+            }
+        }
+    }
+    for ((place, what, field, written), viewers) in found {
+        lints.push(Lint {
+            lint: "rule reads a column that the same viewer may write",
+            at: vec![place],
+            about: format!(
+                "the rule of {what} reads `{field}`, and {} may {written}",
+                listed(&viewers)
+            ),
+            advice: "whoever may write the column may change what the rule says of the row: \
+                     narrow `update_if` or the rule of the patch's field, assign the column only \
+                     in methods for those who may, or accept it in review",
+        });
+    }
+}
+
+/// Rules, and the columns of the stored row that they come down to for one viewer.
+struct Judged<'a> {
+    what: String,
+    rules: &'a [RuleInfo],
+    reads: Vec<&'static str>,
+    /// The patch whose field they are the rules of, and the field.
+    own: Option<(&'static str, &'static str)>,
+}
+
+fn judged<'a, V>(
+    subject: &Subject<'a, V>,
+    entity: &'a EntityEntry<V>,
+    viewer: &V,
+    rows: Vec<Decision>,
+    patches: &Patches<'a, V>,
+) -> Vec<Judged<'a>> {
+    let schema = entity.info.schema();
+    let mut judged = Vec::new();
+    let mut add = |what, rules, decision: &Decision, own, sent: &[&str]| {
+        if let Decision::Depends(residual) = decision {
+            judged.push(Judged {
+                what,
+                rules,
+                reads: stored(residual, schema, sent),
+                own,
+            });
+        }
+    };
+    for ((action, stated), decision) in entity.info.operations().iter().zip(rows) {
+        // A new row is written by its creator anyway.
+        if *action != RowAction::Create {
+            let what = format!("`{}` of `{}`", action.rule(), schema.entity());
+            add(what, stated.rules(), &decision, None, &[]);
+        }
+    }
+    for dto in subject.dtos_of(entity) {
+        let decided = (dto.decide)(Some(viewer), subject.context);
+        for (field, decision) in dto.info.fields().iter().zip(decided) {
+            let what = format!("`{}::{}`", dto.info.name(), field.field());
+            add(what, field.rules(), &decision, None, &[]);
+        }
+    }
+    for (patch, settable) in &patches.0 {
+        let info = &patch.info;
+        let stored = info.fields().iter().filter(|field| field.is_stored());
+        let presets = info.presets().iter().map(|preset| preset.field());
+        let sent: Vec<_> = stored.map(|field| field.field()).chain(presets).collect();
+        for (field, parts) in info.fields().iter().zip(&settable.fields) {
+            // What the DTO says of the row as it was is judged with the DTO.
+            for part in parts.iter().filter(|part| !part.before) {
+                let what = format!("`{}::{}`", info.name(), field.field());
+                let own = Some((info.name(), field.field()));
+                add(what, field.rules(), &part.decision, own, &sent);
+            }
+        }
+    }
+    judged
+}
+
+/// The columns that it reads of the row as it is stored: not those that are `sent`, unless it
+/// speaks of them as they were.
+fn stored(residual: &Residual, schema: &Schema, sent: &[&str]) -> Vec<&'static str> {
+    let mut columns = Vec::new();
+    words::columns(residual, &mut columns);
+    let columns = columns.into_iter().filter_map(|place| schema.at(place));
+    columns
+        .filter(|(column, before)| *before || !sent.contains(&column.field()))
+        .map(|(column, _)| column.field())
+        .collect()
+}
+
+/// The listed patches of an entity, and what one viewer may set by each.
+struct Patches<'a, V>(Vec<(&'a InputEntry<V>, Settable)>);
+
+impl<'a, V> Patches<'a, V> {
+    fn of(subject: &Subject<'a, V>, entity: &EntityEntry<V>, viewer: &V) -> Self {
+        let inputs = subject.inputs_of(entity);
+        let patches = inputs.filter(|input| input.info.action() == RowAction::Update);
+        let patches = patches.map(|patch| (patch, (patch.decide)(viewer, subject.context)));
+        Self(patches.collect())
+    }
+
+    /// How the viewer may write this column, if at all. What patches name is written as they say;
+    /// another column may be `set` by any method that updates.
+    ///
+    /// The rule of a field judges every write of it by its own patch, so that it may read it.
+    fn written(&self, field: &str, own: Option<(&str, &str)>) -> Option<String> {
+        let mut named = false;
+        let mut by: Vec<String> = Vec::new();
+        for (patch, settable) in &self.0 {
+            let allowed = |parts: &Vec<Part>| may_be_set(parts);
+            let mut sent = patch.info.fields().iter().zip(&settable.fields);
+            let preset = patch.info.presets().iter().any(|it| it.field() == field);
+            let sets = if let Some((_, parts)) =
+                sent.find(|(known, _)| known.is_stored() && known.field() == field)
+            {
+                allowed(parts)
+            } else if preset {
+                settable.fields.iter().any(allowed)
+            } else {
+                continue;
+            };
+            named = true;
+            if sets && own != Some((patch.info.name(), field)) {
+                by.push(format!("`{}`", patch.info.name()));
+            }
+        }
+        let by: Vec<&str> = by.iter().map(String::as_str).collect();
+        match (named, by.is_empty()) {
+            (_, false) => Some(format!("write it by {}", listed(&by))),
+            (true, true) => None,
+            (false, true) => Some("update such rows".to_owned()),
+        }
+    }
+}

@@ -1,0 +1,341 @@
+//! What each entity, DTO and repository states, asked for each viewer.
+
+use std::any::Any;
+
+use super::model::{
+    Cell, ColumnRow, DtoRows, EntityRows, FieldRow, MadeOf, MethodRow, OperationRow, Pair,
+    RelationRow, RepositoryRows, RuleRow,
+};
+use super::words::{self, Subject};
+use super::{Asking, Who};
+use crate::dto::Output;
+use crate::entity::{Cardinality, Relation, RowAction, Schema};
+use crate::error::{Error, Result};
+use crate::policy::{Context, Decision, Failure, Kind};
+use crate::registry::{
+    Action, Decide, DtoEntry, EntityEntry, FieldSource, Guard, MethodInfo, RepositoryInfo,
+    RuleInfo, Stated,
+};
+use crate::repository::Answer;
+
+pub(super) fn entity_rows<V>(
+    entity: &EntityEntry<V>,
+    asking: &[Asking<'_, V>],
+    context: &Context,
+) -> Result<EntityRows> {
+    let schema = entity.info.schema();
+    let decided: Vec<Vec<Decision>> = asking
+        .iter()
+        .map(|asking| rows_for(entity, &asking.who, context))
+        .collect();
+    let mut operations = Vec::new();
+    for (index, (action, stated)) in entity.info.operations().iter().enumerate() {
+        let cells = asking.iter().zip(&decided).map(|(asking, decided)| {
+            let decision = decided.get(index).unwrap_or(&Decision::Deny);
+            cell(asking.name, decision, schema, stated.rules())
+        });
+        let (stated_as, reason) = match stated {
+            Stated::Denied => ("nothing, so it is denied", None),
+            Stated::Open { reason, .. } => ("open", Some((*reason).to_owned())),
+            Stated::Rules(_) => ("rules", None),
+        };
+        operations.push(OperationRow {
+            operation: action.word().to_owned(),
+            stated: stated_as,
+            reason,
+            rules: rule_rows(stated.rules()),
+            cells: cells.collect::<Result<_>>()?,
+        });
+    }
+    if !entity.info.updated().is_empty() {
+        let cells = asking.iter().map(|asking| {
+            let decided = match &asking.who {
+                Who::System => vec![Decision::Allow],
+                Who::Nobody => vec![Decision::Deny],
+                Who::Viewer(viewer) => (entity.decide_updated)(Some(viewer), context),
+            };
+            let decision = decided.first().unwrap_or(&Decision::Deny);
+            cell(asking.name, decision, schema, entity.info.updated())
+        });
+        operations.push(OperationRow {
+            operation: "update to".to_owned(),
+            stated: "rules",
+            reason: None,
+            rules: rule_rows(entity.info.updated()),
+            cells: cells.collect::<Result<_>>()?,
+        });
+    }
+    let filters = (entity.info.filters().len(), entity.decide_filters);
+    let decided: Vec<Vec<Decision>> = asking
+        .iter()
+        .map(|asking| where_readable(entity, filters, &asking.who, context))
+        .collect();
+    for (index, (field, rules)) in entity.info.filters().iter().enumerate() {
+        let cells = asking.iter().zip(&decided).map(|(asking, decided)| {
+            let decision = decided.get(index).unwrap_or(&Decision::Deny);
+            cell(asking.name, decision, schema, rules)
+        });
+        operations.push(OperationRow {
+            operation: format!("filter by `{field}`"),
+            stated: "rules",
+            reason: None,
+            rules: rule_rows(rules),
+            cells: cells.collect::<Result<_>>()?,
+        });
+    }
+    let columns = schema.columns().iter().enumerate().map(|(index, column)| {
+        let usage = if index == schema.key() {
+            "key"
+        } else if column.is_lookup() {
+            "lookup"
+        } else {
+            "plain"
+        };
+        ColumnRow {
+            field: column.field().to_owned(),
+            column: column.name().to_owned(),
+            kind: kind(column.kind()),
+            nullable: column.is_nullable(),
+            usage,
+        }
+    });
+    Ok(EntityRows {
+        name: schema.entity().to_owned(),
+        table: schema.name().to_owned(),
+        relations: schema
+            .relations()
+            .iter()
+            .map(|relation| relation_row(relation, schema))
+            .collect(),
+        operations,
+        columns: columns.collect(),
+    })
+}
+
+fn relation_row(relation: &Relation, schema: &Schema) -> RelationRow {
+    let target = relation.target();
+    let field = |schema: &Schema, column| {
+        schema
+            .column(column)
+            .map_or_else(String::new, |spec| spec.field().to_owned())
+    };
+    let pairs = relation.pairs(schema).unwrap_or_default().into_iter();
+    RelationRow {
+        relation: relation.name().to_owned(),
+        leads_to: match relation.cardinality() {
+            Cardinality::One => "one, or none",
+            Cardinality::Many => "any number",
+        },
+        entity: target.entity().to_owned(),
+        on: pairs
+            .map(|pair| Pair {
+                theirs: field(target, pair.theirs),
+                own: field(schema, pair.own),
+            })
+            .collect(),
+    }
+}
+
+/// What the row rules come to, in the order of [`RowAction::ALL`].
+fn rows_for<V>(entity: &EntityEntry<V>, who: &Who<'_, V>, context: &Context) -> Vec<Decision> {
+    match who {
+        Who::System => RowAction::ALL.map(|_| Decision::Allow).into(),
+        Who::Viewer(viewer) => (entity.decide)(Some(viewer), context),
+        Who::Nobody => (entity.decide)(None, context)
+            .into_iter()
+            .zip(RowAction::ALL)
+            .map(|(decision, action)| match action {
+                RowAction::Read => decision,
+                // A public access does not write, whatever the rule says.
+                RowAction::Create | RowAction::Update | RowAction::Delete => Decision::Deny,
+            })
+            .collect(),
+    }
+}
+
+pub(super) fn dto_rows<V>(
+    dto: &DtoEntry<V>,
+    asking: &[Asking<'_, V>],
+    context: &Context,
+) -> Result<DtoRows> {
+    let schema = dto.entity.info.schema();
+    let fields = (dto.info.fields().len(), dto.decide);
+    let decided: Vec<Vec<Decision>> = asking
+        .iter()
+        .map(|asking| where_readable(&dto.entity, fields, &asking.who, context))
+        .collect();
+    let mut fields = Vec::new();
+    for (index, field) in dto.info.fields().iter().enumerate() {
+        let cells = asking.iter().zip(&decided).map(|(asking, decided)| {
+            let decision = decided.get(index).unwrap_or(&Decision::Deny);
+            cell(asking.name, decision, schema, field.rules())
+        });
+        fields.push(FieldRow {
+            field: field.field().to_owned(),
+            key: field.key().to_owned(),
+            when_hidden: match field.output() {
+                Output::Shown => "never hidden",
+                Output::Omit => "key left out",
+                Output::Null => "null",
+                Output::Error => "refuses the read",
+                Output::Mask(_) => "mask, cut by the database",
+                Output::MaskInProcess => "mask, made in the process",
+            },
+            rules: rule_rows(field.rules()),
+            hidden_with: field
+                .told_by()
+                .iter()
+                .map(|told| (*told).to_owned())
+                .collect(),
+            made_of: match field.source() {
+                FieldSource::Column => None,
+                FieldSource::Computed { function, inputs } => Some(MadeOf::Computed {
+                    function: (*function).to_owned(),
+                    from: inputs.iter().map(|input| (*input).to_owned()).collect(),
+                }),
+                FieldSource::Related { relation, shown_as } => Some(MadeOf::Related {
+                    relation: (*relation).to_owned(),
+                    shown_as: (*shown_as).to_owned(),
+                }),
+            },
+            cells: cells.collect::<Result<_>>()?,
+        });
+    }
+    Ok(DtoRows {
+        name: dto.info.name().to_owned(),
+        entity: dto.info.entity().to_owned(),
+        fields,
+    })
+}
+
+/// What `count` rules come to in the rows that can be read.
+fn where_readable<V>(
+    entity: &EntityEntry<V>,
+    (count, decide): (usize, Decide<V>),
+    who: &Who<'_, V>,
+    context: &Context,
+) -> Vec<Decision> {
+    let viewer = match who {
+        Who::System => return vec![Decision::Allow; count],
+        Who::Nobody => None,
+        Who::Viewer(viewer) => Some(*viewer),
+    };
+    match rows_for(entity, who, context).first() {
+        None | Some(Decision::Deny) => vec![Decision::Deny; count],
+        Some(Decision::Allow | Decision::Depends(_) | Decision::Fail(_)) => decide(viewer, context),
+    }
+}
+
+pub(super) fn repository_rows<V: 'static>(
+    repository: &RepositoryInfo,
+    asking: &[Asking<'_, V>],
+    context: &Context,
+) -> RepositoryRows {
+    let methods = repository.methods().iter().map(|method| {
+        let (guard, text) = match method.guard() {
+            Guard::Authenticated => ("authenticated", None),
+            Guard::Authorize(condition) => ("authorize", Some(condition.to_owned())),
+            Guard::Public(reason) => ("public", Some(reason.to_owned())),
+        };
+        MethodRow {
+            method: method.name().to_owned(),
+            action: match method.action() {
+                Action::Read => "read",
+                Action::Write => "write",
+            },
+            guard,
+            text,
+            at: method.place(),
+            cells: asking
+                .iter()
+                .map(|asking| method_cell(method, asking, context))
+                .collect(),
+        }
+    });
+    RepositoryRows {
+        name: repository.name().to_owned(),
+        methods: methods.collect(),
+    }
+}
+
+fn method_cell<V: 'static>(method: &MethodInfo, asking: &Asking<'_, V>, context: &Context) -> Cell {
+    let (answer, when) = match (method.guard(), &asking.who) {
+        // A repository method runs inside a request, where the program itself has no access.
+        (_, Who::System) => (Answer::No, None),
+        (Guard::Public(_), Who::Nobody | Who::Viewer(_))
+        | (Guard::Authenticated, Who::Viewer(_)) => (Answer::Yes, None),
+        (Guard::Authenticated | Guard::Authorize(_), Who::Nobody) => (Answer::No, None),
+        (Guard::Authorize(condition), Who::Viewer(viewer)) => {
+            let viewer: &dyn Any = *viewer;
+            match method.allows(viewer, context) {
+                Some(true) => (Answer::Yes, None),
+                Some(false) => (Answer::No, None),
+                None => (Answer::Depends, Some(condition.to_owned())),
+            }
+        }
+    };
+    Cell {
+        viewer: asking.name.to_owned(),
+        answer,
+        when,
+    }
+}
+
+fn cell(viewer: &str, decision: &Decision, schema: &Schema, rules: &[RuleInfo]) -> Result<Cell> {
+    let (answer, when) = match decision {
+        Decision::Allow => (Answer::Yes, None),
+        Decision::Deny => (Answer::No, None),
+        Decision::Depends(residual) => (
+            Answer::Depends,
+            Some(words::words(residual, schema, Subject::Row)),
+        ),
+        Decision::Fail(failure) => return Err(unknown(viewer, *failure, rules)),
+    };
+    Ok(Cell {
+        viewer: viewer.to_owned(),
+        answer,
+        when,
+    })
+}
+
+/// One of the rules could not be worked out.
+pub(super) fn unknown<'r>(
+    viewer: &str,
+    failure: Failure,
+    rules: impl IntoIterator<Item = &'r RuleInfo>,
+) -> Error {
+    let rules = rules.into_iter().map(|rule| rule.source().to_string());
+    Error::configuration(format!(
+        "the access matrix cannot be worked out for `{viewer}`: {failure}, in {}",
+        rules.collect::<Vec<_>>().join(", or ")
+    ))
+}
+
+pub(super) fn rule_rows(rules: &[RuleInfo]) -> Vec<RuleRow> {
+    rules.iter().map(rule_row).collect()
+}
+
+pub(super) fn rule_row(rule: &RuleInfo) -> RuleRow {
+    let source = rule.source();
+    RuleRow {
+        text: if rule.is_negated() {
+            format!("not ({})", source.text)
+        } else {
+            source.text.to_owned()
+        },
+        at: source.place(),
+    }
+}
+
+fn kind(kind: Kind) -> String {
+    match kind {
+        Kind::Bool => "true or false".to_owned(),
+        Kind::Int => "integer".to_owned(),
+        Kind::Float => "floating point".to_owned(),
+        Kind::Text => "text".to_owned(),
+        Kind::Enum(names) => format!("one of {}", names.join(", ")),
+        Kind::Bytes => "bytes".to_owned(),
+        Kind::Uuid => "UUID".to_owned(),
+        Kind::Timestamp => "instant".to_owned(),
+    }
+}

@@ -1,0 +1,183 @@
+//! What the registry knows of input types, without their types.
+
+use super::info::{EntityInfo, RuleInfo};
+use crate::dto::{FieldSpec, Shape};
+use crate::entity::{RowAction, Schema};
+use crate::input::{Incoming, is_required};
+use crate::policy::Source;
+
+/// An [`Input`](trait@crate::Input) or a [`Patch`](trait@crate::Patch), as the registry knows it.
+#[derive(Debug, Clone)]
+pub struct InputInfo {
+    name: &'static str,
+    action: RowAction,
+    entity: EntityInfo,
+    fields: Vec<InputFieldInfo>,
+    presets: Vec<PresetInfo>,
+    reads: Option<&'static str>,
+}
+
+/// A field that a client may send, as the registry knows it.
+#[derive(Debug, Clone)]
+pub struct InputFieldInfo {
+    field: &'static str,
+    key: &'static str,
+    stored: bool,
+    required: bool,
+    rules: Vec<RuleInfo>,
+    shown_by: Option<&'static str>,
+    shown_if: Vec<RuleInfo>,
+    blind: bool,
+}
+
+/// A column that the program sets beside what a client sends, as the registry knows it.
+#[derive(Debug, Clone, Copy)]
+pub struct PresetInfo {
+    field: &'static str,
+    source: Source,
+}
+
+impl InputInfo {
+    pub(super) fn of<I: Incoming>() -> Self {
+        let shape = I::__shape();
+        let required = is_required::<I>();
+        let fields = shape.fields().iter().map(|field| {
+            let shown = shape.shown(field);
+            let shown_by = shown.map(FieldSpec::field);
+            InputFieldInfo {
+                field: field.field(),
+                key: field.json(),
+                stored: field.is_stored(),
+                required: required(field.json()),
+                rules: field.rules().iter().map(RuleInfo::of).collect(),
+                shown_by,
+                shown_if: shown
+                    .into_iter()
+                    .flat_map(FieldSpec::rules)
+                    .map(RuleInfo::of)
+                    .collect(),
+                blind: shape.action() == RowAction::Update
+                    && field.is_stored()
+                    && shown_by.is_none(),
+            }
+        });
+        let presets = shape.presets().iter().map(|preset| PresetInfo {
+            field: preset.field(),
+            source: preset.source(),
+        });
+        Self {
+            name: shape.name(),
+            action: shape.action(),
+            entity: EntityInfo::of::<I::Entity>(),
+            fields: fields.collect(),
+            presets: presets.collect(),
+            reads: shape.reads().map(Shape::name),
+        }
+    }
+
+    /// The name of its type.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// What it does to rows: [`RowAction::Create`] for an [`Input`](trait@crate::Input),
+    /// [`RowAction::Update`] for a [`Patch`](trait@crate::Patch).
+    #[must_use]
+    pub const fn action(&self) -> RowAction {
+        self.action
+    }
+
+    /// The name of its entity's type.
+    #[must_use]
+    pub const fn entity(&self) -> &'static str {
+        self.entity.schema().entity()
+    }
+
+    /// Its fields.
+    #[must_use]
+    pub fn fields(&self) -> &[InputFieldInfo] {
+        &self.fields
+    }
+
+    /// The columns that the program sets beside them.
+    #[must_use]
+    pub fn presets(&self) -> &[PresetInfo] {
+        &self.presets
+    }
+
+    /// The DTO whose rules say what may be read of the row, where a patch names one.
+    #[must_use]
+    pub const fn reads(&self) -> Option<&'static str> {
+        self.reads
+    }
+
+    pub(crate) const fn schema(&self) -> &'static Schema {
+        self.entity.schema()
+    }
+}
+
+impl InputFieldInfo {
+    /// The name of the field.
+    #[must_use]
+    pub const fn field(&self) -> &'static str {
+        self.field
+    }
+
+    /// The key under which a client sends it.
+    #[must_use]
+    pub const fn key(&self) -> &'static str {
+        self.key
+    }
+
+    /// Whether it is written to the column of its name.
+    #[must_use]
+    pub const fn is_stored(&self) -> bool {
+        self.stored
+    }
+
+    /// Whether a body without it is refused.
+    #[must_use]
+    pub const fn is_required(&self) -> bool {
+        self.required
+    }
+
+    /// The rules that must all allow it; none means that whoever may write the row may set it.
+    #[must_use]
+    pub fn rules(&self) -> &[RuleInfo] {
+        &self.rules
+    }
+
+    /// The field of the DTO read that must be visible for this one to be set. None in a new row,
+    /// and where it is blind.
+    #[must_use]
+    pub const fn shown_by(&self) -> Option<&'static str> {
+        self.shown_by
+    }
+
+    /// The rules of that field, which must all allow it too.
+    #[must_use]
+    pub fn shown_if(&self) -> &[RuleInfo] {
+        &self.shown_if
+    }
+
+    /// Whether a patch sets it also where its viewer may not see what it replaces.
+    #[must_use]
+    pub const fn is_blind(&self) -> bool {
+        self.blind
+    }
+}
+
+impl PresetInfo {
+    /// The field of the entity that is set.
+    #[must_use]
+    pub const fn field(&self) -> &'static str {
+        self.field
+    }
+
+    /// The expression of its value, and where it stands.
+    #[must_use]
+    pub const fn source(&self) -> Source {
+        self.source
+    }
+}
