@@ -27,7 +27,12 @@ use crate::sql::{Db, Ending, Extent, Savepoint, Unit};
 ///
 /// The isolation is the engine's default: read committed on PostgreSQL, repeatable read on MySQL
 /// and MariaDB, serializable on SQLite, where one transaction at a time writes. The rule of a
-/// guarded write is checked on the row as it stands when it is written, on each of them.
+/// guarded write is checked on the row as it stands when it is written, on each of them. What a
+/// rule reads of *related* rows is, on PostgreSQL, as it stood when the statement began: where the
+/// statement waits for its row meanwhile, a change of a related row is not seen. Where that
+/// matters, write the related row in the same transaction first, or set
+/// `default_transaction_isolation` to serializable, under which one of the two
+/// [is refused](crate::Error::is_retryable).
 #[must_use = "a transaction that is dropped is rolled back"]
 pub struct Transaction<'a, P> {
     db: Db,

@@ -4,7 +4,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use sea_query::{Condition, Expr, ExprTrait as _, LockType, Order, Query, SelectStatement};
+use sea_query::{Condition, Expr, ExprTrait as _, Order, Query, SelectStatement};
 
 use super::db::{DatabaseId, Db};
 use super::dialect::Dialect;
@@ -117,7 +117,9 @@ pub(super) fn session_exists(dialect: Dialect, guard: &StatementGuard) -> Expr {
 
 /// A row where the session of `guard` stands, which then stands until the transaction ends.
 pub(crate) fn session_lock(dialect: Dialect, guard: &StatementGuard) -> SelectStatement {
-    session(dialect, guard).lock(LockType::Update).take()
+    let mut session = session(dialect, guard);
+    dialect.keep_read(&mut session);
+    session
 }
 
 fn session(dialect: Dialect, guard: &StatementGuard) -> SelectStatement {

@@ -181,7 +181,7 @@ async fn sd_06_a_write_checks_the_session_in_its_own_statement() {
     let update = statements.one();
     assert!(
         update.starts_with("UPDATE")
-            && update.contains(r#"EXISTS(SELECT ? FROM "clearance_sessions""#),
+            && update.contains(r#"EXISTS(SELECT 1 FROM "clearance_sessions""#),
         "{update}"
     );
 

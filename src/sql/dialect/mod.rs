@@ -273,6 +273,21 @@ impl Dialect {
         }
     }
 
+    /// Has what a statement that only reads finds stay until its transaction ends.
+    pub(super) fn keep_read(self, select: &mut SelectStatement) {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite => self.keep(select),
+            #[cfg(feature = "postgres")]
+            Self::Postgres => self.keep(select),
+            // MariaDB has another word for a lock that lets others read.
+            #[cfg(feature = "mysql")]
+            Self::Mysql => {
+                select.lock(sea_query::LockType::Update);
+            }
+        }
+    }
+
     /// The mask of a text.
     pub(super) fn mask(self, mask: Mask, text: Expr) -> Expr {
         match self {
