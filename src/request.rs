@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::policy::Context;
 use crate::repository::memo::Changes;
 use crate::session::{
-    CookieHeaders, Current, CursorSealer, ErasedSlot, First, Loaded, Optimistic, SessionId,
+    CookieHeaders, Current, CursorSealer, Epochs, ErasedSlot, First, Loaded, Optimistic, SessionId,
     Sessions, Slot, Verified,
 };
 use crate::sql::{DatabaseId, StatementGuard};
@@ -375,6 +375,11 @@ impl RequestContext {
     pub(crate) fn now(&self) -> DateTime<Utc> {
         let now = self.inner.slot.now();
         now.unwrap_or(self.inner.circumstances.now)
+    }
+
+    /// By what a viewer of this request's sessions is found out to have changed, if it has any.
+    pub(crate) fn epochs(&self) -> Option<&Arc<Epochs>> {
+        self.inner.slot.epochs()
     }
 
     /// What seals the cursors of this request's pages, if it has sessions.

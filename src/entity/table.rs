@@ -25,6 +25,8 @@ pub struct Schema {
     columns: Vec<ColumnSpec>,
     key: usize,
     pub(super) relations: Vec<Relation>,
+    /// Its rows stand behind viewers, whose subjects are its keys.
+    viewer_of: bool,
 }
 
 /// One column of a [`Table`].
@@ -126,6 +128,7 @@ impl<E: Entity> Table<E> {
                 columns,
                 key,
                 relations,
+                viewer_of: false,
             },
             rows,
             filters: Vec::new(),
@@ -137,6 +140,14 @@ impl<E: Entity> Table<E> {
     #[must_use]
     pub fn __filters(mut self, filters: Vec<ColumnRules<E>>) -> Self {
         self.filters = filters;
+        self
+    }
+
+    /// The same table with rows that stand behind viewers.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn __viewer_of(mut self) -> Self {
+        self.schema.viewer_of = true;
         self
     }
 
@@ -239,6 +250,10 @@ impl Schema {
 
     pub(crate) const fn key(&self) -> usize {
         self.key
+    }
+
+    pub(crate) const fn is_viewer_of(&self) -> bool {
+        self.viewer_of
     }
 }
 

@@ -7,11 +7,32 @@ use crate::policy::{Rule, Value};
 
 /// What a write is about.
 pub(super) struct Attempt<'a, E: Entity> {
-    /// None where there are many rows, or where the database makes it.
-    pub(super) key: Option<&'a Value>,
+    pub(super) which: Which<'a>,
     pub(super) fields: Fields<'a>,
     /// What a client sent.
     pub(super) sent: &'a [Sent<E>],
+}
+
+/// The rows that are to be written.
+#[derive(Clone, Copy)]
+pub(super) enum Which<'a> {
+    /// The one with this key.
+    One(&'a Value),
+    /// A new one, whose key the database makes.
+    New,
+    /// Those with these keys, as far as anybody asks for them.
+    Several(&'a [Value]),
+    /// Those that a query finds.
+    Found,
+}
+
+impl<'a> Which<'a> {
+    pub(super) const fn key(self) -> Option<&'a Value> {
+        match self {
+            Self::One(key) => Some(key),
+            Self::New | Self::Several(_) | Self::Found => None,
+        }
+    }
 }
 
 /// The columns that are set.
@@ -25,7 +46,7 @@ impl<'a, E: Entity> Attempt<'a, E> {
     /// One row, without anything that a client sent.
     pub(super) const fn of(key: &'a Value) -> Self {
         Self {
-            key: Some(key),
+            which: Which::One(key),
             fields: Fields::Of(&[]),
             sent: &[],
         }
@@ -40,7 +61,7 @@ impl<'a, E: Entity> Attempt<'a, E> {
             String::new()
         };
         AuditEvent {
-            key: self.key.and_then(key_text),
+            key: self.which.key().and_then(key_text),
             fields: self.fields.names(table),
             rule,
             ..AuditEvent::new(by, action, table, outcome)

@@ -1,7 +1,9 @@
 //! What allows a write: the rules as they came out, and the session it rests on.
 
+use std::sync::Arc;
+
 use super::access::Access;
-use super::attempt::{Attempt, read_rules};
+use super::attempt::{Attempt, Which, read_rules};
 use super::decided::rule_failed;
 use super::grant::{Asker, Writes};
 use super::memo::Writing;
@@ -12,8 +14,9 @@ use crate::entity::{Entity, Operation, RowAction};
 use crate::error::{Error, Result};
 use crate::policy::{Context, Decision, Reduced, Rule, Value, decide, once_written};
 use crate::request::RequestContext;
-use crate::session::Verified;
+use crate::session::{Changing, Verified};
 use crate::sql::{Change, Changed, Db, StatementGuard};
+use crate::viewer::Subject;
 
 pub(super) struct Authority<E: Entity> {
     action: RowAction,
@@ -119,7 +122,7 @@ impl<E: Entity> Authority<E> {
     }
 
     async fn run_in(&self, db: &Db, change: &Change, attempt: &Attempt<'_, E>) -> Result<Changed> {
-        let changed = self.touch(db, change).await?;
+        let changed = self.touch(db, change, attempt.which).await?;
         if changed.rows > 0 {
             self.allowed(db, attempt, &changed).await?;
         }
@@ -127,16 +130,52 @@ impl<E: Entity> Authority<E> {
     }
 
     /// Runs a part of a change, and tells what it touched.
-    pub(super) async fn touch(&self, db: &Db, change: &Change) -> Result<Changed> {
+    pub(super) async fn touch(
+        &self,
+        db: &Db,
+        change: &Change,
+        which: Which<'_>,
+    ) -> Result<Changed> {
         let session = self.session.as_ref();
         let writing = session.map(|session| Writing::begin(&session.request));
+        // Dropped right after the statement, also where the caller gives up.
+        let mut changing = self.changing(which);
         let touched = db.change(change).await;
         // A statement whose caller gave up, or whose database gave no answer, may still happen.
         let known = !touched.as_ref().is_err_and(Error::is_unavailable);
         if let Some(writing) = writing.filter(|_| known) {
             writing.end();
         }
+        if let Some(changing) = &mut changing {
+            match &touched {
+                Ok(changed) if changed.rows == 0 => changing.forget(),
+                Ok(changed) => changed.key.iter().for_each(|key| add(changing, key)),
+                Err(_) => {}
+            }
+            if let Some(unit) = db.unit() {
+                unit.aftermath().changing(changing.clone());
+            }
+        }
         touched
+    }
+
+    /// The viewers that these rows stand behind.
+    fn changing(&self, which: Which<'_>) -> Option<Changing> {
+        if !E::__table().is_viewer_of() {
+            return None;
+        }
+        let epochs = Arc::clone(self.session.as_ref()?.request.epochs()?);
+        let keys = match which {
+            Which::One(key) => std::slice::from_ref(key),
+            Which::Several(keys) => keys,
+            Which::New => &[],
+            Which::Found => return Some(Changing::everybody(epochs)),
+        };
+        let mut changing = Changing::nobody(epochs);
+        for key in keys {
+            add(&mut changing, key);
+        }
+        Some(changing)
     }
 
     /// Records what was changed, in the transaction of the change.
@@ -150,7 +189,7 @@ impl<E: Entity> Authority<E> {
             return Ok(());
         }
         let made = Attempt {
-            key: attempt.key.or(changed.key.as_ref()),
+            which: changed.key.as_ref().map_or(attempt.which, Which::One),
             ..*attempt
         };
         let event = AuditEvent {
@@ -204,6 +243,13 @@ impl<E: Entity> Authority<E> {
             Some(session) => By::viewer(&session.request, &session.viewer),
             None => By::program(self.context.now, self.reason),
         }
+    }
+}
+
+/// The key of a row that stands behind a viewer is its subject.
+fn add(changing: &mut Changing, key: &Value) {
+    if let Some(subject) = key.to_text() {
+        changing.add(&Subject::new(subject));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::attempt::{Attempt, Fields};
+use super::attempt::{Attempt, Fields, Which};
 use super::authority::{Authority, columns, of_written};
 use super::grant::Writes;
 use super::inputs::{Sent, conditions, given, preset};
@@ -152,7 +152,7 @@ where
         values: &'v [(usize, Value)],
     ) -> Attempt<'v, E> {
         Attempt {
-            key,
+            which: key.map_or(Which::New, Which::One),
             fields: Fields::Of(values),
             sent: self.content.sent.as_slice(),
         }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::attempt::{Attempt, Fields};
+use super::attempt::{Attempt, Fields, Which};
 use super::authority::{Authority, of_row};
 use super::decided::rule_failed;
 use super::grant::Writes;
@@ -164,7 +164,8 @@ where
                 guard: authority.guard(),
             };
             let change = db.update::<D::Entity>(&changes, &target)?;
-            touched += authority.touch(db, &change).await?.rows;
+            let which = Which::Several(keys);
+            touched += authority.touch(db, &change, which).await?.rows;
         }
         if touched != u64::try_from(keys.len()).unwrap_or(u64::MAX) {
             authority.require_session().await?;
@@ -176,7 +177,7 @@ where
 
     fn attempt<'t>(&'t self, changes: &'t [(usize, Value)]) -> Attempt<'t, D::Entity> {
         Attempt {
-            key: None,
+            which: Which::Found,
             fields: Fields::Of(changes),
             sent: &self.changes.patches,
         }
@@ -238,6 +239,17 @@ async fn never<E: Entity, T>(
     Err(Error::forbidden())
 }
 
+/// The keys of new rows, where somebody asks for them.
+fn keys<E: Entity>(rows: &[E]) -> Vec<Value> {
+    let table = E::__table();
+    if !table.is_viewer_of() {
+        return Vec::new();
+    }
+    let rows = rows.iter();
+    rows.map(|row| row.__cell(table.key()).into_value())
+        .collect()
+}
+
 /// So many rows, whose keys nobody asked for.
 const fn many(rows: u64) -> Changed {
     Changed { rows, key: None }
@@ -258,8 +270,8 @@ where
     let width = table.columns().len().max(1);
     let (db, count) = (writer.db(), rows.len());
     let authority = Authority::<E>::of(db, writer.access(), RowAction::Create).await?;
-    let attempt = Attempt {
-        key: None,
+    let attempt = |keys| Attempt {
+        which: Which::Several(keys),
         fields: Fields::All,
         sent: &[],
     };
@@ -270,13 +282,15 @@ where
         match of_known(&rule, &row)? {
             Known::Allowed => known.push(row),
             Known::Related(values, rule) => by_relation.push((values, rule)),
-            Known::Denied => return never(db, &authority, &attempt).await,
+            Known::Denied => return never(db, &authority, &attempt(&[])).await,
         }
     }
     let chunk = (PARAMETERS / width).max(1);
     if known.len() <= chunk && by_relation.is_empty() && authority.guard().is_none() {
         let change = db.insert_rows::<E>(&known)?;
-        return authority.run(db, &change, &attempt).await.map(|_| ());
+        let keys = keys(&known);
+        let changed = authority.run(db, &change, &attempt(&keys)).await;
+        return changed.map(|_| ());
     }
     let together = Together::begin(db).await?;
     let outcome = async {
@@ -291,17 +305,20 @@ where
         }
         for known in known.chunks(chunk) {
             let change = db.insert_rows::<E>(known)?;
-            authority.touch(db, &change).await?;
+            let which = keys(known);
+            authority.touch(db, &change, Which::Several(&which)).await?;
         }
         for (values, rule) in by_relation {
             let (rules, guard) = ([rule], authority.guard());
             let change = db.insert::<E>(&values, &rules, guard, false)?;
-            if authority.touch(db, &change).await?.rows == 0 {
-                return never(db, &authority, &attempt).await;
+            let key = values.get(table.key()).map(|(_, key)| key);
+            let which = key.map_or(Which::Found, Which::One);
+            if authority.touch(db, &change, which).await?.rows == 0 {
+                return never(db, &authority, &attempt(&[])).await;
             }
         }
         let rows = u64::try_from(count).unwrap_or(u64::MAX);
-        authority.allowed(db, &attempt, &many(rows)).await
+        authority.allowed(db, &attempt(&[]), &many(rows)).await
     }
     .await;
     together.end(outcome).await

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::attempt::{Attempt, Fields};
+use super::attempt::{Attempt, Fields, Which};
 use super::authority::{Authority, columns, of_row, of_written};
 use super::create::Create;
 use super::existence::denied_or_missing;
@@ -359,7 +359,7 @@ where
 
     fn attempt<'t>(&'t self, changes: &'t [(usize, Value)]) -> Attempt<'t, E> {
         Attempt {
-            key: Some(&self.key),
+            which: Which::One(&self.key),
             fields: Fields::Of(changes),
             sent: &self.changes.patches,
         }

@@ -160,7 +160,7 @@ impl<V: Viewer> SessionsBuilder<V> {
                 limits,
                 capacity: self.capacity,
                 clock: self.clock,
-                epochs: Epochs::new(),
+                epochs: Arc::new(Epochs::new()),
             },
             source: self.source,
             cache: Cache::new(limits.bound, self.capacity),

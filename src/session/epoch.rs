@@ -1,5 +1,6 @@
 //! How a revocation reaches what is cached, at once, on this node.
 
+use std::collections::BTreeSet;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -54,12 +55,17 @@ impl Epochs {
     }
 
     pub(crate) fn shard(&self, subject: &Subject) -> Shard {
-        let [byte, ..] = self.hasher.hash_one(subject).to_le_bytes();
-        match self.shards.get(usize::from(byte)) {
+        match self.shards.get(usize::from(self.number(subject))) {
             Some(shard) => shard.clone(),
             // Not reachable: there are as many shards as a byte has values.
             None => Shard(Arc::new(AtomicU64::new(u64::MAX))),
         }
+    }
+
+    /// The place of the subject's shard among all.
+    fn number(&self, subject: &Subject) -> u8 {
+        let [byte, ..] = self.hasher.hash_one(subject).to_le_bytes();
+        byte
     }
 
     /// To be read before the store.
@@ -94,6 +100,60 @@ impl Drop for AdvanceOnDrop<'_> {
     }
 }
 
+/// Viewers whose rows are being written. When it is dropped, however the write ended, all that was
+/// loaded of them so far is stale.
+#[derive(Clone)]
+pub(crate) struct Changing {
+    epochs: Arc<Epochs>,
+    /// The places of their shards.
+    shards: BTreeSet<u8>,
+}
+
+impl Changing {
+    pub(crate) const fn nobody(epochs: Arc<Epochs>) -> Self {
+        Self {
+            epochs,
+            shards: BTreeSet::new(),
+        }
+    }
+
+    pub(crate) fn everybody(epochs: Arc<Epochs>) -> Self {
+        Self {
+            epochs,
+            shards: (0..=u8::MAX).collect(),
+        }
+    }
+
+    pub(crate) fn add(&mut self, subject: &Subject) {
+        self.shards.insert(self.epochs.number(subject));
+    }
+
+    /// Nothing was written.
+    pub(crate) fn forget(&mut self) {
+        self.shards.clear();
+    }
+
+    /// Whether both are viewers of the same sessions.
+    pub(crate) fn goes_with(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.epochs, &other.epochs)
+    }
+
+    /// Takes the other's viewers over.
+    pub(crate) fn join(&mut self, mut other: Self) {
+        self.shards.append(&mut other.shards);
+    }
+}
+
+impl Drop for Changing {
+    fn drop(&mut self) {
+        for shard in &self.shards {
+            if let Some(shard) = self.epochs.shards.get(usize::from(*shard)) {
+                self.epochs.advance(shard);
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -120,5 +180,27 @@ mod tests {
         assert!(!one.holds(between));
         assert!(!other.holds(between));
         assert!(Shard::new().holds(between));
+    }
+
+    #[test]
+    fn sd_14_what_is_changing_is_stale_when_the_change_is_over() {
+        let epochs = Arc::new(Epochs::new());
+        let (ada, eve) = (Subject::new("ada"), Subject::new("eve"));
+        let before = epochs.now();
+        let mut changing = Changing::nobody(Arc::clone(&epochs));
+        changing.add(&ada);
+        let mut unchanged = changing.clone();
+        unchanged.forget();
+        drop(unchanged);
+        assert!(epochs.shard(&ada).holds(before));
+        drop(changing);
+        assert!(!epochs.shard(&ada).holds(before));
+        assert!(epochs.shard(&ada).holds(epochs.now()));
+
+        let before = epochs.now();
+        drop(Changing::everybody(Arc::clone(&epochs)));
+        assert!(!epochs.shard(&ada).holds(before));
+        assert!(!epochs.shard(&eve).holds(before));
+        assert!(epochs.shards.iter().all(|shard| !shard.holds(before)));
     }
 }

@@ -30,6 +30,7 @@ pub use store::{
 
 pub(crate) use cookie::CookieHeaders;
 pub(crate) use cursor::CursorSealer;
+pub(crate) use epoch::{Changing, Epochs};
 pub(crate) use level::{First, LoadNumber, Loaded};
 #[cfg(feature = "testing")]
 pub(crate) use slot::Nobody;

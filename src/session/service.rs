@@ -35,7 +35,7 @@ pub(crate) struct Core {
     pub(crate) limits: Limits,
     pub(crate) capacity: u64,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) epochs: Epochs,
+    pub(crate) epochs: Arc<Epochs>,
 }
 
 pub(crate) struct Service<V> {

@@ -156,6 +156,10 @@ impl<V: Viewer> Sessions<V> {
 
     /// Says that the viewer of `subject` changed, for instance its role: from now on this node
     /// loads it again, for requests in progress too.
+    ///
+    /// A guarded write of an entity that says `viewer_of` does it by itself. It is for what the
+    /// library does not see: a job with an [`Access::system`](crate::Access::system), a column of
+    /// another table that the viewer is made of, another program.
     pub fn viewer_changed(&self, subject: &Subject) {
         let epochs = &self.service.core.epochs;
         epochs.advance(&epochs.shard(subject));

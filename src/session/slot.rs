@@ -11,6 +11,7 @@ use http::HeaderValue;
 use super::cache::Answer;
 use super::cookie::CookieHeaders;
 use super::cursor::CursorSealer;
+use super::epoch::Epochs;
 use super::level::{Current, First, Optimistic, Verified};
 use super::service::{Core, Service};
 use super::store::SessionId;
@@ -30,6 +31,10 @@ pub(crate) trait ErasedSlot: Any + Send + Sync {
     fn database(&self) -> Option<DatabaseId>;
     /// What seals the cursors of pages; none where there are no sessions.
     fn cursors(&self) -> Option<&CursorSealer> {
+        None
+    }
+    /// By what a viewer is found out to have changed; none where there are no sessions.
+    fn epochs(&self) -> Option<&Arc<Epochs>> {
         None
     }
     /// Refuses a request for another viewer type than this one's.
@@ -240,6 +245,10 @@ impl<V: Viewer> ErasedSlot for Slot<V> {
 
     fn cursors(&self) -> Option<&CursorSealer> {
         Some(&self.service.as_ref()?.core.cursors)
+    }
+
+    fn epochs(&self) -> Option<&Arc<Epochs>> {
+        Some(&self.service.as_ref()?.core.epochs)
     }
 }
 

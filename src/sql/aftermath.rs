@@ -3,6 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::audit::{self, AuditEvent, Unrecorded};
+use crate::session::Changing;
 
 /// Who ends a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +24,7 @@ pub(crate) struct Aftermath {
 struct Left {
     decided: Vec<AuditEvent>,
     refused: Vec<Unrecorded>,
+    changing: Vec<Changing>,
 }
 
 impl Aftermath {
@@ -51,11 +53,27 @@ impl Aftermath {
         None
     }
 
+    /// Keeps viewers whose rows were written until the end. Whoever loads one of them before the
+    /// commit gets the row as it was, and would keep it.
+    pub(crate) fn changing(&self, viewers: Changing) {
+        if let Some(left) = &mut *self.left() {
+            match left
+                .changing
+                .iter_mut()
+                .find(|known| known.goes_with(&viewers))
+            {
+                Some(known) => known.join(viewers),
+                None => left.changing.push(viewers),
+            }
+        }
+    }
+
     /// The transaction has ended. Gives the refusals that are still to be recorded.
     pub(super) fn settle(&self, committed: bool) -> Vec<Unrecorded> {
         let Some(left) = self.left().take() else {
             return Vec::new();
         };
+        drop(left.changing);
         if committed {
             for event in &left.decided {
                 audit::write(event);

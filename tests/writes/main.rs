@@ -25,3 +25,4 @@ mod revoked;
 mod support;
 mod transactions;
 mod upsert;
+mod viewer_of;

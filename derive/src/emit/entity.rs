@@ -56,6 +56,7 @@ pub(crate) fn emit(raw: &RawEntity, entity: &Entity) -> TokenStream {
     let relations = relation::specs(raw);
     let join_checks = relation::checks(raw);
     let filters = filters(raw, entity, &types);
+    let viewer_of = raw.viewer_of.then(|| quote!(.__viewer_of()));
     let cells = raw.fields.iter().enumerate().map(|(index, field)| {
         let name = &field.ident;
         let place = quote_spanned!(field.ident.span()=> &self.#name);
@@ -91,6 +92,7 @@ pub(crate) fn emit(raw: &RawEntity, entity: &Entity) -> TokenStream {
                             },
                         )
                         #filters
+                        #viewer_of
                     });
                 #checks
                 #join_checks

@@ -19,6 +19,8 @@ pub(crate) struct RawEntity {
     /// The key word of `rows = open`.
     pub(crate) open: Option<Ident>,
     pub(crate) reason: Option<LitStr>,
+    /// Its rows stand behind viewers.
+    pub(crate) viewer_of: bool,
     pub(crate) rules: Vec<RawRowRule>,
     pub(crate) relations: Vec<RawRelation>,
     pub(crate) fields: Vec<RawColumn>,
@@ -98,6 +100,7 @@ const KEYS: &[&str] = &[
     "viewer",
     "rows",
     "reason",
+    "viewer_of",
     "belongs_to",
     "has_many",
     "tenant_if",
@@ -128,6 +131,7 @@ pub(crate) fn read(input: &DeriveInput, diag: &mut Diag) -> Option<RawEntity> {
         viewer: None,
         open: None,
         reason: None,
+        viewer_of: false,
         rules: Vec::new(),
         relations: Vec::new(),
         fields: Vec::new(),
@@ -180,6 +184,10 @@ impl RawEntity {
             }
             "rows" => self.open = Some(word(key, input, &["open"])?),
             "reason" => self.reason = Some(text(key, input)?),
+            "viewer_of" => {
+                alone(key, input)?;
+                self.viewer_of = true;
+            }
             "crate" => self.library = Library::parse(input)?,
             "belongs_to" | "has_many" => self.relations.push(RawRelation::parse(key, input)?),
             rule => {
@@ -268,6 +276,18 @@ impl RawRelation {
             }
         })
     }
+}
+
+/// A key word without a value.
+fn alone(key: &Ident, input: ParseStream<'_>) -> syn::Result<()> {
+    if input.is_empty() || input.peek(Token![,]) {
+        return Ok(());
+    }
+    Err(error(
+        key,
+        format!("`{key}` has no value"),
+        format!("write `#[entity({key})]`: the subject of a viewer is the key of its row"),
+    ))
 }
 
 /// `(team = team, kind = kind)`
