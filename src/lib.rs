@@ -188,6 +188,7 @@ pub use registry::{
 };
 pub use repository::{
     Access, Answer, CanSee, CanSet, Explanation, Public, Read, Release, Rows, System, Write,
+    WriteExplanation,
 };
 pub use request::{RequestContext, in_current_scope, spawn, verify_session};
 pub use roles::Roles;

@@ -25,7 +25,6 @@ use crate::error::{Error, Refusal};
 use crate::session::{SessionId, StoreError};
 
 use crate::policy::Failure;
-use crate::repository::Explanation;
 use crate::viewer::Subject;
 
 /// A decision on a write.
@@ -103,8 +102,8 @@ pub(crate) fn rule_failed(what: &'static str, rule: &'static str, failure: &Fail
     tracing::error!(target: "clearance::access", what, rule, ?failure, "rule failed");
 }
 
-/// Why a row and its fields are shown or not, as it was asked for.
-pub(crate) fn explained(explanation: &Explanation) {
+/// Why rules allow something or not, as it was asked for.
+pub(crate) fn explained(explanation: &impl std::fmt::Display) {
     tracing::debug!(target: "clearance::explain", %explanation, "explained");
 }
 

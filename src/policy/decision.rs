@@ -35,6 +35,8 @@ pub enum Failure {
     /// The rule reads an attribute of the viewer that its source did not load; see
     /// [`Loaded`](super::Loaded).
     NotLoaded(&'static str),
+    /// The rule reads a field of a new row that nothing sets.
+    NotSet(&'static str),
 }
 
 impl fmt::Display for Failure {
@@ -45,6 +47,7 @@ impl fmt::Display for Failure {
             Self::KindMismatch => f.write_str("it compares values of different kinds"),
             Self::UnknownInput => f.write_str("it names an input that it does not have"),
             Self::NotLoaded(attribute) => write!(f, "`{attribute}` was not loaded"),
+            Self::NotSet(field) => write!(f, "nothing sets `{field}` of the new row"),
         }
     }
 }

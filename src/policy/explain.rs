@@ -1,6 +1,7 @@
 //! Which rule decided, and how: the tree of a rule with the truth of each node.
 //!
-//! It asks the evaluator for every node, so it has no meaning of its own.
+//! It asks the evaluator for every node, or the database by way of `asked.rs`, so it has no meaning of
+//! its own.
 
 use std::fmt;
 
@@ -90,8 +91,8 @@ impl Step {
         &self.parts
     }
 
-    /// The operands and what they held, for a test that wants to know why. Compiled with the
-    /// feature `testing` only.
+    /// The operands and what they held, for a test that wants to know why; none where the database
+    /// was asked, which keeps them. Compiled with the feature `testing` only.
     #[cfg(feature = "testing")]
     #[must_use]
     pub fn values(&self) -> &[(String, super::Value)] {
@@ -164,7 +165,32 @@ pub fn trace<E: Entity>(
     context: &Context,
 ) -> RuleTrace {
     let evaluation = Evaluation::new(rule, viewer, row, context, &NoRelatives);
-    let mut root = step(rule, &evaluation, rule.expr());
+    traced(rule, &mut Evaluated { rule, evaluation })
+}
+
+/// What the nodes of a rule come to.
+pub(super) trait Nodes {
+    /// Whether conditions on related rows can be worked out.
+    const RELATED_AT_HAND: bool;
+
+    /// Asked once of each node, in the order of [`nodes`].
+    fn truth(&mut self, expr: &Expr) -> Result<Truth, Failure>;
+
+    #[cfg(feature = "testing")]
+    fn values(&self, expr: &Expr) -> Vec<(String, super::Value)>;
+}
+
+/// Visits the node and those that it is made of, from the top.
+pub(super) fn nodes(expr: &Expr, visit: &mut dyn FnMut(&Expr)) {
+    visit(expr);
+    for inner in inner(expr) {
+        nodes(inner, visit);
+    }
+}
+
+/// How `rule` comes to its outcome when its nodes come to this.
+pub(super) fn traced<V, E, N: Nodes>(rule: &Rule<V, E>, nodes: &mut N) -> RuleTrace {
+    let mut root = step(rule, nodes, rule.expr());
     mark(rule.expr(), &mut root);
     RuleTrace {
         source: rule.source(),
@@ -172,8 +198,46 @@ pub fn trace<E: Entity>(
     }
 }
 
-fn step<E: Entity>(rule: &Rule<E::Viewer, E>, evaluation: &Evaluation<'_, E>, expr: &Expr) -> Step {
-    let inner: &[Expr] = match expr {
+struct Evaluated<'a, E: Entity> {
+    #[cfg_attr(
+        not(feature = "testing"),
+        expect(dead_code, reason = "values are for tests")
+    )]
+    rule: &'a Rule<E::Viewer, E>,
+    evaluation: Evaluation<'a, E>,
+}
+
+impl<E: Entity> Nodes for Evaluated<'_, E> {
+    const RELATED_AT_HAND: bool = false;
+
+    fn truth(&mut self, expr: &Expr) -> Result<Truth, Failure> {
+        self.evaluation.truth(expr)
+    }
+
+    #[cfg(feature = "testing")]
+    fn values(&self, expr: &Expr) -> Vec<(String, super::Value)> {
+        values(self.rule, &self.evaluation, expr)
+    }
+}
+
+fn step<V, E, N: Nodes>(rule: &Rule<V, E>, nodes: &mut N, expr: &Expr) -> Step {
+    Step {
+        text: text(rule, expr, N::RELATED_AT_HAND),
+        outcome: nodes.truth(expr),
+        decides: false,
+        related: !N::RELATED_AT_HAND && matches!(expr, Expr::Related { .. }),
+        #[cfg(feature = "testing")]
+        values: nodes.values(expr),
+        parts: inner(expr)
+            .iter()
+            .map(|inner| step(rule, nodes, inner))
+            .collect(),
+    }
+}
+
+/// The nodes that it is made of, as far as they speak of the same row.
+fn inner(expr: &Expr) -> &[Expr] {
+    match expr {
         Expr::All(parts) | Expr::Any(parts) => parts,
         Expr::Not(inner) => std::slice::from_ref(&**inner),
         Expr::Free(_)
@@ -184,18 +248,6 @@ fn step<E: Entity>(rule: &Rule<E::Viewer, E>, evaluation: &Evaluation<'_, E>, ex
         | Expr::Contains { .. }
         | Expr::Related { .. }
         | Expr::Opaque(_) => &[],
-    };
-    Step {
-        text: text(rule, expr),
-        outcome: evaluation.truth(expr),
-        decides: false,
-        related: matches!(expr, Expr::Related { .. }),
-        #[cfg(feature = "testing")]
-        values: values(rule, evaluation, expr),
-        parts: inner
-            .iter()
-            .map(|inner| step(rule, evaluation, inner))
-            .collect(),
     }
 }
 
@@ -233,24 +285,27 @@ fn mark(expr: &Expr, step: &mut Step) {
     }
 }
 
-fn text<V, E>(rule: &Rule<V, E>, expr: &Expr) -> String {
+fn text<V, E>(rule: &Rule<V, E>, expr: &Expr, related_at_hand: bool) -> String {
     let named = |input: usize| match rule.input(input) {
         Some(input) => input.name(),
         None => "a missing input",
     };
     match expr {
         Expr::Free(input) => named(*input).to_owned(),
-        Expr::Flag(field) => format!("row.{field}"),
+        Expr::Flag(field) => named_field(field),
         Expr::Compare { op, left, right } => format!(
             "{} {} {}",
             operand(rule, *left),
             symbol(*op),
             operand(rule, *right)
         ),
-        Expr::IsSome(field) => format!("row.{field}.is_some()"),
-        Expr::IsNone(field) => format!("row.{field}.is_none()"),
-        Expr::Contains { list, field } => format!("{}.contains(row.{field})", named(*list)),
+        Expr::IsSome(field) => format!("{}.is_some()", named_field(field)),
+        Expr::IsNone(field) => format!("{}.is_none()", named_field(field)),
+        Expr::Contains { list, field } => {
+            format!("{}.contains({})", named(*list), named_field(field))
+        }
         Expr::Opaque(_) => "opaque(..)".to_owned(),
+        Expr::Related { relation, .. } if related_at_hand => format!("exists(row.{relation}, ..)"),
         // A row in memory has none, so there is nothing to say of them.
         Expr::Related { relation, .. } => {
             format!("exists(row.{relation}, ..), related rows not at hand")
@@ -263,11 +318,20 @@ fn text<V, E>(rule: &Rule<V, E>, expr: &Expr) -> String {
 
 fn operand<V, E>(rule: &Rule<V, E>, operand: Operand) -> String {
     match operand {
-        Operand::Field(field) => format!("row.{field}"),
+        Operand::Field(field) => named_field(field),
         Operand::Input(input) => rule
             .input(input)
             .map_or("a missing input", |input| input.name())
             .to_owned(),
+    }
+}
+
+/// `row.field`, or `before.field`, which a rule names as it is.
+fn named_field(field: &str) -> String {
+    if field.contains('.') {
+        field.to_owned()
+    } else {
+        format!("row.{field}")
     }
 }
 

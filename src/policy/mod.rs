@@ -4,6 +4,7 @@
 //! every variant, so that a new node of a rule breaks whatever would overlook it.
 #![deny(clippy::wildcard_enum_match_arm)]
 
+mod asked;
 pub(crate) mod comparand;
 mod context;
 mod decision;
@@ -19,6 +20,7 @@ mod text;
 mod value;
 mod written;
 
+pub(crate) use asked::{AskedRow, AskedRule, ask};
 pub use comparand::{Comparand, ComparandList, SameFamily};
 pub use context::Context;
 pub use decision::{Decision, Failure, Truth};

@@ -35,6 +35,24 @@ pub fn decide<E: Entity>(
     reduced.map_or_else(Decision::Fail, Decision::from)
 }
 
+/// What must hold of the row for a node of `rule` to be definitely `wanted`.
+pub(super) fn reduce_node<E: Entity>(
+    rule: &Rule<E::Viewer, E>,
+    expr: &Expr,
+    wanted: bool,
+    viewer: Option<&E::Viewer>,
+    context: &Context,
+) -> Result<Reduced, Failure> {
+    Reduction {
+        number: 0,
+        rule,
+        viewer,
+        context,
+        schema: E::__table(),
+    }
+    .reduce(expr, wanted)
+}
+
 /// The parts that are left when all must hold. A part that never holds ends it at once, so that
 /// what stands behind it is not worked out.
 pub(crate) fn every(

@@ -28,7 +28,7 @@ pub trait NewRow {
 #[doc(hidden)]
 pub struct Content<E: Entity> {
     set: Vec<(&'static str, Value)>,
-    sent: Option<Sent<E>>,
+    pub(super) sent: Option<Sent<E>>,
 }
 
 /// A row that was inserted.
@@ -73,8 +73,8 @@ impl<T: Input> NewRow for Valid<T> {
 /// A new row in the making; see [`Writer::create`].
 #[must_use = "a row is not created until it is executed"]
 pub struct Create<'a, P, E: Entity> {
-    writer: Writer<'a, P>,
-    content: Content<E>,
+    pub(super) writer: Writer<'a, P>,
+    pub(super) content: Content<E>,
 }
 
 impl<'a, P, E> Create<'a, P, E>
@@ -178,11 +178,7 @@ where
     pub(super) async fn run(&self, db: &Db) -> Result<Inserted<E>> {
         let table = E::__table();
         let authority = Authority::<E>::of(db, self.writer.access(), RowAction::Create).await?;
-        let mut named = self.content.set.clone();
-        if let Some((shape, _)) = &self.content.sent {
-            named.extend(preset(&authority, shape.presets())?);
-        }
-        let values = columns::<E>(named)?;
+        let values = self.values(&authority)?;
         let known = values.iter().find(|(column, _)| *column == table.key());
         let known = known.map(|(_, key)| key);
         let attempt = self.attempt(known, &values);
@@ -207,6 +203,15 @@ where
             return Err(Error::internal("an insert wrote no row"));
         }
         Err(Error::forbidden())
+    }
+
+    /// The columns that are set, and their values.
+    pub(super) fn values(&self, authority: &Authority<E>) -> Result<Vec<(usize, Value)>> {
+        let mut named = self.content.set.clone();
+        if let Some((shape, _)) = &self.content.sent {
+            named.extend(preset(authority, shape.presets())?);
+        }
+        columns::<E>(named)
     }
 
     /// What related rows must fulfil, or `None` where the row may not be created. All else is

@@ -80,7 +80,8 @@ pub(super) fn rule_failed(what: &'static str, rule: &'static str, failure: Failu
         Failure::UnknownField(_)
         | Failure::UnknownRelation(_)
         | Failure::KindMismatch
-        | Failure::UnknownInput => Error::internal("a rule could not be worked out"),
+        | Failure::UnknownInput
+        | Failure::NotSet(_) => Error::internal("a rule could not be worked out"),
     }
 }
 

@@ -36,7 +36,7 @@ pub struct Verdict {
 
 /// What a verdict rests on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Basis {
+pub(super) enum Basis {
     /// All of the rules must allow it.
     Rules,
     /// No rule is stated for the operation.
@@ -45,6 +45,8 @@ enum Basis {
     Open(&'static str),
     /// The field is visible without a rule.
     Visible,
+    /// Whoever may write the row may set the field.
+    Writable,
     /// The program itself is not asked.
     System,
     /// Nobody writes without a viewer.
@@ -102,7 +104,7 @@ impl Verdict {
         &self.rules
     }
 
-    fn stated(basis: Basis, truth: Truth) -> Self {
+    pub(super) const fn stated(basis: Basis, truth: Truth) -> Self {
         Self {
             basis,
             outcome: Ok(truth),
@@ -117,10 +119,15 @@ impl Verdict {
         row: &E,
         context: &Context,
     ) -> Self {
-        let rules: Vec<RuleTrace> = rules
-            .iter()
-            .map(|rule| trace(rule, viewer, row, context))
-            .collect();
+        let rules = rules.iter();
+        Self::of_traces(
+            rules
+                .map(|rule| trace(rule, viewer, row, context))
+                .collect(),
+        )
+    }
+
+    pub(super) fn of_traces(rules: Vec<RuleTrace>) -> Self {
         // One that denies whatever related rows hold decides before one that they decide.
         let denies = |rule: &RuleTrace| rule.outcome() != Ok(Truth::True);
         let denied = rules
@@ -143,7 +150,11 @@ impl Verdict {
         }
     }
 
-    fn write(&self, f: &mut fmt::Formatter<'_>, what: fmt::Arguments<'_>) -> fmt::Result {
+    pub(super) fn write(
+        &self,
+        f: &mut fmt::Formatter<'_>,
+        what: fmt::Arguments<'_>,
+    ) -> fmt::Result {
         let verdict = match self.outcome {
             Ok(Truth::True) => "allowed".to_owned(),
             Ok(_) if self.needs_related_rows() => {
@@ -158,6 +169,7 @@ impl Verdict {
             Basis::NotStated => writeln!(f, ", because no rule is stated for it")?,
             Basis::Open(reason) => writeln!(f, ", because rows are open: {reason}")?,
             Basis::Visible => writeln!(f, ", because it is visible without a rule")?,
+            Basis::Writable => writeln!(f, ", because whoever may write the row may set it")?,
             Basis::System => writeln!(f, ", because the program itself asks")?,
             Basis::NoViewer => writeln!(f, ", because nobody writes without a viewer")?,
         }

@@ -21,10 +21,10 @@ use crate::sql::{Db, Target, exists};
 /// An update in the making; see [`Writer::update`].
 #[must_use = "an update does nothing until it is executed"]
 pub struct Update<'a, P, E: Entity> {
-    writer: Writer<'a, P>,
-    key: Value,
+    pub(super) writer: Writer<'a, P>,
+    pub(super) key: Value,
     pub(super) changes: Changes<E>,
-    version: Option<(&'static str, i64)>,
+    pub(super) version: Option<(&'static str, i64)>,
     denied: Denied,
 }
 
@@ -93,23 +93,10 @@ impl<E: Entity> Changes<E> {
         authority: &Authority<E>,
         version: Option<(&'static str, i64)>,
     ) -> Result<Planned> {
-        let mut named = self.set.clone();
-        if named.is_empty() && self.patches.is_empty() {
+        if self.set.is_empty() && self.patches.is_empty() {
             return Err(Error::misuse("the update sets nothing: call `set` first"));
         }
-        for (shape, fields) in &self.patches {
-            // What a patch that says nothing leaves as it is was not changed by anybody.
-            if !fields.is_empty() {
-                named.extend(preset(authority, shape.presets())?);
-            }
-        }
-        if let Some((field, expected)) = version {
-            let next = expected
-                .checked_add(1)
-                .ok_or_else(|| Error::misuse("a version cannot be counted further"))?;
-            named.push((field, Value::Int(next)));
-        }
-        let changes = columns::<E>(named)?;
+        let changes = self.values(authority, version)?;
         let allowed = self.allowed(authority, &changes)?;
         Ok(Planned { changes, allowed })
     }
@@ -140,6 +127,28 @@ impl<E: Entity> Changes<E> {
             }
         }
         Ok(Allowed::Where(kept))
+    }
+
+    /// The columns that are set, and their values.
+    pub(super) fn values(
+        &self,
+        authority: &Authority<E>,
+        version: Option<(&'static str, i64)>,
+    ) -> Result<Vec<(usize, Value)>> {
+        let mut named = self.set.clone();
+        for (shape, fields) in &self.patches {
+            // What a patch that says nothing leaves as it is was not changed by anybody.
+            if !fields.is_empty() {
+                named.extend(preset(authority, shape.presets())?);
+            }
+        }
+        if let Some((field, expected)) = version {
+            let next = expected
+                .checked_add(1)
+                .ok_or_else(|| Error::misuse("a version cannot be counted further"))?;
+            named.push((field, Value::Int(next)));
+        }
+        columns::<E>(named)
     }
 }
 

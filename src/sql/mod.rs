@@ -26,6 +26,7 @@ mod session_store;
 mod structure;
 mod summary;
 mod template;
+mod truths;
 mod unguarded;
 mod unit;
 

@@ -10,7 +10,7 @@ use clearance::policy::{
     Cell, Columns as _, Context, Rule, Truth, Value, evaluate_update, evaluate_with,
 };
 use clearance::repository::{Transaction, Update, Writer};
-use clearance::{Access, Entity, Error, Field, Result, Write, testing};
+use clearance::{Access, Entity, Error, Field, Result, Write, WriteExplanation, testing};
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 
@@ -190,7 +190,7 @@ struct Tallies {
 }
 
 #[test]
-fn t_2_w11_w12_w14_x10_rows_touched_are_those_that_the_evaluator_allows() {
+fn t_2_p10_w11_w12_w14_x10_rows_touched_are_those_that_the_evaluator_allows() {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -292,7 +292,8 @@ async fn agree_within(
 ) -> Result<(), TestCaseError> {
     let writer = transaction.writer();
     for (number, tried) in (0..).zip(&round.tries) {
-        let (allowed, outcome) = match tried {
+        let before = rows.clone();
+        let (allowed, explanation, outcome) = match tried {
             Try::Create(row) => {
                 let row = Ruled(Sample {
                     id: KEYS + number,
@@ -300,11 +301,14 @@ async fn agree_within(
                 });
                 let allowed = allows(&round.create.rule(), round, &row, &rows, context);
                 tallies.create.count(allowed);
-                let outcome = writer.insert(row.clone()).await;
+                let create = writer.create(row.clone());
+                let explanation = create.explain().await.unwrap();
+                told_as_evaluated(&explanation, &round.create, round, &row, &before, context)?;
+                let outcome = create.execute().await.map(drop);
                 if allowed {
                     rows.push(row);
                 }
-                (allowed, outcome)
+                (allowed, explanation, outcome)
             }
             Try::Update { id, columns, to } => {
                 let (update, allowed) =
@@ -313,7 +317,15 @@ async fn agree_within(
                 if matches!(round.updated.as_slice(), [Updated::Compared(_), ..]) {
                     tallies.compared.count(allowed);
                 }
-                (allowed, update.execute().await)
+                let explanation = update.explain().await.unwrap();
+                prop_assert_eq!(
+                    explanation.found(),
+                    before.iter().any(|row| row.0.id == *id)
+                );
+                if let Some(row) = before.iter().find(|row| row.0.id == *id) {
+                    told_as_evaluated(&explanation, &round.update, round, row, &before, context)?;
+                }
+                (allowed, explanation, update.execute().await)
             }
             Try::Delete(id) => {
                 let place = rows.iter().position(|row| row.0.id == *id);
@@ -324,7 +336,11 @@ async fn agree_within(
                 if let Some(place) = place.filter(|_| allowed) {
                     rows.remove(place);
                 }
-                (allowed, writer.delete::<Ruled>(*id).await)
+                let explanation = writer.explain_delete::<Ruled>(*id).await.unwrap();
+                if let Some(row) = before.iter().find(|row| row.0.id == *id) {
+                    told_as_evaluated(&explanation, &round.delete, round, row, &before, context)?;
+                }
+                (allowed, explanation, writer.delete::<Ruled>(*id).await)
             }
         };
         prop_assert_eq!(
@@ -333,6 +349,13 @@ async fn agree_within(
             "{:?} gave {:?}",
             tried,
             outcome
+        );
+        prop_assert_eq!(
+            explanation.outcome() == Ok(Truth::True),
+            allowed,
+            "{:?}: {}",
+            tried,
+            explanation
         );
         if let Err(error) = outcome {
             let refused = match tried {
@@ -366,6 +389,21 @@ async fn agree_within(
     found.sort_by(by_key);
     expected.sort_by(by_key);
     prop_assert_eq!(found, expected);
+    Ok(())
+}
+
+/// An explanation knows a rule's false from its unknown, as the evaluator does.
+fn told_as_evaluated(
+    explanation: &WriteExplanation,
+    rule: &RuleSpec,
+    round: &Round,
+    row: &Ruled,
+    rows: &[Ruled],
+    context: &Context,
+) -> Result<(), TestCaseError> {
+    let viewer = Some(&round.viewer);
+    let truth = evaluate_with(&rule.rule(), viewer, row, context, &Family(rows));
+    prop_assert_eq!(explanation.row().outcome(), truth, "{}", explanation);
     Ok(())
 }
 

@@ -14,6 +14,7 @@ mod desk;
 mod end_state;
 #[path = "../support/engines.rs"]
 mod engines;
+mod explain;
 mod inputs;
 mod kinds;
 mod many;

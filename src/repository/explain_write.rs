@@ -1,0 +1,452 @@
+//! Why a write is allowed or not: for the log.
+
+use std::fmt;
+
+use super::authority::Authority;
+use super::create::Create;
+use super::explain::{Basis, Verdict};
+use super::grant::Writes;
+use super::inputs::Sent;
+use super::update::Update;
+use super::writer::Writer;
+use crate::audit;
+use crate::entity::{Entity, Operation, RowAction, Storable as _};
+use crate::error::Result;
+use crate::policy::{AskedRow, AskedRule, Failure, Residual, Rule, RuleTrace, Truth, Value, ask};
+use crate::sql::Db;
+
+/// Why one viewer may or may not do a write: which rules decided, where they stand, and the truth of
+/// each of their parts. Made by [`Update::explain`], [`Create::explain`] and
+/// [`Writer::explain_delete`].
+///
+/// The database is asked of each part of each rule, as the write asks it of the whole, so that the
+/// two agree, through related rows as well. No value leaves the database for it.
+///
+/// It speaks of rules only. A session that has ended, another version and a unique key can stand
+/// against a write that every rule allows.
+///
+/// It is for logs. `Display` has the names of operands and the truth of conditions, never what a
+/// row, a body or the viewer holds. It has no `Serialize` and is not
+/// [`Release`](crate::Release), so it cannot be sent to a client.
+#[derive(Debug, Clone)]
+pub struct WriteExplanation {
+    entity: &'static str,
+    action: RowAction,
+    found: bool,
+    row: Verdict,
+    updated: Option<Verdict>,
+    fields: Vec<FieldVerdicts>,
+    read: Option<Verdict>,
+}
+
+/// The verdicts on one field that a client sent.
+#[derive(Debug, Clone)]
+struct FieldVerdicts {
+    input: &'static str,
+    field: &'static str,
+    set: Verdict,
+    /// The DTO that must show what is replaced, and whether it does.
+    shown: Option<(&'static str, Verdict)>,
+}
+
+impl WriteExplanation {
+    /// Whether there is a row with the key that was given. A row that is to be created counts as
+    /// found.
+    #[must_use]
+    pub const fn found(&self) -> bool {
+        self.found
+    }
+
+    /// What all rules together came to: the write is allowed only when true. Where there is no row
+    /// it is false.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`] when a rule could not be worked out; the write then fails too.
+    pub fn outcome(&self) -> Result<Truth, Failure> {
+        if !self.found {
+            return Ok(Truth::False);
+        }
+        self.first_refusal()
+            .map_or(Ok(Truth::True), Verdict::outcome)
+    }
+
+    /// The rules that decided: those by which the first verdict did not allow it, or all of them.
+    pub fn deciding(&self) -> impl Iterator<Item = &RuleTrace> {
+        let refusal = self.first_refusal();
+        let all = self.verdicts().filter(move |_| refusal.is_none());
+        refusal.into_iter().chain(all).flat_map(Verdict::deciding)
+    }
+
+    /// The verdict of the rules for the row itself: `update_if` and `delete_if` of the row as it is,
+    /// `create_if` of the new one.
+    #[must_use]
+    pub const fn row(&self) -> &Verdict {
+        &self.row
+    }
+
+    /// The verdict on what an update makes of the row: that of `updated_if`, or of `update_if` asked
+    /// once more. `None` for other writes.
+    #[must_use]
+    pub const fn updated(&self) -> Option<&Verdict> {
+        self.updated.as_ref()
+    }
+
+    /// The verdict of the field's own rules, by its name in Rust. `None` where the client did not
+    /// send it.
+    #[must_use]
+    pub fn field(&self, field: &str) -> Option<&Verdict> {
+        self.verdicts_of(field).map(|verdicts| &verdicts.set)
+    }
+
+    /// Whether the DTO of the patch shows what the field replaces. `None` where it need not: the
+    /// field is blind, or the row is new.
+    #[must_use]
+    pub fn shown(&self, field: &str) -> Option<&Verdict> {
+        let (_, verdict) = self.verdicts_of(field)?.shown.as_ref()?;
+        Some(verdict)
+    }
+
+    /// Whether the row may be read, which a patch of fields that are not blind needs.
+    #[must_use]
+    pub const fn read(&self) -> Option<&Verdict> {
+        self.read.as_ref()
+    }
+
+    fn verdicts_of(&self, field: &str) -> Option<&FieldVerdicts> {
+        self.fields.iter().find(|known| known.field == field)
+    }
+
+    fn first_refusal(&self) -> Option<&Verdict> {
+        self.verdicts()
+            .find(|verdict| verdict.outcome() != Ok(Truth::True))
+    }
+
+    /// In the order in which the write asks.
+    fn verdicts(&self) -> impl Iterator<Item = &Verdict> {
+        let fields = self.fields.iter();
+        let set = fields.clone().map(|field| &field.set);
+        let shown = fields.filter_map(|field| Some(&field.shown.as_ref()?.1));
+        std::iter::once(&self.row)
+            .chain(&self.updated)
+            .chain(set)
+            .chain(&self.read)
+            .chain(shown)
+    }
+}
+
+impl fmt::Display for WriteExplanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "{} of a row of {} (`*` marks what the outcome rests on)",
+            self.action.word(),
+            self.entity
+        )?;
+        if !self.found {
+            writeln!(f, "  there is no such row")?;
+        }
+        let word = self.action.word();
+        self.row.write(f, format_args!("row, {word}"))?;
+        if let Some(updated) = &self.updated {
+            updated.write(f, format_args!("row, {word} to"))?;
+        }
+        for FieldVerdicts {
+            input, field, set, ..
+        } in &self.fields
+        {
+            set.write(f, format_args!("field `{field}` of `{input}`"))?;
+        }
+        if let Some(read) = &self.read {
+            read.write(f, format_args!("row, read"))?;
+        }
+        for FieldVerdicts { field, shown, .. } in &self.fields {
+            if let Some((dto, shown)) = shown {
+                shown.write(f, format_args!("field `{field}`, shown by `{dto}`"))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<P, E> Update<'_, P, E>
+where
+    E: Entity,
+    P: Writes<E::Viewer>,
+{
+    /// Why this update is allowed or not, rule by rule and for each field of its patches. It updates
+    /// nothing. It also leaves an event under the target `clearance::explain`, at level debug.
+    ///
+    /// Without anything that is set it says whether the row may be updated as it is.
+    ///
+    /// # Errors
+    ///
+    /// As [`Update::execute`], where no rule is concerned. A rule that cannot be worked out is no
+    /// error here: it is what the explanation then says.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # use clearance::{Access, Assign, Db, Dto, Entity, Patch, Result, Untrusted, Viewer, Write};
+    /// # #[derive(Clone, Viewer)]
+    /// # struct Member { id: i64, editor: bool }
+    /// # #[derive(Entity)]
+    /// # #[entity(table = "notes", viewer = Member, read_if(row.owner == viewer.id))]
+    /// # #[entity(update_if(row.owner == viewer.id))]
+    /// # struct Note { #[entity(key)] id: i64, owner: i64, stage: i64 }
+    /// # #[derive(Dto)]
+    /// # #[dto(entity = Note, default = visible)]
+    /// # struct NoteView { id: i64, stage: i64 }
+    /// # #[derive(Patch)]
+    /// # #[patch(entity = Note, reads = NoteView)]
+    /// # struct EditNote { #[writable_if(viewer.editor || row.stage >= before.stage)] stage: Assign<i64> }
+    /// # fn log(_: &str) {}
+    /// async fn edit(
+    ///     db: &Db,
+    ///     access: &Access<Write<Member>>,
+    ///     id: i64,
+    ///     body: Untrusted<EditNote>,
+    /// ) -> Result<()> {
+    ///     let update = db.writer(access).update::<Note>(id).patch(body.open(access)?);
+    ///     let explanation = update.explain().await?;
+    ///     // As in `* false: row.stage >= before.stage`, with the rule and its line above it.
+    ///     log(&explanation.to_string());
+    ///     update.execute().await
+    /// }
+    /// ```
+    pub async fn explain(&self) -> Result<WriteExplanation> {
+        let (db, access) = (self.writer.db(), self.writer.access());
+        let authority = Authority::<E>::of(db, access, RowAction::Update).await?;
+        authority.require_session().await?;
+        let changes = self.changes.values(&authority, self.version)?;
+        let rows = E::__table().rows();
+        let mut asking = Asking::new(&authority);
+        let row = asking.operation(&rows.update, AskedRow::Stored);
+        let after = AskedRow::Written(&changes);
+        let updated = asking.operation(rows.updated(), after);
+        let mut fields = Vec::new();
+        for sent in &self.changes.patches {
+            fields.extend(asking.fields(sent, after));
+        }
+        let shown = fields.iter().any(|field| field.shown.is_some());
+        let read = shown.then(|| asking.operation(&rows.read, AskedRow::Stored));
+        let known = asking.answer(db, Some(&self.key)).await?;
+        Ok(explained(WriteExplanation {
+            entity: E::__table().entity(),
+            action: RowAction::Update,
+            found: known.found,
+            row: row.verdict(&known),
+            updated: Some(updated.verdict(&known)),
+            fields: fields.into_iter().map(|it| it.verdicts(&known)).collect(),
+            read: read.map(|read| read.verdict(&known)),
+        }))
+    }
+}
+
+impl<P, E> Create<'_, P, E>
+where
+    E: Entity,
+    P: Writes<E::Viewer>,
+{
+    /// Why this row may be created or not, rule by rule and for each field that the client sent. It
+    /// creates nothing. It also leaves an event under the target `clearance::explain`, at level
+    /// debug.
+    ///
+    /// # Errors
+    ///
+    /// As [`Create::execute`], where no rule is concerned. A rule that cannot be worked out, or reads
+    /// a column that nothing sets, is no error here: it is what the explanation then says.
+    pub async fn explain(&self) -> Result<WriteExplanation> {
+        let (db, access) = (self.writer.db(), self.writer.access());
+        let authority = Authority::<E>::of(db, access, RowAction::Create).await?;
+        authority.require_session().await?;
+        let values = self.values(&authority)?;
+        let new = AskedRow::New(&values);
+        let mut asking = Asking::new(&authority);
+        let row = asking.operation(&E::__table().rows().create, new);
+        let mut fields = Vec::new();
+        if let Some(sent) = &self.content.sent {
+            fields.extend(asking.fields(sent, new));
+        }
+        let known = asking.answer(db, None).await?;
+        Ok(explained(WriteExplanation {
+            entity: E::__table().entity(),
+            action: RowAction::Create,
+            found: true,
+            row: row.verdict(&known),
+            updated: None,
+            fields: fields.into_iter().map(|it| it.verdicts(&known)).collect(),
+            read: None,
+        }))
+    }
+}
+
+impl<P> Writer<'_, P> {
+    /// Why the row with this key may be deleted or not, rule by rule. It deletes nothing. It also
+    /// leaves an event under the target `clearance::explain`, at level debug.
+    ///
+    /// # Errors
+    ///
+    /// As [`Writer::delete`], where no rule is concerned. A rule that cannot be worked out is no error
+    /// here: it is what the explanation then says.
+    pub async fn explain_delete<E>(&self, key: impl Into<E::Key>) -> Result<WriteExplanation>
+    where
+        E: Entity,
+        P: Writes<E::Viewer>,
+    {
+        let key = key.into().cell().into_value();
+        let authority = Authority::<E>::of(self.db(), self.access(), RowAction::Delete).await?;
+        authority.require_session().await?;
+        let mut asking = Asking::new(&authority);
+        let row = asking.operation(&E::__table().rows().delete, AskedRow::Stored);
+        let known = asking.answer(self.db(), Some(&key)).await?;
+        Ok(explained(WriteExplanation {
+            entity: E::__table().entity(),
+            action: RowAction::Delete,
+            found: known.found,
+            row: row.verdict(&known),
+            updated: None,
+            fields: Vec::new(),
+            read: None,
+        }))
+    }
+}
+
+fn explained(explanation: WriteExplanation) -> WriteExplanation {
+    audit::explained(&explanation);
+    explanation
+}
+
+/// Collects what is to be found out of the row, so that one statement asks it all.
+struct Asking<'a, E: Entity> {
+    authority: &'a Authority<E>,
+    conditions: Vec<Residual>,
+}
+
+/// Which of the conditions hold.
+struct Known {
+    found: bool,
+    truths: Vec<(Residual, bool)>,
+}
+
+/// A verdict whose rules are not yet answered.
+enum Open<E: Entity> {
+    Stated(Basis, Truth),
+    Rules(Vec<AskedRule<'static, E::Viewer, E>>),
+}
+
+struct OpenField<E: Entity> {
+    input: &'static str,
+    field: &'static str,
+    set: Open<E>,
+    shown: Option<(&'static str, Open<E>)>,
+}
+
+impl<'a, E: Entity> Asking<'a, E> {
+    const fn new(authority: &'a Authority<E>) -> Self {
+        Self {
+            authority,
+            conditions: Vec::new(),
+        }
+    }
+
+    fn operation(&mut self, operation: &'static Operation<E>, row: AskedRow<'_>) -> Open<E> {
+        match operation {
+            _ if self.authority.viewer().is_none() => Open::Stated(Basis::System, Truth::True),
+            Operation::Denied => Open::Stated(Basis::NotStated, Truth::False),
+            Operation::Open { reason, tenant } if tenant.is_empty() => {
+                Open::Stated(Basis::Open(reason), Truth::True)
+            }
+            Operation::Open { tenant: rules, .. } | Operation::Rules(rules) => {
+                self.rules(rules, row)
+            }
+        }
+    }
+
+    fn fields(&mut self, (shape, given): &Sent<E>, row: AskedRow<'_>) -> Vec<OpenField<E>> {
+        let given = given.iter();
+        given
+            .map(|field| OpenField {
+                input: shape.name(),
+                field: field.field(),
+                set: self.stated(field.rules(), Basis::Writable, row),
+                shown: shape.reads().zip(shape.shown(field)).map(|(reads, spec)| {
+                    let open = self.stated(spec.rules(), Basis::Visible, AskedRow::Stored);
+                    (reads.name(), open)
+                }),
+            })
+            .collect()
+    }
+
+    /// The rules of a field, which may have none.
+    fn stated(
+        &mut self,
+        rules: &'static [Rule<E::Viewer, E>],
+        without: Basis,
+        row: AskedRow<'_>,
+    ) -> Open<E> {
+        if self.authority.viewer().is_none() {
+            Open::Stated(Basis::System, Truth::True)
+        } else if rules.is_empty() {
+            Open::Stated(without, Truth::True)
+        } else {
+            self.rules(rules, row)
+        }
+    }
+
+    fn rules(&mut self, rules: &'static [Rule<E::Viewer, E>], row: AskedRow<'_>) -> Open<E> {
+        let (viewer, context) = (self.authority.viewer(), self.authority.context());
+        let asked: Vec<_> = rules
+            .iter()
+            .map(|rule| ask(rule, viewer, context, row))
+            .collect();
+        for condition in asked.iter().flat_map(AskedRule::conditions) {
+            if !self.conditions.contains(condition) {
+                self.conditions.push(condition.clone());
+            }
+        }
+        Open::Rules(asked)
+    }
+
+    async fn answer(self, db: &Db, key: Option<&Value>) -> Result<Known> {
+        let truths = if key.is_none() && self.conditions.is_empty() {
+            Some(Vec::new())
+        } else {
+            db.truths::<E>(key, &self.conditions).await?
+        };
+        Ok(Known {
+            found: truths.is_some(),
+            truths: self
+                .conditions
+                .into_iter()
+                .zip(truths.unwrap_or_default())
+                .collect(),
+        })
+    }
+}
+
+impl<E: Entity> Open<E> {
+    fn verdict(self, known: &Known) -> Verdict {
+        match self {
+            Self::Stated(basis, truth) => Verdict::stated(basis, truth),
+            Self::Rules(asked) => {
+                let holds = |residual: &Residual| {
+                    let mut truths = known.truths.iter();
+                    truths.any(|(condition, holds)| *holds && condition == residual)
+                };
+                Verdict::of_traces(asked.into_iter().map(|rule| rule.trace(&holds)).collect())
+            }
+        }
+    }
+}
+
+impl<E: Entity> OpenField<E> {
+    fn verdicts(self, known: &Known) -> FieldVerdicts {
+        FieldVerdicts {
+            input: self.input,
+            field: self.field,
+            set: self.set.verdict(known),
+            shown: self.shown.map(|(dto, open)| (dto, open.verdict(known))),
+        }
+    }
+}

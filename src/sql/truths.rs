@@ -1,0 +1,56 @@
+//! Which of several conditions hold, of a stored row or of values alone.
+
+use sea_query::{Alias, CaseStatement, Expr, Query as Statement, SelectStatement};
+
+use super::db::Db;
+use super::dialect::Dialect;
+use super::render::Renderer;
+use super::select::lookup;
+use crate::entity::Entity;
+use crate::error::Result;
+use crate::policy::{Residual, Value};
+
+impl Db {
+    /// Which of the conditions hold of the row with this key, or `None` when there is no such row.
+    /// Without a key they are those of a row that is yet to be, and speak of related rows only.
+    pub(crate) async fn truths<E: Entity>(
+        &self,
+        key: Option<&Value>,
+        conditions: &[Residual],
+    ) -> Result<Option<Vec<bool>>> {
+        let statement = truths::<E>(self.dialect(), key, conditions)?;
+        let Some(row) = self.fetch_optional(&statement).await? else {
+            return Ok(None);
+        };
+        let truths = (1..=conditions.len()).map(|index| row.flag(index));
+        truths.collect::<Result<_>>().map(Some)
+    }
+}
+
+fn truths<E: Entity>(
+    dialect: Dialect,
+    key: Option<&Value>,
+    conditions: &[Residual],
+) -> Result<SelectStatement> {
+    let renderer = Renderer::new(dialect, E::__table());
+    let mut statement = Statement::select();
+    // No condition needs to be asked for a row to be looked for.
+    statement.expr(Expr::val(1));
+    for condition in conditions {
+        let condition = renderer.condition(condition)?;
+        statement.expr(
+            CaseStatement::new()
+                .case(condition, Expr::cust("TRUE"))
+                .finally(Expr::cust("FALSE")),
+        );
+    }
+    match key {
+        Some(key) => {
+            statement
+                .from(Alias::new(renderer.table.name()))
+                .and_where(lookup(&renderer, renderer.table.key(), key)?);
+        }
+        None => dialect.without_table(&mut statement),
+    }
+    Ok(statement)
+}
