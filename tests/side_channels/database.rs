@@ -11,7 +11,7 @@ pub async fn tables() -> Database {
             id INTEGER PRIMARY KEY, company INTEGER NOT NULL, boss_id INTEGER, team KEYTEXT8 COLLATE NOCASE,
             suspended BOOLEAN NOT NULL, public BOOLEAN NOT NULL, name KEYTEXT8 COLLATE NOCASE NOT NULL, phone KEYTEXT,
             salary INTEGER NOT NULL, card TEXT NOT NULL, note TEXT, born INSTANT, email TEXT NOT NULL,
-            badge KEYTEXT UNIQUE);
+            badge KEYTEXT UNIQUE, version INTEGER NOT NULL);
          CREATE TABLE tasks (
             id INTEGER PRIMARY KEY, person_id INTEGER, open BOOLEAN NOT NULL, title TEXT NOT NULL,
             points INTEGER NOT NULL, secret TEXT);
@@ -48,7 +48,7 @@ pub async fn fill(database: &Database, rows: &Rows) {
             .map_or_else(|| "NULL".to_owned(), |id| id.to_string());
         write!(
             sql,
-            "{}({}, {}, {boss}, {}, {}, {}, {}, {}, {}, {}, {}, {born}, {}, {})",
+            "{}({}, {}, {boss}, {}, {}, {}, {}, {}, {}, {}, {}, {born}, {}, {}, {})",
             if index == 0 { "" } else { ", " },
             person.id,
             person.company,
@@ -62,6 +62,7 @@ pub async fn fill(database: &Database, rows: &Rows) {
             optional(person.note.as_ref()),
             text(&person.email),
             optional(person.badge.as_ref()),
+            person.version,
         )
         .unwrap();
     }

@@ -6,7 +6,7 @@ use clearance::{Access, Db, Error, Token};
 use futures_util::StreamExt as _;
 use proptest::prelude::*;
 
-use crate::model::{Member, Needle, Person, PersonRow, PersonView, TaskView, needle};
+use crate::model::{Cell, Member, Needle, Person, PersonRow, PersonView, TaskView, needle};
 
 /// What a question is put together from.
 #[derive(Debug, Clone)]
@@ -135,7 +135,60 @@ fn order(field: usize, flag: bool) -> Order<PersonView> {
     }
 }
 
-fn task_filter(pick: &Pick) -> Filter<TaskView> {
+/// What kind of query of [`PRODUCTIONS`] finds people by a condition.
+pub const CONDITIONS: [&str; 12] = [
+    "filter",
+    "not filter",
+    "and",
+    "or of negations",
+    "search",
+    "filter_column",
+    "not filter_column",
+    "exists through a relation",
+    "all through a relation",
+    "is_empty through a relation",
+    "refuse_hidden",
+    "constant_time",
+];
+
+/// The query of this kind.
+pub fn found(kind: &str, pick: &Pick) -> Select<PersonView> {
+    let query = PersonView::select();
+    let one = filter(pick.field, pick);
+    let two = filter(pick.other_field, pick);
+    let related = |tasks: Filter<PersonView>| if pick.flag { tasks } else { !tasks };
+    match kind {
+        "filter" => query.filter(one),
+        "not filter" => query.filter(!one),
+        "and" => query.filter(one.and(!two)),
+        "or of negations" => query.filter((!one).or(two)),
+        "search" => query.search(pick.needle.text.as_str()),
+        "filter_column" => query.filter_column(Person::EMAIL.eq(pick.needle.text.as_str())),
+        "not filter_column" => query.filter_column(!Person::EMAIL.eq(pick.needle.text.as_str())),
+        "exists through a relation" => {
+            query.filter(related(PersonView::TASKS.exists(task_filter(pick))))
+        }
+        "all through a relation" => query.filter(related(PersonView::TASKS.all(task_filter(pick)))),
+        "is_empty through a relation" => query.filter(related(PersonView::TASKS.is_empty())),
+        "refuse_hidden" => query.filter(one).refuse_hidden(),
+        "constant_time" => query.filter(one).constant_time(),
+        other => panic!("no condition `{other}`"),
+    }
+}
+
+/// The field of a query that compares with what stands in the cell, if there is one.
+pub fn field_of(cell: Cell) -> Option<usize> {
+    match cell {
+        Cell::Name | Cell::Title => Some(0),
+        Cell::Phone | Cell::Secret => Some(1),
+        Cell::Salary => Some(2),
+        Cell::Note | Cell::Points => Some(3),
+        Cell::Born => Some(4),
+        Cell::Card | Cell::Email => None,
+    }
+}
+
+pub fn task_filter(pick: &Pick) -> Filter<TaskView> {
     match pick.field {
         0 => TaskView::TITLE.contains(pick.needle.text.as_str()),
         1 => TaskView::SECRET.eq(pick.needle.text.as_str()),
@@ -169,24 +222,14 @@ pub async fn answer<P: Reads<Member>>(
     let reader = db.reader(access);
     let by_id = || PersonView::select().order(PersonView::ID.asc());
     let one = filter(pick.field, pick);
-    let two = filter(pick.other_field, pick);
     let Pick {
         size, flag, field, ..
     } = *pick;
     match PRODUCTIONS[pick.production] {
         "all" => told(reader.all(by_id()).await),
-        "filter" => told(reader.all(by_id().filter(one)).await),
-        "not filter" => told(reader.all(by_id().filter(!one)).await),
-        "and" => told(reader.all(by_id().filter(one.and(!two))).await),
-        "or of negations" => told(reader.all(by_id().filter((!one).or(two))).await),
-        "search" => told(reader.all(by_id().search(pick.needle.text.as_str())).await),
-        "filter_column" => {
-            let email = Person::EMAIL.eq(pick.needle.text.as_str());
-            told(reader.all(by_id().filter_column(email)).await)
-        }
-        "not filter_column" => {
-            let email = !Person::EMAIL.eq(pick.needle.text.as_str());
-            told(reader.all(by_id().filter_column(email)).await)
+        kind if CONDITIONS.contains(&kind) => {
+            let query = found(kind, pick).order(PersonView::ID.asc());
+            told(reader.all(query).await)
         }
         "order" => told(
             reader
@@ -293,30 +336,6 @@ pub async fn answer<P: Reads<Member>>(
                 Err(error) => told::<()>(Err(error)),
             }
         }
-        "exists through a relation" => {
-            let tasks = PersonView::TASKS.exists(task_filter(pick));
-            told(
-                reader
-                    .all(by_id().filter(if flag { tasks } else { !tasks }))
-                    .await,
-            )
-        }
-        "all through a relation" => {
-            let tasks = PersonView::TASKS.all(task_filter(pick));
-            told(
-                reader
-                    .all(by_id().filter(if flag { tasks } else { !tasks }))
-                    .await,
-            )
-        }
-        "is_empty through a relation" => {
-            let tasks = PersonView::TASKS.is_empty();
-            told(
-                reader
-                    .all(by_id().filter(if flag { tasks } else { !tasks }))
-                    .await,
-            )
-        }
         "order over a relation" => {
             let value = match field {
                 0 => PersonView::TASKS.count(),
@@ -331,8 +350,6 @@ pub async fn answer<P: Reads<Member>>(
                     .await,
             )
         }
-        "refuse_hidden" => told(reader.all(by_id().filter(one).refuse_hidden()).await),
-        "constant_time" => told(reader.all(by_id().filter(one).constant_time()).await),
         "stream" => match reader.stream(PersonRow::select().order(PersonRow::PHONE.asc())) {
             Ok(rows) => {
                 let rows: Vec<_> = rows.collect().await;
