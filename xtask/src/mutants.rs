@@ -104,10 +104,15 @@ pub(crate) fn run(part: &Part<'_>) -> Result<(), Failure> {
             (what, "docs/results/mutants-sql.md")
         }
     };
-    // The tests that decide; a mutant that compiles is found by one of them within seconds.
-    mutants.args(["--", "--lib", "--test", "policies", "--test", "agreement"]);
+    // The tests that decide; a mutant that compiles is found by one of them within seconds. They are
+    // named to the build too: what stands behind `--` reaches the run only, and every mutant would
+    // build every target.
+    let mut tests = vec!["--lib", "--test=policies", "--test=agreement"];
     if let Part::Since(_) = part {
-        mutants.args(["--test", "writes", "--test", "stores"]);
+        tests.extend(["--test=writes", "--test=stores"]);
+    }
+    for test in tests {
+        mutants.arg(format!("--cargo-arg={test}"));
     }
     mutants
         .env("AGREEMENT_CASES", "20")
