@@ -18,7 +18,10 @@ use aws_lc_rs::digest;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
-use clearance::session::{Created, MemorySessionStore, SessionRecord, SessionStore, StoreError};
+use clearance::session::{
+    Created, MemorySessionStore, Replaced, SessionLimit, SessionRecord, SessionStore, Standing,
+    StoreError,
+};
 use clearance::{
     Key, RequestContext, SessionId, Sessions, SourceError, Subject, Viewer, ViewerSource,
     async_trait, verify_session,
@@ -64,8 +67,12 @@ struct Counting {
 
 #[async_trait]
 impl SessionStore for Counting {
-    async fn create(&self, record: &SessionRecord) -> Result<Created, StoreError> {
-        self.store.create(record).await
+    async fn create(
+        &self,
+        record: &SessionRecord,
+        limit: Option<SessionLimit>,
+    ) -> Result<Created, StoreError> {
+        self.store.create(record, limit).await
     }
 
     async fn load(
@@ -83,6 +90,28 @@ impl SessionStore for Counting {
         self.store.touch(record).await
     }
 
+    async fn replace(
+        &self,
+        old: &SessionRecord,
+        record: &SessionRecord,
+        now: DateTime<Utc>,
+    ) -> Result<Replaced, StoreError> {
+        self.store.replace(old, record, now).await
+    }
+
+    async fn data(&self, id: SessionId, now: DateTime<Utc>) -> Result<Option<Vec<u8>>, StoreError> {
+        self.store.data(id, now).await
+    }
+
+    async fn set_data(
+        &self,
+        id: SessionId,
+        now: DateTime<Utc>,
+        data: Option<&[u8]>,
+    ) -> Result<bool, StoreError> {
+        self.store.set_data(id, now, data).await
+    }
+
     async fn delete(&self, id: SessionId, subject: &Subject) -> Result<bool, StoreError> {
         self.store.delete(id, subject).await
     }
@@ -95,12 +124,33 @@ impl SessionStore for Counting {
         self.store.delete_all(subject, keep).await
     }
 
+    async fn delete_everyone(&self) -> Result<u64, StoreError> {
+        self.store.delete_everyone().await
+    }
+
     async fn list(
         &self,
         subject: &Subject,
         now: DateTime<Utc>,
     ) -> Result<Vec<SessionRecord>, StoreError> {
         self.store.list(subject, now).await
+    }
+
+    async fn deny(&self, id: SessionId, until: DateTime<Utc>) -> Result<(), StoreError> {
+        self.store.deny(id, until).await
+    }
+
+    async fn cut_off(
+        &self,
+        subject: Option<&Subject>,
+        cut_off: DateTime<Utc>,
+        until: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        self.store.cut_off(subject, cut_off, until).await
+    }
+
+    async fn standing(&self, id: SessionId, subject: &Subject) -> Result<Standing, StoreError> {
+        self.store.standing(id, subject).await
     }
 
     async fn sweep(&self, now: DateTime<Utc>) -> Result<u64, StoreError> {

@@ -25,7 +25,8 @@ pub use key::Key;
 pub use level::{Current, Optimistic, Verified};
 pub use sessions::{NewSession, SessionInfo, Sessions};
 pub use store::{
-    Created, MemorySessionStore, SecretHash, SessionId, SessionRecord, SessionStore, StoreError,
+    Assurance, Created, MemorySessionStore, Replaced, SecretHash, SessionId, SessionLimit,
+    SessionRecord, SessionStore, Standing, StoreError,
 };
 
 pub(crate) use cookie::CookieHeaders;

@@ -11,7 +11,9 @@ use super::cookie::Cookie;
 use super::cursor::CursorSealer;
 use super::epoch::Epochs;
 use super::level::{LoadNumber, Loaded, Verified};
-use super::store::{Created, SessionId, SessionRecord, SessionStore, StoreError, StoreErrorKind};
+use super::store::{
+    Assurance, Created, SessionId, SessionRecord, SessionStore, StoreError, StoreErrorKind,
+};
 use super::token::{Credential, Sealer};
 use crate::audit;
 use crate::clock::Clock;
@@ -78,19 +80,25 @@ impl Core {
                 secret_hash: credential.secret_hash,
                 subject: subject.clone(),
                 created_at: now,
+                authenticated_at: now,
+                assurance: Assurance::Aal1,
                 last_seen_at: now,
                 idle_expires_at: later(now, self.limits.idle)?.min(expires_at),
                 expires_at,
+                persistent: true,
+                address: None,
+                agent: None,
+                claims: "{}".to_owned(),
             };
-            match self.answer("create", self.store.create(&record).await)? {
-                Created::Stored => {
+            match self.answer("create", self.store.create(&record, None).await)? {
+                Created::Stored(_) => {
                     audit::session_created(record.id);
                     return Ok(Opened {
                         credential,
                         set_cookie,
                     });
                 }
-                Created::IdTaken => {}
+                Created::IdTaken | Created::LimitReached => {}
             }
         }
         Err(Error::internal(

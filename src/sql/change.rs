@@ -11,7 +11,7 @@ use super::db::Db;
 use super::dialect::Dialect;
 use super::render::Renderer;
 use super::select::lookup;
-use super::session_store::session_exists;
+use super::session_guard::session_exists;
 use super::structure::{Marks, Structure};
 use super::template::Ready;
 use crate::entity::{ColumnSpec, Entity, Schema};

@@ -22,6 +22,7 @@ mod render;
 mod row;
 mod seek;
 mod select;
+mod session_guard;
 mod session_store;
 mod structure;
 mod summary;
@@ -44,8 +45,9 @@ pub(crate) use question::{
 };
 pub(crate) use row::Row;
 pub(crate) use select::{SEVERAL, column, exists};
+pub(crate) use session_guard::{StatementGuard, session_lock};
 pub use session_store::SqlSessionStore;
-pub(crate) use session_store::{StatementGuard, session_lock};
+
 pub(crate) use structure::Structure;
 pub(crate) use summary::{Answer, read as read_summary};
 pub(crate) use template::{Asked, Plan};

@@ -4,35 +4,63 @@ use std::fmt;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use sea_query::{Condition, Expr, ExprTrait as _, Order, Query, SelectStatement};
+use sea_query::{
+    CaseStatement, Condition, Expr, ExprTrait as _, InsertStatement, OnConflict, Order, Query,
+    SelectStatement,
+};
+use sea_query_sqlx::SqlxBinder;
 
+use super::aftermath::Extent;
 use super::db::{DatabaseId, Db};
-use super::dialect::Dialect;
 use super::row::Row;
+use super::unit::Ending;
 use crate::error::Error;
-use crate::policy::{Cell, Kind, Value};
-use crate::session::{Created, SecretHash, SessionId, SessionRecord, SessionStore, StoreError};
+use crate::policy::{Cell, Kind};
+use crate::session::{
+    Assurance, Created, Replaced, SecretHash, SessionId, SessionLimit, SessionRecord, SessionStore,
+    Standing, StoreError,
+};
 use crate::viewer::Subject;
 
-const TABLE: &str = "clearance_sessions";
-const ID: &str = "id";
-const SECRET_HASH: &str = "secret_hash";
+pub(super) const TABLE: &str = "clearance_sessions";
+pub(super) const ID: &str = "id";
+pub(super) const SECRET_HASH: &str = "secret_hash";
 const SUBJECT: &str = "subject";
 const CREATED_AT: &str = "created_at";
+const AUTHENTICATED_AT: &str = "authenticated_at";
+const ASSURANCE: &str = "assurance";
 const LAST_SEEN_AT: &str = "last_seen_at";
-const IDLE_EXPIRES_AT: &str = "idle_expires_at";
-const EXPIRES_AT: &str = "expires_at";
+pub(super) const IDLE_EXPIRES_AT: &str = "idle_expires_at";
+pub(super) const EXPIRES_AT: &str = "expires_at";
+const PERSISTENT: &str = "persistent";
+const ADDRESS: &str = "address";
+const AGENT: &str = "agent";
+const CLAIMS: &str = "claims";
+/// Not among those of a record: it can be large, and is read when it is asked for.
+const DATA: &str = "data";
+
+const DENIALS: &str = "clearance_session_denials";
+const CUT_OFFS: &str = "clearance_session_cut_offs";
+const CUT_OFF: &str = "cut_off";
+/// The subject of the cut-off of everyone: no subject is empty.
+const EVERYONE: &str = "";
 
 /// The columns in the order in which a record is read and written. Instants are microseconds
 /// since 1970.
-const COLUMNS: [&str; 7] = [
+const COLUMNS: [&str; 13] = [
     ID,
     SECRET_HASH,
     SUBJECT,
     CREATED_AT,
+    AUTHENTICATED_AT,
+    ASSURANCE,
     LAST_SEEN_AT,
     IDLE_EXPIRES_AT,
     EXPIRES_AT,
+    PERSISTENT,
+    ADDRESS,
+    AGENT,
+    CLAIMS,
 ];
 
 /// Keeps sessions in the table `clearance_sessions`, which [`Db::migrate`] creates.
@@ -80,67 +108,13 @@ impl fmt::Debug for SqlSessionStore {
     }
 }
 
-/// What a write puts into its own statement, so that it does nothing once the session is over.
-#[derive(Clone)]
-pub(crate) struct StatementGuard {
-    /// Its id, the hash of its secret, and the time in microseconds since 1970.
-    values: [Value; 3],
-}
-
-impl StatementGuard {
-    pub(crate) fn new(id: SessionId, secret_hash: SecretHash, now: DateTime<Utc>) -> Self {
-        Self {
-            values: [
-                Value::Text(id.to_string()),
-                Value::Bytes(secret_hash.as_bytes().to_vec()),
-                Value::Int(micros(now)),
-            ],
-        }
-    }
-
-    pub(super) const fn values(&self) -> &[Value; 3] {
-        &self.values
-    }
-
-    pub(super) const fn values_mut(&mut self) -> &mut [Value; 3] {
-        &mut self.values
-    }
-}
-
-/// `EXISTS` over the session of `guard`, for a statement that writes. A revocation takes the session
-/// before the statement finds it, or waits until the write is done.
-pub(super) fn session_exists(dialect: Dialect, guard: &StatementGuard) -> Expr {
-    let mut session = session(dialect, guard);
-    dialect.keep(&mut session);
-    Expr::exists(session)
-}
-
-/// A row where the session of `guard` stands, which then stands until the transaction ends.
-pub(crate) fn session_lock(dialect: Dialect, guard: &StatementGuard) -> SelectStatement {
-    let mut session = session(dialect, guard);
-    dialect.keep_read(&mut session);
-    session
-}
-
-fn session(dialect: Dialect, guard: &StatementGuard) -> SelectStatement {
-    let [id, secret_hash, now] = guard.values();
-    Query::select()
-        .expr(Expr::cust("1"))
-        .from(TABLE)
-        .and_where(Expr::col((TABLE, ID)).eq(dialect.bind(id)))
-        .and_where(Expr::col((TABLE, SECRET_HASH)).eq(dialect.bind(secret_hash)))
-        .and_where(Expr::col((TABLE, IDLE_EXPIRES_AT)).gt(dialect.bind(now)))
-        .and_where(Expr::col((TABLE, EXPIRES_AT)).gt(dialect.bind(now)))
-        .take()
-}
-
 fn lives(now: i64) -> Condition {
     Condition::all()
         .add(Expr::col(IDLE_EXPIRES_AT).gt(now))
         .add(Expr::col(EXPIRES_AT).gt(now))
 }
 
-fn micros(instant: DateTime<Utc>) -> i64 {
+pub(super) fn micros(instant: DateTime<Utc>) -> i64 {
     instant.timestamp_micros()
 }
 
@@ -154,53 +128,202 @@ fn failed(error: &Error) -> StoreError {
     }
 }
 
+/// A failed statement of a session that was to be stored. The key is the only constraint that a
+/// whole record can stand against.
+fn taken<T>(error: &Error, taken: T) -> Result<T, StoreError> {
+    if error.is_conflict() {
+        Ok(taken)
+    } else {
+        Err(failed(error))
+    }
+}
+
 fn record(row: &Row) -> Option<SessionRecord> {
-    let text = |index| match row.cell(index, Kind::Text) {
-        Ok(Cell::Text(text)) => Some(text.to_owned()),
+    let optional = |index| match row.cell(index, Kind::Text) {
+        Ok(Cell::Text(text)) => Some(Some(text.to_owned())),
+        Ok(Cell::Null) => Some(None),
         _ => None,
     };
-    let instant = |index| match row.cell(index, Kind::Int) {
-        Ok(Cell::Int(micros)) => DateTime::from_timestamp_micros(micros),
+    let text = |index| optional(index).flatten();
+    let int = |index| match row.cell(index, Kind::Int) {
+        Ok(Cell::Int(int)) => Some(int),
         _ => None,
     };
+    let instant = |index| int(index).and_then(DateTime::from_timestamp_micros);
     let hash: [u8; 32] = match row.cell(1, Kind::Bytes) {
         Ok(Cell::Bytes(bytes)) => (*bytes).try_into().ok()?,
         _ => return None,
     };
+    let address = optional(10)?.map(|address| address.parse());
     Some(SessionRecord {
         id: text(0)?.parse().ok()?,
         secret_hash: SecretHash::from_bytes(hash),
         subject: Subject::new(text(2)?),
         created_at: instant(3)?,
-        last_seen_at: instant(4)?,
-        idle_expires_at: instant(5)?,
-        expires_at: instant(6)?,
+        authenticated_at: instant(4)?,
+        assurance: Assurance::from_word(&text(5)?)?,
+        last_seen_at: instant(6)?,
+        idle_expires_at: instant(7)?,
+        expires_at: instant(8)?,
+        persistent: int(9)? != 0,
+        address: address.transpose().ok()?,
+        agent: optional(11)?,
+        claims: text(12)?,
     })
+}
+
+/// The values of a record, in the order of its columns.
+fn values(record: &SessionRecord) -> [sea_query::Value; 13] {
+    [
+        record.id.to_string().into(),
+        record.secret_hash.as_bytes().to_vec().into(),
+        record.subject.as_str().into(),
+        micros(record.created_at).into(),
+        micros(record.authenticated_at).into(),
+        record.assurance.word().into(),
+        micros(record.last_seen_at).into(),
+        micros(record.idle_expires_at).into(),
+        micros(record.expires_at).into(),
+        i64::from(record.persistent).into(),
+        record.address.map(|address| address.to_string()).into(),
+        record.agent.clone().into(),
+        record.claims.clone().into(),
+    ]
+}
+
+fn insert(record: &SessionRecord) -> Result<InsertStatement, StoreError> {
+    let mut insert = Query::insert();
+    insert
+        .into_table(TABLE)
+        .columns(COLUMNS)
+        .values(values(record).map(Expr::from))
+        .map_err(|_| StoreError::malformed())?;
+    Ok(insert)
+}
+
+/// Has whoever comes next for this subject wait until the transaction ends.
+fn hold(subject: &str) -> Result<InsertStatement, StoreError> {
+    let mut insert = Query::insert();
+    insert
+        .into_table(CUT_OFFS)
+        .columns([SUBJECT, CUT_OFF, EXPIRES_AT])
+        .values([subject.into(), i64::MIN.into(), i64::MIN.into()])
+        .map_err(|_| StoreError::malformed())?
+        .on_conflict(
+            OnConflict::column(SUBJECT)
+                .update_column(SUBJECT)
+                .to_owned(),
+        );
+    Ok(insert)
+}
+
+/// The larger one of what a column holds and of what it is given.
+fn later(column: &'static str, given: i64) -> Expr {
+    let there = Expr::col(column);
+    CaseStatement::new()
+        .case(there.clone().gt(given), there)
+        .finally(given)
+        .into()
+}
+
+impl SqlSessionStore {
+    async fn execute(&self, statement: &impl SqlxBinder) -> Result<u64, StoreError> {
+        let done = self.db.execute(statement).await;
+        done.map(|rows| rows.count).map_err(|error| failed(&error))
+    }
+
+    async fn select(&self, select: &SelectStatement) -> Result<Vec<SessionRecord>, StoreError> {
+        let rows = self.db.fetch_all(select).await;
+        rows.map_err(|error| failed(&error))?
+            .iter()
+            .map(|row| record(row).ok_or(StoreError::malformed()))
+            .collect()
+    }
+
+    /// Runs `work` in a transaction that holds the sign-ins of `subject` back.
+    async fn alone<T>(
+        &self,
+        subject: &str,
+        work: impl AsyncFnOnce(&Self) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let unit = self.db.begin_unit(Extent::Call).await;
+        let unit = unit.map_err(|error| failed(&error))?;
+        let within = Self {
+            db: self.db.within(unit.clone()),
+        };
+        let outcome = match within.execute(&hold(subject)?).await {
+            Ok(_) => work(&within).await,
+            Err(error) => Err(error),
+        };
+        match outcome {
+            Ok(done) => {
+                let ended = unit.end(Ending::Commit).await;
+                ended.map(|()| done).map_err(|error| failed(&error))
+            }
+            Err(error) => {
+                // Where that fails too, the connection is gone, and the transaction with it.
+                let _ = unit.end(Ending::Rollback).await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn create_within(
+        &self,
+        record: &SessionRecord,
+        limit: SessionLimit,
+    ) -> Result<Created, StoreError> {
+        let there = self.list(&record.subject, record.created_at).await?;
+        let too_many = there.iter().skip(limit.most().saturating_sub(1));
+        let ended: Vec<SessionId> = too_many.map(|record| record.id).collect();
+        if !ended.is_empty() {
+            match limit {
+                SessionLimit::Reject(_) => return Ok(Created::LimitReached),
+                SessionLimit::EvictOldest(_) => {
+                    let ids = ended.iter().map(SessionId::to_string);
+                    let delete = Query::delete()
+                        .from_table(TABLE)
+                        .and_where(Expr::col(ID).is_in(ids))
+                        .take();
+                    self.execute(&delete).await?;
+                }
+            }
+        }
+        match self.db.execute(&insert(record)?).await {
+            Ok(_) => Ok(Created::Stored(ended)),
+            Err(error) => Err(failed(&error)),
+        }
+    }
 }
 
 #[async_trait]
 impl SessionStore for SqlSessionStore {
-    async fn create(&self, record: &SessionRecord) -> Result<Created, StoreError> {
-        let mut insert = Query::insert();
-        insert
-            .into_table(TABLE)
-            .columns(COLUMNS)
-            .values([
-                record.id.to_string().into(),
-                record.secret_hash.as_bytes().to_vec().into(),
-                record.subject.as_str().into(),
-                micros(record.created_at).into(),
-                micros(record.last_seen_at).into(),
-                micros(record.idle_expires_at).into(),
-                micros(record.expires_at).into(),
-            ])
-            .map_err(|_| StoreError::malformed())?;
-        match self.db.execute(&insert).await {
-            Ok(_) => Ok(Created::Stored),
-            // The key is the only constraint that a whole record can stand against.
-            Err(error) if error.is_conflict() => Ok(Created::IdTaken),
-            Err(error) => Err(failed(&error)),
-        }
+    async fn create(
+        &self,
+        record: &SessionRecord,
+        limit: Option<SessionLimit>,
+    ) -> Result<Created, StoreError> {
+        let Some(limit) = limit else {
+            return match self.db.execute(&insert(record)?).await {
+                Ok(_) => Ok(Created::Stored(Vec::new())),
+                Err(error) => taken(&error, Created::IdTaken),
+            };
+        };
+        // Asked first, because a statement that fails ends a transaction. That the id is taken in
+        // between is an outage that nobody will ever see: ids are 128 random bits.
+        let id_taken = Query::select()
+            .expr(Expr::cust("1"))
+            .from(TABLE)
+            .and_where(Expr::col(ID).eq(record.id.to_string()))
+            .take();
+        self.alone(record.subject.as_str(), async |within| {
+            let taken = within.db.fetch_optional(&id_taken).await;
+            if taken.map_err(|error| failed(&error))?.is_some() {
+                return Ok(Created::IdTaken);
+            }
+            within.create_within(record, limit).await
+        })
+        .await
     }
 
     async fn load(
@@ -231,11 +354,60 @@ impl SessionStore for SqlSessionStore {
             .and_where(Expr::col(SECRET_HASH).eq(record.secret_hash.as_bytes().to_vec()))
             .cond_where(lives(micros(record.last_seen_at)))
             .take();
-        self.db
-            .execute(&update)
-            .await
-            .map(|rows| rows.count > 0)
-            .map_err(|error| failed(&error))
+        self.execute(&update).await.map(|rows| rows > 0)
+    }
+
+    async fn replace(
+        &self,
+        old: &SessionRecord,
+        record: &SessionRecord,
+        now: DateTime<Utc>,
+    ) -> Result<Replaced, StoreError> {
+        let mut update = Query::update();
+        update
+            .table(TABLE)
+            .and_where(Expr::col(ID).eq(old.id.to_string()))
+            .and_where(Expr::col(SECRET_HASH).eq(old.secret_hash.as_bytes().to_vec()))
+            .cond_where(lives(micros(now)));
+        for (column, value) in COLUMNS.into_iter().zip(values(record)) {
+            update.value(column, value);
+        }
+        match self.db.execute(&update).await {
+            Ok(rows) if rows.count > 0 => Ok(Replaced::Done),
+            Ok(_) => Ok(Replaced::Gone),
+            Err(error) => taken(&error, Replaced::IdTaken),
+        }
+    }
+
+    async fn data(&self, id: SessionId, now: DateTime<Utc>) -> Result<Option<Vec<u8>>, StoreError> {
+        let select = Query::select()
+            .column(DATA)
+            .from(TABLE)
+            .and_where(Expr::col(ID).eq(id.to_string()))
+            .cond_where(lives(micros(now)))
+            .take();
+        let row = self.db.fetch_optional(&select).await;
+        let row = row.map_err(|error| failed(&error))?;
+        match row.as_ref().map(|row| row.cell(0, Kind::Bytes)) {
+            None | Some(Ok(Cell::Null)) => Ok(None),
+            Some(Ok(Cell::Bytes(bytes))) => Ok(Some(bytes.to_vec())),
+            Some(_) => Err(StoreError::malformed()),
+        }
+    }
+
+    async fn set_data(
+        &self,
+        id: SessionId,
+        now: DateTime<Utc>,
+        data: Option<&[u8]>,
+    ) -> Result<bool, StoreError> {
+        let update = Query::update()
+            .table(TABLE)
+            .value(DATA, data.map(<[u8]>::to_vec))
+            .and_where(Expr::col(ID).eq(id.to_string()))
+            .cond_where(lives(micros(now)))
+            .take();
+        self.execute(&update).await.map(|rows| rows > 0)
     }
 
     async fn delete(&self, id: SessionId, subject: &Subject) -> Result<bool, StoreError> {
@@ -244,11 +416,7 @@ impl SessionStore for SqlSessionStore {
             .and_where(Expr::col(ID).eq(id.to_string()))
             .and_where(Expr::col(SUBJECT).eq(subject.as_str()))
             .take();
-        self.db
-            .execute(&delete)
-            .await
-            .map(|rows| rows.count > 0)
-            .map_err(|error| failed(&error))
+        self.execute(&delete).await.map(|rows| rows > 0)
     }
 
     async fn delete_all(
@@ -261,11 +429,12 @@ impl SessionStore for SqlSessionStore {
             .and_where(Expr::col(SUBJECT).eq(subject.as_str()))
             .and_where_option(keep.map(|id| Expr::col(ID).ne(id.to_string())))
             .take();
-        self.db
-            .execute(&delete)
+        self.execute(&delete).await
+    }
+
+    async fn delete_everyone(&self) -> Result<u64, StoreError> {
+        self.execute(&Query::delete().from_table(TABLE).take())
             .await
-            .map(|rows| rows.count)
-            .map_err(|error| failed(&error))
     }
 
     async fn list(
@@ -281,26 +450,74 @@ impl SessionStore for SqlSessionStore {
             .order_by(CREATED_AT, Order::Desc)
             .order_by(ID, Order::Asc)
             .take();
-        let mut found = Vec::new();
-        let mut malformed = false;
-        self.db
-            .fetch_each(&select, |row| {
-                match record(&row) {
-                    Some(record) => found.push(record),
-                    None => malformed = true,
-                }
-                Ok(())
-            })
-            .await
-            .map_err(|error| failed(&error))?;
-        if malformed {
-            return Err(StoreError::malformed());
-        }
-        Ok(found)
+        self.select(&select).await
+    }
+
+    async fn deny(&self, id: SessionId, until: DateTime<Utc>) -> Result<(), StoreError> {
+        let mut insert = Query::insert();
+        insert
+            .into_table(DENIALS)
+            .columns([ID, EXPIRES_AT])
+            .values([id.to_string().into(), micros(until).into()])
+            .map_err(|_| StoreError::malformed())?
+            .on_conflict(OnConflict::column(ID).update_column(EXPIRES_AT).to_owned());
+        self.execute(&insert).await.map(|_| ())
+    }
+
+    async fn cut_off(
+        &self,
+        subject: Option<&Subject>,
+        cut_off: DateTime<Utc>,
+        until: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        let subject = subject.map_or(EVERYONE, Subject::as_str);
+        let update = Query::update()
+            .table(CUT_OFFS)
+            .value(CUT_OFF, later(CUT_OFF, micros(cut_off)))
+            .value(EXPIRES_AT, later(EXPIRES_AT, micros(until)))
+            .and_where(Expr::col(SUBJECT).eq(subject))
+            .take();
+        self.alone(subject, async |within| {
+            within.execute(&update).await.map(|_| ())
+        })
+        .await
+    }
+
+    async fn standing(&self, id: SessionId, subject: &Subject) -> Result<Standing, StoreError> {
+        let denied = Query::select()
+            .expr(Expr::cust("1"))
+            .from(DENIALS)
+            .and_where(Expr::col(ID).eq(id.to_string()))
+            .take();
+        let select = Query::select()
+            .expr(Expr::exists(denied))
+            .expr(Expr::col(CUT_OFF).max())
+            .from(CUT_OFFS)
+            .and_where(Expr::col(SUBJECT).is_in([subject.as_str(), EVERYONE]))
+            .take();
+        let row = self.db.fetch_optional(&select).await;
+        let row = row.map_err(|error| failed(&error))?;
+        let row = row.ok_or(StoreError::malformed())?;
+        Ok(Standing {
+            denied: row.flag(0).map_err(|_| StoreError::malformed())?,
+            cut_off: match row.cell(1, Kind::Int) {
+                Ok(Cell::Null) => None,
+                // The row that sign-ins wait for has an instant that no clock shows.
+                Ok(Cell::Int(micros)) => DateTime::from_timestamp_micros(micros),
+                _ => return Err(StoreError::malformed()),
+            },
+        })
     }
 
     async fn sweep(&self, now: DateTime<Utc>) -> Result<u64, StoreError> {
         let now = micros(now);
+        for table in [DENIALS, CUT_OFFS] {
+            let delete = Query::delete()
+                .from_table(table)
+                .and_where(Expr::col(EXPIRES_AT).lte(now))
+                .take();
+            self.execute(&delete).await?;
+        }
         let delete = Query::delete()
             .from_table(TABLE)
             .cond_where(
@@ -309,131 +526,6 @@ impl SessionStore for SqlSessionStore {
                     .add(Expr::col(EXPIRES_AT).lte(now)),
             )
             .take();
-        self.db
-            .execute(&delete)
-            .await
-            .map(|rows| rows.count)
-            .map_err(|error| failed(&error))
-    }
-}
-
-#[cfg(all(test, feature = "sqlite", feature = "testing"))]
-mod tests {
-    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
-
-    use std::sync::Arc;
-    use std::time::Duration;
-
-    use http::HeaderMap;
-
-    use super::*;
-    use crate::request::RequestContext;
-    use crate::session::{Key, Sessions, SessionsBuilder, Verified};
-    use crate::testing::{ManualClock, as_viewer};
-    use crate::viewer::{SourceError, Viewer, ViewerSource};
-
-    struct Member(Subject);
-
-    impl Viewer for Member {
-        fn subject(&self) -> Subject {
-            self.0.clone()
-        }
-    }
-
-    struct Members;
-
-    #[async_trait]
-    impl ViewerSource<Member> for Members {
-        async fn load(&self, subject: &Subject) -> Result<Option<Member>, SourceError> {
-            Ok(Some(Member(subject.clone())))
-        }
-    }
-
-    async fn database() -> (tempfile::TempDir, Db) {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("test.db");
-        let db = Db::connect(&format!("sqlite://{}?mode=rwc", path.display()))
-            .await
-            .unwrap();
-        db.migrate().await.unwrap();
-        (directory, db)
-    }
-
-    fn sessions(builder: SessionsBuilder<Member>, clock: &ManualClock) -> Sessions<Member> {
-        builder
-            .app_url("https://app.example")
-            .clock(clock.clone())
-            .build()
-            .unwrap()
-    }
-
-    async fn signed_in(sessions: &Sessions<Member>) -> (RequestContext, Verified<Member>) {
-        let session = sessions.create(&Subject::new("ada")).await.unwrap();
-        let mut headers = HeaderMap::new();
-        headers.insert("cookie", session.into_set_cookie());
-        let context = RequestContext::new(sessions, &headers);
-        let verified = context.verify_session().await.unwrap();
-        (context, verified)
-    }
-
-    fn clock() -> ManualClock {
-        ManualClock::at("2026-01-01T00:00:00Z".parse().unwrap())
-    }
-
-    /// Whether a statement with the guard in it finds its session.
-    async fn finds(db: &Db, guard: &StatementGuard) -> bool {
-        let select = Query::select()
-            .expr(session_exists(db.dialect(), guard))
-            .take();
-        let row = db.fetch_optional(&select).await.unwrap().unwrap();
-        row.flag(0).unwrap()
-    }
-
-    #[tokio::test]
-    async fn sd_06_a_statement_tests_the_session_that_is_there_now() {
-        let (_directory, db) = database().await;
-        let clock = clock();
-        let builder = Sessions::builder(Key::generate().unwrap(), db.session_store(), Members);
-        let sessions = sessions(builder, &clock);
-        let (context, verified) = signed_in(&sessions).await;
-        let guard = || context.statement_guard(&verified, db.id()).unwrap();
-        assert!(finds(&db, &guard()).await);
-
-        let secret_hash = SecretHash::from_bytes([0; 32]);
-        let foreign =
-            StatementGuard::new(verified.loaded().id, secret_hash, crate::Clock::now(&clock));
-        assert!(!finds(&db, &foreign).await);
-
-        let idle = Duration::from_secs(7 * 24 * 60 * 60);
-        clock.advance(idle - Duration::from_micros(1));
-        assert!(finds(&db, &guard()).await);
-        clock.advance(Duration::from_micros(1));
-        assert!(!finds(&db, &guard()).await);
-
-        let (context, verified) = signed_in(&sessions).await;
-        let guard = context.statement_guard(&verified, db.id()).unwrap();
-        assert!(finds(&db, &guard).await);
-        sessions.revoke_all(verified.subject()).await.unwrap();
-        assert!(!finds(&db, &guard).await);
-    }
-
-    #[tokio::test]
-    async fn sd_06_only_sessions_of_the_same_database_are_tested_within_a_statement() {
-        let (_directory, db) = database().await;
-        let (_other_directory, other) = database().await;
-        let key = || Key::generate().unwrap();
-
-        let shared = Sessions::builder(key(), Arc::new(db.session_store()), Members);
-        let (context, verified) = signed_in(&sessions(shared, &clock())).await;
-        assert!(context.statement_guard(&verified, db.id()).is_some());
-        assert!(context.statement_guard(&verified, other.id()).is_none());
-
-        let erased: Arc<dyn SessionStore> = Arc::new(db.session_store());
-        let wrapped = Sessions::builder(key(), erased, Members);
-        let (context, verified) = signed_in(&sessions(wrapped, &clock())).await;
-        assert!(context.statement_guard(&verified, db.id()).is_none());
-
-        let given = as_viewer(Member(Subject::new("ada")));
-        assert!(given.statement_guard(&verified, db.id()).is_none());
+        self.execute(&delete).await
     }
 }

@@ -2,10 +2,15 @@
 
 use std::fmt;
 use std::future::Future;
+use std::net::IpAddr;
+use std::num::NonZeroU32;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::session::{Created, SecretHash, SessionId, SessionRecord, SessionStore, StoreError};
+use crate::session::{
+    Assurance, Created, Replaced, SecretHash, SessionId, SessionLimit, SessionRecord, SessionStore,
+    Standing, StoreError,
+};
 use crate::viewer::Subject;
 
 /// Which rule of [`SessionStore`] an implementation breaks.
@@ -47,9 +52,14 @@ pub async fn check_session_store(store: &dyn SessionStore) -> Result<(), BrokenC
     never_overwrites(store).await?;
     treats_expired_as_absent(store).await?;
     touches_without_inserting(store).await?;
+    replaces_without_inserting(store).await?;
+    keeps_data(store).await?;
+    limits(store).await?;
     deletes_only_what_is_named(store).await?;
     lists(store).await?;
-    sweeps(store).await
+    sweeps(store).await?;
+    notes_what_stateless_sessions_ended(store).await?;
+    deletes_everyone(store).await
 }
 
 fn rule(rule: &'static str, kept: bool) -> Outcome {
@@ -66,6 +76,8 @@ async fn answered<T>(answer: impl Future<Output = Result<T, StoreError>>) -> Out
     })
 }
 
+const STORED: Created = Created::Stored(Vec::new());
+
 /// The largest step that the contract's instants keep apart.
 const STEP: TimeDelta = TimeDelta::microseconds(1);
 
@@ -81,21 +93,35 @@ fn record(number: u8, subject: &str) -> SessionRecord {
         secret_hash: SecretHash::from_bytes([number; 32]),
         subject: Subject::new(subject),
         created_at: now,
+        authenticated_at: now,
+        assurance: Assurance::Aal1,
         last_seen_at: now,
         idle_expires_at: now + TimeDelta::hours(1),
         expires_at: now + TimeDelta::days(1),
+        persistent: false,
+        address: None,
+        agent: None,
+        claims: "{}".to_owned(),
     }
 }
 
 async fn creates_and_loads(store: &dyn SessionStore) -> Outcome {
-    let first = record(1, "it's \"Ada\" \u{10ffff}");
+    let first = SessionRecord {
+        authenticated_at: start() + STEP,
+        assurance: Assurance::Aal3,
+        persistent: true,
+        address: Some(IpAddr::from(std::net::Ipv6Addr::LOCALHOST)),
+        agent: Some("\u{e9}\\' \u{10ffff}".to_owned()),
+        claims: "{\"name\":\"\u{e9}\"}".to_owned(),
+        ..record(1, "it's \"Ada\" \u{10ffff}")
+    };
     rule(
         "`load` of an id that was never created gives none",
         answered(store.load(first.id, start())).await?.is_none(),
     )?;
     rule(
         "`create` stores a new id",
-        answered(store.create(&first)).await? == Created::Stored,
+        answered(store.create(&first, None)).await? == STORED,
     )?;
     rule(
         "`load` gives back every field as it was created",
@@ -110,10 +136,10 @@ async fn never_overwrites(store: &dyn SessionStore) -> Outcome {
         secret_hash: SecretHash::from_bytes([0; 32]),
         ..first.clone()
     };
-    answered(store.create(&first)).await?;
+    answered(store.create(&first, None)).await?;
     rule(
         "`create` says when an id is taken",
-        answered(store.create(&second)).await? == Created::IdTaken,
+        answered(store.create(&second, None)).await? == Created::IdTaken,
     )?;
     rule(
         "`create` leaves the session whose id is taken as it is",
@@ -129,7 +155,7 @@ async fn treats_expired_as_absent(store: &dyn SessionStore) -> Outcome {
         ..record(4, "ada")
     };
     for record in [idle, absolute] {
-        answered(store.create(&record)).await?;
+        answered(store.create(&record, None)).await?;
         let end = record.idle_expires_at;
         rule(
             "`load` gives a session up to the microsecond before its end",
@@ -168,7 +194,7 @@ async fn touches_without_inserting(store: &dyn SessionStore) -> Outcome {
         "`touch` never inserts",
         answered(store.load(created.id, start())).await?.is_none(),
     )?;
-    answered(store.create(&created)).await?;
+    answered(store.create(&created, None)).await?;
     let foreign = SessionRecord {
         secret_hash: SecretHash::from_bytes([0; 32]),
         ..touched.clone()
@@ -185,6 +211,201 @@ async fn touches_without_inserting(store: &dyn SessionStore) -> Outcome {
     )
 }
 
+async fn replaces_without_inserting(store: &dyn SessionStore) -> Outcome {
+    let old = record(20, "finn");
+    let new = SessionRecord {
+        id: SessionId::from_bytes([21; 16]),
+        secret_hash: SecretHash::from_bytes([21; 32]),
+        assurance: Assurance::Aal2,
+        authenticated_at: start() + STEP,
+        claims: "{\"a\":1}".to_owned(),
+        ..old.clone()
+    };
+    let replace = async |old, new| answered(store.replace(old, new, start())).await;
+    rule(
+        "`replace` of a session that is not there says so and stores nothing",
+        replace(&old, &new).await? == Replaced::Gone
+            && answered(store.load(new.id, start())).await?.is_none(),
+    )?;
+    answered(store.create(&old, None)).await?;
+    answered(store.set_data(old.id, start(), Some(b"kept"))).await?;
+    let foreign = SessionRecord {
+        secret_hash: SecretHash::from_bytes([0; 32]),
+        ..old.clone()
+    };
+    rule(
+        "`replace` of a session with another secret changes nothing",
+        replace(&foreign, &new).await? == Replaced::Gone
+            && answered(store.load(old.id, start())).await?.as_ref() == Some(&old),
+    )?;
+    rule(
+        "`replace` of an expired session changes nothing",
+        answered(store.replace(&old, &new, old.idle_expires_at)).await? == Replaced::Gone,
+    )?;
+    let other = record(22, "finn");
+    answered(store.create(&other, None)).await?;
+    let taken = SessionRecord {
+        id: other.id,
+        ..new.clone()
+    };
+    rule(
+        "`replace` says when the new id is taken, and changes nothing",
+        replace(&old, &taken).await? == Replaced::IdTaken
+            && answered(store.load(other.id, start())).await? == Some(other)
+            && answered(store.load(old.id, start())).await?.as_ref() == Some(&old),
+    )?;
+    rule(
+        "`replace` puts the new session in the place of the old one",
+        replace(&old, &new).await? == Replaced::Done
+            && answered(store.load(old.id, start())).await?.is_none()
+            && answered(store.load(new.id, start())).await?.as_ref() == Some(&new),
+    )?;
+    rule(
+        "`replace` leaves the data with the session",
+        answered(store.data(new.id, start())).await?.as_deref() == Some(b"kept"),
+    )?;
+    answered(store.set_data(new.id, start(), None)).await?;
+    rule(
+        "a session is replaced once",
+        replace(&old, &new).await? == Replaced::Gone,
+    )
+}
+
+async fn keeps_data(store: &dyn SessionStore) -> Outcome {
+    const LARGE: usize = 1 << 20;
+
+    let session = record(23, "gus");
+    let end = session.idle_expires_at;
+    rule(
+        "`set_data` of a session that is not there says so and stores nothing",
+        !answered(store.set_data(session.id, start(), Some(b"x"))).await?
+            && answered(store.load(session.id, start())).await?.is_none(),
+    )?;
+    answered(store.create(&session, None)).await?;
+    rule(
+        "a new session has no data",
+        answered(store.data(session.id, start())).await?.is_none(),
+    )?;
+    let large: Vec<u8> = (0..LARGE).map(|index| (index % 251) as u8).collect();
+    rule(
+        "`data` gives back what `set_data` was given, up to a mebibyte",
+        answered(store.set_data(session.id, start(), Some(&large))).await?
+            && answered(store.data(session.id, start())).await? == Some(large),
+    )?;
+    rule(
+        "`set_data` changes nothing else",
+        answered(store.load(session.id, start())).await?.as_ref() == Some(&session),
+    )?;
+    rule(
+        "data are absent with their session, from its end on",
+        answered(store.data(session.id, end)).await?.is_none()
+            && !answered(store.set_data(session.id, end, Some(b"x"))).await?,
+    )?;
+    rule(
+        "`set_data` removes data",
+        answered(store.set_data(session.id, start(), None)).await?
+            && answered(store.data(session.id, start())).await?.is_none(),
+    )
+}
+
+async fn limits(store: &dyn SessionStore) -> Outcome {
+    let two = NonZeroU32::new(2).unwrap_or(NonZeroU32::MIN);
+    let at = |number: u8, steps| SessionRecord {
+        created_at: start() + STEP * steps,
+        ..record(number, "hana")
+    };
+    let (first, second, third) = (at(24, 0), at(25, 1), at(26, 2));
+    let expired = SessionRecord {
+        idle_expires_at: start(),
+        ..record(27, "hana")
+    };
+    answered(store.create(&expired, None)).await?;
+    let create = async |record, limit| answered(store.create(record, Some(limit))).await;
+    rule(
+        "`create` counts neither expired sessions nor those of others",
+        create(&first, SessionLimit::Reject(two)).await? == STORED
+            && create(&second, SessionLimit::Reject(two)).await? == STORED,
+    )?;
+    rule(
+        "`create` refuses a session beyond the limit",
+        create(&third, SessionLimit::Reject(two)).await? == Created::LimitReached
+            && answered(store.load(third.id, start())).await?.is_none(),
+    )?;
+    rule(
+        "`create` says that an id is taken before it ends anything",
+        create(&first, SessionLimit::EvictOldest(two)).await? == Created::IdTaken
+            && answered(store.load(first.id, start())).await?.is_some(),
+    )?;
+    rule(
+        "`create` ends the oldest session for one beyond the limit",
+        create(&third, SessionLimit::EvictOldest(two)).await? == Created::Stored(vec![first.id])
+            && answered(store.list(&third.subject, start())).await? == [third, second],
+    )
+}
+
+async fn notes_what_stateless_sessions_ended(store: &dyn SessionStore) -> Outcome {
+    let (one, other) = (
+        SessionId::from_bytes([30; 16]),
+        SessionId::from_bytes([31; 16]),
+    );
+    let (ines, jo) = (Subject::new("ines"), Subject::new("jo"));
+    let until = start() + TimeDelta::days(1);
+    let clear = Standing::default();
+    rule(
+        "`standing` of what was never noted is clear",
+        answered(store.standing(one, &ines)).await? == clear,
+    )?;
+    answered(store.deny(one, until)).await?;
+    answered(store.deny(one, until)).await?;
+    rule(
+        "`deny` ends one session and no other",
+        answered(store.standing(one, &ines)).await?.denied
+            && answered(store.standing(other, &ines)).await? == clear,
+    )?;
+    answered(store.cut_off(Some(&ines), start() + STEP, until)).await?;
+    answered(store.cut_off(Some(&ines), start(), until)).await?;
+    let cut_off = |steps| Standing {
+        denied: false,
+        cut_off: Some(start() + STEP * steps),
+    };
+    rule(
+        "`cut_off` holds for its subject, and is never made weaker",
+        answered(store.standing(other, &ines)).await? == cut_off(1)
+            && answered(store.standing(other, &jo)).await? == clear,
+    )?;
+    answered(store.cut_off(None, start() + STEP * 2, until)).await?;
+    rule(
+        "`cut_off` without a subject holds for everyone",
+        answered(store.standing(other, &ines)).await? == cut_off(2)
+            && answered(store.standing(other, &jo)).await? == cut_off(2),
+    )?;
+    answered(store.sweep(until - STEP)).await?;
+    rule(
+        "`sweep` keeps a note until its time",
+        answered(store.standing(one, &jo)).await?.denied
+            && answered(store.standing(other, &jo)).await? == cut_off(2),
+    )?;
+    answered(store.sweep(until)).await?;
+    rule(
+        "`sweep` removes a note that is past its time",
+        answered(store.standing(one, &ines)).await? == clear,
+    )
+}
+
+async fn deletes_everyone(store: &dyn SessionStore) -> Outcome {
+    let (one, other) = (record(40, "kim"), record(41, "leo"));
+    for record in [&one, &other] {
+        answered(store.create(record, None)).await?;
+    }
+    rule(
+        "`delete_everyone` removes every session, and says how many",
+        answered(store.delete_everyone()).await? > 1
+            && answered(store.load(one.id, start())).await?.is_none()
+            && answered(store.load(other.id, start())).await?.is_none()
+            && answered(store.delete_everyone()).await? == 0,
+    )
+}
+
 async fn deletes_only_what_is_named(store: &dyn SessionStore) -> Outcome {
     let (one, two, three, other) = (
         record(6, "bob"),
@@ -193,7 +414,7 @@ async fn deletes_only_what_is_named(store: &dyn SessionStore) -> Outcome {
         record(9, "Bob"),
     );
     for record in [&one, &two, &three, &other] {
-        answered(store.create(record)).await?;
+        answered(store.create(record, None)).await?;
     }
     rule(
         "`delete` leaves a session of another subject",
@@ -231,7 +452,7 @@ async fn lists(store: &dyn SessionStore) -> Outcome {
         ..record(12, "cleo")
     };
     for record in [&first, &second, &expired] {
-        answered(store.create(record)).await?;
+        answered(store.create(record, None)).await?;
     }
     rule(
         "`list` gives the living sessions of a subject, the last created first",
@@ -256,8 +477,8 @@ async fn sweeps(store: &dyn SessionStore) -> Outcome {
         expires_at: start() + TimeDelta::days(2),
         ..record(14, "dora")
     };
-    answered(store.create(&kept)).await?;
-    answered(store.create(&swept)).await?;
+    answered(store.create(&kept, None)).await?;
+    answered(store.create(&swept, None)).await?;
     let removed = answered(store.sweep(start() + TimeDelta::days(2))).await?;
     rule("`sweep` says how many sessions it removed", removed > 1)?;
     rule(

@@ -110,7 +110,7 @@ async fn sd_05_the_id_alone_leads_to_no_session() {
         .unwrap();
     record.secret_hash = SecretHash::from_bytes([7; 32]);
     record.subject = Subject::new("eve");
-    rig.store.inner.create(&record).await.unwrap();
+    rig.store.inner.create(&record, None).await.unwrap();
     assert_eq!(rig.status(&device.cookie).await, 401);
     // Nor does it end the session that has this id now.
     rig.request(&device.cookie).sign_out().await.unwrap();

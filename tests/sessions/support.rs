@@ -11,7 +11,8 @@ use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, Utc};
 use clearance::session::{
-    Created, MemorySessionStore, SessionRecord, SessionStore, SessionsBuilder, StoreError,
+    Created, MemorySessionStore, Replaced, SessionLimit, SessionRecord, SessionStore,
+    SessionsBuilder, Standing, StoreError,
 };
 use clearance::testing::ManualClock;
 use clearance::{
@@ -94,6 +95,8 @@ pub(crate) struct TestStore {
     pub(crate) touch_down: AtomicBool,
     pub(crate) loaded: Pause,
     pub(crate) before_touch: Pause,
+    pub(crate) before_replace: Pause,
+    pub(crate) before_set_data: Pause,
     pub(crate) deleted: Pause,
     /// The id that the next creation gets instead of its own, as if randomness repeated itself.
     pub(crate) repeated_id: Mutex<Option<SessionId>>,
@@ -110,6 +113,8 @@ impl TestStore {
             touch_down: AtomicBool::new(false),
             loaded: Pause::default(),
             before_touch: Pause::default(),
+            before_replace: Pause::default(),
+            before_set_data: Pause::default(),
             deleted: Pause::default(),
             repeated_id: Mutex::new(None),
         })
@@ -134,13 +139,17 @@ pub(crate) fn count(counter: &AtomicUsize) -> usize {
 
 #[async_trait]
 impl SessionStore for TestStore {
-    async fn create(&self, record: &SessionRecord) -> Result<Created, StoreError> {
+    async fn create(
+        &self,
+        record: &SessionRecord,
+        limit: Option<SessionLimit>,
+    ) -> Result<Created, StoreError> {
         self.call()?;
         let mut record = record.clone();
         if let Some(id) = self.repeated_id.lock().unwrap().take() {
             record.id = id;
         }
-        self.inner.create(&record).await
+        self.inner.create(&record, limit).await
     }
 
     async fn load(
@@ -165,6 +174,37 @@ impl SessionStore for TestStore {
         self.inner.touch(record).await
     }
 
+    async fn replace(
+        &self,
+        old: &SessionRecord,
+        record: &SessionRecord,
+        now: DateTime<Utc>,
+    ) -> Result<Replaced, StoreError> {
+        self.call()?;
+        let mut record = record.clone();
+        if let Some(id) = self.repeated_id.lock().unwrap().take() {
+            record.id = id;
+        }
+        self.before_replace.pass().await;
+        self.inner.replace(old, &record, now).await
+    }
+
+    async fn data(&self, id: SessionId, now: DateTime<Utc>) -> Result<Option<Vec<u8>>, StoreError> {
+        self.call()?;
+        self.inner.data(id, now).await
+    }
+
+    async fn set_data(
+        &self,
+        id: SessionId,
+        now: DateTime<Utc>,
+        data: Option<&[u8]>,
+    ) -> Result<bool, StoreError> {
+        self.call()?;
+        self.before_set_data.pass().await;
+        self.inner.set_data(id, now, data).await
+    }
+
     async fn delete(&self, id: SessionId, subject: &Subject) -> Result<bool, StoreError> {
         self.call()?;
         let deleted = self.inner.delete(id, subject).await;
@@ -181,6 +221,11 @@ impl SessionStore for TestStore {
         self.inner.delete_all(subject, keep).await
     }
 
+    async fn delete_everyone(&self) -> Result<u64, StoreError> {
+        self.call()?;
+        self.inner.delete_everyone().await
+    }
+
     async fn list(
         &self,
         subject: &Subject,
@@ -188,6 +233,29 @@ impl SessionStore for TestStore {
     ) -> Result<Vec<SessionRecord>, StoreError> {
         self.call()?;
         self.inner.list(subject, now).await
+    }
+
+    async fn deny(&self, id: SessionId, until: DateTime<Utc>) -> Result<(), StoreError> {
+        self.call()?;
+        self.inner.deny(id, until).await
+    }
+
+    async fn cut_off(
+        &self,
+        subject: Option<&Subject>,
+        cut_off: DateTime<Utc>,
+        until: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        self.call()?;
+        self.inner.cut_off(subject, cut_off, until).await
+    }
+
+    async fn standing(&self, id: SessionId, subject: &Subject) -> Result<Standing, StoreError> {
+        self.call()?;
+        self.loads.fetch_add(1, Ordering::SeqCst);
+        let standing = self.inner.standing(id, subject).await;
+        self.loaded.pass().await;
+        standing
     }
 
     async fn sweep(&self, now: DateTime<Utc>) -> Result<u64, StoreError> {

@@ -1,142 +1,19 @@
 //! Where sessions are kept: the trait, and what passes through it.
 
 mod memory;
+mod record;
 
-use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use subtle::ConstantTimeEq as _;
 
 pub use memory::MemorySessionStore;
+pub use record::{
+    Assurance, Created, Replaced, SecretHash, SessionId, SessionLimit, SessionRecord, Standing,
+};
 
 use crate::viewer::Subject;
-
-/// The id of a session: 16 random bytes, shown as hex.
-///
-/// It tells sessions apart in a list or a log. It opens nothing: a credential also holds a secret
-/// of 32 bytes, which is never shown.
-///
-/// # Example
-///
-/// ```
-/// use clearance::SessionId;
-///
-/// let id: SessionId = "000102030405060708090a0b0c0d0e0f".parse()?;
-/// assert_eq!(id.to_string(), "000102030405060708090a0b0c0d0e0f");
-/// # Ok::<(), clearance::Error>(())
-/// ```
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct SessionId([u8; 16]);
-
-impl SessionId {
-    /// The id with these bytes.
-    #[must_use]
-    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
-        Self(bytes)
-    }
-
-    /// The bytes of the id.
-    #[must_use]
-    pub const fn as_bytes(&self) -> &[u8; 16] {
-        &self.0
-    }
-}
-
-impl fmt::Display for SessionId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-impl fmt::Debug for SessionId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SessionId({self})")
-    }
-}
-
-impl std::str::FromStr for SessionId {
-    type Err = crate::Error;
-
-    /// # Errors
-    ///
-    /// [`Error::is_not_found`](crate::Error::is_not_found) when the text is not 32 lower-case hex
-    /// digits: no session has such an id.
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let canonical = |digit: &u8| digit.is_ascii_digit() || (b'a'..=b'f').contains(digit);
-        if text.len() != 32 || !text.as_bytes().iter().all(canonical) {
-            return Err(crate::Error::not_found());
-        }
-        u128::from_str_radix(text, 16)
-            .map(|number| Self(number.to_be_bytes()))
-            .map_err(|_| crate::Error::not_found())
-    }
-}
-
-/// The SHA-256 of a session's secret: all that a store ever sees of it.
-#[derive(Clone, Copy)]
-pub struct SecretHash([u8; 32]);
-
-impl SecretHash {
-    /// The hash with these bytes.
-    #[must_use]
-    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
-        Self(bytes)
-    }
-
-    /// The bytes to store.
-    #[must_use]
-    pub const fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
-}
-
-impl PartialEq for SecretHash {
-    /// In constant time, so that an answer's delay tells nothing about the stored hash.
-    fn eq(&self, other: &Self) -> bool {
-        self.0.ct_eq(&other.0).into()
-    }
-}
-
-impl Eq for SecretHash {}
-
-impl fmt::Debug for SecretHash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SecretHash(..)")
-    }
-}
-
-/// A session as a store keeps it.
-///
-/// Exhaustive on purpose: a store has to keep every field, so a new one should break its build.
-/// All instants are UTC, to the microsecond.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SessionRecord {
-    /// The unique key.
-    pub id: SessionId,
-    /// What the credential's secret is compared with.
-    pub secret_hash: SecretHash,
-    /// Whose session it is.
-    pub subject: Subject,
-    /// When the subject signed in.
-    pub created_at: DateTime<Utc>,
-    /// When the session was last used, to within the touch interval.
-    pub last_seen_at: DateTime<Utc>,
-    /// When the session ends if it is not used before. Never after `expires_at`.
-    pub idle_expires_at: DateTime<Utc>,
-    /// When the session ends however much it is used.
-    pub expires_at: DateTime<Utc>,
-}
-
-/// What became of a new record. Exhaustive on purpose: a third outcome should break its callers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Created {
-    /// It is stored.
-    Stored,
-    /// Another session has this id; it was left as it is.
-    IdTaken,
-}
 
 /// Why a store gave no answer. It is never read as "there is no such session".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -177,55 +54,28 @@ impl StoreError {
 /// A store decides nothing: it keeps records, and leaves out those past their time. The library
 /// compares secrets, throttles touches and caches.
 ///
-/// Three rules hold for every implementation: [`create`](Self::create) never overwrites,
-/// [`touch`](Self::touch) never inserts, and an expired record is treated as absent in the same
+/// Three rules hold for every implementation: [`create`](Self::create) never overwrites, nothing
+/// that changes a record inserts one, and an expired record is treated as absent in the same
 /// operation that looks for it. `clearance::testing::check_session_store` (feature `testing`)
 /// checks all of it.
 ///
-/// # Example
-///
-/// A store that is down: every answer is an outage, none is "no such session".
-///
-/// ```
-/// use chrono::{DateTime, Utc};
-/// use clearance::session::{Created, SessionRecord, SessionStore, StoreError};
-/// use clearance::{SessionId, Subject, async_trait};
-///
-/// struct Down;
-///
-/// #[async_trait]
-/// impl SessionStore for Down {
-///     async fn create(&self, _: &SessionRecord) -> Result<Created, StoreError> {
-///         Err(StoreError::outage())
-///     }
-///     async fn load(&self, _: SessionId, _: DateTime<Utc>) -> Result<Option<SessionRecord>, StoreError> {
-///         Err(StoreError::outage())
-///     }
-///     async fn touch(&self, _: &SessionRecord) -> Result<bool, StoreError> {
-///         Err(StoreError::outage())
-///     }
-///     async fn delete(&self, _: SessionId, _: &Subject) -> Result<bool, StoreError> {
-///         Err(StoreError::outage())
-///     }
-///     async fn delete_all(&self, _: &Subject, _: Option<SessionId>) -> Result<u64, StoreError> {
-///         Err(StoreError::outage())
-///     }
-///     async fn list(&self, _: &Subject, _: DateTime<Utc>) -> Result<Vec<SessionRecord>, StoreError> {
-///         Err(StoreError::outage())
-///     }
-///     async fn sweep(&self, _: DateTime<Utc>) -> Result<u64, StoreError> {
-///         Err(StoreError::outage())
-///     }
-/// }
-/// ```
+/// The sessions of the stateless [`Strategy`](super::Strategy) are kept in their tokens. Of them a
+/// store keeps only that they were ended: one by its id, all of a subject by an instant.
 #[async_trait]
 pub trait SessionStore: Send + Sync + 'static {
     /// Adds a record. One that is there under the same id stays as it is, expired or not.
     ///
+    /// With a limit its subject has no more sessions than that when this is done, however many
+    /// sign in at the same time: the count and the addition are one step.
+    ///
     /// # Errors
     ///
     /// When it cannot be told that the record is stored.
-    async fn create(&self, record: &SessionRecord) -> Result<Created, StoreError>;
+    async fn create(
+        &self,
+        record: &SessionRecord,
+        limit: Option<SessionLimit>,
+    ) -> Result<Created, StoreError>;
 
     /// The record of `id`, unless either of its limits is at or before `now`.
     ///
@@ -247,6 +97,41 @@ pub trait SessionStore: Send + Sync + 'static {
     /// When the answer cannot be had.
     async fn touch(&self, record: &SessionRecord) -> Result<bool, StoreError>;
 
+    /// Puts `record` in the place of the one with the id and hash of `old`, if that is there and
+    /// lives at `now`, in one step: from then on the old id leads nowhere. The data stay. Never
+    /// inserts.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be told which of the two is there.
+    async fn replace(
+        &self,
+        old: &SessionRecord,
+        record: &SessionRecord,
+        now: DateTime<Utc>,
+    ) -> Result<Replaced, StoreError>;
+
+    /// The data that the application keeps with the session of `id`; `None` where it keeps none,
+    /// or the session does not live at `now`.
+    ///
+    /// # Errors
+    ///
+    /// When the answer cannot be had.
+    async fn data(&self, id: SessionId, now: DateTime<Utc>) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// Keeps `data` with the session of `id`, if that lives at `now`; tells whether it did. Never
+    /// inserts a session.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be told that the data are kept.
+    async fn set_data(
+        &self,
+        id: SessionId,
+        now: DateTime<Utc>,
+        data: Option<&[u8]>,
+    ) -> Result<bool, StoreError>;
+
     /// Removes the record of `id` if it is `subject`'s; tells whether it was there.
     ///
     /// # Errors
@@ -265,6 +150,13 @@ pub trait SessionStore: Send + Sync + 'static {
         keep: Option<SessionId>,
     ) -> Result<u64, StoreError>;
 
+    /// Removes every record; tells how many.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be told that the records are gone.
+    async fn delete_everyone(&self) -> Result<u64, StoreError>;
+
     /// The records of `subject` that live at `now`, the last created first.
     ///
     /// # Errors
@@ -276,7 +168,37 @@ pub trait SessionStore: Send + Sync + 'static {
         now: DateTime<Utc>,
     ) -> Result<Vec<SessionRecord>, StoreError>;
 
-    /// Removes the records of which either limit is at or before `now`; tells how many.
+    /// Notes that the stateless session `id` is over, until `until`, when its token is past its
+    /// time anyway.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be told that this is kept.
+    async fn deny(&self, id: SessionId, until: DateTime<Utc>) -> Result<(), StoreError>;
+
+    /// Notes that the stateless sessions of `subject`, or of everyone, are over if they began at
+    /// `cut_off` or before; kept until `until`. An earlier note is never made weaker.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be told that this is kept.
+    async fn cut_off(
+        &self,
+        subject: Option<&Subject>,
+        cut_off: DateTime<Utc>,
+        until: DateTime<Utc>,
+    ) -> Result<(), StoreError>;
+
+    /// What was noted of a stateless session: whether it was denied, and the later of its
+    /// subject's and everyone's cut-off.
+    ///
+    /// # Errors
+    ///
+    /// When the answer cannot be had.
+    async fn standing(&self, id: SessionId, subject: &Subject) -> Result<Standing, StoreError>;
+
+    /// Removes the records of which either limit is at or before `now`, and the notes that are
+    /// kept until then; tells how many records.
     ///
     /// # Errors
     ///
@@ -286,8 +208,12 @@ pub trait SessionStore: Send + Sync + 'static {
 
 #[async_trait]
 impl<S: SessionStore + ?Sized> SessionStore for Arc<S> {
-    async fn create(&self, record: &SessionRecord) -> Result<Created, StoreError> {
-        (**self).create(record).await
+    async fn create(
+        &self,
+        record: &SessionRecord,
+        limit: Option<SessionLimit>,
+    ) -> Result<Created, StoreError> {
+        (**self).create(record, limit).await
     }
     async fn load(
         &self,
@@ -299,6 +225,25 @@ impl<S: SessionStore + ?Sized> SessionStore for Arc<S> {
     async fn touch(&self, record: &SessionRecord) -> Result<bool, StoreError> {
         (**self).touch(record).await
     }
+    async fn replace(
+        &self,
+        old: &SessionRecord,
+        record: &SessionRecord,
+        now: DateTime<Utc>,
+    ) -> Result<Replaced, StoreError> {
+        (**self).replace(old, record, now).await
+    }
+    async fn data(&self, id: SessionId, now: DateTime<Utc>) -> Result<Option<Vec<u8>>, StoreError> {
+        (**self).data(id, now).await
+    }
+    async fn set_data(
+        &self,
+        id: SessionId,
+        now: DateTime<Utc>,
+        data: Option<&[u8]>,
+    ) -> Result<bool, StoreError> {
+        (**self).set_data(id, now, data).await
+    }
     async fn delete(&self, id: SessionId, subject: &Subject) -> Result<bool, StoreError> {
         (**self).delete(id, subject).await
     }
@@ -309,12 +254,29 @@ impl<S: SessionStore + ?Sized> SessionStore for Arc<S> {
     ) -> Result<u64, StoreError> {
         (**self).delete_all(subject, keep).await
     }
+    async fn delete_everyone(&self) -> Result<u64, StoreError> {
+        (**self).delete_everyone().await
+    }
     async fn list(
         &self,
         subject: &Subject,
         now: DateTime<Utc>,
     ) -> Result<Vec<SessionRecord>, StoreError> {
         (**self).list(subject, now).await
+    }
+    async fn deny(&self, id: SessionId, until: DateTime<Utc>) -> Result<(), StoreError> {
+        (**self).deny(id, until).await
+    }
+    async fn cut_off(
+        &self,
+        subject: Option<&Subject>,
+        cut_off: DateTime<Utc>,
+        until: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        (**self).cut_off(subject, cut_off, until).await
+    }
+    async fn standing(&self, id: SessionId, subject: &Subject) -> Result<Standing, StoreError> {
+        (**self).standing(id, subject).await
     }
     async fn sweep(&self, now: DateTime<Utc>) -> Result<u64, StoreError> {
         (**self).sweep(now).await

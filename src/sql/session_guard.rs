@@ -1,0 +1,187 @@
+//! The session of whoever writes, tested within the statement that writes.
+
+use chrono::{DateTime, Utc};
+use sea_query::{Expr, ExprTrait as _, Query, SelectStatement};
+
+use super::dialect::Dialect;
+use super::session_store::{EXPIRES_AT, ID, IDLE_EXPIRES_AT, SECRET_HASH, TABLE, micros};
+use crate::policy::Value;
+use crate::session::{SecretHash, SessionId};
+
+/// What a write puts into its own statement, so that it does nothing once the session is over.
+#[derive(Clone)]
+pub(crate) struct StatementGuard {
+    /// Its id, the hash of its secret, and the time in microseconds since 1970.
+    values: [Value; 3],
+}
+
+impl StatementGuard {
+    pub(crate) fn new(id: SessionId, secret_hash: SecretHash, now: DateTime<Utc>) -> Self {
+        Self {
+            values: [
+                Value::Text(id.to_string()),
+                Value::Bytes(secret_hash.as_bytes().to_vec()),
+                Value::Int(micros(now)),
+            ],
+        }
+    }
+
+    pub(super) const fn values(&self) -> &[Value; 3] {
+        &self.values
+    }
+
+    pub(super) const fn values_mut(&mut self) -> &mut [Value; 3] {
+        &mut self.values
+    }
+}
+
+/// `EXISTS` over the session of `guard`, for a statement that writes. A revocation takes the session
+/// before the statement finds it, or waits until the write is done.
+pub(super) fn session_exists(dialect: Dialect, guard: &StatementGuard) -> Expr {
+    let mut session = session(dialect, guard);
+    dialect.keep(&mut session);
+    Expr::exists(session)
+}
+
+/// A row where the session of `guard` stands, which then stands until the transaction ends.
+pub(crate) fn session_lock(dialect: Dialect, guard: &StatementGuard) -> SelectStatement {
+    let mut session = session(dialect, guard);
+    dialect.keep_read(&mut session);
+    session
+}
+
+fn session(dialect: Dialect, guard: &StatementGuard) -> SelectStatement {
+    let [id, secret_hash, now] = guard.values();
+    Query::select()
+        .expr(Expr::cust("1"))
+        .from(TABLE)
+        .and_where(Expr::col((TABLE, ID)).eq(dialect.bind(id)))
+        .and_where(Expr::col((TABLE, SECRET_HASH)).eq(dialect.bind(secret_hash)))
+        .and_where(Expr::col((TABLE, IDLE_EXPIRES_AT)).gt(dialect.bind(now)))
+        .and_where(Expr::col((TABLE, EXPIRES_AT)).gt(dialect.bind(now)))
+        .take()
+}
+
+#[cfg(all(test, feature = "sqlite", feature = "testing"))]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use http::HeaderMap;
+
+    use async_trait::async_trait;
+
+    use super::*;
+    use crate::request::RequestContext;
+    use crate::session::{Key, Sessions, SessionsBuilder, Verified};
+    use crate::sql::Db;
+    use crate::testing::{ManualClock, as_viewer};
+    use crate::viewer::{SourceError, Viewer, ViewerSource};
+
+    struct Member(Subject);
+
+    impl Viewer for Member {
+        fn subject(&self) -> Subject {
+            self.0.clone()
+        }
+    }
+
+    struct Members;
+
+    #[async_trait]
+    impl ViewerSource<Member> for Members {
+        async fn load(&self, subject: &Subject) -> Result<Option<Member>, SourceError> {
+            Ok(Some(Member(subject.clone())))
+        }
+    }
+
+    async fn database() -> (tempfile::TempDir, Db) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("test.db");
+        let db = Db::connect(&format!("sqlite://{}?mode=rwc", path.display()))
+            .await
+            .unwrap();
+        db.migrate().await.unwrap();
+        (directory, db)
+    }
+
+    fn sessions(builder: SessionsBuilder<Member>, clock: &ManualClock) -> Sessions<Member> {
+        builder
+            .app_url("https://app.example")
+            .clock(clock.clone())
+            .build()
+            .unwrap()
+    }
+
+    async fn signed_in(sessions: &Sessions<Member>) -> (RequestContext, Verified<Member>) {
+        let session = sessions.create(&Subject::new("ada")).await.unwrap();
+        let mut headers = HeaderMap::new();
+        headers.insert("cookie", session.into_set_cookie());
+        let context = RequestContext::new(sessions, &headers);
+        let verified = context.verify_session().await.unwrap();
+        (context, verified)
+    }
+
+    fn clock() -> ManualClock {
+        ManualClock::at("2026-01-01T00:00:00Z".parse().unwrap())
+    }
+
+    /// Whether a statement with the guard in it finds its session.
+    async fn finds(db: &Db, guard: &StatementGuard) -> bool {
+        let select = Query::select()
+            .expr(session_exists(db.dialect(), guard))
+            .take();
+        let row = db.fetch_optional(&select).await.unwrap().unwrap();
+        row.flag(0).unwrap()
+    }
+
+    #[tokio::test]
+    async fn sd_06_a_statement_tests_the_session_that_is_there_now() {
+        let (_directory, db) = database().await;
+        let clock = clock();
+        let builder = Sessions::builder(Key::generate().unwrap(), db.session_store(), Members);
+        let sessions = sessions(builder, &clock);
+        let (context, verified) = signed_in(&sessions).await;
+        let guard = || context.statement_guard(&verified, db.id()).unwrap();
+        assert!(finds(&db, &guard()).await);
+
+        let secret_hash = SecretHash::from_bytes([0; 32]);
+        let foreign =
+            StatementGuard::new(verified.loaded().id, secret_hash, crate::Clock::now(&clock));
+        assert!(!finds(&db, &foreign).await);
+
+        let idle = Duration::from_secs(7 * 24 * 60 * 60);
+        clock.advance(idle - Duration::from_micros(1));
+        assert!(finds(&db, &guard()).await);
+        clock.advance(Duration::from_micros(1));
+        assert!(!finds(&db, &guard()).await);
+
+        let (context, verified) = signed_in(&sessions).await;
+        let guard = context.statement_guard(&verified, db.id()).unwrap();
+        assert!(finds(&db, &guard).await);
+        sessions.revoke_all(verified.subject()).await.unwrap();
+        assert!(!finds(&db, &guard).await);
+    }
+
+    #[tokio::test]
+    async fn sd_06_only_sessions_of_the_same_database_are_tested_within_a_statement() {
+        let (_directory, db) = database().await;
+        let (_other_directory, other) = database().await;
+        let key = || Key::generate().unwrap();
+
+        let shared = Sessions::builder(key(), Arc::new(db.session_store()), Members);
+        let (context, verified) = signed_in(&sessions(shared, &clock())).await;
+        assert!(context.statement_guard(&verified, db.id()).is_some());
+        assert!(context.statement_guard(&verified, other.id()).is_none());
+
+        let erased: Arc<dyn SessionStore> = Arc::new(db.session_store());
+        let wrapped = Sessions::builder(key(), erased, Members);
+        let (context, verified) = signed_in(&sessions(wrapped, &clock())).await;
+        assert!(context.statement_guard(&verified, db.id()).is_none());
+
+        let given = as_viewer(Member(Subject::new("ada")));
+        assert!(given.statement_guard(&verified, db.id()).is_none());
+    }
+}
