@@ -356,7 +356,7 @@ fn request(session: &str) -> HeaderMap {
 
 async fn signed_in(sessions: &Sessions<Member>) -> HeaderMap {
     let session = sessions.create(&Subject::new(MEMBER)).await.unwrap();
-    let cookie = session.into_set_cookie();
+    let cookie = session.into_set_cookies().remove(0);
     let value = cookie.to_str().unwrap().split([';', '=']).nth(1).unwrap();
     request(value)
 }

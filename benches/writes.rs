@@ -156,7 +156,12 @@ impl Bench<'_> {
             let sessions = Sessions::builder(Key::generate().unwrap(), store, Members);
             let sessions = sessions.app_url("https://app.example").build().unwrap();
             let session = sessions.create(&Subject::new(7)).await.unwrap();
-            let cookie = session.into_set_cookie().to_str().unwrap().to_owned();
+            let cookie = session
+                .into_set_cookies()
+                .remove(0)
+                .to_str()
+                .unwrap()
+                .to_owned();
             (sessions, cookie.split(';').next().unwrap().to_owned())
         });
         let stored = runtime.block_on(stored(pool, *engine));

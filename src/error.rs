@@ -35,8 +35,12 @@ pub struct Error {
 pub(crate) enum Kind {
     /// Nobody is signed in, or the credential was refused.
     Unauthenticated(Refusal),
+    /// The viewer is known, and proved it too long ago or too weakly for this.
+    StepUp,
     /// The viewer is known and may not do this.
     Forbidden,
+    /// The subject has as many sessions as it may.
+    TooManySessions,
     /// There is no such row, or none that this viewer may know of.
     NotFound,
     /// The row stands against a constraint.
@@ -160,6 +164,14 @@ impl Error {
         Self::new(Kind::NotFound)
     }
 
+    pub(crate) fn step_up() -> Self {
+        Self::new(Kind::StepUp)
+    }
+
+    pub(crate) fn too_many_sessions() -> Self {
+        Self::new(Kind::TooManySessions)
+    }
+
     pub(crate) fn conflict() -> Self {
         Self::new(Kind::Conflict)
     }
@@ -211,10 +223,24 @@ impl Error {
         matches!(*self.kind, Kind::Unauthenticated(_))
     }
 
+    /// The viewer is known, and proved it too long ago or too weakly for this: 401. Have it sign in
+    /// again, and call [`RequestContext::step_up`](crate::RequestContext::step_up) then.
+    #[must_use]
+    pub const fn is_step_up(&self) -> bool {
+        matches!(*self.kind, Kind::StepUp)
+    }
+
     /// The viewer is known and may not do this: 403.
     #[must_use]
     pub const fn is_forbidden(&self) -> bool {
-        matches!(*self.kind, Kind::Forbidden)
+        matches!(*self.kind, Kind::Forbidden | Kind::TooManySessions)
+    }
+
+    /// The subject that signs in has as many sessions as it may, and the limit is one that refuses:
+    /// 403.
+    #[must_use]
+    pub const fn is_too_many_sessions(&self) -> bool {
+        matches!(*self.kind, Kind::TooManySessions)
     }
 
     /// There is no such row, or none that this viewer may know of: 404.
@@ -251,7 +277,9 @@ impl Error {
         match &*self.kind {
             Kind::Unprocessable(fields) => fields,
             Kind::Unauthenticated(_)
+            | Kind::StepUp
             | Kind::Forbidden
+            | Kind::TooManySessions
             | Kind::NotFound
             | Kind::Conflict
             | Kind::Stale
@@ -305,8 +333,8 @@ impl Error {
     pub const fn status(&self) -> u16 {
         match *self.kind {
             Kind::Invalid => 400,
-            Kind::Unauthenticated(_) => 401,
-            Kind::Forbidden => 403,
+            Kind::Unauthenticated(_) | Kind::StepUp => 401,
+            Kind::Forbidden | Kind::TooManySessions => 403,
             Kind::NotFound => 404,
             Kind::Conflict | Kind::Stale => 409,
             Kind::Unprocessable(_) => 422,
@@ -320,7 +348,11 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &*self.kind {
             Kind::Unauthenticated(_) => f.write_str("not signed in"),
+            Kind::StepUp => f.write_str("sign in again to do this"),
             Kind::Forbidden => f.write_str("not allowed"),
+            Kind::TooManySessions => {
+                f.write_str("signed in too many times: sign out somewhere else first")
+            }
             Kind::NotFound => f.write_str("not found"),
             Kind::Conflict => f.write_str("conflicts with what is stored"),
             Kind::Stale => f.write_str("changed by somebody else meanwhile"),

@@ -172,7 +172,10 @@ mod viewer;
 #[cfg(feature = "axum")]
 pub use adapter::{ScopedBody, ScopedFuture, SessionLayer, SessionService};
 pub use async_trait::async_trait;
-pub use audit::{AuditEvent, AuditSink, Outcome, SinkError};
+pub use audit::{
+    AuditEvent, AuditSink, Outcome, Revocation, SessionEvent, SessionEventKind, SessionEventSink,
+    SinkError,
+};
 #[cfg(feature = "derive")]
 pub use clearance_derive::{authenticated, authorize, memo, public};
 pub use clock::{Clock, SystemClock};
@@ -192,7 +195,7 @@ pub use repository::{
 };
 pub use request::{RequestContext, in_current_scope, spawn, verify_session};
 pub use roles::Roles;
-pub use session::{Current, Key, Optimistic, SessionId, Sessions, Verified};
+pub use session::{Current, Fresh, Freshness, Key, Optimistic, SessionId, Sessions, Verified};
 #[cfg(feature = "matrix")]
 pub use sql::DatabaseSchema;
 pub use sql::{Db, Pool, SqlAuditSink, SqlSessionStore};

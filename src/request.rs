@@ -17,11 +17,13 @@ use crate::error::{Error, Result};
 use crate::policy::Context;
 use crate::repository::memo::Changes;
 use crate::session::{
-    CookieHeaders, Current, CursorSealer, Epochs, ErasedSlot, First, Loaded, Optimistic, SessionId,
+    CookieHeaders, Current, CursorSealer, Epochs, ErasedSlot, First, Hints, Loaded, Origin,
     Sessions, Slot, Verified,
 };
 use crate::sql::{DatabaseId, StatementGuard};
-use crate::viewer::{Subject, Viewer};
+use crate::viewer::Viewer;
+
+mod sessions;
 
 tokio::task_local! {
     /// `None` where work was taken out of the request's scope; see [`outside_of_requests`].
@@ -77,9 +79,10 @@ pub struct RequestContext {
 
 struct Inner {
     circumstances: Context,
+    hints: Hints,
     memo: Mutex<Memo>,
     changes: Changes,
-    set_cookie: Mutex<Option<HeaderValue>>,
+    set_cookies: Mutex<Vec<HeaderValue>>,
     credential_read: AtomicBool,
     finished: AtomicBool,
     first: First,
@@ -125,16 +128,22 @@ impl RequestContext {
         let mut circumstances = Context::new(sessions.service.core.now());
         circumstances.address = address;
         let slot = Slot::new(Arc::clone(&sessions.service), CookieHeaders::of(headers));
-        Self::with_slot(slot, First::of::<V>(), circumstances)
+        Self::build(slot, First::of::<V>(), circumstances, Hints::of(headers))
     }
 
+    #[cfg(feature = "testing")]
     pub(crate) fn with_slot(slot: impl ErasedSlot, first: First, circumstances: Context) -> Self {
+        Self::build(slot, first, circumstances, Hints::default())
+    }
+
+    fn build(slot: impl ErasedSlot, first: First, circumstances: Context, hints: Hints) -> Self {
         Self {
             inner: Arc::new(Inner {
                 circumstances,
+                hints,
                 memo: Mutex::new(HashMap::new()),
                 changes: Changes::default(),
-                set_cookie: Mutex::new(None),
+                set_cookies: Mutex::new(Vec::new()),
                 credential_read: AtomicBool::new(false),
                 finished: AtomicBool::new(false),
                 first,
@@ -232,7 +241,8 @@ impl RequestContext {
         if let Some(verified) = self.ready() {
             return Ok(verified);
         }
-        self.slot::<V>()?.verify(&self.inner.first).await
+        let slot = self.slot::<V>()?;
+        slot.verify(&self.inner.first, || self.origin()).await
     }
 
     /// The viewer of this request, with the store and the viewer source asked in this very call.
@@ -243,58 +253,8 @@ impl RequestContext {
     pub async fn verify_current<V: Viewer>(&self) -> Result<Current<V>> {
         // Whoever asks for this very call must not be answered from memory.
         self.inner.changes.note();
-        self.slot::<V>()?.current(&self.inner.first).await
-    }
-
-    /// What the cookie alone says. No store is asked, so this cookie's session may have ended.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::is_unauthenticated`] when there is no cookie, or none that this server sealed and
-    /// that is not past its time.
-    pub fn optimistic(&self) -> Result<Optimistic> {
-        self.mark_read();
-        self.inner.slot.optimistic()
-    }
-
-    /// Signs `subject` in: ends the session that the request came with, stores a new one under
-    /// a new id, and sets its cookie on the response. Later calls in this request see the new
-    /// session.
-    ///
-    /// Who the subject is has been proved by the application, for instance with a password.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::is_unavailable`] when the store does not answer; then no cookie is set.
-    /// [`Error::is_misuse`] when the response's headers are gone already.
-    pub async fn sign_in(&self, subject: &Subject) -> Result<SessionId> {
-        if self.inner.finished.load(Ordering::Acquire) {
-            return Err(Error::misuse(
-                "the response's headers are sent, so no cookie can be set: sign in before the response is returned",
-            ));
-        }
-        self.mark_read();
-        self.forget_memo();
-        let (id, cookie) = self.inner.slot.sign_in(&self.inner.first, subject).await?;
-        self.forget_memo();
-        *lock(&self.inner.set_cookie) = Some(cookie);
-        Ok(id)
-    }
-
-    /// Signs out: ends the session that the request came with, and removes its cookie with the
-    /// response. Without a session only the cookie is removed.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::is_unavailable`] when the store does not answer. The session may still live, so
-    /// the cookie stays, and signing out can be tried again.
-    pub async fn sign_out(&self) -> Result<()> {
-        self.mark_read();
-        self.forget_memo();
-        let cookie = self.inner.slot.sign_out(&self.inner.first).await?;
-        self.forget_memo();
-        *lock(&self.inner.set_cookie) = Some(cookie);
-        Ok(())
+        let slot = self.slot::<V>()?;
+        slot.current(&self.inner.first, || self.origin()).await
     }
 
     /// Writes what the request's session means for its response: the session cookie, if it was
@@ -308,12 +268,12 @@ impl RequestContext {
     /// be read after the headers are sent.
     pub(crate) fn write_headers(&self, headers: &mut HeaderMap, reads_later: bool) {
         self.inner.finished.store(true, Ordering::Release);
-        let cookie = lock(&self.inner.set_cookie).take();
+        let cookies = std::mem::take(&mut *lock(&self.inner.set_cookies));
         let depends = reads_later || self.inner.credential_read.load(Ordering::Acquire);
-        if cookie.is_some() || depends {
+        if !cookies.is_empty() || depends {
             forbid_caching(headers);
         }
-        if let Some(cookie) = cookie {
+        for cookie in cookies {
             headers.append(SET_COOKIE, cookie);
         }
     }
@@ -329,6 +289,15 @@ impl RequestContext {
         let slot: &dyn Any = &*self.inner.slot;
         slot.downcast_ref()
             .ok_or_else(|| self.inner.slot.other_viewer())
+    }
+
+    /// From where this request comes, as sessions note it.
+    fn origin(&self) -> Origin {
+        Origin {
+            address: self.inner.circumstances.address,
+            agent: self.inner.hints.agent(),
+            request_id: Some(self.request_id().to_owned()),
+        }
     }
 
     fn mark_read(&self) {
@@ -431,7 +400,8 @@ pub async fn verify_session<V: Viewer>() -> Result<Verified<V>> {
 /// The part of [`verify_session`] that only a request's first call needs.
 async fn verify_first<V: Viewer>() -> Result<Verified<V>> {
     let request = RequestContext::current()?;
-    request.slot::<V>()?.verify(&request.inner.first).await
+    let slot = request.slot::<V>()?;
+    slot.verify(&request.inner.first, || request.origin()).await
 }
 
 /// Spawns `future` on tokio, in the scope of this request. A task from `tokio::spawn` has no

@@ -20,6 +20,7 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use clearance::session::Lifetime;
 use clearance::testing::ManualClock;
 use clearance::{Clock, Db, Key, Sessions, SystemClock};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
@@ -146,8 +147,11 @@ async fn start(
         Members { db: db.clone() },
     )
     .app_url(format!("http://{address}"))
-    .idle_limit(Duration::from_secs(30 * 60))
-    .absolute_limit(Duration::from_secs(8 * 60 * 60))
+    .development()
+    .lifetime(Lifetime::sliding(
+        Duration::from_secs(30 * 60),
+        Duration::from_secs(8 * 60 * 60),
+    ))
     .clock(clock)
     .build()?;
     let router = server::router(Users { db: db.clone() }, sessions);

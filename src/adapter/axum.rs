@@ -106,8 +106,14 @@ impl IntoResponse for Error {
         );
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if status == StatusCode::UNAUTHORIZED {
-            // RFC 9110 asks for a challenge; no scheme is registered for cookies.
-            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Cookie"));
+            // RFC 9110 asks for a challenge; no scheme is registered for cookies. The error is that of
+            // RFC 9470, section 3.
+            let challenge = if self.is_step_up() {
+                "Cookie error=\"insufficient_user_authentication\""
+            } else {
+                "Cookie"
+            };
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
         response
     }
@@ -161,7 +167,9 @@ mod tests {
                 401,
                 "Unauthorized",
             ),
+            (Error::step_up(), 401, "Unauthorized"),
             (Error::forbidden(), 403, "Forbidden"),
+            (Error::too_many_sessions(), 403, "Forbidden"),
             (Error::not_found(), 404, "Not Found"),
             (Error::conflict(), 409, "Conflict"),
             (Error::stale(), 409, "Conflict"),

@@ -14,15 +14,18 @@
 //! | `clearance::failure` | error | the advice behind an answer of status 500 |
 
 mod event;
+mod session;
 mod sink;
 
 pub use event::{AuditEvent, Outcome};
 pub(crate) use event::{By, key_text};
+pub(crate) use session::SessionEvents;
+pub use session::{Revocation, SessionEvent, SessionEventKind, SessionEventSink};
 pub use sink::{AuditSink, SinkError};
 pub(crate) use sink::{Sink, Unrecorded, decided, listens, record, refused};
 
 use crate::error::{Error, Refusal};
-use crate::session::{SessionId, StoreError};
+use crate::session::StoreError;
 
 use crate::policy::Failure;
 use crate::viewer::Subject;
@@ -110,21 +113,6 @@ pub(crate) fn explained(explanation: &impl std::fmt::Display) {
 /// A credential that was presented and refused.
 pub(crate) fn credential_refused(refusal: Refusal) {
     tracing::info!(target: "clearance::session", refusal = refusal.as_str(), "credential refused");
-}
-
-/// A subject signed in.
-pub(crate) fn session_created(session: SessionId) {
-    tracing::info!(target: "clearance::session", %session, "session created");
-}
-
-/// One session was ended.
-pub(crate) fn session_revoked(session: SessionId) {
-    tracing::info!(target: "clearance::session", %session, "session revoked");
-}
-
-/// All sessions of a subject were ended, perhaps but one.
-pub(crate) fn sessions_revoked(count: u64) {
-    tracing::info!(target: "clearance::session", count, "sessions revoked");
 }
 
 /// The session store gave no answer.

@@ -5,20 +5,23 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::TimeDelta;
-
 use super::Sessions;
 use super::cache::Cache;
-use super::cookie::{CookieConfig, MAX_AGE_LIMIT_SECONDS};
+use super::cookie::CookieConfig;
 use super::cursor::CursorSealer;
 use super::epoch::Epochs;
 use super::key::Key;
-use super::service::{Core, Service};
-use super::store::SessionStore;
+use super::lifecycle::Core;
+use super::lifetime::{Lifetime, delta};
+use super::service::Service;
+use super::settings::{Described, Setting, SettingSource, Settings};
+use super::store::{Assurance, SessionLimit, SessionStore};
+use super::ticket::{Strategy, Tickets};
 use super::token::Sealer;
+use crate::audit::{SessionEventSink, SessionEvents};
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, Result};
-use crate::sql::SqlSessionStore;
+use crate::sql::{DatabaseId, SqlSessionStore};
 use crate::viewer::{Viewer, ViewerSource};
 
 const DAY: u64 = 24 * 60 * 60;
@@ -27,30 +30,53 @@ const DAY: u64 = 24 * 60 * 60;
 ///
 /// The defaults: a session ends after 7 days without use, or after 30 days however much it is
 /// used; its use is noted once a minute; a verified session may be 5 seconds old; the cache holds
-/// 10,000 sessions.
+/// 10,000 sessions. Where a setting is made twice the later call holds.
+/// [`Sessions::explain`] prints what came of it.
 #[must_use = "a builder does nothing until `build`"]
 pub struct SessionsBuilder<V> {
     key: Key,
     store: Arc<dyn SessionStore>,
-    database: Option<crate::sql::DatabaseId>,
+    database: Option<DatabaseId>,
     source: Arc<dyn ViewerSource<V>>,
-    app_url: Option<String>,
-    cookie: CookieConfig,
-    idle: Duration,
-    absolute: Duration,
-    touch: Duration,
-    bound: Duration,
-    capacity: u64,
+    pub(super) settings: Unchecked,
     clock: Arc<dyn Clock>,
+    events: SessionEvents,
 }
 
-/// The limits of a session's life and of what is cached of it.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Limits {
-    pub(crate) idle: TimeDelta,
-    pub(crate) absolute: TimeDelta,
-    pub(crate) touch: TimeDelta,
-    pub(crate) bound: TimeDelta,
+/// Settings as they were made, and what is wrong with those that could not be read.
+pub(super) struct Unchecked {
+    pub(super) app_url: Option<Setting<String>>,
+    pub(super) development: Setting<bool>,
+    pub(super) strategy: Setting<Strategy>,
+    pub(super) cookie: CookieConfig,
+    pub(super) lifetime: Setting<Lifetime>,
+    pub(super) remembered: Option<Setting<Lifetime>>,
+    pub(super) touch: Setting<Duration>,
+    pub(super) bound: Setting<Duration>,
+    pub(super) capacity: Setting<u64>,
+    pub(super) most: Setting<Option<SessionLimit>>,
+    pub(super) wrong: Vec<String>,
+}
+
+impl Default for Unchecked {
+    fn default() -> Self {
+        Self {
+            app_url: None,
+            development: Setting::default_of(false),
+            strategy: Setting::default_of(Strategy::default()),
+            cookie: CookieConfig::new(),
+            lifetime: Setting::default_of(Lifetime::sliding(
+                Duration::from_secs(7 * DAY),
+                Duration::from_secs(30 * DAY),
+            )),
+            remembered: None,
+            touch: Setting::default_of(Duration::from_secs(60)),
+            bound: Setting::default_of(Duration::from_secs(5)),
+            capacity: Setting::default_of(10_000),
+            most: Setting::default_of(None),
+            wrong: Vec::new(),
+        }
+    }
 }
 
 impl<V: Viewer> SessionsBuilder<V> {
@@ -67,46 +93,70 @@ impl<V: Viewer> SessionsBuilder<V> {
             store: Arc::new(store),
             database,
             source: Arc::new(source),
-            app_url: None,
-            cookie: CookieConfig::new(),
-            idle: Duration::from_secs(7 * DAY),
-            absolute: Duration::from_secs(30 * DAY),
-            touch: Duration::from_secs(60),
-            bound: Duration::from_secs(5),
-            capacity: 10_000,
+            settings: Unchecked::default(),
             clock: Arc::new(SystemClock),
+            events: SessionEvents::default(),
         }
     }
 
     /// The address at which browsers reach the application, for instance `https://app.example`.
-    /// Its scheme and host decide what the cookie may be. Required.
+    /// Its scheme and host decide what the cookie may be. Required, and `https:` outside of
+    /// [development](Self::development).
     pub fn app_url(mut self, url: impl Into<String>) -> Self {
-        self.app_url = Some(url.into());
+        self.settings.app_url = Some(Setting::code(url.into()));
+        self
+    }
+
+    /// Says that this is a developer's own machine, so that the application may be reached over
+    /// plain `http:` at a loopback address. It permits nothing else.
+    pub fn development(mut self) -> Self {
+        self.settings.development = Setting::code(true);
+        self
+    }
+
+    /// Where the truth about a session is; see [`Strategy`].
+    pub fn strategy(mut self, strategy: Strategy) -> Self {
+        self.settings.strategy = Setting::code(strategy);
         self
     }
 
     /// How the cookie is written.
     pub fn cookie(mut self, cookie: CookieConfig) -> Self {
-        self.cookie = cookie;
+        self.settings.cookie = cookie;
         self
     }
 
-    /// How long a session lives without being used.
-    pub fn idle_limit(mut self, limit: Duration) -> Self {
-        self.idle = limit;
+    /// How long a session lives.
+    pub fn lifetime(mut self, lifetime: Lifetime) -> Self {
+        self.settings.lifetime = Setting::code(lifetime);
         self
     }
 
-    /// How long a session lives however much it is used; 400 days at most, because browsers keep
-    /// no cookie longer.
-    pub fn absolute_limit(mut self, limit: Duration) -> Self {
-        self.absolute = limit;
+    /// How long a session lives that its subject asked to be remembered by
+    /// ([`SignIn::remember`](super::SignIn::remember)). With this, sessions of which that is not said
+    /// end when the browser is closed; without it, they are remembered and live as all do.
+    pub fn remembered(mut self, lifetime: Lifetime) -> Self {
+        self.settings.remembered = Some(Setting::code(lifetime));
+        self
+    }
+
+    /// The lifetimes that [NIST SP 800-63B-4](https://pages.nist.gov/800-63-4/sp800-63b.html) asks for
+    /// at this level: 30 days at `Aal1`; 24 hours, and one hour without use, at `Aal2`; 12 hours, and
+    /// 15 minutes without use, at `Aal3`. No session is remembered for longer.
+    pub fn preset(mut self, level: Assurance) -> Self {
+        self.settings.preset(level);
+        self
+    }
+
+    /// How many sessions a subject may have at a time; any number unless said.
+    pub fn session_limit(mut self, limit: SessionLimit) -> Self {
+        self.settings.most = Setting::code(Some(limit));
         self
     }
 
     /// How often at most the use of a session is written to the store.
     pub fn touch_interval(mut self, interval: Duration) -> Self {
-        self.touch = interval;
+        self.settings.touch = Setting::code(interval);
         self
     }
 
@@ -114,19 +164,25 @@ impl<V: Viewer> SessionsBuilder<V> {
     /// library on this node holds at once; the bound is for changes made elsewhere. Zero asks the
     /// store and the viewer source in every request.
     pub fn cache_bound(mut self, bound: Duration) -> Self {
-        self.bound = bound;
+        self.settings.bound = Setting::code(bound);
         self
     }
 
     /// How many sessions the cache holds.
     pub fn cache_capacity(mut self, sessions: u64) -> Self {
-        self.capacity = sessions;
+        self.settings.capacity = Setting::code(sessions);
         self
     }
 
     /// The source of time, for tests.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Who is told what happens to sessions, beside `tracing`.
+    pub fn events(mut self, sink: impl SessionEventSink) -> Self {
+        self.events = SessionEvents::to(sink);
         self
     }
 
@@ -137,123 +193,101 @@ impl<V: Viewer> SessionsBuilder<V> {
     /// [`Error::is_configuration`] when a setting is missing, out of range, or contradicts
     /// another one; the message says what to write instead.
     pub fn build(self) -> Result<Sessions<V>> {
-        let Some(app_url) = &self.app_url else {
+        let Unchecked {
+            app_url,
+            development,
+            strategy,
+            cookie,
+            lifetime,
+            remembered,
+            touch,
+            bound,
+            capacity,
+            most,
+            wrong,
+        } = self.settings;
+        if !wrong.is_empty() {
+            return Err(Error::configuration(wrong.join("; ")));
+        }
+        let Some(app_url) = app_url else {
             return Err(Error::configuration(
                 "the sessions do not know the application's URL: call `.app_url(\"https://..\")`",
             ));
         };
-        let cookie = self.cookie.resolve(app_url)?;
-        let limits = Limits::check(self.idle, self.absolute, self.touch, self.bound)?;
-        if self.capacity == 0 && !limits.bound.is_zero() {
+        let cookie = cookie.resolve(&app_url.value, development.value)?;
+        let ordinary = lifetime.value.check(touch.value, bound.value)?;
+        let longer = remembered.as_ref().map(|remembered| &remembered.value);
+        let longer = longer.map(|longer| longer.check(touch.value, bound.value));
+        if capacity.value == 0 && !bound.value.is_zero() {
             return Err(Error::configuration(
                 "a session cache that holds nothing bounds nothing: set `cache_bound` to zero instead",
             ));
         }
-        let sealer = Sealer::new(&self.key, cookie.name())?;
+        let lines = Described {
+            app_url: &app_url,
+            development: &development,
+            strategy: &strategy,
+            cookie: &cookie.explain(),
+            lifetime: &lifetime,
+            remembered: remembered.as_ref(),
+            touch: &touch,
+            bound: &bound,
+            capacity: &capacity,
+            most: &most,
+            within_statements: self.database.is_some(),
+        }
+        .to_string();
+        let settings = Settings {
+            ordinary,
+            remembered: longer.transpose()?,
+            touch: delta(touch.value)?,
+            bound: delta(bound.value)?,
+            most: most.value,
+            lines,
+        };
+        let tickets = match strategy.value {
+            Strategy::Hybrid => Tickets::Sealed(Sealer::new(&self.key, cookie.name())?),
+            Strategy::Database => Tickets::Opaque,
+        };
+        let cache = Cache::new(settings.bound, capacity.value);
         Ok(Sessions::new(Service {
             core: Core {
                 store: self.store,
                 database: self.database,
-                sealer,
+                tickets,
                 cursors: CursorSealer::new(&self.key)?,
                 cookie,
-                limits,
-                capacity: self.capacity,
+                settings,
                 clock: self.clock,
                 epochs: Arc::new(Epochs::new()),
+                events: self.events,
             },
             source: self.source,
-            cache: Cache::new(limits.bound, self.capacity),
+            cache,
         }))
     }
 }
 
-impl Limits {
-    fn check(idle: Duration, absolute: Duration, touch: Duration, bound: Duration) -> Result<Self> {
-        let longest = TimeDelta::seconds(MAX_AGE_LIMIT_SECONDS);
-        let delta = |duration: Duration| {
-            TimeDelta::from_std(duration)
-                .ok()
-                .filter(|delta| *delta <= longest)
-                .ok_or_else(|| {
-                    Error::configuration(
-                        "a session's limits are 400 days at most, because browsers keep no cookie longer",
-                    )
-                })
-        };
-        let limits = Self {
-            idle: delta(idle)?,
-            absolute: delta(absolute)?,
-            touch: delta(touch)?,
-            bound: delta(bound)?,
-        };
-        if limits.absolute < TimeDelta::seconds(1) || limits.idle <= TimeDelta::zero() {
-            return Err(Error::configuration(
-                "a session must live: the idle limit must be above zero and the absolute limit a second or more",
-            ));
-        }
-        if limits.idle > limits.absolute {
-            return Err(Error::configuration(
-                "the idle limit is longer than the absolute limit, so it would never apply: make it the shorter one",
-            ));
-        }
-        if limits.touch + limits.bound >= limits.idle {
-            return Err(Error::configuration(
-                "a session in use would end as idle: the touch interval and the cache bound together must be shorter than the idle limit",
-            ));
-        }
-        Ok(limits)
-    }
+impl Unchecked {
+    pub(super) fn preset(&mut self, level: Assurance) {
+        const HOUR: u64 = 60 * 60;
 
-    /// The NIST SP 800-63B-4 level whose reauthentication limits these meet.
-    fn assurance(self) -> &'static str {
-        if self.absolute <= TimeDelta::hours(12) && self.idle <= TimeDelta::minutes(15) {
-            "meets the session limits of NIST SP 800-63B-4 AAL3"
-        } else if self.absolute <= TimeDelta::hours(24) && self.idle <= TimeDelta::hours(1) {
-            "meets the session limits of NIST SP 800-63B-4 AAL2"
-        } else if self.absolute <= TimeDelta::days(30) {
-            "meets the session limits of NIST SP 800-63B-4 AAL1"
-        } else {
-            "longer than the session limits of NIST SP 800-63B-4 AAL1"
-        }
-    }
-}
-
-impl Core {
-    /// Every effective setting, one to a line.
-    pub(super) fn explain(&self) -> String {
-        let Limits {
-            idle,
-            absolute,
-            touch,
-            bound,
-        } = self.limits;
-        let seconds = |delta: TimeDelta| {
-            let millis = delta.num_milliseconds();
-            format!("{}.{:03} s", millis / 1000, millis % 1000)
+        let (name, lifetime) = match level {
+            Assurance::Aal1 => ("AAL1", Lifetime::fixed(Duration::from_secs(30 * DAY))),
+            Assurance::Aal2 => (
+                "AAL2",
+                Lifetime::sliding(Duration::from_secs(HOUR), Duration::from_secs(DAY)),
+            ),
+            Assurance::Aal3 => (
+                "AAL3",
+                Lifetime::sliding(
+                    Duration::from_secs(HOUR / 4),
+                    Duration::from_secs(12 * HOUR),
+                ),
+            ),
         };
-        let verified = if bound.is_zero() {
-            "verified: the store and the viewer source are asked in every request".to_owned()
-        } else {
-            format!(
-                "verified: at most {} old; a change through this library on this node holds at once\ncache: {} sessions",
-                seconds(bound),
-                self.capacity,
-            )
-        };
-        format!(
-            "{}\nidle limit: {}\nabsolute limit: {}\nlimits: {}\ntouch interval: {}\n{verified}\ncurrent: the store and the viewer source are asked in every call\nwrites: {}\n",
-            self.cookie.explain(),
-            seconds(idle),
-            seconds(absolute),
-            self.limits.assurance(),
-            seconds(touch),
-            if self.database.is_some() {
-                "the session is tested within the statement, in the sessions' own database"
-            } else {
-                "the session is read before the statement"
-            },
-        )
+        self.lifetime = Setting::from(lifetime, SettingSource::Preset(name));
+        self.remembered = None;
     }
 }
 

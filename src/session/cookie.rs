@@ -104,9 +104,16 @@ impl CookieConfig {
     }
 
     /// Checks everything against everything, so that a wrong setting never meets a request.
-    pub(super) fn resolve(self, app_url: &str) -> Result<Cookie> {
+    pub(super) fn resolve(self, app_url: &str, development: bool) -> Result<Cookie> {
         let (secure, host) = parse_app_url(app_url)?;
         let refuse = |advice: &'static str| Err(Error::configuration(advice));
+
+        let permitted = secure || (development && is_loopback(&host));
+        if !permitted {
+            return refuse(
+                "the application's URL must be `https:`, so that nobody on the way reads the session cookie; on a developer's own machine, `.development()` permits `http://localhost`",
+            );
+        }
 
         if self.secure.is_some_and(|stated| stated != secure) {
             return refuse(
@@ -183,6 +190,15 @@ fn parse_app_url(app_url: &str) -> Result<(bool, String)> {
     Ok((secure, host.to_ascii_lowercase()))
 }
 
+fn is_loopback(host: &str) -> bool {
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost"
+        || host.ends_with(".localhost")
+        || address
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
+}
+
 /// Whether a browser takes a cookie of `domain` from `host`. An address has no domain above it, and
 /// no browser takes a cookie for a whole top-level domain.
 fn covers(domain: &str, host: &str) -> bool {
@@ -225,22 +241,29 @@ impl Cookie {
         &self.name
     }
 
-    /// The `Set-Cookie` that carries `value` until `expires_at`.
-    pub(super) fn set(&self, value: &str, now: i64, expires_at: i64) -> Result<HeaderValue> {
-        let age = (expires_at - now).clamp(0, MAX_AGE_LIMIT_SECONDS);
-        self.write(value, age, now + age)
+    /// The `Set-Cookie` that carries `value` until `expires_at`, or until the browser is closed.
+    pub(super) fn set(
+        &self,
+        value: &str,
+        now: i64,
+        expires_at: Option<i64>,
+    ) -> Result<HeaderValue> {
+        let until = expires_at.map(|expires_at| {
+            let age = (expires_at - now).clamp(0, MAX_AGE_LIMIT_SECONDS);
+            (age, now + age)
+        });
+        self.write(value, until)
     }
 
     /// The `Set-Cookie` that removes what [`Cookie::set`] set. Every attribute is the same, or a
     /// browser would take it for another cookie.
     pub(super) fn removal(&self) -> Result<HeaderValue> {
-        self.write("", 0, 0)
+        self.write("", Some((0, 0)))
     }
 
-    fn write(&self, value: &str, age: i64, expires_at: i64) -> Result<HeaderValue> {
-        let cannot = |_| Error::internal("a session cookie could not be written");
-        let expires = OffsetDateTime::from_unix_timestamp(expires_at)
-            .map_err(|_| Error::internal("a session cookie could not be written"))?;
+    /// With the seconds and the instant until which browsers keep it.
+    fn write(&self, value: &str, until: Option<(i64, i64)>) -> Result<HeaderValue> {
+        let cannot = || Error::internal("a session cookie could not be written");
         let mut cookie = cookie::Cookie::build((&*self.name, value))
             .http_only(true)
             .secure(self.secure)
@@ -249,13 +272,17 @@ impl Cookie {
                 SameSite::Strict => cookie::SameSite::Strict,
                 SameSite::None => cookie::SameSite::None,
             })
-            .path(&*self.path)
-            .max_age(cookie::time::Duration::seconds(age))
-            .expires(expires);
+            .path(&*self.path);
+        if let Some((age, expires_at)) = until {
+            let expires = OffsetDateTime::from_unix_timestamp(expires_at).map_err(|_| cannot())?;
+            cookie = cookie
+                .max_age(cookie::time::Duration::seconds(age))
+                .expires(expires);
+        }
         if let Some(domain) = &self.domain {
             cookie = cookie.domain(domain);
         }
-        let mut header = HeaderValue::try_from(cookie.build().to_string()).map_err(cannot)?;
+        let mut header = HeaderValue::try_from(cookie.build().to_string()).map_err(|_| cannot())?;
         header.set_sensitive(true);
         Ok(header)
     }

@@ -10,7 +10,7 @@ use std::sync::{Arc, OnceLock};
 use chrono::{DateTime, Utc};
 
 use super::epoch::{Epoch, Shard};
-use super::store::{SecretHash, SessionId};
+use super::store::{Assurance, SecretHash, SessionId};
 use crate::viewer::{Subject, Viewer};
 
 /// A session and its viewer as one load found them. A request keeps it without the viewer's type.
@@ -19,6 +19,8 @@ pub(crate) struct Loaded {
     pub(crate) secret_hash: SecretHash,
     pub(crate) subject: Subject,
     pub(crate) created_at: DateTime<Utc>,
+    pub(crate) authenticated_at: DateTime<Utc>,
+    pub(crate) assurance: Assurance,
     pub(crate) idle_expires_at: DateTime<Utc>,
     pub(crate) expires_at: DateTime<Utc>,
     pub(crate) shard: Shard,
@@ -172,8 +174,21 @@ impl<V: Viewer> Verified<V> {
 
     /// When the subject signed in.
     #[must_use]
-    pub fn authenticated_at(&self) -> DateTime<Utc> {
+    pub fn created_at(&self) -> DateTime<Utc> {
         self.loaded.created_at
+    }
+
+    /// When the subject last proved who it is: when it signed in, or later in a step-up. It is the
+    /// `auth_time` of [OpenID Connect](https://openid.net/specs/openid-connect-core-1_0.html#IDToken).
+    #[must_use]
+    pub fn authenticated_at(&self) -> DateTime<Utc> {
+        self.loaded.authenticated_at
+    }
+
+    /// How well the subject proved it then.
+    #[must_use]
+    pub fn assurance(&self) -> Assurance {
+        self.loaded.assurance
     }
 
     /// When the session ends however much it is used.
@@ -196,6 +211,9 @@ impl<V: Viewer> Verified<V> {
             number: LoadNumber::next(),
             subject,
             created_at: now,
+            authenticated_at: now,
+            // A given viewer may do whatever its rules allow.
+            assurance: Assurance::Aal3,
             idle_expires_at: DateTime::<Utc>::MAX_UTC,
             expires_at: DateTime::<Utc>::MAX_UTC,
         })
@@ -211,7 +229,9 @@ impl<V> fmt::Debug for Verified<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Verified")
             .field("session_id", &self.loaded.id)
-            .field("authenticated_at", &self.loaded.created_at)
+            .field("created_at", &self.loaded.created_at)
+            .field("authenticated_at", &self.loaded.authenticated_at)
+            .field("assurance", &self.loaded.assurance)
             .field("expires_at", &self.loaded.expires_at)
             .finish_non_exhaustive()
     }
@@ -246,19 +266,46 @@ impl<V> fmt::Debug for Current<V> {
     }
 }
 
-/// A cookie that this server sealed and that is not past its time. The store was not asked, so
-/// the session may have ended since: good for where to send a browser, never for what to show.
+/// What the cookie alone says. The store was not asked, so the session may have ended since: good
+/// for where to send a browser, never for what to show.
 ///
 /// It names no subject and leads to no viewer.
+///
+/// Exhaustive: whoever asks for one must think of the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Optimistic {
-    pub(crate) expires_at: DateTime<Utc>,
+pub enum Optimistic {
+    /// This server sealed the cookie, and it is not past its time.
+    Sealed(Sealed),
+    /// There is a cookie, and nothing is known of it: the strategy is
+    /// [`Database`](super::Strategy::Database).
+    Present(Presence),
 }
 
 impl Optimistic {
+    /// When the session ends at the latest, if the cookie says so.
+    #[must_use]
+    pub const fn expires_at(&self) -> Option<DateTime<Utc>> {
+        match self {
+            Self::Sealed(sealed) => Some(sealed.expires_at),
+            Self::Present(_) => None,
+        }
+    }
+}
+
+/// A cookie that this server sealed and that is not past its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sealed {
+    pub(crate) expires_at: DateTime<Utc>,
+}
+
+impl Sealed {
     /// When the session ends at the latest.
     #[must_use]
     pub const fn expires_at(&self) -> DateTime<Utc> {
         self.expires_at
     }
 }
+
+/// A cookie of which nothing was found out but that it is there. Anybody can send one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Presence(pub(crate) ());

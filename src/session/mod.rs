@@ -11,28 +11,41 @@ mod config;
 mod cookie;
 mod cursor;
 mod epoch;
+mod fresh;
 mod key;
 mod level;
+mod lifecycle;
+mod lifetime;
+mod origin;
 mod service;
 mod sessions;
+mod settings;
+mod sign_in;
 mod slot;
 mod store;
+mod ticket;
 mod token;
 
 pub use config::SessionsBuilder;
 pub use cookie::{CookieConfig, SameSite};
+pub use fresh::{Fresh, Freshness};
 pub use key::Key;
-pub use level::{Current, Optimistic, Verified};
+pub use level::{Current, Optimistic, Presence, Sealed, Verified};
+pub use lifetime::Lifetime;
 pub use sessions::{NewSession, SessionInfo, Sessions};
+pub use sign_in::SignIn;
 pub use store::{
     Assurance, Created, MemorySessionStore, Replaced, SecretHash, SessionId, SessionLimit,
     SessionRecord, SessionStore, Standing, StoreError,
 };
+pub use ticket::Strategy;
 
 pub(crate) use cookie::CookieHeaders;
 pub(crate) use cursor::CursorSealer;
 pub(crate) use epoch::{Changing, Epochs};
 pub(crate) use level::{First, LoadNumber, Loaded};
+pub(crate) use lifecycle::{Opened, Rotation};
+pub(crate) use origin::{Hints, Origin};
 #[cfg(feature = "testing")]
 pub(crate) use slot::Nobody;
 pub(crate) use slot::{ErasedSlot, Slot};

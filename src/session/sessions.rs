@@ -1,6 +1,7 @@
 //! Sessions as an application handles them.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -8,8 +9,12 @@ use http::HeaderValue;
 
 use super::config::SessionsBuilder;
 use super::key::Key;
-use super::service::{Opened, Service};
-use super::store::{SessionId, SessionRecord, SessionStore};
+use super::lifecycle::Opened;
+use super::origin::Origin;
+use super::service::Service;
+use super::sign_in::SignIn;
+use super::store::{Assurance, SessionId, SessionRecord, SessionStore};
+use crate::audit::Revocation;
 use crate::error::Result;
 use crate::viewer::{Subject, Viewer, ViewerSource};
 
@@ -87,16 +92,18 @@ impl<V: Viewer> Sessions<V> {
         }
     }
 
-    /// Signs `subject` in, outside of any request: stores a new session and gives its cookie.
+    /// Signs a subject in, outside of any request: stores a new session and gives its cookie.
     ///
     /// Who the subject is has been proved by the application, for instance with a password.
     ///
     /// # Errors
     ///
     /// [`Error::is_unavailable`](crate::Error::is_unavailable) when the store does not answer;
-    /// then there is no cookie.
-    pub async fn create(&self, subject: &Subject) -> Result<NewSession> {
-        let opened = self.service.core.create(subject).await?;
+    /// then there is no cookie. [`Error::is_too_many_sessions`](crate::Error::is_too_many_sessions)
+    /// when the subject has as many sessions as it may.
+    pub async fn create(&self, sign_in: impl Into<SignIn>) -> Result<NewSession> {
+        let core = &self.service.core;
+        let opened = core.create(&sign_in.into(), &Origin::default()).await?;
         Ok(NewSession { opened })
     }
 
@@ -110,7 +117,9 @@ impl<V: Viewer> Sessions<V> {
     /// [`Error::is_unavailable`](crate::Error::is_unavailable) when the store does not answer; the
     /// session may still live.
     pub async fn revoke(&self, subject: &Subject, id: SessionId) -> Result<bool> {
-        self.service.core.revoke(id, subject).await
+        let core = &self.service.core;
+        core.revoke(id, subject, Revocation::ById, &Origin::default())
+            .await
     }
 
     /// Ends every session of `subject`; tells how many. Also for users who are disabled or deleted.
@@ -119,7 +128,8 @@ impl<V: Viewer> Sessions<V> {
     ///
     /// As [`Sessions::revoke`].
     pub async fn revoke_all(&self, subject: &Subject) -> Result<u64> {
-        self.service.core.revoke_all(subject, None).await
+        let core = &self.service.core;
+        core.revoke_all(subject, None, &Origin::default()).await
     }
 
     /// Ends every session of `subject` but one, usually that of the request.
@@ -128,7 +138,18 @@ impl<V: Viewer> Sessions<V> {
     ///
     /// As [`Sessions::revoke`].
     pub async fn revoke_others(&self, subject: &Subject, keep: SessionId) -> Result<u64> {
-        self.service.core.revoke_all(subject, Some(keep)).await
+        let core = &self.service.core;
+        core.revoke_all(subject, Some(keep), &Origin::default())
+            .await
+    }
+
+    /// Ends every session of everyone, for instance after a leak; tells how many.
+    ///
+    /// # Errors
+    ///
+    /// As [`Sessions::revoke`].
+    pub async fn revoke_everyone(&self) -> Result<u64> {
+        self.service.core.revoke_everyone().await
     }
 
     /// The living sessions of `subject`, the last created first.
@@ -140,7 +161,7 @@ impl<V: Viewer> Sessions<V> {
         let records = self.service.core.list(subject).await?;
         Ok(records
             .into_iter()
-            .map(|record| SessionInfo { record })
+            .map(|record| SessionInfo::new(record, None))
             .collect())
     }
 
@@ -165,10 +186,11 @@ impl<V: Viewer> Sessions<V> {
         epochs.advance(&epochs.shard(subject));
     }
 
-    /// Every effective setting, for a log line at start-up.
+    /// Every effective setting, where it comes from, and which preset it meets: for the log at
+    /// start-up. It holds no secret.
     #[must_use]
     pub fn explain(&self) -> String {
-        self.service.core.explain()
+        self.service.core.settings.lines.clone()
     }
 }
 
@@ -187,14 +209,14 @@ impl NewSession {
     /// Its id, for a log or a list of devices.
     #[must_use]
     pub fn id(&self) -> SessionId {
-        self.opened.credential.id
+        self.opened.id()
     }
 
-    /// The value of the `Set-Cookie` header to answer with: the only form in which the credential
-    /// leaves the library. Append it, so that other cookies stay.
+    /// The values of the `Set-Cookie` headers to answer with: the only form in which the credential
+    /// leaves the library. Append each, so that other cookies stay.
     #[must_use]
-    pub fn into_set_cookie(self) -> HeaderValue {
-        self.opened.set_cookie
+    pub fn into_set_cookies(self) -> Vec<HeaderValue> {
+        self.opened.set_cookies
     }
 }
 
@@ -210,9 +232,52 @@ impl fmt::Debug for NewSession {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionInfo {
     record: SessionRecord,
+    current: bool,
 }
 
 impl SessionInfo {
+    pub(crate) fn new(record: SessionRecord, current: Option<SessionId>) -> Self {
+        let current = current == Some(record.id);
+        Self { record, current }
+    }
+
+    /// Whether it is the one of the request that asked.
+    #[must_use]
+    pub const fn is_current(&self) -> bool {
+        self.current
+    }
+
+    /// From where the subject signed in, as far as that was known.
+    #[must_use]
+    pub const fn address(&self) -> Option<IpAddr> {
+        self.record.address
+    }
+
+    /// With what program, as it said itself: the `User-Agent` without control characters, at most 255
+    /// characters. It is not to be trusted, and not to be written into a page unescaped.
+    #[must_use]
+    pub fn agent(&self) -> Option<&str> {
+        self.record.agent.as_deref()
+    }
+
+    /// When the subject last proved who it is.
+    #[must_use]
+    pub const fn authenticated_at(&self) -> DateTime<Utc> {
+        self.record.authenticated_at
+    }
+
+    /// How well it was proved then.
+    #[must_use]
+    pub const fn assurance(&self) -> Assurance {
+        self.record.assurance
+    }
+
+    /// Whether the browser keeps it when it is closed.
+    #[must_use]
+    pub const fn is_persistent(&self) -> bool {
+        self.record.persistent
+    }
+
     /// Which session it is.
     #[must_use]
     pub fn id(&self) -> SessionId {

@@ -12,21 +12,29 @@ use super::cache::Answer;
 use super::cookie::CookieHeaders;
 use super::cursor::CursorSealer;
 use super::epoch::Epochs;
-use super::level::{Current, First, Optimistic, Verified};
-use super::service::{Core, Service};
-use super::store::SessionId;
-use super::token::Credential;
-use crate::audit;
+use super::level::{Current, First, Optimistic, Presence, Sealed, Verified};
+use super::lifecycle::{Core, Opened, Rotation};
+use super::origin::Origin;
+use super::service::Service;
+use super::sign_in::SignIn;
+use super::store::SessionRecord;
+use super::ticket::{Strategy, Ticket};
+use crate::audit::{self, Revocation, SessionEvent, SessionEventKind};
 use crate::error::{Error, Refusal, Result};
 use crate::sql::DatabaseId;
-use crate::viewer::{Subject, Viewer};
+use crate::viewer::Viewer;
 
 /// What a request can do with its session without knowing the viewer's type.
 #[async_trait]
 pub(crate) trait ErasedSlot: Any + Send + Sync {
     fn optimistic(&self) -> Result<Optimistic>;
-    async fn sign_in(&self, first: &First, subject: &Subject) -> Result<(SessionId, HeaderValue)>;
-    async fn sign_out(&self, first: &First) -> Result<HeaderValue>;
+    async fn sign_in(&self, first: &First, sign_in: &SignIn, origin: &Origin) -> Result<Opened>;
+    async fn sign_out(&self, first: &First, origin: &Origin) -> Result<Vec<HeaderValue>>;
+    async fn rotate(&self, first: &First, rotation: Rotation, origin: &Origin) -> Result<Opened>;
+    async fn extend(&self, origin: &Origin) -> Result<DateTime<Utc>>;
+    async fn data(&self) -> Result<Option<Vec<u8>>>;
+    async fn set_data(&self, data: Option<&[u8]>) -> Result<()>;
+    fn core(&self) -> Result<&Core>;
     fn now(&self) -> Option<DateTime<Utc>>;
     fn database(&self) -> Option<DatabaseId>;
     /// What seals the cursors of pages; none where there are no sessions.
@@ -58,7 +66,7 @@ pub(crate) struct Slot<V> {
 
 enum Presented {
     Unread(CookieHeaders),
-    Read(std::result::Result<Credential, Refusal>),
+    Read(std::result::Result<Ticket, Refusal>),
 }
 
 impl<V: Viewer> Slot<V> {
@@ -81,7 +89,11 @@ impl<V: Viewer> Slot<V> {
         }
     }
 
-    pub(crate) async fn verify(&self, first: &First) -> Result<Verified<V>> {
+    pub(crate) async fn verify(
+        &self,
+        first: &First,
+        origin: impl Fn() -> Origin,
+    ) -> Result<Verified<V>> {
         let service = self.service()?;
         let mut gate = self.gate.lock().await;
         if let Some(verified) = first.ready() {
@@ -91,11 +103,11 @@ impl<V: Viewer> Slot<V> {
             return answer.clone().into_result();
         }
         let now = service.core.now();
-        let answer = match self.credential(&service.core, now) {
+        let answer = match self.ticket(&service.core, now) {
             Err(refusal) => Answer::refused(refusal),
-            Ok(credential) => service.verify(&credential, now).await?,
+            Ok(ticket) => service.verify(&ticket, now).await?,
         };
-        self.report(&answer);
+        self.report(&answer, &service.core, &origin).await;
         if let Answer::Live(verified) = &answer {
             first.set(verified);
         }
@@ -103,27 +115,32 @@ impl<V: Viewer> Slot<V> {
         answer.into_result()
     }
 
-    pub(crate) async fn current(&self, first: &First) -> Result<Current<V>> {
+    pub(crate) async fn current(
+        &self,
+        first: &First,
+        origin: impl Fn() -> Origin,
+    ) -> Result<Current<V>> {
         let Some(service) = &self.service else {
             return first
                 .ready()
                 .map(Current)
                 .ok_or_else(|| Error::unauthenticated(Refusal::Missing));
         };
-        let credential = match self.credential(&service.core, service.core.now()) {
-            Ok(credential) => credential,
+        let core = &service.core;
+        let ticket = match self.ticket(core, core.now()) {
+            Ok(ticket) => ticket,
             Err(refusal) => {
                 let answer = Answer::<V>::refused(refusal);
-                self.report(&answer);
+                self.report(&answer, core, &origin).await;
                 return answer.into_result().map(Current);
             }
         };
-        let answer = service.current(&credential).await?;
-        self.report(&answer);
+        let answer = service.current(&ticket).await?;
+        self.report(&answer, core, &origin).await;
         if let Answer::Refused(_) = answer {
             // The cache and this request's own cell may still believe in it.
-            service.cache.forget(&credential.fingerprint()).await;
-            forget_first(first, &service.core);
+            service.cache.forget(&ticket.credential.fingerprint()).await;
+            forget_first(first, core);
         }
         answer.into_result().map(Current)
     }
@@ -136,28 +153,31 @@ impl<V: Viewer> Slot<V> {
         })
     }
 
-    /// The credential that the request came with, or signed in with.
-    fn credential(
-        &self,
-        core: &Core,
-        now: DateTime<Utc>,
-    ) -> std::result::Result<Credential, Refusal> {
+    /// The ticket that the request came with, or signed in with.
+    fn ticket(&self, core: &Core, now: DateTime<Utc>) -> std::result::Result<Ticket, Refusal> {
         let mut presented = self.presented();
         if let Presented::Unread(cookies) = &*presented {
             let read = read(cookies, core);
             *presented = Presented::Read(read);
         }
-        match &*presented {
-            Presented::Read(read) => *read,
-            Presented::Unread(_) => Err(Refusal::Missing),
+        let ticket = match &*presented {
+            Presented::Read(read) => read.clone()?,
+            Presented::Unread(_) => return Err(Refusal::Missing),
+        };
+        if ticket.credential.expires_at > now.timestamp() {
+            Ok(ticket)
+        } else {
+            Err(Refusal::Expired)
         }
-        .and_then(|credential| {
-            if credential.expires_at > now.timestamp() {
-                Ok(credential)
-            } else {
-                Err(Refusal::Expired)
-            }
-        })
+    }
+
+    /// The session that the request came with, if it lives.
+    async fn living(&self, core: &Core) -> Result<(Ticket, SessionRecord)> {
+        let ticket = self
+            .ticket(core, core.now())
+            .map_err(Error::unauthenticated)?;
+        let record = core.living(&ticket).await?;
+        Ok((ticket, record))
     }
 
     fn presented(&self) -> MutexGuard<'_, Presented> {
@@ -167,23 +187,46 @@ impl<V: Viewer> Slot<V> {
     }
 
     /// One event for each request with a refused credential, however often it asks.
-    fn report(&self, answer: &Answer<V>) {
+    async fn report(&self, answer: &Answer<V>, core: &Core, origin: impl Fn() -> Origin) {
         if let Answer::Refused(refused) = answer
-            && refused.refusal != Refusal::Missing
-            && !self.reported.swap(true, Ordering::Relaxed)
+            && self.reports(refused.refusal)
         {
-            audit::credential_refused(refused.refusal);
+            let kind = match refused.refusal {
+                Refusal::Expired => SessionEventKind::Expired,
+                Refusal::Missing
+                | Refusal::Ambiguous
+                | Refusal::Invalid
+                | Refusal::Unknown
+                | Refusal::NoViewer => SessionEventKind::Refused,
+            };
+            let event = SessionEvent::new(core.now(), kind, None, None, &origin());
+            core.events.record(event).await;
         }
+    }
+
+    fn reports(&self, refusal: Refusal) -> bool {
+        let first = refusal != Refusal::Missing && !self.reported.swap(true, Ordering::Relaxed);
+        if first {
+            audit::credential_refused(refusal);
+        }
+        first
     }
 
     /// Ends the session that the request came with. A cookie that does not open ends nothing: it
     /// may name anybody's session.
-    async fn end(&self, first: &First, service: &Service<V>) -> Result<()> {
-        if let Ok(credential) = self.credential(&service.core, service.core.now()) {
-            service.core.end(&credential).await?;
-            service.cache.forget(&credential.fingerprint()).await;
+    async fn end(
+        &self,
+        first: &First,
+        service: &Service<V>,
+        why: Revocation,
+        origin: &Origin,
+    ) -> Result<()> {
+        let core = &service.core;
+        if let Ok(ticket) = self.ticket(core, core.now()) {
+            core.end(&ticket, why, origin).await?;
+            service.cache.forget(&ticket.credential.fingerprint()).await;
         }
-        forget_first(first, &service.core);
+        forget_first(first, core);
         Ok(())
     }
 }
@@ -195,44 +238,81 @@ fn forget_first(first: &First, core: &Core) {
     }
 }
 
-fn read(cookies: &CookieHeaders, core: &Core) -> std::result::Result<Credential, Refusal> {
-    let value = cookies.find(core.cookie.name())?;
-    core.sealer.open(value).ok_or(Refusal::Invalid)
+fn read(cookies: &CookieHeaders, core: &Core) -> std::result::Result<Ticket, Refusal> {
+    core.tickets.open(cookies.find(core.cookie.name())?)
 }
 
 #[async_trait]
 impl<V: Viewer> ErasedSlot for Slot<V> {
     fn optimistic(&self) -> Result<Optimistic> {
         let core = &self.service()?.core;
-        let credential = self.credential(core, core.now()).map_err(|refusal| {
-            self.report(&Answer::refused(refusal));
+        let ticket = self.ticket(core, core.now()).map_err(|refusal| {
+            self.reports(refusal);
             Error::unauthenticated(refusal)
         })?;
-        let expires_at = DateTime::from_timestamp(credential.expires_at, 0)
-            .ok_or_else(|| Error::unauthenticated(Refusal::Invalid))?;
-        Ok(Optimistic { expires_at })
+        match core.tickets.strategy() {
+            Strategy::Database => Ok(Optimistic::Present(Presence(()))),
+            Strategy::Hybrid => DateTime::from_timestamp(ticket.credential.expires_at, 0)
+                .map(|expires_at| Optimistic::Sealed(Sealed { expires_at }))
+                .ok_or_else(|| Error::unauthenticated(Refusal::Invalid)),
+        }
     }
 
-    async fn sign_in(&self, first: &First, subject: &Subject) -> Result<(SessionId, HeaderValue)> {
+    async fn sign_in(&self, first: &First, sign_in: &SignIn, origin: &Origin) -> Result<Opened> {
         let service = self.service()?;
         // Nobody finds out about the old session while the new one takes its place.
         let mut gate = self.gate.lock().await;
-        self.end(first, service).await?;
+        self.end(first, service, Revocation::SignIn, origin).await?;
         *gate = None;
         *self.presented() = Presented::Read(Err(Refusal::Missing));
-        let opened = service.core.create(subject).await?;
-        let id = opened.credential.id;
-        *self.presented() = Presented::Read(Ok(opened.credential));
-        Ok((id, opened.set_cookie))
+        let opened = service.core.create(sign_in, origin).await?;
+        *self.presented() = Presented::Read(Ok(opened.ticket.clone()));
+        Ok(opened)
     }
 
-    async fn sign_out(&self, first: &First) -> Result<HeaderValue> {
+    async fn sign_out(&self, first: &First, origin: &Origin) -> Result<Vec<HeaderValue>> {
         let service = self.service()?;
         let mut gate = self.gate.lock().await;
-        self.end(first, service).await?;
+        self.end(first, service, Revocation::SignOut, origin)
+            .await?;
         *gate = None;
         *self.presented() = Presented::Read(Err(Refusal::Missing));
-        service.core.cookie.removal()
+        Ok(vec![service.core.cookie.removal()?])
+    }
+
+    async fn rotate(&self, first: &First, rotation: Rotation, origin: &Origin) -> Result<Opened> {
+        let service = self.service()?;
+        let core = &service.core;
+        let mut gate = self.gate.lock().await;
+        let (old, record) = self.living(core).await?;
+        let opened = core.rotate(&record, rotation, origin).await?;
+        service.cache.forget(&old.credential.fingerprint()).await;
+        forget_first(first, core);
+        *gate = None;
+        *self.presented() = Presented::Read(Ok(opened.ticket.clone()));
+        Ok(opened)
+    }
+
+    async fn extend(&self, origin: &Origin) -> Result<DateTime<Utc>> {
+        let core = &self.service()?.core;
+        let (_, record) = self.living(core).await?;
+        core.extend(&record, origin).await
+    }
+
+    async fn data(&self) -> Result<Option<Vec<u8>>> {
+        let core = &self.service()?.core;
+        let (_, record) = self.living(core).await?;
+        core.data(&record).await
+    }
+
+    async fn set_data(&self, data: Option<&[u8]>) -> Result<()> {
+        let core = &self.service()?.core;
+        let (_, record) = self.living(core).await?;
+        core.set_data(&record, data).await
+    }
+
+    fn core(&self) -> Result<&Core> {
+        Ok(&self.service()?.core)
     }
 
     fn now(&self) -> Option<DateTime<Utc>> {
@@ -261,6 +341,10 @@ impl Nobody {
     fn refused<T>() -> Result<T> {
         Err(Error::unauthenticated(Refusal::Missing))
     }
+
+    fn no_sessions() -> Error {
+        Error::misuse("a context with nobody has no sessions: build one from `Sessions`")
+    }
 }
 
 #[cfg(feature = "testing")]
@@ -270,16 +354,32 @@ impl ErasedSlot for Nobody {
         Self::refused()
     }
 
-    async fn sign_in(&self, _: &First, _: &Subject) -> Result<(SessionId, HeaderValue)> {
-        Err(Error::misuse(
-            "a context with nobody has no sessions: build one from `Sessions` to sign in",
-        ))
+    async fn sign_in(&self, _: &First, _: &SignIn, _: &Origin) -> Result<Opened> {
+        Err(Self::no_sessions())
     }
 
-    async fn sign_out(&self, _: &First) -> Result<HeaderValue> {
-        Err(Error::misuse(
-            "a context with nobody has no sessions: build one from `Sessions` to sign out",
-        ))
+    async fn sign_out(&self, _: &First, _: &Origin) -> Result<Vec<HeaderValue>> {
+        Err(Self::no_sessions())
+    }
+
+    async fn rotate(&self, _: &First, _: Rotation, _: &Origin) -> Result<Opened> {
+        Self::refused()
+    }
+
+    async fn extend(&self, _: &Origin) -> Result<DateTime<Utc>> {
+        Self::refused()
+    }
+
+    async fn data(&self) -> Result<Option<Vec<u8>>> {
+        Self::refused()
+    }
+
+    async fn set_data(&self, _: Option<&[u8]>) -> Result<()> {
+        Self::refused()
+    }
+
+    fn core(&self) -> Result<&Core> {
+        Err(Self::no_sessions())
     }
 
     fn now(&self) -> Option<DateTime<Utc>> {

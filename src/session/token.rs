@@ -38,7 +38,7 @@ pub(crate) struct Credential {
 type Secret = Zeroizing<[u8; SECRET]>;
 
 impl Credential {
-    fn new(id: [u8; ID], secret: &[u8; SECRET], expires_at: i64) -> Self {
+    pub(super) fn new(id: [u8; ID], secret: &[u8; SECRET], expires_at: i64) -> Self {
         let mut hash = [0; 32];
         hash.copy_from_slice(digest::digest(&digest::SHA256, secret).as_ref());
         Self {

@@ -75,10 +75,10 @@ mod tests {
 
     use super::*;
     use crate::request::RequestContext;
-    use crate::session::{Key, Sessions, SessionsBuilder, Verified};
+    use crate::session::{Key, SessionStore, Sessions, SessionsBuilder, Verified};
     use crate::sql::Db;
     use crate::testing::{ManualClock, as_viewer};
-    use crate::viewer::{SourceError, Viewer, ViewerSource};
+    use crate::viewer::{SourceError, Subject, Viewer, ViewerSource};
 
     struct Member(Subject);
 
@@ -118,7 +118,7 @@ mod tests {
     async fn signed_in(sessions: &Sessions<Member>) -> (RequestContext, Verified<Member>) {
         let session = sessions.create(&Subject::new("ada")).await.unwrap();
         let mut headers = HeaderMap::new();
-        headers.insert("cookie", session.into_set_cookie());
+        headers.insert("cookie", session.into_set_cookies().remove(0));
         let context = RequestContext::new(sessions, &headers);
         let verified = context.verify_session().await.unwrap();
         (context, verified)

@@ -175,7 +175,12 @@ async fn p7_a_viewer_that_changes_within_a_request_is_decided_anew() {
     .build()
     .unwrap();
     let subject = editor().subject();
-    let cookie = sessions.create(&subject).await.unwrap().into_set_cookie();
+    let cookie = sessions
+        .create(&subject)
+        .await
+        .unwrap()
+        .into_set_cookies()
+        .remove(0);
     let pair = cookie.to_str().unwrap().split(';').next().unwrap();
     let mut headers = http::HeaderMap::new();
     headers.insert(http::header::COOKIE, pair.parse().unwrap());

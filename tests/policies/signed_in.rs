@@ -58,7 +58,7 @@ pub async fn signed_in() -> SignedIn {
     let subject = admin().subject();
     let created = sessions.create(&subject).await.unwrap();
     let session = created.id();
-    let cookie = created.into_set_cookie();
+    let cookie = created.into_set_cookies().remove(0);
     let pair = cookie.to_str().unwrap().split(';').next().unwrap();
     let mut headers = http::HeaderMap::new();
     headers.insert(http::header::COOKIE, pair.parse().unwrap());

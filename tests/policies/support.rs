@@ -242,7 +242,7 @@ pub async fn sessions_beside(directory: &Directory) -> Sessions<Member> {
 /// A request that carries a new session of `member`.
 pub async fn signed_in(sessions: &Sessions<Member>, member: &Member) -> RequestContext {
     let session = sessions.create(&member.subject()).await.unwrap();
-    let cookie = session.into_set_cookie();
+    let cookie = session.into_set_cookies().remove(0);
     let pair = cookie.to_str().unwrap().split(';').next().unwrap();
     let mut headers = http::HeaderMap::new();
     headers.insert(http::header::COOKIE, pair.parse().unwrap());

@@ -88,7 +88,11 @@ async fn vs_01_a_credential_under_another_key_or_name_is_refused() {
         .create(&clearance::Subject::new("ada"))
         .await
         .unwrap();
-    assert_refused(&rig, &crate::support::pair(&session.into_set_cookie())).await;
+    assert_refused(
+        &rig,
+        &crate::support::pair(&session.into_set_cookies().remove(0)),
+    )
+    .await;
 
     let renamed = Rig::with(|builder| {
         builder.cookie(clearance::session::CookieConfig::new().name("__Host-other"))

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clearance::session::{CookieConfig, MemorySessionStore, NewSession, SameSite};
+use clearance::session::{CookieConfig, Lifetime, MemorySessionStore, NewSession, SameSite};
 use clearance::{RequestContext, Sessions, Subject};
 use http::{HeaderMap, HeaderValue};
 
@@ -19,6 +19,7 @@ fn built(
         Source(Members::default().into()),
     )
     .app_url(app_url)
+    .development()
     .cookie(cookie)
     .clock(ManualClock::at(start()))
     .build()
@@ -30,7 +31,12 @@ async fn set_cookie(app_url: &str, cookie: CookieConfig) -> String {
         .create(&Subject::new("ada"))
         .await
         .unwrap();
-    session.into_set_cookie().to_str().unwrap().to_owned()
+    session
+        .into_set_cookies()
+        .remove(0)
+        .to_str()
+        .unwrap()
+        .to_owned()
 }
 
 #[track_caller]
@@ -131,9 +137,14 @@ async fn ck_03_same_site_is_one_of_three_and_none_needs_secure() {
 
 #[tokio::test]
 async fn ck_04_max_age_and_expires_agree() {
-    let rig = Rig::with(|builder| builder.idle_limit(90 * SECOND).absolute_limit(100 * SECOND));
+    let rig = Rig::with(|builder| builder.lifetime(Lifetime::sliding(90 * SECOND, 100 * SECOND)));
     let session = rig.sessions.create(&Subject::new("ada")).await.unwrap();
-    let text = session.into_set_cookie().to_str().unwrap().to_owned();
+    let text = session
+        .into_set_cookies()
+        .remove(0)
+        .to_str()
+        .unwrap()
+        .to_owned();
     assert!(
         text.contains("Max-Age=100; Expires=Thu, 01 Jan 2026 00:01:40 GMT"),
         "{text}"
@@ -258,7 +269,10 @@ fn cb_7_no_session_outlives_400_days() {
             Source(Members::default().into()),
         )
         .app_url(HTTPS)
-        .absolute_limit(Duration::from_secs(days * day))
+        .lifetime(Lifetime::sliding(
+            Duration::from_secs(day),
+            Duration::from_secs(days * day),
+        ))
         .build()
     };
     assert!(built(400).is_ok());

@@ -3,10 +3,10 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use clearance::session::SessionStore as _;
+use clearance::session::{Lifetime, SessionStore as _};
 use clearance::{RequestContext, Subject, Verified, Viewer, verify_session};
 
-use crate::support::{MINUTE, Member, Rig, SECOND, count, sqlite_file, start};
+use crate::support::{DAY, MINUTE, Member, Rig, SECOND, count, sqlite_file, start};
 
 struct Stranger;
 
@@ -150,7 +150,7 @@ async fn sd_16_optimistic_asks_no_store_and_names_nobody() {
     let optimistic = rig.request(&device.cookie).optimistic().unwrap();
     assert_eq!(
         optimistic.expires_at(),
-        start() + chrono::TimeDelta::days(30)
+        Some(start() + chrono::TimeDelta::days(30))
     );
     assert!(!format!("{optimistic:?}").contains("ada"));
     assert_eq!(count(&rig.store.calls), calls);
@@ -236,7 +236,7 @@ async fn vs_21_a_verified_session_shows_no_more_than_later_code_needs() {
     assert_eq!(
         format!("{verified:?}"),
         format!(
-            "Verified {{ session_id: SessionId({}), authenticated_at: 2026-01-01T00:00:00Z, expires_at: 2026-01-31T00:00:00Z, .. }}",
+            "Verified {{ session_id: SessionId({}), created_at: 2026-01-01T00:00:00Z, authenticated_at: 2026-01-01T00:00:00Z, assurance: Aal1, expires_at: 2026-01-31T00:00:00Z, .. }}",
             device.id
         )
     );
@@ -277,7 +277,7 @@ async fn sd_11_use_is_written_once_in_an_interval() {
 
 #[tokio::test]
 async fn sd_11_use_keeps_a_session_alive_up_to_its_absolute_limit() {
-    let rig = Rig::with(|builder| builder.idle_limit(10 * MINUTE).absolute_limit(60 * MINUTE));
+    let rig = Rig::with(|builder| builder.lifetime(Lifetime::sliding(10 * MINUTE, 60 * MINUTE)));
     let used = rig.device("ada").await;
     let idle = rig.device("ada").await;
     for _ in 0..11 {
@@ -296,8 +296,7 @@ async fn sd_11_the_idle_limit_holds_to_the_microsecond_in_the_cache_too() {
     let bound = 9 * MINUTE;
     let rig = Rig::with(|builder| {
         builder
-            .idle_limit(10 * MINUTE)
-            .absolute_limit(12 * MINUTE)
+            .lifetime(Lifetime::sliding(10 * MINUTE, 12 * MINUTE))
             .touch_interval(30 * SECOND)
             .cache_bound(bound)
     });
@@ -312,7 +311,11 @@ async fn sd_11_the_idle_limit_holds_to_the_microsecond_in_the_cache_too() {
 
 #[tokio::test]
 async fn sd_11_a_session_whose_use_could_not_be_written_ends_as_idle_in_the_cache_too() {
-    let rig = Rig::with(|builder| builder.idle_limit(10 * MINUTE).cache_bound(8 * MINUTE));
+    let rig = Rig::with(|builder| {
+        builder
+            .lifetime(Lifetime::sliding(10 * MINUTE, 30 * DAY))
+            .cache_bound(8 * MINUTE)
+    });
     let device = rig.device("ada").await;
     rig.clock.advance(5 * MINUTE);
     rig.store.touch_down.store(true, Ordering::SeqCst);
@@ -339,7 +342,7 @@ async fn sd_18_shorter_limits_hold_for_sessions_of_yesterday() {
     let long = Rig::over(db.session_store(), |builder| builder);
     let device = long.device("ada").await;
     let short = Rig::over(db.session_store(), |builder| {
-        builder.idle_limit(10 * MINUTE)
+        builder.lifetime(Lifetime::sliding(10 * MINUTE, 30 * DAY))
     });
     short.clock.advance(10 * MINUTE);
     long.clock.advance(10 * MINUTE);

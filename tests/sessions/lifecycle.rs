@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clearance::session::MemorySessionStore;
+use clearance::session::{Lifetime, MemorySessionStore};
 use clearance::{Sessions, Subject};
 use http::HeaderMap;
 
@@ -254,8 +254,7 @@ fn limits_that_contradict_each_other_are_refused() {
             Source(Members::default().into()),
         )
         .app_url("https://app.example")
-        .idle_limit(idle)
-        .absolute_limit(absolute)
+        .lifetime(Lifetime::sliding(idle, absolute))
         .touch_interval(touch)
         .cache_bound(bound)
         .cache_capacity(capacity)
@@ -282,20 +281,22 @@ fn limits_that_contradict_each_other_are_refused() {
 fn explain_prints_every_effective_setting() {
     let rig = Rig::with(|builder| {
         builder
-            .idle_limit(15 * MINUTE)
-            .absolute_limit(12 * 60 * MINUTE)
+            .lifetime(Lifetime::sliding(15 * MINUTE, 12 * 60 * MINUTE))
             .touch_interval(30 * SECOND)
             .cache_capacity(77)
     });
     assert_eq!(
         rig.sessions.explain(),
-        "cookie: __Host-session; HttpOnly; Secure; SameSite=Lax; Path=/\n\
-         idle limit: 900.000 s\n\
-         absolute limit: 43200.000 s\n\
+        "application: https://app.example (set by the program)\n\
+         strategy: hybrid (default)\n\
+         cookie: __Host-session; HttpOnly; Secure; SameSite=Lax; Path=/\n\
+         idle limit: 900.000 s (set by the program)\n\
+         absolute limit: 43200.000 s (set by the program)\n\
          limits: meets the session limits of NIST SP 800-63B-4 AAL3\n\
-         touch interval: 30.000 s\n\
-         verified: at most 5.000 s old; a change through this library on this node holds at once\n\
-         cache: 77 sessions\n\
+         sessions of a subject: any number (default)\n\
+         touch interval: 30.000 s (set by the program)\n\
+         verified: at most 5.000 s old; a change through this library on this node holds at once (default)\n\
+         cache: 77 sessions (set by the program)\n\
          current: the store and the viewer source are asked in every call\n\
          writes: the session is read before the statement\n"
     );

@@ -62,7 +62,7 @@ async fn rf_16_no_log_line_and_no_debug_output_holds_a_token_a_key_or_a_secret()
     for event in [
         "session created",
         "session revoked",
-        "sessions revoked",
+        "session revoked_many",
         "credential refused",
         "session store failed",
         "viewer source failed",

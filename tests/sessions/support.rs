@@ -333,6 +333,7 @@ pub(crate) fn key(number: u8) -> Key {
 }
 
 pub(crate) const MINUTE: std::time::Duration = std::time::Duration::from_secs(60);
+pub(crate) const DAY: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
 pub(crate) const SECOND: std::time::Duration = std::time::Duration::from_secs(1);
 
 impl Rig {
@@ -377,7 +378,7 @@ impl Rig {
         let session = self.sessions.create(&Subject::new(name)).await.unwrap();
         Device {
             id: session.id(),
-            cookie: pair(&session.into_set_cookie()),
+            cookie: pair(&session.into_set_cookies().remove(0)),
         }
     }
 

@@ -46,7 +46,7 @@ async fn signed_in(source: impl ViewerSource<Member>) -> RequestContext {
         .build()
         .unwrap();
     let session = sessions.create(&Subject::new(7)).await.unwrap();
-    let set_cookie = session.into_set_cookie();
+    let set_cookie = session.into_set_cookies().remove(0);
     let pair = set_cookie.to_str().unwrap().split(';').next().unwrap();
     let mut headers = HeaderMap::new();
     headers.insert(COOKIE, pair.parse().unwrap());

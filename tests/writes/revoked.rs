@@ -33,7 +33,7 @@ async fn signed_in(directory: &Directory) -> SignedIn {
         .unwrap();
     let session = sessions.create(&agent().subject()).await.unwrap();
     let id = session.id();
-    let cookie = session.into_set_cookie();
+    let cookie = session.into_set_cookies().remove(0);
     let pair = cookie.to_str().unwrap().split(';').next().unwrap();
     let mut headers = http::HeaderMap::new();
     headers.insert(http::header::COOKIE, pair.parse().unwrap());

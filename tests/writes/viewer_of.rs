@@ -147,7 +147,7 @@ async fn office() -> Office {
 impl Office {
     async fn sign_in(&self, id: Uuid) -> String {
         let session = self.sessions.create(&Subject::new(id)).await.unwrap();
-        let cookie = session.into_set_cookie();
+        let cookie = session.into_set_cookies().remove(0);
         let pair = cookie.to_str().unwrap().split(';').next().unwrap();
         pair.to_owned()
     }

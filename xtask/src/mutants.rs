@@ -107,9 +107,14 @@ pub(crate) fn run(part: &Part<'_>) -> Result<(), Failure> {
     // The tests that decide; a mutant that compiles is found by one of them within seconds. They are
     // named to the build too: what stands behind `--` reaches the run only, and every mutant would
     // build every target.
-    let mut tests = vec!["--lib", "--test=policies", "--test=agreement"];
+    let mut tests = vec![
+        "--lib",
+        "--test=policies",
+        "--test=agreement",
+        "--test=writes",
+    ];
     if let Part::Since(_) = part {
-        tests.extend(["--test=writes", "--test=stores"]);
+        tests.push("--test=stores");
     }
     for test in tests {
         mutants.arg(format!("--cargo-arg={test}"));

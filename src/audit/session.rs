@@ -1,0 +1,249 @@
+//! What happened to a session, as it is told and recorded.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+
+use crate::request::outside_of_requests;
+use crate::session::{Origin, SessionId};
+use crate::viewer::Subject;
+
+/// Something that happened to sessions.
+///
+/// Each one is an event of `tracing`, of level info with the target `clearance::session`. Sessions
+/// with a [`SessionEventSink`] give it to that, too.
+///
+/// It holds no secret and no token: a session's id opens nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionEvent {
+    pub(crate) at: DateTime<Utc>,
+    pub(crate) kind: SessionEventKind,
+    pub(crate) session: Option<SessionId>,
+    pub(crate) subject: Option<Subject>,
+    pub(crate) address: Option<IpAddr>,
+    pub(crate) agent: Option<String>,
+    pub(crate) request_id: Option<String>,
+}
+
+/// What happened.
+///
+/// It is exhaustive on purpose: a new one must break whatever asks for each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SessionEventKind {
+    /// A subject signed in.
+    Created,
+    /// Its use was noted, as it is once in the touch interval.
+    Touched,
+    /// It was extended because the application asked for it.
+    Extended,
+    /// It went on under a new id.
+    Rotated,
+    /// Its subject proved again who it is, and it went on under a new id.
+    SteppedUp,
+    /// One session was ended.
+    Revoked(Revocation),
+    /// Several sessions of a subject were ended, so many of them; of stateless ones nobody knows how
+    /// many there were.
+    RevokedMany(u64),
+    /// All sessions of all subjects were ended.
+    RevokedEveryone,
+    /// It was presented past its time.
+    Expired,
+    /// A credential was presented that leads to no session.
+    Refused,
+    /// So many sessions past their time were removed.
+    Swept(u64),
+}
+
+/// Why a session was ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Revocation {
+    /// Its subject signed out.
+    SignOut,
+    /// Somebody signed in in its place, from the same browser.
+    SignIn,
+    /// The subject has as many sessions as it may, and signed in once more.
+    Limit,
+    /// The application ended it by its id, or its subject did in a list of sessions.
+    ById,
+    /// A [hook](crate::session::SessionHooks) ended it when it was verified.
+    Hook,
+}
+
+impl SessionEventKind {
+    /// What happened as one word.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Touched => "touched",
+            Self::Extended => "extended",
+            Self::Rotated => "rotated",
+            Self::SteppedUp => "stepped_up",
+            Self::Revoked(_) => "revoked",
+            Self::RevokedMany(_) => "revoked_many",
+            Self::RevokedEveryone => "revoked_everyone",
+            Self::Expired => "expired",
+            Self::Refused => "refused",
+            Self::Swept(_) => "swept",
+        }
+    }
+
+    /// Why a session was ended, as one word; none for anything else.
+    #[must_use]
+    pub const fn reason(self) -> Option<&'static str> {
+        match self {
+            Self::Revoked(Revocation::SignOut) => Some("sign_out"),
+            Self::Revoked(Revocation::SignIn) => Some("sign_in"),
+            Self::Revoked(Revocation::Limit) => Some("limit"),
+            Self::Revoked(Revocation::ById) => Some("by_id"),
+            Self::Revoked(Revocation::Hook) => Some("hook"),
+            Self::Created
+            | Self::Touched
+            | Self::Extended
+            | Self::Rotated
+            | Self::SteppedUp
+            | Self::RevokedMany(_)
+            | Self::RevokedEveryone
+            | Self::Expired
+            | Self::Refused
+            | Self::Swept(_) => None,
+        }
+    }
+
+    const fn count(self) -> Option<u64> {
+        match self {
+            Self::RevokedMany(count) | Self::Swept(count) => Some(count),
+            Self::Created
+            | Self::Touched
+            | Self::Extended
+            | Self::Rotated
+            | Self::SteppedUp
+            | Self::Revoked(_)
+            | Self::RevokedEveryone
+            | Self::Expired
+            | Self::Refused => None,
+        }
+    }
+}
+
+impl SessionEvent {
+    pub(crate) fn new(
+        at: DateTime<Utc>,
+        kind: SessionEventKind,
+        session: Option<SessionId>,
+        subject: Option<&Subject>,
+        origin: &Origin,
+    ) -> Self {
+        Self {
+            at,
+            kind,
+            session,
+            subject: subject.cloned(),
+            address: origin.address,
+            agent: origin.agent.clone(),
+            request_id: origin.request_id.clone(),
+        }
+    }
+
+    /// When, by the clock of the sessions.
+    #[must_use]
+    pub const fn at(&self) -> DateTime<Utc> {
+        self.at
+    }
+
+    /// What happened.
+    #[must_use]
+    pub const fn kind(&self) -> SessionEventKind {
+        self.kind
+    }
+
+    /// To which session; none where it was to many, or a credential led to none.
+    #[must_use]
+    pub const fn session(&self) -> Option<SessionId> {
+        self.session
+    }
+
+    /// Whose session it is, as far as that is known.
+    #[must_use]
+    pub const fn subject(&self) -> Option<&Subject> {
+        self.subject.as_ref()
+    }
+
+    /// From where the request came; none outside of a request.
+    #[must_use]
+    pub const fn address(&self) -> Option<IpAddr> {
+        self.address
+    }
+
+    /// With what program the request was made, as it said itself.
+    #[must_use]
+    pub fn agent(&self) -> Option<&str> {
+        self.agent.as_deref()
+    }
+
+    /// The [id of the request](crate::RequestContext::request_id); none outside of a request.
+    #[must_use]
+    pub fn request_id(&self) -> Option<&str> {
+        self.request_id.as_deref()
+    }
+}
+
+/// Takes the [`SessionEvent`]s of sessions that have it; see
+/// [`SessionsBuilder::events`](crate::session::SessionsBuilder::events).
+///
+/// It is called when the thing has happened, outside of any request, and whoever caused it waits
+/// until it returns: what takes long belongs into a queue.
+#[async_trait]
+pub trait SessionEventSink: Send + Sync + 'static {
+    /// Keeps the event. What goes wrong here is this function's own business: a session that was
+    /// ended stays so.
+    async fn record(&self, event: &SessionEvent);
+}
+
+#[async_trait]
+impl<S: SessionEventSink + ?Sized> SessionEventSink for Arc<S> {
+    async fn record(&self, event: &SessionEvent) {
+        (**self).record(event).await;
+    }
+}
+
+/// Where the events of sessions go.
+#[derive(Clone, Default)]
+pub(crate) struct SessionEvents(Option<Arc<dyn SessionEventSink>>);
+
+impl SessionEvents {
+    pub(crate) fn to(sink: impl SessionEventSink) -> Self {
+        Self(Some(Arc::new(sink)))
+    }
+
+    pub(crate) async fn tell(&self, event: SessionEvent) {
+        tracing::info!(
+            target: "clearance::session",
+            session = event.session.map(|id| id.to_string()),
+            subject = event.subject.as_ref().map(Subject::as_str),
+            reason = event.kind.reason(),
+            count = event.kind.count(),
+            address = event.address.map(|address| address.to_string()),
+            request_id = event.request_id.as_deref(),
+            "session {}", event.kind.word(),
+        );
+        self.record(event).await;
+    }
+
+    /// Gives it to the sink alone: `tracing` was told more.
+    pub(crate) async fn record(&self, event: SessionEvent) {
+        if let Some(sink) = &self.0 {
+            outside_of_requests(sink.record(&event)).await;
+        }
+    }
+}
+
+impl fmt::Debug for SessionEvents {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SessionEvents(..)")
+    }
+}

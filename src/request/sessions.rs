@@ -1,0 +1,226 @@
+//! What a request does with its session.
+
+use std::sync::atomic::Ordering;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::{RequestContext, lock};
+use crate::error::{Error, Result};
+use crate::session::{
+    Assurance, Fresh, Freshness, Opened, Optimistic, Rotation, SessionId, SessionInfo, SignIn,
+};
+use crate::viewer::Viewer;
+
+impl RequestContext {
+    /// What the cookie alone says. No store is asked, so this cookie's session may have ended.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_unauthenticated`] when there is no cookie, or none that could be a session's: one
+    /// that this server did not seal, or that is past its time.
+    pub fn optimistic(&self) -> Result<Optimistic> {
+        self.mark_read();
+        self.inner.slot.optimistic()
+    }
+
+    /// Signs a subject in: ends the session that the request came with, stores a new one under
+    /// a new id, and sets its cookie on the response. Later calls in this request see the new
+    /// session.
+    ///
+    /// Who the subject is has been proved by the application, for instance with a password.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_unavailable`] when the store does not answer; then no cookie is set.
+    /// [`Error::is_too_many_sessions`] when the subject has as many sessions as it may.
+    /// [`Error::is_forbidden`] when nobody can have meant to sign in with this request, because a
+    /// browser sends it for a picture, a script, a frame within another site, or a page that nobody
+    /// asked for yet ([ASVS 7.6.2](https://github.com/OWASP/ASVS)).
+    /// [`Error::is_misuse`] when the response's headers are gone already.
+    pub async fn sign_in(&self, sign_in: impl Into<SignIn>) -> Result<SessionId> {
+        if self.inner.hints.is_unintended() {
+            return Err(Error::forbidden());
+        }
+        self.begin_change()?;
+        let (slot, first) = (&self.inner.slot, &self.inner.first);
+        let opened = slot.sign_in(first, &sign_in.into(), &self.origin()).await?;
+        Ok(self.end_change(opened))
+    }
+
+    /// Signs out: ends the session that the request came with, and removes its cookie with the
+    /// response. Without a session only the cookie is removed.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_unavailable`] when the store does not answer. The session may still live, so
+    /// the cookie stays, and signing out can be tried again.
+    pub async fn sign_out(&self) -> Result<()> {
+        self.mark_read();
+        self.forget_memo();
+        let (slot, first) = (&self.inner.slot, &self.inner.first);
+        let cookies = slot.sign_out(first, &self.origin()).await?;
+        self.forget_memo();
+        *lock(&self.inner.set_cookies) = cookies;
+        Ok(())
+    }
+
+    /// Puts the session under a new id and secret, and sets its new cookie on the response; the old
+    /// cookie leads nowhere from now on. Call it when the subject may do more than before, so that
+    /// whoever had the old cookie has not gained it
+    /// ([ASVS 7.2.4](https://github.com/OWASP/ASVS)).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_unauthenticated`] when there is no valid session. [`Error::is_unavailable`] when the
+    /// store does not answer; the old cookie may lead to the session, or nothing.
+    /// [`Error::is_misuse`] when the response's headers are gone already.
+    pub async fn rotate_session(&self) -> Result<SessionId> {
+        self.rotate(Rotation::Privilege).await
+    }
+
+    /// Notes that the subject of the session has just proved again who it is, this well. The session
+    /// goes on under a new id and secret.
+    ///
+    /// # Errors
+    ///
+    /// As [`rotate_session`](Self::rotate_session).
+    pub async fn step_up(&self, assurance: Assurance) -> Result<SessionId> {
+        self.rotate(Rotation::StepUp(assurance)).await
+    }
+
+    async fn rotate(&self, rotation: Rotation) -> Result<SessionId> {
+        self.begin_change()?;
+        let (slot, first) = (&self.inner.slot, &self.inner.first);
+        let opened = slot.rotate(first, rotation, &self.origin()).await?;
+        Ok(self.end_change(opened))
+    }
+
+    /// Has the session begin its idle limit anew, now, and tells when it ends if it is not used
+    /// again; `None` when there is no valid session. Every use does so too, at most once in the
+    /// touch interval: this is for a button that says "stay signed in".
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_unavailable`] when the store does not answer.
+    pub async fn extend_session(&self) -> Result<Option<DateTime<Utc>>> {
+        self.mark_read();
+        match self.inner.slot.extend(&self.origin()).await {
+            Ok(until) => Ok(Some(until)),
+            Err(error) if error.is_unauthenticated() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The viewer of this request, who proved recently, and well enough, who it is. The store and the
+    /// viewer source are asked in this very call.
+    ///
+    /// # Errors
+    ///
+    /// As [`RequestContext::verify_session`], and [`Error::is_step_up`] when the proof is too old or
+    /// too weak: ask for another one, and call [`step_up`](Self::step_up) then.
+    pub async fn verify_fresh<V: Viewer>(&self, freshness: Freshness) -> Result<Fresh<V>> {
+        let current = self.verify_current().await?;
+        freshness.check(current, self.now())
+    }
+
+    /// The living sessions of the viewer, the last created first: the devices that are signed in.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_unavailable`] when the store does not answer.
+    pub async fn list_sessions<V: Viewer>(&self, proof: &Fresh<V>) -> Result<Vec<SessionInfo>> {
+        let records = self.inner.slot.core()?.list(proof.subject()).await?;
+        let current = proof.session_id();
+        let info = |record| SessionInfo::new(record, Some(current));
+        Ok(records.into_iter().map(info).collect())
+    }
+
+    /// Ends one of the viewer's sessions; tells whether it was there. To end the one of this request,
+    /// [`sign_out`](Self::sign_out).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_unavailable`] when the store does not answer; the session may still live.
+    pub async fn revoke_session<V: Viewer>(&self, proof: &Fresh<V>, id: SessionId) -> Result<bool> {
+        let core = self.inner.slot.core()?;
+        self.forget_memo();
+        core.revoke(
+            id,
+            proof.subject(),
+            crate::audit::Revocation::ById,
+            &self.origin(),
+        )
+        .await
+    }
+
+    /// Ends all of the viewer's sessions but that of this request; tells how many.
+    ///
+    /// # Errors
+    ///
+    /// As [`revoke_session`](Self::revoke_session).
+    pub async fn revoke_other_sessions<V: Viewer>(&self, proof: &Fresh<V>) -> Result<u64> {
+        let core = self.inner.slot.core()?;
+        self.forget_memo();
+        core.revoke_all(proof.subject(), Some(proof.session_id()), &self.origin())
+            .await
+    }
+
+    /// What the application keeps with the session, wherever its subject is signed in with it; `None`
+    /// where it keeps nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_unauthenticated`] when there is no valid session, [`Error::is_unavailable`] when the
+    /// store does not answer. What is stored and is not a `T` is an internal error.
+    pub async fn session_data<T: DeserializeOwned>(&self) -> Result<Option<T>> {
+        self.mark_read();
+        let data = self.inner.slot.data().await?;
+        data.map(|data| serde_json::from_slice(&data))
+            .transpose()
+            .map_err(|_| Error::internal("the data of a session are not what is asked for"))
+    }
+
+    /// Keeps `data` with the session, as JSON. They end with it, and stay when it is rotated.
+    ///
+    /// # Errors
+    ///
+    /// As [`session_data`](Self::session_data), and [`Error::is_misuse`] for what cannot be written as
+    /// JSON.
+    pub async fn set_session_data<T: Serialize>(&self, data: &T) -> Result<()> {
+        self.mark_read();
+        let data = serde_json::to_vec(data)
+            .map_err(|_| Error::misuse("these data of a session cannot be written as JSON"))?;
+        self.inner.slot.set_data(Some(&data)).await
+    }
+
+    /// Removes what the application keeps with the session.
+    ///
+    /// # Errors
+    ///
+    /// As [`session_data`](Self::session_data).
+    pub async fn clear_session_data(&self) -> Result<()> {
+        self.mark_read();
+        self.inner.slot.set_data(None).await
+    }
+
+    /// Before the session is another one.
+    fn begin_change(&self) -> Result<()> {
+        if self.inner.finished.load(Ordering::Acquire) {
+            return Err(Error::misuse(
+                "the response's headers are sent, so no cookie can be set: do it before the response is returned",
+            ));
+        }
+        self.mark_read();
+        self.forget_memo();
+        Ok(())
+    }
+
+    fn end_change(&self, opened: Opened) -> SessionId {
+        self.forget_memo();
+        let id = opened.id();
+        *lock(&self.inner.set_cookies) = opened.set_cookies;
+        id
+    }
+}

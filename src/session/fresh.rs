@@ -1,0 +1,112 @@
+//! A proof that is recent and strong enough.
+
+use std::fmt;
+use std::ops::Deref;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::level::{Current, Verified};
+use super::store::Assurance;
+use crate::error::{Error, Result};
+use crate::viewer::Viewer;
+
+/// How recently, and how well, a subject must have proved who it is
+/// ([ASVS 7.5.1 and 7.5.3](https://github.com/OWASP/ASVS)).
+///
+/// # Example
+///
+/// ```
+/// use std::time::Duration;
+/// use clearance::session::{Assurance, Freshness};
+///
+/// let freshness = Freshness::within(Duration::from_secs(5 * 60)).assurance(Assurance::Aal2);
+/// # let _ = freshness;
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use = "it is for `verify_fresh`"]
+pub struct Freshness {
+    within: Duration,
+    assurance: Assurance,
+}
+
+impl Freshness {
+    /// Not longer ago than `duration`, with one factor or more.
+    pub const fn within(duration: Duration) -> Self {
+        Self {
+            within: duration,
+            assurance: Assurance::Aal1,
+        }
+    }
+
+    /// At least so well.
+    pub const fn assurance(mut self, assurance: Assurance) -> Self {
+        self.assurance = assurance;
+        self
+    }
+
+    pub(crate) fn check<V: Viewer>(
+        self,
+        current: Current<V>,
+        now: DateTime<Utc>,
+    ) -> Result<Fresh<V>> {
+        let within = TimeDelta::from_std(self.within).unwrap_or(TimeDelta::MAX);
+        let age = now.signed_duration_since(current.authenticated_at());
+        // A proof from the future comes from a clock that was set back.
+        if age <= within && age >= TimeDelta::zero() && current.assurance() >= self.assurance {
+            Ok(Fresh(current))
+        } else {
+            Err(Error::step_up())
+        }
+    }
+}
+
+/// A [`Current`] viewer who proved recently, and well enough, who it is.
+///
+/// It is for what nobody should be able to do with a browser that was left open: changing an
+/// address, a password or a second factor, ending sessions, deleting an account. A function that
+/// takes one cannot be called without it.
+///
+/// # Example
+///
+/// ```
+/// use std::time::Duration;
+/// use clearance::session::{Fresh, Freshness};
+/// use clearance::{RequestContext, Result, Viewer};
+///
+/// # struct Member;
+/// # impl Viewer for Member {
+/// #     fn subject(&self) -> clearance::Subject { clearance::Subject::new(1) }
+/// # }
+/// async fn close_account(proof: &Fresh<Member>) { /* .. */ }
+///
+/// async fn handler(request: RequestContext) -> Result<()> {
+///     let five_minutes = Duration::from_secs(5 * 60);
+///     let proof = request.verify_fresh(Freshness::within(five_minutes)).await?;
+///     close_account(&proof).await;
+///     Ok(())
+/// }
+/// ```
+pub struct Fresh<V>(Current<V>);
+
+impl<V: Viewer> Fresh<V> {
+    /// Gives up the stronger claim.
+    #[must_use]
+    pub fn into_current(self) -> Current<V> {
+        self.0
+    }
+}
+
+impl<V> Deref for Fresh<V> {
+    type Target = Verified<V>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl<V> fmt::Debug for Fresh<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Fresh").field(&self.0).finish()
+    }
+}

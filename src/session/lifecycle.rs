@@ -1,0 +1,368 @@
+//! A session's life: how it begins, goes on and ends.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, DurationRound as _, TimeDelta, Utc};
+use http::HeaderValue;
+
+use super::cookie::Cookie;
+use super::cursor::CursorSealer;
+use super::epoch::{Changing, Epochs};
+use super::origin::Origin;
+use super::settings::Settings;
+use super::sign_in::SignIn;
+use super::store::{
+    Assurance, Created, Replaced, SecretHash, SessionId, SessionRecord, SessionStore, StoreError,
+    StoreErrorKind,
+};
+use super::ticket::{Issued, Ticket, Tickets};
+use crate::audit::{self, Revocation, SessionEvent, SessionEventKind, SessionEvents};
+use crate::clock::Clock;
+use crate::error::{Error, Refusal, Result};
+use crate::sql::DatabaseId;
+use crate::viewer::Subject;
+
+/// How often a new id is drawn because it is taken.
+const ATTEMPTS: usize = 8;
+
+/// What sessions are, whatever the viewer type.
+pub(crate) struct Core {
+    pub(crate) store: Arc<dyn SessionStore>,
+    /// The database of which `store` is a table.
+    pub(crate) database: Option<DatabaseId>,
+    pub(crate) tickets: Tickets,
+    pub(crate) cursors: CursorSealer,
+    pub(crate) cookie: Cookie,
+    pub(crate) settings: Settings,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) epochs: Arc<Epochs>,
+    pub(crate) events: SessionEvents,
+}
+
+/// A session that was just stored, and the cookies that lead to it.
+pub(crate) struct Opened {
+    pub(crate) ticket: Ticket,
+    pub(crate) set_cookies: Vec<HeaderValue>,
+}
+
+impl Opened {
+    pub(crate) const fn id(&self) -> SessionId {
+        self.ticket.credential.id
+    }
+}
+
+/// Why a session goes on under a new id.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Rotation {
+    /// What it is good for changed.
+    Privilege,
+    /// Its subject proved again who it is.
+    StepUp(Assurance),
+}
+
+impl Core {
+    pub(crate) fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
+    }
+
+    /// Stores a new session under a new id and secret.
+    pub(crate) async fn create(&self, sign_in: &SignIn, origin: &Origin) -> Result<Opened> {
+        if sign_in.subject.as_str().is_empty() {
+            return Err(Error::misuse(
+                "an empty subject cannot sign in: pass the id of the user who was authenticated",
+            ));
+        }
+        let record = self.new_record(sign_in, origin)?;
+        for _ in 0..ATTEMPTS {
+            let issued = self.tickets.issue(record.clone())?;
+            let created = self.store.create(&issued.record, self.settings.most).await;
+            match self.answer("create", created)? {
+                Created::Stored(ended) => {
+                    return self.created(issued, ended, origin).await;
+                }
+                Created::LimitReached => return Err(Error::too_many_sessions()),
+                Created::IdTaken => {}
+            }
+        }
+        Err(self.no_free_id())
+    }
+
+    fn new_record(&self, sign_in: &SignIn, origin: &Origin) -> Result<SessionRecord> {
+        let now = self.now();
+        let persistent = sign_in
+            .remember
+            .unwrap_or(self.settings.remembers_by_default());
+        let limits = self.settings.limits(persistent);
+        // Whole seconds, so that the cookie and the store agree on the end.
+        let expires_at = later(now, limits.absolute)?
+            .duration_trunc(TimeDelta::seconds(1))
+            .map_err(|_| out_of_range())?;
+        Ok(SessionRecord {
+            // Given by the ticket.
+            id: SessionId::from_bytes([0; 16]),
+            secret_hash: SecretHash::from_bytes([0; 32]),
+            subject: sign_in.subject.clone(),
+            created_at: now,
+            authenticated_at: now,
+            assurance: sign_in.assurance,
+            last_seen_at: now,
+            idle_expires_at: later(now, limits.idle)?.min(expires_at),
+            expires_at,
+            persistent,
+            address: origin.address,
+            agent: origin.agent.clone(),
+            claims: "{}".to_owned(),
+        })
+    }
+
+    async fn created(
+        &self,
+        issued: Issued,
+        ended: Vec<SessionId>,
+        origin: &Origin,
+    ) -> Result<Opened> {
+        let record = &issued.record;
+        if !ended.is_empty() {
+            self.epochs.advance(&self.epochs.shard(&record.subject));
+        }
+        for id in ended {
+            let kind = SessionEventKind::Revoked(Revocation::Limit);
+            self.tell(kind, Some(id), Some(&record.subject), origin)
+                .await;
+        }
+        self.tell_of(SessionEventKind::Created, record, origin)
+            .await;
+        self.open(issued)
+    }
+
+    /// The cookies of a session that is stored.
+    fn open(&self, issued: Issued) -> Result<Opened> {
+        let Issued {
+            record,
+            ticket,
+            value,
+        } = issued;
+        let until = record.persistent.then(|| record.expires_at.timestamp());
+        Ok(Opened {
+            ticket,
+            set_cookies: vec![self.cookie.set(&value, self.now().timestamp(), until)?],
+        })
+    }
+
+    /// The stored session of a ticket, if there is one.
+    pub(crate) async fn stored(
+        &self,
+        ticket: &Ticket,
+        now: DateTime<Utc>,
+    ) -> Result<Option<SessionRecord>> {
+        let Ticket { credential, .. } = ticket;
+        let stored = self.answer("load", self.store.load(credential.id, now).await)?;
+        Ok(stored.filter(|record| {
+            record.id == credential.id && record.secret_hash == credential.secret_hash
+        }))
+    }
+
+    /// The session of a ticket, if it lives.
+    pub(crate) async fn living(&self, ticket: &Ticket) -> Result<SessionRecord> {
+        let now = self.now();
+        let stored = self.stored(ticket, now).await?;
+        let record = stored.ok_or_else(|| Error::unauthenticated(Refusal::Unknown))?;
+        if self.lives(&record, now) {
+            Ok(record)
+        } else {
+            Err(Error::unauthenticated(Refusal::Expired))
+        }
+    }
+
+    /// Puts a session under a new id and secret. The old ones lead nowhere from now on.
+    pub(crate) async fn rotate(
+        &self,
+        record: &SessionRecord,
+        rotation: Rotation,
+        origin: &Origin,
+    ) -> Result<Opened> {
+        let now = self.now();
+        let mut changed = record.clone();
+        let kind = match rotation {
+            Rotation::Privilege => SessionEventKind::Rotated,
+            Rotation::StepUp(assurance) => {
+                changed.authenticated_at = now;
+                changed.assurance = assurance;
+                SessionEventKind::SteppedUp
+            }
+        };
+        let _advance = self.epochs.advance_on_drop(&record.subject);
+        for _ in 0..ATTEMPTS {
+            let issued = self.tickets.issue(changed.clone())?;
+            let replaced = self.store.replace(record, &issued.record, now).await;
+            match self.answer("replace", replaced)? {
+                Replaced::Done => {
+                    self.tell_of(kind, &issued.record, origin).await;
+                    return self.open(issued);
+                }
+                Replaced::Gone => return Err(Error::unauthenticated(Refusal::Unknown)),
+                Replaced::IdTaken => {}
+            }
+        }
+        Err(self.no_free_id())
+    }
+
+    /// Notes the use of a session at once, and tells when it ends if it is not used again.
+    pub(crate) async fn extend(
+        &self,
+        record: &SessionRecord,
+        origin: &Origin,
+    ) -> Result<DateTime<Utc>> {
+        let used = self.used(record, self.now());
+        // What is cached knows an earlier end.
+        let _advance = self.epochs.advance_on_drop(&record.subject);
+        if !self.answer("touch", self.store.touch(&used).await)? {
+            return Err(Error::unauthenticated(Refusal::Unknown));
+        }
+        self.tell_of(SessionEventKind::Extended, &used, origin)
+            .await;
+        Ok(used.idle_expires_at)
+    }
+
+    /// The record of a session that is used at `now`.
+    pub(crate) fn used(&self, record: &SessionRecord, now: DateTime<Utc>) -> SessionRecord {
+        let idle = self.settings.limits(record.persistent).idle;
+        let idle_expires_at = now.checked_add_signed(idle).unwrap_or(record.expires_at);
+        SessionRecord {
+            last_seen_at: now,
+            idle_expires_at: idle_expires_at.min(record.expires_at),
+            ..record.clone()
+        }
+    }
+
+    pub(crate) async fn touched(&self, record: &SessionRecord) {
+        // Requests of one session share a load, so that it is none of theirs.
+        self.tell_of(SessionEventKind::Touched, record, &Origin::default())
+            .await;
+    }
+
+    pub(crate) async fn revoke(
+        &self,
+        id: SessionId,
+        subject: &Subject,
+        why: Revocation,
+        origin: &Origin,
+    ) -> Result<bool> {
+        let _advance = self.epochs.advance_on_drop(subject);
+        let ended = self.answer("delete", self.store.delete(id, subject).await)?;
+        if ended {
+            let kind = SessionEventKind::Revoked(why);
+            self.tell(kind, Some(id), Some(subject), origin).await;
+        }
+        Ok(ended)
+    }
+
+    pub(crate) async fn revoke_all(
+        &self,
+        subject: &Subject,
+        keep: Option<SessionId>,
+        origin: &Origin,
+    ) -> Result<u64> {
+        let _advance = self.epochs.advance_on_drop(subject);
+        let ended = self.answer("delete", self.store.delete_all(subject, keep).await)?;
+        let kind = SessionEventKind::RevokedMany(ended);
+        self.tell(kind, None, Some(subject), origin).await;
+        Ok(ended)
+    }
+
+    pub(crate) async fn revoke_everyone(&self) -> Result<u64> {
+        let _advance = Changing::everybody(Arc::clone(&self.epochs));
+        let ended = self.answer("delete", self.store.delete_everyone().await)?;
+        let kind = SessionEventKind::RevokedEveryone;
+        self.tell(kind, None, None, &Origin::default()).await;
+        Ok(ended)
+    }
+
+    /// Ends the session of a ticket, if there still is one.
+    pub(crate) async fn end(
+        &self,
+        ticket: &Ticket,
+        why: Revocation,
+        origin: &Origin,
+    ) -> Result<()> {
+        match self.stored(ticket, self.now()).await? {
+            Some(record) => self
+                .revoke(record.id, &record.subject, why, origin)
+                .await
+                .map(|_ended| ()),
+            None => Ok(()),
+        }
+    }
+
+    pub(crate) async fn list(&self, subject: &Subject) -> Result<Vec<SessionRecord>> {
+        self.answer("list", self.store.list(subject, self.now()).await)
+    }
+
+    pub(crate) async fn sweep(&self) -> Result<u64> {
+        let swept = self.answer("sweep", self.store.sweep(self.now()).await)?;
+        let kind = SessionEventKind::Swept(swept);
+        self.tell(kind, None, None, &Origin::default()).await;
+        Ok(swept)
+    }
+
+    pub(crate) async fn data(&self, record: &SessionRecord) -> Result<Option<Vec<u8>>> {
+        self.answer("data", self.store.data(record.id, self.now()).await)
+    }
+
+    pub(crate) async fn set_data(&self, record: &SessionRecord, data: Option<&[u8]>) -> Result<()> {
+        let kept = self.store.set_data(record.id, self.now(), data).await;
+        if self.answer("set_data", kept)? {
+            Ok(())
+        } else {
+            Err(Error::unauthenticated(Refusal::Unknown))
+        }
+    }
+
+    async fn tell_of(&self, kind: SessionEventKind, record: &SessionRecord, origin: &Origin) {
+        self.tell(kind, Some(record.id), Some(&record.subject), origin)
+            .await;
+    }
+
+    async fn tell(
+        &self,
+        kind: SessionEventKind,
+        session: Option<SessionId>,
+        subject: Option<&Subject>,
+        origin: &Origin,
+    ) {
+        let event = SessionEvent::new(self.now(), kind, session, subject, origin);
+        self.events.tell(event).await;
+    }
+
+    pub(crate) fn answer<T>(&self, step: &'static str, answer: Result<T, StoreError>) -> Result<T> {
+        answer.map_err(|error| {
+            audit::session_store_failed(step, error);
+            match error.kind {
+                StoreErrorKind::Outage => Error::unavailable("the session store"),
+                StoreErrorKind::Malformed => Error::internal("a stored session is malformed"),
+            }
+        })
+    }
+
+    /// Whether a record lives by the limits as they are set today, not only by those of the day on
+    /// which it was written.
+    pub(crate) fn lives(&self, record: &SessionRecord, now: DateTime<Utc>) -> bool {
+        let limits = self.settings.limits(record.persistent);
+        record.idle_expires_at > now
+            && record.expires_at > now
+            && now.signed_duration_since(record.last_seen_at) < limits.idle
+            && now.signed_duration_since(record.created_at) < limits.absolute
+    }
+
+    fn no_free_id(&self) -> Error {
+        Error::internal("the session store gives no free session id")
+    }
+}
+
+fn later(instant: DateTime<Utc>, delta: TimeDelta) -> Result<DateTime<Utc>> {
+    instant.checked_add_signed(delta).ok_or_else(out_of_range)
+}
+
+fn out_of_range() -> Error {
+    Error::internal("the clock is out of range")
+}

@@ -1,0 +1,114 @@
+//! How long a session lives.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::cookie::MAX_AGE_LIMIT_SECONDS;
+use crate::error::{Error, Result};
+
+/// How long a session lives: without being used, and however much it is used.
+///
+/// # Example
+///
+/// ```
+/// use std::time::Duration;
+/// use clearance::session::Lifetime;
+///
+/// let hour = Duration::from_secs(60 * 60);
+/// let lifetime = Lifetime::sliding(hour, 8 * hour);
+/// let signed_in = "2026-01-01T00:00:00Z".parse().unwrap();
+/// let used = "2026-01-01T07:30:00Z".parse().unwrap();
+/// assert_eq!(lifetime.expiry(signed_in, used).to_rfc3339(), "2026-01-01T08:00:00+00:00");
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lifetime {
+    idle: Duration,
+    absolute: Duration,
+}
+
+impl Lifetime {
+    /// It ends `duration` after the sign-in, used or not.
+    #[must_use]
+    pub const fn fixed(duration: Duration) -> Self {
+        Self {
+            idle: duration,
+            absolute: duration,
+        }
+    }
+
+    /// It ends when it was not used for `idle`, or `absolute` after the sign-in however much it was
+    /// used.
+    #[must_use]
+    pub const fn sliding(idle: Duration, absolute: Duration) -> Self {
+        Self { idle, absolute }
+    }
+
+    /// When a session ends that was created and last used at these instants.
+    #[must_use]
+    pub fn expiry(&self, created: DateTime<Utc>, used: DateTime<Utc>) -> DateTime<Utc> {
+        let after = |instant: DateTime<Utc>, duration| {
+            TimeDelta::from_std(duration)
+                .ok()
+                .and_then(|delta| instant.checked_add_signed(delta))
+                .unwrap_or(DateTime::<Utc>::MAX_UTC)
+        };
+        after(used, self.idle).min(after(created, self.absolute))
+    }
+
+    /// How long without being used.
+    #[must_use]
+    pub const fn idle_limit(&self) -> Duration {
+        self.idle
+    }
+
+    /// How long however much it is used.
+    #[must_use]
+    pub const fn absolute_limit(&self) -> Duration {
+        self.absolute
+    }
+
+    /// Whether no session could live, or none that browsers keep.
+    pub(super) fn check(self, touch: Duration, bound: Duration) -> Result<Limits> {
+        let refuse = |advice: &'static str| Err(Error::configuration(advice));
+        let longest = Duration::from_secs(MAX_AGE_LIMIT_SECONDS.unsigned_abs());
+        if [self.idle, self.absolute, touch, bound]
+            .iter()
+            .any(|limit| *limit > longest)
+        {
+            return refuse(
+                "a session's limits are 400 days at most, because browsers keep no cookie longer",
+            );
+        }
+        if self.absolute < Duration::from_secs(1) || self.idle.is_zero() {
+            return refuse(
+                "a session must live: the idle limit must be above zero and the absolute limit a second or more",
+            );
+        }
+        if self.idle > self.absolute {
+            return refuse(
+                "the idle limit is longer than the absolute limit, so it would never apply: make it the shorter one",
+            );
+        }
+        if touch + bound >= self.idle {
+            return refuse(
+                "a session in use would end as idle: the touch interval and the cache bound together must be shorter than the idle limit",
+            );
+        }
+        Ok(Limits {
+            idle: delta(self.idle)?,
+            absolute: delta(self.absolute)?,
+        })
+    }
+}
+
+pub(super) fn delta(duration: Duration) -> Result<TimeDelta> {
+    TimeDelta::from_std(duration).map_err(|_| Error::configuration("a duration is out of range"))
+}
+
+/// A lifetime that was checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Limits {
+    pub(crate) idle: TimeDelta,
+    pub(crate) absolute: TimeDelta,
+}

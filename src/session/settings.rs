@@ -1,0 +1,199 @@
+//! The settings of sessions once they were checked, and what they say of themselves.
+
+use std::fmt;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+
+use super::lifetime::{Lifetime, Limits};
+use super::store::SessionLimit;
+use super::ticket::Strategy;
+
+/// Which value a setting has, and where it comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Setting<T> {
+    pub(super) value: T,
+    source: SettingSource,
+}
+
+/// Where a setting comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum SettingSource {
+    /// Nobody said anything.
+    Default,
+    /// The program's own call.
+    Code,
+    /// A preset that the program chose.
+    Preset(&'static str),
+    /// This environment variable.
+    Environment(String),
+}
+
+impl<T> Setting<T> {
+    pub(super) const fn default_of(value: T) -> Self {
+        Self {
+            value,
+            source: SettingSource::Default,
+        }
+    }
+
+    pub(super) const fn code(value: T) -> Self {
+        Self::from(value, SettingSource::Code)
+    }
+
+    pub(super) const fn from(value: T, source: SettingSource) -> Self {
+        Self { value, source }
+    }
+}
+
+impl fmt::Display for SettingSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::Code => f.write_str("set by the program"),
+            Self::Preset(name) => write!(f, "preset {name}"),
+            Self::Environment(variable) => write!(f, "from `{variable}`"),
+        }
+    }
+}
+
+/// What sessions go by.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) ordinary: Limits,
+    /// Those of sessions that the browser keeps, where they are others.
+    pub(crate) remembered: Option<Limits>,
+    pub(crate) touch: TimeDelta,
+    pub(crate) bound: TimeDelta,
+    pub(crate) most: Option<SessionLimit>,
+    /// Every effective value and its source, one to a line.
+    pub(super) lines: String,
+}
+
+impl Settings {
+    pub(crate) fn limits(&self, persistent: bool) -> Limits {
+        match self.remembered {
+            Some(remembered) if persistent => remembered,
+            Some(_) | None => self.ordinary,
+        }
+    }
+
+    /// Whether browsers keep a session of which nobody said whether they should.
+    pub(crate) const fn remembers_by_default(&self) -> bool {
+        self.remembered.is_none()
+    }
+
+    /// The longest time for which any token is good.
+    pub(crate) fn longest(&self) -> TimeDelta {
+        let ordinary = self.ordinary.absolute;
+        self.remembered
+            .map_or(ordinary, |remembered| remembered.absolute.max(ordinary))
+    }
+}
+
+/// Every effective value, where it comes from, and what follows from it: one to a line.
+pub(super) struct Described<'a> {
+    pub(super) app_url: &'a Setting<String>,
+    pub(super) development: &'a Setting<bool>,
+    pub(super) strategy: &'a Setting<Strategy>,
+    pub(super) cookie: &'a str,
+    pub(super) lifetime: &'a Setting<Lifetime>,
+    pub(super) remembered: Option<&'a Setting<Lifetime>>,
+    pub(super) touch: &'a Setting<Duration>,
+    pub(super) bound: &'a Setting<Duration>,
+    pub(super) capacity: &'a Setting<u64>,
+    pub(super) most: &'a Setting<Option<SessionLimit>>,
+    pub(super) within_statements: bool,
+}
+
+impl fmt::Display for Described<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fn line<T>(
+            f: &mut fmt::Formatter<'_>,
+            name: &str,
+            value: impl fmt::Display,
+            setting: &Setting<T>,
+        ) -> fmt::Result {
+            writeln!(f, "{name}: {value} ({})", setting.source)
+        }
+
+        line(f, "application", &self.app_url.value, self.app_url)?;
+        if self.development.value {
+            line(f, "profile", "development", self.development)?;
+        }
+        line(f, "strategy", self.strategy.value.word(), self.strategy)?;
+        writeln!(f, "{}", self.cookie)?;
+        limits(f, "", self.lifetime)?;
+        if let Some(remembered) = self.remembered {
+            limits(f, "remembered, ", remembered)?;
+        }
+        match self.most.value {
+            None => line(f, "sessions of a subject", "any number", self.most)?,
+            Some(SessionLimit::Reject(most)) => {
+                let most = format_args!("{most} at most, one more sign-in is refused");
+                line(f, "sessions of a subject", most, self.most)?;
+            }
+            Some(SessionLimit::EvictOldest(most)) => {
+                let most = format_args!("{most} at most, one more sign-in ends the oldest");
+                line(f, "sessions of a subject", most, self.most)?;
+            }
+        }
+        line(f, "touch interval", seconds(self.touch.value), self.touch)?;
+        if self.bound.value.is_zero() {
+            let every = "the store and the viewer source are asked in every request";
+            line(f, "verified", every, self.bound)?;
+        } else {
+            let bound = seconds(self.bound.value);
+            let bound = format_args!(
+                "at most {bound} old; a change through this library on this node holds at once"
+            );
+            line(f, "verified", bound, self.bound)?;
+            let capacity = format_args!("{} sessions", self.capacity.value);
+            line(f, "cache", capacity, self.capacity)?;
+        }
+        writeln!(
+            f,
+            "current: the store and the viewer source are asked in every call"
+        )?;
+        writeln!(
+            f,
+            "writes: {}",
+            if self.within_statements {
+                "the session is tested within the statement, in the sessions' own database"
+            } else {
+                "the session is read before the statement"
+            }
+        )
+    }
+}
+
+fn limits(f: &mut fmt::Formatter<'_>, which: &str, setting: &Setting<Lifetime>) -> fmt::Result {
+    let lifetime = setting.value;
+    let source = &setting.source;
+    let idle = seconds(lifetime.idle_limit());
+    writeln!(f, "{which}idle limit: {idle} ({source})")?;
+    let absolute = seconds(lifetime.absolute_limit());
+    writeln!(f, "{which}absolute limit: {absolute} ({source})")?;
+    writeln!(f, "{which}limits: {}", assurance(lifetime))
+}
+
+/// The level whose limits these meet
+/// ([NIST SP 800-63B-4](https://pages.nist.gov/800-63-4/sp800-63b.html)).
+fn assurance(lifetime: Lifetime) -> &'static str {
+    const HOUR: Duration = Duration::from_secs(60 * 60);
+
+    let (idle, absolute) = (lifetime.idle_limit(), lifetime.absolute_limit());
+    if absolute <= 12 * HOUR && idle <= HOUR / 4 {
+        "meets the session limits of NIST SP 800-63B-4 AAL3"
+    } else if absolute <= 24 * HOUR && idle <= HOUR {
+        "meets the session limits of NIST SP 800-63B-4 AAL2"
+    } else if absolute <= 30 * 24 * HOUR {
+        "meets the session limits of NIST SP 800-63B-4 AAL1"
+    } else {
+        "longer than the session limits of NIST SP 800-63B-4 AAL1"
+    }
+}
+
+fn seconds(duration: Duration) -> String {
+    format!("{}.{:03} s", duration.as_secs(), duration.subsec_millis())
+}

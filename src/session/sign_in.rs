@@ -1,0 +1,66 @@
+//! What an application says when somebody signs in.
+
+use super::store::Assurance;
+use crate::viewer::Subject;
+
+/// A sign-in: whose it is, and what the application knows of it.
+///
+/// Who the subject is has been proved by the application, for instance with a password. A
+/// [`Subject`] alone is a sign-in, too.
+///
+/// # Example
+///
+/// ```
+/// use clearance::session::{Assurance, SignIn};
+/// use clearance::Subject;
+///
+/// let sign_in = SignIn::new(Subject::new(42))
+///     .assurance(Assurance::Aal2)
+///     .remember(true);
+/// # let _ = sign_in;
+/// ```
+#[derive(Debug, Clone)]
+#[must_use = "a sign-in does nothing until it is given to `sign_in` or `create`"]
+pub struct SignIn {
+    pub(super) subject: Subject,
+    pub(super) assurance: Assurance,
+    pub(super) remember: Option<bool>,
+}
+
+impl SignIn {
+    /// A sign-in of `subject`, with one factor, for as long as the sessions' settings say.
+    pub const fn new(subject: Subject) -> Self {
+        Self {
+            subject,
+            assurance: Assurance::Aal1,
+            remember: None,
+        }
+    }
+
+    /// How well the subject proved who it is.
+    pub const fn assurance(mut self, assurance: Assurance) -> Self {
+        self.assurance = assurance;
+        self
+    }
+
+    /// Whether the browser keeps the session when it is closed ("remember me"). A remembered
+    /// session lives as [`SessionsBuilder::remembered`](super::SessionsBuilder::remembered) says.
+    ///
+    /// Where it is left out, sessions are remembered unless there are such settings.
+    pub const fn remember(mut self, remember: bool) -> Self {
+        self.remember = Some(remember);
+        self
+    }
+}
+
+impl From<Subject> for SignIn {
+    fn from(subject: Subject) -> Self {
+        Self::new(subject)
+    }
+}
+
+impl From<&Subject> for SignIn {
+    fn from(subject: &Subject) -> Self {
+        Self::new(subject.clone())
+    }
+}
