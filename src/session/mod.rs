@@ -17,7 +17,8 @@ mod service;
 mod sessions;
 mod slot;
 mod store;
-mod token;
+#[doc(hidden)]
+pub mod token;
 
 pub use config::SessionsBuilder;
 pub use cookie::{CookieConfig, SameSite};

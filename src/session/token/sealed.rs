@@ -8,9 +8,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zeroize::{Zeroize as _, Zeroizing};
 
-use super::key::{Key, fill_random};
-use super::store::{SecretHash, SessionId};
 use crate::error::{Error, Result};
+use crate::session::key::{Key, fill_random};
+use crate::session::store::{SecretHash, SessionId};
 
 const PURPOSE: &str = "session cookie";
 const VERSION: u8 = 1;
