@@ -51,6 +51,8 @@ pub(crate) enum Kind {
     Invalid,
     /// What the caller sent to be written is not valid, field by field.
     Unprocessable(Vec<FieldError>),
+    /// What a token should say is longer than it may be.
+    PayloadTooLarge { bytes: usize, most: usize },
     /// A store or database did not answer: neither allowed nor denied.
     Unavailable(&'static str),
     /// The database gave way to another transaction: neither allowed nor denied.
@@ -188,6 +190,10 @@ impl Error {
         Self::new(Kind::Unprocessable(fields))
     }
 
+    pub(crate) fn payload_too_large(bytes: usize, most: usize) -> Self {
+        Self::new(Kind::PayloadTooLarge { bytes, most })
+    }
+
     pub(crate) fn unavailable(what: &'static str) -> Self {
         Self::new(Kind::Unavailable(what))
     }
@@ -284,6 +290,7 @@ impl Error {
             | Kind::Conflict
             | Kind::Stale
             | Kind::Invalid
+            | Kind::PayloadTooLarge { .. }
             | Kind::Unavailable(_)
             | Kind::Contended
             | Kind::Misuse(_)
@@ -321,6 +328,13 @@ impl Error {
         matches!(*self.kind, Kind::Misuse(_))
     }
 
+    /// The claims of a token are longer than its codec allows: 500. Keep an id in the token and load
+    /// the rest, or raise the codec's `max_payload_bytes`.
+    #[must_use]
+    pub const fn is_payload_too_large(&self) -> bool {
+        matches!(*self.kind, Kind::PayloadTooLarge { .. })
+    }
+
     /// A setting or the database schema is wrong, found when the program starts: 500.
     #[must_use]
     pub const fn is_configuration(&self) -> bool {
@@ -339,7 +353,10 @@ impl Error {
             Kind::Conflict | Kind::Stale => 409,
             Kind::Unprocessable(_) => 422,
             Kind::Unavailable(_) | Kind::Contended => 503,
-            Kind::Misuse(_) | Kind::Configuration(_) | Kind::Internal(_) => 500,
+            Kind::PayloadTooLarge { .. }
+            | Kind::Misuse(_)
+            | Kind::Configuration(_)
+            | Kind::Internal(_) => 500,
         }
     }
 }
@@ -365,6 +382,10 @@ impl fmt::Display for Error {
                 }
                 Ok(())
             }
+            Kind::PayloadTooLarge { bytes, most } => write!(
+                f,
+                "the token's payload has {bytes} bytes and may have {most}: keep an id in it and load the rest, or raise `max_payload_bytes`"
+            ),
             Kind::Unavailable(what) => write!(f, "{what} is unavailable"),
             Kind::Contended => f.write_str("the database is busy with another change"),
             Kind::Misuse(advice) => write!(f, "misuse: {advice}"),

@@ -131,10 +131,11 @@
 //! - [`repository`](mod@repository): accesses, reading, writing, what may leave.
 //! - [`input`](mod@input): what clients may send to be written.
 //! - [`session`]: sessions, their limits, cookie and stores.
+//! - [`token`]: signed and encrypted tokens.
 //! - [`testing`]: what an application's own tests need.
 //!
 //! What happens is told through `tracing`, with stable targets: `clearance::sql` and
-//! `clearance::explain` (debug), `clearance::session`, `clearance::access` and `clearance::audit`
+//! `clearance::explain` (debug), `clearance::session`, `clearance::token`, `clearance::access` and `clearance::audit`
 //! (info), `clearance::database` (warn) and `clearance::failure` (error). No event holds a secret, a
 //! token or a row's value, but the key of a row that is written. [`Db::audited`] records each decision
 //! on a write in a place of your own.
@@ -195,6 +196,8 @@ pub use repository::{
 };
 pub use request::{RequestContext, in_current_scope, spawn, verify_session};
 pub use roles::Roles;
+#[doc(inline)]
+pub use session::token;
 pub use session::{Current, Fresh, Freshness, Key, Optimistic, SessionId, Sessions, Verified};
 #[cfg(feature = "matrix")]
 pub use sql::DatabaseSchema;

@@ -26,6 +26,11 @@ impl Subject {
         Self(id.to_string())
     }
 
+    /// The subject with exactly this text, without a copy of it.
+    pub(crate) fn new_text(text: String) -> Self {
+        Self(text)
+    }
+
     /// The text of the id.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -9,6 +9,8 @@
 //! | `clearance::database` | warn | the class and code of a failed statement |
 //! | `clearance::session` | info | a session's life, and each refused credential |
 //! | `clearance::session` | warn | a session store or viewer source that gave no answer |
+//! | `clearance::token` | info | each refused token |
+//! | `clearance::token` | warn | a key that has sealed half of what it may |
 //! | `clearance::explain` | debug | which rule decided, without what a row holds |
 //! | `clearance::access` | info | each refused call, each system access, each escape hatch |
 //! | `clearance::failure` | error | the advice behind an answer of status 500 |
@@ -113,6 +115,16 @@ pub(crate) fn explained(explanation: &impl std::fmt::Display) {
 /// A credential that was presented and refused.
 pub(crate) fn credential_refused(refusal: Refusal) {
     tracing::info!(target: "clearance::session", refusal = refusal.as_str(), "credential refused");
+}
+
+/// A token that was presented and refused.
+pub(crate) fn token_refused(audience: &str, refusal: &'static str) {
+    tracing::info!(target: "clearance::token", audience, refusal, "token refused");
+}
+
+/// A key that has sealed half of the tokens that it may.
+pub(crate) fn key_half_used() {
+    tracing::warn!(target: "clearance::token", "a key has sealed half of the tokens that it may: rotate it");
 }
 
 /// The session store gave no answer.

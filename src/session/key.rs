@@ -44,10 +44,13 @@ impl Key {
         Ok(Self { master })
     }
 
-    /// The key in the environment variable `name`, written as `base64:..` or `hex:..`.
+    /// The key in the environment variable `name`, written as `base64:..`, `hex:..` or `text:..`.
     ///
-    /// The encoding is said, because a text can be valid in both and would give two keys.
-    /// `echo "base64:$(openssl rand -base64 32)"` makes one.
+    /// The encoding is said, because a text can be valid in all of them and would give three keys.
+    /// `echo "base64:$(openssl rand -base64 32)"` makes one. The key of a `text:` is the bytes of
+    /// the text in UTF-8, as other programs take a secret that they share with this one: use it
+    /// for those only, and with random text, because length makes no phrase hard to guess. White
+    /// space around the whole is not part of the key.
     ///
     /// # Errors
     ///
@@ -94,8 +97,10 @@ impl Key {
                 .ok_or("is not valid base64")?
         } else if let Some(hex) = text.strip_prefix("hex:") {
             decode_hex(hex.as_bytes()).ok_or("is not valid hex")?
+        } else if let Some(text) = text.strip_prefix("text:") {
+            text.as_bytes().to_vec()
         } else {
-            return Err("does not say its encoding: write `base64:` or `hex:` before it");
+            return Err("does not say its encoding: write `base64:`, `hex:` or `text:` before it");
         };
         Self::checked(Zeroizing::new(bytes))
     }
@@ -112,10 +117,30 @@ impl Key {
 
     /// The key for one purpose.
     pub(crate) fn derive(&self, purpose: &'static str) -> Result<Zeroizing<[u8; 32]>> {
+        self.expand(&[purpose.as_bytes()])
+    }
+
+    /// The key for one use, such as an algorithm, of a purpose that the application names. No
+    /// `use_` holds a NUL, so no two pairs give the same key, and none gives that of
+    /// [`Key::derive`].
+    pub(crate) fn derive_named(
+        &self,
+        use_: &'static str,
+        purpose: &str,
+    ) -> Result<Zeroizing<[u8; 32]>> {
+        self.expand(&[use_.as_bytes(), &[0], purpose.as_bytes()])
+    }
+
+    /// The key itself, to be shared with programs that derive nothing from it.
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.master
+    }
+
+    fn expand(&self, info: &[&[u8]]) -> Result<Zeroizing<[u8; 32]>> {
         let mut derived = Zeroizing::new([0; 32]);
         hkdf::Salt::new(hkdf::HKDF_SHA256, b"clearance")
             .extract(&self.master)
-            .expand(&[purpose.as_bytes()], hkdf::HKDF_SHA256)
+            .expand(info, hkdf::HKDF_SHA256)
             .and_then(|output| output.fill(&mut *derived))
             .map_err(|_| Error::internal("a key could not be derived"))?;
         Ok(derived)

@@ -24,7 +24,8 @@ mod sign_in;
 mod slot;
 mod store;
 mod ticket;
-mod token;
+#[doc(hidden)]
+pub mod token;
 
 pub use config::SessionsBuilder;
 pub use cookie::{CookieConfig, SameSite};

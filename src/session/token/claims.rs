@@ -1,0 +1,376 @@
+//! What a token says.
+
+use std::fmt;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, SubsecRound as _, Utc};
+
+use crate::error::{Error, Result};
+use crate::session::key::fill_random;
+use crate::viewer::Subject;
+
+/// The claims that the library itself reads or writes.
+const REGISTERED: [&str; 8] = ["sub", "aud", "iat", "exp", "nbf", "jti", "auth_time", "acr"];
+const MOST_CLAIMS: usize = 16;
+const LONGEST_NAME: usize = 64;
+/// Of a `sub`, `jti` or `acr`.
+const LONGEST_TEXT: usize = 256;
+/// The greatest integer that a program whose numbers are floats reads as it was written
+/// ([RFC 7493, section 2.2](https://www.rfc-editor.org/rfc/rfc7493#section-2.2)).
+const GREATEST: i64 = (1 << 53) - 1;
+const ID_BYTES: usize = 16;
+
+/// What a token says: about whom, for how long, and a few values of the application's own.
+///
+/// A token is read by whoever holds it, unless it is encrypted, and stays good until it expires.
+/// Keep ids and roles in it, and load the rest. A [`Secret`](crate::Secret) does not fit in.
+///
+/// # Example
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use clearance::token::Claims;
+/// use clearance::{Clock, Subject, SystemClock};
+///
+/// let now = SystemClock.now();
+/// let claims = Claims::new(Subject::new("ada"), now, Duration::from_secs(60))?
+///     .with_claim("role", "editor")?
+///     .with_claim("teams", ["research", "press"])?;
+/// assert_eq!(claims.subject().as_str(), "ada");
+/// # Ok::<(), clearance::Error>(())
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct Claims {
+    pub(super) subject: Subject,
+    pub(super) id: String,
+    pub(super) issued_at: DateTime<Utc>,
+    pub(super) expires_at: DateTime<Utc>,
+    pub(super) not_before: Option<DateTime<Utc>>,
+    pub(super) authenticated_at: Option<DateTime<Utc>>,
+    pub(super) acr: Option<String>,
+    pub(super) values: Vec<(String, ClaimValue)>,
+}
+
+impl Claims {
+    /// Claims of a new random id with 128 bits, about `subject`, from `now` until `lifetime` has
+    /// passed. Instants are cut to whole seconds.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_misuse`] when the lifetime is shorter than a second or ends after the year 9999.
+    /// Any error when the operating system gives no randomness.
+    pub fn new(subject: Subject, now: DateTime<Utc>, lifetime: Duration) -> Result<Self> {
+        let mut id = [0; ID_BYTES];
+        fill_random(&mut id)?;
+        let issued_at = now.trunc_subsecs(0);
+        let expires_at = chrono::TimeDelta::from_std(lifetime)
+            .ok()
+            .and_then(|lifetime| issued_at.checked_add_signed(lifetime))
+            .ok_or_else(bad_instants)?;
+        let claims = Self {
+            subject,
+            id: URL_SAFE_NO_PAD.encode(id),
+            issued_at,
+            expires_at: expires_at.trunc_subsecs(0),
+            not_before: None,
+            authenticated_at: None,
+            acr: None,
+            values: Vec::new(),
+        };
+        claims.check()?;
+        Ok(claims)
+    }
+
+    /// The same with another end, for a token that is made anew before the old one expires.
+    #[must_use]
+    pub fn with_expires_at(mut self, expires_at: DateTime<Utc>) -> Self {
+        self.expires_at = expires_at.trunc_subsecs(0);
+        self
+    }
+
+    /// The same, made at another instant.
+    #[must_use]
+    pub fn with_issued_at(mut self, issued_at: DateTime<Utc>) -> Self {
+        self.issued_at = issued_at.trunc_subsecs(0);
+        self
+    }
+
+    /// The same, not good before an instant.
+    #[must_use]
+    pub fn with_not_before(mut self, not_before: DateTime<Utc>) -> Self {
+        self.not_before = Some(not_before.trunc_subsecs(0));
+        self
+    }
+
+    /// The same, with the instant at which the subject proved who they are
+    /// ([OpenID Connect Core, section 2](https://openid.net/specs/openid-connect-core-1_0.html#IDToken)).
+    #[must_use]
+    pub fn with_authenticated_at(mut self, authenticated_at: DateTime<Utc>) -> Self {
+        self.authenticated_at = Some(authenticated_at.trunc_subsecs(0));
+        self
+    }
+
+    /// The same, with a word for how strongly the subject proved who they are (`acr`).
+    #[must_use]
+    pub fn with_acr(mut self, acr: impl Into<String>) -> Self {
+        self.acr = Some(acr.into());
+        self
+    }
+
+    /// The same with one claim of the application's own. A claim of that name is replaced.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_misuse`] for the 17th claim; for a name that the library keeps for itself, is
+    /// empty, longer than 64 bytes or holds a control character; for an integer beyond ±(2⁵³ − 1),
+    /// which other programs would round; and for an `iss` that is not text.
+    pub fn with_claim(
+        mut self,
+        name: impl Into<String>,
+        value: impl Into<ClaimValue>,
+    ) -> Result<Self> {
+        let (name, value) = (name.into(), value.into());
+        if !fits(&name, &value) {
+            return Err(Error::misuse(
+                "a token's claim has a name of up to 64 bytes that the library does not use itself, and an integer is at most 2^53 - 1: write a greater one as text",
+            ));
+        }
+        if let Some((_, known)) = self.values.iter_mut().find(|(known, _)| *known == name) {
+            *known = value;
+        } else if self.values.len() < MOST_CLAIMS {
+            self.values.push((name, value));
+        } else {
+            return Err(Error::misuse(
+                "a token has at most 16 claims of the application's own: keep an id in it and load the rest",
+            ));
+        }
+        Ok(self)
+    }
+
+    /// Whom the token speaks of: `sub`.
+    #[must_use]
+    pub const fn subject(&self) -> &Subject {
+        &self.subject
+    }
+
+    /// The token's own id, by which it can be revoked: `jti`.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// When the token was made: `iat`.
+    #[must_use]
+    pub const fn issued_at(&self) -> DateTime<Utc> {
+        self.issued_at
+    }
+
+    /// The first instant at which the token is not good any more: `exp`.
+    #[must_use]
+    pub const fn expires_at(&self) -> DateTime<Utc> {
+        self.expires_at
+    }
+
+    /// The first instant at which the token is good: `nbf`.
+    #[must_use]
+    pub const fn not_before(&self) -> Option<DateTime<Utc>> {
+        self.not_before
+    }
+
+    /// When the subject proved who they are: `auth_time`.
+    #[must_use]
+    pub const fn authenticated_at(&self) -> Option<DateTime<Utc>> {
+        self.authenticated_at
+    }
+
+    /// How strongly the subject proved who they are.
+    #[must_use]
+    pub fn acr(&self) -> Option<&str> {
+        self.acr.as_deref()
+    }
+
+    /// A claim of the application's own.
+    #[must_use]
+    pub fn claim(&self, name: &str) -> Option<&ClaimValue> {
+        self.values
+            .iter()
+            .find_map(|(known, value)| (known == name).then_some(value))
+    }
+
+    /// All claims of the application's own, in the order in which they stand in the token.
+    pub fn claims(&self) -> impl Iterator<Item = (&str, &ClaimValue)> {
+        self.values.iter().map(|(name, value)| (&**name, value))
+    }
+
+    /// Whether a token may say this, at whatever time it is read.
+    pub(super) fn is_sound(&self) -> bool {
+        let range = 0..=253_402_300_799; // To the end of the year 9999.
+        let instants = [Some(self.issued_at), self.not_before, self.authenticated_at];
+        let texts = [
+            Some(self.subject.as_str()),
+            Some(&*self.id),
+            self.acr.as_deref(),
+        ];
+        range.contains(&self.expires_at.timestamp())
+            && self.issued_at < self.expires_at
+            && instants
+                .iter()
+                .flatten()
+                .all(|instant| range.contains(&instant.timestamp()))
+            && texts
+                .iter()
+                .flatten()
+                .all(|text| (1..=LONGEST_TEXT).contains(&text.len()))
+    }
+
+    pub(super) fn check(&self) -> Result<()> {
+        if self.is_sound() {
+            Ok(())
+        } else {
+            Err(bad_instants())
+        }
+    }
+
+    /// Adds a claim that was read; false where it must not be there.
+    pub(super) fn admit(
+        values: &mut Vec<(String, ClaimValue)>,
+        name: &str,
+        value: ClaimValue,
+    ) -> bool {
+        let good = values.len() < MOST_CLAIMS
+            && fits(name, &value)
+            && values.iter().all(|(known, _)| known != name);
+        if good {
+            values.push((name.to_owned(), value));
+        }
+        good
+    }
+}
+
+fn bad_instants() -> Error {
+    Error::misuse(
+        "a token ends at least a second after it is made and before the year 10000, and its subject, id and `acr` have 1 to 256 bytes",
+    )
+}
+
+fn fits(name: &str, value: &ClaimValue) -> bool {
+    (1..=LONGEST_NAME).contains(&name.len())
+        && !name.chars().any(char::is_control)
+        && !REGISTERED.contains(&name)
+        && match value {
+            ClaimValue::Integer(value) => (-GREATEST..=GREATEST).contains(value) && name != "iss",
+            ClaimValue::Text(_) => true,
+            ClaimValue::Bool(_) | ClaimValue::TextList(_) => name != "iss",
+        }
+}
+
+impl fmt::Debug for Claims {
+    /// Without the values: some say more of a person than a log should.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.values.iter().map(|(name, _)| name).collect();
+        f.debug_struct("Claims")
+            .field("id", &self.id)
+            .field("issued_at", &self.issued_at)
+            .field("expires_at", &self.expires_at)
+            .field("claims", &names)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The value of a claim of the application's own.
+///
+/// Exhaustive: a token is no place for more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClaimValue {
+    /// Text, for instance a role.
+    Text(String),
+    /// A whole number within ±(2⁵³ − 1).
+    Integer(i64),
+    /// Yes or no.
+    Bool(bool),
+    /// A list of text, for instance groups.
+    TextList(Vec<String>),
+}
+
+impl ClaimValue {
+    /// The text, if it is one.
+    #[must_use]
+    pub fn as_text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Integer(_) | Self::Bool(_) | Self::TextList(_) => None,
+        }
+    }
+
+    /// The number, if it is one.
+    #[must_use]
+    pub const fn as_integer(&self) -> Option<i64> {
+        match self {
+            Self::Integer(value) => Some(*value),
+            Self::Text(_) | Self::Bool(_) | Self::TextList(_) => None,
+        }
+    }
+
+    /// Yes or no, if it is that.
+    #[must_use]
+    pub const fn as_bool(&self) -> Option<bool> {
+        match self {
+            Self::Bool(value) => Some(*value),
+            Self::Text(_) | Self::Integer(_) | Self::TextList(_) => None,
+        }
+    }
+
+    /// The list, if it is one.
+    #[must_use]
+    pub fn as_text_list(&self) -> Option<&[String]> {
+        match self {
+            Self::TextList(list) => Some(list),
+            Self::Text(_) | Self::Integer(_) | Self::Bool(_) => None,
+        }
+    }
+}
+
+impl From<&str> for ClaimValue {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<String> for ClaimValue {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<i64> for ClaimValue {
+    fn from(value: i64) -> Self {
+        Self::Integer(value)
+    }
+}
+
+impl From<i32> for ClaimValue {
+    fn from(value: i32) -> Self {
+        Self::Integer(value.into())
+    }
+}
+
+impl From<bool> for ClaimValue {
+    fn from(value: bool) -> Self {
+        Self::Bool(value)
+    }
+}
+
+impl From<Vec<String>> for ClaimValue {
+    fn from(list: Vec<String>) -> Self {
+        Self::TextList(list)
+    }
+}
+
+impl<const N: usize> From<[&str; N]> for ClaimValue {
+    fn from(list: [&str; N]) -> Self {
+        Self::TextList(list.map(str::to_owned).into())
+    }
+}

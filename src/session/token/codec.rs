@@ -1,0 +1,214 @@
+//! Codecs: they make tokens, and open them again.
+
+use chrono::{DateTime, Utc};
+
+use super::claims::Claims;
+use super::jwe::{DecryptionKey, EncryptionKey};
+use super::jws::{SigningKey, VerifyingKey};
+use super::opener::Opener;
+use super::ring::{self, KeyRing};
+#[cfg(doc)]
+use crate::error::Error;
+use crate::error::Result;
+use crate::session::key::Key;
+
+/// Makes and opens signed tokens. Whoever holds one can read it.
+///
+/// # Example
+///
+/// A token that a program with npm's `jose` and the same secret verifies, and the other way round:
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use clearance::token::{Claims, SignedCodec, SigningKey};
+/// use clearance::{Clock, Key, Subject, SystemClock};
+///
+/// // There: jwtVerify(token, secret, { algorithms: ["HS256"], audience: "api" })
+/// let secret = Key::generate()?;
+/// let codec = SignedCodec::shared(SigningKey::hs256(&secret), "api")?;
+///
+/// let now = SystemClock.now();
+/// let claims = Claims::new(Subject::new(42), now, Duration::from_secs(7 * 24 * 3_600))?;
+/// let token = codec.seal(&claims)?;
+/// assert!(token.starts_with("eyJhbGciOiJIUzI1NiJ9."));
+/// assert!(codec.open(Some(&token), now).is_some());
+/// assert!(codec.open(None, now).is_none());
+/// # Ok::<(), clearance::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct SignedCodec {
+    key: SigningKey,
+    opener: Opener<VerifyingKey>,
+}
+
+impl SignedCodec {
+    /// HS256 with keys derived from `ring` for `purpose`, which is the `aud` of the tokens too.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_configuration`] when the purpose is empty, longer than 128 bytes or holds a
+    /// control character, or a key is in the ring twice.
+    pub fn derived(ring: &KeyRing, purpose: &str) -> Result<Self> {
+        Self::of(ring, purpose, ring::hs256)
+    }
+
+    /// Ed25519 with keys derived from `ring` for `purpose`, so that who has
+    /// [the public key](Self::public_key) can verify and not sign.
+    ///
+    /// # Errors
+    ///
+    /// As [`SignedCodec::derived`].
+    pub fn derived_ed25519(ring: &KeyRing, purpose: &str) -> Result<Self> {
+        Self::of(ring, purpose, ring::ed25519)
+    }
+
+    /// With a key that is used as it is, for programs that derive nothing. The audience alone
+    /// tells what its tokens are for, so every program must require it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_configuration`] when the audience is empty, longer than 128 bytes or holds a
+    /// control character.
+    pub fn shared(key: SigningKey, audience: &str) -> Result<Self> {
+        let opener = Opener::new(key.verifying()?, audience)?;
+        Ok(Self { key, opener })
+    }
+
+    /// Opens tokens of `key` too: a retired one, or another program's.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_configuration`] when there is a key with this id already.
+    pub fn also_opens(mut self, key: VerifyingKey) -> Result<Self> {
+        self.opener = self.opener.also(key)?;
+        Ok(self)
+    }
+
+    /// How many bytes of JSON a token may hold; 1024 unless said.
+    #[must_use]
+    pub fn max_payload_bytes(mut self, bytes: usize) -> Self {
+        self.opener = self.opener.max_payload_bytes(bytes);
+        self
+    }
+
+    /// The public key of the tokens that are made now; none for HS256, which has no such key.
+    #[must_use]
+    pub fn public_key(&self) -> Option<[u8; 32]> {
+        self.key.public_key()
+    }
+
+    /// The `kid` of the tokens that are made now. It is no secret.
+    #[must_use]
+    pub fn key_id(&self) -> Option<&str> {
+        self.key.id()
+    }
+
+    /// The token that says `claims`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_payload_too_large`] when the claims do not fit. [`Error::is_misuse`] when the
+    /// token would end before it is made or after the year 9999, or its subject, id or `acr` is
+    /// empty or longer than 256 bytes.
+    pub fn seal(&self, claims: &Claims) -> Result<String> {
+        Ok(self.key.sign(&self.opener.payload(claims)?))
+    }
+
+    /// The claims of a token that this codec's keys made for its audience, and that is good at
+    /// `now`; `None` for anything else, whatever is wrong with it.
+    #[must_use]
+    pub fn open(&self, token: Option<&str>, now: DateTime<Utc>) -> Option<Claims> {
+        self.opener.open(token, now)
+    }
+
+    fn of(
+        ring: &KeyRing,
+        purpose: &str,
+        derive: fn(&Key, &str) -> Result<SigningKey>,
+    ) -> Result<Self> {
+        let codec = Self::shared(derive(ring.sealing(), purpose)?, purpose)?;
+        ring.retired_keys().iter().try_fold(codec, |codec, key| {
+            codec.also_opens(derive(key, purpose)?.verifying()?)
+        })
+    }
+}
+
+/// Makes and opens encrypted tokens: who holds one can neither read nor change it.
+///
+/// Build one codec for a purpose and keep it, because its key counts what it seals: see
+/// [`EncryptionKey`]. [The module](super) has an example.
+#[derive(Debug)]
+pub struct EncryptedCodec {
+    key: EncryptionKey,
+    opener: Opener<DecryptionKey>,
+}
+
+impl EncryptedCodec {
+    /// A256GCM with keys derived from `ring` for `purpose`, which is the `aud` of the tokens too.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_configuration`] when the purpose is empty, longer than 128 bytes or holds a
+    /// control character, or a key is in the ring twice.
+    pub fn derived(ring: &KeyRing, purpose: &str) -> Result<Self> {
+        let codec = Self::shared(ring::a256gcm(ring.sealing(), purpose)?, purpose)?;
+        ring.retired_keys().iter().try_fold(codec, |codec, key| {
+            codec.also_opens(ring::a256gcm(key, purpose)?.decrypting())
+        })
+    }
+
+    /// With a key that is used as it is, for programs that derive nothing. The audience alone
+    /// tells what its tokens are for, so every program must require it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_configuration`] when the audience is empty, longer than 128 bytes or holds a
+    /// control character.
+    pub fn shared(key: EncryptionKey, audience: &str) -> Result<Self> {
+        let opener = Opener::new(key.decrypting(), audience)?;
+        Ok(Self { key, opener })
+    }
+
+    /// Opens tokens of `key` too: a retired one, or another program's.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_configuration`] when there is a key with this id already.
+    pub fn also_opens(mut self, key: DecryptionKey) -> Result<Self> {
+        self.opener = self.opener.also(key)?;
+        Ok(self)
+    }
+
+    /// How many bytes of JSON a token may hold; 1024 unless said.
+    #[must_use]
+    pub fn max_payload_bytes(mut self, bytes: usize) -> Self {
+        self.opener = self.opener.max_payload_bytes(bytes);
+        self
+    }
+
+    /// The `kid` of the tokens that are made now. It is no secret.
+    #[must_use]
+    pub fn key_id(&self) -> Option<&str> {
+        self.key.id()
+    }
+
+    /// The token that says `claims`, different each time.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_payload_too_large`] when the claims do not fit. [`Error::is_misuse`] when the
+    /// token would end before it is made or after the year 9999, or its subject, id or `acr` is
+    /// empty or longer than 256 bytes. [`Error::is_configuration`] when the key has sealed all
+    /// that it may.
+    pub fn seal(&self, claims: &Claims) -> Result<String> {
+        self.key.encrypt(self.opener.payload(claims)?)
+    }
+
+    /// The claims of a token that this codec's keys made for its audience, and that is good at
+    /// `now`; `None` for anything else, whatever is wrong with it.
+    #[must_use]
+    pub fn open(&self, token: Option<&str>, now: DateTime<Utc>) -> Option<Claims> {
+        self.opener.open(token, now)
+    }
+}

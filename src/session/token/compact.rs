@@ -1,0 +1,52 @@
+//! The text form of a token: base64url parts between dots.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::opener::Refusal;
+
+/// How many characters `bytes` bytes become.
+pub(super) const fn encoded_len(bytes: usize) -> usize {
+    bytes.saturating_mul(4).div_ceil(3)
+}
+
+/// Exactly `N` parts.
+pub(super) fn split<const N: usize>(text: &str) -> Result<[&str; N], Refusal> {
+    let mut found = text.split('.');
+    let mut parts = [""; N];
+    for part in &mut parts {
+        *part = found.next().ok_or(Refusal::Shape)?;
+    }
+    found
+        .next()
+        .is_none()
+        .then_some(parts)
+        .ok_or(Refusal::Shape)
+}
+
+/// A part that has `N` bytes. The alphabet has no padding and no white space, and refuses stray low
+/// bits, so that these bytes have one spelling.
+pub(super) fn decode_exact<const N: usize>(part: &str) -> Result<[u8; N], Refusal> {
+    if part.len() != encoded_len(N) {
+        return Err(Refusal::Shape);
+    }
+    let mut bytes = [0; N];
+    match URL_SAFE_NO_PAD.decode_slice(part, &mut bytes) {
+        Ok(length) if length == N => Ok(bytes),
+        Ok(_) | Err(_) => Err(Refusal::Encoding),
+    }
+}
+
+/// A part of any length, into an empty buffer with room for `more` bytes behind it.
+pub(super) fn decode_into(part: &str, buffer: &mut Vec<u8>, more: usize) -> Result<(), Refusal> {
+    buffer.clear();
+    buffer.reserve(base64::decoded_len_estimate(part.len()) + more);
+    URL_SAFE_NO_PAD
+        .decode_vec(part, buffer)
+        .map_err(|_| Refusal::Encoding)
+}
+
+/// Appends `bytes` as a part.
+pub(super) fn encode(bytes: &[u8], token: &mut String) {
+    URL_SAFE_NO_PAD.encode_string(bytes, token);
+}

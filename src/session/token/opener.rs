@@ -1,0 +1,210 @@
+//! Opening tokens: the one way from text to claims.
+
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+
+use super::claims::Claims;
+use super::compact;
+use super::header::{self, Header, Presented};
+use super::payload;
+use crate::audit;
+use crate::error::{Error, Result};
+
+const DEFAULT_PAYLOAD: usize = 1024;
+const LONGEST_AUDIENCE: usize = 128;
+/// The parts beside header and payload, dots and the block that CBC adds.
+const OTHER_PARTS: usize = 160;
+
+/// Why a token was refused; one word for the event, nothing for the caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refusal {
+    TooLong,
+    Shape,
+    Encoding,
+    Header,
+    UnknownKey,
+    Authentication,
+    Claims,
+    Audience,
+    NotYet,
+    Expired,
+}
+
+impl Refusal {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::TooLong => "too_long",
+            Self::Shape => "shape",
+            Self::Encoding => "encoding",
+            Self::Header => "header",
+            Self::UnknownKey => "unknown_key",
+            Self::Authentication => "authentication",
+            Self::Claims => "claims",
+            Self::Audience => "audience",
+            Self::NotYet => "not_yet",
+            Self::Expired => "expired",
+        }
+    }
+}
+
+/// What tells one form of tokens from the other.
+pub(super) trait Opens {
+    fn header(&self) -> &Header;
+
+    /// Authenticates a token and leaves its payload in `payload`. `rest` is what follows the header
+    /// and its dot. Everything about the text is checked before the key is used.
+    fn open(&self, token: &str, rest: &str, payload: &mut Vec<u8>) -> Result<(), Refusal>;
+}
+
+/// A key that opens tokens: a [`VerifyingKey`](super::VerifyingKey) or a
+/// [`DecryptionKey`](super::DecryptionKey).
+///
+/// It cannot be implemented outside of this library.
+#[expect(
+    private_bounds,
+    reason = "what a key does is not part of what it can be used for"
+)]
+pub trait OpeningKey: Opens + fmt::Debug {}
+
+impl<K: Opens + fmt::Debug> OpeningKey for K {}
+
+/// Opens tokens that another program makes, of one form and for one audience.
+///
+/// A codec opens its own; this is for a program that has no key to make any.
+///
+/// # Example
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use clearance::token::{Claims, KeyRing, Opener, SignedCodec, VerifyingKey};
+/// use clearance::{Clock, Key, Subject, SystemClock};
+///
+/// let now = SystemClock.now();
+/// let codec = SignedCodec::derived_ed25519(&KeyRing::new(Key::generate()?), "report")?;
+/// let token = codec.seal(&Claims::new(Subject::new(42), now, Duration::from_secs(60))?)?;
+///
+/// // Elsewhere, with the public key alone.
+/// let (public, id) = (codec.public_key().unwrap(), codec.key_id().unwrap());
+/// let opener = Opener::new(VerifyingKey::ed25519(&public)?.with_id(id)?, "report")?;
+/// assert!(opener.open(Some(&token), now).is_some());
+/// # Ok::<(), clearance::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Opener<K> {
+    keys: Vec<K>,
+    audience: Box<str>,
+    max_payload_bytes: usize,
+}
+
+impl<K: OpeningKey> Opener<K> {
+    /// Opens tokens of `key` whose `aud` is `audience`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_configuration`] when the audience is empty, longer than 128 bytes or holds a
+    /// control character.
+    pub fn new(key: K, audience: &str) -> Result<Self> {
+        if !(1..=LONGEST_AUDIENCE).contains(&audience.len())
+            || audience.chars().any(char::is_control)
+        {
+            return Err(Error::configuration(
+                "the purpose or audience of a token has 1 to 128 bytes and no control characters",
+            ));
+        }
+        Ok(Self {
+            keys: vec![key],
+            audience: audience.into(),
+            max_payload_bytes: DEFAULT_PAYLOAD,
+        })
+    }
+
+    /// Opens tokens of `key` too.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_configuration`] when there is a key with this id already.
+    pub fn also(mut self, key: K) -> Result<Self> {
+        let id = key.header().id();
+        if id.is_some() && self.keys.iter().any(|known| known.header().id() == id) {
+            return Err(Error::configuration(
+                "two keys of a token have the same id: is one of them in the ring twice?",
+            ));
+        }
+        self.keys.push(key);
+        Ok(self)
+    }
+
+    /// How many bytes of JSON a token may hold; 1024 unless said.
+    #[must_use]
+    pub fn max_payload_bytes(mut self, bytes: usize) -> Self {
+        self.max_payload_bytes = bytes;
+        self
+    }
+
+    /// The claims of a token that a known key made for this audience, and that is good at `now`;
+    /// `None` for anything else, whatever is wrong with it.
+    #[must_use]
+    pub fn open(&self, token: Option<&str>, now: DateTime<Utc>) -> Option<Claims> {
+        match self.try_open(token?, now) {
+            Ok(claims) => Some(claims),
+            Err(refusal) => {
+                audit::token_refused(&self.audience, refusal.as_str());
+                None
+            }
+        }
+    }
+
+    /// The payload for `claims`.
+    pub(super) fn payload(&self, claims: &Claims) -> Result<Vec<u8>> {
+        let payload = payload::write(claims, &self.audience)?;
+        if payload.len() > self.max_payload_bytes {
+            return Err(Error::payload_too_large(
+                payload.len(),
+                self.max_payload_bytes,
+            ));
+        }
+        Ok(payload)
+    }
+
+    fn try_open(&self, token: &str, now: DateTime<Utc>) -> Result<Claims, Refusal> {
+        let payload = compact::encoded_len(self.max_payload_bytes);
+        if token.len() > payload.saturating_add(header::LONGEST + OTHER_PARTS) {
+            return Err(Refusal::TooLong);
+        }
+        let (first, rest) = token.split_once('.').ok_or(Refusal::Shape)?;
+        let is_ours = |key: &K| key.header().encoded() == first;
+        // Our own spelling needs no decoding.
+        let presented = if self.keys.iter().any(is_ours) {
+            None
+        } else {
+            Some(Presented::read(first)?)
+        };
+        let mut refusal = match &presented {
+            Some(presented) if self.algorithm_is_known(presented) => Refusal::UnknownKey,
+            _ => Refusal::Header,
+        };
+        let mut payload = Vec::new();
+        for key in &self.keys {
+            let fits = match &presented {
+                None => is_ours(key),
+                Some(presented) => key.header().is(presented),
+            };
+            if !fits {
+                continue;
+            }
+            match key.open(token, rest, &mut payload) {
+                Ok(()) if payload.len() > self.max_payload_bytes => return Err(Refusal::TooLong),
+                Ok(()) => return payload::read(&payload, &self.audience, now),
+                Err(refused) => refusal = refused,
+            }
+        }
+        Err(refusal)
+    }
+
+    fn algorithm_is_known(&self, presented: &Presented) -> bool {
+        let known = |key: &K| key.header().has_algorithm_of(presented);
+        self.keys.iter().any(known)
+    }
+}

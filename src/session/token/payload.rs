@@ -1,0 +1,220 @@
+//! Claims as JSON: written plainly, read strictly.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
+use serde::ser::{Serialize, SerializeMap as _, Serializer};
+use serde_json::Value;
+
+use super::claims::{ClaimValue, Claims};
+use super::opener::Refusal;
+use crate::error::{Error, Result};
+use crate::viewer::Subject;
+
+/// By how many seconds `iat` and `auth_time` may lie in the future: two machines' clocks differ.
+const LEEWAY: i64 = 60;
+
+/// The payload of a token for `audience`.
+pub(super) fn write(claims: &Claims, audience: &str) -> Result<Vec<u8>> {
+    claims.check()?;
+    let mut payload = Vec::with_capacity(256);
+    serde_json::to_writer(&mut payload, &Written { claims, audience })
+        .map_err(|_| Error::internal("a token's claims could not be written"))?;
+    Ok(payload)
+}
+
+/// The claims in an authenticated payload, if it is for `audience` and `now`.
+pub(super) fn read(payload: &[u8], audience: &str, now: DateTime<Utc>) -> Result<Claims, Refusal> {
+    let mut json = serde_json::Deserializer::from_slice(payload);
+    let read = Read::deserialize(&mut json).map_err(|_| Refusal::Claims)?;
+    json.end().map_err(|_| Refusal::Claims)?;
+    if !read.claims.is_sound() {
+        return Err(Refusal::Claims);
+    }
+    if read.audience != audience {
+        return Err(Refusal::Audience);
+    }
+    let now = now.timestamp();
+    let claims = read.claims;
+    if claims.expires_at.timestamp() <= now {
+        return Err(Refusal::Expired);
+    }
+    let made = [Some(claims.issued_at), claims.authenticated_at];
+    if claims.not_before.is_some_and(|from| now < from.timestamp())
+        || made
+            .iter()
+            .flatten()
+            .any(|made| made.timestamp() > now.saturating_add(LEEWAY))
+    {
+        return Err(Refusal::NotYet);
+    }
+    Ok(claims)
+}
+
+struct Written<'a> {
+    claims: &'a Claims,
+    audience: &'a str,
+}
+
+impl Serialize for Written<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { claims, audience } = self;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("sub", claims.subject.as_str())?;
+        map.serialize_entry("aud", audience)?;
+        map.serialize_entry("iat", &claims.issued_at.timestamp())?;
+        map.serialize_entry("exp", &claims.expires_at.timestamp())?;
+        map.serialize_entry("jti", &claims.id)?;
+        if let Some(instant) = claims.not_before {
+            map.serialize_entry("nbf", &instant.timestamp())?;
+        }
+        if let Some(instant) = claims.authenticated_at {
+            map.serialize_entry("auth_time", &instant.timestamp())?;
+        }
+        if let Some(acr) = &claims.acr {
+            map.serialize_entry("acr", acr)?;
+        }
+        for (name, value) in &claims.values {
+            match value {
+                ClaimValue::Text(value) => map.serialize_entry(name, value)?,
+                ClaimValue::Integer(value) => map.serialize_entry(name, value)?,
+                ClaimValue::Bool(value) => map.serialize_entry(name, value)?,
+                ClaimValue::TextList(value) => map.serialize_entry(name, value)?,
+            }
+        }
+        map.end()
+    }
+}
+
+/// What the JSON says, before it is compared with anything.
+struct Read<'de> {
+    claims: Claims,
+    audience: Cow<'de, str>,
+}
+
+impl<'de> Deserialize<'de> for Read<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ReadVisitor)
+    }
+}
+
+struct ReadVisitor;
+
+impl<'de> Visitor<'de> for ReadVisitor {
+    type Value = Read<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the claims of a token")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let (mut sub, mut aud, mut jti, mut acr) = (None, None, None, None);
+        let (mut iat, mut exp, mut nbf, mut auth_time) = (None, None, None, None);
+        let mut values = Vec::new();
+        while let Some(Text(name)) = map.next_key()? {
+            match &*name {
+                "sub" => once(&mut sub, map.next_value()?)?,
+                "aud" => once(&mut aud, map.next_value::<Text<'_>>()?.0)?,
+                "jti" => once(&mut jti, map.next_value()?)?,
+                "acr" => once(&mut acr, map.next_value()?)?,
+                "iat" => once(&mut iat, map.next_value::<Seconds>()?.0)?,
+                "exp" => once(&mut exp, map.next_value::<Seconds>()?.0)?,
+                "nbf" => once(&mut nbf, map.next_value::<Seconds>()?.0)?,
+                "auth_time" => once(&mut auth_time, map.next_value::<Seconds>()?.0)?,
+                name => {
+                    // By way of `Value`, because that reads numbers alike whichever features of
+                    // serde_json another crate has turned on.
+                    let value = value(map.next_value()?).ok_or_else(|| A::Error::custom("type"))?;
+                    if !Claims::admit(&mut values, name, value) {
+                        return Err(A::Error::custom("claim"));
+                    }
+                }
+            }
+        }
+        let missing = A::Error::missing_field;
+        let subject: String = sub.ok_or_else(|| missing("sub"))?;
+        Ok(Read {
+            audience: aud.ok_or_else(|| missing("aud"))?,
+            claims: Claims {
+                subject: Subject::new_text(subject),
+                id: jti.ok_or_else(|| missing("jti"))?,
+                issued_at: iat.ok_or_else(|| missing("iat"))?,
+                expires_at: exp.ok_or_else(|| missing("exp"))?,
+                not_before: nbf,
+                authenticated_at: auth_time,
+                acr,
+                values,
+            },
+        })
+    }
+}
+
+fn once<T, E: serde::de::Error>(slot: &mut Option<T>, value: T) -> Result<(), E> {
+    match slot.replace(value) {
+        None => Ok(()),
+        Some(_) => Err(E::custom("twice")),
+    }
+}
+
+fn value(value: Value) -> Option<ClaimValue> {
+    match value {
+        Value::String(text) => Some(ClaimValue::Text(text)),
+        Value::Bool(value) => Some(ClaimValue::Bool(value)),
+        Value::Number(number) => number.as_i64().map(ClaimValue::Integer),
+        Value::Array(list) => list
+            .into_iter()
+            .map(|value| match value {
+                Value::String(text) => Some(text),
+                Value::Null
+                | Value::Bool(_)
+                | Value::Number(_)
+                | Value::Array(_)
+                | Value::Object(_) => None,
+            })
+            .collect::<Option<_>>()
+            .map(ClaimValue::TextList),
+        Value::Null | Value::Object(_) => None,
+    }
+}
+
+/// An instant in whole seconds since 1970. `null`, a text and a number with a fraction or an
+/// exponent are none.
+struct Seconds(DateTime<Utc>);
+
+impl<'de> Deserialize<'de> for Seconds {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let seconds = i64::deserialize(deserializer)?;
+        DateTime::from_timestamp(seconds, 0)
+            .map(Self)
+            .ok_or_else(|| D::Error::custom("instant"))
+    }
+}
+
+/// A text that is borrowed where it holds no escape.
+pub(super) struct Text<'de>(pub(super) Cow<'de, str>);
+
+impl<'de> Deserialize<'de> for Text<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct TextVisitor;
+
+        impl<'de> Visitor<'de> for TextVisitor {
+            type Value = Text<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("text")
+            }
+
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(Text(Cow::Borrowed(text)))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Text(Cow::Owned(text.to_owned())))
+            }
+        }
+
+        deserializer.deserialize_str(TextVisitor)
+    }
+}

@@ -1,0 +1,91 @@
+//! The keys of an application, new and old.
+
+use super::jwe::EncryptionKey;
+use super::jws::SigningKey;
+use crate::error::Result;
+use crate::session::key::Key;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+const ID_BYTES: usize = 8;
+
+/// The application's master keys: one that seals, and retired ones that still open.
+///
+/// To change the key, put the new one first and retire the old one. When the last token of the old
+/// key has expired, take that out.
+///
+/// No key of the ring is used itself. Each purpose and algorithm has its own, derived with
+/// HKDF-SHA256, so that a token for one purpose never opens for another. So is its `kid`, which
+/// leads back to no key.
+///
+/// # Example
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use clearance::token::{Claims, KeyRing, SignedCodec};
+/// use clearance::{Clock, Key, Subject, SystemClock};
+///
+/// let (old, new) = (Key::generate()?, Key::generate()?);
+/// let now = SystemClock.now();
+/// let claims = Claims::new(Subject::new(42), now, Duration::from_secs(60))?;
+/// let token = SignedCodec::derived(&KeyRing::new(old.clone()), "report")?.seal(&claims)?;
+///
+/// let ring = KeyRing::new(new).retired(old);
+/// assert!(SignedCodec::derived(&ring, "report")?.open(Some(&token), now).is_some());
+/// # Ok::<(), clearance::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct KeyRing {
+    sealing: Key,
+    retired: Vec<Key>,
+}
+
+impl KeyRing {
+    /// A ring of one key, which seals and opens.
+    #[must_use]
+    pub const fn new(sealing: Key) -> Self {
+        Self {
+            sealing,
+            retired: Vec::new(),
+        }
+    }
+
+    /// The same ring with one more key, which opens only.
+    #[must_use]
+    pub fn retired(mut self, key: Key) -> Self {
+        self.retired.push(key);
+        self
+    }
+
+    pub(super) const fn sealing(&self) -> &Key {
+        &self.sealing
+    }
+
+    pub(super) fn retired_keys(&self) -> &[Key] {
+        &self.retired
+    }
+}
+
+pub(super) fn hs256(key: &Key, purpose: &str) -> Result<SigningKey> {
+    let id = id(key, "token id HS256", purpose)?;
+    SigningKey::hs256_of(&*key.derive_named("token HS256", purpose)?).with_id(&id)
+}
+
+pub(super) fn ed25519(key: &Key, purpose: &str) -> Result<SigningKey> {
+    let id = id(key, "token id EdDSA", purpose)?;
+    SigningKey::ed25519_of(&*key.derive_named("token EdDSA", purpose)?)?.with_id(&id)
+}
+
+pub(super) fn a256gcm(key: &Key, purpose: &str) -> Result<EncryptionKey> {
+    let id = id(key, "token id A256GCM", purpose)?;
+    EncryptionKey::a256gcm_of(&*key.derive_named("token A256GCM", purpose)?)?.with_id(&id)
+}
+
+/// A derived name: HKDF is one way, and what is derived for one use tells nothing of another.
+fn id(key: &Key, use_: &'static str, purpose: &str) -> Result<String> {
+    let derived = key.derive_named(use_, purpose)?;
+    let (id, _) = derived.split_at(ID_BYTES);
+    Ok(URL_SAFE_NO_PAD.encode(id))
+}
