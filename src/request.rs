@@ -268,8 +268,12 @@ impl RequestContext {
     /// be read after the headers are sent.
     pub(crate) fn write_headers(&self, headers: &mut HeaderMap, reads_later: bool) {
         self.inner.finished.store(true, Ordering::Release);
-        let cookies = std::mem::take(&mut *lock(&self.inner.set_cookies));
-        let depends = reads_later || self.inner.credential_read.load(Ordering::Acquire);
+        let mut cookies = std::mem::take(&mut *lock(&self.inner.set_cookies));
+        let read = self.inner.credential_read.load(Ordering::Acquire);
+        if cookies.is_empty() && read && !self.inner.hints.is_prefetch() {
+            cookies = self.inner.slot.leftovers(&self.inner.first);
+        }
+        let depends = reads_later || read;
         if !cookies.is_empty() || depends {
             forbid_caching(headers);
         }

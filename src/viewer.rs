@@ -4,6 +4,8 @@ use std::fmt;
 
 use async_trait::async_trait;
 
+use crate::session::SessionClaims;
+
 /// The id of a viewer as a session keeps it.
 ///
 /// It is text, so that UUID, integer and string ids work alike.
@@ -107,4 +109,19 @@ pub trait ViewerSource<V: Viewer>: Send + Sync + 'static {
     ///
     /// When the answer cannot be had. Nobody is signed out by it, and nothing is cached.
     async fn load(&self, subject: &Subject) -> Result<Option<V>, SourceError>;
+
+    /// The same, with what was noted of the session when its subject signed in: for an application
+    /// that keeps no users, or notes in the session what it needs of them. Unless it is written, it
+    /// is [`load`](Self::load).
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load).
+    async fn load_with(
+        &self,
+        subject: &Subject,
+        _claims: &SessionClaims,
+    ) -> Result<Option<V>, SourceError> {
+        self.load(subject).await
+    }
 }

@@ -9,7 +9,8 @@ use serde::de::DeserializeOwned;
 use super::{RequestContext, lock};
 use crate::error::{Error, Result};
 use crate::session::{
-    Assurance, Fresh, Freshness, Opened, Optimistic, Rotation, SessionId, SessionInfo, SignIn,
+    Assurance, Fresh, Freshness, Opened, Optimistic, Rotation, SessionId, SessionInfo, SessionView,
+    SignIn,
 };
 use crate::viewer::Viewer;
 
@@ -105,9 +106,14 @@ impl RequestContext {
     ///
     /// [`Error::is_unavailable`] when the store does not answer.
     pub async fn extend_session(&self) -> Result<Option<DateTime<Utc>>> {
-        self.mark_read();
+        self.begin_change()?;
         match self.inner.slot.extend(&self.origin()).await {
-            Ok(until) => Ok(Some(until)),
+            Ok(extended) => {
+                if let Some(opened) = extended.opened {
+                    *lock(&self.inner.set_cookies) = opened.set_cookies;
+                }
+                Ok(Some(extended.until))
+            }
             Err(error) if error.is_unauthenticated() => Ok(None),
             Err(error) => Err(error),
         }
@@ -155,16 +161,34 @@ impl RequestContext {
         .await
     }
 
-    /// Ends all of the viewer's sessions but that of this request; tells how many.
+    /// Ends all of the viewer's sessions but that of this request; tells how many. Nobody counts
+    /// stateless ones: with them it is 0, and this request's goes on under a new id.
     ///
     /// # Errors
     ///
     /// As [`revoke_session`](Self::revoke_session).
     pub async fn revoke_other_sessions<V: Viewer>(&self, proof: &Fresh<V>) -> Result<u64> {
+        if proof.session_id() != self.verify_current::<V>().await?.session_id() {
+            return Err(Error::misuse("this proof is of another request's session"));
+        }
+        self.begin_change()?;
+        let (slot, first) = (&self.inner.slot, &self.inner.first);
+        let others = slot.revoke_others(first, &self.origin()).await?;
+        if let Some(opened) = others.opened {
+            self.end_change(opened);
+        }
+        Ok(others.ended)
+    }
+
+    /// What of the session the application shows to its own pages.
+    ///
+    /// # Errors
+    ///
+    /// As [`RequestContext::verify_session`].
+    pub async fn session_view<V: Viewer>(&self) -> Result<SessionView> {
+        let verified = self.verify_session::<V>().await?;
         let core = self.inner.slot.core()?;
-        self.forget_memo();
-        core.revoke_all(proof.subject(), Some(proof.session_id()), &self.origin())
-            .await
+        Ok(SessionView::new(&verified, &core.settings.shown))
     }
 
     /// What the application keeps with the session, wherever its subject is signed in with it; `None`

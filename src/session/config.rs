@@ -10,14 +10,15 @@ use super::cache::Cache;
 use super::cookie::CookieConfig;
 use super::cursor::CursorSealer;
 use super::epoch::Epochs;
-use super::key::Key;
+use super::hooks::SessionHooks;
 use super::lifecycle::Core;
 use super::lifetime::{Lifetime, delta};
 use super::service::Service;
 use super::settings::{Described, Setting, SettingSource, Settings};
+use super::stateless::Stateless;
 use super::store::{Assurance, SessionLimit, SessionStore};
-use super::ticket::{Strategy, Tickets};
-use super::token::Sealer;
+use super::ticket::{Sealers, Strategy, Tickets};
+use super::token::KeyRing;
 use crate::audit::{SessionEventSink, SessionEvents};
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, Result};
@@ -34,13 +35,14 @@ const DAY: u64 = 24 * 60 * 60;
 /// [`Sessions::explain`] prints what came of it.
 #[must_use = "a builder does nothing until `build`"]
 pub struct SessionsBuilder<V> {
-    key: Key,
+    key: KeyRing,
     store: Arc<dyn SessionStore>,
     database: Option<DatabaseId>,
     source: Arc<dyn ViewerSource<V>>,
     pub(super) settings: Unchecked,
     clock: Arc<dyn Clock>,
     events: SessionEvents,
+    hooks: Option<Arc<dyn SessionHooks<V>>>,
 }
 
 /// Settings as they were made, and what is wrong with those that could not be read.
@@ -55,6 +57,8 @@ pub(super) struct Unchecked {
     pub(super) bound: Setting<Duration>,
     pub(super) capacity: Setting<u64>,
     pub(super) most: Setting<Option<SessionLimit>>,
+    pub(super) payload: Setting<usize>,
+    pub(super) shown: Vec<String>,
     pub(super) wrong: Vec<String>,
 }
 
@@ -74,13 +78,19 @@ impl Default for Unchecked {
             bound: Setting::default_of(Duration::from_secs(5)),
             capacity: Setting::default_of(10_000),
             most: Setting::default_of(None),
+            payload: Setting::default_of(1024),
+            shown: vec!["name".to_owned(), "image".to_owned()],
             wrong: Vec::new(),
         }
     }
 }
 
 impl<V: Viewer> SessionsBuilder<V> {
-    pub(super) fn new<S: SessionStore>(key: Key, store: S, source: impl ViewerSource<V>) -> Self {
+    pub(super) fn new<S: SessionStore>(
+        key: KeyRing,
+        store: S,
+        source: impl ViewerSource<V>,
+    ) -> Self {
         // Only a store that is nothing but that database's table can be tested within the
         // database's own statements; one that wraps it may decide more.
         let any: &dyn Any = &store;
@@ -96,6 +106,7 @@ impl<V: Viewer> SessionsBuilder<V> {
             settings: Unchecked::default(),
             clock: Arc::new(SystemClock),
             events: SessionEvents::default(),
+            hooks: None,
         }
     }
 
@@ -186,6 +197,25 @@ impl<V: Viewer> SessionsBuilder<V> {
         self
     }
 
+    /// The application's own part when sessions begin, go on and are used.
+    pub fn hooks(mut self, hooks: impl SessionHooks<V>) -> Self {
+        self.hooks = Some(Arc::new(hooks));
+        self
+    }
+
+    /// How many bytes of JSON a stateless session's token may hold; 1,024 unless said. Browsers take 4
+    /// KiB for a cookie; a longer token goes into up to three.
+    pub fn max_payload_bytes(mut self, bytes: usize) -> Self {
+        self.settings.payload = Setting::code(bytes);
+        self
+    }
+
+    /// Which claims a [`SessionView`](super::SessionView) shows; `name` and `image` unless said.
+    pub fn view(mut self, claims: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.settings.shown = claims.into_iter().map(Into::into).collect();
+        self
+    }
+
     /// Checks the settings and builds the sessions.
     ///
     /// # Errors
@@ -204,6 +234,8 @@ impl<V: Viewer> SessionsBuilder<V> {
             bound,
             capacity,
             most,
+            payload,
+            shown,
             wrong,
         } = self.settings;
         if !wrong.is_empty() {
@@ -223,6 +255,11 @@ impl<V: Viewer> SessionsBuilder<V> {
                 "a session cache that holds nothing bounds nothing: set `cache_bound` to zero instead",
             ));
         }
+        if strategy.value == Strategy::Stateless && most.value.is_some() {
+            return Err(Error::configuration(
+                "nobody counts stateless sessions: leave `session_limit` out, or choose `Strategy::Hybrid`",
+            ));
+        }
         let lines = Described {
             app_url: &app_url,
             development: &development,
@@ -234,6 +271,7 @@ impl<V: Viewer> SessionsBuilder<V> {
             bound: &bound,
             capacity: &capacity,
             most: &most,
+            payload: &payload,
             within_statements: self.database.is_some(),
         }
         .to_string();
@@ -243,19 +281,26 @@ impl<V: Viewer> SessionsBuilder<V> {
             touch: delta(touch.value)?,
             bound: delta(bound.value)?,
             most: most.value,
+            shown,
             lines,
         };
         let tickets = match strategy.value {
-            Strategy::Hybrid => Tickets::Sealed(Sealer::new(&self.key, cookie.name())?),
+            Strategy::Hybrid => Tickets::Sealed(Sealers::new(&self.key, cookie.name())?),
             Strategy::Database => Tickets::Opaque,
+            Strategy::Stateless => {
+                let stateless = Stateless::new(&self.key, cookie.name(), payload.value)?;
+                Tickets::Stateless(stateless)
+            }
         };
+        // A statement can look for a stored session only.
+        let database = self.database.filter(|_| tickets.stateless().is_none());
         let cache = Cache::new(settings.bound, capacity.value);
         Ok(Sessions::new(Service {
             core: Core {
                 store: self.store,
-                database: self.database,
+                database,
                 tickets,
-                cursors: CursorSealer::new(&self.key)?,
+                cursors: CursorSealer::new(self.key.sealing())?,
                 cookie,
                 settings,
                 clock: self.clock,
@@ -263,6 +308,7 @@ impl<V: Viewer> SessionsBuilder<V> {
                 events: self.events,
             },
             source: self.source,
+            hooks: self.hooks,
             cache,
         }))
     }

@@ -6,6 +6,8 @@ use cookie::time::OffsetDateTime;
 use http::header::COOKIE;
 use http::{HeaderMap, HeaderValue, Uri};
 
+use super::chunks;
+pub(crate) use super::chunks::Stale;
 use crate::error::{Error, Refusal, Result};
 
 /// 400 days, the most that a browser keeps a cookie
@@ -226,6 +228,9 @@ const fn is_token_byte(byte: u8) -> bool {
         || matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~')
 }
 
+/// No seconds, and an instant that is long past.
+const REMOVED: Option<(i64, i64)> = Some((0, 0));
+
 /// The session cookie's settings, checked.
 #[derive(Debug)]
 pub(crate) struct Cookie {
@@ -241,30 +246,46 @@ impl Cookie {
         &self.name
     }
 
-    /// The `Set-Cookie` that carries `value` until `expires_at`, or until the browser is closed.
+    /// The `Set-Cookie`s that carry `value` until `expires_at`, or until the browser is closed, and
+    /// remove what the request had that is not among them.
     pub(super) fn set(
         &self,
         value: &str,
         now: i64,
         expires_at: Option<i64>,
-    ) -> Result<HeaderValue> {
+        stale: &Stale,
+    ) -> Result<Vec<HeaderValue>> {
         let until = expires_at.map(|expires_at| {
             let age = (expires_at - now).clamp(0, MAX_AGE_LIMIT_SECONDS);
             (age, now + age)
         });
-        self.write(value, until)
+        let parts = chunks::split(&self.name, value)?;
+        let kept: Vec<&str> = parts.iter().map(|(name, _)| &**name).collect();
+        let removals = stale
+            .names(&self.name)
+            .filter(|name| !kept.contains(&&**name))
+            .map(|name| self.write(&name, "", REMOVED));
+        let sets = parts
+            .iter()
+            .map(|(name, part)| self.write(name, part, until));
+        sets.chain(removals).collect()
     }
 
-    /// The `Set-Cookie` that removes what [`Cookie::set`] set. Every attribute is the same, or a
+    /// The `Set-Cookie`s that remove what [`Cookie::set`] set. Every attribute is the same, or a
     /// browser would take it for another cookie.
-    pub(super) fn removal(&self) -> Result<HeaderValue> {
-        self.write("", Some((0, 0)))
+    pub(super) fn removal(&self, stale: &Stale) -> Result<Vec<HeaderValue>> {
+        let plain = self.name.to_string();
+        let chunks = stale.names(&self.name).filter(|name| *name != *self.name);
+        std::iter::once(plain)
+            .chain(chunks)
+            .map(|name| self.write(&name, "", REMOVED))
+            .collect()
     }
 
     /// With the seconds and the instant until which browsers keep it.
-    fn write(&self, value: &str, until: Option<(i64, i64)>) -> Result<HeaderValue> {
+    fn write(&self, name: &str, value: &str, until: Option<(i64, i64)>) -> Result<HeaderValue> {
         let cannot = || Error::internal("a session cookie could not be written");
-        let mut cookie = cookie::Cookie::build((&*self.name, value))
+        let mut cookie = cookie::Cookie::build((name, value))
             .http_only(true)
             .secure(self.secure)
             .same_site(match self.same_site {
@@ -329,16 +350,44 @@ impl CookieHeaders {
         }
     }
 
-    /// The value of the one cookie called `name`.
+    /// The value of the one cookie called `name`, or of its chunks put together.
     ///
     /// Nothing is decoded, trimmed or read as text: what another reader would take for our name
     /// or for the end of our value must not differ from what we take for it.
-    pub(crate) fn find(&self, name: &str) -> std::result::Result<&[u8], Refusal> {
+    pub(crate) fn find<'a>(&'a self, name: &'a str) -> std::result::Result<Cow<'a, [u8]>, Refusal> {
         let mut found = None;
-        for header in self.as_slice() {
+        let mut parts = chunks::Parts::default();
+        for (suffix, value) in self.pairs(name) {
+            match suffix {
+                None if found.replace(value).is_some() => return Err(Refusal::Ambiguous),
+                None => {}
+                Some(number) => parts.add(number, value)?,
+            }
+        }
+        match (found, parts.join()?) {
+            (Some(_), Some(_)) => Err(Refusal::Ambiguous),
+            (Some(value), None) => Ok(Cow::Borrowed(value)),
+            (None, Some(joined)) => Ok(Cow::Owned(joined)),
+            (None, None) => Err(Refusal::Missing),
+        }
+    }
+
+    /// What of the cookie called `name` the request has.
+    pub(crate) fn stale(&self, name: &str) -> Stale {
+        let mut stale = Stale::default();
+        for (suffix, _) in self.pairs(name) {
+            stale.add(suffix);
+        }
+        stale
+    }
+
+    /// The values of the cookie called `name` and of those that are its chunks.
+    fn pairs<'a>(&'a self, name: &'a str) -> impl Iterator<Item = (Option<u8>, &'a [u8])> {
+        self.as_slice().iter().flat_map(move |header| {
             let header = header.as_bytes();
             let mut start = 0;
-            for end in memchr::memchr_iter(b';', header).chain([header.len()]) {
+            let ends = memchr::memchr_iter(b';', header).chain([header.len()]);
+            ends.filter_map(move |end| {
                 let pair = header.get(start..end).unwrap_or_default();
                 let pair = match pair.strip_prefix(b" ") {
                     // The standard's separator is a semicolon and one space.
@@ -346,17 +395,15 @@ impl CookieHeaders {
                     _ => pair,
                 };
                 start = end + 1;
-                let value = pair
-                    .strip_prefix(name.as_bytes())
-                    .and_then(|rest| rest.strip_prefix(b"="));
-                if let Some(value) = value
-                    && found.replace(value).is_some()
-                {
-                    return Err(Refusal::Ambiguous);
+                match pair.strip_prefix(name.as_bytes())? {
+                    [b'=', value @ ..] => Some((None, value)),
+                    [b'.', rest @ ..] => {
+                        chunks::numbered(rest).map(|(number, value)| (Some(number), value))
+                    }
+                    _ => None,
                 }
-            }
-        }
-        found.ok_or(Refusal::Missing)
+            })
+        })
     }
 }
 

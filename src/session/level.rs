@@ -9,6 +9,7 @@ use std::sync::{Arc, OnceLock};
 
 use chrono::{DateTime, Utc};
 
+use super::claims::SessionClaims;
 use super::epoch::{Epoch, Shard};
 use super::store::{Assurance, SecretHash, SessionId};
 use crate::viewer::{Subject, Viewer};
@@ -18,6 +19,7 @@ pub(crate) struct Loaded {
     pub(crate) id: SessionId,
     pub(crate) secret_hash: SecretHash,
     pub(crate) subject: Subject,
+    pub(crate) claims: SessionClaims,
     pub(crate) created_at: DateTime<Utc>,
     pub(crate) authenticated_at: DateTime<Utc>,
     pub(crate) assurance: Assurance,
@@ -197,6 +199,12 @@ impl<V: Viewer> Verified<V> {
         self.loaded.expires_at
     }
 
+    /// What was noted of the session when its subject signed in.
+    #[must_use]
+    pub fn claims(&self) -> &SessionClaims {
+        &self.loaded.claims
+    }
+
     /// A viewer given by a test, whose session is none.
     #[cfg(feature = "testing")]
     pub(crate) fn given(viewer: V, now: DateTime<Utc>) -> Self {
@@ -210,6 +218,7 @@ impl<V: Viewer> Verified<V> {
             epoch: epochs.now(),
             number: LoadNumber::next(),
             subject,
+            claims: SessionClaims::new(),
             created_at: now,
             authenticated_at: now,
             // A given viewer may do whatever its rules allow.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, DurationRound as _, TimeDelta, Utc};
 use http::HeaderValue;
 
-use super::cookie::Cookie;
+use super::cookie::{Cookie, Stale};
 use super::cursor::CursorSealer;
 use super::epoch::{Changing, Epochs};
 use super::origin::Origin;
@@ -51,6 +51,19 @@ impl Opened {
     }
 }
 
+/// When a session ends that was extended, and its cookies where they changed with it.
+pub(crate) struct Extended {
+    pub(crate) until: DateTime<Utc>,
+    pub(crate) opened: Option<Opened>,
+}
+
+/// How many other sessions of a subject were ended, and the cookies of the one that was kept where
+/// they changed with it.
+pub(crate) struct Others {
+    pub(crate) ended: u64,
+    pub(crate) opened: Option<Opened>,
+}
+
 /// Why a session goes on under a new id.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Rotation {
@@ -66,19 +79,28 @@ impl Core {
     }
 
     /// Stores a new session under a new id and secret.
-    pub(crate) async fn create(&self, sign_in: &SignIn, origin: &Origin) -> Result<Opened> {
+    pub(crate) async fn create(
+        &self,
+        sign_in: &SignIn,
+        origin: &Origin,
+        stale: &Stale,
+    ) -> Result<Opened> {
         if sign_in.subject.as_str().is_empty() {
             return Err(Error::misuse(
                 "an empty subject cannot sign in: pass the id of the user who was authenticated",
             ));
         }
         let record = self.new_record(sign_in, origin)?;
+        if self.is_stateless() {
+            let issued = self.tickets.issue(record)?;
+            return self.created(issued, Vec::new(), origin, stale).await;
+        }
         for _ in 0..ATTEMPTS {
             let issued = self.tickets.issue(record.clone())?;
             let created = self.store.create(&issued.record, self.settings.most).await;
             match self.answer("create", created)? {
                 Created::Stored(ended) => {
-                    return self.created(issued, ended, origin).await;
+                    return self.created(issued, ended, origin, stale).await;
                 }
                 Created::LimitReached => return Err(Error::too_many_sessions()),
                 Created::IdTaken => {}
@@ -111,7 +133,7 @@ impl Core {
             persistent,
             address: origin.address,
             agent: origin.agent.clone(),
-            claims: "{}".to_owned(),
+            claims: sign_in.claims.to_json()?,
         })
     }
 
@@ -120,6 +142,7 @@ impl Core {
         issued: Issued,
         ended: Vec<SessionId>,
         origin: &Origin,
+        stale: &Stale,
     ) -> Result<Opened> {
         let record = &issued.record;
         if !ended.is_empty() {
@@ -132,20 +155,28 @@ impl Core {
         }
         self.tell_of(SessionEventKind::Created, record, origin)
             .await;
-        self.open(issued)
+        self.open(issued, stale)
     }
 
     /// The cookies of a session that is stored.
-    fn open(&self, issued: Issued) -> Result<Opened> {
+    fn open(&self, issued: Issued, stale: &Stale) -> Result<Opened> {
         let Issued {
             record,
             ticket,
             value,
         } = issued;
-        let until = record.persistent.then(|| record.expires_at.timestamp());
+        // A stateless session's cookie is of no use once its token is past its time.
+        let end = match &ticket.token {
+            Some(token) => token.idle_expires_at,
+            None => record.expires_at,
+        };
+        let until = record.persistent.then(|| end.timestamp());
+        let set_cookies = self
+            .cookie
+            .set(&value, self.now().timestamp(), until, stale)?;
         Ok(Opened {
             ticket,
-            set_cookies: vec![self.cookie.set(&value, self.now().timestamp(), until)?],
+            set_cookies,
         })
     }
 
@@ -155,11 +186,23 @@ impl Core {
         ticket: &Ticket,
         now: DateTime<Utc>,
     ) -> Result<Option<SessionRecord>> {
-        let Ticket { credential, .. } = ticket;
+        let Ticket { credential, token } = ticket;
+        if let Some(token) = token {
+            return self.standing(token).await;
+        }
         let stored = self.answer("load", self.store.load(credential.id, now).await)?;
         Ok(stored.filter(|record| {
             record.id == credential.id && record.secret_hash == credential.secret_hash
         }))
+    }
+
+    /// The session of a token, unless it was ended.
+    async fn standing(&self, token: &SessionRecord) -> Result<Option<SessionRecord>> {
+        let standing = self.store.standing(token.id, &token.subject).await;
+        let standing = self.answer("standing", standing)?;
+        let cut_off = |at| token.created_at <= at;
+        let over = standing.denied || standing.cut_off.is_some_and(cut_off);
+        Ok((!over).then(|| token.clone()))
     }
 
     /// The session of a ticket, if it lives.
@@ -180,6 +223,7 @@ impl Core {
         record: &SessionRecord,
         rotation: Rotation,
         origin: &Origin,
+        stale: &Stale,
     ) -> Result<Opened> {
         let now = self.now();
         let mut changed = record.clone();
@@ -192,13 +236,21 @@ impl Core {
             }
         };
         let _advance = self.epochs.advance_on_drop(&record.subject);
+        if self.is_stateless() {
+            changed.last_seen_at = now;
+            let denied = self.store.deny(record.id, record.expires_at).await;
+            self.answer("deny", denied)?;
+            let issued = self.tickets.issue(changed)?;
+            self.tell_of(kind, &issued.record, origin).await;
+            return self.open(issued, stale);
+        }
         for _ in 0..ATTEMPTS {
             let issued = self.tickets.issue(changed.clone())?;
             let replaced = self.store.replace(record, &issued.record, now).await;
             match self.answer("replace", replaced)? {
                 Replaced::Done => {
                     self.tell_of(kind, &issued.record, origin).await;
-                    return self.open(issued);
+                    return self.open(issued, stale);
                 }
                 Replaced::Gone => return Err(Error::unauthenticated(Refusal::Unknown)),
                 Replaced::IdTaken => {}
@@ -212,8 +264,16 @@ impl Core {
         &self,
         record: &SessionRecord,
         origin: &Origin,
-    ) -> Result<DateTime<Utc>> {
+        stale: &Stale,
+    ) -> Result<Extended> {
         let used = self.used(record, self.now());
+        if self.is_stateless() {
+            let until = used.idle_expires_at;
+            self.tell_of(SessionEventKind::Extended, &used, origin)
+                .await;
+            let opened = self.reseal(used, stale)?;
+            return Ok(Extended { until, opened });
+        }
         // What is cached knows an earlier end.
         let _advance = self.epochs.advance_on_drop(&record.subject);
         if !self.answer("touch", self.store.touch(&used).await)? {
@@ -221,7 +281,19 @@ impl Core {
         }
         self.tell_of(SessionEventKind::Extended, &used, origin)
             .await;
-        Ok(used.idle_expires_at)
+        Ok(Extended {
+            until: used.idle_expires_at,
+            opened: None,
+        })
+    }
+
+    /// A stateless session's token made anew.
+    pub(crate) fn reseal(&self, used: SessionRecord, stale: &Stale) -> Result<Option<Opened>> {
+        let stateless = self.tickets.stateless();
+        let issued = stateless
+            .map(|stateless| stateless.seal(used))
+            .transpose()?;
+        issued.map(|issued| self.open(issued, stale)).transpose()
     }
 
     /// The record of a session that is used at `now`.
@@ -249,7 +321,12 @@ impl Core {
         origin: &Origin,
     ) -> Result<bool> {
         let _advance = self.epochs.advance_on_drop(subject);
-        let ended = self.answer("delete", self.store.delete(id, subject).await)?;
+        let ended = if self.is_stateless() {
+            let denied = self.store.deny(id, self.far()).await;
+            self.answer("deny", denied).map(|()| true)?
+        } else {
+            self.answer("delete", self.store.delete(id, subject).await)?
+        };
         if ended {
             let kind = SessionEventKind::Revoked(why);
             self.tell(kind, Some(id), Some(subject), origin).await;
@@ -264,7 +341,16 @@ impl Core {
         origin: &Origin,
     ) -> Result<u64> {
         let _advance = self.epochs.advance_on_drop(subject);
-        let ended = self.answer("delete", self.store.delete_all(subject, keep).await)?;
+        let ended = if self.is_stateless() {
+            if keep.is_some() {
+                return Err(Error::misuse(
+                    "one of many stateless sessions cannot be kept from outside: call `revoke_other_sessions` in a request of it",
+                ));
+            }
+            self.cut_off(Some(subject), self.now()).await.map(|()| 0)?
+        } else {
+            self.answer("delete", self.store.delete_all(subject, keep).await)?
+        };
         let kind = SessionEventKind::RevokedMany(ended);
         self.tell(kind, None, Some(subject), origin).await;
         Ok(ended)
@@ -272,10 +358,61 @@ impl Core {
 
     pub(crate) async fn revoke_everyone(&self) -> Result<u64> {
         let _advance = Changing::everybody(Arc::clone(&self.epochs));
-        let ended = self.answer("delete", self.store.delete_everyone().await)?;
+        let ended = if self.is_stateless() {
+            self.cut_off(None, self.now()).await.map(|()| 0)?
+        } else {
+            self.answer("delete", self.store.delete_everyone().await)?
+        };
         let kind = SessionEventKind::RevokedEveryone;
         self.tell(kind, None, None, &Origin::default()).await;
         Ok(ended)
+    }
+
+    /// Ends the stateless sessions of a subject but one, which goes on as if it began after all the
+    /// others.
+    pub(crate) async fn outlive(
+        &self,
+        record: &SessionRecord,
+        origin: &Origin,
+        stale: &Stale,
+    ) -> Result<Opened> {
+        let _advance = self.epochs.advance_on_drop(&record.subject);
+        let now = self.now();
+        self.cut_off(Some(&record.subject), now).await?;
+        let kind = SessionEventKind::RevokedMany(0);
+        self.tell(kind, None, Some(&record.subject), origin).await;
+        let record = SessionRecord {
+            created_at: now + TimeDelta::microseconds(1),
+            last_seen_at: now,
+            ..record.clone()
+        };
+        self.open(self.tickets.issue(record)?, stale)
+    }
+
+    async fn cut_off(&self, subject: Option<&Subject>, at: DateTime<Utc>) -> Result<()> {
+        let cut_off = self.store.cut_off(subject, at, self.far()).await;
+        self.answer("cut_off", cut_off)
+    }
+
+    /// When every token that there is now is past its time.
+    fn far(&self) -> DateTime<Utc> {
+        let longest = self.settings.longest() + TimeDelta::seconds(1);
+        let far = self.now().checked_add_signed(longest);
+        far.unwrap_or(DateTime::<Utc>::MAX_UTC)
+    }
+
+    pub(crate) const fn is_stateless(&self) -> bool {
+        self.tickets.stateless().is_some()
+    }
+
+    /// Refuses what only a store can do.
+    fn needs_records(&self) -> Result<()> {
+        if self.is_stateless() {
+            return Err(Error::misuse(
+                "stateless sessions have neither a list nor data: choose `Strategy::Hybrid` or `Strategy::Database`",
+            ));
+        }
+        Ok(())
     }
 
     /// Ends the session of a ticket, if there still is one.
@@ -295,6 +432,7 @@ impl Core {
     }
 
     pub(crate) async fn list(&self, subject: &Subject) -> Result<Vec<SessionRecord>> {
+        self.needs_records()?;
         self.answer("list", self.store.list(subject, self.now()).await)
     }
 
@@ -306,10 +444,12 @@ impl Core {
     }
 
     pub(crate) async fn data(&self, record: &SessionRecord) -> Result<Option<Vec<u8>>> {
+        self.needs_records()?;
         self.answer("data", self.store.data(record.id, self.now()).await)
     }
 
     pub(crate) async fn set_data(&self, record: &SessionRecord, data: Option<&[u8]>) -> Result<()> {
+        self.needs_records()?;
         let kept = self.store.set_data(record.id, self.now(), data).await;
         if self.answer("set_data", kept)? {
             Ok(())

@@ -7,11 +7,15 @@
 //! through its [`RequestContext`](crate::RequestContext).
 
 mod cache;
+mod chunks;
+mod claims;
 mod config;
 mod cookie;
 mod cursor;
+mod environment;
 mod epoch;
 mod fresh;
+mod hooks;
 mod key;
 mod level;
 mod lifecycle;
@@ -22,14 +26,18 @@ mod sessions;
 mod settings;
 mod sign_in;
 mod slot;
+mod stateless;
 mod store;
 mod ticket;
 #[doc(hidden)]
 pub mod token;
+mod view;
 
+pub use claims::SessionClaims;
 pub use config::SessionsBuilder;
 pub use cookie::{CookieConfig, SameSite};
 pub use fresh::{Fresh, Freshness};
+pub use hooks::{RequestOrigin, SessionHooks, Verdict};
 pub use key::Key;
 pub use level::{Current, Optimistic, Presence, Sealed, Verified};
 pub use lifetime::Lifetime;
@@ -40,6 +48,7 @@ pub use store::{
     SessionRecord, SessionStore, Standing, StoreError,
 };
 pub use ticket::Strategy;
+pub use view::SessionView;
 
 pub(crate) use cookie::CookieHeaders;
 pub(crate) use cursor::CursorSealer;

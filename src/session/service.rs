@@ -5,6 +5,8 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::cache::{Answer, Cache, Cached, Refused};
+use super::claims::SessionClaims;
+use super::hooks::SessionHooks;
 use super::level::{LoadNumber, Loaded, Verified};
 use super::lifecycle::Core;
 use super::store::{SessionRecord, StoreError};
@@ -20,6 +22,7 @@ const ATTEMPTS: usize = 8;
 pub(crate) struct Service<V> {
     pub(crate) core: Core,
     pub(crate) source: Arc<dyn ViewerSource<V>>,
+    pub(crate) hooks: Option<Arc<dyn SessionHooks<V>>>,
     pub(crate) cache: Cache<V>,
 }
 
@@ -112,10 +115,11 @@ impl<V: Viewer> Service<V> {
         if !core.lives(&record, asked_at) {
             return refused(Refusal::Expired, since);
         }
-        if !self.touch(&mut record, asked_at).await? {
+        if ticket.token.is_none() && !self.touch(&mut record, asked_at).await? {
             return refused(Refusal::Unknown, since);
         }
-        let Some(viewer) = self.load_viewer(&record.subject).await? else {
+        let claims = SessionClaims::from_json(&record.claims)?;
+        let Some(viewer) = self.load_viewer(&record.subject, &claims).await? else {
             return refused(Refusal::NoViewer, since);
         };
         Ok(Cached {
@@ -124,6 +128,7 @@ impl<V: Viewer> Service<V> {
                 id: record.id,
                 secret_hash: record.secret_hash,
                 subject: record.subject,
+                claims,
                 created_at: record.created_at,
                 authenticated_at: record.authenticated_at,
                 assurance: record.assurance,
@@ -160,9 +165,9 @@ impl<V: Viewer> Service<V> {
         }
     }
 
-    async fn load_viewer(&self, subject: &Subject) -> Result<Option<V>> {
+    async fn load_viewer(&self, subject: &Subject, claims: &SessionClaims) -> Result<Option<V>> {
         // Several requests may share this load, and its viewer is not yet known to any.
-        let viewer = outside_of_requests(self.source.load(subject));
+        let viewer = outside_of_requests(self.source.load_with(subject, claims));
         let viewer = viewer.await.map_err(|_error| {
             // The text is the application's and may hold anything.
             audit::viewer_source_failed(std::any::type_name::<V>());

@@ -8,12 +8,13 @@ use chrono::{DateTime, Utc};
 use http::HeaderValue;
 
 use super::config::SessionsBuilder;
-use super::key::Key;
+use super::cookie::Stale;
 use super::lifecycle::Opened;
 use super::origin::Origin;
 use super::service::Service;
 use super::sign_in::SignIn;
 use super::store::{Assurance, SessionId, SessionRecord, SessionStore};
+use super::token::KeyRing;
 use crate::audit::Revocation;
 use crate::error::Result;
 use crate::viewer::{Subject, Viewer, ViewerSource};
@@ -76,14 +77,14 @@ impl<V> Clone for Sessions<V> {
 }
 
 impl<V: Viewer> Sessions<V> {
-    /// Starts with what has no default: the key, where sessions are kept, and where viewers come
-    /// from. [`SessionsBuilder::app_url`] is required too.
+    /// Starts with what has no default: the key, or a [`KeyRing`] with retired keys beside it, where
+    /// sessions are kept, and where viewers come from. [`SessionsBuilder::app_url`] is required too.
     pub fn builder(
-        key: Key,
+        key: impl Into<KeyRing>,
         store: impl SessionStore,
         source: impl ViewerSource<V>,
     ) -> SessionsBuilder<V> {
-        SessionsBuilder::new(key, store, source)
+        SessionsBuilder::new(key.into(), store, source)
     }
 
     pub(super) fn new(service: Service<V>) -> Self {
@@ -103,7 +104,9 @@ impl<V: Viewer> Sessions<V> {
     /// when the subject has as many sessions as it may.
     pub async fn create(&self, sign_in: impl Into<SignIn>) -> Result<NewSession> {
         let core = &self.service.core;
-        let opened = core.create(&sign_in.into(), &Origin::default()).await?;
+        let opened = core
+            .create(&sign_in.into(), &Origin::default(), &Stale::default())
+            .await?;
         Ok(NewSession { opened })
     }
 

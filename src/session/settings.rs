@@ -66,6 +66,8 @@ pub(crate) struct Settings {
     pub(crate) touch: TimeDelta,
     pub(crate) bound: TimeDelta,
     pub(crate) most: Option<SessionLimit>,
+    /// The claims that a view shows.
+    pub(crate) shown: Vec<String>,
     /// Every effective value and its source, one to a line.
     pub(super) lines: String,
 }
@@ -103,6 +105,7 @@ pub(super) struct Described<'a> {
     pub(super) bound: &'a Setting<Duration>,
     pub(super) capacity: &'a Setting<u64>,
     pub(super) most: &'a Setting<Option<SessionLimit>>,
+    pub(super) payload: &'a Setting<usize>,
     pub(super) within_statements: bool,
 }
 
@@ -126,6 +129,11 @@ impl fmt::Display for Described<'_> {
         limits(f, "", self.lifetime)?;
         if let Some(remembered) = self.remembered {
             limits(f, "remembered, ", remembered)?;
+        }
+        let stateless = self.strategy.value == Strategy::Stateless;
+        if stateless {
+            let payload = format_args!("{} bytes of JSON at most", self.payload.value);
+            line(f, "token", payload, self.payload)?;
         }
         match self.most.value {
             None => line(f, "sessions of a subject", "any number", self.most)?,
@@ -158,7 +166,7 @@ impl fmt::Display for Described<'_> {
         writeln!(
             f,
             "writes: {}",
-            if self.within_statements {
+            if self.within_statements && !stateless {
                 "the session is tested within the statement, in the sessions' own database"
             } else {
                 "the session is read before the statement"

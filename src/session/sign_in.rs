@@ -1,6 +1,9 @@
 //! What an application says when somebody signs in.
 
+use super::claims::SessionClaims;
 use super::store::Assurance;
+use super::token::ClaimValue;
+use crate::error::Result;
 use crate::viewer::Subject;
 
 /// A sign-in: whose it is, and what the application knows of it.
@@ -25,6 +28,7 @@ pub struct SignIn {
     pub(super) subject: Subject,
     pub(super) assurance: Assurance,
     pub(super) remember: Option<bool>,
+    pub(super) claims: SessionClaims,
 }
 
 impl SignIn {
@@ -34,6 +38,7 @@ impl SignIn {
             subject,
             assurance: Assurance::Aal1,
             remember: None,
+            claims: SessionClaims::new(),
         }
     }
 
@@ -50,6 +55,24 @@ impl SignIn {
     pub const fn remember(mut self, remember: bool) -> Self {
         self.remember = Some(remember);
         self
+    }
+}
+
+impl SignIn {
+    /// Whose it is.
+    #[must_use]
+    pub const fn subject(&self) -> &Subject {
+        &self.subject
+    }
+
+    /// Notes a value in the session, such as a name to greet with.
+    ///
+    /// # Errors
+    ///
+    /// As [`SessionClaims::with`].
+    pub fn claim(mut self, name: impl Into<String>, value: impl Into<ClaimValue>) -> Result<Self> {
+        self.claims = self.claims.with(name, value)?;
+        Ok(self)
     }
 }
 

@@ -9,11 +9,13 @@ use chrono::{DateTime, Utc};
 use http::HeaderValue;
 
 use super::cache::Answer;
-use super::cookie::CookieHeaders;
+use super::claims::SessionClaims;
+use super::cookie::{CookieHeaders, Stale};
 use super::cursor::CursorSealer;
 use super::epoch::Epochs;
-use super::level::{Current, First, Optimistic, Presence, Sealed, Verified};
-use super::lifecycle::{Core, Opened, Rotation};
+use super::hooks::{RequestOrigin, Verdict};
+use super::level::{Current, First, Loaded, Optimistic, Presence, Sealed, Verified};
+use super::lifecycle::{Core, Extended, Opened, Others, Rotation};
 use super::origin::Origin;
 use super::service::Service;
 use super::sign_in::SignIn;
@@ -21,6 +23,7 @@ use super::store::SessionRecord;
 use super::ticket::{Strategy, Ticket};
 use crate::audit::{self, Revocation, SessionEvent, SessionEventKind};
 use crate::error::{Error, Refusal, Result};
+use crate::request::outside_of_requests;
 use crate::sql::DatabaseId;
 use crate::viewer::Viewer;
 
@@ -31,7 +34,11 @@ pub(crate) trait ErasedSlot: Any + Send + Sync {
     async fn sign_in(&self, first: &First, sign_in: &SignIn, origin: &Origin) -> Result<Opened>;
     async fn sign_out(&self, first: &First, origin: &Origin) -> Result<Vec<HeaderValue>>;
     async fn rotate(&self, first: &First, rotation: Rotation, origin: &Origin) -> Result<Opened>;
-    async fn extend(&self, origin: &Origin) -> Result<DateTime<Utc>>;
+    async fn extend(&self, origin: &Origin) -> Result<Extended>;
+    /// Ends all sessions of the request's subject but its own.
+    async fn revoke_others(&self, first: &First, origin: &Origin) -> Result<Others>;
+    /// The cookies that the request's session needs though nobody asked for any.
+    fn leftovers(&self, first: &First) -> Vec<HeaderValue>;
     async fn data(&self) -> Result<Option<Vec<u8>>>;
     async fn set_data(&self, data: Option<&[u8]>) -> Result<()>;
     fn core(&self) -> Result<&Core>;
@@ -60,12 +67,15 @@ pub(crate) struct Slot<V> {
     /// The last answer; whoever finds it out holds the gate, so that one does and the rest wait.
     /// The gate opens when its holder panics or is dropped, and the next waiter takes over.
     gate: tokio::sync::Mutex<Option<Answer<V>>>,
-    credential: Mutex<Presented>,
+    cookies: CookieHeaders,
+    presented: Mutex<Presented>,
+    /// Whether the session ended though nobody asked for it, so that its cookie is removed.
+    ended: AtomicBool,
     reported: AtomicBool,
 }
 
 enum Presented {
-    Unread(CookieHeaders),
+    Unread,
     Read(std::result::Result<Ticket, Refusal>),
 }
 
@@ -74,7 +84,9 @@ impl<V: Viewer> Slot<V> {
         Self {
             service: Some(service),
             gate: tokio::sync::Mutex::new(None),
-            credential: Mutex::new(Presented::Unread(cookies)),
+            cookies,
+            presented: Mutex::new(Presented::Unread),
+            ended: AtomicBool::new(false),
             reported: AtomicBool::new(false),
         }
     }
@@ -84,7 +96,9 @@ impl<V: Viewer> Slot<V> {
         Self {
             service: None,
             gate: tokio::sync::Mutex::new(None),
-            credential: Mutex::new(Presented::Read(Err(Refusal::Missing))),
+            cookies: CookieHeaders::None,
+            presented: Mutex::new(Presented::Read(Err(Refusal::Missing))),
+            ended: AtomicBool::new(false),
             reported: AtomicBool::new(false),
         }
     }
@@ -105,7 +119,10 @@ impl<V: Viewer> Slot<V> {
         let now = service.core.now();
         let answer = match self.ticket(&service.core, now) {
             Err(refusal) => Answer::refused(refusal),
-            Ok(ticket) => service.verify(&ticket, now).await?,
+            Ok(ticket) => {
+                let answer = service.verify(&ticket, now).await?;
+                self.judge(answer, service, &origin).await?
+            }
         };
         self.report(&answer, &service.core, &origin).await;
         if let Answer::Live(verified) = &answer {
@@ -136,6 +153,7 @@ impl<V: Viewer> Slot<V> {
             }
         };
         let answer = service.current(&ticket).await?;
+        let answer = self.judge(answer, service, &origin).await?;
         self.report(&answer, core, &origin).await;
         if let Answer::Refused(_) = answer {
             // The cache and this request's own cell may still believe in it.
@@ -156,18 +174,54 @@ impl<V: Viewer> Slot<V> {
     /// The ticket that the request came with, or signed in with.
     fn ticket(&self, core: &Core, now: DateTime<Utc>) -> std::result::Result<Ticket, Refusal> {
         let mut presented = self.presented();
-        if let Presented::Unread(cookies) = &*presented {
-            let read = read(cookies, core);
-            *presented = Presented::Read(read);
+        if let Presented::Unread = &*presented {
+            *presented = Presented::Read(self.read(core, now));
         }
         let ticket = match &*presented {
             Presented::Read(read) => read.clone()?,
-            Presented::Unread(_) => return Err(Refusal::Missing),
+            Presented::Unread => return Err(Refusal::Missing),
         };
         if ticket.credential.expires_at > now.timestamp() {
             Ok(ticket)
         } else {
             Err(Refusal::Expired)
+        }
+    }
+
+    fn read(&self, core: &Core, now: DateTime<Utc>) -> std::result::Result<Ticket, Refusal> {
+        core.tickets
+            .open(&self.cookies.find(core.cookie.name())?, now)
+    }
+
+    /// The cookies of the session's name that the request has.
+    fn stale(&self, core: &Core) -> Stale {
+        self.cookies.stale(core.cookie.name())
+    }
+
+    /// Has the application say what becomes of a session that this request uses.
+    async fn judge(
+        &self,
+        answer: Answer<V>,
+        service: &Service<V>,
+        origin: impl Fn() -> Origin,
+    ) -> Result<Answer<V>> {
+        let (Answer::Live(verified), Some(hooks)) = (&answer, &service.hooks) else {
+            return Ok(answer);
+        };
+        let origin = origin();
+        let from = RequestOrigin::new(origin.clone());
+        match outside_of_requests(hooks.on_verify(verified, &from)).await {
+            Verdict::Keep => Ok(answer),
+            Verdict::StepUp => Err(Error::step_up()),
+            Verdict::Revoke => {
+                let loaded = verified.loaded();
+                service
+                    .core
+                    .revoke(loaded.id, &loaded.subject, Revocation::Hook, &origin)
+                    .await?;
+                self.ended.store(true, Ordering::Release);
+                Ok(Answer::refused(Refusal::Unknown))
+            }
         }
     }
 
@@ -181,9 +235,38 @@ impl<V: Viewer> Slot<V> {
     }
 
     fn presented(&self) -> MutexGuard<'_, Presented> {
-        self.credential
+        self.presented
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A token that was not made anew for a touch interval, made anew. That it cannot be is no reason
+    /// to refuse the request: the old one is good for now.
+    fn slid(&self, service: &Service<V>, token: &SessionRecord) -> Option<Opened> {
+        let core = &service.core;
+        let now = core.now();
+        if now.signed_duration_since(token.last_seen_at) < core.settings.touch {
+            return None;
+        }
+        let record = self.refreshed(service, token.clone()).ok()?;
+        core.reseal(core.used(&record, now), &self.stale(core))
+            .ok()?
+    }
+
+    /// The record of a stateless session as the application wants it from now on.
+    fn refreshed(&self, service: &Service<V>, record: SessionRecord) -> Result<SessionRecord> {
+        let Some(hooks) = service
+            .hooks
+            .as_ref()
+            .filter(|_| service.core.is_stateless())
+        else {
+            return Ok(record);
+        };
+        let claims = hooks.on_refresh(SessionClaims::from_json(&record.claims)?);
+        Ok(SessionRecord {
+            claims: claims.to_json()?,
+            ..record
+        })
     }
 
     /// One event for each request with a refused credential, however often it asks.
@@ -238,10 +321,6 @@ fn forget_first(first: &First, core: &Core) {
     }
 }
 
-fn read(cookies: &CookieHeaders, core: &Core) -> std::result::Result<Ticket, Refusal> {
-    core.tickets.open(cookies.find(core.cookie.name())?)
-}
-
 #[async_trait]
 impl<V: Viewer> ErasedSlot for Slot<V> {
     fn optimistic(&self) -> Result<Optimistic> {
@@ -252,9 +331,11 @@ impl<V: Viewer> ErasedSlot for Slot<V> {
         })?;
         match core.tickets.strategy() {
             Strategy::Database => Ok(Optimistic::Present(Presence(()))),
-            Strategy::Hybrid => DateTime::from_timestamp(ticket.credential.expires_at, 0)
-                .map(|expires_at| Optimistic::Sealed(Sealed { expires_at }))
-                .ok_or_else(|| Error::unauthenticated(Refusal::Invalid)),
+            Strategy::Hybrid | Strategy::Stateless => {
+                DateTime::from_timestamp(ticket.credential.expires_at, 0)
+                    .map(|expires_at| Optimistic::Sealed(Sealed { expires_at }))
+                    .ok_or_else(|| Error::unauthenticated(Refusal::Invalid))
+            }
         }
     }
 
@@ -265,7 +346,15 @@ impl<V: Viewer> ErasedSlot for Slot<V> {
         self.end(first, service, Revocation::SignIn, origin).await?;
         *gate = None;
         *self.presented() = Presented::Read(Err(Refusal::Missing));
-        let opened = service.core.create(sign_in, origin).await?;
+        let core = &service.core;
+        let sign_in = match &service.hooks {
+            Some(hooks) => {
+                let from = RequestOrigin::new(origin.clone());
+                outside_of_requests(hooks.on_sign_in(sign_in.clone(), &from)).await?
+            }
+            None => sign_in.clone(),
+        };
+        let opened = core.create(&sign_in, origin, &self.stale(core)).await?;
         *self.presented() = Presented::Read(Ok(opened.ticket.clone()));
         Ok(opened)
     }
@@ -277,7 +366,8 @@ impl<V: Viewer> ErasedSlot for Slot<V> {
             .await?;
         *gate = None;
         *self.presented() = Presented::Read(Err(Refusal::Missing));
-        Ok(vec![service.core.cookie.removal()?])
+        let core = &service.core;
+        core.cookie.removal(&self.stale(core))
     }
 
     async fn rotate(&self, first: &First, rotation: Rotation, origin: &Origin) -> Result<Opened> {
@@ -285,7 +375,8 @@ impl<V: Viewer> ErasedSlot for Slot<V> {
         let core = &service.core;
         let mut gate = self.gate.lock().await;
         let (old, record) = self.living(core).await?;
-        let opened = core.rotate(&record, rotation, origin).await?;
+        let stale = self.stale(core);
+        let opened = core.rotate(&record, rotation, origin, &stale).await?;
         service.cache.forget(&old.credential.fingerprint()).await;
         forget_first(first, core);
         *gate = None;
@@ -293,10 +384,61 @@ impl<V: Viewer> ErasedSlot for Slot<V> {
         Ok(opened)
     }
 
-    async fn extend(&self, origin: &Origin) -> Result<DateTime<Utc>> {
-        let core = &self.service()?.core;
+    async fn extend(&self, origin: &Origin) -> Result<Extended> {
+        let service = self.service()?;
+        let core = &service.core;
         let (_, record) = self.living(core).await?;
-        core.extend(&record, origin).await
+        let record = self.refreshed(service, record)?;
+        let extended = core.extend(&record, origin, &self.stale(core)).await?;
+        if let Some(opened) = &extended.opened {
+            *self.presented() = Presented::Read(Ok(opened.ticket.clone()));
+        }
+        Ok(extended)
+    }
+
+    async fn revoke_others(&self, first: &First, origin: &Origin) -> Result<Others> {
+        let service = self.service()?;
+        let core = &service.core;
+        let mut gate = self.gate.lock().await;
+        let (old, record) = self.living(core).await?;
+        if !core.is_stateless() {
+            let keep = Some(record.id);
+            let ended = core.revoke_all(&record.subject, keep, origin).await?;
+            return Ok(Others {
+                ended,
+                opened: None,
+            });
+        }
+        let opened = core.outlive(&record, origin, &self.stale(core)).await?;
+        service.cache.forget(&old.credential.fingerprint()).await;
+        forget_first(first, core);
+        *gate = None;
+        *self.presented() = Presented::Read(Ok(opened.ticket.clone()));
+        Ok(Others {
+            ended: 0,
+            opened: Some(opened),
+        })
+    }
+
+    fn leftovers(&self, first: &First) -> Vec<HeaderValue> {
+        let Some(service) = &self.service else {
+            return Vec::new();
+        };
+        let core = &service.core;
+        if self.ended.load(Ordering::Acquire) {
+            return core.cookie.removal(&self.stale(core)).unwrap_or_default();
+        }
+        if !core.is_stateless() {
+            return Vec::new();
+        }
+        // A token that is made anew must not outlive what was found out about its session.
+        let holds = first.loaded().is_some_and(Loaded::holds);
+        let ticket = self.ticket(core, core.now()).ok().filter(|_| holds);
+        let token = ticket.and_then(|ticket| ticket.token);
+        token
+            .and_then(|token| self.slid(service, &token))
+            .map(|opened| opened.set_cookies)
+            .unwrap_or_default()
     }
 
     async fn data(&self) -> Result<Option<Vec<u8>>> {
@@ -366,8 +508,16 @@ impl ErasedSlot for Nobody {
         Self::refused()
     }
 
-    async fn extend(&self, _: &Origin) -> Result<DateTime<Utc>> {
+    async fn extend(&self, _: &Origin) -> Result<Extended> {
         Self::refused()
+    }
+
+    async fn revoke_others(&self, _: &First, _: &Origin) -> Result<Others> {
+        Self::refused()
+    }
+
+    fn leftovers(&self, _: &First) -> Vec<HeaderValue> {
+        Vec::new()
     }
 
     async fn data(&self) -> Result<Option<Vec<u8>>> {

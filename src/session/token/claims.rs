@@ -6,6 +6,8 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, SubsecRound as _, Utc};
+use serde::{Serialize, Serializer};
+use serde_json::Value;
 
 use crate::error::{Error, Result};
 use crate::session::key::fill_random;
@@ -82,6 +84,12 @@ impl Claims {
         };
         claims.check()?;
         Ok(claims)
+    }
+
+    /// The same under an id of the caller's own.
+    pub(in crate::session) fn with_id(mut self, id: String) -> Self {
+        self.id = id;
+        self
     }
 
     /// The same with another end, for a token that is made anew before the old one expires.
@@ -235,7 +243,7 @@ impl Claims {
     }
 
     /// Adds a claim that was read; false where it must not be there.
-    pub(super) fn admit(
+    pub(in crate::session) fn admit(
         values: &mut Vec<(String, ClaimValue)>,
         name: &str,
         value: ClaimValue,
@@ -296,6 +304,28 @@ pub enum ClaimValue {
 }
 
 impl ClaimValue {
+    /// The value of a JSON value; none where that is neither.
+    pub(in crate::session) fn from_json(value: Value) -> Option<Self> {
+        match value {
+            Value::String(text) => Some(Self::Text(text)),
+            Value::Bool(value) => Some(Self::Bool(value)),
+            Value::Number(number) => number.as_i64().map(Self::Integer),
+            Value::Array(list) => list
+                .into_iter()
+                .map(|value| match value {
+                    Value::String(text) => Some(text),
+                    Value::Null
+                    | Value::Bool(_)
+                    | Value::Number(_)
+                    | Value::Array(_)
+                    | Value::Object(_) => None,
+                })
+                .collect::<Option<_>>()
+                .map(Self::TextList),
+            Value::Null | Value::Object(_) => None,
+        }
+    }
+
     /// The text, if it is one.
     #[must_use]
     pub fn as_text(&self) -> Option<&str> {
@@ -329,6 +359,17 @@ impl ClaimValue {
         match self {
             Self::TextList(list) => Some(list),
             Self::Text(_) | Self::Integer(_) | Self::Bool(_) => None,
+        }
+    }
+}
+
+impl Serialize for ClaimValue {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Text(value) => value.serialize(serializer),
+            Self::Integer(value) => value.serialize(serializer),
+            Self::Bool(value) => value.serialize(serializer),
+            Self::TextList(value) => value.serialize(serializer),
         }
     }
 }

@@ -6,7 +6,6 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
-use serde_json::Value;
 
 use super::claims::{ClaimValue, Claims};
 use super::opener::Refusal;
@@ -77,12 +76,7 @@ impl Serialize for Written<'_> {
             map.serialize_entry("acr", acr)?;
         }
         for (name, value) in &claims.values {
-            match value {
-                ClaimValue::Text(value) => map.serialize_entry(name, value)?,
-                ClaimValue::Integer(value) => map.serialize_entry(name, value)?,
-                ClaimValue::Bool(value) => map.serialize_entry(name, value)?,
-                ClaimValue::TextList(value) => map.serialize_entry(name, value)?,
-            }
+            map.serialize_entry(name, value)?;
         }
         map.end()
     }
@@ -126,7 +120,8 @@ impl<'de> Visitor<'de> for ReadVisitor {
                 name => {
                     // By way of `Value`, because that reads numbers alike whichever features of
                     // serde_json another crate has turned on.
-                    let value = value(map.next_value()?).ok_or_else(|| A::Error::custom("type"))?;
+                    let value = ClaimValue::from_json(map.next_value()?)
+                        .ok_or_else(|| A::Error::custom("type"))?;
                     if !Claims::admit(&mut values, name, value) {
                         return Err(A::Error::custom("claim"));
                     }
@@ -155,27 +150,6 @@ fn once<T, E: serde::de::Error>(slot: &mut Option<T>, value: T) -> Result<(), E>
     match slot.replace(value) {
         None => Ok(()),
         Some(_) => Err(E::custom("twice")),
-    }
-}
-
-fn value(value: Value) -> Option<ClaimValue> {
-    match value {
-        Value::String(text) => Some(ClaimValue::Text(text)),
-        Value::Bool(value) => Some(ClaimValue::Bool(value)),
-        Value::Number(number) => number.as_i64().map(ClaimValue::Integer),
-        Value::Array(list) => list
-            .into_iter()
-            .map(|value| match value {
-                Value::String(text) => Some(text),
-                Value::Null
-                | Value::Bool(_)
-                | Value::Number(_)
-                | Value::Array(_)
-                | Value::Object(_) => None,
-            })
-            .collect::<Option<_>>()
-            .map(ClaimValue::TextList),
-        Value::Null | Value::Object(_) => None,
     }
 }
 

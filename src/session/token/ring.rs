@@ -59,12 +59,18 @@ impl KeyRing {
         self
     }
 
-    pub(super) const fn sealing(&self) -> &Key {
+    pub(in crate::session) const fn sealing(&self) -> &Key {
         &self.sealing
     }
 
-    pub(super) fn retired_keys(&self) -> &[Key] {
+    pub(in crate::session) fn retired_keys(&self) -> &[Key] {
         &self.retired
+    }
+}
+
+impl From<Key> for KeyRing {
+    fn from(key: Key) -> Self {
+        Self::new(key)
     }
 }
 

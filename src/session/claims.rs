@@ -1,0 +1,121 @@
+//! What an application notes of a session.
+
+use std::fmt;
+
+use serde::Serialize;
+use serde::ser::{SerializeMap as _, Serializer};
+
+use crate::error::{Error, Result};
+use crate::token::{ClaimValue, Claims};
+
+/// The values that the library itself keeps in a session's token.
+pub(super) const CREATED: &str = "session_at";
+pub(super) const END: &str = "session_end";
+pub(super) const KEPT: &str = "session_kept";
+const OWN: [&str; 3] = [CREATED, END, KEPT];
+
+/// A few values that the application notes of a session when somebody signs in, such as a name to
+/// greet with or the way of the sign-in.
+///
+/// They stay as they were noted: what may change belongs to the viewer, which is loaded anew. At most
+/// 13, of text, whole numbers, yes or no, and lists of text; a [`Secret`](crate::Secret) does not fit.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct SessionClaims {
+    values: Vec<(String, ClaimValue)>,
+}
+
+impl SessionClaims {
+    /// None.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { values: Vec::new() }
+    }
+
+    /// The same with one more; one of that name is replaced.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_misuse`] as [`Claims::with_claim`], for the 14th, and for a name that begins with
+    /// `session_`, which the library keeps for itself.
+    pub fn with(mut self, name: impl Into<String>, value: impl Into<ClaimValue>) -> Result<Self> {
+        const MOST: usize = 16 - OWN.len();
+
+        let name = name.into();
+        if name.starts_with("session_") {
+            return Err(Error::misuse(
+                "a session's claim has a name that begins with `session_`, which the library keeps for itself: choose another one",
+            ));
+        }
+        self.values.retain(|(known, _)| *known != name);
+        if !Claims::admit(&mut self.values, &name, value.into()) {
+            return Err(Error::misuse(
+                "a session's claim is named once, with up to 64 bytes and none of the names that tokens have, and an integer is at most 2^53 - 1",
+            ));
+        }
+        if self.values.len() > MOST {
+            return Err(Error::misuse(
+                "a session has at most 13 claims: keep the rest with `set_session_data`",
+            ));
+        }
+        Ok(self)
+    }
+
+    /// The value of a name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&ClaimValue> {
+        self.iter()
+            .find_map(|(known, value)| (known == name).then_some(value))
+    }
+
+    /// All of them, in the order in which they were noted.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &ClaimValue)> {
+        self.values.iter().map(|(name, value)| (&**name, value))
+    }
+
+    /// Those of a token, without the library's own.
+    pub(super) fn of(claims: &Claims) -> Self {
+        let values = claims.claims().filter(|(name, _)| !OWN.contains(name));
+        Self {
+            values: values
+                .map(|(name, value)| (name.to_owned(), value.clone()))
+                .collect(),
+        }
+    }
+
+    /// As a store keeps them.
+    pub(super) fn to_json(&self) -> Result<String> {
+        serde_json::to_string(self)
+            .map_err(|_| Error::internal("a session's claims could not be written"))
+    }
+
+    /// What [`SessionClaims::to_json`] wrote.
+    pub(super) fn from_json(json: &str) -> Result<Self> {
+        let malformed = || Error::internal("a stored session is malformed");
+        let members: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_str(json).map_err(|_| malformed())?;
+        members
+            .into_iter()
+            .try_fold(Self::new(), |claims, (name, value)| {
+                let value = ClaimValue::from_json(value).ok_or_else(malformed)?;
+                claims.with(name, value).map_err(|_| malformed())
+            })
+    }
+}
+
+impl Serialize for SessionClaims {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.values.len()))?;
+        for (name, value) in self.iter() {
+            map.serialize_entry(name, value)?;
+        }
+        map.end()
+    }
+}
+
+impl fmt::Debug for SessionClaims {
+    /// Without the values: some say more of a person than a log should.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.iter().map(|(name, _)| name);
+        f.debug_set().entries(names).finish()
+    }
+}

@@ -1,0 +1,270 @@
+//! Settings from environment variables.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use super::config::{SessionsBuilder, Unchecked};
+use super::cookie::SameSite;
+use super::lifetime::Lifetime;
+use super::settings::{Setting, SettingSource};
+use super::store::{Assurance, SessionLimit};
+use super::ticket::Strategy;
+use crate::viewer::Viewer;
+
+impl<V: Viewer> SessionsBuilder<V> {
+    /// Makes the settings that environment variables of this prefix make. What is not set there stays
+    /// as it is. The key is read by [`Key::from_env`](crate::Key::from_env).
+    ///
+    /// With the prefix `APP_`:
+    ///
+    /// | variable | value | as |
+    /// |---|---|---|
+    /// | `APP_URL` | `https://app.example` | [`app_url`](Self::app_url) |
+    /// | `APP_PROFILE` | `production` or `development` | [`development`](Self::development) |
+    /// | `APP_SESSION_STRATEGY` | `hybrid`, `database` or `stateless` | [`strategy`](Self::strategy) |
+    /// | `APP_SESSION_PRESET` | `aal1`, `aal2` or `aal3` | [`preset`](Self::preset) |
+    /// | `APP_SESSION_IDLE_SECONDS`, `APP_SESSION_ABSOLUTE_SECONDS` | whole seconds | [`lifetime`](Self::lifetime) |
+    /// | `APP_SESSION_REMEMBERED_IDLE_SECONDS`, `APP_SESSION_REMEMBERED_ABSOLUTE_SECONDS` | whole seconds, both or neither | [`remembered`](Self::remembered) |
+    /// | `APP_SESSION_LIMIT` | `reject:3` or `evict-oldest:3` | [`session_limit`](Self::session_limit) |
+    /// | `APP_SESSION_TOUCH_SECONDS` | whole seconds | [`touch_interval`](Self::touch_interval) |
+    /// | `APP_SESSION_CACHE_BOUND_MILLISECONDS` | whole milliseconds | [`cache_bound`](Self::cache_bound) |
+    /// | `APP_SESSION_CACHE_CAPACITY` | a whole number | [`cache_capacity`](Self::cache_capacity) |
+    /// | `APP_SESSION_MAX_PAYLOAD_BYTES` | a whole number | [`max_payload_bytes`](Self::max_payload_bytes) |
+    /// | `APP_SESSION_COOKIE_NAME`, `.._PATH`, `.._DOMAIN` | as they stand in the cookie | [`CookieConfig`](super::CookieConfig) |
+    /// | `APP_SESSION_COOKIE_SAME_SITE` | `lax`, `strict` or `none` | [`CookieConfig`](super::CookieConfig) |
+    ///
+    /// A value that cannot be read is an error of [`build`](Self::build) that names its variable, and
+    /// never repeats it.
+    ///
+    /// # Example
+    ///
+    /// ```no_run
+    /// # use clearance::session::MemorySessionStore;
+    /// # use clearance::{Key, Sessions, SourceError, Subject, Viewer, ViewerSource, async_trait};
+    /// # struct Member { id: i64 }
+    /// # impl Viewer for Member {
+    /// #     fn subject(&self) -> Subject { Subject::new(self.id) }
+    /// # }
+    /// # struct Members;
+    /// # #[async_trait]
+    /// # impl ViewerSource<Member> for Members {
+    /// #     async fn load(&self, subject: &Subject) -> Result<Option<Member>, SourceError> {
+    /// #         Ok(subject.parse().ok().map(|id| Member { id }))
+    /// #     }
+    /// # }
+    /// let key = Key::from_env("APP_SESSION_KEY")?;
+    /// let sessions = Sessions::builder(key, MemorySessionStore::new(), Members)
+    ///     .env("APP_")
+    ///     .build()?;
+    /// println!("{}", sessions.explain());
+    /// # Ok::<(), clearance::Error>(())
+    /// ```
+    pub fn env(mut self, prefix: &str) -> Self {
+        self.settings.read(&Environment { prefix });
+        self
+    }
+}
+
+/// The variables of one prefix.
+struct Environment<'p> {
+    prefix: &'p str,
+}
+
+/// A value that was read, and the variable that it comes from.
+struct Found<T> {
+    value: T,
+    variable: String,
+}
+
+impl<T> Found<T> {
+    fn setting(self) -> Setting<T> {
+        Setting::from(self.value, SettingSource::Environment(self.variable))
+    }
+}
+
+impl Environment<'_> {
+    fn variable(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix)
+    }
+
+    /// The value of a variable, as `read` understands it. One that it does not understand is noted
+    /// in `wrong`, with what it should be.
+    fn find<T>(
+        &self,
+        name: &str,
+        wrong: &mut Vec<String>,
+        should_be: &str,
+        read: impl FnOnce(&str) -> Option<T>,
+    ) -> Option<Found<T>> {
+        let variable = self.variable(name);
+        let value = match std::env::var(&variable) {
+            Ok(text) => read(text.trim()),
+            Err(std::env::VarError::NotPresent) => return None,
+            Err(std::env::VarError::NotUnicode(_)) => None,
+        };
+        if value.is_none() {
+            wrong.push(format!(
+                "the environment variable `{variable}` must be {should_be}"
+            ));
+        }
+        value.map(|value| Found { value, variable })
+    }
+}
+
+impl Unchecked {
+    fn read(&mut self, environment: &Environment<'_>) {
+        let mut wrong = Vec::new();
+        self.read_all(environment, &mut wrong);
+        self.wrong.append(&mut wrong);
+    }
+
+    fn read_all(&mut self, environment: &Environment<'_>, wrong: &mut Vec<String>) {
+        let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        let url = "the application's address, such as `https://app.example`";
+        if let Some(found) = environment.find("URL", wrong, url, text) {
+            self.app_url = Some(found.setting());
+        }
+        let profile =
+            environment.find(
+                "PROFILE",
+                wrong,
+                "`production` or `development`",
+                |word| match word {
+                    "production" => Some(false),
+                    "development" => Some(true),
+                    _ => None,
+                },
+            );
+        if let Some(found) = profile {
+            self.development = found.setting();
+        }
+        let words = "`hybrid`, `database` or `stateless`";
+        if let Some(found) = environment.find("SESSION_STRATEGY", wrong, words, Strategy::from_word)
+        {
+            self.strategy = found.setting();
+        }
+        let words = "`aal1`, `aal2` or `aal3`";
+        if let Some(found) = environment.find("SESSION_PRESET", wrong, words, Assurance::from_word)
+        {
+            self.preset(found.value);
+        }
+        self.read_lifetimes(environment, wrong);
+        self.read_cache(environment, wrong);
+        self.read_cookie(environment, wrong);
+    }
+
+    fn read_lifetimes(&mut self, environment: &Environment<'_>, wrong: &mut Vec<String>) {
+        const SECONDS: &str = "a number of whole seconds";
+
+        let mut find = |name| environment.find(name, wrong, SECONDS, seconds);
+        let idle = find("SESSION_IDLE_SECONDS");
+        let absolute = find("SESSION_ABSOLUTE_SECONDS");
+        let remembered_idle = find("SESSION_REMEMBERED_IDLE_SECONDS");
+        let remembered_absolute = find("SESSION_REMEMBERED_ABSOLUTE_SECONDS");
+        if let Some(found) = find("SESSION_TOUCH_SECONDS") {
+            self.touch = found.setting();
+        }
+
+        let there = self.lifetime.value;
+        let variable = idle
+            .as_ref()
+            .or(absolute.as_ref())
+            .map(|found| found.variable.clone());
+        if let Some(variable) = variable {
+            let idle = idle.map_or(there.idle_limit(), |found| found.value);
+            let absolute = absolute.map_or(there.absolute_limit(), |found| found.value);
+            let source = SettingSource::Environment(variable);
+            self.lifetime = Setting::from(Lifetime::sliding(idle, absolute), source);
+        }
+        match (remembered_idle, remembered_absolute) {
+            (None, None) => {}
+            (Some(idle), Some(absolute)) => {
+                let source = SettingSource::Environment(idle.variable);
+                let lifetime = Lifetime::sliding(idle.value, absolute.value);
+                self.remembered = Some(Setting::from(lifetime, source));
+            }
+            (Some(_), None) | (None, Some(_)) => wrong.push(format!(
+                "the environment variables `{}` and `{}` must both be set, or neither",
+                environment.variable("SESSION_REMEMBERED_IDLE_SECONDS"),
+                environment.variable("SESSION_REMEMBERED_ABSOLUTE_SECONDS"),
+            )),
+        }
+        let words = "`reject:` or `evict-oldest:` and a number above zero";
+        if let Some(found) = environment.find("SESSION_LIMIT", wrong, words, limit) {
+            let Found { value, variable } = found;
+            self.most = Setting::from(Some(value), SettingSource::Environment(variable));
+        }
+    }
+
+    fn read_cache(&mut self, environment: &Environment<'_>, wrong: &mut Vec<String>) {
+        let name = "SESSION_CACHE_BOUND_MILLISECONDS";
+        let bound = environment.find(name, wrong, "a number of whole milliseconds", |text| {
+            text.parse().ok().map(Duration::from_millis)
+        });
+        if let Some(found) = bound {
+            self.bound = found.setting();
+        }
+        let number = "a whole number";
+        let capacity = environment.find("SESSION_CACHE_CAPACITY", wrong, number, |text| {
+            text.parse().ok()
+        });
+        if let Some(found) = capacity {
+            self.capacity = found.setting();
+        }
+        let payload = environment.find("SESSION_MAX_PAYLOAD_BYTES", wrong, number, |text| {
+            text.parse().ok()
+        });
+        if let Some(found) = payload {
+            self.payload = found.setting();
+        }
+    }
+
+    fn read_cookie(&mut self, environment: &Environment<'_>, wrong: &mut Vec<String>) {
+        let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        let mut find =
+            |name| environment.find(name, wrong, "set to something, or not at all", text);
+        let name = find("SESSION_COOKIE_NAME");
+        let path = find("SESSION_COOKIE_PATH");
+        let domain = find("SESSION_COOKIE_DOMAIN");
+        let words = "`lax`, `strict` or `none`";
+        let same_site = environment.find(
+            "SESSION_COOKIE_SAME_SITE",
+            wrong,
+            words,
+            |word| match word {
+                "lax" => Some(SameSite::Lax),
+                "strict" => Some(SameSite::Strict),
+                "none" => Some(SameSite::None),
+                _ => None,
+            },
+        );
+        let mut cookie = std::mem::take(&mut self.cookie);
+        if let Some(found) = name {
+            cookie = cookie.name(found.value);
+        }
+        if let Some(found) = path {
+            cookie = cookie.path(found.value);
+        }
+        if let Some(found) = domain {
+            cookie = cookie.domain(found.value);
+        }
+        if let Some(found) = same_site {
+            cookie = cookie.same_site(found.value);
+        }
+        self.cookie = cookie;
+    }
+}
+
+fn seconds(text: &str) -> Option<Duration> {
+    text.parse().ok().map(Duration::from_secs)
+}
+
+fn limit(text: &str) -> Option<SessionLimit> {
+    let (how, most) = text.split_once(':')?;
+    let most: NonZeroU32 = most.parse().ok()?;
+    match how {
+        "reject" => Some(SessionLimit::Reject(most)),
+        "evict-oldest" => Some(SessionLimit::EvictOldest(most)),
+        _ => None,
+    }
+}

@@ -1,0 +1,113 @@
+//! What an application does when sessions begin, go on and are used.
+
+use std::net::IpAddr;
+
+use async_trait::async_trait;
+
+use super::claims::SessionClaims;
+use super::level::Verified;
+use super::origin::Origin;
+use super::sign_in::SignIn;
+use crate::error::Result;
+use crate::viewer::Viewer;
+
+/// The application's own part in the life of its sessions; see
+/// [`SessionsBuilder::hooks`](super::SessionsBuilder::hooks). Each function does nothing unless it is
+/// written.
+///
+/// # Example
+///
+/// A session that suddenly comes from elsewhere must prove again whose it is:
+///
+/// ```
+/// use clearance::session::{RequestOrigin, SessionHooks, Verdict};
+/// use clearance::{Verified, Viewer, async_trait};
+///
+/// # struct Member { suspended: bool, home: Option<std::net::IpAddr> }
+/// # impl Viewer for Member {
+/// #     fn subject(&self) -> clearance::Subject { clearance::Subject::new(1) }
+/// # }
+/// struct Watch;
+///
+/// #[async_trait]
+/// impl SessionHooks<Member> for Watch {
+///     async fn on_verify(&self, session: &Verified<Member>, from: &RequestOrigin) -> Verdict {
+///         let member = session.viewer();
+///         if member.suspended {
+///             Verdict::Revoke
+///         } else if member.home.is_some() && member.home != from.address() {
+///             Verdict::StepUp
+///         } else {
+///             Verdict::Keep
+///         }
+///     }
+/// }
+/// ```
+#[async_trait]
+pub trait SessionHooks<V: Viewer>: Send + Sync + 'static {
+    /// Somebody signs in: may note claims, or refuse. Nothing is stored yet.
+    ///
+    /// # Errors
+    ///
+    /// When nobody shall be signed in; the caller of `sign_in` gets the error.
+    async fn on_sign_in(&self, sign_in: SignIn, _from: &RequestOrigin) -> Result<SignIn> {
+        Ok(sign_in)
+    }
+
+    /// A stateless session's token is made anew, with these claims. Sessions in a store have no such
+    /// moment.
+    fn on_refresh(&self, claims: SessionClaims) -> SessionClaims {
+        claims
+    }
+
+    /// A request uses a session, for the first time in that request. The session and its viewer may
+    /// come from the cache. It is asked again in each request, so it should ask no database.
+    async fn on_verify(&self, _session: &Verified<V>, _from: &RequestOrigin) -> Verdict {
+        Verdict::Keep
+    }
+}
+
+/// What becomes of a session that a request uses.
+///
+/// Exhaustive: a library that does not know a verdict cannot carry it out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// The request goes on.
+    Keep,
+    /// The request is refused with [`Error::is_step_up`](crate::Error::is_step_up), and the session
+    /// stays: whoever it is has to prove it again.
+    StepUp,
+    /// The session ends, its cookie is removed, and the request has nobody.
+    Revoke,
+}
+
+/// From where a request comes.
+#[derive(Debug, Clone)]
+pub struct RequestOrigin {
+    origin: Origin,
+}
+
+impl RequestOrigin {
+    pub(super) const fn new(origin: Origin) -> Self {
+        Self { origin }
+    }
+
+    /// The address, as far as it is known.
+    #[must_use]
+    pub const fn address(&self) -> Option<IpAddr> {
+        self.origin.address
+    }
+
+    /// The program, as it says itself: the `User-Agent` without control characters, at most 255
+    /// characters.
+    #[must_use]
+    pub fn agent(&self) -> Option<&str> {
+        self.origin.agent.as_deref()
+    }
+
+    /// The [id of the request](crate::RequestContext::request_id); none outside of a request.
+    #[must_use]
+    pub fn request_id(&self) -> Option<&str> {
+        self.origin.request_id.as_deref()
+    }
+}
