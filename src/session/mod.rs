@@ -31,6 +31,8 @@ pub use store::{
 pub(crate) use cookie::CookieHeaders;
 pub(crate) use cursor::CursorSealer;
 pub(crate) use epoch::{Changing, Epochs};
+#[cfg(feature = "accounts")]
+pub(crate) use key::fill_random;
 pub(crate) use level::{First, LoadNumber, Loaded};
 #[cfg(feature = "testing")]
 pub(crate) use slot::Nobody;

@@ -25,7 +25,7 @@ const EXPIRES_AT: &str = "expires_at";
 
 /// The columns in the order in which a record is read and written. Instants are microseconds
 /// since 1970.
-const COLUMNS: [&str; 7] = [
+pub(super) const COLUMNS: [&str; 7] = [
     ID,
     SECRET_HASH,
     SUBJECT,
@@ -134,6 +134,22 @@ fn session(dialect: Dialect, guard: &StatementGuard) -> SelectStatement {
         .take()
 }
 
+/// The session of `id` if it lives, its columns first, for a statement that may ask for more.
+pub(super) fn living(id: SessionId, now: DateTime<Utc>) -> SelectStatement {
+    Query::select()
+        .columns(COLUMNS.map(|column| (TABLE, column)))
+        .from(TABLE)
+        .and_where(Expr::col((TABLE, ID)).eq(id.to_string()))
+        .cond_where(lives(micros(now)))
+        .take()
+}
+
+/// The subject of a session, to be compared with a column of text.
+#[cfg(feature = "accounts")]
+pub(super) fn subject(dialect: Dialect) -> Expr {
+    dialect.kept_as_bytes(Expr::col((TABLE, SUBJECT)))
+}
+
 fn lives(now: i64) -> Condition {
     Condition::all()
         .add(Expr::col(IDLE_EXPIRES_AT).gt(now))
@@ -154,7 +170,7 @@ fn failed(error: &Error) -> StoreError {
     }
 }
 
-fn record(row: &Row) -> Option<SessionRecord> {
+pub(super) fn record(row: &Row) -> Option<SessionRecord> {
     let text = |index| match row.cell(index, Kind::Text) {
         Ok(Cell::Text(text)) => Some(text.to_owned()),
         _ => None,
@@ -208,14 +224,8 @@ impl SessionStore for SqlSessionStore {
         id: SessionId,
         now: DateTime<Utc>,
     ) -> Result<Option<SessionRecord>, StoreError> {
-        let select = Query::select()
-            .columns(COLUMNS)
-            .from(TABLE)
-            .and_where(Expr::col(ID).eq(id.to_string()))
-            .cond_where(lives(micros(now)))
-            .take();
         self.db
-            .fetch_optional(&select)
+            .fetch_optional(&living(id, now))
             .await
             .map_err(|error| failed(&error))?
             .map(|row| record(&row).ok_or(StoreError::malformed()))
