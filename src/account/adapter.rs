@@ -186,8 +186,8 @@ pub trait Adapter: Send + Sync + 'static {
 
     /// Changes a user, and gives them as they are then; `None` when there is no such user.
     ///
-    /// Sessions do not learn of it: until their bound has passed they give the viewer that they
-    /// have loaded.
+    /// Call [`Sessions::viewer_changed`](crate::Sessions::viewer_changed) beside it, or requests see
+    /// the viewer as it was until the bound has passed.
     ///
     /// # Errors
     ///

@@ -2,7 +2,7 @@
 
 use sea_query::{Condition, Expr, ExprTrait as _, Order, Query};
 
-use super::{Answer, failed, instant, micros, text};
+use super::{Answer, exactly, failed, instant, micros, text};
 use crate::account::{
     Account, AccountId, AccountKind, AdapterError, ProviderTokens, TokenColumn, TokenSealer,
 };
@@ -43,10 +43,7 @@ fn is_of(db: &Db, user: &Subject, account: &AccountId) -> Condition {
 }
 
 fn belongs_to(db: &Db, user: &Subject) -> Expr {
-    let column = || Expr::col((TABLE, USER_ID));
-    column()
-        .eq(user.as_str())
-        .and(db.dialect().bytewise(column()).eq(user.as_str()))
+    exactly(db, (TABLE, USER_ID), user.as_str())
 }
 
 fn values(

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use sea_query::{Expr, ExprTrait as _};
 
 use super::aftermath::Extent;
 use super::db::Db;
@@ -114,6 +115,15 @@ fn failed(error: Error) -> AdapterError {
 
 const fn micros(instant: DateTime<Utc>) -> i64 {
     instant.timestamp_micros()
+}
+
+/// Whether a column has the very bytes of `text`, and not what the engine's collation takes for
+/// them.
+fn exactly(db: &Db, column: (&'static str, &'static str), text: &str) -> Expr {
+    // The first part has the index.
+    Expr::col(column)
+        .eq(text)
+        .and(db.dialect().bytewise(Expr::col(column)).eq(text))
 }
 
 /// A column of text that may be null.

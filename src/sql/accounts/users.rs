@@ -5,7 +5,7 @@ use sea_query::{Expr, ExprTrait as _, Query, SelectStatement};
 use uuid::Uuid;
 
 use super::linked;
-use super::{Answer, failed, instant, micros, text};
+use super::{Answer, exactly, failed, instant, micros, text};
 use crate::account::{AccountId, AdapterError, Email, NewUser, User, UserChange, UserEmail};
 use crate::session::fill_random;
 use crate::sql::{Db, Row};
@@ -48,15 +48,6 @@ pub(super) fn read(row: &Row, first: usize) -> Answer<User> {
         role: required(first + 5)?,
         created_at: instant(row, first + 6)?.ok_or(AdapterError::malformed())?,
     })
-}
-
-/// The id as it is stored, and not as the engine's collation takes it.
-pub(super) fn is(db: &Db, id: &Subject) -> Expr {
-    let column = || Expr::col((TABLE, ID));
-    // The first part has the index.
-    column()
-        .eq(id.as_str())
-        .and(db.dialect().bytewise(column()).eq(id.as_str()))
 }
 
 async fn one(db: &Db, select: &SelectStatement) -> Answer<Option<User>> {
@@ -110,7 +101,11 @@ pub(super) async fn create(db: &Db, user: &NewUser, now: DateTime<Utc>) -> Answe
 }
 
 pub(super) async fn get(db: &Db, id: &Subject) -> Answer<Option<User>> {
-    one(db, select().and_where(is(db, id))).await
+    one(
+        db,
+        select().and_where(exactly(db, (TABLE, ID), id.as_str())),
+    )
+    .await
 }
 
 pub(super) async fn get_by_email(db: &Db, email: &Email) -> Answer<Option<User>> {
@@ -130,7 +125,9 @@ pub(super) async fn get_by_account(db: &Db, account: &AccountId) -> Answer<Optio
 
 pub(super) async fn update(db: &Db, id: &Subject, change: &UserChange) -> Answer<Option<User>> {
     let mut update = Query::update();
-    update.table(TABLE).and_where(is(db, id));
+    update
+        .table(TABLE)
+        .and_where(exactly(db, (TABLE, ID), id.as_str()));
     if let Some(name) = &change.name {
         update.value(NAME, name.clone());
     }
@@ -152,7 +149,7 @@ pub(super) async fn update(db: &Db, id: &Subject, change: &UserChange) -> Answer
 pub(super) async fn delete(db: &Db, id: &Subject) -> Answer<bool> {
     let delete = Query::delete()
         .from_table(TABLE)
-        .and_where(is(db, id))
+        .and_where(exactly(db, (TABLE, ID), id.as_str()))
         .take();
     let rows = db.execute(&delete).await.map_err(failed)?;
     Ok(rows.count > 0)

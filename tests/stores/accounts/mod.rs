@@ -275,7 +275,7 @@ fn sessions(store: impl SessionStore, adapter: &SqlAdapter) -> Sessions<Member> 
         .unwrap()
 }
 
-/// Where sessions are is not the adapter's to say: beside the users, elsewhere, or in no store.
+/// Where sessions are is not the adapter's to say.
 #[tokio::test]
 async fn ad_08_users_of_the_kit_sign_in_with_sessions_kept_anywhere() {
     let (database, adapter) = kit().await;
