@@ -118,6 +118,7 @@
 //! | `derive` | yes | the derives and attributes | to write guards and shapes by hand, without a proc-macro build |
 //! | `axum` | no | the tower layer, extractors, responses | with any other framework |
 //! | `garde` | no | the validation of input types, by garde 0.23 | where values are checked by hand |
+//! | `accounts` | no | the module `account`: tables of users, of their accounts at identity providers and of verification tokens | where the application has its own table of users |
 //! | `matrix` | no | the access matrix: [`App::matrix`], [`Db::schema`] | where nothing prints one |
 //! | `testing` | no | the module [`testing`] | in every release build: it makes viewers out of nothing |
 //!
@@ -149,6 +150,8 @@ compile_error!(
     "`clearance` needs a database engine: turn on the feature `sqlite`, `postgres` or `mysql`"
 );
 
+#[cfg(feature = "accounts")]
+pub mod account;
 #[cfg(feature = "axum")]
 mod adapter;
 mod audit;

@@ -1,6 +1,8 @@
 //! What an application's own tests need: a clock that is set, a viewer without a sign-in, and the
-//! contract of a session store.
+//! contracts of a session store and of an adapter.
 
+#[cfg(feature = "accounts")]
+mod account;
 mod review;
 mod source;
 mod store;
@@ -11,6 +13,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
+#[cfg(feature = "accounts")]
+pub use account::{check_adapter, check_session_adapter};
 pub use review::{Review, Unreviewed, review};
 pub use store::{BrokenContract, check_session_store};
 

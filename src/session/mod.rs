@@ -53,6 +53,8 @@ pub use view::SessionView;
 pub(crate) use cookie::CookieHeaders;
 pub(crate) use cursor::CursorSealer;
 pub(crate) use epoch::{Changing, Epochs};
+#[cfg(feature = "accounts")]
+pub(crate) use key::fill_random;
 pub(crate) use level::{First, LoadNumber, Loaded};
 pub(crate) use lifecycle::{Opened, Rotation};
 pub(crate) use origin::{Hints, Origin};

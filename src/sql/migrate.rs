@@ -9,6 +9,14 @@ use crate::error::{Error, Result};
 /// Beside the application's own migration table, so that neither sees the other's versions.
 const TABLE: &str = "clearance_migrations";
 
+/// Its version, its name, its statements.
+type Step = (i64, &'static str, &'static str);
+
+/// The versions of what an application asks for by itself, in a table of their own: a version that
+/// is not known would stop [`Db::migrate`].
+#[cfg(feature = "accounts")]
+const ACCOUNTS_TABLE: &str = "clearance_account_migrations";
+
 #[cfg(feature = "sqlite")]
 const SQLITE: [(i64, &str, &str); 2] = [
     (
@@ -51,6 +59,27 @@ const MYSQL: [(i64, &str, &str); 2] = [
     ),
 ];
 
+#[cfg(all(feature = "accounts", feature = "sqlite"))]
+const SQLITE_ACCOUNTS: [Step; 1] = [(
+    1,
+    "accounts",
+    include_str!("../../migrations/sqlite/accounts/0001_accounts.sql"),
+)];
+
+#[cfg(all(feature = "accounts", feature = "postgres"))]
+const POSTGRES_ACCOUNTS: [Step; 1] = [(
+    1,
+    "accounts",
+    include_str!("../../migrations/postgres/accounts/0001_accounts.sql"),
+)];
+
+#[cfg(all(feature = "accounts", feature = "mysql"))]
+const MYSQL_ACCOUNTS: [Step; 1] = [(
+    1,
+    "accounts",
+    include_str!("../../migrations/mysql/accounts/0001_accounts.sql"),
+)];
+
 impl Db {
     /// Creates or updates the library's own tables. All their names start with `clearance_`; the
     /// application's tables and migrations are not touched. Call it at every start: what is done
@@ -60,65 +89,110 @@ impl Db {
     ///
     /// [`Error::is_unavailable`] when the database does not answer, [`Error::is_configuration`]
     /// when it was migrated by another version of this library or holds a table of the same name.
-    #[expect(
-        clippy::wildcard_enum_match_arm,
-        reason = "the driver's enum grows, and all of the rest says that the versions differ"
-    )]
     pub async fn migrate(&self) -> Result<()> {
         let outcome = match self.engine() {
             #[cfg(feature = "sqlite")]
-            Engine::Sqlite(pool) => migrator(&SQLITE).run(pool).await,
+            Engine::Sqlite(pool) => migrator(&SQLITE, TABLE).run(pool).await,
             #[cfg(feature = "postgres")]
-            Engine::Postgres(pool) => migrator(&POSTGRES).run(pool).await,
+            Engine::Postgres(pool) => migrate_postgres(pool, &POSTGRES, TABLE).await,
             #[cfg(feature = "mysql")]
-            Engine::Mysql(pool) => migrate_mysql(pool).await,
+            Engine::Mysql(pool) => migrate_mysql(pool, &MYSQL, TABLE).await,
         };
-        outcome.map_err(|error| match error {
-            MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
-                match super::failure::classify(error) {
-                    outage if outage.is_unavailable() => outage,
-                    _ => Error::configuration(
-                        "the library's tables could not be created: does the database hold tables of another program whose names start with `clearance_`?",
-                    ),
-                }
-            }
-            _ => Error::configuration(
-                "the library's tables were migrated by another version of `clearance`: start the newest version that is in use",
-            ),
-        })
+        outcome.map_err(failed)
     }
+
+    /// Creates or updates the tables of the account kit, after those of [`Db::migrate`], which need
+    /// not be called beside it. Call it at every start, as that.
+    ///
+    /// # Errors
+    ///
+    /// As [`Db::migrate`].
+    #[cfg(feature = "accounts")]
+    pub async fn migrate_accounts(&self) -> Result<()> {
+        self.migrate().await?;
+        let table = ACCOUNTS_TABLE;
+        let outcome = match self.engine() {
+            #[cfg(feature = "sqlite")]
+            Engine::Sqlite(pool) => migrator(&SQLITE_ACCOUNTS, table).run(pool).await,
+            #[cfg(feature = "postgres")]
+            Engine::Postgres(pool) => migrate_postgres(pool, &POSTGRES_ACCOUNTS, table).await,
+            #[cfg(feature = "mysql")]
+            Engine::Mysql(pool) => migrate_mysql(pool, &MYSQL_ACCOUNTS, table).await,
+        };
+        outcome.map_err(failed)
+    }
+}
+
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the driver's enum grows, and all of the rest says that the versions differ"
+)]
+fn failed(error: MigrateError) -> Error {
+    match error {
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
+            match super::failure::classify(error) {
+                outage if outage.is_unavailable() => outage,
+                _ => Error::configuration(
+                    "the library's tables could not be created: does the database hold tables of another program whose names start with `clearance_`?",
+                ),
+            }
+        }
+        _ => Error::configuration(
+            "the library's tables were migrated by another version of `clearance`: start the newest version that is in use",
+        ),
+    }
+}
+
+/// The driver keeps its lock when a migration fails. The connection that has it is closed, or else
+/// whoever tries again waits for it.
+#[cfg(feature = "postgres")]
+async fn migrate_postgres(
+    pool: &sqlx::PgPool,
+    steps: &'static [Step],
+    table: &'static str,
+) -> std::result::Result<(), MigrateError> {
+    let mut connection = pool.acquire().await?;
+    let outcome = migrator(steps, table).run(&mut *connection).await;
+    if outcome.is_err() {
+        let _ = connection.close().await;
+    }
+    outcome
 }
 
 /// Under a lock of our own: the driver asks for one without a limit of time, which MariaDB does
 /// not give, and then two programs that start at once would meet.
 #[cfg(feature = "mysql")]
-async fn migrate_mysql(pool: &sqlx::MySqlPool) -> std::result::Result<(), MigrateError> {
+async fn migrate_mysql(
+    pool: &sqlx::MySqlPool,
+    steps: &'static [Step],
+    table: &'static str,
+) -> std::result::Result<(), MigrateError> {
     const SECONDS: i64 = 60;
 
     let mut connection = pool.acquire().await?;
     let locked: Option<i64> = sqlx::query_scalar("SELECT GET_LOCK(CONCAT(DATABASE(), '.', ?), ?)")
-        .bind(TABLE)
+        .bind(table)
         .bind(SECONDS)
         .fetch_one(&mut *connection)
         .await?;
     if locked != Some(1) {
         return Err(MigrateError::Execute(sqlx::Error::PoolTimedOut));
     }
-    let outcome = migrator(&MYSQL)
+    let outcome = migrator(steps, table)
         .set_locking(false)
         .run(&mut *connection)
         .await;
     // The lock also ends with the connection.
     let _ = sqlx::query("SELECT RELEASE_LOCK(CONCAT(DATABASE(), '.', ?))")
-        .bind(TABLE)
+        .bind(table)
         .execute(&mut *connection)
         .await;
     outcome
 }
 
-fn migrator(migrations: &'static [(i64, &'static str, &'static str)]) -> Migrator {
+fn migrator(steps: &'static [Step], table: &'static str) -> Migrator {
     let mut migrator = Migrator::with_migrations(
-        migrations
+        steps
             .iter()
             .map(|(version, description, sql)| {
                 Migration::new(
@@ -131,6 +205,6 @@ fn migrator(migrations: &'static [(i64, &'static str, &'static str)]) -> Migrato
             })
             .collect(),
     );
-    migrator.dangerous_set_table_name(TABLE);
+    migrator.dangerous_set_table_name(table);
     migrator
 }

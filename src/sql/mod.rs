@@ -5,6 +5,8 @@
 )]
 #![deny(clippy::wildcard_enum_match_arm)]
 
+#[cfg(feature = "accounts")]
+mod accounts;
 mod aftermath;
 mod audit_sink;
 mod cells;
@@ -31,6 +33,8 @@ mod truths;
 mod unguarded;
 mod unit;
 
+#[cfg(feature = "accounts")]
+pub use accounts::SqlAdapter;
 pub(crate) use aftermath::Extent;
 pub use audit_sink::SqlAuditSink;
 pub use cells::Cells;

@@ -12,6 +12,8 @@ use sea_query_sqlx::SqlxBinder;
 
 use super::aftermath::Extent;
 use super::db::{DatabaseId, Db};
+#[cfg(feature = "accounts")]
+use super::dialect::Dialect;
 use super::row::Row;
 use super::unit::Ending;
 use crate::error::Error;
@@ -47,7 +49,7 @@ const EVERYONE: &str = "";
 
 /// The columns in the order in which a record is read and written. Instants are microseconds
 /// since 1970.
-const COLUMNS: [&str; 13] = [
+pub(super) const COLUMNS: [&str; 13] = [
     ID,
     SECRET_HASH,
     SUBJECT,
@@ -108,6 +110,22 @@ impl fmt::Debug for SqlSessionStore {
     }
 }
 
+/// The session of `id` if it lives, its columns first, for a statement that may ask for more.
+pub(super) fn living(id: SessionId, now: DateTime<Utc>) -> SelectStatement {
+    Query::select()
+        .columns(COLUMNS.map(|column| (TABLE, column)))
+        .from(TABLE)
+        .and_where(Expr::col((TABLE, ID)).eq(id.to_string()))
+        .cond_where(lives(micros(now)))
+        .take()
+}
+
+/// The subject of a session, to be compared with a column of text.
+#[cfg(feature = "accounts")]
+pub(super) fn subject(dialect: Dialect) -> Expr {
+    dialect.kept_as_bytes(Expr::col((TABLE, SUBJECT)))
+}
+
 fn lives(now: i64) -> Condition {
     Condition::all()
         .add(Expr::col(IDLE_EXPIRES_AT).gt(now))
@@ -138,7 +156,7 @@ fn taken<T>(error: &Error, taken: T) -> Result<T, StoreError> {
     }
 }
 
-fn record(row: &Row) -> Option<SessionRecord> {
+pub(super) fn record(row: &Row) -> Option<SessionRecord> {
     let optional = |index| match row.cell(index, Kind::Text) {
         Ok(Cell::Text(text)) => Some(Some(text.to_owned())),
         Ok(Cell::Null) => Some(None),
@@ -331,14 +349,8 @@ impl SessionStore for SqlSessionStore {
         id: SessionId,
         now: DateTime<Utc>,
     ) -> Result<Option<SessionRecord>, StoreError> {
-        let select = Query::select()
-            .columns(COLUMNS)
-            .from(TABLE)
-            .and_where(Expr::col(ID).eq(id.to_string()))
-            .cond_where(lives(micros(now)))
-            .take();
         self.db
-            .fetch_optional(&select)
+            .fetch_optional(&living(id, now))
             .await
             .map_err(|error| failed(&error))?
             .map(|row| record(&row).ok_or(StoreError::malformed()))

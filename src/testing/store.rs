@@ -13,21 +13,27 @@ use crate::session::{
 };
 use crate::viewer::Subject;
 
-/// Which rule of [`SessionStore`] an implementation breaks.
+/// Which rule of its contract an implementation breaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BrokenContract {
     rule: &'static str,
 }
 
+impl BrokenContract {
+    pub(super) const fn new(rule: &'static str) -> Self {
+        Self { rule }
+    }
+}
+
 impl fmt::Display for BrokenContract {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the session store breaks a rule: {}", self.rule)
+        write!(f, "the implementation breaks a rule: {}", self.rule)
     }
 }
 
 impl std::error::Error for BrokenContract {}
 
-type Outcome<T = ()> = Result<T, BrokenContract>;
+pub(super) type Outcome<T = ()> = Result<T, BrokenContract>;
 
 /// Checks `store`, which must be empty, against every rule of [`SessionStore`].
 ///
@@ -62,31 +68,31 @@ pub async fn check_session_store(store: &dyn SessionStore) -> Result<(), BrokenC
     deletes_everyone(store).await
 }
 
-fn rule(rule: &'static str, kept: bool) -> Outcome {
+pub(super) fn rule(rule: &'static str, kept: bool) -> Outcome {
     if kept {
         Ok(())
     } else {
-        Err(BrokenContract { rule })
+        Err(BrokenContract::new(rule))
     }
 }
 
 async fn answered<T>(answer: impl Future<Output = Result<T, StoreError>>) -> Outcome<T> {
-    answer.await.map_err(|_| BrokenContract {
-        rule: "an empty store that is reachable answers every call",
-    })
+    answer
+        .await
+        .map_err(|_| BrokenContract::new("an empty store that is reachable answers every call"))
 }
 
 const STORED: Created = Created::Stored(Vec::new());
 
 /// The largest step that the contract's instants keep apart.
-const STEP: TimeDelta = TimeDelta::microseconds(1);
+pub(super) const STEP: TimeDelta = TimeDelta::microseconds(1);
 
-fn start() -> DateTime<Utc> {
+pub(super) fn start() -> DateTime<Utc> {
     // Microseconds that do not round, to find a store that keeps less.
     DateTime::from_timestamp_micros(1_767_225_600_123_457).unwrap_or_default()
 }
 
-fn record(number: u8, subject: &str) -> SessionRecord {
+pub(super) fn record(number: u8, subject: &str) -> SessionRecord {
     let now = start();
     SessionRecord {
         id: SessionId::from_bytes([number; 16]),

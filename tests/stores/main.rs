@@ -9,6 +9,7 @@
     reason = "a test fails by panicking, and shares its support with others"
 )]
 
+mod accounts;
 #[path = "../support/engines.rs"]
 mod engines;
 mod schema;

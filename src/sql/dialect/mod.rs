@@ -86,6 +86,20 @@ impl Dialect {
         }
     }
 
+    /// A column of text that the library keeps as bytes where no collation is exact, to be compared
+    /// with one that is kept as text.
+    #[cfg(feature = "accounts")]
+    pub(super) fn kept_as_bytes(self, column: Expr) -> Expr {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite => column,
+            #[cfg(feature = "postgres")]
+            Self::Postgres => column,
+            #[cfg(feature = "mysql")]
+            Self::Mysql => mysql::kept_as_bytes(column),
+        }
+    }
+
     /// A value as it is bound.
     pub(super) fn bind(self, value: &Value) -> Expr {
         self.bind_cell(value.as_cell())

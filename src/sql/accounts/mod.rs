@@ -1,0 +1,243 @@
+//! Users, their accounts and verification tokens, in tables of the application's database.
+
+mod linked;
+mod sessions;
+mod users;
+mod verification;
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use sea_query::{Expr, ExprTrait as _};
+
+use super::aftermath::Extent;
+use super::db::Db;
+use super::row::Row;
+use super::unit::{Ending, Unit};
+use crate::account::{
+    Account, AccountId, Adapter, AdapterError, Email, NewUser, ProviderTokens, SignIn, TokenSealer,
+    User, UserChange, VerificationRecord,
+};
+use crate::error::{Error, Result};
+use crate::policy::{Cell, Kind};
+use crate::session::{Key, SecretHash};
+use crate::viewer::Subject;
+
+type Answer<T> = Result<T, AdapterError>;
+
+/// Keeps users in the tables that [`Db::migrate_accounts`] creates.
+///
+/// Access tokens, refresh tokens and ID tokens are encrypted with AES-256-GCM, each for its own
+/// place: what is copied to another account or column does not open. Its statements are part of no
+/// transaction of the application's.
+#[derive(Clone)]
+pub struct SqlAdapter {
+    db: Db,
+    sealer: Arc<TokenSealer>,
+}
+
+impl SqlAdapter {
+    /// An adapter over `db`, with provider tokens encrypted under a key that is derived from `key`.
+    /// It may be the one of [`Sessions`](crate::Sessions): what is sealed for one purpose does not
+    /// open for another.
+    ///
+    /// # Errors
+    ///
+    /// When the key cannot be derived.
+    pub fn new(db: &Db, key: &Key) -> Result<Self> {
+        Ok(Self {
+            db: db.without_unit(),
+            sealer: Arc::new(TokenSealer::new(key)?),
+        })
+    }
+
+    /// Several statements that happen together or not at all, through the handle that `begin` gives.
+    async fn begin(&self) -> Answer<(Unit, Db)> {
+        let unit = self.db.begin_unit(Extent::Call).await.map_err(failed)?;
+        let db = self.db.within(unit.clone());
+        Ok((unit, db))
+    }
+
+    async fn first_sign_in(
+        &self,
+        account: &Account,
+        new: &NewUser,
+        now: DateTime<Utc>,
+    ) -> Answer<User> {
+        let (unit, db) = self.begin().await?;
+        let outcome = async {
+            let user = users::create(&db, new, now).await?;
+            linked::link(&db, &self.sealer, &user.id, account).await?;
+            Ok(user)
+        };
+        let outcome = outcome.await;
+        end(&unit, outcome).await
+    }
+}
+
+impl fmt::Debug for SqlAdapter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqlAdapter").finish_non_exhaustive()
+    }
+}
+
+/// Keeps what was done where `outcome` is well, and takes it back otherwise.
+async fn end<T>(unit: &Unit, outcome: Answer<T>) -> Answer<T> {
+    match outcome {
+        Ok(done) => {
+            unit.end(Ending::Commit).await.map_err(failed)?;
+            Ok(done)
+        }
+        Err(error) => {
+            // Where that fails too, the connection is gone, and the transaction with it.
+            let _ = unit.end(Ending::Rollback).await;
+            Err(error)
+        }
+    }
+}
+
+/// What a database says of these statements.
+fn failed(error: Error) -> AdapterError {
+    if error.is_retryable() {
+        AdapterError::contended()
+    } else if error.is_unavailable() {
+        AdapterError::outage()
+    } else if error.is_conflict() {
+        AdapterError::conflict()
+    } else if error.is_invalid() {
+        AdapterError::invalid()
+    } else {
+        AdapterError::malformed()
+    }
+}
+
+const fn micros(instant: DateTime<Utc>) -> i64 {
+    instant.timestamp_micros()
+}
+
+/// Whether a column has the very bytes of `text`, and not what the engine's collation takes for
+/// them.
+fn exactly(db: &Db, column: (&'static str, &'static str), text: &str) -> Expr {
+    // The first part has the index.
+    Expr::col(column)
+        .eq(text)
+        .and(db.dialect().bytewise(Expr::col(column)).eq(text))
+}
+
+/// A column of text that may be null.
+fn text(row: &Row, index: usize) -> Answer<Option<String>> {
+    match row.cell(index, Kind::Text) {
+        Ok(Cell::Text(text)) => Ok(Some(text.to_owned())),
+        Ok(Cell::Null) => Ok(None),
+        _ => Err(AdapterError::malformed()),
+    }
+}
+
+/// A column of an instant that may be null.
+fn instant(row: &Row, index: usize) -> Answer<Option<DateTime<Utc>>> {
+    match row.cell(index, Kind::Int) {
+        Ok(Cell::Int(micros)) => DateTime::from_timestamp_micros(micros)
+            .map(Some)
+            .ok_or(AdapterError::malformed()),
+        Ok(Cell::Null) => Ok(None),
+        _ => Err(AdapterError::malformed()),
+    }
+}
+
+#[async_trait]
+impl Adapter for SqlAdapter {
+    async fn create_user(&self, user: &NewUser, now: DateTime<Utc>) -> Answer<User> {
+        users::create(&self.db, user, now).await
+    }
+
+    async fn get_user(&self, id: &Subject) -> Answer<Option<User>> {
+        users::get(&self.db, id).await
+    }
+
+    async fn get_user_by_email(&self, email: &Email) -> Answer<Option<User>> {
+        users::get_by_email(&self.db, email).await
+    }
+
+    async fn get_user_by_account(&self, account: &AccountId) -> Answer<Option<User>> {
+        users::get_by_account(&self.db, account).await
+    }
+
+    async fn update_user(&self, id: &Subject, change: &UserChange) -> Answer<Option<User>> {
+        users::update(&self.db, id, change).await
+    }
+
+    async fn delete_user(&self, id: &Subject) -> Answer<bool> {
+        let (unit, db) = self.begin().await?;
+        let outcome = async {
+            let was_there = users::delete(&db, id).await?;
+            sessions::delete_all(&db, id).await?;
+            Ok(was_there)
+        };
+        let outcome = outcome.await;
+        end(&unit, outcome).await
+    }
+
+    async fn link_account(&self, user: &Subject, account: &Account) -> Answer<()> {
+        linked::link(&self.db, &self.sealer, user, account).await
+    }
+
+    async fn unlink_account(&self, user: &Subject, account: &AccountId) -> Answer<bool> {
+        linked::unlink(&self.db, user, account).await
+    }
+
+    async fn get_account(&self, user: &Subject, account: &AccountId) -> Answer<Option<Account>> {
+        linked::get(&self.db, &self.sealer, user, account).await
+    }
+
+    async fn list_accounts(&self, user: &Subject) -> Answer<Vec<AccountId>> {
+        linked::list(&self.db, user).await
+    }
+
+    async fn update_tokens(
+        &self,
+        user: &Subject,
+        account: &AccountId,
+        tokens: &ProviderTokens,
+    ) -> Answer<bool> {
+        linked::update_tokens(&self.db, &self.sealer, user, account, tokens).await
+    }
+
+    async fn find_or_create_user_by_account(
+        &self,
+        account: &Account,
+        user: &NewUser,
+        now: DateTime<Utc>,
+    ) -> Answer<SignIn> {
+        if let Some(user) = self.get_user_by_account(&account.id).await? {
+            return Ok(SignIn::Returning(user));
+        }
+        match self.first_sign_in(account, user, now).await {
+            Ok(user) => Ok(SignIn::First(user)),
+            Err(error) if error == AdapterError::conflict() => {
+                // Somebody else was first, with this account or with this address.
+                let user = self.get_user_by_account(&account.id).await?;
+                user.map(SignIn::Returning).ok_or(error)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn create_verification_token(&self, token: &VerificationRecord) -> Answer<()> {
+        verification::create(&self.db, token).await
+    }
+
+    async fn use_verification_token(
+        &self,
+        identifier: &str,
+        token_hash: SecretHash,
+        now: DateTime<Utc>,
+    ) -> Answer<bool> {
+        verification::redeem(&self.db, identifier, token_hash, now).await
+    }
+
+    async fn sweep_verification_tokens(&self, now: DateTime<Utc>) -> Answer<u64> {
+        verification::sweep(&self.db, now).await
+    }
+}
