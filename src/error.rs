@@ -45,6 +45,8 @@ pub(crate) enum Kind {
     Stale,
     /// A query, a cursor or an argument that came from the caller is not valid.
     Invalid,
+    /// What the caller sent to be written is of another media type than JSON.
+    UnsupportedMediaType,
     /// What the caller sent to be written is not valid, field by field.
     Unprocessable(Vec<FieldError>),
     /// A store or database did not answer: neither allowed nor denied.
@@ -168,6 +170,10 @@ impl Error {
         Self::new(Kind::Invalid)
     }
 
+    pub(crate) fn unsupported_media_type() -> Self {
+        Self::new(Kind::UnsupportedMediaType)
+    }
+
     pub(crate) fn stale() -> Self {
         Self::new(Kind::Stale)
     }
@@ -256,6 +262,7 @@ impl Error {
             | Kind::Conflict
             | Kind::Stale
             | Kind::Invalid
+            | Kind::UnsupportedMediaType
             | Kind::Unavailable(_)
             | Kind::Contended
             | Kind::Misuse(_)
@@ -269,6 +276,13 @@ impl Error {
     #[must_use]
     pub const fn is_invalid(&self) -> bool {
         matches!(*self.kind, Kind::Invalid)
+    }
+
+    /// What the caller sent to be written is not called JSON by its `Content-Type`: 415
+    /// ([RFC 9110, section 15.5.16](https://www.rfc-editor.org/rfc/rfc9110#section-15.5.16)).
+    #[must_use]
+    pub const fn is_unsupported_media_type(&self) -> bool {
+        matches!(*self.kind, Kind::UnsupportedMediaType)
     }
 
     /// A store or database did not answer, so nothing was decided: 503. Asking again may work.
@@ -309,6 +323,7 @@ impl Error {
             Kind::Forbidden => 403,
             Kind::NotFound => 404,
             Kind::Conflict | Kind::Stale => 409,
+            Kind::UnsupportedMediaType => 415,
             Kind::Unprocessable(_) => 422,
             Kind::Unavailable(_) | Kind::Contended => 503,
             Kind::Misuse(_) | Kind::Configuration(_) | Kind::Internal(_) => 500,
@@ -325,6 +340,9 @@ impl fmt::Display for Error {
             Kind::Conflict => f.write_str("conflicts with what is stored"),
             Kind::Stale => f.write_str("changed by somebody else meanwhile"),
             Kind::Invalid => f.write_str("the request is not valid"),
+            Kind::UnsupportedMediaType => {
+                f.write_str("the body must be JSON, with the content type `application/json`")
+            }
             Kind::Unprocessable(fields) => {
                 f.write_str("not valid")?;
                 for (index, field) in fields.iter().enumerate() {
