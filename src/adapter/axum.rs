@@ -128,8 +128,8 @@ fn problem(status: StatusCode, error: &Error) -> String {
     members.insert("type".to_owned(), "about:blank".into());
     members.insert("title".to_owned(), title.into());
     members.insert("status".to_owned(), status.as_u16().into());
-    if error.is_unsupported_media_type() {
-        members.insert("detail".to_owned(), error.to_string().into());
+    if let Some(detail) = error.detail() {
+        members.insert("detail".to_owned(), detail.into());
     }
     if !error.fields().is_empty() {
         let errors = error.fields().iter().map(member).collect();

@@ -13,8 +13,8 @@ use crate::repository::{Access, Writes, refusal};
 
 /// What a client sent, unread.
 ///
-/// Handlers take it and hand it on; a repository method opens it with its access. There is no
-/// other way to what is in it.
+/// Handlers take it, as the last argument under axum, and hand it on; a repository method opens it
+/// with its access. There is no other way to what is in it.
 ///
 /// # Example
 ///
@@ -128,7 +128,7 @@ impl<T: Incoming> Untrusted<T> {
 
 fn parse<T: Incoming>(body: &[u8]) -> Result<T> {
     let mut object = Object::read(body).map_err(|malformed| match malformed {
-        Malformed::Syntax => Error::invalid(),
+        Malformed::Syntax => Error::malformed(),
         Malformed::Kind => Error::unprocessable(vec![FieldError::new("", "must be an object")]),
     })?;
     let value = T::__parse(&mut object);
