@@ -49,6 +49,10 @@ pub(crate) enum Kind {
     Stale,
     /// A query, a cursor or an argument that came from the caller is not valid.
     Invalid,
+    /// What the caller sent to be written is no JSON.
+    Malformed,
+    /// What the caller sent to be written is of another media type than JSON.
+    UnsupportedMediaType,
     /// What the caller sent to be written is not valid, field by field.
     Unprocessable(Vec<FieldError>),
     /// What a token should say is longer than it may be.
@@ -182,6 +186,14 @@ impl Error {
         Self::new(Kind::Invalid)
     }
 
+    pub(crate) fn malformed() -> Self {
+        Self::new(Kind::Malformed)
+    }
+
+    pub(crate) fn unsupported_media_type() -> Self {
+        Self::new(Kind::UnsupportedMediaType)
+    }
+
     pub(crate) fn stale() -> Self {
         Self::new(Kind::Stale)
     }
@@ -291,6 +303,8 @@ impl Error {
             | Kind::Stale
             | Kind::Invalid
             | Kind::PayloadTooLarge { .. }
+            | Kind::Malformed
+            | Kind::UnsupportedMediaType
             | Kind::Unavailable(_)
             | Kind::Contended
             | Kind::Misuse(_)
@@ -300,10 +314,18 @@ impl Error {
     }
 
     /// A query, a cursor, a body or an argument of the caller is not valid: 400. Which one, and
-    /// why, is not said: an unknown field and one that the viewer may not see give the same answer.
+    /// why, is not said, but for a body that is no JSON: an unknown field and one that the viewer may
+    /// not see give the same answer.
     #[must_use]
     pub const fn is_invalid(&self) -> bool {
-        matches!(*self.kind, Kind::Invalid)
+        matches!(*self.kind, Kind::Invalid | Kind::Malformed)
+    }
+
+    /// What the caller sent to be written is not called JSON by its `Content-Type`: 415
+    /// ([RFC 9110, section 15.5.16](https://www.rfc-editor.org/rfc/rfc9110#section-15.5.16)).
+    #[must_use]
+    pub const fn is_unsupported_media_type(&self) -> bool {
+        matches!(*self.kind, Kind::UnsupportedMediaType)
     }
 
     /// A store or database did not answer, so nothing was decided: 503. Asking again may work.
@@ -341,16 +363,23 @@ impl Error {
         matches!(*self.kind, Kind::Configuration(_))
     }
 
+    /// What is wrong with the whole of what the client itself sent, where that can be told.
+    #[cfg(feature = "axum")]
+    pub(crate) fn detail(&self) -> Option<String> {
+        matches!(*self.kind, Kind::Malformed | Kind::UnsupportedMediaType).then(|| self.to_string())
+    }
+
     /// The HTTP status that says this to a client
     /// ([RFC 9110, section 15](https://www.rfc-editor.org/rfc/rfc9110#section-15)).
     #[must_use]
     pub const fn status(&self) -> u16 {
         match *self.kind {
-            Kind::Invalid => 400,
+            Kind::Invalid | Kind::Malformed => 400,
             Kind::Unauthenticated(_) | Kind::StepUp => 401,
             Kind::Forbidden | Kind::TooManySessions => 403,
             Kind::NotFound => 404,
             Kind::Conflict | Kind::Stale => 409,
+            Kind::UnsupportedMediaType => 415,
             Kind::Unprocessable(_) => 422,
             Kind::Unavailable(_) | Kind::Contended => 503,
             Kind::PayloadTooLarge { .. }
@@ -374,6 +403,10 @@ impl fmt::Display for Error {
             Kind::Conflict => f.write_str("conflicts with what is stored"),
             Kind::Stale => f.write_str("changed by somebody else meanwhile"),
             Kind::Invalid => f.write_str("the request is not valid"),
+            Kind::Malformed => f.write_str("the body is not valid JSON"),
+            Kind::UnsupportedMediaType => {
+                f.write_str("the body must be JSON, with the content type `application/json`")
+            }
             Kind::Unprocessable(fields) => {
                 f.write_str("not valid")?;
                 for (index, field) in fields.iter().enumerate() {

@@ -106,7 +106,8 @@
 //! ```
 //!
 //! Each step can refuse: not signed in (401), not allowed (403), not there or not yours (404),
-//! a query that is not valid (400), fields that are not valid (422), conflict (409), unavailable (503). [`Error`] has a predicate for each of them.
+//! a query that is not valid (400), a body of another media type (415), fields that are not valid (422), conflict (409),
+//! unavailable (503). [`Error`] has a predicate for each of them.
 //!
 //! # Features
 //!

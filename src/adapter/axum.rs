@@ -5,9 +5,10 @@ use axum_core::extract::rejection::BytesRejection;
 use axum_core::extract::{FromRequest, FromRequestParts, OptionalFromRequestParts, Request};
 use axum_core::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::request::Parts;
 use http::{HeaderValue, StatusCode};
+use serde_json::{Map, Value};
 
 use crate::audit;
 use crate::error::{Error, FieldError};
@@ -57,7 +58,8 @@ impl<S: Sync> FromRequestParts<S> for RequestContext {
 }
 
 /// What the client sent to be written, unread: a body of JSON. The handler runs whatever it says,
-/// so that nobody learns what a valid body is who may not send one. The size of bodies is limited
+/// so that nobody learns what a valid body is who may not send one. One whose `Content-Type` is not
+/// `application/json`, or ends in `+json`, is refused with 415 where it is opened. The size of bodies is limited
 /// by axum's `DefaultBodyLimit`.
 impl<T, S: Send + Sync> FromRequest<S> for Untrusted<T> {
     type Rejection = BytesRejection;
@@ -89,15 +91,15 @@ fn is_json(media_type: &str) -> bool {
 }
 
 /// Problem details ([RFC 9457](https://www.rfc-editor.org/rfc/rfc9457)) that name the status and
-/// nothing else: not the rule, not the table, not whether a row exists. What is wrong with each field
-/// of what the client itself sent stands in `errors`.
+/// nothing else: not the rule, not the table, not whether a row exists. What is wrong with what the
+/// client itself sent stands in `errors`, field by field, or in `detail`.
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
         let status = status_of(&self);
         if status == StatusCode::INTERNAL_SERVER_ERROR {
             audit::failed(&self);
         }
-        let mut response = Response::new(Body::from(problem(status, self.fields())));
+        let mut response = Response::new(Body::from(problem(status, &self)));
         *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.insert(
@@ -115,6 +117,9 @@ impl IntoResponse for Error {
             };
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
+        if self.is_unsupported_media_type() {
+            headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        }
         response
     }
 }
@@ -123,25 +128,28 @@ fn status_of(error: &Error) -> StatusCode {
     StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
-fn problem(status: StatusCode, fields: &[FieldError]) -> String {
-    let mut problem = serde_json::json!({
-        "type": "about:blank",
-        "title": status.canonical_reason().unwrap_or_default(),
-        "status": status.as_u16(),
-    });
-    if let (false, Some(members)) = (fields.is_empty(), problem.as_object_mut()) {
-        let errors: Vec<_> = fields
-            .iter()
-            .map(|error| {
-                serde_json::json!({
-                    "pointer": pointer(error.field()),
-                    "detail": error.message(),
-                })
-            })
-            .collect();
-        members.insert("errors".to_owned(), errors.into());
+fn problem(status: StatusCode, error: &Error) -> String {
+    let title = status.canonical_reason().unwrap_or_default();
+    let mut members = Map::new();
+    members.insert("type".to_owned(), "about:blank".into());
+    members.insert("title".to_owned(), title.into());
+    members.insert("status".to_owned(), status.as_u16().into());
+    if let Some(detail) = error.detail() {
+        members.insert("detail".to_owned(), detail.into());
     }
-    problem.to_string()
+    if !error.fields().is_empty() {
+        let errors = error.fields().iter().map(member).collect();
+        members.insert("errors".to_owned(), errors);
+    }
+    Value::Object(members).to_string()
+}
+
+/// What is wrong with one field, as an element of `errors`.
+fn member(field: &FieldError) -> Value {
+    serde_json::json!({
+        "pointer": pointer(field.field()),
+        "detail": field.message(),
+    })
 }
 
 /// The place in the body
@@ -180,7 +188,7 @@ mod tests {
             (Error::configuration("x"), 500, "Internal Server Error"),
             (Error::internal("x"), 500, "Internal Server Error"),
         ] {
-            let problem = problem(status_of(&error), error.fields());
+            let problem = problem(status_of(&error), &error);
             assert_eq!(
                 problem,
                 format!(r#"{{"status":{status},"title":"{title}","type":"about:blank"}}"#)

@@ -73,7 +73,7 @@ pub(crate) fn is_required<T: Incoming>() -> impl Fn(&str) -> bool {
 pub(crate) mod generated {
     pub use super::object::Object;
     pub use super::shape::{
-        Assigned, InputField, InputShape, Preset, assignable, assigned, token_index,
+        Assigned, InputField, InputShape, NotShown, Preset, assignable, assigned, shown_by,
     };
     #[cfg(feature = "garde")]
     pub use super::untrusted::validate;

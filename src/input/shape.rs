@@ -247,9 +247,31 @@ pub fn assigned<E: Entity, T: Storable, U>(
 /// Refuses the key of a row.
 pub const fn assignable<E: Entity, T, U: Assignable>(_: Column<E, T, U>) {}
 
+/// The token under which a DTO shows a field to queries.
+#[diagnostic::on_unimplemented(
+    message = "`{D}` cannot tell a statement who may see this field",
+    label = "no field of this name in `{D}` that a statement can ask for",
+    note = "add the field to `{D}`, where it is a column that is neither masked nor under an `opaque` rule",
+    note = "or say `#[writable(blind)]`, where it may be overwritten unseen"
+)]
+pub trait ShownBy<D> {
+    #[doc(hidden)]
+    fn __index(&self) -> usize;
+}
+
+impl<D: Dto> ShownBy<D> for Token<D> {
+    fn __index(&self) -> usize {
+        self.index()
+    }
+}
+
+/// What the name of a field comes to in a DTO that has no token of that name.
+#[derive(Debug)]
+pub struct NotShown;
+
 /// The place of a field in its DTO.
-pub const fn token_index<D: Dto>(token: Token<D>) -> usize {
-    token.index()
+pub fn shown_by<D: Dto>(token: impl ShownBy<D>) -> usize {
+    token.__index()
 }
 
 impl<E: Entity> fmt::Debug for InputShape<E> {

@@ -13,8 +13,8 @@ use crate::repository::{Access, Writes, refusal};
 
 /// What a client sent, unread.
 ///
-/// Handlers take it and hand it on; a repository method opens it with its access. There is no
-/// other way to what is in it.
+/// Handlers take it, as the last argument under axum, and hand it on; a repository method opens it
+/// with its access. There is no other way to what is in it.
 ///
 /// # Example
 ///
@@ -55,7 +55,6 @@ enum Content<T> {
     Json(Vec<u8>),
     Value(T),
     /// A body of another media type.
-    #[cfg(feature = "axum")]
     NotJson,
 }
 
@@ -69,9 +68,10 @@ impl<T> Untrusted<T> {
         Self(Content::Json(body.into()))
     }
 
-    /// A body that says of itself that it is no JSON.
-    #[cfg(feature = "axum")]
-    pub(crate) const fn not_json() -> Self {
+    /// A body whose `Content-Type` does not say JSON. To open it is refused, as reading it would be:
+    /// whoever is not signed in still learns that first.
+    #[must_use]
+    pub const fn not_json() -> Self {
         Self(Content::NotJson)
     }
 }
@@ -83,8 +83,8 @@ impl<T: Incoming> Untrusted<T> {
     ///
     /// # Errors
     ///
-    /// [`Error::is_invalid`] when it is no JSON, [`Error::is_unprocessable`] with what is wrong
-    /// with each field, [`Error::is_forbidden`] when it sets a field that this viewer may set in
+    /// [`Error::is_unsupported_media_type`] when it was not sent as JSON, [`Error::is_invalid`] when
+    /// it is no JSON, [`Error::is_unprocessable`] with what is wrong with each field, [`Error::is_forbidden`] when it sets a field that this viewer may set in
     /// no row, [`Error::is_misuse`] outside the request of the access.
     pub fn open<P>(self, access: &Access<P>) -> Result<Valid<T>>
     where
@@ -104,8 +104,7 @@ impl<T: Incoming> Untrusted<T> {
         let value = match self.0 {
             Content::Value(value) => value,
             Content::Json(body) => parse::<T>(&body)?,
-            #[cfg(feature = "axum")]
-            Content::NotJson => return Err(Error::invalid()),
+            Content::NotJson => return Err(Error::unsupported_media_type()),
         };
         let shape = T::__shape();
         if let Some(refused) = refusal(access, shape, &value.__values())? {
@@ -129,7 +128,7 @@ impl<T: Incoming> Untrusted<T> {
 
 fn parse<T: Incoming>(body: &[u8]) -> Result<T> {
     let mut object = Object::read(body).map_err(|malformed| match malformed {
-        Malformed::Syntax => Error::invalid(),
+        Malformed::Syntax => Error::malformed(),
         Malformed::Kind => Error::unprocessable(vec![FieldError::new("", "must be an object")]),
     })?;
     let value = T::__parse(&mut object);

@@ -159,18 +159,13 @@ where
     }
 
     /// Refuses a row with another key than the one that is to be updated.
-    pub(super) fn require_key(&self, key: &Value) -> Result<()> {
-        let table = E::__table();
-        let field = table.column(table.key()).map(|column| column.field());
-        let set = self.content.set.iter();
-        if set
-            .clone()
-            .any(|(name, value)| Some(*name) == field && value == key)
-        {
+    pub(super) fn require_key(&self, authority: &Authority<E>, key: &Value) -> Result<()> {
+        let wanted = (E::__table().key(), key.clone());
+        if self.values(authority)?.contains(&wanted) {
             return Ok(());
         }
         Err(Error::misuse(
-            "`or_create` is given a row with another key than the update, or with none: `set` the key",
+            "`or_create` is given a row with another key than the update, or with none: `set` or preset the key",
         ))
     }
 

@@ -142,7 +142,7 @@ impl<E: Entity> Changes<E> {
                 named.extend(preset(authority, shape.presets())?);
             }
         }
-        if let Some((field, expected)) = version {
+        if let (Some((field, expected)), false) = (version, named.is_empty()) {
             let next = expected
                 .checked_add(1)
                 .ok_or_else(|| Error::misuse("a version cannot be counted further"))?;
@@ -185,15 +185,55 @@ where
     }
 
     /// Changes what a client sent to be changed. Each field of it must be writable on this row,
-    /// and be readable there unless it is blind. A patch that says nothing changes nothing, and
-    /// is answered as if it did.
+    /// and be readable there unless it is blind; where that does not hold on this very row, the
+    /// answer is that of a row that may not be updated, and [`Update::explain`] says by which rule.
+    /// A patch that says nothing changes nothing, and is answered as if it did.
     pub fn patch<T: Patch<Entity = E>>(mut self, patch: Valid<T>) -> Self {
         self.changes.patch(&patch);
         self
     }
 
-    /// Updates only a row whose version is still this one, and makes it the next. A row that may
-    /// be updated and has another is answered with [`Error::is_stale`].
+    /// Updates only a row whose version is still this one, and makes it the next, unless nothing
+    /// else changes. A row that may be updated and has another is answered with [`Error::is_stale`].
+    ///
+    /// The DTO shows the version, and the client sends it back: in an `If-Match` header, or in the
+    /// body, as a field of the patch that is `#[unstored]`.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # use clearance::{Access, Assign, Db, Dto, Entity, Patch, Result, Untrusted, Viewer, Write};
+    /// # #[derive(Clone, Viewer)]
+    /// # struct Member { id: i64 }
+    /// # #[derive(Entity)]
+    /// # #[entity(table = "notes", viewer = Member, read_if(row.owner == viewer.id))]
+    /// # #[entity(update_if(row.owner == viewer.id))]
+    /// # struct Note { #[entity(key)] id: i64, owner: i64, title: String, version: i64 }
+    /// # #[derive(Dto)]
+    /// # #[dto(entity = Note, default = visible)]
+    /// # struct NoteView { id: i64, title: String, version: i64 }
+    /// #[derive(Patch)]
+    /// #[patch(entity = Note, reads = NoteView)]
+    /// struct EditNote {
+    ///     #[writable]
+    ///     title: Assign<String>,
+    ///     #[unstored]
+    ///     version: i64,
+    /// }
+    ///
+    /// async fn edit(
+    ///     db: &Db,
+    ///     access: &Access<Write<Member>>,
+    ///     id: i64,
+    ///     body: Untrusted<EditNote>,
+    /// ) -> Result<NoteView> {
+    ///     let patch = body.open(access)?;
+    ///     let version = patch.version;
+    ///     let update = db.writer(access).update::<Note>(id).patch(patch);
+    ///     update.if_version(Note::VERSION, version).returning().await
+    /// }
+    /// # fn main() {}
+    /// ```
     pub fn if_version<U: Assignable>(mut self, column: Column<E, i64, U>, expected: i64) -> Self {
         self.version = Some((column.field(), expected));
         self
@@ -246,7 +286,27 @@ where
     /// row with this key that exists and may not be updated is a conflict.
     ///
     /// It is an update and, where that finds nothing, an insert: each with its own rules inside
-    /// its own statement, and the same on every engine. Returns whether the row is new.
+    /// its own statement, and the same on every engine. Returns whether the row is new. The new row
+    /// has to have this key: from the entity, by [`Create::set`], or by a preset.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # use clearance::{Access, Db, Entity, Result, Viewer, Write};
+    /// # #[derive(Clone, Viewer)]
+    /// # struct Member { id: i64 }
+    /// # #[derive(Entity)]
+    /// # #[entity(table = "settings", viewer = Member, read_if(row.user_id == viewer.id))]
+    /// # #[entity(create_if(row.user_id == viewer.id), update_if(row.user_id == viewer.id))]
+    /// # struct Setting { #[entity(key)] user_id: i64, theme: String }
+    /// async fn choose(db: &Db, access: &Access<Write<Member>>, theme: &str) -> Result<bool> {
+    ///     let (writer, user_id) = (db.writer(access), access.viewer().id);
+    ///     let new = Setting { user_id, theme: theme.to_owned() };
+    ///     let update = writer.update::<Setting>(user_id).set(Setting::THEME, theme);
+    ///     update.or_create(writer.create(new)).await
+    /// }
+    /// # fn main() {}
+    /// ```
     ///
     /// # Errors
     ///
@@ -254,9 +314,10 @@ where
     /// there that may not be updated; [`Error::is_misuse`] when `create` makes a row with another
     /// key.
     pub async fn or_create(self, create: Create<'a, P, E>) -> Result<bool> {
-        create.require_key(&self.key)?;
         let db = self.writer.db();
-        let tried = self.tried(db).await?;
+        let authority = self.authority(db).await?;
+        create.require_key(&authority, &self.key)?;
+        let tried = self.tried(db, authority).await?;
         if tried.end == End::Done {
             return Ok(false);
         }
@@ -301,7 +362,7 @@ where
     }
 
     async fn run(&self, db: &Db) -> Result<Tried<E>> {
-        let tried = self.tried(db).await?;
+        let tried = self.tried(db, self.authority(db).await?).await?;
         if tried.end == End::Done {
             return Ok(tried);
         }
@@ -309,9 +370,12 @@ where
         Err(self.answer(db, &tried).await?)
     }
 
+    async fn authority(&self, db: &Db) -> Result<Authority<E>> {
+        Authority::of(db, self.writer.access(), RowAction::Update).await
+    }
+
     /// Tries it. That nothing was touched is not told to anybody yet.
-    async fn tried(&self, db: &Db) -> Result<Tried<E>> {
-        let authority = Authority::<E>::of(db, self.writer.access(), RowAction::Update).await?;
+    async fn tried(&self, db: &Db, authority: Authority<E>) -> Result<Tried<E>> {
         let Planned { changes, allowed } = self.changes.plan(&authority, self.version)?;
         let end = match allowed {
             Allowed::Where(rules) => self.update(db, &authority, &changes, rules).await?,

@@ -59,7 +59,10 @@ impl<'a, P> Writer<'a, P> {
         }
     }
 
-    /// Inserts a row, where its entity's `create_if` allows this row to this viewer.
+    /// Inserts a row, where its entity's `create_if` allows this row to this viewer. Every column is
+    /// written as it stands there, the key too. For a key that the database makes, and for other
+    /// defaults of its, [`create`](Writer::create) the row from an [`Input`](crate::Input) that has
+    /// no field for them; the program fills one with `Untrusted::from`.
     ///
     /// # Errors
     ///
@@ -95,8 +98,8 @@ impl<'a, P> Writer<'a, P> {
         }
     }
 
-    /// Starts a new row: from an entity, or from what a client sent ([`Writer::open`]), where its entity's `create_if` allows this
-    /// row to this viewer.
+    /// Starts a new row: from an entity, whose key is written as it stands there, or from what a
+    /// client sent ([`Writer::open`]), where its entity's `create_if` allows this row to this viewer.
     pub fn create<N: NewRow>(&self, row: N) -> Create<'a, P, N::Entity>
     where
         P: Writes<<N::Entity as Entity>::Viewer>,
@@ -118,7 +121,7 @@ impl<'a, P> Writer<'a, P> {
     ///
     /// # Errors
     ///
-    /// As [`Writer::insert`].
+    /// As [`Writer::insert`], which says what becomes of keys.
     pub async fn insert_many<E>(&self, rows: impl IntoIterator<Item = E>) -> Result<()>
     where
         E: Entity,

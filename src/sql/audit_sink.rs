@@ -28,9 +28,11 @@ const COLUMNS: [&str; 12] = [
 /// Keeps the record of writes in the table `clearance_audit`, which [`Db::migrate`] creates, of the
 /// database that is written to.
 ///
-/// A record has one column for each part of the [`AuditEvent`], and a key `id` that counts up. `at`
-/// is in microseconds since 1970; `action` and `outcome` are words; `fields` are the names with
-/// commas between them. Two indexes answer what is asked most:
+/// A record has one column for each part of the [`AuditEvent`], and a key `id` that counts up. `id`,
+/// `at` (in microseconds since 1970) and `row_count` are integers, the others text: `action`,
+/// `outcome`, `entity`, `table_name`, `fields` (the names with commas between them) and `rule`, and
+/// `viewer`, `reason`, `row_key` and `request_id`, which may be null. Two indexes answer what is asked
+/// most:
 ///
 /// | who touched this row | `table_name = .. AND row_key = .. ORDER BY id` |
 /// |---|---|

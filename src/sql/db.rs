@@ -159,7 +159,8 @@ impl Db {
     /// Wraps the pool of an application that has one already.
     ///
     /// The pool stays in the application's hands, so queries on it pass by every rule. `reason`
-    /// says why that is acceptable; it is logged, for whoever reviews the program.
+    /// says why that is acceptable; it is logged, for whoever reviews the program. The pool is one
+    /// of sqlx 0.9.
     ///
     /// # Example
     ///

@@ -37,6 +37,7 @@ mod queries;
 mod reading;
 mod registry;
 mod relations;
+mod review;
 mod service_layer;
 mod side_channels;
 mod signed_in;

@@ -123,6 +123,27 @@ async fn w1_a_patch_that_says_nothing_is_answered_as_one_that_does() {
 }
 
 #[tokio::test]
+async fn w1_asvs_15_4_2_a_patch_that_says_nothing_leaves_the_version_and_is_stale_all_the_same() {
+    let directory = desk().await;
+    let edit = async |body: &str, version: i64| {
+        let body = Untrusted::<EditTicket>::json(body);
+        writing(agent(), async |access| {
+            let patch = body.open(&access)?;
+            let update = directory.db.writer(&access).update::<Ticket>(1);
+            let update = update.patch(patch).if_version(Ticket::VERSION, version);
+            update.execute().await
+        })
+        .await
+    };
+    edit("{}", 1).await.unwrap();
+    assert_eq!(stored(&directory, 1).await.version, 1);
+    assert!(edit("{}", 2).await.unwrap_err().is_stale());
+    edit(r#"{"stage":3}"#, 1).await.unwrap();
+    assert_eq!(stored(&directory, 1).await.version, 2);
+    assert!(edit("{}", 1).await.unwrap_err().is_stale());
+}
+
+#[tokio::test]
 async fn w16_a_row_that_is_given_out_of_sight_is_taken_back_or_kept_as_it_was_asked() {
     let directory = desk().await;
     let away = async |keep: bool| {

@@ -1,6 +1,6 @@
 //! Update or create.
 
-use clearance::{Result, Untrusted};
+use clearance::{Input, Result, Untrusted};
 
 use crate::desk::*;
 
@@ -72,6 +72,39 @@ async fn w8_both_halves_are_of_one_key() {
     .await
     .unwrap_err();
     assert!(error.is_misuse(), "{error}");
+}
+
+/// A ticket of which each agent has one, under a number of theirs.
+#[derive(Input)]
+#[input(entity = Ticket)]
+#[preset(id = viewer.id + 100, opener = viewer.id, team = viewer.team.clone())]
+#[preset(stage = 0, version = 1)]
+struct OwnTicket {
+    #[writable]
+    title: String,
+}
+
+#[tokio::test]
+async fn w8_the_key_of_the_new_row_may_be_preset() {
+    let directory = desk().await;
+    let put = async |id: i64, title: &str| {
+        let own = Untrusted::from(OwnTicket {
+            title: title.to_owned(),
+        });
+        writing(agent(), async |access| {
+            let writer = directory.db.writer(&access);
+            let update = writer.update::<Ticket>(id).set(Ticket::TITLE, title);
+            update.or_create(writer.create(own.open(&access)?)).await
+        })
+        .await
+    };
+    assert!(put(107, "new").await.unwrap());
+    assert_eq!(stored(&directory, 107).await.title, "new");
+    assert!(!put(107, "again").await.unwrap());
+    assert_eq!(stored(&directory, 107).await.title, "again");
+    // Another row than the preset one is not touched either.
+    assert!(put(1, "another").await.unwrap_err().is_misuse());
+    assert_eq!(stored(&directory, 1).await.title, "ticket 1");
 }
 
 #[tokio::test]

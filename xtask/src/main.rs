@@ -24,7 +24,7 @@ usage: cargo xtask <command>
   servers                     start a PostgreSQL and a MariaDB to test with, until Ctrl-C
   coverage [--write]          compare docs/requirements.md with the tests that really run;
                               --write refreshes docs/coverage.md
-  mutations [--list] [--only <id>]
+  mutations [--list] [--only <id or file>]
                               break the code on purpose, one listed change at a time, and
                               require that its test fails; a full run writes
                               docs/results/mutations.md

@@ -7,10 +7,7 @@ use std::process::Command;
 
 use crate::Failure;
 use crate::command::{cargo, read, root, shown};
-use crate::servers::{Engine, HELD, Servers};
-
-/// The variable that tells the tests which engine a run is about.
-const ENGINE: &str = "CLEARANCE_ENGINE";
+use crate::servers::{self, Engine, HELD, Servers};
 
 /// What a test binary names when it takes its databases from the engine of the run. What only
 /// SQLite can show has a name that says so, and is left out by it on the others.
@@ -84,11 +81,12 @@ pub(crate) fn run(only: Option<&str>) -> Result<(), Failure> {
         Ok(())
     };
     if scope.workspace {
+        let mut tests = cargo(&root());
+        tests.args(["test", "--workspace", "--all-features", "--no-fail-fast"]);
+        servers::ask(None, &mut tests);
         lane(
             "unit, integration, doc and compile-fail tests, all features, SQLite",
-            cargo(&root())
-                .args(["test", "--workspace", "--all-features", "--no-fail-fast"])
-                .env_remove(ENGINE),
+            &mut tests,
         )?;
     }
     for server in &servers.0 {
@@ -97,10 +95,8 @@ pub(crate) fn run(only: Option<&str>) -> Result<(), Failure> {
         for name in &on_each_engine {
             tests.args(["--test", name]);
         }
-        tests
-            .args(["--", "--skip", ONLY_SQLITE])
-            .env(ENGINE, server.engine.name())
-            .env(server.engine.variable(), &server.url);
+        tests.args(["--", "--skip", ONLY_SQLITE]);
+        servers::ask(Some(server), &mut tests);
         let what = format!(
             "what asks a database ({}), {}, {}",
             on_each_engine.join(", "),

@@ -31,14 +31,17 @@ pub(crate) fn emit(raw: &RawInput, input: &Input) -> TokenStream {
         let unstored = (!field.stored).then(|| quote!(.__unstored()));
         let shown = raw.reads.as_ref().filter(|_| field.shown).map(|reads| {
             let token = constant(&raw_field.ident);
-            let token = quote_spanned!(token.span()=> <#reads>::#token);
-            quote!(.__shown_by(#library::__private::token_index(#token)))
+            let at = token.span();
+            let token = quote_spanned!(at=> <#reads>::#token);
+            let shown_by = Ident::new("shown_by", at);
+            quote!(.__shown_by(#library::__private::#shown_by::<#reads>(#token)))
         });
         quote! {
             #library::__private::InputField::__new(#name, #json, ::std::vec![#(#rules),*])
                 #unstored #shown
         }
     });
+    let not_shown = not_shown(raw, input);
     let presets = input.presets.iter().map(|it| preset(it, entity, &types));
     let reads = raw.reads.as_ref().map(|reads| quote!(.__reads::<#reads>()));
     let checks = rule::check(input.fields.iter().flat_map(|field| &field.rules), &types);
@@ -87,6 +90,7 @@ pub(crate) fn emit(raw: &RawInput, input: &Input) -> TokenStream {
             type Entity = #entity;
 
             fn __shape() -> &'static #library::__private::InputShape<#entity> {
+                #not_shown
                 static __SHAPE: ::std::sync::LazyLock<
                     #library::__private::InputShape<#entity>,
                 > = ::std::sync::LazyLock::new(|| {
@@ -188,6 +192,33 @@ fn preset(preset: &Preset, entity: &syn::Path, types: &Types) -> TokenStream {
             #library::__private::Preset::__circumstances(#column, #source, |#context| #value)
         },
     }
+}
+
+/// Gives the names of a patch to a DTO that has no tokens of these names, for an error that says so.
+/// A token of the DTO itself comes before that of a trait.
+///
+/// ```text
+/// trait __NotShown { const TITLE: NotShown = NotShown; }
+/// impl<T: Dto> __NotShown for T {}
+/// ```
+fn not_shown(raw: &RawInput, input: &Input) -> Option<TokenStream> {
+    let RawInput { library, .. } = raw;
+    raw.reads.as_ref()?;
+    let fields = raw.fields.iter().zip(&input.fields);
+    let mut shown = fields.filter(|(_, field)| field.shown).peekable();
+    shown.peek()?;
+    let tokens = shown.map(|(raw_field, _)| {
+        let token = constant(&raw_field.ident);
+        let not_shown = quote!(#library::__private::NotShown);
+        quote!(const #token: #not_shown = #not_shown;)
+    });
+    Some(quote! {
+        #[allow(dead_code, reason = "a DTO has tokens of its own for what it shows")]
+        trait __NotShown {
+            #(#tokens)*
+        }
+        impl<__D: #library::Dto> __NotShown for __D {}
+    })
 }
 
 /// Lets the compiler refuse a patch of the key.

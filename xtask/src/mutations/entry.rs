@@ -2,6 +2,8 @@
 
 use serde::Deserialize;
 
+use crate::servers::Engine;
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
@@ -20,6 +22,8 @@ pub(crate) struct Entry {
     find: String,
     replace: String,
     test: Tests,
+    /// The engine that shows it; SQLite where none is named.
+    pub(crate) engine: Option<Engine>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -58,6 +62,17 @@ impl Entry {
         }
     }
 
+    /// The tests, each with the engine that it asks.
+    pub(crate) fn runs(&self) -> impl Iterator<Item = (Option<Engine>, &str)> {
+        let tests = self.tests().iter();
+        tests.map(|test| (self.engine, test.as_str()))
+    }
+
+    /// Whether it takes the check of this behaviour out, or changes this file.
+    pub(crate) fn is_about(&self, id_or_file: &str) -> bool {
+        self.file == id_or_file || self.id.iter().any(|id| id == id_or_file)
+    }
+
     /// The file's text with the change made, or why it cannot be made.
     pub(crate) fn apply(&self, text: &str) -> Result<String, String> {
         match text.matches(self.find.as_str()).count() {
@@ -93,6 +108,8 @@ test = "--lib sd_04_forged"
         let entry = entry();
         assert_eq!(entry.ids(), "SD-04");
         assert_eq!(entry.tests(), ["--lib sd_04_forged"]);
+        assert!(entry.is_about("SD-04") && entry.is_about("src/token.rs"));
+        assert!(!entry.is_about("SD-05") && !entry.is_about("src"));
     }
 
     #[test]
@@ -100,6 +117,14 @@ test = "--lib sd_04_forged"
         let text = TEXT.replace(r#""--lib sd_04_forged""#, r#"["--lib a", "--lib b"]"#);
         let entries = parse(&text).unwrap();
         assert_eq!(entries[0].tests(), ["--lib a", "--lib b"]);
+    }
+
+    #[test]
+    fn an_engine_may_be_named() {
+        assert_eq!(entry().engine, None);
+        let named = |engine: &str| parse(&format!("{TEXT}engine = \"{engine}\""));
+        assert_eq!(named("mysql").unwrap()[0].engine, Some(Engine::Mysql));
+        assert!(named("mysqll").is_err());
     }
 
     #[test]

@@ -13,6 +13,7 @@ use std::fmt::Write as _;
 use crate::Failure;
 use crate::command::{read, root, write};
 use crate::coverage;
+use crate::servers::{Engine, Servers};
 use entry::Entry;
 use tree::Tree;
 use trial::Outcome;
@@ -61,7 +62,7 @@ pub(crate) fn run(only: Option<&str>) -> Result<(), Failure> {
     let all = entries()?;
     let chosen: Vec<&Entry> = all
         .iter()
-        .filter(|entry| only.is_none_or(|only| entry.id.iter().any(|id| id == only)))
+        .filter(|entry| only.is_none_or(|only| entry.is_about(only)))
         .collect();
     if chosen.is_empty() {
         return Err(format!(
@@ -70,22 +71,25 @@ pub(crate) fn run(only: Option<&str>) -> Result<(), Failure> {
         ));
     }
 
+    let engines: BTreeSet<Engine> = chosen.iter().filter_map(|entry| entry.engine).collect();
+    let servers = Servers::of(&Vec::from_iter(engines))?;
+    let server = |engine: Option<Engine>| engine.and_then(|engine| servers.server(engine));
     let tree = Tree::copy()?;
-    let tests: BTreeSet<&String> = chosen.iter().flat_map(|entry| entry.tests()).collect();
+    let tests: BTreeSet<_> = chosen.iter().flat_map(|entry| entry.runs()).collect();
     println!("{} tests, without any mutation", tests.len());
     let mut unsound = BTreeMap::new();
-    for test in tests {
-        if let Some(reason) = trial::unsound(&tree, test)? {
+    for (engine, test) in tests {
+        if let Some(reason) = trial::unsound(&tree, test, server(engine))? {
             println!("  {reason}");
-            unsound.insert(test, reason);
+            unsound.insert((engine, test), reason);
         }
     }
     let mut results = Vec::new();
     for entry in chosen {
         println!("\n{} {}", entry.ids(), entry.file);
-        let outcome = match entry.tests().iter().find_map(|test| unsound.get(test)) {
+        let outcome = match entry.runs().find_map(|run| unsound.get(&run)) {
             Some(reason) => Outcome::Broken(reason.clone()),
-            None => trial::run(&tree, entry)?,
+            None => trial::run(&tree, entry, server(entry.engine))?,
         };
         println!("  {}", outcome.describe());
         results.push((entry, outcome));

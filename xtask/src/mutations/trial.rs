@@ -7,6 +7,7 @@ use super::entry::Entry;
 use super::tree::Tree;
 use crate::Failure;
 use crate::command::{cargo, line, read};
+use crate::servers::{self, Server};
 use crate::test::Counts;
 
 /// A mutated program may loop for ever.
@@ -35,8 +36,12 @@ impl Outcome {
 }
 
 /// Why a test shows nothing: it must run and pass while nothing is mutated.
-pub(crate) fn unsound(tree: &Tree, test: &str) -> Result<Option<String>, Failure> {
-    Ok(match verdict(tree, test)? {
+pub(crate) fn unsound(
+    tree: &Tree,
+    test: &str,
+    server: Option<&Server>,
+) -> Result<Option<String>, Failure> {
+    Ok(match verdict(tree, test, server)? {
         Verdict::Passed => None,
         other => Some(format!(
             "without the mutation `{test}` {}",
@@ -46,7 +51,7 @@ pub(crate) fn unsound(tree: &Tree, test: &str) -> Result<Option<String>, Failure
 }
 
 /// Applies the mutation, runs its tests, and takes it back.
-pub(crate) fn run(tree: &Tree, entry: &Entry) -> Result<Outcome, Failure> {
+pub(crate) fn run(tree: &Tree, entry: &Entry, server: Option<&Server>) -> Result<Outcome, Failure> {
     let Ok(text) = read(&tree.directory.join(&entry.file)) else {
         return Ok(Outcome::Broken(format!("{} cannot be read", entry.file)));
     };
@@ -56,7 +61,7 @@ pub(crate) fn run(tree: &Tree, entry: &Entry) -> Result<Outcome, Failure> {
     };
     let _replaced = tree.replace(&entry.file, &mutated)?;
     for test in entry.tests() {
-        match verdict(tree, test)? {
+        match verdict(tree, test, server)? {
             Verdict::Failed => {}
             Verdict::Passed => return Ok(Outcome::Missed(test.clone())),
             other => {
@@ -96,19 +101,23 @@ impl Verdict {
     }
 }
 
-fn verdict(tree: &Tree, test: &str) -> Result<Verdict, Failure> {
+fn verdict(tree: &Tree, test: &str, server: Option<&Server>) -> Result<Verdict, Failure> {
     // The build comes first and alone, so that an error of the compiler is never taken for a
     // failed test. Documentation tests are compiled when they run.
     let documentation = test.split_whitespace().any(|word| word == "--doc");
     if !documentation {
-        let (_, built) = quiet(tree, &format!("{} --no-run", before_separator(test)))?;
+        let (_, built) = quiet(
+            tree,
+            &format!("{} --no-run", before_separator(test)),
+            server,
+        )?;
         match built {
             Some(true) => {}
             Some(false) => return Ok(Verdict::NotBuilt),
             None => return Ok(Verdict::TimedOut),
         }
     }
-    let (output, passed) = quiet(tree, test)?;
+    let (output, passed) = quiet(tree, test, server)?;
     Ok(judge(&output, passed))
 }
 
@@ -133,7 +142,11 @@ fn judge(output: &str, passed: Option<bool>) -> Verdict {
 }
 
 /// Runs `cargo test` in the copy. The boolean is `None` when it had to be stopped.
-fn quiet(tree: &Tree, arguments: &str) -> Result<(String, Option<bool>), Failure> {
+fn quiet(
+    tree: &Tree,
+    arguments: &str,
+    server: Option<&Server>,
+) -> Result<(String, Option<bool>), Failure> {
     let log = tree.build.with_file_name("last.txt");
     let failed = |error: std::io::Error| format!("{}: {error}", log.display());
     let out = std::fs::File::create(&log).map_err(failed)?;
@@ -149,6 +162,7 @@ fn quiet(tree: &Tree, arguments: &str) -> Result<(String, Option<bool>), Failure
         .env_remove("TRYBUILD")
         .stdout(out)
         .stderr(errors);
+    servers::ask(server, &mut command);
     let passed = within(PATIENCE, &mut command)?;
     Ok((read(&log)?, passed))
 }

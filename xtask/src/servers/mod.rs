@@ -9,10 +9,18 @@ mod postgres;
 
 pub(crate) use held::{HELD, Stop};
 
+use std::process::Command;
+
+use serde::Deserialize;
+
 use crate::Failure;
 
+/// The variable that tells the tests which engine a run is about.
+const ENGINE: &str = "CLEARANCE_ENGINE";
+
 /// An engine that needs a server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum Engine {
     Postgres,
     Mysql,
@@ -48,6 +56,16 @@ pub(crate) struct Server {
     pub(crate) origin: String,
 }
 
+/// Has the tests that this command runs ask that server, or SQLite, which needs none.
+pub(crate) fn ask(server: Option<&Server>, tests: &mut Command) {
+    match server {
+        Some(server) => tests
+            .env(ENGINE, server.engine.name())
+            .env(server.engine.variable(), &server.url),
+        None => tests.env_remove(ENGINE),
+    };
+}
+
 /// Ends every server, and whatever asks it, when it is dropped.
 pub(crate) struct Servers(pub(crate) Vec<Server>);
 
@@ -71,6 +89,11 @@ impl Servers {
             servers.0.push(server(*engine)?);
         }
         Ok(servers)
+    }
+
+    /// The server of this engine, among those that were asked for.
+    pub(crate) fn server(&self, engine: Engine) -> Option<&Server> {
+        self.0.iter().find(|server| server.engine == engine)
     }
 }
 
