@@ -28,7 +28,7 @@ usage: cargo xtask <command>
                               break the code on purpose, one listed change at a time, and
                               require that its test fails; a full run writes
                               docs/results/mutations.md
-  mutants [--shard <k/n> | --again | --since <revision>]
+  mutants [--shard <k/n> | --again | --since <revision> [--again]]
                               let cargo-mutants change the code that decides, one small change
                               at a time: all of src/policy/, a part of it, what the last run did
                               not catch or somebody changed, or the lines of src/sql/ that changed; writes docs/results/mutants-*.md
@@ -61,6 +61,7 @@ fn run(arguments: &[&str]) -> Result<(), Failure> {
         ["mutants", "--shard", shard] => mutants::run(&Part::Shard(shard)),
         ["mutants", "--again"] => mutants::run(&Part::Again),
         ["mutants", "--since", revision] => mutants::run(&Part::Since(revision)),
+        ["mutants", "--since", revision, "--again"] => mutants::run(&Part::SinceAgain(revision)),
         ["bench"] => bench::run(),
         [] | ["help" | "--help" | "-h"] => {
             println!("{USAGE}");

@@ -55,12 +55,14 @@ pub(crate) enum Part<'a> {
     Again,
     /// The lines of `src/sql/` that differ from this revision.
     Since(&'a str),
+    /// The same, but what the last run of it caught.
+    SinceAgain(&'a str),
 }
 
 pub(crate) fn run(part: &Part<'_>) -> Result<(), Failure> {
     install()?;
     let output = root().join("target/mutants");
-    let again = matches!(part, Part::Again);
+    let again = matches!(part, Part::Again | Part::SinceAgain(_));
     if !again {
         let _ = fs::remove_dir_all(&output);
     }
@@ -96,7 +98,10 @@ pub(crate) fn run(part: &Part<'_>) -> Result<(), Failure> {
             mutants.args(["--file", POLICY, "--iterate"]);
             ("src/policy/, whole".to_owned(), policy)
         }
-        Part::Since(since) => {
+        Part::Since(since) | Part::SinceAgain(since) => {
+            if again {
+                mutants.arg("--iterate");
+            }
             let diff = output.with_extension("diff");
             fs::write(&diff, difference(since)?).map_err(|error| error.to_string())?;
             mutants.args(["--file", SQL, "--in-diff"]).arg(diff);
@@ -113,7 +118,7 @@ pub(crate) fn run(part: &Part<'_>) -> Result<(), Failure> {
         "--test=agreement",
         "--test=writes",
     ];
-    if let Part::Since(_) = part {
+    if let Part::Since(_) | Part::SinceAgain(_) = part {
         tests.push("--test=stores");
     }
     for test in tests {
