@@ -6,6 +6,7 @@ mod coverage;
 mod mutants;
 mod mutations;
 mod servers;
+mod soak;
 mod test;
 
 use std::process::ExitCode;
@@ -33,7 +34,9 @@ usage: cargo xtask <command>
                               at a time: all of src/policy/, a part of it, what the last run did
                               not catch or somebody changed, or the lines of src/sql/ that changed; writes docs/results/mutants-*.md
   bench                       run the benchmarks and keep their output in
-                              docs/results/bench.md";
+                              docs/results/bench.md
+  soak [seconds]              100,000 sessions under load for ten minutes; writes
+                              docs/results/soak.md";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -63,6 +66,8 @@ fn run(arguments: &[&str]) -> Result<(), Failure> {
         ["mutants", "--since", revision] => mutants::run(&Part::Since(revision)),
         ["mutants", "--since", revision, "--again"] => mutants::run(&Part::SinceAgain(revision)),
         ["bench"] => bench::run(),
+        ["soak"] => soak::run(None),
+        ["soak", seconds] => soak::run(Some(seconds)),
         [] | ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
             Ok(())
