@@ -362,15 +362,20 @@ impl Db {
     /// The text of a statement in this engine's dialect, and its bound values. The text is an
     /// event; the values never are.
     fn build(&self, statement: &impl SqlxBinder) -> (String, SqlxValues) {
-        let (sql, values) = match self.engine() {
+        let (sql, values) = self.text_of(statement);
+        crate::audit::statement(&sql);
+        (sql, values)
+    }
+
+    /// The statement as this engine takes it.
+    pub(super) fn text_of(&self, statement: &impl SqlxBinder) -> (String, SqlxValues) {
+        match self.engine() {
             #[cfg(feature = "sqlite")]
             Engine::Sqlite(_) => statement.build_sqlx(sea_query::SqliteQueryBuilder),
             #[cfg(feature = "postgres")]
             Engine::Postgres(_) => statement.build_sqlx(sea_query::PostgresQueryBuilder),
             #[cfg(feature = "mysql")]
             Engine::Mysql(_) => statement.build_sqlx(sea_query::MysqlQueryBuilder),
-        };
-        crate::audit::statement(&sql);
-        (sql, values)
+        }
     }
 }

@@ -1,12 +1,13 @@
 //! Sessions in a table of the application's database.
 
 use std::fmt;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use sea_query::{
     CaseStatement, Condition, Expr, ExprTrait as _, InsertStatement, OnConflict, Order, Query,
-    SelectStatement,
+    SelectStatement, Values,
 };
 use sea_query_sqlx::SqlxBinder;
 
@@ -15,6 +16,7 @@ use super::db::{DatabaseId, Db};
 #[cfg(feature = "accounts")]
 use super::dialect::Dialect;
 use super::row::Row;
+use super::template::Ready;
 use super::unit::Ending;
 use crate::error::Error;
 use crate::policy::{Cell, Kind};
@@ -88,13 +90,20 @@ pub(super) const COLUMNS: [&str; 13] = [
 #[derive(Clone)]
 pub struct SqlSessionStore {
     db: Db,
+    /// The text of [`living`], which every verification runs.
+    load: Arc<str>,
 }
 
 impl Db {
     /// A session store in this database.
     #[must_use]
     pub fn session_store(&self) -> SqlSessionStore {
-        SqlSessionStore { db: self.clone() }
+        let load = living(SessionId::from_bytes([0; 16]), DateTime::UNIX_EPOCH);
+        let (load, _) = self.text_of(&load);
+        SqlSessionStore {
+            db: self.clone(),
+            load: load.into(),
+        }
     }
 }
 
@@ -268,6 +277,7 @@ impl SqlSessionStore {
         let unit = unit.map_err(|error| failed(&error))?;
         let within = Self {
             db: self.db.within(unit.clone()),
+            load: Arc::clone(&self.load),
         };
         let outcome = match within.execute(&hold(subject)?).await {
             Ok(_) => work(&within).await,
@@ -349,8 +359,11 @@ impl SessionStore for SqlSessionStore {
         id: SessionId,
         now: DateTime<Utc>,
     ) -> Result<Option<SessionRecord>, StoreError> {
+        let now = micros(now);
+        let values = vec![id.to_string().into(), now.into(), now.into()];
+        let load = Ready::kept(Arc::clone(&self.load), Values(values));
         self.db
-            .fetch_optional(&living(id, now))
+            .fetch_optional(&load)
             .await
             .map_err(|error| failed(&error))?
             .map(|row| record(&row).ok_or(StoreError::malformed()))

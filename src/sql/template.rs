@@ -65,6 +65,11 @@ impl Ready {
         }
     }
 
+    /// A text that was made before, with other values.
+    pub(super) const fn kept(sql: Arc<str>, values: Values) -> Self {
+        Self { sql, values }
+    }
+
     #[cfg(feature = "testing")]
     pub(crate) const fn text(&self) -> &Arc<str> {
         &self.sql
