@@ -1,6 +1,8 @@
 //! What it costs to open a token, beside the same written by hand with the same primitives.
 #![expect(
     clippy::unwrap_used,
+    clippy::indexing_slicing,
+    unreachable_pub,
     reason = "a benchmark that fails has nothing to report"
 )]
 

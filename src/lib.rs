@@ -265,6 +265,16 @@ pub mod __private {
     }
 }
 
+/// What the fuzz targets ask that is not part of the public API.
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod __fuzzing {
+    /// Takes `data` as the text of a cursor, and as what is sealed in one.
+    pub fn cursor(data: &[u8]) {
+        crate::repository::fuzz_cursor(data);
+    }
+}
+
 /// Compiles the programs in the README.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

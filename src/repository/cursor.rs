@@ -318,6 +318,26 @@ pub(super) fn decode(content: &[u8]) -> Option<Position> {
     decoder.0.is_empty().then_some(Position { values, key })
 }
 
+/// See `fuzz/fuzz_targets/cursor.rs`.
+#[cfg(fuzzing)]
+#[expect(clippy::unwrap_used, reason = "a panic is how a fuzz target fails")]
+pub(crate) fn fuzz(data: &[u8]) {
+    let sealer = crate::session::CursorSealer::of_process().unwrap();
+    if let Ok(text) = std::str::from_utf8(data) {
+        // The key is new, so nobody sealed this.
+        assert!(sealer.open(b"bound", text).is_none());
+    }
+    if let Ok(text) = sealer.seal(b"bound", data) {
+        assert_eq!(sealer.open(b"bound", &text).as_deref(), Some(data));
+        assert!(sealer.open(b"other", &text).is_none());
+    }
+    if let Some(position) = decode(data) {
+        // Not `data` itself: a boolean that is neither 0 nor 1 is read as false.
+        let written = encode(&position);
+        assert_eq!(decode(&written).map(|again| encode(&again)), Some(written));
+    }
+}
+
 struct Decoder<'a>(&'a [u8]);
 
 impl<'a> Decoder<'a> {

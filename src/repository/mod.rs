@@ -61,6 +61,8 @@ pub use can_see::{Answer, CanSee};
 pub use can_set::CanSet;
 pub use create::{Create, NewRow};
 pub use cursor::Cursor;
+#[cfg(fuzzing)]
+pub(crate) use cursor::fuzz as fuzz_cursor;
 pub use explain::{Explanation, Verdict};
 pub use explain_write::WriteExplanation;
 pub use grant::{MayWrite, Public, Read, Reads, System, Write, Writes};

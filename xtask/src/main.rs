@@ -3,6 +3,7 @@
 mod bench;
 mod command;
 mod coverage;
+mod fuzz;
 mod mutants;
 mod mutations;
 mod servers;
@@ -33,6 +34,9 @@ usage: cargo xtask <command>
                               let cargo-mutants change the code that decides, one small change
                               at a time: all of src/policy/, a part of it, what the last run did
                               not catch or somebody changed, or the lines of src/sql/ that changed; writes docs/results/mutants-*.md
+  fuzz [<seconds>]            let libFuzzer look for input that breaks what reads bytes from outside,
+                              each target for 600 seconds unless said; needs the nightly
+                              toolchain; writes docs/results/fuzz.md and fuzz/corpus/
   bench                       run the benchmarks and keep their output in
                               docs/results/bench.md
   soak [seconds]              100,000 sessions under load for ten minutes; writes
@@ -65,6 +69,8 @@ fn run(arguments: &[&str]) -> Result<(), Failure> {
         ["mutants", "--again"] => mutants::run(&Part::Again),
         ["mutants", "--since", revision] => mutants::run(&Part::Since(revision)),
         ["mutants", "--since", revision, "--again"] => mutants::run(&Part::SinceAgain(revision)),
+        ["fuzz"] => fuzz::run(None),
+        ["fuzz", seconds] => fuzz::run(Some(seconds)),
         ["bench"] => bench::run(),
         ["soak"] => soak::run(None),
         ["soak", seconds] => soak::run(Some(seconds)),
