@@ -13,6 +13,8 @@ mod cursor;
 mod epoch;
 mod key;
 mod level;
+#[cfg(feature = "redis")]
+mod redis;
 mod service;
 mod sessions;
 mod slot;
@@ -24,6 +26,8 @@ pub use cookie::{CookieConfig, SameSite};
 pub use key::Key;
 pub use level::{Current, Optimistic, Verified};
 pub use sessions::{NewSession, SessionInfo, Sessions};
+#[cfg(feature = "redis")]
+pub use store::RedisSessionStore;
 pub use store::{
     Assurance, Created, MemorySessionStore, Replaced, SecretHash, SessionId, SessionLimit,
     SessionRecord, SessionStore, Standing, StoreError,

@@ -75,10 +75,10 @@ mod tests {
 
     use super::*;
     use crate::request::RequestContext;
-    use crate::session::{Key, Sessions, SessionsBuilder, Verified};
+    use crate::session::{Key, SessionStore, Sessions, SessionsBuilder, Verified};
     use crate::sql::Db;
     use crate::testing::{ManualClock, as_viewer};
-    use crate::viewer::{SourceError, Viewer, ViewerSource};
+    use crate::viewer::{SourceError, Subject, Viewer, ViewerSource};
 
     struct Member(Subject);
 
