@@ -116,6 +116,7 @@
 //! | `sqlite` | yes | SQLite, bundled | when another engine is the only one in use |
 //! | `postgres` | no | PostgreSQL 15 or later | when another engine is the only one in use |
 //! | `mysql` | no | MySQL 8 and MariaDB 10.11 or later | when another engine is the only one in use |
+//! | `redis` | no | sessions in Redis or Valkey | when sessions are kept elsewhere |
 //! | `derive` | yes | the derives and attributes | to write guards and shapes by hand, without a proc-macro build |
 //! | `axum` | no | the tower layer, extractors, responses | with any other framework |
 //! | `garde` | no | the validation of input types, by garde 0.23 | where values are checked by hand |

@@ -21,6 +21,8 @@ mod level;
 mod lifecycle;
 mod lifetime;
 mod origin;
+#[cfg(feature = "redis")]
+mod redis;
 mod service;
 mod sessions;
 mod settings;
@@ -43,6 +45,8 @@ pub use level::{Current, Optimistic, Presence, Sealed, Verified};
 pub use lifetime::Lifetime;
 pub use sessions::{NewSession, SessionInfo, Sessions};
 pub use sign_in::SignIn;
+#[cfg(feature = "redis")]
+pub use store::RedisSessionStore;
 pub use store::{
     Assurance, Created, MemorySessionStore, Replaced, SecretHash, SessionId, SessionLimit,
     SessionRecord, SessionStore, Standing, StoreError,

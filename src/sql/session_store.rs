@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -13,12 +14,12 @@ use sea_query_sqlx::SqlxBinder;
 
 use super::aftermath::Extent;
 use super::db::{DatabaseId, Db};
-#[cfg(feature = "accounts")]
+#[cfg(any(feature = "accounts", feature = "postgres"))]
 use super::dialect::Dialect;
 use super::row::Row;
 use super::template::Ready;
-use super::unit::Ending;
-use crate::error::Error;
+use super::unit::{Ending, Unit};
+use crate::error::{Error, Result};
 use crate::policy::{Cell, Kind};
 use crate::session::{
     Assurance, Created, Replaced, SecretHash, SessionId, SessionLimit, SessionRecord, SessionStore,
@@ -229,13 +230,13 @@ fn insert(record: &SessionRecord) -> Result<InsertStatement, StoreError> {
 }
 
 /// Has whoever comes next for this subject wait until the transaction ends.
-fn hold(subject: &str) -> Result<InsertStatement, StoreError> {
+fn hold(subject: &str) -> Result<InsertStatement> {
     let mut insert = Query::insert();
     insert
         .into_table(CUT_OFFS)
         .columns([SUBJECT, CUT_OFF, EXPIRES_AT])
         .values([subject.into(), i64::MIN.into(), i64::MIN.into()])
-        .map_err(|_| StoreError::malformed())?
+        .map_err(|_| malformed())?
         .on_conflict(
             OnConflict::column(SUBJECT)
                 .update_column(SUBJECT)
@@ -245,7 +246,7 @@ fn hold(subject: &str) -> Result<InsertStatement, StoreError> {
 }
 
 /// The larger one of what a column holds and of what it is given.
-fn later(column: &'static str, given: i64) -> Expr {
+fn later(column: (&'static str, &'static str), given: i64) -> Expr {
     let there = Expr::col(column);
     CaseStatement::new()
         .case(there.clone().gt(given), there)
@@ -253,74 +254,158 @@ fn later(column: &'static str, given: i64) -> Expr {
         .into()
 }
 
+/// How often a step is done again because another one was in its way, and for how long at most: an
+/// engine that waited for a lock itself has been patient already.
+const ATTEMPTS: usize = 8;
+const PATIENCE: Duration = Duration::from_secs(1);
+
+struct Attempts {
+    begun: Instant,
+    made: usize,
+}
+
+impl Attempts {
+    fn begin() -> Self {
+        Self {
+            begun: Instant::now(),
+            made: 0,
+        }
+    }
+
+    /// Whether a step that ended so is to be done again.
+    fn go_on<T>(&mut self, outcome: &Result<T>) -> bool {
+        self.made += 1;
+        let was_in_the_way = outcome.as_ref().is_err_and(Error::is_retryable);
+        was_in_the_way && self.made < ATTEMPTS && self.begun.elapsed() < PATIENCE
+    }
+}
+
 impl SqlSessionStore {
-    async fn execute(&self, statement: &impl SqlxBinder) -> Result<u64, StoreError> {
-        let done = self.db.execute(statement).await;
-        done.map(|rows| rows.count).map_err(|error| failed(&error))
-    }
-
-    async fn select(&self, select: &SelectStatement) -> Result<Vec<SessionRecord>, StoreError> {
-        let rows = self.db.fetch_all(select).await;
-        rows.map_err(|error| failed(&error))?
-            .iter()
-            .map(|row| record(row).ok_or(StoreError::malformed()))
-            .collect()
-    }
-
-    /// Runs `work` in a transaction that holds the sign-ins of `subject` back.
-    async fn alone<T>(
-        &self,
-        subject: &str,
-        work: impl AsyncFnOnce(&Self) -> Result<T, StoreError>,
-    ) -> Result<T, StoreError> {
-        let unit = self.db.begin_unit(Extent::Call).await;
-        let unit = unit.map_err(|error| failed(&error))?;
-        let within = Self {
-            db: self.db.within(unit.clone()),
-            load: Arc::clone(&self.load),
-        };
-        let outcome = match within.execute(&hold(subject)?).await {
-            Ok(_) => work(&within).await,
-            Err(error) => Err(error),
-        };
-        match outcome {
-            Ok(done) => {
-                let ended = unit.end(Ending::Commit).await;
-                ended.map(|()| done).map_err(|error| failed(&error))
-            }
-            Err(error) => {
-                // Where that fails too, the connection is gone, and the transaction with it.
-                let _ = unit.end(Ending::Rollback).await;
-                Err(error)
+    async fn run(&self, statement: &impl SqlxBinder) -> Result<u64> {
+        let mut attempts = Attempts::begin();
+        loop {
+            let done = self.db.execute(statement).await;
+            if !attempts.go_on(&done) {
+                return done.map(|rows| rows.count);
             }
         }
     }
 
-    async fn create_within(
+    async fn execute(&self, statement: &impl SqlxBinder) -> Result<u64, StoreError> {
+        self.run(statement).await.map_err(|error| failed(&error))
+    }
+
+    /// Begins a transaction that holds the sign-ins of `subject` back.
+    async fn alone(&self, subject: &str) -> Result<Unit> {
+        let unit = self.db.begin_unit(Extent::Call).await?;
+        match self.hold_back(&unit, subject).await {
+            Ok(()) => Ok(unit),
+            Err(error) => end(&unit, Err(error)).await,
+        }
+    }
+
+    async fn hold_back(&self, unit: &Unit, subject: &str) -> Result<()> {
+        // What was committed while it waited must be seen, whatever level the application's
+        // connections begin with. MySQL takes its view of the data with the first statement that
+        // only reads, which comes later.
+        #[cfg(feature = "postgres")]
+        if self.db.dialect() == Dialect::Postgres {
+            let level = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED";
+            unit.connection().await?.control(level.to_owned()).await?;
+        }
+        let within = self.db.within(unit.clone());
+        within.execute(&hold(subject)?).await.map(|_| ())
+    }
+
+    async fn create_alone(
         &self,
         record: &SessionRecord,
+        insert: &InsertStatement,
         limit: SessionLimit,
-    ) -> Result<Created, StoreError> {
-        let there = self.list(&record.subject, record.created_at).await?;
-        let too_many = there.iter().skip(limit.most().saturating_sub(1));
-        let ended: Vec<SessionId> = too_many.map(|record| record.id).collect();
-        if !ended.is_empty() {
-            match limit {
-                SessionLimit::Reject(_) => return Ok(Created::LimitReached),
-                SessionLimit::EvictOldest(_) => {
-                    let ids = ended.iter().map(SessionId::to_string);
-                    let delete = Query::delete()
-                        .from_table(TABLE)
-                        .and_where(Expr::col(ID).is_in(ids))
-                        .take();
-                    self.execute(&delete).await?;
-                }
-            }
+    ) -> Result<Created> {
+        let unit = self.alone(record.subject.as_str()).await?;
+        let within = self.db.within(unit.clone());
+        let created = create_within(&within, record, insert, limit).await;
+        end(&unit, created).await
+    }
+}
+
+/// Ends a transaction as what was done in it says.
+async fn end<T>(unit: &Unit, outcome: Result<T>) -> Result<T> {
+    match outcome {
+        Ok(done) => unit.end(Ending::Commit).await.map(|()| done),
+        Err(error) => {
+            // Where that fails too, the connection is gone, and the transaction with it.
+            let _ = unit.end(Ending::Rollback).await;
+            Err(error)
         }
-        match self.db.execute(&insert(record)?).await {
-            Ok(_) => Ok(Created::Stored(ended)),
-            Err(error) => Err(failed(&error)),
+    }
+}
+
+async fn select(db: &Db, select: &SelectStatement) -> Result<Vec<SessionRecord>> {
+    let rows = db.fetch_all(select).await?;
+    let records = rows.iter().map(|row| record(row).ok_or_else(malformed));
+    records.collect()
+}
+
+fn malformed() -> Error {
+    Error::internal("a stored session is malformed")
+}
+
+/// The living sessions of a subject, the last created first.
+fn living_of(subject: &Subject, now: DateTime<Utc>) -> SelectStatement {
+    Query::select()
+        .columns(COLUMNS)
+        .from(TABLE)
+        .and_where(Expr::col(SUBJECT).eq(subject.as_str()))
+        .cond_where(lives(micros(now)))
+        .order_by(CREATED_AT, Order::Desc)
+        .order_by(ID, Order::Asc)
+        .take()
+}
+
+/// Adds a record while the sign-ins of its subject are held back.
+async fn create_within(
+    db: &Db,
+    record: &SessionRecord,
+    insert: &InsertStatement,
+    limit: SessionLimit,
+) -> Result<Created> {
+    // Asked first, because a statement that fails ends a transaction.
+    let id_taken = Query::select()
+        .expr(Expr::cust("1"))
+        .from(TABLE)
+        .and_where(Expr::col(ID).eq(record.id.to_string()))
+        .take();
+    if db.fetch_optional(&id_taken).await?.is_some() {
+        return Ok(Created::IdTaken);
+    }
+    let there = select(db, &living_of(&record.subject, record.created_at)).await?;
+    let too_many = there.iter().skip(limit.most().saturating_sub(1));
+    let ended: Vec<SessionId> = too_many.map(|record| record.id).collect();
+    if !ended.is_empty() {
+        match limit {
+            SessionLimit::Reject(_) => return Ok(Created::LimitReached),
+            SessionLimit::EvictOldest(_) => evict(db, &ended).await?,
         }
+    }
+    match db.execute(insert).await {
+        // Taken since it was asked: the next attempt says so.
+        Err(error) if error.is_conflict() => Err(Error::contended()),
+        done => done.map(|_| Created::Stored(ended)),
+    }
+}
+
+async fn evict(db: &Db, ids: &[SessionId]) -> Result<()> {
+    let delete = Query::delete()
+        .from_table(TABLE)
+        .and_where(Expr::col(ID).is_in(ids.iter().map(SessionId::to_string)))
+        .take();
+    if db.execute(&delete).await?.count == ids.len() as u64 {
+        Ok(())
+    } else {
+        // One of them ended, or another one took its place: they are counted again.
+        Err(Error::contended())
     }
 }
 
@@ -331,27 +416,20 @@ impl SessionStore for SqlSessionStore {
         record: &SessionRecord,
         limit: Option<SessionLimit>,
     ) -> Result<Created, StoreError> {
+        let insert = insert(record)?;
         let Some(limit) = limit else {
-            return match self.db.execute(&insert(record)?).await {
+            return match self.run(&insert).await {
                 Ok(_) => Ok(Created::Stored(Vec::new())),
                 Err(error) => taken(&error, Created::IdTaken),
             };
         };
-        // Asked first, because a statement that fails ends a transaction. That the id is taken in
-        // between is an outage that nobody will ever see: ids are 128 random bits.
-        let id_taken = Query::select()
-            .expr(Expr::cust("1"))
-            .from(TABLE)
-            .and_where(Expr::col(ID).eq(record.id.to_string()))
-            .take();
-        self.alone(record.subject.as_str(), async |within| {
-            let taken = within.db.fetch_optional(&id_taken).await;
-            if taken.map_err(|error| failed(&error))?.is_some() {
-                return Ok(Created::IdTaken);
+        let mut attempts = Attempts::begin();
+        loop {
+            let created = self.create_alone(record, &insert, limit).await;
+            if !attempts.go_on(&created) {
+                return created.map_err(|error| failed(&error));
             }
-            within.create_within(record, limit).await
-        })
-        .await
+        }
     }
 
     async fn load(
@@ -397,8 +475,8 @@ impl SessionStore for SqlSessionStore {
         for (column, value) in COLUMNS.into_iter().zip(values(record)) {
             update.value(column, value);
         }
-        match self.db.execute(&update).await {
-            Ok(rows) if rows.count > 0 => Ok(Replaced::Done),
+        match self.run(&update).await {
+            Ok(rows) if rows > 0 => Ok(Replaced::Done),
             Ok(_) => Ok(Replaced::Gone),
             Err(error) => taken(&error, Replaced::IdTaken),
         }
@@ -467,15 +545,8 @@ impl SessionStore for SqlSessionStore {
         subject: &Subject,
         now: DateTime<Utc>,
     ) -> Result<Vec<SessionRecord>, StoreError> {
-        let select = Query::select()
-            .columns(COLUMNS)
-            .from(TABLE)
-            .and_where(Expr::col(SUBJECT).eq(subject.as_str()))
-            .cond_where(lives(micros(now)))
-            .order_by(CREATED_AT, Order::Desc)
-            .order_by(ID, Order::Asc)
-            .take();
-        self.select(&select).await
+        let records = select(&self.db, &living_of(subject, now)).await;
+        records.map_err(|error| failed(&error))
     }
 
     async fn deny(&self, id: SessionId, until: DateTime<Utc>) -> Result<(), StoreError> {
@@ -485,7 +556,11 @@ impl SessionStore for SqlSessionStore {
             .columns([ID, EXPIRES_AT])
             .values([id.to_string().into(), micros(until).into()])
             .map_err(|_| StoreError::malformed())?
-            .on_conflict(OnConflict::column(ID).update_column(EXPIRES_AT).to_owned());
+            .on_conflict(
+                OnConflict::column(ID)
+                    .value(EXPIRES_AT, later((DENIALS, EXPIRES_AT), micros(until)))
+                    .to_owned(),
+            );
         self.execute(&insert).await.map(|_| ())
     }
 
@@ -496,16 +571,20 @@ impl SessionStore for SqlSessionStore {
         until: DateTime<Utc>,
     ) -> Result<(), StoreError> {
         let subject = subject.map_or(EVERYONE, Subject::as_str);
-        let update = Query::update()
-            .table(CUT_OFFS)
-            .value(CUT_OFF, later(CUT_OFF, micros(cut_off)))
-            .value(EXPIRES_AT, later(EXPIRES_AT, micros(until)))
-            .and_where(Expr::col(SUBJECT).eq(subject))
-            .take();
-        self.alone(subject, async |within| {
-            within.execute(&update).await.map(|_| ())
-        })
-        .await
+        let (cut_off, until) = (micros(cut_off), micros(until));
+        let mut insert = Query::insert();
+        insert
+            .into_table(CUT_OFFS)
+            .columns([SUBJECT, CUT_OFF, EXPIRES_AT])
+            .values([subject.into(), cut_off.into(), until.into()])
+            .map_err(|_| StoreError::malformed())?
+            .on_conflict(
+                OnConflict::column(SUBJECT)
+                    .value(CUT_OFF, later((CUT_OFFS, CUT_OFF), cut_off))
+                    .value(EXPIRES_AT, later((CUT_OFFS, EXPIRES_AT), until))
+                    .to_owned(),
+            );
+        self.execute(&insert).await.map(|_| ())
     }
 
     async fn standing(&self, id: SessionId, subject: &Subject) -> Result<Standing, StoreError> {

@@ -21,9 +21,11 @@ const USAGE: &str = "\
 usage: cargo xtask <command>
 
   test [--only <engine>]      every test of the workspace, those of databases on each engine
-                              (sqlite, postgres, mysql), then the quickstart example; uses the
-                              servers that POSTGRES_URL and MYSQL_URL name, or starts some
-  servers                     start a PostgreSQL and a MariaDB to test with, until Ctrl-C
+                              (sqlite, postgres, mysql), those of session stores on redis too,
+                              then the quickstart example; uses the servers that POSTGRES_URL,
+                              MYSQL_URL and REDIS_URL name, or starts some
+  servers                     start a PostgreSQL, a MariaDB and a Redis to test with, until
+                              Ctrl-C
   coverage [--write]          compare docs/requirements.md with the tests that really run;
                               --write refreshes docs/coverage.md
   mutations [--list] [--only <id or file>]

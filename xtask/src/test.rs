@@ -9,9 +9,7 @@ use crate::Failure;
 use crate::command::{cargo, read, root, shown};
 use crate::servers::{self, Engine, HELD, Servers};
 
-/// What a test binary names when it takes its databases from the engine of the run. What only
-/// SQLite can show has a name that says so, and is left out by it on the others.
-const ASKS_A_DATABASE: &str = "\"../support/engines.rs\"";
+/// What only SQLite can show has a name that says so, and is left out by it on the others.
 const ONLY_SQLITE: &str = "on_sqlite";
 
 /// What a run is about.
@@ -63,7 +61,7 @@ impl Scope {
 
 pub(crate) fn run(only: Option<&str>) -> Result<(), Failure> {
     let scope = Scope::of(only)?;
-    let on_each_engine = asking_a_database(&root().join("tests"))?;
+    let lanes = lanes(&scope.servers, &root().join("tests"))?;
     // Before anything long, so that what is missing is known at once.
     let servers = Servers::of(&scope.servers)?;
     // Tests that are ended by a signal leave their files behind.
@@ -89,17 +87,17 @@ pub(crate) fn run(only: Option<&str>) -> Result<(), Failure> {
             &mut tests,
         )?;
     }
-    for server in &servers.0 {
+    for (server, names) in servers.0.iter().zip(&lanes) {
         let mut tests = cargo(&root());
         tests.args(["test", "--all-features", "--no-fail-fast"]);
-        for name in &on_each_engine {
+        for name in names {
             tests.args(["--test", name]);
         }
         tests.args(["--", "--skip", ONLY_SQLITE]);
         servers::ask(Some(server), &mut tests);
         let what = format!(
-            "what asks a database ({}), {}, {}",
-            on_each_engine.join(", "),
+            "what asks a server ({}), {}, {}",
+            names.join(", "),
             server.engine.name(),
             server.origin
         );
@@ -124,14 +122,20 @@ pub(crate) fn run(only: Option<&str>) -> Result<(), Failure> {
     }
 }
 
-/// The test binaries whose databases are of the engine of the run.
-fn asking_a_database(tests: &Path) -> Result<Vec<String>, Failure> {
+/// The test binaries of each engine, in the order of the engines.
+fn lanes(engines: &[Engine], tests: &Path) -> Result<Vec<Vec<String>>, Failure> {
+    let asking = |engine: &Engine| asking(engine.asked_by(), tests);
+    engines.iter().map(asking).collect()
+}
+
+/// The test binaries that name `support`.
+fn asking(support: &str, tests: &Path) -> Result<Vec<String>, Failure> {
     let failed = |error: std::io::Error| format!("{}: {error}", tests.display());
     let mut names = Vec::new();
     for entry in fs::read_dir(tests).map_err(failed)? {
         let directory = entry.map_err(failed)?.path();
         let main = directory.join("main.rs");
-        if main.is_file() && read(&main)?.contains(ASKS_A_DATABASE) {
+        if main.is_file() && read(&main)?.contains(support) {
             let name = directory.file_name().unwrap_or_default();
             names.push(name.to_string_lossy().into_owned());
         }
@@ -139,7 +143,7 @@ fn asking_a_database(tests: &Path) -> Result<Vec<String>, Failure> {
     names.sort();
     // Without a name cargo would run every test.
     if names.is_empty() {
-        return Err(format!("nothing in {} asks a database", tests.display()));
+        return Err(format!("nothing in {} names {support}", tests.display()));
     }
     Ok(names)
 }
@@ -227,38 +231,52 @@ test result: FAILED. 3 passed; 4 failed; 0 ignored; 0 measured; 7 filtered out; 
 
     #[test]
     fn the_tests_of_an_engine_are_those_that_take_their_databases_from_it() {
+        let support = Engine::asked_by;
         let tests = tempfile::tempdir().unwrap();
         for (name, text) in [
             ("plain", "mod support;".to_owned()),
-            ("rows", format!("#[path = {ASKS_A_DATABASE}]\nmod engines;")),
+            (
+                "rows",
+                format!("#[path = {}]\nmod a;", support(Engine::Mysql)),
+            ),
+            (
+                "keys",
+                format!("#[path = {}]\nmod b;", support(Engine::Redis)),
+            ),
         ] {
             fs::create_dir(tests.path().join(name)).unwrap();
             fs::write(tests.path().join(name).join("main.rs"), text).unwrap();
         }
-        assert_eq!(asking_a_database(tests.path()).unwrap(), ["rows"]);
+        assert_eq!(
+            lanes(&Engine::ALL, tests.path()).unwrap(),
+            [["rows"], ["rows"], ["keys"]]
+        );
 
         fs::remove_dir_all(tests.path().join("rows")).unwrap();
-        assert!(asking_a_database(tests.path()).is_err());
-        assert!(!asking_a_database(&root().join("tests")).unwrap().is_empty());
+        assert!(lanes(&Engine::ALL, tests.path()).is_err());
+        assert!(lanes(&Engine::ALL, &root().join("tests")).is_ok());
     }
 
     #[test]
     fn an_engine_without_a_lane_is_refused_before_anything_runs() {
         let failure = run(Some("oracle")).unwrap_err();
         assert!(failure.contains("`oracle`"), "{failure}");
-        assert!(failure.contains("sqlite, postgres, mysql"), "{failure}");
+        assert!(
+            failure.contains("sqlite, postgres, mysql, redis"),
+            "{failure}"
+        );
     }
 
     #[test]
     fn what_is_not_run_is_said() {
         assert_eq!(
             Scope::of(Some("sqlite")).unwrap().left_out(),
-            ["postgres", "mysql"]
+            ["postgres", "mysql", "redis"]
         );
         assert_eq!(Scope::of(None).unwrap().left_out(), [""; 0]);
         let one = Scope::of(Some("mysql")).unwrap();
         assert_eq!(one.servers, [Engine::Mysql]);
         assert!(one.left_out().contains(&"postgres"));
-        assert_eq!(left_out_of(&one.left_out(), 2).matches(", ").count(), 3);
+        assert_eq!(left_out_of(&one.left_out(), 2).matches(", ").count(), 4);
     }
 }

@@ -222,7 +222,9 @@ impl SessionStore for MemorySessionStore {
     }
 
     async fn deny(&self, id: SessionId, until: DateTime<Utc>) -> Result<(), StoreError> {
-        self.kept().denials.insert(id, until);
+        let mut kept = self.kept();
+        let there = kept.denials.entry(id).or_insert(until);
+        *there = until.max(*there);
         Ok(())
     }
 

@@ -2,6 +2,8 @@
 
 mod memory;
 mod record;
+#[cfg(feature = "redis")]
+mod redis;
 
 use std::sync::Arc;
 
@@ -12,6 +14,9 @@ pub use memory::MemorySessionStore;
 pub use record::{
     Assurance, Created, Replaced, SecretHash, SessionId, SessionLimit, SessionRecord, Standing,
 };
+
+#[cfg(feature = "redis")]
+pub use self::redis::RedisSessionStore;
 
 use crate::viewer::Subject;
 

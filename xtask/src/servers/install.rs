@@ -46,7 +46,7 @@ fn ask_for(package: &str) -> Failure {
     format!(
         "the programs of `{package}` are missing. Install them, on Debian with\n\n    \
          sudo apt-get update && sudo apt-get install --no-install-recommends {package}\n\n\
-         or name a server in POSTGRES_URL and MYSQL_URL, or leave both engines out with \
+         or name a server in POSTGRES_URL, MYSQL_URL and REDIS_URL, or leave all of them out with \
          `cargo xtask test --only sqlite`"
     )
 }

@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(90);
 const PORTS: u32 = 5;
 /// What a server's log says then.
 const PORT_TAKEN: &str = "Address already in use";
-/// Bytes for both servers, with what the tests put in.
+/// Bytes for all servers, with what the tests put in.
 const PLENTY: u64 = 4 << 30;
 
 /// The name of the one account that may connect.
@@ -184,7 +184,7 @@ fn memory() -> Option<&'static Path> {
 /// Whether a variable tells a client of a database where to connect, and how.
 fn names_a_server(variable: &std::ffi::OsStr) -> bool {
     let variable = variable.to_string_lossy();
-    ["PG", "MYSQL_", "MARIADB_"]
+    ["PG", "MYSQL_", "MARIADB_", "REDIS"]
         .iter()
         .any(|prefix| variable.starts_with(prefix))
 }
@@ -379,7 +379,7 @@ mod tests {
 
     #[test]
     fn a_server_knows_nothing_of_others() {
-        for variable in ["PGHOST", "PGSERVICE", "MYSQL_TCP_PORT"] {
+        for variable in ["PGHOST", "PGSERVICE", "MYSQL_TCP_PORT", "REDISCLI_AUTH"] {
             assert!(names_a_server(variable.as_ref()), "{variable}");
         }
         assert!(!names_a_server("PATH".as_ref()));

@@ -6,6 +6,7 @@ mod install;
 mod launch;
 mod mysql;
 mod postgres;
+mod redis;
 
 pub(crate) use held::{HELD, Stop};
 
@@ -24,16 +25,19 @@ const ENGINE: &str = "CLEARANCE_ENGINE";
 pub(crate) enum Engine {
     Postgres,
     Mysql,
+    /// Keeps sessions and has no tables.
+    Redis,
 }
 
 /// What an engine is to the tests.
 impl Engine {
-    pub(crate) const ALL: [Self; 2] = [Self::Postgres, Self::Mysql];
+    pub(crate) const ALL: [Self; 3] = [Self::Postgres, Self::Mysql, Self::Redis];
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Postgres => "postgres",
             Self::Mysql => "mysql",
+            Self::Redis => "redis",
         }
     }
 
@@ -42,6 +46,15 @@ impl Engine {
         match self {
             Self::Postgres => "POSTGRES_URL",
             Self::Mysql => "MYSQL_URL",
+            Self::Redis => "REDIS_URL",
+        }
+    }
+
+    /// What a test binary names when it runs on this engine.
+    pub(crate) const fn asked_by(self) -> &'static str {
+        match self {
+            Self::Postgres | Self::Mysql => "\"../support/engines.rs\"",
+            Self::Redis => "\"../support/stores.rs\"",
         }
     }
 }
@@ -129,5 +142,6 @@ fn start(engine: Engine) -> Result<Server, Failure> {
     match engine {
         Engine::Postgres => postgres::start(),
         Engine::Mysql => mysql::start(),
+        Engine::Redis => redis::start(),
     }
 }

@@ -1,0 +1,19 @@
+//! What every session store must do, on the engine of this run, and in memory.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::unreachable,
+    unreachable_pub,
+    dead_code,
+    reason = "a test fails by panicking, and shares its support with others"
+)]
+
+mod contract;
+#[path = "../support/engines.rs"]
+mod engines;
+mod outages;
+mod races;
+mod redis_server;
+#[path = "../support/stores.rs"]
+mod stores;
+mod support;
