@@ -3,9 +3,11 @@
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use http::HeaderValue;
+use tokio::task::JoinHandle;
 
 use super::config::SessionsBuilder;
 use super::cookie::Stale;
@@ -16,7 +18,7 @@ use super::sign_in::SignIn;
 use super::store::{Assurance, SessionId, SessionRecord, SessionStore};
 use super::token::KeyRing;
 use crate::audit::Revocation;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::viewer::{Subject, Viewer, ViewerSource};
 
 /// The sessions of an application whose viewers are `V`.
@@ -169,13 +171,41 @@ impl<V: Viewer> Sessions<V> {
     }
 
     /// Removes the sessions past their time from the store; tells how many. They are refused
-    /// without it: call it now and then to free space.
+    /// without it: call it now and then to free space, or have [`sweep_every`](Self::sweep_every) do
+    /// so.
     ///
     /// # Errors
     ///
     /// [`Error::is_unavailable`](crate::Error::is_unavailable) when the store does not answer.
     pub async fn sweep(&self) -> Result<u64> {
         self.service.core.sweep().await
+    }
+
+    /// Sweeps once in each `interval`, in a task that ends with the last clone of these sessions. A
+    /// store that does not answer is asked again the next time.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_misuse`](crate::Error::is_misuse) outside of a tokio runtime, and for an interval
+    /// of zero.
+    pub fn sweep_every(&self, interval: Duration) -> Result<JoinHandle<()>> {
+        let runtime = tokio::runtime::Handle::try_current().map_err(|_| {
+            Error::misuse("sweeping needs a tokio runtime: call `sweep_every` within `main`'s")
+        })?;
+        if interval.is_zero() {
+            return Err(Error::misuse("an interval of zero would sweep without end"));
+        }
+        let service = Arc::downgrade(&self.service);
+        Ok(runtime.spawn(async move {
+            loop {
+                tokio::time::sleep(interval).await;
+                let Some(service) = service.upgrade() else {
+                    return;
+                };
+                // What went wrong was told to the log.
+                let _ = service.core.sweep().await;
+            }
+        }))
     }
 
     /// Says that the viewer of `subject` changed, for instance its role: from now on this node

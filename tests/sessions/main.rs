@@ -19,4 +19,5 @@ mod races;
 mod request;
 mod stores;
 mod support;
+mod sweep;
 mod viewer_source;
