@@ -19,6 +19,7 @@ use super::stateless::Stateless;
 use super::store::{Assurance, SessionLimit, SessionStore};
 use super::ticket::{Sealers, Strategy, Tickets};
 use super::token::KeyRing;
+use super::view::SessionView;
 use crate::audit::{SessionEventSink, SessionEvents};
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, Result};
@@ -259,6 +260,14 @@ impl<V: Viewer> SessionsBuilder<V> {
             return Err(Error::configuration(
                 "nobody counts stateless sessions: leave `session_limit` out, or choose `Strategy::Hybrid`",
             ));
+        }
+        if let Some(name) = shown
+            .iter()
+            .find(|name| SessionView::OWN.contains(&&***name))
+        {
+            return Err(Error::configuration(format!(
+                "a session's view has a member `{name}` of its own: give the claim another name",
+            )));
         }
         let lines = Described {
             app_url: &app_url,

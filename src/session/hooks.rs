@@ -49,7 +49,8 @@ pub trait SessionHooks<V: Viewer>: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// When nobody shall be signed in; the caller of `sign_in` gets the error.
+    /// When nobody shall be signed in; the caller of `sign_in` or `create` gets the error, and the
+    /// session that there was goes on.
     async fn on_sign_in(&self, sign_in: SignIn, _from: &RequestOrigin) -> Result<SignIn> {
         Ok(sign_in)
     }

@@ -221,9 +221,14 @@ impl SessionStore for MemorySessionStore {
         Ok(self.kept().of(subject, now).into_iter().cloned().collect())
     }
 
-    async fn deny(&self, id: SessionId, until: DateTime<Utc>) -> Result<(), StoreError> {
-        self.kept().denials.insert(id, until);
-        Ok(())
+    async fn deny(&self, id: SessionId, until: DateTime<Utc>) -> Result<bool, StoreError> {
+        Ok(match self.kept().denials.entry(id) {
+            Entry::Occupied(_) => false,
+            Entry::Vacant(new) => {
+                new.insert(until);
+                true
+            }
+        })
     }
 
     async fn cut_off(
