@@ -62,7 +62,8 @@ pub trait SessionHooks<V: Viewer>: Send + Sync + 'static {
     }
 
     /// A request uses a session, for the first time in that request. The session and its viewer may
-    /// come from the cache. It is asked again in each request, so it should ask no database.
+    /// come from the cache. It is asked again in each request, and each time that the store is asked
+    /// for the current session, so it should ask no database.
     async fn on_verify(&self, _session: &Verified<V>, _from: &RequestOrigin) -> Verdict {
         Verdict::Keep
     }

@@ -145,7 +145,9 @@ impl Core {
         origin: &Origin,
         stale: &Stale,
     ) -> Result<Opened> {
-        let record = &issued.record;
+        let record = issued.record.clone();
+        // A cookie that cannot be written is no sign-in.
+        let opened = self.open(issued, stale)?;
         if !ended.is_empty() {
             self.epochs.advance(&self.epochs.shard(&record.subject));
         }
@@ -154,9 +156,9 @@ impl Core {
             self.tell(kind, Some(id), Some(&record.subject), origin)
                 .await;
         }
-        self.tell_of(SessionEventKind::Created, record, origin)
+        self.tell_of(SessionEventKind::Created, &record, origin)
             .await;
-        self.open(issued, stale)
+        Ok(opened)
     }
 
     /// The cookies of a session that is stored.
