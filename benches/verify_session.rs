@@ -136,7 +136,7 @@ impl SessionStore for Counting {
         self.store.list(subject, now).await
     }
 
-    async fn deny(&self, id: SessionId, until: DateTime<Utc>) -> Result<(), StoreError> {
+    async fn deny(&self, id: SessionId, until: DateTime<Utc>) -> Result<bool, StoreError> {
         self.store.deny(id, until).await
     }
 

@@ -56,7 +56,14 @@ pub(crate) enum Kind {
     /// What the caller sent to be written is not valid, field by field.
     Unprocessable(Vec<FieldError>),
     /// What a token should say is longer than it may be.
-    PayloadTooLarge { bytes: usize, most: usize },
+    PayloadTooLarge {
+        bytes: usize,
+        most: usize,
+    },
+    CookieTooLarge {
+        bytes: usize,
+        most: usize,
+    },
     /// A store or database did not answer: neither allowed nor denied.
     Unavailable(&'static str),
     /// The database gave way to another transaction: neither allowed nor denied.
@@ -206,6 +213,10 @@ impl Error {
         Self::new(Kind::PayloadTooLarge { bytes, most })
     }
 
+    pub(crate) fn cookie_too_large(bytes: usize, most: usize) -> Self {
+        Self::new(Kind::CookieTooLarge { bytes, most })
+    }
+
     pub(crate) fn unavailable(what: &'static str) -> Self {
         Self::new(Kind::Unavailable(what))
     }
@@ -303,6 +314,7 @@ impl Error {
             | Kind::Stale
             | Kind::Invalid
             | Kind::PayloadTooLarge { .. }
+            | Kind::CookieTooLarge { .. }
             | Kind::Malformed
             | Kind::UnsupportedMediaType
             | Kind::Unavailable(_)
@@ -354,7 +366,10 @@ impl Error {
     /// the rest, or raise the codec's `max_payload_bytes`.
     #[must_use]
     pub const fn is_payload_too_large(&self) -> bool {
-        matches!(*self.kind, Kind::PayloadTooLarge { .. })
+        matches!(
+            *self.kind,
+            Kind::PayloadTooLarge { .. } | Kind::CookieTooLarge { .. }
+        )
     }
 
     /// A setting or the database schema is wrong, found when the program starts: 500.
@@ -383,6 +398,7 @@ impl Error {
             Kind::Unprocessable(_) => 422,
             Kind::Unavailable(_) | Kind::Contended => 503,
             Kind::PayloadTooLarge { .. }
+            | Kind::CookieTooLarge { .. }
             | Kind::Misuse(_)
             | Kind::Configuration(_)
             | Kind::Internal(_) => 500,
@@ -418,6 +434,10 @@ impl fmt::Display for Error {
             Kind::PayloadTooLarge { bytes, most } => write!(
                 f,
                 "the token's payload has {bytes} bytes and may have {most}: keep an id in it and load the rest, or raise `max_payload_bytes`"
+            ),
+            Kind::CookieTooLarge { bytes, most } => write!(
+                f,
+                "the session's token has {bytes} bytes and its cookies hold {most}: note less in the session, or keep it in the store with `Strategy::Hybrid`"
             ),
             Kind::Unavailable(what) => write!(f, "{what} is unavailable"),
             Kind::Contended => f.write_str("the database is busy with another change"),

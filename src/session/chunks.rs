@@ -20,7 +20,7 @@ pub(super) fn split<'v>(name: &str, value: &'v str) -> Result<Vec<(String, &'v s
     let room = MOST_BYTES.saturating_sub(name.len() + 2).max(1);
     let most = room * usize::from(MOST_CHUNKS);
     if value.len() > most {
-        return Err(Error::payload_too_large(value.len(), most));
+        return Err(Error::cookie_too_large(value.len(), most));
     }
     let numbers = (0..MOST_CHUNKS).map(|number| format!("{name}.{number}"));
     let parts = value.as_bytes().chunks(room);

@@ -14,11 +14,12 @@ use super::hooks::SessionHooks;
 use super::lifecycle::Core;
 use super::lifetime::{Lifetime, delta};
 use super::service::Service;
-use super::settings::{Described, Setting, SettingSource, Settings};
+use super::settings::{Described, SetLifetime, Setting, SettingSource, Settings};
 use super::stateless::Stateless;
 use super::store::{Assurance, SessionLimit, SessionStore};
 use super::ticket::{Sealers, Strategy, Tickets};
 use super::token::KeyRing;
+use super::view::SessionView;
 use crate::audit::{SessionEventSink, SessionEvents};
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, Result};
@@ -51,8 +52,8 @@ pub(super) struct Unchecked {
     pub(super) development: Setting<bool>,
     pub(super) strategy: Setting<Strategy>,
     pub(super) cookie: CookieConfig,
-    pub(super) lifetime: Setting<Lifetime>,
-    pub(super) remembered: Option<Setting<Lifetime>>,
+    pub(super) lifetime: SetLifetime,
+    pub(super) remembered: Option<SetLifetime>,
     pub(super) touch: Setting<Duration>,
     pub(super) bound: Setting<Duration>,
     pub(super) capacity: Setting<u64>,
@@ -69,10 +70,10 @@ impl Default for Unchecked {
             development: Setting::default_of(false),
             strategy: Setting::default_of(Strategy::default()),
             cookie: CookieConfig::new(),
-            lifetime: Setting::default_of(Lifetime::sliding(
-                Duration::from_secs(7 * DAY),
-                Duration::from_secs(30 * DAY),
-            )),
+            lifetime: SetLifetime::from(
+                Lifetime::sliding(Duration::from_secs(7 * DAY), Duration::from_secs(30 * DAY)),
+                SettingSource::Default,
+            ),
             remembered: None,
             touch: Setting::default_of(Duration::from_secs(60)),
             bound: Setting::default_of(Duration::from_secs(5)),
@@ -139,7 +140,7 @@ impl<V: Viewer> SessionsBuilder<V> {
 
     /// How long a session lives.
     pub fn lifetime(mut self, lifetime: Lifetime) -> Self {
-        self.settings.lifetime = Setting::code(lifetime);
+        self.settings.lifetime = SetLifetime::from(lifetime, SettingSource::Code);
         self
     }
 
@@ -147,7 +148,7 @@ impl<V: Viewer> SessionsBuilder<V> {
     /// ([`SignIn::remember`](super::SignIn::remember)). With this, sessions of which that is not said
     /// end when the browser is closed; without it, they are remembered and live as all do.
     pub fn remembered(mut self, lifetime: Lifetime) -> Self {
-        self.settings.remembered = Some(Setting::code(lifetime));
+        self.settings.remembered = Some(SetLifetime::from(lifetime, SettingSource::Code));
         self
     }
 
@@ -155,7 +156,7 @@ impl<V: Viewer> SessionsBuilder<V> {
     /// at this level: 30 days at `Aal1`; 24 hours, and one hour without use, at `Aal2`; 12 hours, and
     /// 15 minutes without use, at `Aal3`. No session is remembered for longer.
     pub fn preset(mut self, level: Assurance) -> Self {
-        self.settings.preset(level);
+        self.settings.preset(level, None);
         self
     }
 
@@ -247,8 +248,8 @@ impl<V: Viewer> SessionsBuilder<V> {
             ));
         };
         let cookie = cookie.resolve(&app_url.value, development.value)?;
-        let ordinary = lifetime.value.check(touch.value, bound.value)?;
-        let longer = remembered.as_ref().map(|remembered| &remembered.value);
+        let ordinary = lifetime.value().check(touch.value, bound.value)?;
+        let longer = remembered.as_ref().map(SetLifetime::value);
         let longer = longer.map(|longer| longer.check(touch.value, bound.value));
         if capacity.value == 0 && !bound.value.is_zero() {
             return Err(Error::configuration(
@@ -259,6 +260,14 @@ impl<V: Viewer> SessionsBuilder<V> {
             return Err(Error::configuration(
                 "nobody counts stateless sessions: leave `session_limit` out, or choose `Strategy::Hybrid`",
             ));
+        }
+        if let Some(name) = shown
+            .iter()
+            .find(|name| SessionView::OWN.contains(&&***name))
+        {
+            return Err(Error::configuration(format!(
+                "a session's view has a member `{name}` of its own: give the claim another name",
+            )));
         }
         let lines = Described {
             app_url: &app_url,
@@ -315,7 +324,8 @@ impl<V: Viewer> SessionsBuilder<V> {
 }
 
 impl Unchecked {
-    pub(super) fn preset(&mut self, level: Assurance) {
+    /// Takes the lifetimes of a level, which the program chose, or this environment variable.
+    pub(super) fn preset(&mut self, level: Assurance, variable: Option<String>) {
         const HOUR: u64 = 60 * 60;
 
         let (name, lifetime) = match level {
@@ -332,7 +342,7 @@ impl Unchecked {
                 ),
             ),
         };
-        self.lifetime = Setting::from(lifetime, SettingSource::Preset(name));
+        self.lifetime = SetLifetime::from(lifetime, SettingSource::Preset(name, variable));
         self.remembered = None;
     }
 }

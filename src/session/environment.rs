@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use super::config::{SessionsBuilder, Unchecked};
 use super::cookie::SameSite;
-use super::lifetime::Lifetime;
-use super::settings::{Setting, SettingSource};
+use super::settings::{SetLifetime, Setting, SettingSource};
 use super::store::{Assurance, SessionLimit};
 use super::ticket::Strategy;
 use crate::viewer::Viewer;
@@ -146,7 +145,7 @@ impl Unchecked {
         let words = "`aal1`, `aal2` or `aal3`";
         if let Some(found) = environment.find("SESSION_PRESET", wrong, words, Assurance::from_word)
         {
-            self.preset(found.value);
+            self.preset(found.value, Some(found.variable));
         }
         self.read_lifetimes(environment, wrong);
         self.read_cache(environment, wrong);
@@ -165,23 +164,19 @@ impl Unchecked {
             self.touch = found.setting();
         }
 
-        let there = self.lifetime.value;
-        let variable = idle
-            .as_ref()
-            .or(absolute.as_ref())
-            .map(|found| found.variable.clone());
-        if let Some(variable) = variable {
-            let idle = idle.map_or(there.idle_limit(), |found| found.value);
-            let absolute = absolute.map_or(there.absolute_limit(), |found| found.value);
-            let source = SettingSource::Environment(variable);
-            self.lifetime = Setting::from(Lifetime::sliding(idle, absolute), source);
+        if let Some(found) = idle {
+            self.lifetime.idle = found.setting();
+        }
+        if let Some(found) = absolute {
+            self.lifetime.absolute = found.setting();
         }
         match (remembered_idle, remembered_absolute) {
             (None, None) => {}
             (Some(idle), Some(absolute)) => {
-                let source = SettingSource::Environment(idle.variable);
-                let lifetime = Lifetime::sliding(idle.value, absolute.value);
-                self.remembered = Some(Setting::from(lifetime, source));
+                self.remembered = Some(SetLifetime {
+                    idle: idle.setting(),
+                    absolute: absolute.setting(),
+                });
             }
             (Some(_), None) | (None, Some(_)) => wrong.push(format!(
                 "the environment variables `{}` and `{}` must both be set, or neither",

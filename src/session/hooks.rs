@@ -49,7 +49,8 @@ pub trait SessionHooks<V: Viewer>: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// When nobody shall be signed in; the caller of `sign_in` gets the error.
+    /// When nobody shall be signed in; the caller of `sign_in` or `create` gets the error, and the
+    /// session that there was goes on.
     async fn on_sign_in(&self, sign_in: SignIn, _from: &RequestOrigin) -> Result<SignIn> {
         Ok(sign_in)
     }
@@ -61,7 +62,8 @@ pub trait SessionHooks<V: Viewer>: Send + Sync + 'static {
     }
 
     /// A request uses a session, for the first time in that request. The session and its viewer may
-    /// come from the cache. It is asked again in each request, so it should ask no database.
+    /// come from the cache. It is asked again in each request, and each time that the store is asked
+    /// for the current session, so it should ask no database.
     async fn on_verify(&self, _session: &Verified<V>, _from: &RequestOrigin) -> Verdict {
         Verdict::Keep
     }

@@ -11,6 +11,7 @@ use super::epoch::{Changing, Epochs};
 use super::origin::Origin;
 use super::settings::Settings;
 use super::sign_in::SignIn;
+use super::stateless::denial;
 use super::store::{
     Assurance, Created, Replaced, SecretHash, SessionId, SessionRecord, SessionStore, StoreError,
     StoreErrorKind,
@@ -144,7 +145,9 @@ impl Core {
         origin: &Origin,
         stale: &Stale,
     ) -> Result<Opened> {
-        let record = &issued.record;
+        let record = issued.record.clone();
+        // A cookie that cannot be written is no sign-in.
+        let opened = self.open(issued, stale)?;
         if !ended.is_empty() {
             self.epochs.advance(&self.epochs.shard(&record.subject));
         }
@@ -153,9 +156,9 @@ impl Core {
             self.tell(kind, Some(id), Some(&record.subject), origin)
                 .await;
         }
-        self.tell_of(SessionEventKind::Created, record, origin)
+        self.tell_of(SessionEventKind::Created, &record, origin)
             .await;
-        self.open(issued, stale)
+        Ok(opened)
     }
 
     /// The cookies of a session that is stored.
@@ -198,7 +201,8 @@ impl Core {
 
     /// The session of a token, unless it was ended.
     async fn standing(&self, token: &SessionRecord) -> Result<Option<SessionRecord>> {
-        let standing = self.store.standing(token.id, &token.subject).await;
+        let id = denial(token.id, &token.subject);
+        let standing = self.store.standing(id, &token.subject).await;
         let standing = self.answer("standing", standing)?;
         let cut_off = |at| token.created_at <= at;
         let over = standing.denied || standing.cut_off.is_some_and(cut_off);
@@ -238,8 +242,7 @@ impl Core {
         let _advance = self.epochs.advance_on_drop(&record.subject);
         if self.is_stateless() {
             changed.last_seen_at = now;
-            let denied = self.store.deny(record.id, record.expires_at).await;
-            self.answer("deny", denied)?;
+            self.end_token(record).await?;
             let issued = self.tickets.issue(changed)?;
             self.tell_of(kind, &issued.record, origin).await;
             return self.open(issued, stale);
@@ -322,8 +325,8 @@ impl Core {
     ) -> Result<bool> {
         let _advance = self.epochs.advance_on_drop(subject);
         let ended = if self.is_stateless() {
-            let denied = self.store.deny(id, self.far()).await;
-            self.answer("deny", denied).map(|()| true)?
+            let denied = self.store.deny(denial(id, subject), self.far()).await;
+            self.answer("deny", denied)?
         } else {
             self.answer("delete", self.store.delete(id, subject).await)?
         };
@@ -368,16 +371,20 @@ impl Core {
         Ok(ended)
     }
 
-    /// Ends the stateless sessions of a subject but one, which goes on as if it began after all the
-    /// others.
+    /// Ends the stateless sessions of a subject but one, which goes on under a new id as if it began
+    /// after all the others.
+    ///
+    /// `now` is read before it is found out that the session lives, so that whoever ends all of them
+    /// meanwhile ends this one, too.
     pub(crate) async fn outlive(
         &self,
         record: &SessionRecord,
+        now: DateTime<Utc>,
         origin: &Origin,
         stale: &Stale,
     ) -> Result<Opened> {
         let _advance = self.epochs.advance_on_drop(&record.subject);
-        let now = self.now();
+        self.end_token(record).await?;
         self.cut_off(Some(&record.subject), now).await?;
         let kind = SessionEventKind::RevokedMany(0);
         self.tell(kind, None, Some(&record.subject), origin).await;
@@ -387,6 +394,18 @@ impl Core {
             ..record.clone()
         };
         self.open(self.tickets.issue(record)?, stale)
+    }
+
+    /// Ends a stateless session that goes on under another id, unless somebody else ended it: then
+    /// it must not go on.
+    async fn end_token(&self, record: &SessionRecord) -> Result<()> {
+        let id = denial(record.id, &record.subject);
+        let denied = self.store.deny(id, record.expires_at).await;
+        if self.answer("deny", denied)? {
+            Ok(())
+        } else {
+            Err(Error::unauthenticated(Refusal::Unknown))
+        }
     }
 
     async fn cut_off(&self, subject: Option<&Subject>, at: DateTime<Utc>) -> Result<()> {

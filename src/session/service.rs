@@ -6,9 +6,11 @@ use chrono::{DateTime, Utc};
 
 use super::cache::{Answer, Cache, Cached, Refused};
 use super::claims::SessionClaims;
-use super::hooks::SessionHooks;
+use super::hooks::{RequestOrigin, SessionHooks};
 use super::level::{LoadNumber, Loaded, Verified};
 use super::lifecycle::Core;
+use super::origin::Origin;
+use super::sign_in::SignIn;
 use super::store::{SessionRecord, StoreError};
 use super::ticket::Ticket;
 use crate::audit;
@@ -59,6 +61,17 @@ impl<V: Viewer> Service<V> {
             stale = Some(cached);
         }
         Err(self.unsettled())
+    }
+
+    /// A sign-in as the application wants it.
+    pub(crate) async fn admitted(&self, sign_in: &SignIn, origin: &Origin) -> Result<SignIn> {
+        match &self.hooks {
+            Some(hooks) => {
+                let from = RequestOrigin::new(origin.clone());
+                outside_of_requests(hooks.on_sign_in(sign_in.clone(), &from)).await
+            }
+            None => Ok(sign_in.clone()),
+        }
     }
 
     /// What the store and the viewer source say in this very call.

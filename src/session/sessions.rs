@@ -105,14 +105,15 @@ impl<V: Viewer> Sessions<V> {
     /// then there is no cookie. [`Error::is_too_many_sessions`](crate::Error::is_too_many_sessions)
     /// when the subject has as many sessions as it may.
     pub async fn create(&self, sign_in: impl Into<SignIn>) -> Result<NewSession> {
+        let origin = Origin::default();
+        let sign_in = self.service.admitted(&sign_in.into(), &origin).await?;
         let core = &self.service.core;
-        let opened = core
-            .create(&sign_in.into(), &Origin::default(), &Stale::default())
-            .await?;
+        let opened = core.create(&sign_in, &origin, &Stale::default()).await?;
         Ok(NewSession { opened })
     }
 
-    /// Ends one session of `subject`; tells whether it was there. On this node it is refused from
+    /// Ends one session of `subject`; tells whether it was there, or of a stateless one, whether
+    /// it was not ended by its id before. On this node it is refused from
     /// now on, elsewhere within the cache bound.
     ///
     /// The subject is asked for so that nobody ends the sessions of another by their id.

@@ -23,8 +23,8 @@ pub(super) enum SettingSource {
     Default,
     /// The program's own call.
     Code,
-    /// A preset that the program chose.
-    Preset(&'static str),
+    /// A preset that the program chose, or this environment variable.
+    Preset(&'static str, Option<String>),
     /// This environment variable.
     Environment(String),
 }
@@ -46,12 +46,32 @@ impl<T> Setting<T> {
     }
 }
 
+/// A lifetime, of which each limit may come from elsewhere.
+pub(super) struct SetLifetime {
+    pub(super) idle: Setting<Duration>,
+    pub(super) absolute: Setting<Duration>,
+}
+
+impl SetLifetime {
+    pub(super) fn from(lifetime: Lifetime, source: SettingSource) -> Self {
+        Self {
+            idle: Setting::from(lifetime.idle_limit(), source.clone()),
+            absolute: Setting::from(lifetime.absolute_limit(), source),
+        }
+    }
+
+    pub(super) const fn value(&self) -> Lifetime {
+        Lifetime::sliding(self.idle.value, self.absolute.value)
+    }
+}
+
 impl fmt::Display for SettingSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Default => f.write_str("default"),
             Self::Code => f.write_str("set by the program"),
-            Self::Preset(name) => write!(f, "preset {name}"),
+            Self::Preset(name, None) => write!(f, "preset {name}"),
+            Self::Preset(name, Some(variable)) => write!(f, "preset {name} from `{variable}`"),
             Self::Environment(variable) => write!(f, "from `{variable}`"),
         }
     }
@@ -99,8 +119,8 @@ pub(super) struct Described<'a> {
     pub(super) development: &'a Setting<bool>,
     pub(super) strategy: &'a Setting<Strategy>,
     pub(super) cookie: &'a str,
-    pub(super) lifetime: &'a Setting<Lifetime>,
-    pub(super) remembered: Option<&'a Setting<Lifetime>>,
+    pub(super) lifetime: &'a SetLifetime,
+    pub(super) remembered: Option<&'a SetLifetime>,
     pub(super) touch: &'a Setting<Duration>,
     pub(super) bound: &'a Setting<Duration>,
     pub(super) capacity: &'a Setting<u64>,
@@ -175,14 +195,12 @@ impl fmt::Display for Described<'_> {
     }
 }
 
-fn limits(f: &mut fmt::Formatter<'_>, which: &str, setting: &Setting<Lifetime>) -> fmt::Result {
-    let lifetime = setting.value;
-    let source = &setting.source;
-    let idle = seconds(lifetime.idle_limit());
-    writeln!(f, "{which}idle limit: {idle} ({source})")?;
-    let absolute = seconds(lifetime.absolute_limit());
-    writeln!(f, "{which}absolute limit: {absolute} ({source})")?;
-    writeln!(f, "{which}limits: {}", assurance(lifetime))
+fn limits(f: &mut fmt::Formatter<'_>, which: &str, lifetime: &SetLifetime) -> fmt::Result {
+    let SetLifetime { idle, absolute } = lifetime;
+    let limit = |limit: &Setting<Duration>| format!("{} ({})", seconds(limit.value), limit.source);
+    writeln!(f, "{which}idle limit: {}", limit(idle))?;
+    writeln!(f, "{which}absolute limit: {}", limit(absolute))?;
+    writeln!(f, "{which}limits: {}", assurance(lifetime.value()))
 }
 
 /// The level whose limits these meet

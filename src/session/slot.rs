@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -71,7 +71,10 @@ pub(crate) struct Slot<V> {
     presented: Mutex<Presented>,
     /// Whether the session ended though nobody asked for it, so that its cookie is removed.
     ended: AtomicBool,
-    reported: AtomicBool,
+    /// What was found out though it was to be forgotten at once.
+    current: OnceLock<Arc<Loaded>>,
+    logged: AtomicBool,
+    recorded: AtomicBool,
 }
 
 enum Presented {
@@ -87,7 +90,9 @@ impl<V: Viewer> Slot<V> {
             cookies,
             presented: Mutex::new(Presented::Unread),
             ended: AtomicBool::new(false),
-            reported: AtomicBool::new(false),
+            current: OnceLock::new(),
+            logged: AtomicBool::new(false),
+            recorded: AtomicBool::new(false),
         }
     }
 
@@ -99,7 +104,9 @@ impl<V: Viewer> Slot<V> {
             cookies: CookieHeaders::None,
             presented: Mutex::new(Presented::Read(Err(Refusal::Missing))),
             ended: AtomicBool::new(false),
-            reported: AtomicBool::new(false),
+            current: OnceLock::new(),
+            logged: AtomicBool::new(false),
+            recorded: AtomicBool::new(false),
         }
     }
 
@@ -155,10 +162,15 @@ impl<V: Viewer> Slot<V> {
         let answer = service.current(&ticket).await?;
         let answer = self.judge(answer, service, &origin).await?;
         self.report(&answer, core, &origin).await;
-        if let Answer::Refused(_) = answer {
-            // The cache and this request's own cell may still believe in it.
-            service.cache.forget(&ticket.credential.fingerprint()).await;
-            forget_first(first, core);
+        match &answer {
+            Answer::Live(verified) => {
+                let _earlier = self.current.set(Arc::clone(verified.loaded()));
+            }
+            Answer::Refused(_) => {
+                // The cache and this request's own cell may still believe in it.
+                service.cache.forget(&ticket.credential.fingerprint()).await;
+                forget_first(first, core);
+            }
         }
         answer.into_result().map(Current)
     }
@@ -272,8 +284,12 @@ impl<V: Viewer> Slot<V> {
     /// One event for each request with a refused credential, however often it asks.
     async fn report(&self, answer: &Answer<V>, core: &Core, origin: impl Fn() -> Origin) {
         if let Answer::Refused(refused) = answer
-            && self.reports(refused.refusal)
+            && refused.refusal != Refusal::Missing
         {
+            self.log(refused.refusal);
+            if self.recorded.swap(true, Ordering::Relaxed) {
+                return;
+            }
             let kind = match refused.refusal {
                 Refusal::Expired => SessionEventKind::Expired,
                 Refusal::Missing
@@ -287,12 +303,10 @@ impl<V: Viewer> Slot<V> {
         }
     }
 
-    fn reports(&self, refusal: Refusal) -> bool {
-        let first = refusal != Refusal::Missing && !self.reported.swap(true, Ordering::Relaxed);
-        if first {
+    fn log(&self, refusal: Refusal) {
+        if refusal != Refusal::Missing && !self.logged.swap(true, Ordering::Relaxed) {
             audit::credential_refused(refusal);
         }
-        first
     }
 
     /// Ends the session that the request came with. A cookie that does not open ends nothing: it
@@ -326,7 +340,7 @@ impl<V: Viewer> ErasedSlot for Slot<V> {
     fn optimistic(&self) -> Result<Optimistic> {
         let core = &self.service()?.core;
         let ticket = self.ticket(core, core.now()).map_err(|refusal| {
-            self.reports(refusal);
+            self.log(refusal);
             Error::unauthenticated(refusal)
         })?;
         match core.tickets.strategy() {
@@ -341,19 +355,14 @@ impl<V: Viewer> ErasedSlot for Slot<V> {
 
     async fn sign_in(&self, first: &First, sign_in: &SignIn, origin: &Origin) -> Result<Opened> {
         let service = self.service()?;
+        // Who is refused keeps the session that there is.
+        let sign_in = service.admitted(sign_in, origin).await?;
         // Nobody finds out about the old session while the new one takes its place.
         let mut gate = self.gate.lock().await;
         self.end(first, service, Revocation::SignIn, origin).await?;
         *gate = None;
         *self.presented() = Presented::Read(Err(Refusal::Missing));
         let core = &service.core;
-        let sign_in = match &service.hooks {
-            Some(hooks) => {
-                let from = RequestOrigin::new(origin.clone());
-                outside_of_requests(hooks.on_sign_in(sign_in.clone(), &from)).await?
-            }
-            None => sign_in.clone(),
-        };
         let opened = core.create(&sign_in, origin, &self.stale(core)).await?;
         *self.presented() = Presented::Read(Ok(opened.ticket.clone()));
         Ok(opened)
@@ -400,6 +409,7 @@ impl<V: Viewer> ErasedSlot for Slot<V> {
         let service = self.service()?;
         let core = &service.core;
         let mut gate = self.gate.lock().await;
+        let now = core.now();
         let (old, record) = self.living(core).await?;
         if !core.is_stateless() {
             let keep = Some(record.id);
@@ -409,7 +419,9 @@ impl<V: Viewer> ErasedSlot for Slot<V> {
                 opened: None,
             });
         }
-        let opened = core.outlive(&record, origin, &self.stale(core)).await?;
+        let opened = core
+            .outlive(&record, now, origin, &self.stale(core))
+            .await?;
         service.cache.forget(&old.credential.fingerprint()).await;
         forget_first(first, core);
         *gate = None;
@@ -432,7 +444,9 @@ impl<V: Viewer> ErasedSlot for Slot<V> {
             return Vec::new();
         }
         // A token that is made anew must not outlive what was found out about its session.
-        let holds = first.loaded().is_some_and(Loaded::holds);
+        let current = self.current.get().map(Arc::as_ref);
+        let mut found = first.loaded().into_iter().chain(current);
+        let holds = found.any(Loaded::holds);
         let ticket = self.ticket(core, core.now()).ok().filter(|_| holds);
         let token = ticket.and_then(|ticket| ticket.token);
         token

@@ -10,8 +10,9 @@ use super::claims::{CREATED, END, KEPT, SessionClaims};
 use super::key::fill_random;
 use super::store::{Assurance, SecretHash, SessionId, SessionRecord};
 use super::ticket::{Issued, Ticket};
-use super::token::{ClaimValue, Claims, Credential, EncryptedCodec, KeyRing};
-use crate::error::{Error, Result};
+use super::token::{ClaimValue, Claims, Credential, EncryptedCodec, KeyRing, Opened};
+use crate::error::{Error, Refusal, Result};
+use crate::viewer::Subject;
 
 /// Seals sessions into tokens, and opens them.
 #[derive(Debug)]
@@ -68,26 +69,39 @@ impl Stateless {
     }
 
     /// Opens what [`Stateless::seal`] made, as long as it is not past its time.
-    pub(crate) fn open(&self, text: &[u8], now: DateTime<Utc>) -> Option<Ticket> {
-        let text = std::str::from_utf8(text).ok()?;
-        let claims = self.codec.open(Some(text), now)?;
-        let integer = |name| claims.claim(name).and_then(ClaimValue::as_integer);
-        Some(ticket(SessionRecord {
-            id: claims.id().parse().ok()?,
-            secret_hash: hash(text),
-            subject: claims.subject().clone(),
-            created_at: DateTime::from_timestamp_micros(integer(CREATED)?)?,
-            authenticated_at: claims.authenticated_at()?,
-            assurance: Assurance::from_word(claims.acr()?)?,
-            last_seen_at: claims.issued_at(),
-            idle_expires_at: claims.expires_at(),
-            expires_at: DateTime::from_timestamp(integer(END)?, 0)?,
-            persistent: claims.claim(KEPT)?.as_bool()?,
-            address: None,
-            agent: None,
-            claims: SessionClaims::of(&claims).to_json().ok()?,
-        }))
+    pub(crate) fn open(
+        &self,
+        text: &[u8],
+        now: DateTime<Utc>,
+    ) -> std::result::Result<Ticket, Refusal> {
+        let text = std::str::from_utf8(text).map_err(|_| Refusal::Invalid)?;
+        let claims = match self.codec.open_or_expired(text, now) {
+            Opened::Good(claims) => claims,
+            Opened::Expired => return Err(Refusal::Expired),
+            Opened::Refused => return Err(Refusal::Invalid),
+        };
+        session(text, &claims).map(ticket).ok_or(Refusal::Invalid)
     }
+}
+
+/// What the claims of a session's token say.
+fn session(text: &str, claims: &Claims) -> Option<SessionRecord> {
+    let integer = |name| claims.claim(name).and_then(ClaimValue::as_integer);
+    Some(SessionRecord {
+        id: claims.id().parse().ok()?,
+        secret_hash: hash(text),
+        subject: claims.subject().clone(),
+        created_at: DateTime::from_timestamp_micros(integer(CREATED)?)?,
+        authenticated_at: claims.authenticated_at()?,
+        assurance: Assurance::from_word(claims.acr()?)?,
+        last_seen_at: claims.issued_at(),
+        idle_expires_at: claims.expires_at(),
+        expires_at: DateTime::from_timestamp(integer(END)?, 0)?,
+        persistent: claims.claim(KEPT)?.as_bool()?,
+        address: None,
+        agent: None,
+        claims: SessionClaims::of(claims).to_json().ok()?,
+    })
 }
 
 fn ticket(record: SessionRecord) -> Ticket {
@@ -99,6 +113,18 @@ fn ticket(record: SessionRecord) -> Ticket {
         },
         token: Some(Arc::new(record)),
     }
+}
+
+/// Under what a store notes that a session is over. It comes from the subject, too, so that nobody
+/// ends the session of another by its id.
+pub(super) fn denial(id: SessionId, subject: &Subject) -> SessionId {
+    let content = [&id.as_bytes()[..], subject.as_str().as_bytes()].concat();
+    let digest = digest::digest(&digest::SHA256, &content);
+    let mut id = [0; 16];
+    for (byte, of_digest) in id.iter_mut().zip(digest.as_ref()) {
+        *byte = *of_digest;
+    }
+    SessionId::from_bytes(id)
 }
 
 /// What tells one token from every other.

@@ -158,12 +158,12 @@ impl Tickets {
             credential,
             token: None,
         };
-        match self {
-            Self::Sealed(sealers) => sealers.open(text).map(stored),
-            Self::Opaque => opaque(text).map(stored),
-            Self::Stateless(stateless) => stateless.open(text, now),
-        }
-        .ok_or(Refusal::Invalid)
+        let opened = match self {
+            Self::Sealed(sealers) => sealers.open(text),
+            Self::Opaque => opaque(text),
+            Self::Stateless(stateless) => return stateless.open(text, now),
+        };
+        opened.map(stored).ok_or(Refusal::Invalid)
     }
 }
 

@@ -20,6 +20,9 @@ pub struct SessionView {
 }
 
 impl SessionView {
+    /// The members that are no claims.
+    pub(super) const OWN: [&str; 2] = ["id", "expires_at"];
+
     pub(crate) fn new<V>(session: &Verified<V>, shown: &[String]) -> Self {
         let loaded = session.loaded();
         let claims = loaded.claims.iter();

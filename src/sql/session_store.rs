@@ -549,19 +549,17 @@ impl SessionStore for SqlSessionStore {
         records.map_err(|error| failed(&error))
     }
 
-    async fn deny(&self, id: SessionId, until: DateTime<Utc>) -> Result<(), StoreError> {
+    async fn deny(&self, id: SessionId, until: DateTime<Utc>) -> Result<bool, StoreError> {
         let mut insert = Query::insert();
         insert
             .into_table(DENIALS)
             .columns([ID, EXPIRES_AT])
             .values([id.to_string().into(), micros(until).into()])
-            .map_err(|_| StoreError::malformed())?
-            .on_conflict(
-                OnConflict::column(ID)
-                    .value(EXPIRES_AT, later((DENIALS, EXPIRES_AT), micros(until)))
-                    .to_owned(),
-            );
-        self.execute(&insert).await.map(|_| ())
+            .map_err(|_| StoreError::malformed())?;
+        match self.run(&insert).await {
+            Ok(_) => Ok(true),
+            Err(error) => taken(&error, false),
+        }
     }
 
     async fn cut_off(

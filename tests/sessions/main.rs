@@ -9,15 +9,28 @@
 )]
 
 mod bad_input;
+mod browser;
+mod chunks;
 mod cookies;
+mod data;
+mod devices;
+mod environment;
+mod events;
+mod fresh;
+mod hooks;
 mod keys;
 mod levels;
 mod lifecycle;
+mod lifetimes;
+mod limits;
 mod logging;
 mod migrations;
 mod races;
+mod renewal;
 mod request;
+mod stateless;
 mod stores;
+mod strategies;
 mod support;
 mod sweep;
 mod viewer_source;

@@ -12,9 +12,10 @@ use std::sync::{Arc, Mutex};
 use chrono::{DateTime, Utc};
 use clearance::session::{
     Created, MemorySessionStore, Replaced, SessionLimit, SessionRecord, SessionStore,
-    SessionsBuilder, Standing, StoreError,
+    SessionsBuilder, Standing, StoreError, Strategy,
 };
 use clearance::testing::ManualClock;
+use clearance::token::KeyRing;
 use clearance::{
     Db, Key, RequestContext, SessionId, Sessions, SourceError, Subject, Verified, Viewer,
     ViewerSource, async_trait,
@@ -67,18 +68,34 @@ impl Gate {
 
 /// Stops the next operation that passes, once armed.
 #[derive(Default)]
-pub(crate) struct Pause(Mutex<Option<Arc<Gate>>>);
+pub(crate) struct Pause(Mutex<Option<(usize, Arc<Gate>)>>);
 
 impl Pause {
     pub(crate) fn arm(&self) -> Arc<Gate> {
+        self.arm_after(0)
+    }
+
+    /// Lets `skipped` operations pass before it stops one.
+    pub(crate) fn arm_after(&self, skipped: usize) -> Arc<Gate> {
         let gate = Gate::new();
-        *self.0.lock().unwrap() = Some(Arc::clone(&gate));
+        *self.0.lock().unwrap() = Some((skipped, Arc::clone(&gate)));
         gate
     }
 
+    /// The gate, if this is the operation to stop.
+    fn closed(&self) -> Option<Arc<Gate>> {
+        let mut armed = self.0.lock().unwrap();
+        match &mut *armed {
+            Some((skipped, _)) if *skipped > 0 => {
+                *skipped -= 1;
+                None
+            }
+            _ => armed.take().map(|(_, gate)| gate),
+        }
+    }
+
     async fn pass(&self) {
-        let gate = self.0.lock().unwrap().take();
-        if let Some(gate) = gate {
+        if let Some(gate) = self.closed() {
             gate.entered.add_permits(1);
             gate.go.acquire().await.unwrap().forget();
         }
@@ -235,7 +252,7 @@ impl SessionStore for TestStore {
         self.inner.list(subject, now).await
     }
 
-    async fn deny(&self, id: SessionId, until: DateTime<Utc>) -> Result<(), StoreError> {
+    async fn deny(&self, id: SessionId, until: DateTime<Utc>) -> Result<bool, StoreError> {
         self.call()?;
         self.inner.deny(id, until).await
     }
@@ -322,6 +339,9 @@ pub(crate) struct Rig {
     pub(crate) sessions: Sessions<Member>,
 }
 
+pub(crate) const STRATEGIES: [Strategy; 3] =
+    [Strategy::Hybrid, Strategy::Database, Strategy::Stateless];
+
 pub(crate) fn start() -> DateTime<Utc> {
     "2026-01-01T00:00:00Z".parse().unwrap()
 }
@@ -358,8 +378,18 @@ impl Rig {
         let clock = ManualClock::at(start());
         let store = TestStore::over(store);
         let members = Arc::new(Members::default());
+        Self::node(clock, store, members, key(0), settings)
+    }
+
+    fn node(
+        clock: ManualClock,
+        store: Arc<TestStore>,
+        members: Arc<Members>,
+        key: impl Into<KeyRing>,
+        settings: impl FnOnce(SessionsBuilder<Member>) -> SessionsBuilder<Member>,
+    ) -> Self {
         let sessions = settings(
-            Sessions::builder(key(0), Arc::clone(&store), Source(Arc::clone(&members)))
+            Sessions::builder(key, Arc::clone(&store), Source(Arc::clone(&members)))
                 .app_url("https://app.example")
                 .clock(clock.clone()),
         )
@@ -371,6 +401,24 @@ impl Rig {
             members,
             sessions,
         }
+    }
+
+    /// Another node: the same store, users and clock, and nothing else.
+    pub(crate) fn beside(
+        &self,
+        key: impl Into<KeyRing>,
+        settings: impl FnOnce(SessionsBuilder<Member>) -> SessionsBuilder<Member>,
+    ) -> Self {
+        let (store, members) = (Arc::clone(&self.store), Arc::clone(&self.members));
+        Self::node(self.clock.clone(), store, members, key, settings)
+    }
+
+    pub(crate) fn now(&self) -> DateTime<Utc> {
+        clearance::Clock::now(&self.clock)
+    }
+
+    pub(crate) fn of(strategy: Strategy) -> Self {
+        Self::with(|builder| builder.strategy(strategy))
     }
 
     /// Signs `name` in on a new device and gives its `name=value` pair.

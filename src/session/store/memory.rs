@@ -221,11 +221,14 @@ impl SessionStore for MemorySessionStore {
         Ok(self.kept().of(subject, now).into_iter().cloned().collect())
     }
 
-    async fn deny(&self, id: SessionId, until: DateTime<Utc>) -> Result<(), StoreError> {
-        let mut kept = self.kept();
-        let there = kept.denials.entry(id).or_insert(until);
-        *there = until.max(*there);
-        Ok(())
+    async fn deny(&self, id: SessionId, until: DateTime<Utc>) -> Result<bool, StoreError> {
+        Ok(match self.kept().denials.entry(id) {
+            Entry::Occupied(_) => false,
+            Entry::Vacant(new) => {
+                new.insert(until);
+                true
+            }
+        })
     }
 
     async fn cut_off(

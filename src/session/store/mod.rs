@@ -174,12 +174,13 @@ pub trait SessionStore: Send + Sync + 'static {
     ) -> Result<Vec<SessionRecord>, StoreError>;
 
     /// Notes that the stateless session `id` is over, until `until`, when its token is past its
-    /// time anyway.
+    /// time anyway; tells whether that is new. Of several at once one is told so: it may give the
+    /// session another id.
     ///
     /// # Errors
     ///
     /// When it cannot be told that this is kept.
-    async fn deny(&self, id: SessionId, until: DateTime<Utc>) -> Result<(), StoreError>;
+    async fn deny(&self, id: SessionId, until: DateTime<Utc>) -> Result<bool, StoreError>;
 
     /// Notes that the stateless sessions of `subject`, or of everyone, are over if they began at
     /// `cut_off` or before; kept until `until`. An earlier note is never made weaker.
@@ -269,7 +270,7 @@ impl<S: SessionStore + ?Sized> SessionStore for Arc<S> {
     ) -> Result<Vec<SessionRecord>, StoreError> {
         (**self).list(subject, now).await
     }
-    async fn deny(&self, id: SessionId, until: DateTime<Utc>) -> Result<(), StoreError> {
+    async fn deny(&self, id: SessionId, until: DateTime<Utc>) -> Result<bool, StoreError> {
         (**self).deny(id, until).await
     }
     async fn cut_off(

@@ -425,15 +425,15 @@ impl SessionStore for RedisSessionStore {
             .collect()
     }
 
-    async fn deny(&self, id: SessionId, until: DateTime<Utc>) -> Result<(), StoreError> {
+    async fn deny(&self, id: SessionId, until: DateTime<Utc>) -> Result<bool, StoreError> {
         let mut command = redis::cmd("ZADD");
         command
             .arg(self.key("denials"))
-            .arg("GT")
+            .arg("NX")
             .arg(score(until))
             .arg(id.to_string());
-        let noted: Result<i64, _> = self.shared.link.ask(Question::Command(&command)).await;
-        noted.map(|_| ())
+        let noted: i64 = self.shared.link.ask(Question::Command(&command)).await?;
+        Ok(noted > 0)
     }
 
     async fn cut_off(

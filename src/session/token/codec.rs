@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use super::claims::Claims;
 use super::jwe::{DecryptionKey, EncryptionKey};
 use super::jws::{SigningKey, VerifyingKey};
-use super::opener::Opener;
+use super::opener::{Opened, Opener};
 use super::ring::{self, KeyRing};
 #[cfg(doc)]
 use crate::error::Error;
@@ -210,5 +210,9 @@ impl EncryptedCodec {
     #[must_use]
     pub fn open(&self, token: Option<&str>, now: DateTime<Utc>) -> Option<Claims> {
         self.opener.open(token, now)
+    }
+
+    pub(in crate::session) fn open_or_expired(&self, token: &str, now: DateTime<Utc>) -> Opened {
+        self.opener.open_or_expired(token, now)
     }
 }

@@ -72,6 +72,7 @@ pub use claims::{ClaimValue, Claims};
 pub use codec::{EncryptedCodec, SignedCodec};
 pub use jwe::{DecryptionKey, EncryptionKey};
 pub use jws::{SigningKey, VerifyingKey};
+pub(in crate::session) use opener::Opened;
 pub use opener::{Opener, OpeningKey};
 pub use ring::KeyRing;
 pub(crate) use sealed::{Credential, Fingerprint, Sealer};

@@ -48,6 +48,13 @@ impl Refusal {
     }
 }
 
+/// What came of opening a token, for those who tell an old one of their own from any other.
+pub(in crate::session) enum Opened {
+    Good(Claims),
+    Expired,
+    Refused,
+}
+
 /// What tells one form of tokens from the other.
 pub(super) trait Opens {
     fn header(&self) -> &Header;
@@ -147,12 +154,29 @@ impl<K: OpeningKey> Opener<K> {
     /// `None` for anything else, whatever is wrong with it.
     #[must_use]
     pub fn open(&self, token: Option<&str>, now: DateTime<Utc>) -> Option<Claims> {
-        match self.try_open(token?, now) {
-            Ok(claims) => Some(claims),
-            Err(refusal) => {
-                audit::token_refused(&self.audience, refusal.as_str());
-                None
-            }
+        match self.open_or_expired(token?, now) {
+            Opened::Good(claims) => Some(claims),
+            Opened::Expired | Opened::Refused => None,
+        }
+    }
+
+    pub(super) fn open_or_expired(&self, token: &str, now: DateTime<Utc>) -> Opened {
+        let refusal = match self.try_open(token, now) {
+            Ok(claims) => return Opened::Good(claims),
+            Err(refusal) => refusal,
+        };
+        audit::token_refused(&self.audience, refusal.as_str());
+        match refusal {
+            Refusal::Expired => Opened::Expired,
+            Refusal::TooLong
+            | Refusal::Shape
+            | Refusal::Encoding
+            | Refusal::Header
+            | Refusal::UnknownKey
+            | Refusal::Authentication
+            | Refusal::Claims
+            | Refusal::Audience
+            | Refusal::NotYet => Opened::Refused,
         }
     }
 
