@@ -159,3 +159,47 @@ impl Cell<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn t_1_a_cell_holds_its_own_value_and_no_other() {
+        let text = ["a".to_owned(), "b".to_owned()];
+        let kinds = |which: u8| {
+            [
+                Value::Null,
+                Value::Bool(which == 0),
+                Value::Int(which.into()),
+                Value::Text(text[usize::from(which)].clone()),
+                Value::Uuid(uuid::Uuid::from_u128(which.into())),
+                Value::Timestamp(which.into()),
+                Value::Float(which.into()),
+                Value::Bytes(vec![which]),
+            ]
+        };
+        let [bytes, more] = [vec![0], vec![1]];
+        let cells = |which: u8| {
+            [
+                Cell::Null,
+                Cell::Bool(which == 0),
+                Cell::Int(which.into()),
+                Cell::Text(&text[usize::from(which)]),
+                Cell::Uuid(uuid::Uuid::from_u128(which.into())),
+                Cell::Timestamp(which.into()),
+                Cell::Float(which.into()),
+                Cell::Bytes(if which == 0 { &bytes } else { &more }),
+            ]
+        };
+        for (one, other) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
+            for (kind, value) in kinds(one).iter().enumerate() {
+                for (cell_kind, cell) in cells(other).into_iter().enumerate() {
+                    let compared = (1..=5).contains(&kind);
+                    let same = compared && kind == cell_kind && one == other;
+                    assert_eq!(value.is_in(cell), same, "{value:?} in {cell:?}");
+                }
+            }
+        }
+    }
+}

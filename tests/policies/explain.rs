@@ -197,3 +197,29 @@ async fn x6_x11_nobody_and_the_program_itself_are_explained_too() {
             .contains("because the program itself asks")
     );
 }
+
+#[tokio::test]
+async fn x6_p10_what_related_rows_decide_is_said_to_be_missing() {
+    use crate::blog::{CommentView, Reader, comment, reader};
+
+    let row = comment(1, 1, Some(1), Some(false));
+    let explanation = clearance::testing::as_viewer(reader(1, None))
+        .scope(async move {
+            let access = clearance::Access::<clearance::Read<Reader>>::authenticated();
+            access.await.unwrap().explain::<CommentView>(&row).unwrap()
+        })
+        .await;
+    let field = explanation.field("reported").unwrap();
+    assert_eq!(field.outcome(), Ok(Truth::Unknown));
+    assert!(field.needs_related_rows());
+    let rule = field.deciding().next().unwrap();
+    assert_eq!(
+        rule.root().text(),
+        "exists(row.author, ..), related rows not at hand"
+    );
+    let text = explanation.to_string();
+    assert!(
+        text.contains("not told by this row alone, because related rows decide"),
+        "{text}"
+    );
+}
