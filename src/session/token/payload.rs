@@ -125,8 +125,8 @@ impl<'de> Visitor<'de> for ReadVisitor {
                 "nbf" => once(&mut nbf, map.next_value()?)?,
                 "auth_time" => once(&mut auth_time, map.next_value()?)?,
                 name => {
-                    // By way of `Value`, because that reads numbers alike whichever features of
-                    // serde_json another crate has turned on.
+                    // By way of `Value`, because that reads numbers whichever features of serde_json
+                    // another crate has turned on.
                     let value = value(map.next_value()?).ok_or_else(|| A::Error::custom("type"))?;
                     if !Claims::admit(&mut values, name, value) {
                         return Err(A::Error::custom("claim"));
