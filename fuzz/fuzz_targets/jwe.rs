@@ -38,7 +38,12 @@ fn seal(header: &[u8], payload: &[u8]) -> String {
         .seal_in_place_append_tag(Aad::from(header.as_bytes()), &mut sealed)
         .expect("a sealed payload");
     let (content, tag) = sealed.split_at(payload.len());
-    format!("{header}..{}.{}.{}", part(nonce.as_ref()), part(content), part(tag))
+    format!(
+        "{header}..{}.{}.{}",
+        part(nonce.as_ref()),
+        part(content),
+        part(tag)
+    )
 }
 
 /// Blocks that nobody encrypted, under a tag that is right.
@@ -48,7 +53,12 @@ fn authenticate(data: &[u8]) -> String {
     let bits = (header.len() as u64 * 8).to_be_bytes();
     let text = [header.as_bytes(), &iv, data, &bits].concat();
     let tag = hmac::sign(&DOORS.mac, &text);
-    format!("{header}..{}.{}.{}", part(&iv), part(data), part(&tag.as_ref()[..32]))
+    format!(
+        "{header}..{}.{}.{}",
+        part(&iv),
+        part(data),
+        part(&tag.as_ref()[..32])
+    )
 }
 
 fn open(token: &str) {
@@ -63,8 +73,7 @@ fn open(token: &str) {
     }
 }
 
-const PAYLOAD: &[u8] =
-    br#"{"sub":"ada","aud":"api","iat":1799999940,"exp":1800003600,"jti":"1"}"#;
+const PAYLOAD: &[u8] = br#"{"sub":"ada","aud":"api","iat":1799999940,"exp":1800003600,"jti":"1"}"#;
 
 fuzz_target!(|data: &[u8]| {
     let Some((form, data)) = data.split_first() else {

@@ -44,8 +44,7 @@ fn open(token: &str) {
     }
 }
 
-const PAYLOAD: &[u8] =
-    br#"{"sub":"ada","aud":"api","iat":1799999940,"exp":1800003600,"jti":"1"}"#;
+const PAYLOAD: &[u8] = br#"{"sub":"ada","aud":"api","iat":1799999940,"exp":1800003600,"jti":"1"}"#;
 
 fuzz_target!(|data: &[u8]| {
     let Some((form, data)) = data.split_first() else {

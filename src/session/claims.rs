@@ -41,9 +41,9 @@ impl SessionClaims {
         const MOST: usize = 16 - OWN.len();
 
         let name = name.into();
-        if name.starts_with("session_") {
+        if name.starts_with("session_") || Claims::is_registered(&name) {
             return Err(Error::misuse(
-                "a session's claim has a name that begins with `session_`, which the library keeps for itself: choose another one",
+                "a session's claim has a name that begins with `session_`, or that tokens have (`sub`, `exp`, ..): choose another one",
             ));
         }
         self.values.retain(|(known, _)| *known != name);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use chrono::{DateTime, SubsecRound as _, Utc};
+use chrono::{DateTime, Utc};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
@@ -48,10 +48,11 @@ const ID_BYTES: usize = 16;
 pub struct Claims {
     pub(super) subject: Subject,
     pub(super) id: String,
-    pub(super) issued_at: DateTime<Utc>,
-    pub(super) expires_at: DateTime<Utc>,
-    pub(super) not_before: Option<DateTime<Utc>>,
-    pub(super) authenticated_at: Option<DateTime<Utc>>,
+    /// Instants are kept as a token writes them: seconds since 1970.
+    pub(super) issued_at: i64,
+    pub(super) expires_at: i64,
+    pub(super) not_before: Option<i64>,
+    pub(super) authenticated_at: Option<i64>,
     pub(super) acr: Option<String>,
     pub(super) values: Vec<(String, ClaimValue)>,
 }
@@ -67,16 +68,16 @@ impl Claims {
     pub fn new(subject: Subject, now: DateTime<Utc>, lifetime: Duration) -> Result<Self> {
         let mut id = [0; ID_BYTES];
         fill_random(&mut id)?;
-        let issued_at = now.trunc_subsecs(0);
-        let expires_at = chrono::TimeDelta::from_std(lifetime)
+        let issued_at = now.timestamp();
+        let expires_at = i64::try_from(lifetime.as_secs())
             .ok()
-            .and_then(|lifetime| issued_at.checked_add_signed(lifetime))
+            .and_then(|lifetime| issued_at.checked_add(lifetime))
             .ok_or_else(bad_instants)?;
         let claims = Self {
             subject,
             id: URL_SAFE_NO_PAD.encode(id),
             issued_at,
-            expires_at: expires_at.trunc_subsecs(0),
+            expires_at,
             not_before: None,
             authenticated_at: None,
             acr: None,
@@ -95,21 +96,21 @@ impl Claims {
     /// The same with another end, for a token that is made anew before the old one expires.
     #[must_use]
     pub fn with_expires_at(mut self, expires_at: DateTime<Utc>) -> Self {
-        self.expires_at = expires_at.trunc_subsecs(0);
+        self.expires_at = expires_at.timestamp();
         self
     }
 
     /// The same, made at another instant.
     #[must_use]
     pub fn with_issued_at(mut self, issued_at: DateTime<Utc>) -> Self {
-        self.issued_at = issued_at.trunc_subsecs(0);
+        self.issued_at = issued_at.timestamp();
         self
     }
 
     /// The same, not good before an instant.
     #[must_use]
     pub fn with_not_before(mut self, not_before: DateTime<Utc>) -> Self {
-        self.not_before = Some(not_before.trunc_subsecs(0));
+        self.not_before = Some(not_before.timestamp());
         self
     }
 
@@ -117,7 +118,7 @@ impl Claims {
     /// ([OpenID Connect Core, section 2](https://openid.net/specs/openid-connect-core-1_0.html#IDToken)).
     #[must_use]
     pub fn with_authenticated_at(mut self, authenticated_at: DateTime<Utc>) -> Self {
-        self.authenticated_at = Some(authenticated_at.trunc_subsecs(0));
+        self.authenticated_at = Some(authenticated_at.timestamp());
         self
     }
 
@@ -141,7 +142,7 @@ impl Claims {
         value: impl Into<ClaimValue>,
     ) -> Result<Self> {
         let (name, value) = (name.into(), value.into());
-        if !fits(&name, &value) {
+        if Self::is_registered(&name) || !fits(&name, &value) {
             return Err(Error::misuse(
                 "a token's claim has a name of up to 64 bytes that the library does not use itself, and an integer is at most 2^53 - 1: write a greater one as text",
             ));
@@ -172,26 +173,26 @@ impl Claims {
 
     /// When the token was made: `iat`.
     #[must_use]
-    pub const fn issued_at(&self) -> DateTime<Utc> {
-        self.issued_at
+    pub fn issued_at(&self) -> DateTime<Utc> {
+        instant(self.issued_at)
     }
 
     /// The first instant at which the token is not good any more: `exp`.
     #[must_use]
-    pub const fn expires_at(&self) -> DateTime<Utc> {
-        self.expires_at
+    pub fn expires_at(&self) -> DateTime<Utc> {
+        instant(self.expires_at)
     }
 
     /// The first instant at which the token is good: `nbf`.
     #[must_use]
-    pub const fn not_before(&self) -> Option<DateTime<Utc>> {
-        self.not_before
+    pub fn not_before(&self) -> Option<DateTime<Utc>> {
+        self.not_before.map(instant)
     }
 
     /// When the subject proved who they are: `auth_time`.
     #[must_use]
-    pub const fn authenticated_at(&self) -> Option<DateTime<Utc>> {
-        self.authenticated_at
+    pub fn authenticated_at(&self) -> Option<DateTime<Utc>> {
+        self.authenticated_at.map(instant)
     }
 
     /// How strongly the subject proved who they are.
@@ -222,12 +223,12 @@ impl Claims {
             Some(&*self.id),
             self.acr.as_deref(),
         ];
-        range.contains(&self.expires_at.timestamp())
+        range.contains(&self.expires_at)
             && self.issued_at < self.expires_at
             && instants
                 .iter()
                 .flatten()
-                .all(|instant| range.contains(&instant.timestamp()))
+                .all(|instant| range.contains(instant))
             && texts
                 .iter()
                 .flatten()
@@ -242,7 +243,13 @@ impl Claims {
         }
     }
 
-    /// Adds a claim that was read; false where it must not be there.
+    /// Whether the library itself reads or writes this claim.
+    pub(in crate::session) fn is_registered(name: &str) -> bool {
+        REGISTERED.contains(&name)
+    }
+
+    /// Adds a claim that was read, and is none of the registered ones; false where it must not be
+    /// there.
     pub(in crate::session) fn admit(
         values: &mut Vec<(String, ClaimValue)>,
         name: &str,
@@ -258,6 +265,11 @@ impl Claims {
     }
 }
 
+/// Every instant in [`Claims`] came from a `DateTime` or is before the year 10000, so there is one.
+fn instant(seconds: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(seconds, 0).unwrap_or_default()
+}
+
 fn bad_instants() -> Error {
     Error::misuse(
         "a token ends at least a second after it is made and before the year 10000, and its subject, id and `acr` have 1 to 256 bytes",
@@ -267,7 +279,6 @@ fn bad_instants() -> Error {
 fn fits(name: &str, value: &ClaimValue) -> bool {
     (1..=LONGEST_NAME).contains(&name.len())
         && !name.chars().any(char::is_control)
-        && !REGISTERED.contains(&name)
         && match value {
             ClaimValue::Integer(value) => (-GREATEST..=GREATEST).contains(value) && name != "iss",
             ClaimValue::Text(_) => true,
@@ -281,8 +292,8 @@ impl fmt::Debug for Claims {
         let names: Vec<_> = self.values.iter().map(|(name, _)| name).collect();
         f.debug_struct("Claims")
             .field("id", &self.id)
-            .field("issued_at", &self.issued_at)
-            .field("expires_at", &self.expires_at)
+            .field("issued_at", &self.issued_at())
+            .field("expires_at", &self.expires_at())
             .field("claims", &names)
             .finish_non_exhaustive()
     }

@@ -37,15 +37,15 @@ pub(super) fn read(payload: &[u8], audience: &str, now: DateTime<Utc>) -> Result
     }
     let now = now.timestamp();
     let claims = read.claims;
-    if claims.expires_at.timestamp() <= now {
+    if claims.expires_at <= now {
         return Err(Refusal::Expired);
     }
     let made = [Some(claims.issued_at), claims.authenticated_at];
-    if claims.not_before.is_some_and(|from| now < from.timestamp())
+    if claims.not_before.is_some_and(|from| now < from)
         || made
             .iter()
             .flatten()
-            .any(|made| made.timestamp() > now.saturating_add(LEEWAY))
+            .any(|made| *made > now.saturating_add(LEEWAY))
     {
         return Err(Refusal::NotYet);
     }
@@ -63,14 +63,14 @@ impl Serialize for Written<'_> {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("sub", claims.subject.as_str())?;
         map.serialize_entry("aud", audience)?;
-        map.serialize_entry("iat", &claims.issued_at.timestamp())?;
-        map.serialize_entry("exp", &claims.expires_at.timestamp())?;
+        map.serialize_entry("iat", &claims.issued_at)?;
+        map.serialize_entry("exp", &claims.expires_at)?;
         map.serialize_entry("jti", &claims.id)?;
         if let Some(instant) = claims.not_before {
-            map.serialize_entry("nbf", &instant.timestamp())?;
+            map.serialize_entry("nbf", &instant)?;
         }
         if let Some(instant) = claims.authenticated_at {
-            map.serialize_entry("auth_time", &instant.timestamp())?;
+            map.serialize_entry("auth_time", &instant)?;
         }
         if let Some(acr) = &claims.acr {
             map.serialize_entry("acr", acr)?;
@@ -105,7 +105,8 @@ impl<'de> Visitor<'de> for ReadVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let (mut sub, mut aud, mut jti, mut acr) = (None, None, None, None);
-        let (mut iat, mut exp, mut nbf, mut auth_time) = (None, None, None, None);
+        // Whole seconds: `null`, a text and a number with a fraction or an exponent are no `i64`.
+        let (mut iat, mut exp, mut nbf, mut auth_time) = (None::<i64>, None, None, None);
         let mut values = Vec::new();
         while let Some(Text(name)) = map.next_key()? {
             match &*name {
@@ -113,10 +114,10 @@ impl<'de> Visitor<'de> for ReadVisitor {
                 "aud" => once(&mut aud, map.next_value::<Text<'_>>()?.0)?,
                 "jti" => once(&mut jti, map.next_value()?)?,
                 "acr" => once(&mut acr, map.next_value()?)?,
-                "iat" => once(&mut iat, map.next_value::<Seconds>()?.0)?,
-                "exp" => once(&mut exp, map.next_value::<Seconds>()?.0)?,
-                "nbf" => once(&mut nbf, map.next_value::<Seconds>()?.0)?,
-                "auth_time" => once(&mut auth_time, map.next_value::<Seconds>()?.0)?,
+                "iat" => once(&mut iat, map.next_value()?)?,
+                "exp" => once(&mut exp, map.next_value()?)?,
+                "nbf" => once(&mut nbf, map.next_value()?)?,
+                "auth_time" => once(&mut auth_time, map.next_value()?)?,
                 name => {
                     // By way of `Value`, because that reads numbers alike whichever features of
                     // serde_json another crate has turned on.
@@ -150,19 +151,6 @@ fn once<T, E: serde::de::Error>(slot: &mut Option<T>, value: T) -> Result<(), E>
     match slot.replace(value) {
         None => Ok(()),
         Some(_) => Err(E::custom("twice")),
-    }
-}
-
-/// An instant in whole seconds since 1970. `null`, a text and a number with a fraction or an
-/// exponent are none.
-struct Seconds(DateTime<Utc>);
-
-impl<'de> Deserialize<'de> for Seconds {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let seconds = i64::deserialize(deserializer)?;
-        DateTime::from_timestamp(seconds, 0)
-            .map(Self)
-            .ok_or_else(|| D::Error::custom("instant"))
     }
 }
 
