@@ -196,6 +196,8 @@ pub use roles::Roles;
 pub use session::{Current, Key, Optimistic, SessionId, Sessions, Verified};
 #[cfg(feature = "matrix")]
 pub use sql::DatabaseSchema;
+#[cfg(feature = "postgres")]
+pub use sql::PostgresChannel;
 pub use sql::{Db, Pool, SqlAuditSink, SqlSessionStore};
 pub use viewer::{SourceError, Subject, Viewer, ViewerSource};
 

@@ -13,6 +13,7 @@ use super::cookie::{CookieConfig, MAX_AGE_LIMIT_SECONDS};
 use super::cursor::CursorSealer;
 use super::epoch::Epochs;
 use super::key::Key;
+use super::nodes::{self, NodeChannel};
 use super::service::{Core, Service};
 use super::store::SessionStore;
 use super::token::Sealer;
@@ -40,6 +41,8 @@ pub struct SessionsBuilder<V> {
     absolute: Duration,
     touch: Duration,
     bound: Duration,
+    connected: Option<Duration>,
+    nodes: Option<Arc<dyn NodeChannel>>,
     capacity: u64,
     clock: Arc<dyn Clock>,
 }
@@ -51,6 +54,8 @@ pub(crate) struct Limits {
     pub(crate) absolute: TimeDelta,
     pub(crate) touch: TimeDelta,
     pub(crate) bound: TimeDelta,
+    /// The bound while this node hears the others; never below `bound`.
+    pub(crate) connected: TimeDelta,
 }
 
 impl<V: Viewer> SessionsBuilder<V> {
@@ -73,6 +78,8 @@ impl<V: Viewer> SessionsBuilder<V> {
             absolute: Duration::from_secs(30 * DAY),
             touch: Duration::from_secs(60),
             bound: Duration::from_secs(5),
+            connected: None,
+            nodes: None,
             capacity: 10_000,
             clock: Arc::new(SystemClock),
         }
@@ -118,6 +125,22 @@ impl<V: Viewer> SessionsBuilder<V> {
         self
     }
 
+    /// Tells the other nodes at once what is revoked or changed here, and hears it of them. See
+    /// [`nodes`](crate::session::nodes) for what it comes to. [`build`](Self::build) then needs a
+    /// tokio runtime, on which a task runs until the last clone of the sessions is dropped.
+    pub fn nodes(mut self, channel: impl NodeChannel) -> Self {
+        self.nodes = Some(Arc::new(channel));
+        self
+    }
+
+    /// How old the answer may be that a *verified* session rests on while this node hears the
+    /// others; [`cache_bound`](Self::cache_bound) unless it is set. It saves loads, and costs what
+    /// [`nodes`](crate::session::nodes) says.
+    pub fn connected_bound(mut self, bound: Duration) -> Self {
+        self.connected = Some(bound);
+        self
+    }
+
     /// How many sessions the cache holds.
     pub fn cache_capacity(mut self, sessions: u64) -> Self {
         self.capacity = sessions;
@@ -143,13 +166,20 @@ impl<V: Viewer> SessionsBuilder<V> {
             ));
         };
         let cookie = self.cookie.resolve(app_url)?;
-        let limits = Limits::check(self.idle, self.absolute, self.touch, self.bound)?;
+        let connected = self.connected.unwrap_or(self.bound);
+        let limits = Limits::check(self.idle, self.absolute, self.touch, self.bound, connected)?;
+        check_nodes(&limits, self.nodes.is_some(), self.connected.is_some())?;
         if self.capacity == 0 && !limits.bound.is_zero() {
             return Err(Error::configuration(
                 "a session cache that holds nothing bounds nothing: set `cache_bound` to zero instead",
             ));
         }
         let sealer = Sealer::new(&self.key, cookie.name())?;
+        let epochs = Arc::new(Epochs::new(&self.key)?);
+        let nodes = self.nodes.map(|channel| {
+            let clock = Arc::clone(&self.clock);
+            nodes::start(channel, clock, &epochs, limits.bound, limits.connected)
+        });
         Ok(Sessions::new(Service {
             core: Core {
                 store: self.store,
@@ -160,16 +190,37 @@ impl<V: Viewer> SessionsBuilder<V> {
                 limits,
                 capacity: self.capacity,
                 clock: self.clock,
-                epochs: Arc::new(Epochs::new()),
+                epochs,
+                nodes: nodes.transpose()?,
             },
             source: self.source,
-            cache: Cache::new(limits.bound, self.capacity),
+            cache: Cache::new(limits.bound.max(limits.connected), self.capacity),
         }))
     }
 }
 
+/// What is said of other nodes must fit together.
+fn check_nodes(limits: &Limits, has_channel: bool, is_set: bool) -> Result<()> {
+    let advice = if is_set && !has_channel {
+        "a `connected_bound` without a channel never applies: call `.nodes(..)`, or set `cache_bound`"
+    } else if limits.connected < limits.bound {
+        "the `connected_bound` is shorter than the cache bound, which holds without a channel: make it the longer one"
+    } else if has_channel && limits.bound.is_zero() {
+        "without a cache there is nothing to tell other nodes: set `cache_bound` above zero, or leave `.nodes(..)` out"
+    } else {
+        return Ok(());
+    };
+    Err(Error::configuration(advice))
+}
+
 impl Limits {
-    fn check(idle: Duration, absolute: Duration, touch: Duration, bound: Duration) -> Result<Self> {
+    fn check(
+        idle: Duration,
+        absolute: Duration,
+        touch: Duration,
+        bound: Duration,
+        connected: Duration,
+    ) -> Result<Self> {
         let longest = TimeDelta::seconds(MAX_AGE_LIMIT_SECONDS);
         let delta = |duration: Duration| {
             TimeDelta::from_std(duration)
@@ -186,6 +237,7 @@ impl Limits {
             absolute: delta(absolute)?,
             touch: delta(touch)?,
             bound: delta(bound)?,
+            connected: delta(connected)?,
         };
         if limits.absolute < TimeDelta::seconds(1) || limits.idle <= TimeDelta::zero() {
             return Err(Error::configuration(
@@ -197,7 +249,7 @@ impl Limits {
                 "the idle limit is longer than the absolute limit, so it would never apply: make it the shorter one",
             ));
         }
-        if limits.touch + limits.bound >= limits.idle {
+        if limits.touch + limits.bound.max(limits.connected) >= limits.idle {
             return Err(Error::configuration(
                 "a session in use would end as idle: the touch interval and the cache bound together must be shorter than the idle limit",
             ));
@@ -227,6 +279,7 @@ impl Core {
             absolute,
             touch,
             bound,
+            connected,
         } = self.limits;
         let seconds = |delta: TimeDelta| {
             let millis = delta.num_milliseconds();
@@ -241,8 +294,16 @@ impl Core {
                 self.capacity,
             )
         };
+        let nodes = match &self.nodes {
+            None => "no channel; what they change is seen within the bound".to_owned(),
+            Some(_) => format!(
+                "they are told at once; at most {} old while this node hears them, at most {} while it does not",
+                seconds(connected),
+                seconds(bound),
+            ),
+        };
         format!(
-            "{}\nidle limit: {}\nabsolute limit: {}\nlimits: {}\ntouch interval: {}\n{verified}\ncurrent: the store and the viewer source are asked in every call\nwrites: {}\n",
+            "{}\nidle limit: {}\nabsolute limit: {}\nlimits: {}\ntouch interval: {}\n{verified}\nother nodes: {nodes}\ncurrent: the store and the viewer source are asked in every call\nwrites: {}\n",
             self.cookie.explain(),
             seconds(idle),
             seconds(absolute),

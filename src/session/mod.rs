@@ -13,6 +13,7 @@ mod cursor;
 mod epoch;
 mod key;
 mod level;
+pub mod nodes;
 #[cfg(feature = "redis")]
 mod redis;
 mod service;

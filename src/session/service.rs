@@ -11,6 +11,7 @@ use super::cookie::Cookie;
 use super::cursor::CursorSealer;
 use super::epoch::Epochs;
 use super::level::{LoadNumber, Loaded, Verified};
+use super::nodes::Nodes;
 use super::store::{
     Assurance, Created, SessionId, SessionRecord, SessionStore, StoreError, StoreErrorKind,
 };
@@ -38,6 +39,7 @@ pub(crate) struct Core {
     pub(crate) capacity: u64,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) epochs: Arc<Epochs>,
+    pub(crate) nodes: Option<Arc<Nodes>>,
 }
 
 pub(crate) struct Service<V> {
@@ -55,6 +57,14 @@ pub(crate) struct Opened {
 impl Core {
     pub(crate) fn now(&self) -> DateTime<Utc> {
         self.clock.now()
+    }
+
+    /// How old a cached answer may be at `now`, in microseconds.
+    pub(crate) fn bound_at(&self, now: DateTime<Utc>) -> i64 {
+        match &self.nodes {
+            Some(nodes) => nodes.bound_at(now),
+            None => self.limits.bound.num_microseconds().unwrap_or_default(),
+        }
     }
 
     /// Stores a new session under a new id and secret.
@@ -232,7 +242,7 @@ impl<V: Viewer> Service<V> {
         }
         let age = now.timestamp_micros() - cached.asked_at;
         // A clock that was set back makes everything stale rather than fresh for longer.
-        let young = (0..self.cache.bound).contains(&age);
+        let young = (0..self.core.bound_at(now)).contains(&age);
         young
             && match &cached.answer {
                 Answer::Live(verified) => {

@@ -17,6 +17,8 @@ mod failure;
 #[cfg(feature = "matrix")]
 mod inspect;
 mod migrate;
+#[cfg(feature = "postgres")]
+mod node_channel;
 mod question;
 mod render;
 mod row;
@@ -40,6 +42,8 @@ pub use db::{Db, Pool};
 pub(crate) use dialect::Dialect;
 #[cfg(feature = "matrix")]
 pub use inspect::DatabaseSchema;
+#[cfg(feature = "postgres")]
+pub use node_channel::PostgresChannel;
 pub(crate) use question::{
     By, Found, Function, Join, Layout, Masked, OrderKey, Position, Question, Related, Summary,
 };
