@@ -193,6 +193,7 @@ pub struct Database {
     pub db: Db,
     pub pool: TestPool,
     /// Where another process finds it.
+    #[allow(dead_code, reason = "not every test starts one")]
     pub url: String,
     _kept: Kept,
 }
