@@ -197,6 +197,8 @@ pub enum Passage {
     Open,
     /// Nothing passes, and nobody says so.
     Silent,
+    /// Nothing can be sent; what others send is heard.
+    Mute,
     Broken,
 }
 
@@ -233,7 +235,7 @@ impl NodeChannel for Gated<Arc<dyn NodeChannel>> {
         match passage {
             Passage::Open => self.inner.publish(notice).await,
             Passage::Silent => Ok(()),
-            Passage::Broken => Err(ChannelError::new()),
+            Passage::Mute | Passage::Broken => Err(ChannelError::new()),
         }
     }
 
@@ -260,7 +262,7 @@ impl NodeListener for Gated<Box<dyn NodeListener>> {
                 }
                 notice = self.inner.next() => notice?,
             };
-            if *self.gate.0.borrow() == Passage::Open {
+            if *self.gate.0.borrow() != Passage::Silent {
                 return Ok(notice);
             }
         }

@@ -97,9 +97,9 @@ async fn rf_4_what_a_node_could_not_tell_it_tells_when_the_channel_is_back() {
     let other = cluster.connected(&Gate::open()).await;
     let cookie = one.sign_in("ada").await;
     assert!(other.role(&cookie).await.is_some());
-    gate.set(Passage::Broken);
-    one.is_lost().await;
+    gate.set(Passage::Mute);
     one.sessions.revoke_all(&ada()).await.unwrap();
+    one.is_lost().await;
     assert!(other.role(&cookie).await.is_some());
     gate.set(Passage::Open);
     while other.role(&cookie).await.is_some() {}
