@@ -6,6 +6,7 @@
 #![deny(clippy::wildcard_enum_match_arm)]
 
 mod aftermath;
+mod attempts;
 mod audit_sink;
 mod cells;
 mod change;
