@@ -206,6 +206,8 @@ pub use session::token;
 pub use session::{Current, Fresh, Freshness, Key, Optimistic, SessionId, Sessions, Verified};
 #[cfg(feature = "matrix")]
 pub use sql::DatabaseSchema;
+#[cfg(feature = "postgres")]
+pub use sql::PostgresChannel;
 pub use sql::{Db, Pool, SqlAuditSink, SqlSessionStore};
 pub use viewer::{SourceError, Subject, Viewer, ViewerSource};
 

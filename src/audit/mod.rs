@@ -132,6 +132,16 @@ pub(crate) fn session_store_failed(step: &'static str, error: StoreError) {
     tracing::warn!(target: "clearance::session", step, %error, "session store failed");
 }
 
+/// This node hears the others, for the first time or again.
+pub(crate) fn channel_connected() {
+    tracing::info!(target: "clearance::nodes", "channel connected");
+}
+
+/// This node does not hear the others, and falls back to the cache bound.
+pub(crate) fn channel_lost() {
+    tracing::warn!(target: "clearance::nodes", "channel lost");
+}
+
 /// The application's viewer source gave no answer.
 pub(crate) fn viewer_source_failed(viewer: &'static str) {
     tracing::warn!(target: "clearance::session", viewer, "viewer source failed");

@@ -99,8 +99,6 @@ impl<V> Cached<V> {
 /// to judge, by the library's own clock and epochs.
 pub(crate) struct Cache<V> {
     entries: Option<Entries<Fingerprint, Cached<V>, FingerprintHash>>,
-    /// In microseconds.
-    pub(crate) bound: i64,
 }
 
 impl<V: Send + Sync + 'static> Cache<V> {
@@ -113,8 +111,7 @@ impl<V: Send + Sync + 'static> Cache<V> {
                 .time_to_live(bound.saturating_mul(2))
                 .build_with_hasher(FingerprintHash)
         });
-        let bound = bound.num_microseconds().unwrap_or_default();
-        Self { entries, bound }
+        Self { entries }
     }
 
     pub(crate) fn is_off(&self) -> bool {

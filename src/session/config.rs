@@ -13,6 +13,7 @@ use super::epoch::Epochs;
 use super::hooks::SessionHooks;
 use super::lifecycle::Core;
 use super::lifetime::{Lifetime, delta};
+use super::nodes::{self, NodeChannel};
 use super::service::Service;
 use super::settings::{Described, SetLifetime, Setting, SettingSource, Settings};
 use super::stateless::Stateless;
@@ -44,6 +45,7 @@ pub struct SessionsBuilder<V> {
     clock: Arc<dyn Clock>,
     events: SessionEvents,
     hooks: Option<Arc<dyn SessionHooks<V>>>,
+    nodes: Option<Arc<dyn NodeChannel>>,
 }
 
 /// Settings as they were made, and what is wrong with those that could not be read.
@@ -56,6 +58,7 @@ pub(super) struct Unchecked {
     pub(super) remembered: Option<SetLifetime>,
     pub(super) touch: Setting<Duration>,
     pub(super) bound: Setting<Duration>,
+    pub(super) connected: Option<Setting<Duration>>,
     pub(super) capacity: Setting<u64>,
     pub(super) most: Setting<Option<SessionLimit>>,
     pub(super) payload: Setting<usize>,
@@ -77,6 +80,7 @@ impl Default for Unchecked {
             remembered: None,
             touch: Setting::default_of(Duration::from_secs(60)),
             bound: Setting::default_of(Duration::from_secs(5)),
+            connected: None,
             capacity: Setting::default_of(10_000),
             most: Setting::default_of(None),
             payload: Setting::default_of(1024),
@@ -108,6 +112,7 @@ impl<V: Viewer> SessionsBuilder<V> {
             clock: Arc::new(SystemClock),
             events: SessionEvents::default(),
             hooks: None,
+            nodes: None,
         }
     }
 
@@ -180,6 +185,22 @@ impl<V: Viewer> SessionsBuilder<V> {
         self
     }
 
+    /// Tells the other nodes at once what is revoked or changed here, and hears it of them. See
+    /// [`nodes`](crate::session::nodes) for what it comes to. [`build`](Self::build) then needs a
+    /// tokio runtime, on which a task runs until the last clone of the sessions is dropped.
+    pub fn nodes(mut self, channel: impl NodeChannel) -> Self {
+        self.nodes = Some(Arc::new(channel));
+        self
+    }
+
+    /// How old the answer may be that a *verified* session rests on while this node hears the
+    /// others; [`cache_bound`](Self::cache_bound) unless it is set. It saves loads, and costs what
+    /// [`nodes`](crate::session::nodes) says.
+    pub fn connected_bound(mut self, bound: Duration) -> Self {
+        self.settings.connected = Some(Setting::code(bound));
+        self
+    }
+
     /// How many sessions the cache holds.
     pub fn cache_capacity(mut self, sessions: u64) -> Self {
         self.settings.capacity = Setting::code(sessions);
@@ -233,6 +254,7 @@ impl<V: Viewer> SessionsBuilder<V> {
             remembered,
             touch,
             bound,
+            connected,
             capacity,
             most,
             payload,
@@ -248,9 +270,14 @@ impl<V: Viewer> SessionsBuilder<V> {
             ));
         };
         let cookie = cookie.resolve(&app_url.value, development.value)?;
-        let ordinary = lifetime.value().check(touch.value, bound.value)?;
+        check_nodes(&bound, connected.as_ref(), self.nodes.is_some())?;
+        let heard = connected
+            .as_ref()
+            .map_or(bound.value, |connected| connected.value);
+        let oldest = bound.value.max(heard);
+        let ordinary = lifetime.value().check(touch.value, oldest)?;
         let longer = remembered.as_ref().map(SetLifetime::value);
-        let longer = longer.map(|longer| longer.check(touch.value, bound.value));
+        let longer = longer.map(|longer| longer.check(touch.value, oldest));
         if capacity.value == 0 && !bound.value.is_zero() {
             return Err(Error::configuration(
                 "a session cache that holds nothing bounds nothing: set `cache_bound` to zero instead",
@@ -278,6 +305,10 @@ impl<V: Viewer> SessionsBuilder<V> {
             remembered: remembered.as_ref(),
             touch: &touch,
             bound: &bound,
+            connected: self
+                .nodes
+                .is_some()
+                .then_some(connected.as_ref().unwrap_or(&bound)),
             capacity: &capacity,
             most: &most,
             payload: &payload,
@@ -303,7 +334,12 @@ impl<V: Viewer> SessionsBuilder<V> {
         };
         // A statement can look for a stored session only.
         let database = self.database.filter(|_| tickets.stateless().is_none());
-        let cache = Cache::new(settings.bound, capacity.value);
+        let epochs = Arc::new(Epochs::new(self.key.sealing())?);
+        let nodes = self.nodes.map(|channel| {
+            let clock = Arc::clone(&self.clock);
+            nodes::start(channel, clock, &epochs, settings.bound, delta(heard)?)
+        });
+        let cache = Cache::new(settings.bound.max(delta(heard)?), capacity.value);
         Ok(Sessions::new(Service {
             core: Core {
                 store: self.store,
@@ -313,7 +349,8 @@ impl<V: Viewer> SessionsBuilder<V> {
                 cookie,
                 settings,
                 clock: self.clock,
-                epochs: Arc::new(Epochs::new()),
+                epochs,
+                nodes: nodes.transpose()?,
                 events: self.events,
             },
             source: self.source,
@@ -321,6 +358,24 @@ impl<V: Viewer> SessionsBuilder<V> {
             cache,
         }))
     }
+}
+
+/// What is said of other nodes must fit together.
+fn check_nodes(
+    bound: &Setting<Duration>,
+    connected: Option<&Setting<Duration>>,
+    has_channel: bool,
+) -> Result<()> {
+    let advice = if connected.is_some() && !has_channel {
+        "a `connected_bound` without a channel never applies: call `.nodes(..)`, or set `cache_bound`"
+    } else if connected.is_some_and(|connected| connected.value < bound.value) {
+        "the `connected_bound` is shorter than the cache bound, which holds without a channel: make it the longer one"
+    } else if has_channel && bound.value.is_zero() {
+        "without a cache there is nothing to tell other nodes: set `cache_bound` above zero, or leave `.nodes(..)` out"
+    } else {
+        return Ok(());
+    };
+    Err(Error::configuration(advice))
 }
 
 impl Unchecked {

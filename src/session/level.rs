@@ -208,7 +208,7 @@ impl<V: Viewer> Verified<V> {
     /// A viewer given by a test, whose session is none.
     #[cfg(feature = "testing")]
     pub(crate) fn given(viewer: V, now: DateTime<Utc>) -> Self {
-        let epochs = super::epoch::Epochs::new();
+        let epochs = super::epoch::Epochs::alone();
         let subject = viewer.subject();
         Self::new(viewer, |viewer| Loaded {
             viewer,

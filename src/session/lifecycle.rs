@@ -8,6 +8,7 @@ use http::HeaderValue;
 use super::cookie::{Cookie, Stale};
 use super::cursor::CursorSealer;
 use super::epoch::{Changing, Epochs};
+use super::nodes::Nodes;
 use super::origin::Origin;
 use super::settings::Settings;
 use super::sign_in::SignIn;
@@ -37,6 +38,7 @@ pub(crate) struct Core {
     pub(crate) settings: Settings,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) epochs: Arc<Epochs>,
+    pub(crate) nodes: Option<Arc<Nodes>>,
     pub(crate) events: SessionEvents,
 }
 
@@ -77,6 +79,14 @@ pub(crate) enum Rotation {
 impl Core {
     pub(crate) fn now(&self) -> DateTime<Utc> {
         self.clock.now()
+    }
+
+    /// How old a cached answer may be at `now`, in microseconds.
+    pub(crate) fn bound_at(&self, now: DateTime<Utc>) -> i64 {
+        match &self.nodes {
+            Some(nodes) => nodes.bound_at(now),
+            None => self.settings.bound.num_microseconds().unwrap_or_default(),
+        }
     }
 
     /// Stores a new session under a new id and secret.

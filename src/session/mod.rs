@@ -20,6 +20,7 @@ mod key;
 mod level;
 mod lifecycle;
 mod lifetime;
+pub mod nodes;
 mod origin;
 #[cfg(feature = "redis")]
 mod redis;

@@ -97,7 +97,7 @@ impl<V: Viewer> Service<V> {
         }
         let age = now.timestamp_micros() - cached.asked_at;
         // A clock that was set back makes everything stale rather than fresh for longer.
-        let young = (0..self.cache.bound).contains(&age);
+        let young = (0..self.core.bound_at(now)).contains(&age);
         young
             && match &cached.answer {
                 Answer::Live(verified) => {

@@ -123,6 +123,8 @@ pub(super) struct Described<'a> {
     pub(super) remembered: Option<&'a SetLifetime>,
     pub(super) touch: &'a Setting<Duration>,
     pub(super) bound: &'a Setting<Duration>,
+    /// The bound while other nodes are heard, where there is a channel to them.
+    pub(super) connected: Option<&'a Setting<Duration>>,
     pub(super) capacity: &'a Setting<u64>,
     pub(super) most: &'a Setting<Option<SessionLimit>>,
     pub(super) payload: &'a Setting<usize>,
@@ -178,6 +180,20 @@ impl fmt::Display for Described<'_> {
             line(f, "verified", bound, self.bound)?;
             let capacity = format_args!("{} sessions", self.capacity.value);
             line(f, "cache", capacity, self.capacity)?;
+        }
+        match self.connected {
+            None => writeln!(
+                f,
+                "other nodes: no channel; what they change is seen within the bound"
+            )?,
+            Some(connected) => {
+                let told = format_args!(
+                    "they are told at once; at most {} old while this node hears them, at most {} while it does not",
+                    seconds(connected.value),
+                    seconds(self.bound.value),
+                );
+                line(f, "other nodes", told, connected)?;
+            }
         }
         writeln!(
             f,

@@ -8,6 +8,7 @@
 #[cfg(feature = "accounts")]
 mod accounts;
 mod aftermath;
+mod attempts;
 mod audit_sink;
 mod cells;
 mod change;
@@ -19,6 +20,8 @@ mod failure;
 #[cfg(feature = "matrix")]
 mod inspect;
 mod migrate;
+#[cfg(feature = "postgres")]
+mod node_channel;
 mod question;
 mod render;
 mod row;
@@ -44,6 +47,8 @@ pub use db::{Db, Pool};
 pub(crate) use dialect::Dialect;
 #[cfg(feature = "matrix")]
 pub use inspect::DatabaseSchema;
+#[cfg(feature = "postgres")]
+pub use node_channel::PostgresChannel;
 pub(crate) use question::{
     By, Found, Function, Join, Layout, Masked, OrderKey, Position, Question, Related, Summary,
 };

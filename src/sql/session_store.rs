@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -13,6 +12,7 @@ use sea_query::{
 use sea_query_sqlx::SqlxBinder;
 
 use super::aftermath::Extent;
+use super::attempts::Attempts;
 use super::db::{DatabaseId, Db};
 #[cfg(any(feature = "accounts", feature = "postgres"))]
 use super::dialect::Dialect;
@@ -252,32 +252,6 @@ fn later(column: (&'static str, &'static str), given: i64) -> Expr {
         .case(there.clone().gt(given), there)
         .finally(given)
         .into()
-}
-
-/// How often a step is done again because another one was in its way, and for how long at most: an
-/// engine that waited for a lock itself has been patient already.
-const ATTEMPTS: usize = 8;
-const PATIENCE: Duration = Duration::from_secs(1);
-
-struct Attempts {
-    begun: Instant,
-    made: usize,
-}
-
-impl Attempts {
-    fn begin() -> Self {
-        Self {
-            begun: Instant::now(),
-            made: 0,
-        }
-    }
-
-    /// Whether a step that ended so is to be done again.
-    fn go_on<T>(&mut self, outcome: &Result<T>) -> bool {
-        self.made += 1;
-        let was_in_the_way = outcome.as_ref().is_err_and(Error::is_retryable);
-        was_in_the_way && self.made < ATTEMPTS && self.begun.elapsed() < PATIENCE
-    }
 }
 
 impl SqlSessionStore {

@@ -11,7 +11,10 @@
 mod contract;
 #[path = "../support/engines.rs"]
 mod engines;
+mod node;
+mod nodes;
 mod outages;
+mod processes;
 mod races;
 mod redis_server;
 #[path = "../support/stores.rs"]

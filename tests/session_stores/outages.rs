@@ -18,6 +18,7 @@ const OUTAGE: StoreError = StoreError::outage();
 /// Callers that ask for the session of number 1 again and again, until each has met an outage.
 struct Callers {
     answered: Arc<AtomicU64>,
+    over: Arc<AtomicBool>,
     tasks: Vec<tokio::task::JoinHandle<()>>,
 }
 
@@ -50,13 +51,15 @@ impl Callers {
         Self {
             tasks: tasks.collect(),
             answered,
+            over: Arc::clone(over),
         }
     }
 
-    /// Returns in the middle of their calls.
+    /// Returns in the middle of their calls, or when they are over.
     async fn are_at_it(&self) {
-        let before = self.answered.load(Ordering::SeqCst);
-        while self.answered.load(Ordering::SeqCst) < before + 20 {
+        let wanted = self.answered.load(Ordering::SeqCst) + 20;
+        let is_over = || self.over.load(Ordering::SeqCst);
+        while self.answered.load(Ordering::SeqCst) < wanted && !is_over() {
             tokio::task::yield_now().await;
         }
     }

@@ -297,6 +297,7 @@ fn explain_prints_every_effective_setting() {
          touch interval: 30.000 s (set by the program)\n\
          verified: at most 5.000 s old; a change through this library on this node holds at once (default)\n\
          cache: 77 sessions (set by the program)\n\
+         other nodes: no channel; what they change is seen within the bound\n\
          current: the store and the viewer source are asked in every call\n\
          writes: the session is read before the statement\n"
     );

@@ -37,6 +37,16 @@ impl Engine {
             .unwrap_or_else(|_| panic!("{variable} names no server; `cargo xtask test` starts one"))
     }
 
+    /// The server's URL with another database.
+    fn url_of(self, database: &str) -> String {
+        let server = self.server();
+        let (address, rest) = server.rsplit_once('/').unwrap();
+        match rest.split_once('?') {
+            Some((_, options)) => format!("{address}/{database}?{options}"),
+            None => format!("{address}/{database}"),
+        }
+    }
+
     /// The schema in the engine's own types. It is written in SQLite's, with INSTANT, BYTES and
     /// ID16 for instants, bytes and UUIDs, KEYTEXT for text that has an index,
     /// KEYTEXT8 for such text with a collation behind it, NOCASE for one that overlooks case, and
@@ -182,6 +192,9 @@ impl TestPool {
 pub struct Database {
     pub db: Db,
     pub pool: TestPool,
+    /// Where another process finds it.
+    #[allow(dead_code, reason = "not every test starts one")]
+    pub url: String,
     _kept: Kept,
 }
 
@@ -264,7 +277,7 @@ pub async fn database_on(engine: Engine, schema: &str) -> Database {
 #[expect(clippy::disallowed_methods, reason = "a test makes its own database")]
 async fn empty(engine: Engine) -> Database {
     let name = format!("clearance_test_{}", uuid::Uuid::new_v4().simple());
-    let (pool, kept) = match engine {
+    let (pool, url, kept) = match engine {
         Engine::Sqlite => {
             let folder = tempfile::tempdir().unwrap();
             let options = sqlx::sqlite::SqliteConnectOptions::new()
@@ -282,7 +295,8 @@ async fn empty(engine: Engine) -> Database {
                 .connect_with(options)
                 .await
                 .unwrap();
-            (TestPool::Sqlite(pool), Kept::Folder(folder))
+            let url = format!("sqlite://{}", folder.path().join("test.db").display());
+            (TestPool::Sqlite(pool), url, Kept::Folder(folder))
         }
         Engine::Postgres => {
             use sqlx::Connection as _;
@@ -301,7 +315,8 @@ async fn empty(engine: Engine) -> Database {
             let collation = "CREATE COLLATION nocase \
                 (provider = icu, locale = 'und-u-ks-level2', deterministic = false)";
             pool.execute(collation).await;
-            (pool, Kept::Named(engine, name))
+            let url = engine.url_of(&name);
+            (pool, url, Kept::Named(engine, name))
         }
         Engine::Mysql => {
             use sqlx::Connection as _;
@@ -319,12 +334,14 @@ async fn empty(engine: Engine) -> Database {
                 // A statement that leaves the driver's cache costs 40 ms, and random queries are
                 // more than its 100; but a server keeps 16,382 of them for all connections.
                 .connect_lazy_with(options.statement_cache_capacity(1_500));
-            (TestPool::Mysql(pool), Kept::Named(engine, name))
+            let url = engine.url_of(&name);
+            (TestPool::Mysql(pool), url, Kept::Named(engine, name))
         }
     };
     Database {
         db: pool.db(),
         pool,
+        url,
         _kept: kept,
     }
 }
