@@ -179,6 +179,7 @@ async fn cb_4_only_a_whole_row_of_chunks_is_a_session() {
         vec![&renamed(&zero, "__Host-session.00"), &one, &two],
         vec![&renamed(&zero, "__Host-session.+0"), &one, &two],
         vec![&renamed(&plain, "__Host-session.0"), &one],
+        vec![&renamed(&plain, "__Host-session.0"), &two],
     ] {
         assert_eq!(status(&wrong).await, 401, "{:?}", names_of(&wrong));
     }
