@@ -147,6 +147,11 @@ pub(crate) fn viewer_source_failed(viewer: &'static str) {
     tracing::warn!(target: "clearance::session", viewer, "viewer source failed");
 }
 
+/// The application's hook gave no answer.
+pub(crate) fn hook_failed(hook: &'static str) {
+    tracing::warn!(target: "clearance::session", hook, "session hook failed");
+}
+
 /// An error whose advice is for the operator, answered to a client without it.
 #[cfg(feature = "axum")]
 pub(crate) fn failed(error: &Error) {

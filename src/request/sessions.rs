@@ -36,7 +36,8 @@ impl RequestContext {
     ///
     /// [`Error::is_unavailable`] when the store does not answer; then no cookie is set.
     /// [`Error::is_too_many_sessions`] when the subject has as many sessions as it may.
-    /// [`Error::is_forbidden`] when nobody can have meant to sign in with this request, because a
+    /// [`Error::is_forbidden`] when a [hook](crate::session::SessionHooks::on_sign_in) refuses, and when
+    /// nobody can have meant to sign in with this request, because a
     /// browser sends it for a picture, a script, a frame within another site, or a page that nobody
     /// asked for yet ([ASVS 7.6.2](https://github.com/OWASP/ASVS)).
     /// [`Error::is_misuse`] when the response's headers are gone already.
@@ -107,7 +108,12 @@ impl RequestContext {
     /// [`Error::is_unavailable`] when the store does not answer.
     pub async fn extend_session(&self) -> Result<Option<DateTime<Utc>>> {
         self.begin_change()?;
-        match self.inner.slot.extend(&self.origin()).await {
+        match self
+            .inner
+            .slot
+            .extend(&self.inner.first, &self.origin())
+            .await
+        {
             Ok(extended) => {
                 if let Some(opened) = extended.opened {
                     *lock(&self.inner.set_cookies) = opened.set_cookies;
@@ -200,7 +206,11 @@ impl RequestContext {
     /// store does not answer. What is stored and is not a `T` is an internal error.
     pub async fn session_data<T: DeserializeOwned>(&self) -> Result<Option<T>> {
         self.mark_read();
-        let data = self.inner.slot.data().await?;
+        let data = self
+            .inner
+            .slot
+            .data(&self.inner.first, &self.origin())
+            .await?;
         data.map(|data| serde_json::from_slice(&data))
             .transpose()
             .map_err(|_| Error::internal("the data of a session are not what is asked for"))
@@ -213,10 +223,9 @@ impl RequestContext {
     /// As [`session_data`](Self::session_data), and [`Error::is_misuse`] for what cannot be written as
     /// JSON.
     pub async fn set_session_data<T: Serialize>(&self, data: &T) -> Result<()> {
-        self.mark_read();
         let data = serde_json::to_vec(data)
             .map_err(|_| Error::misuse("these data of a session cannot be written as JSON"))?;
-        self.inner.slot.set_data(Some(&data)).await
+        self.set_data(Some(&data)).await
     }
 
     /// Removes what the application keeps with the session.
@@ -225,8 +234,13 @@ impl RequestContext {
     ///
     /// As [`session_data`](Self::session_data).
     pub async fn clear_session_data(&self) -> Result<()> {
+        self.set_data(None).await
+    }
+
+    async fn set_data(&self, data: Option<&[u8]>) -> Result<()> {
         self.mark_read();
-        self.inner.slot.set_data(None).await
+        let (slot, first) = (&self.inner.slot, &self.inner.first);
+        slot.set_data(first, &self.origin(), data).await
     }
 
     /// Before the session is another one.

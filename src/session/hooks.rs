@@ -8,8 +8,7 @@ use super::claims::SessionClaims;
 use super::level::Verified;
 use super::origin::Origin;
 use super::sign_in::SignIn;
-use crate::error::Result;
-use crate::viewer::Viewer;
+use crate::viewer::{SourceError, Viewer};
 
 /// The application's own part in the life of its sessions; see
 /// [`SessionsBuilder::hooks`](super::SessionsBuilder::hooks). Each function does nothing unless it is
@@ -45,14 +44,19 @@ use crate::viewer::Viewer;
 /// ```
 #[async_trait]
 pub trait SessionHooks<V: Viewer>: Send + Sync + 'static {
-    /// Somebody signs in: may note claims, or refuse. Nothing is stored yet.
+    /// Somebody signs in: may note claims, or give `None` to refuse. Nothing is stored yet. Who is
+    /// refused gets [`Error::is_forbidden`](crate::Error::is_forbidden), and where it cannot be told
+    /// [`Error::is_unavailable`](crate::Error::is_unavailable); the session that there was goes on.
     ///
     /// # Errors
     ///
-    /// When nobody shall be signed in; the caller of `sign_in` or `create` gets the error, and the
-    /// session that there was goes on.
-    async fn on_sign_in(&self, sign_in: SignIn, _from: &RequestOrigin) -> Result<SignIn> {
-        Ok(sign_in)
+    /// When that cannot be told. The error's text is not logged, because it may hold anything.
+    async fn on_sign_in(
+        &self,
+        sign_in: SignIn,
+        _from: &RequestOrigin,
+    ) -> Result<Option<SignIn>, SourceError> {
+        Ok(Some(sign_in))
     }
 
     /// A stateless session's token is made anew, with these claims. Sessions in a store have no such

@@ -68,7 +68,13 @@ impl<V: Viewer> Service<V> {
         match &self.hooks {
             Some(hooks) => {
                 let from = RequestOrigin::new(origin.clone());
-                outside_of_requests(hooks.on_sign_in(sign_in.clone(), &from)).await
+                let admitted = outside_of_requests(hooks.on_sign_in(sign_in.clone(), &from));
+                let admitted = admitted.await.map_err(|_error| {
+                    // The text is the application's and may hold anything.
+                    audit::hook_failed("on_sign_in");
+                    Error::unavailable("the sign-in")
+                })?;
+                admitted.ok_or_else(Error::forbidden)
             }
             None => Ok(sign_in.clone()),
         }

@@ -34,13 +34,13 @@ pub(crate) trait ErasedSlot: Any + Send + Sync {
     async fn sign_in(&self, first: &First, sign_in: &SignIn, origin: &Origin) -> Result<Opened>;
     async fn sign_out(&self, first: &First, origin: &Origin) -> Result<Vec<HeaderValue>>;
     async fn rotate(&self, first: &First, rotation: Rotation, origin: &Origin) -> Result<Opened>;
-    async fn extend(&self, origin: &Origin) -> Result<Extended>;
+    async fn extend(&self, first: &First, origin: &Origin) -> Result<Extended>;
     /// Ends all sessions of the request's subject but its own.
     async fn revoke_others(&self, first: &First, origin: &Origin) -> Result<Others>;
     /// The cookies that the request's session needs though nobody asked for any.
     fn leftovers(&self, first: &First) -> Vec<HeaderValue>;
-    async fn data(&self) -> Result<Option<Vec<u8>>>;
-    async fn set_data(&self, data: Option<&[u8]>) -> Result<()>;
+    async fn data(&self, first: &First, origin: &Origin) -> Result<Option<Vec<u8>>>;
+    async fn set_data(&self, first: &First, origin: &Origin, data: Option<&[u8]>) -> Result<()>;
     fn core(&self) -> Result<&Core>;
     fn now(&self) -> Option<DateTime<Utc>>;
     fn database(&self) -> Option<DatabaseId>;
@@ -237,6 +237,17 @@ impl<V: Viewer> Slot<V> {
         }
     }
 
+    /// The session of a request whose viewer is there, and that the application lets go on.
+    async fn admitted(
+        &self,
+        core: &Core,
+        first: &First,
+        origin: &Origin,
+    ) -> Result<(Ticket, SessionRecord)> {
+        self.verify(first, || origin.clone()).await?;
+        self.living(core).await
+    }
+
     /// The session that the request came with, if it lives.
     async fn living(&self, core: &Core) -> Result<(Ticket, SessionRecord)> {
         let ticket = self
@@ -382,6 +393,11 @@ impl<V: Viewer> ErasedSlot for Slot<V> {
     async fn rotate(&self, first: &First, rotation: Rotation, origin: &Origin) -> Result<Opened> {
         let service = self.service()?;
         let core = &service.core;
+        match rotation {
+            Rotation::Privilege => self.verify(first, || origin.clone()).await.map(|_| ())?,
+            // Whom the application asks for a proof could not give it otherwise.
+            Rotation::StepUp(_) => {}
+        }
         let mut gate = self.gate.lock().await;
         let (old, record) = self.living(core).await?;
         let stale = self.stale(core);
@@ -393,10 +409,10 @@ impl<V: Viewer> ErasedSlot for Slot<V> {
         Ok(opened)
     }
 
-    async fn extend(&self, origin: &Origin) -> Result<Extended> {
+    async fn extend(&self, first: &First, origin: &Origin) -> Result<Extended> {
         let service = self.service()?;
         let core = &service.core;
-        let (_, record) = self.living(core).await?;
+        let (_, record) = self.admitted(core, first, origin).await?;
         let record = self.refreshed(service, record)?;
         let extended = core.extend(&record, origin, &self.stale(core)).await?;
         if let Some(opened) = &extended.opened {
@@ -455,15 +471,15 @@ impl<V: Viewer> ErasedSlot for Slot<V> {
             .unwrap_or_default()
     }
 
-    async fn data(&self) -> Result<Option<Vec<u8>>> {
+    async fn data(&self, first: &First, origin: &Origin) -> Result<Option<Vec<u8>>> {
         let core = &self.service()?.core;
-        let (_, record) = self.living(core).await?;
+        let (_, record) = self.admitted(core, first, origin).await?;
         core.data(&record).await
     }
 
-    async fn set_data(&self, data: Option<&[u8]>) -> Result<()> {
+    async fn set_data(&self, first: &First, origin: &Origin, data: Option<&[u8]>) -> Result<()> {
         let core = &self.service()?.core;
-        let (_, record) = self.living(core).await?;
+        let (_, record) = self.admitted(core, first, origin).await?;
         core.set_data(&record, data).await
     }
 
@@ -522,7 +538,7 @@ impl ErasedSlot for Nobody {
         Self::refused()
     }
 
-    async fn extend(&self, _: &Origin) -> Result<Extended> {
+    async fn extend(&self, _: &First, _: &Origin) -> Result<Extended> {
         Self::refused()
     }
 
@@ -534,11 +550,11 @@ impl ErasedSlot for Nobody {
         Vec::new()
     }
 
-    async fn data(&self) -> Result<Option<Vec<u8>>> {
+    async fn data(&self, _: &First, _: &Origin) -> Result<Option<Vec<u8>>> {
         Self::refused()
     }
 
-    async fn set_data(&self, _: Option<&[u8]>) -> Result<()> {
+    async fn set_data(&self, _: &First, _: &Origin, _: Option<&[u8]>) -> Result<()> {
         Self::refused()
     }
 

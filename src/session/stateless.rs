@@ -23,8 +23,8 @@ pub(crate) struct Stateless {
 impl Stateless {
     /// For one cookie: a token of another one does not open.
     pub(crate) fn new(ring: &KeyRing, cookie: &str, most_bytes: usize) -> Result<Self> {
-        let purpose = format!("session {cookie}");
-        let codec = EncryptedCodec::derived(ring, &purpose)?.max_payload_bytes(most_bytes);
+        let purpose = format!("clearance session {cookie}");
+        let codec = EncryptedCodec::derived_own(ring, &purpose)?.max_payload_bytes(most_bytes);
         Ok(Self { codec })
     }
 

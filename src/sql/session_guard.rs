@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sea_query::{Expr, ExprTrait as _, Query, SelectStatement};
 
 use super::dialect::Dialect;
-use super::session_store::{EXPIRES_AT, ID, IDLE_EXPIRES_AT, SECRET_HASH, TABLE, micros};
+use super::session_row::{EXPIRES_AT, ID, IDLE_EXPIRES_AT, SECRET_HASH, TABLE, micros};
 use crate::policy::Value;
 use crate::session::{SecretHash, SessionId};
 

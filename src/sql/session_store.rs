@@ -16,31 +16,19 @@ use super::attempts::Attempts;
 use super::db::{DatabaseId, Db};
 #[cfg(any(feature = "accounts", feature = "postgres"))]
 use super::dialect::Dialect;
-use super::row::Row;
+use super::session_row::{
+    COLUMNS, CREATED_AT, EXPIRES_AT, ID, IDLE_EXPIRES_AT, LAST_SEEN_AT, SECRET_HASH, SUBJECT,
+    TABLE, micros, record, values,
+};
 use super::template::Ready;
 use super::unit::{Ending, Unit};
 use crate::error::{Error, Result};
 use crate::policy::{Cell, Kind};
 use crate::session::{
-    Assurance, Created, Replaced, SecretHash, SessionId, SessionLimit, SessionRecord, SessionStore,
-    Standing, StoreError,
+    Created, Replaced, SessionId, SessionLimit, SessionRecord, SessionStore, Standing, StoreError,
 };
 use crate::viewer::Subject;
 
-pub(super) const TABLE: &str = "clearance_sessions";
-pub(super) const ID: &str = "id";
-pub(super) const SECRET_HASH: &str = "secret_hash";
-const SUBJECT: &str = "subject";
-const CREATED_AT: &str = "created_at";
-const AUTHENTICATED_AT: &str = "authenticated_at";
-const ASSURANCE: &str = "assurance";
-const LAST_SEEN_AT: &str = "last_seen_at";
-pub(super) const IDLE_EXPIRES_AT: &str = "idle_expires_at";
-pub(super) const EXPIRES_AT: &str = "expires_at";
-const PERSISTENT: &str = "persistent";
-const ADDRESS: &str = "address";
-const AGENT: &str = "agent";
-const CLAIMS: &str = "claims";
 /// Not among those of a record: it can be large, and is read when it is asked for.
 const DATA: &str = "data";
 
@@ -49,24 +37,6 @@ const CUT_OFFS: &str = "clearance_session_cut_offs";
 const CUT_OFF: &str = "cut_off";
 /// The subject of the cut-off of everyone: no subject is empty.
 const EVERYONE: &str = "";
-
-/// The columns in the order in which a record is read and written. Instants are microseconds
-/// since 1970.
-pub(super) const COLUMNS: [&str; 13] = [
-    ID,
-    SECRET_HASH,
-    SUBJECT,
-    CREATED_AT,
-    AUTHENTICATED_AT,
-    ASSURANCE,
-    LAST_SEEN_AT,
-    IDLE_EXPIRES_AT,
-    EXPIRES_AT,
-    PERSISTENT,
-    ADDRESS,
-    AGENT,
-    CLAIMS,
-];
 
 /// Keeps sessions in the table `clearance_sessions`, which [`Db::migrate`] creates.
 ///
@@ -142,10 +112,6 @@ fn lives(now: i64) -> Condition {
         .add(Expr::col(EXPIRES_AT).gt(now))
 }
 
-pub(super) fn micros(instant: DateTime<Utc>) -> i64 {
-    instant.timestamp_micros()
-}
-
 /// An outage stays one; anything else that a database says of these statements means that the
 /// table is not what it should be.
 fn failed(error: &Error) -> StoreError {
@@ -164,59 +130,6 @@ fn taken<T>(error: &Error, taken: T) -> Result<T, StoreError> {
     } else {
         Err(failed(error))
     }
-}
-
-pub(super) fn record(row: &Row) -> Option<SessionRecord> {
-    let optional = |index| match row.cell(index, Kind::Text) {
-        Ok(Cell::Text(text)) => Some(Some(text.to_owned())),
-        Ok(Cell::Null) => Some(None),
-        _ => None,
-    };
-    let text = |index| optional(index).flatten();
-    let int = |index| match row.cell(index, Kind::Int) {
-        Ok(Cell::Int(int)) => Some(int),
-        _ => None,
-    };
-    let instant = |index| int(index).and_then(DateTime::from_timestamp_micros);
-    let hash: [u8; 32] = match row.cell(1, Kind::Bytes) {
-        Ok(Cell::Bytes(bytes)) => (*bytes).try_into().ok()?,
-        _ => return None,
-    };
-    let address = optional(10)?.map(|address| address.parse());
-    Some(SessionRecord {
-        id: text(0)?.parse().ok()?,
-        secret_hash: SecretHash::from_bytes(hash),
-        subject: Subject::new(text(2)?),
-        created_at: instant(3)?,
-        authenticated_at: instant(4)?,
-        assurance: Assurance::from_word(&text(5)?)?,
-        last_seen_at: instant(6)?,
-        idle_expires_at: instant(7)?,
-        expires_at: instant(8)?,
-        persistent: int(9)? != 0,
-        address: address.transpose().ok()?,
-        agent: optional(11)?,
-        claims: text(12)?,
-    })
-}
-
-/// The values of a record, in the order of its columns.
-fn values(record: &SessionRecord) -> [sea_query::Value; 13] {
-    [
-        record.id.to_string().into(),
-        record.secret_hash.as_bytes().to_vec().into(),
-        record.subject.as_str().into(),
-        micros(record.created_at).into(),
-        micros(record.authenticated_at).into(),
-        record.assurance.word().into(),
-        micros(record.last_seen_at).into(),
-        micros(record.idle_expires_at).into(),
-        micros(record.expires_at).into(),
-        i64::from(record.persistent).into(),
-        record.address.map(|address| address.to_string()).into(),
-        record.agent.clone().into(),
-        record.claims.clone().into(),
-    ]
 }
 
 fn insert(record: &SessionRecord) -> Result<InsertStatement, StoreError> {

@@ -43,13 +43,17 @@ struct Hooks(Arc<App>);
 
 #[async_trait]
 impl SessionHooks<Member> for Hooks {
-    async fn on_sign_in(&self, sign_in: SignIn, from: &RequestOrigin) -> Result<SignIn> {
+    async fn on_sign_in(
+        &self,
+        sign_in: SignIn,
+        from: &RequestOrigin,
+    ) -> Result<Option<SignIn>, SourceError> {
         if self.0.has_suspended(sign_in.subject()) {
-            return sign_in.claim("sub", "a name that no claim may have");
+            return Ok(None);
         }
         let home = from.address().map(|address| address.to_string());
         let home = home.unwrap_or_default();
-        sign_in.claim("home", home)?.claim("visits", 1_i64)
+        Ok(Some(sign_in.claim("home", home)?.claim("visits", 1_i64)?))
     }
 
     fn on_refresh(&self, claims: SessionClaims) -> SessionClaims {
@@ -142,11 +146,46 @@ async fn rb_20_a_sign_in_that_is_refused_changes_nothing() {
         let eve = Subject::new("eve");
         let request = browser.request(&rig);
         let error = request.sign_in(&eve).await.unwrap_err();
-        assert!(error.is_misuse(), "what the hook said");
+        assert!(error.is_forbidden(), "what the hook said");
         assert_eq!(browser.finish(&request), [""; 0]);
         assert_eq!(browser.status(&rig).await, 200, "{strategy:?}");
         let error = rig.sessions.create(&eve).await.unwrap_err();
-        assert!(error.is_misuse(), "outside of requests, too");
+        assert!(error.is_forbidden(), "outside of requests, too");
+    }
+}
+
+#[tokio::test]
+async fn rb_20_what_a_suspended_user_does_with_a_session_is_judged_too() {
+    for strategy in STRATEGIES {
+        for step in 0..4 {
+            let (rig, app) = hooked(strategy);
+            let mut browser = Browser::signed_in(&rig, &ada()).await;
+            app.suspend("ada");
+            let request = browser.request(&rig);
+            match step {
+                0 => assert!(
+                    request
+                        .session_data::<u8>()
+                        .await
+                        .unwrap_err()
+                        .is_unauthenticated()
+                ),
+                1 => {
+                    let error = request.set_session_data(&1).await.unwrap_err();
+                    assert!(error.is_unauthenticated());
+                }
+                2 => assert!(request.extend_session().await.unwrap().is_none()),
+                _ => assert!(
+                    request
+                        .rotate_session()
+                        .await
+                        .unwrap_err()
+                        .is_unauthenticated()
+                ),
+            }
+            browser.finish(&request);
+            assert!(browser.jar.is_empty(), "{strategy:?} {step}");
+        }
     }
 }
 

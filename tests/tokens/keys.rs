@@ -254,3 +254,13 @@ fn sl_02_each_spelling_of_a_secret_is_the_key_that_others_have() {
         assert_eq!(codec.open(token, at(NOW)).is_some(), opens, "{value}");
     }
 }
+
+#[test]
+fn rf_9_nobody_makes_tokens_for_the_librarys_own_purposes() {
+    let ring = KeyRing::new(Key::generate().unwrap());
+    for purpose in ["clearance", "clearance session __Host-session"] {
+        let error = EncryptedCodec::derived(&ring, purpose).unwrap_err();
+        assert!(error.is_configuration(), "{error}");
+    }
+    assert!(EncryptedCodec::derived(&ring, "session").is_ok());
+}

@@ -149,9 +149,16 @@ impl EncryptedCodec {
     ///
     /// # Errors
     ///
-    /// [`Error::is_configuration`] when the purpose is empty, longer than 128 bytes or holds a
-    /// control character, or a key is in the ring twice.
+    /// [`Error::is_configuration`] when the purpose is empty, longer than 128 bytes, holds a control
+    /// character or begins with `clearance`, as those of the library itself do, or a key is in the
+    /// ring twice.
     pub fn derived(ring: &KeyRing, purpose: &str) -> Result<Self> {
+        ring::check_purpose(purpose)?;
+        Self::derived_own(ring, purpose)
+    }
+
+    /// The same for the library's own tokens, whose purposes nobody else may have.
+    pub(in crate::session) fn derived_own(ring: &KeyRing, purpose: &str) -> Result<Self> {
         let codec = Self::shared(ring::a256gcm(ring.sealing(), purpose)?, purpose)?;
         ring.retired_keys().iter().try_fold(codec, |codec, key| {
             codec.also_opens(ring::a256gcm(key, purpose)?.decrypting())

@@ -2,13 +2,15 @@
 
 use super::jwe::EncryptionKey;
 use super::jws::SigningKey;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::session::key::Key;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 const ID_BYTES: usize = 8;
+/// With what the purposes of the library's own tokens begin.
+const OWN_PURPOSE: &str = "clearance";
 
 /// The application's master keys: one that seals, and retired ones that still open.
 ///
@@ -72,6 +74,16 @@ impl From<Key> for KeyRing {
     fn from(key: Key) -> Self {
         Self::new(key)
     }
+}
+
+/// Refuses the purposes of the library's own tokens, which an application could make otherwise.
+pub(super) fn check_purpose(purpose: &str) -> Result<()> {
+    if purpose.starts_with(OWN_PURPOSE) {
+        return Err(Error::configuration(
+            "purposes of tokens that begin with `clearance` are the library's own: choose another one",
+        ));
+    }
+    Ok(())
 }
 
 pub(super) fn hs256(key: &Key, purpose: &str) -> Result<SigningKey> {

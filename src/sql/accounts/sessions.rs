@@ -7,7 +7,7 @@ use sea_query::{Expr, ExprTrait as _};
 use super::{Answer, SqlAdapter, failed, users};
 use crate::account::{AdapterError, SessionAdapter, User};
 use crate::session::{Created, SessionId, SessionRecord, SessionStore as _, StoreError};
-use crate::sql::{Db, session_store};
+use crate::sql::{Db, session_row, session_store};
 use crate::viewer::Subject;
 
 /// Part of what deletes a user: no session is left of somebody who is gone.
@@ -55,8 +55,8 @@ impl SessionAdapter for SqlAdapter {
         let Some(row) = db.fetch_optional(&select).await.map_err(failed)? else {
             return Ok(None);
         };
-        let session = session_store::record(&row).ok_or(AdapterError::malformed())?;
-        let user = users::read(&row, session_store::COLUMNS.len())?;
+        let session = session_row::record(&row).ok_or(AdapterError::malformed())?;
+        let user = users::read(&row, session_row::COLUMNS.len())?;
         Ok(Some((session, user)))
     }
 
