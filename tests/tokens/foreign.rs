@@ -166,3 +166,30 @@ fn tokens_for_another_program_are_written_when_asked() {
         .collect();
     std::fs::write(path, serde_json::to_string_pretty(&tokens).unwrap()).unwrap();
 }
+
+/// Whatever the header says of keys is refused before a key is used, and nothing is fetched: there is
+/// no client that could.
+#[test]
+fn asvs_9_1_3_a_token_that_brings_a_key_or_says_where_one_is_is_refused() {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+    const OF_KEYS: [&str; 5] = ["\"jwk\"", "\"jku\"", "\"x5u\"", "\"x5c\"", "\"x5t\""];
+
+    let keys = keys();
+    let mut met = std::collections::BTreeSet::new();
+    for file in FILES {
+        let file: File = stored(file);
+        for bad in &file.bad {
+            let header = bad.token.split('.').next().unwrap_or_default();
+            let header = URL_SAFE_NO_PAD.decode(header).unwrap_or_default();
+            let header = String::from_utf8_lossy(&header);
+            let of_keys = OF_KEYS.iter().find(|member| header.contains(**member));
+            let Some(member) = of_keys else { continue };
+            let refusal = keys[&bad.key].door().refusal(&bad.token, at(NOW));
+            assert_eq!(refusal.as_deref(), Some("header"), "{}", bad.name);
+            met.insert(*member);
+        }
+    }
+    assert!(met.len() >= 3, "{met:?}");
+}
