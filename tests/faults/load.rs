@@ -176,6 +176,9 @@ impl Load {
                         .wrong("a session that lived was not there".to_owned());
                 }
                 device.end();
+                if let Some(cookie) = device.ended.last() {
+                    self.verify_ended(task, cookie, Source::StoreOrCache).await;
+                }
             }
             Answer::Refused => self.tally.wrong("a revocation was refused".to_owned()),
             Answer::None => device.doubt(self.tally.now().generation),

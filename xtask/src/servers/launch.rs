@@ -122,13 +122,10 @@ impl Place {
         let mut tries = 1;
         loop {
             let port = port()?;
-            let mut server = server(port);
-            let program = name(&server);
-            let handle = self.start_logged(&mut server, stop, &log)?;
-            match self.answers(handle, || client(port)) {
-                Ok(()) => return Ok((port, handle)),
+            match self.start_on(stop, &mut server(port), || client(port)) {
+                Ok(handle) => return Ok((port, handle)),
                 Err(_) if tries < PORTS && tail(&log).contains(PORT_TAKEN) => tries += 1,
-                Err(failure) => return Err(format!("`{program}` {failure}\n{}", tail(&log))),
+                Err(failure) => return Err(failure),
             }
         }
     }
