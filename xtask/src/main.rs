@@ -3,6 +3,7 @@
 mod bench;
 mod command;
 mod coverage;
+mod faults;
 mod fuzz;
 mod mutants;
 mod mutations;
@@ -42,7 +43,10 @@ usage: cargo xtask <command>
   bench                       run the benchmarks and keep their output in
                               docs/results/bench.md
   soak [seconds]              100,000 sessions under load for ten minutes; writes
-                              docs/results/soak.md";
+                              docs/results/soak.md
+  faults [kills]              kill PostgreSQL, MariaDB and Redis with SIGKILL under load and start
+                              them again, each three times unless said; writes
+                              docs/results/faults.md";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -76,6 +80,8 @@ fn run(arguments: &[&str]) -> Result<(), Failure> {
         ["bench"] => bench::run(),
         ["soak"] => soak::run(None),
         ["soak", seconds] => soak::run(Some(seconds)),
+        ["faults"] => faults::run(None),
+        ["faults", kills] => faults::run(Some(kills)),
         [] | ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
             Ok(())

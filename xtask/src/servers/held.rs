@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -68,9 +68,30 @@ impl Held {
         command: &mut Command,
         stop: Stop,
     ) -> Result<(Handle, Option<ChildStdout>), Failure> {
+        let (handle, _, stdout) = self.spawn(command.stdin(Stdio::null()), stop)?;
+        Ok((handle, stdout))
+    }
+
+    /// Starts a process to talk with, to be ended with `stop`: its standard input and output.
+    pub(crate) fn start_talking(
+        &self,
+        command: &mut Command,
+        stop: Stop,
+    ) -> Result<(Handle, ChildStdin, ChildStdout), Failure> {
+        let command = command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        match self.spawn(command, stop)? {
+            (handle, Some(stdin), Some(stdout)) => Ok((handle, stdin, stdout)),
+            _ => Err(format!("`{}` has no pipes", name(command))),
+        }
+    }
+
+    fn spawn(
+        &self,
+        command: &mut Command,
+        stop: Stop,
+    ) -> Result<(Handle, Option<ChildStdin>, Option<ChildStdout>), Failure> {
         let mut kept = self.lock();
         let mut child = command
-            .stdin(Stdio::null())
             // A terminal sends Ctrl-C to a whole group, and this program ends what it started.
             .process_group(0)
             .spawn()
@@ -79,19 +100,44 @@ impl Held {
                 format!("`{}` in {}: {error}", name(command), place.display())
             })?;
         let handle = Handle(child.id());
-        let stdout = child.stdout.take();
+        let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
         kept.processes.push(Process { child, stop });
-        Ok((handle, stdout))
+        Ok((handle, stdin, stdout))
+    }
+
+    /// Ends a process with SIGKILL, by its pid, and waits until it and those that it started are
+    /// gone. It is held no more.
+    ///
+    /// The children of a PostgreSQL have groups of their own, go on until they notice, and may answer
+    /// meanwhile.
+    pub(super) fn kill(&self, handle: Handle) -> Result<(), Failure> {
+        let mut kept = self.lock();
+        let place = kept.place(handle)?;
+        let Some(process) = kept.processes.get_mut(place) else {
+            return Ok(());
+        };
+        let failed = |error: io::Error| format!("killing process {}: {error}", handle.0);
+        let pid = i32::try_from(handle.0).ok().and_then(Pid::from_raw);
+        let pid = pid.ok_or_else(|| failed(io::ErrorKind::InvalidInput.into()))?;
+        // What is stopped starts no other process, so that the list is complete.
+        rustix::process::kill_process(pid, Signal::STOP).map_err(|errno| failed(errno.into()))?;
+        let children = children(handle.0);
+        process.child.kill().map_err(failed)?;
+        process.child.wait().map_err(failed)?;
+        drop(kept.processes.remove(place));
+        drop(kept);
+        let children = children.map_err(failed)?;
+        if within(PATIENCE, || !children.iter().any(|child| runs(*child))) {
+            Ok(())
+        } else {
+            Err(format!("a child of process {} outlives it", handle.0))
+        }
     }
 
     /// The status of a process that has ended. It is held no more.
     pub(crate) fn ended(&self, handle: Handle) -> Result<Option<ExitStatus>, Failure> {
         let mut kept = self.lock();
-        let place = kept
-            .processes
-            .iter()
-            .position(|process| process.child.id() == handle.0)
-            .ok_or("a process was ended by another part of this program")?;
+        let place = kept.place(handle)?;
         let status = match kept.processes.get_mut(place) {
             Some(process) => process.child.try_wait(),
             None => Ok(None),
@@ -170,6 +216,15 @@ impl Held {
 }
 
 impl Kept {
+    /// Where among the processes one is.
+    fn place(&self, handle: Handle) -> Result<usize, Failure> {
+        let place = self
+            .processes
+            .iter()
+            .position(|process| process.child.id() == handle.0);
+        place.ok_or_else(|| "a process was ended by another part of this program".to_owned())
+    }
+
     fn end(&mut self) {
         // The last one first: tests before the servers that they ask.
         while let Some(mut process) = self.processes.pop() {
@@ -205,6 +260,23 @@ impl Process {
             let _ = self.child.wait();
         }
     }
+}
+
+/// The pids of the processes that a process started.
+fn children(pid: u32) -> io::Result<Vec<u32>> {
+    let text = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"))?;
+    Ok(text
+        .split_whitespace()
+        .filter_map(|pid| pid.parse().ok())
+        .collect())
+}
+
+/// Whether a process is there that does more than wait for somebody to ask for its status.
+fn runs(pid: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // The name before it may hold anything.
+    let state = stat.rsplit_once(") ").map(|(_, rest)| rest);
+    state.is_some_and(|state| !state.starts_with(['Z', 'X']))
 }
 
 fn within(patience: Duration, mut done: impl FnMut() -> bool) -> bool {
@@ -278,6 +350,30 @@ mod tests {
         assert_eq!(held.wait(handle).unwrap().code(), Some(3));
         assert!(held.lock().processes.is_empty());
         assert!(held.ended(handle).is_err());
+    }
+
+    #[test]
+    fn what_is_killed_is_gone_with_its_children_and_held_no_more() {
+        let held = Held::new();
+        let mut script = Command::new("sh");
+        // It goes on for a moment after the script.
+        let child = "exec setsid sh -c 'echo started; while kill -0 $PPID; do :; done; sleep 0.2'";
+        script
+            .args(["-c", &format!("({child}) & wait")])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
+        let (handle, stdout) = held.start(&mut script, Stop::Leader(Signal::TERM)).unwrap();
+        let mut line = String::new();
+        BufReader::new(stdout.unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        let started = children(handle.0).unwrap();
+        assert_eq!(started.len(), 1);
+
+        held.kill(handle).unwrap();
+
+        assert!(!started.iter().any(|child| runs(*child)));
+        assert!(held.lock().processes.is_empty());
     }
 
     #[test]

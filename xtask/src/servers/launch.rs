@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use super::Durability;
 use super::held::{HELD, Handle, Held, Stop, name};
 use crate::Failure;
 
@@ -36,9 +37,12 @@ pub(super) struct Place {
 
 impl Place {
     /// A new place. `owner` is the user that the engine's package makes.
-    pub(super) fn new(owner: &str) -> Result<Self, Failure> {
+    pub(super) fn new(owner: &str, durability: Durability) -> Result<Self, Failure> {
         let user = User::of_server(owner)?;
-        let directory = HELD.directory(memory())?;
+        let directory = match durability {
+            Durability::Off => HELD.directory(memory())?,
+            Durability::On => HELD.directory(None)?,
+        };
         if let Some(user) = user {
             user.own(&directory)?;
         }
@@ -96,14 +100,14 @@ impl Place {
         Err(format!("`{program}` ended with {status}\n{}", tail(&log)))
     }
 
-    /// Starts a server on a free port and waits until it answers; returns the port. Until it
-    /// listens another program can take the port, so it is tried again with another one.
+    /// Starts a server on a free port and waits until it answers. Until it listens another program
+    /// can take the port, so it is tried again with another one.
     pub(super) fn serve(
         &self,
         stop: Stop,
         server: impl Fn(u16) -> Command,
         client: impl Fn(u16) -> Command,
-    ) -> Result<u16, Failure> {
+    ) -> Result<(u16, Handle), Failure> {
         self.serve_on(free_port, stop, server, client)
     }
 
@@ -113,19 +117,32 @@ impl Place {
         stop: Stop,
         server: impl Fn(u16) -> Command,
         client: impl Fn(u16) -> Command,
-    ) -> Result<u16, Failure> {
+    ) -> Result<(u16, Handle), Failure> {
         let log = self.directory.join("server.log");
         let mut tries = 1;
         loop {
             let port = port()?;
-            let mut server = server(port);
-            let program = name(&server);
-            let handle = self.start_logged(&mut server, stop, &log)?;
-            match self.answers(handle, || client(port)) {
-                Ok(()) => return Ok(port),
+            match self.start_on(stop, &mut server(port), || client(port)) {
+                Ok(handle) => return Ok((port, handle)),
                 Err(_) if tries < PORTS && tail(&log).contains(PORT_TAKEN) => tries += 1,
-                Err(failure) => return Err(format!("`{program}` {failure}\n{}", tail(&log))),
+                Err(failure) => return Err(failure),
             }
+        }
+    }
+
+    /// Starts a server that knows its port and waits until it answers.
+    pub(super) fn start_on(
+        &self,
+        stop: Stop,
+        server: &mut Command,
+        client: impl Fn() -> Command,
+    ) -> Result<Handle, Failure> {
+        let log = self.directory.join("server.log");
+        let program = name(server);
+        let handle = self.start_logged(server, stop, &log)?;
+        match self.answers(handle, client) {
+            Ok(()) => Ok(handle),
+            Err(failure) => Err(format!("`{program}` {failure}\n{}", tail(&log))),
         }
     }
 
@@ -353,7 +370,7 @@ mod tests {
             },
         );
         HERE.end();
-        assert_eq!(port, Ok(3));
+        assert_eq!(port.map(|(port, _)| port), Ok(3));
     }
 
     #[test]

@@ -7,8 +7,10 @@ mod launch;
 mod mysql;
 mod postgres;
 mod redis;
+mod running;
 
-pub(crate) use held::{HELD, Stop};
+pub(crate) use held::{HELD, Handle, Stop};
+pub(crate) use running::Running;
 
 use std::process::Command;
 
@@ -59,6 +61,14 @@ impl Engine {
     }
 }
 
+/// Whether a server keeps what it has answered for when it is killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Durability {
+    /// For tests, which throw their data away: quicker.
+    Off,
+    On,
+}
+
 /// A server that runs, or one that the environment names.
 #[derive(Clone)]
 pub(crate) struct Server {
@@ -87,8 +97,17 @@ impl Servers {
     pub(crate) fn of(engines: &[Engine]) -> Result<Self, Failure> {
         Self::each(engines, |engine| match named(engine) {
             Some(server) => Ok(server),
-            None => start(engine),
+            None => throw_away(engine),
         })
+    }
+
+    /// A new server of an engine, that keeps what it has answered for, to be killed.
+    pub(crate) fn durable(engine: Engine) -> Result<(Self, Running), Failure> {
+        HELD.on_signal()?;
+        let mut servers = Self(Vec::new());
+        let (server, running) = start(engine, Durability::On)?;
+        servers.0.push(server);
+        Ok((servers, running))
     }
 
     fn each(
@@ -118,7 +137,7 @@ impl Drop for Servers {
 
 /// `cargo xtask servers`
 pub(crate) fn wait() -> Result<(), Failure> {
-    let servers = Servers::each(&Engine::ALL, start)?;
+    let servers = Servers::each(&Engine::ALL, throw_away)?;
     println!();
     for server in &servers.0 {
         println!("export {}='{}'", server.engine.variable(), server.url);
@@ -138,10 +157,14 @@ fn named(engine: Engine) -> Option<Server> {
     })
 }
 
-fn start(engine: Engine) -> Result<Server, Failure> {
+fn throw_away(engine: Engine) -> Result<Server, Failure> {
+    start(engine, Durability::Off).map(|(server, _)| server)
+}
+
+fn start(engine: Engine, durability: Durability) -> Result<(Server, Running), Failure> {
     match engine {
-        Engine::Postgres => postgres::start(),
-        Engine::Mysql => mysql::start(),
-        Engine::Redis => redis::start(),
+        Engine::Postgres => postgres::start(durability),
+        Engine::Mysql => mysql::start(durability),
+        Engine::Redis => redis::start(durability),
     }
 }

@@ -6,11 +6,12 @@ use rustix::process::Signal;
 
 use super::held::Stop;
 use super::launch::{ACCOUNT, Place, find, option, version};
-use super::{Engine, Server, install};
+use super::running::{Program, Running};
+use super::{Durability, Engine, Server, install};
 use crate::Failure;
 
-/// Starts one with utf8mb4, without waiting for the disk.
-pub(super) fn start() -> Result<Server, Failure> {
+/// Starts one with utf8mb4.
+pub(super) fn start(durability: Durability) -> Result<(Server, Running), Failure> {
     // Not everybody's path has the directories of root.
     let directories = ["/usr/sbin", "/usr/libexec"].map(PathBuf::from);
     let program =
@@ -19,7 +20,7 @@ pub(super) fn start() -> Result<Server, Failure> {
     let setup = program("mariadb-install-db")?;
     let admin = program("mariadb-admin")?;
 
-    let place = Place::new("mysql")?;
+    let place = Place::new("mysql", durability)?;
     let data = place.directory.join("data");
     place.finish(
         place
@@ -38,7 +39,8 @@ pub(super) fn start() -> Result<Server, Failure> {
             place.password
         ),
     )?;
-    let server = |port: u16| {
+    let origin = version(&mariadbd);
+    let server = move |place: &Place, port: u16| {
         let mut server = place.command(&mariadbd);
         server
             .arg("--no-defaults")
@@ -51,16 +53,15 @@ pub(super) fn start() -> Result<Server, Failure> {
                 &format!("--port={port}"),
                 "--character-set-server=utf8mb4",
                 "--default-time-zone=+00:00",
-                "--innodb-flush-log-at-trx-commit=0",
-                "--innodb-flush-method=nosync",
                 "--innodb-buffer-pool-size=128M",
                 "--max-connections=200",
                 "--skip-log-bin",
                 "--skip-name-resolve",
-            ]);
+            ])
+            .args(settings(durability));
         server
     };
-    let client = |port: u16| {
+    let client = move |place: &Place, port: u16| {
         let mut client = place.command(&admin);
         client
             .args(["--no-defaults", "--protocol=tcp", "--host=127.0.0.1"])
@@ -70,11 +71,28 @@ pub(super) fn start() -> Result<Server, Failure> {
             .env("MYSQL_PWD", &place.password);
         client
     };
-    let port = place.serve(Stop::Leader(Signal::TERM), server, client)?;
-    let password = &place.password;
-    Ok(Server {
+    let running = Program {
+        place,
+        stop: Stop::Leader(Signal::TERM),
+        server: Box::new(server),
+        client: Box::new(client),
+    }
+    .serve()?;
+    let (password, port) = (running.password(), running.port());
+    let server = Server {
         engine: Engine::Mysql,
         url: format!("mysql://{ACCOUNT}:{password}@127.0.0.1:{port}/mysql?ssl-mode=disabled"),
-        origin: version(&mariadbd),
-    })
+        origin,
+    };
+    Ok((server, running))
+}
+
+const fn settings(durability: Durability) -> &'static [&'static str] {
+    match durability {
+        Durability::Off => &[
+            "--innodb-flush-log-at-trx-commit=0",
+            "--innodb-flush-method=nosync",
+        ],
+        Durability::On => &["--innodb-flush-log-at-trx-commit=1"],
+    }
 }

@@ -7,19 +7,20 @@ use rustix::process::Signal;
 
 use super::held::Stop;
 use super::launch::{ACCOUNT, Place, find, option, version};
-use super::{Engine, Server, install};
+use super::running::{Program, Running};
+use super::{Durability, Engine, Server, install};
 use crate::Failure;
 
 const INSTALLED: &str = "/usr/lib/postgresql";
 
-/// Starts one with UTF-8, without waiting for the disk.
-pub(super) fn start() -> Result<Server, Failure> {
+/// Starts one with UTF-8.
+pub(super) fn start(durability: Durability) -> Result<(Server, Running), Failure> {
     let postgres = install::program("postgresql", || find(&["postgres"], &installed()))?;
     // A link on the path leads to where its companions are.
     let postgres =
         fs::canonicalize(&postgres).map_err(|error| format!("{}: {error}", postgres.display()))?;
     let beside = |name: &str| postgres.with_file_name(name);
-    let place = Place::new("postgres")?;
+    let place = Place::new("postgres", durability)?;
     let data = place.directory.join("data");
     let password = place.file("password", &place.password)?;
     place.finish(
@@ -38,23 +39,21 @@ pub(super) fn start() -> Result<Server, Failure> {
             ]),
         Stop::Leader(Signal::TERM),
     )?;
-    let server = |port: u16| {
+    let origin = version(&postgres);
+    let psql = beside("psql");
+    let server = move |place: &Place, port: u16| {
         let mut server = place.command(&postgres);
         server.arg("-D").arg(&data).arg("-k").arg(&place.directory);
         server.args(["-h", "127.0.0.1", "-p", &port.to_string()]);
-        for setting in [
-            "fsync=off",
-            "synchronous_commit=off",
-            "full_page_writes=off",
-            "max_connections=200",
-            "timezone=UTC",
-        ] {
+        for setting in ["max_connections=200", "timezone=UTC"] {
+            server.args(["-c", setting]);
+        }
+        for setting in settings(durability) {
             server.args(["-c", setting]);
         }
         server
     };
-    let psql = beside("psql");
-    let client = |port: u16| {
+    let client = move |place: &Place, port: u16| {
         let mut client = place.command(&psql);
         client
             .args(["--no-psqlrc", "--no-password", "--host=127.0.0.1"])
@@ -64,14 +63,38 @@ pub(super) fn start() -> Result<Server, Failure> {
             .env("PGCONNECT_TIMEOUT", "2");
         client
     };
-    // SIGINT ends connections; SIGTERM would wait for them.
-    let port = place.serve(Stop::Leader(Signal::INT), server, client)?;
-    let password = &place.password;
-    Ok(Server {
+    let running = Program {
+        place,
+        // SIGINT ends connections; SIGTERM would wait for them.
+        stop: Stop::Leader(Signal::INT),
+        server: Box::new(server),
+        client: Box::new(client),
+    }
+    .serve()?;
+    let (password, port) = (running.password(), running.port());
+    let server = Server {
         engine: Engine::Postgres,
         url: format!("postgres://{ACCOUNT}:{password}@127.0.0.1:{port}/postgres?sslmode=disable"),
-        origin: version(&postgres),
-    })
+        origin,
+    };
+    Ok((server, running))
+}
+
+const fn settings(durability: Durability) -> &'static [&'static str] {
+    match durability {
+        Durability::Off => &[
+            "fsync=off",
+            "synchronous_commit=off",
+            "full_page_writes=off",
+        ],
+        Durability::On => &[
+            "fsync=on",
+            "synchronous_commit=on",
+            "full_page_writes=on",
+            // In its directory, which goes with it even where it is never started again.
+            "dynamic_shared_memory_type=mmap",
+        ],
+    }
 }
 
 /// Where Debian keeps the programs, the newest version first.
