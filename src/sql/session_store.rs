@@ -444,9 +444,17 @@ impl SessionStore for SqlSessionStore {
             .values([id.to_string().into(), micros(until).into()])
             .map_err(|_| StoreError::malformed())?;
         match self.run(&insert).await {
-            Ok(_) => Ok(true),
-            Err(error) => taken(&error, false),
+            Ok(_) => return Ok(true),
+            Err(error) => taken(&error, ())?,
         }
+        // Kept as long as whoever needs it longest.
+        let update = Query::update()
+            .table(DENIALS)
+            .value(EXPIRES_AT, micros(until))
+            .and_where(Expr::col(ID).eq(id.to_string()))
+            .and_where(Expr::col(EXPIRES_AT).lt(micros(until)))
+            .take();
+        self.execute(&update).await.map(|_| false)
     }
 
     async fn cut_off(

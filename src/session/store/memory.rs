@@ -223,7 +223,11 @@ impl SessionStore for MemorySessionStore {
 
     async fn deny(&self, id: SessionId, until: DateTime<Utc>) -> Result<bool, StoreError> {
         Ok(match self.kept().denials.entry(id) {
-            Entry::Occupied(_) => false,
+            Entry::Occupied(mut there) => {
+                let longest = until.max(*there.get());
+                there.insert(longest);
+                false
+            }
             Entry::Vacant(new) => {
                 new.insert(until);
                 true

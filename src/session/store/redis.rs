@@ -426,14 +426,21 @@ impl SessionStore for RedisSessionStore {
     }
 
     async fn deny(&self, id: SessionId, until: DateTime<Utc>) -> Result<bool, StoreError> {
-        let mut command = redis::cmd("ZADD");
-        command
-            .arg(self.key("denials"))
-            .arg("NX")
-            .arg(score(until))
-            .arg(id.to_string());
-        let noted: i64 = self.shared.link.ask(Question::Command(&command)).await?;
-        Ok(noted > 0)
+        let add = async |which| {
+            let mut command = redis::cmd("ZADD");
+            command
+                .arg(self.key("denials"))
+                .arg(which)
+                .arg(score(until))
+                .arg(id.to_string());
+            self.shared.link.ask(Question::Command(&command)).await
+        };
+        let new: i64 = add("NX").await?;
+        if new == 0 {
+            // Kept as long as whoever needs it longest.
+            let _: i64 = add("GT").await?;
+        }
+        Ok(new > 0)
     }
 
     async fn cut_off(
