@@ -61,8 +61,8 @@
 //! let sessions = Sessions::builder(key, db.session_store(), Members(adapter))
 //!     .app_url("https://app.example")
 //!     .build()?;
-//! let cookie = sessions.create(&user.id).await?.into_set_cookie();
-//! # let _ = cookie;
+//! let cookies = sessions.create(&user.id).await?.into_set_cookies();
+//! # let _ = cookies;
 //! # Ok(())
 //! # }
 //! ```
