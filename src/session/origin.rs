@@ -2,7 +2,6 @@
 
 use std::net::IpAddr;
 
-use http::header::USER_AGENT;
 use http::{HeaderMap, HeaderValue};
 
 /// From where, with what program, and in which request something happens to a session.
@@ -23,16 +22,26 @@ pub(crate) struct Hints {
 }
 
 impl Hints {
+    /// In one pass: a look for each of them would cost every request more than its verification.
     pub(crate) fn of(headers: &HeaderMap) -> Self {
-        let header = |name: &str| headers.get(name).cloned();
-        Self {
-            agent: headers.get(USER_AGENT).cloned(),
-            destination: header("sec-fetch-dest"),
-            site: header("sec-fetch-site"),
-            purpose: header("sec-purpose")
-                .or_else(|| header("purpose"))
-                .or_else(|| header("next-router-prefetch").map(|_| PREFETCH)),
+        let mut hints = Self::default();
+        let first = |hint: &mut Option<HeaderValue>, value: &HeaderValue| {
+            hint.get_or_insert_with(|| value.clone());
+        };
+        let mut purpose = None;
+        for (name, value) in headers {
+            match name.as_str() {
+                "user-agent" => first(&mut hints.agent, value),
+                "sec-fetch-dest" => first(&mut hints.destination, value),
+                "sec-fetch-site" => first(&mut hints.site, value),
+                "sec-purpose" => first(&mut hints.purpose, value),
+                "purpose" => first(&mut purpose, value),
+                "next-router-prefetch" => first(&mut purpose, &PREFETCH),
+                _ => {}
+            }
         }
+        hints.purpose = hints.purpose.or(purpose);
+        hints
     }
 
     /// The program that the request names, cut to what a store keeps.
