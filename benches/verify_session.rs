@@ -17,14 +17,11 @@ use aws_lc_rs::aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey};
 use aws_lc_rs::digest;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use chrono::{DateTime, Utc};
-use clearance::session::{
-    Created, MemorySessionStore, Replaced, SessionLimit, SessionRecord, SessionStore, Standing,
-    StoreError,
-};
+use chrono::Utc;
+use clearance::session::MemorySessionStore;
 use clearance::{
-    Key, RequestContext, SessionId, Sessions, SourceError, Subject, Viewer, ViewerSource,
-    async_trait, verify_session,
+    Key, RequestContext, Sessions, SourceError, Subject, Viewer, ViewerSource, async_trait,
+    verify_session,
 };
 use http::header::COOKIE;
 use http::{HeaderMap, HeaderValue};
@@ -59,102 +56,16 @@ impl ViewerSource<Member> for Members {
     }
 }
 
-/// Counts the loads of the store behind it.
-struct Counting {
-    store: MemorySessionStore,
-    loads: Arc<AtomicUsize>,
-}
+/// Counts how often the viewer is loaded, which follows upon each load of a session.
+struct Counting(Arc<AtomicUsize>);
 
 #[async_trait]
-impl SessionStore for Counting {
-    async fn create(
-        &self,
-        record: &SessionRecord,
-        limit: Option<SessionLimit>,
-    ) -> Result<Created, StoreError> {
-        self.store.create(record, limit).await
-    }
-
-    async fn load(
-        &self,
-        id: SessionId,
-        now: DateTime<Utc>,
-    ) -> Result<Option<SessionRecord>, StoreError> {
-        self.loads.fetch_add(1, Ordering::Relaxed);
+impl ViewerSource<Member> for Counting {
+    async fn load(&self, subject: &Subject) -> Result<Option<Member>, SourceError> {
+        self.0.fetch_add(1, Ordering::Relaxed);
         // As a database would, it lets the other callers run before it answers.
         tokio::task::yield_now().await;
-        self.store.load(id, now).await
-    }
-
-    async fn touch(&self, record: &SessionRecord) -> Result<bool, StoreError> {
-        self.store.touch(record).await
-    }
-
-    async fn replace(
-        &self,
-        old: &SessionRecord,
-        record: &SessionRecord,
-        now: DateTime<Utc>,
-    ) -> Result<Replaced, StoreError> {
-        self.store.replace(old, record, now).await
-    }
-
-    async fn data(&self, id: SessionId, now: DateTime<Utc>) -> Result<Option<Vec<u8>>, StoreError> {
-        self.store.data(id, now).await
-    }
-
-    async fn set_data(
-        &self,
-        id: SessionId,
-        now: DateTime<Utc>,
-        data: Option<&[u8]>,
-    ) -> Result<bool, StoreError> {
-        self.store.set_data(id, now, data).await
-    }
-
-    async fn delete(&self, id: SessionId, subject: &Subject) -> Result<bool, StoreError> {
-        self.store.delete(id, subject).await
-    }
-
-    async fn delete_all(
-        &self,
-        subject: &Subject,
-        keep: Option<SessionId>,
-    ) -> Result<u64, StoreError> {
-        self.store.delete_all(subject, keep).await
-    }
-
-    async fn delete_everyone(&self) -> Result<u64, StoreError> {
-        self.store.delete_everyone().await
-    }
-
-    async fn list(
-        &self,
-        subject: &Subject,
-        now: DateTime<Utc>,
-    ) -> Result<Vec<SessionRecord>, StoreError> {
-        self.store.list(subject, now).await
-    }
-
-    async fn deny(&self, id: SessionId, until: DateTime<Utc>) -> Result<bool, StoreError> {
-        self.store.deny(id, until).await
-    }
-
-    async fn cut_off(
-        &self,
-        subject: Option<&Subject>,
-        cut_off: DateTime<Utc>,
-        until: DateTime<Utc>,
-    ) -> Result<(), StoreError> {
-        self.store.cut_off(subject, cut_off, until).await
-    }
-
-    async fn standing(&self, id: SessionId, subject: &Subject) -> Result<Standing, StoreError> {
-        self.store.standing(id, subject).await
-    }
-
-    async fn sweep(&self, now: DateTime<Utc>) -> Result<u64, StoreError> {
-        self.store.sweep(now).await
+        Ok(subject.parse().ok().map(Member::of))
     }
 }
 
@@ -361,8 +272,8 @@ async fn signed_in(sessions: &Sessions<Member>) -> HeaderMap {
     request(value)
 }
 
-fn sessions(store: impl SessionStore) -> Sessions<Member> {
-    Sessions::builder(Key::generate().unwrap(), store, Members)
+fn sessions(members: impl ViewerSource<Member>) -> Sessions<Member> {
+    Sessions::builder(Key::generate().unwrap(), MemorySessionStore::new(), members)
         .app_url("https://app.example")
         // The store is not to be asked in between.
         .cache_bound(Duration::from_secs(60))
@@ -372,7 +283,7 @@ fn sessions(store: impl SessionStore) -> Sessions<Member> {
 
 fn second_call(runtime: &Runtime, report: &mut Report) {
     const CALLS: u32 = 20_000;
-    let library = sessions(MemorySessionStore::new());
+    let library = sessions(Members);
     let library_headers = runtime.block_on(signed_in(&library));
     let app = Arc::new(by_hand::App::new());
     let by_hand_headers = request(&runtime.block_on(app.sign_in(Member::of(MEMBER))));
@@ -418,7 +329,7 @@ fn second_call(runtime: &Runtime, report: &mut Report) {
 
 fn first_call(runtime: &Runtime, report: &mut Report) {
     const REQUESTS: u32 = 1_000;
-    let library = sessions(MemorySessionStore::new());
+    let library = sessions(Members);
     let library_headers = runtime.block_on(signed_in(&library));
     let app = Arc::new(by_hand::App::new());
     let by_hand_headers = request(&runtime.block_on(app.sign_in(Member::of(MEMBER))));
@@ -467,10 +378,7 @@ fn first_call(runtime: &Runtime, report: &mut Report) {
 fn many_callers(runtime: &Runtime) {
     const CALLERS: usize = 100;
     let loads = Arc::new(AtomicUsize::new(0));
-    let sessions = sessions(Counting {
-        store: MemorySessionStore::new(),
-        loads: Arc::clone(&loads),
-    });
+    let sessions = sessions(Counting(Arc::clone(&loads)));
     let found = runtime.block_on(async {
         let headers = signed_in(&sessions).await;
         let context = RequestContext::new(&sessions, &headers);
@@ -481,7 +389,7 @@ fn many_callers(runtime: &Runtime) {
     assert_eq!(found, CALLERS);
     let loads = loads.load(Ordering::Relaxed);
     assert_eq!(loads, 1, "callers at the same time share one load");
-    println!("{CALLERS} callers at once in one request: {loads} load of the store");
+    println!("{CALLERS} callers at once in one request: {loads} load");
 }
 
 fn main() {

@@ -66,3 +66,4 @@ pub(crate) use origin::{Hints, Origin};
 #[cfg(feature = "testing")]
 pub(crate) use slot::Nobody;
 pub(crate) use slot::{ErasedSlot, Slot};
+pub(crate) use store::{FIELDS, StoredFields, record};

@@ -9,7 +9,8 @@ use crate::error::{Error, Result};
 const ATTEMPTS: usize = 8;
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// The attempts at one step.
+/// The attempts at one step. Nothing is decided by this time but when to give up, so that it is the
+/// machine's own and not that of the sessions.
 pub(super) struct Attempts {
     begun: Instant,
     made: usize,

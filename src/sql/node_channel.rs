@@ -12,7 +12,7 @@ use sqlx::PgPool;
 use sqlx::postgres::PgListener;
 
 use super::db::{Db, Engine};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::session::nodes::{ChannelError, NodeChannel, NodeListener};
 
 const NAME: &str = "clearance_nodes";
@@ -49,21 +49,24 @@ impl Db {
     /// # }
     /// ```
     pub fn node_channel(&self) -> Result<PostgresChannel> {
-        #[allow(
-            clippy::wildcard_enum_match_arm,
-            unreachable_patterns,
-            reason = "no other engine tells its clients anything, and there may be none"
-        )]
         match self.engine() {
             Engine::Postgres(pool) => Ok(PostgresChannel {
                 db: self.without_unit(),
                 pool: pool.clone(),
             }),
-            _ => Err(Error::configuration(
-                "only PostgreSQL tells other nodes: use a `RedisChannel`, or none, with which they learn within the cache bound",
-            )),
+            #[cfg(feature = "sqlite")]
+            Engine::Sqlite(_) => Err(tells_nobody()),
+            #[cfg(feature = "mysql")]
+            Engine::Mysql(_) => Err(tells_nobody()),
         }
     }
+}
+
+#[cfg(any(feature = "sqlite", feature = "mysql"))]
+fn tells_nobody() -> crate::error::Error {
+    crate::error::Error::configuration(
+        "only PostgreSQL tells other nodes: use a `RedisChannel`, or none, with which they learn within the cache bound",
+    )
 }
 
 impl fmt::Debug for PostgresChannel {

@@ -93,6 +93,7 @@ pub(crate) fn run(only: Option<&str>) -> Result<(), Failure> {
         for name in names {
             tests.args(["--test", name]);
         }
+        // The first lane has run those.
         tests.args(["--", "--skip", ONLY_SQLITE]);
         servers::ask(Some(server), &mut tests);
         let what = format!(

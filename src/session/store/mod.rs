@@ -1,5 +1,6 @@
 //! Where sessions are kept: the trait, and what passes through it.
 
+mod fields;
 mod memory;
 mod record;
 #[cfg(feature = "redis")]
@@ -10,6 +11,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
+pub(crate) use fields::{FIELDS, StoredFields, record};
 pub use memory::MemorySessionStore;
 pub use record::{
     Assurance, Created, Replaced, SecretHash, SessionId, SessionLimit, SessionRecord, Standing,

@@ -8,8 +8,8 @@ use chrono::{DateTime, Utc};
 use redis::{FromRedisValue, Script, ScriptInvocation};
 
 use super::{
-    Assurance, Created, Replaced, SecretHash, SessionId, SessionLimit, SessionRecord, SessionStore,
-    Standing, StoreError,
+    Created, FIELDS, Replaced, SessionId, SessionLimit, SessionRecord, SessionStore, Standing,
+    StoreError, StoredFields, record,
 };
 use crate::error::Result;
 use crate::session::redis::{Link, Question};
@@ -21,26 +21,9 @@ const SCRIPT: &str = include_str!("redis/sessions.lua");
 const BATCH: u64 = 500;
 
 const DATA: &str = "data";
+const LAST_SEEN_AT: &str = "last_seen_at";
 const IDLE_EXPIRES_AT: &str = "idle_expires_at";
 const EXPIRES_AT: &str = "expires_at";
-const LAST_SEEN_AT: &str = "last_seen_at";
-
-/// The fields of a record, in the order in which they are read.
-const FIELDS: [&str; 13] = [
-    "id",
-    "secret_hash",
-    "subject",
-    "created_at",
-    "authenticated_at",
-    "assurance",
-    LAST_SEEN_AT,
-    IDLE_EXPIRES_AT,
-    EXPIRES_AT,
-    "persistent",
-    "address",
-    "agent",
-    "claims",
-];
 
 /// Keeps sessions in Redis 6.2 or later, or in Valkey.
 ///
@@ -264,31 +247,25 @@ fn give_record(step: &mut ScriptInvocation<'_>, record: &SessionRecord) {
     step.arg(claims).arg(&record.claims);
 }
 
-/// The record of these values, which are in the order of its fields.
-fn record(values: &Values) -> Option<SessionRecord> {
-    let optional = |index: usize| match values.get(index)? {
-        Some(bytes) => Some(Some(String::from_utf8(bytes.clone()).ok()?)),
-        None => Some(None),
-    };
-    let text = |index| optional(index).flatten();
-    let instant = |index| instant(values.get(index));
-    let hash = values.get(1)?.as_deref()?.try_into().ok()?;
-    let address = optional(10)?.map(|address| address.parse());
-    Some(SessionRecord {
-        id: text(0)?.parse().ok()?,
-        secret_hash: SecretHash::from_bytes(hash),
-        subject: Subject::new(text(2)?),
-        created_at: instant(3)?,
-        authenticated_at: instant(4)?,
-        assurance: Assurance::from_word(&text(5)?)?,
-        last_seen_at: instant(6)?,
-        idle_expires_at: instant(7)?,
-        expires_at: instant(8)?,
-        persistent: text(9)? != "0",
-        address: address.transpose().ok()?,
-        agent: optional(11)?,
-        claims: text(12)?,
-    })
+impl StoredFields for Values {
+    fn optional(&self, index: usize) -> Option<Option<String>> {
+        match self.get(index)? {
+            Some(bytes) => Some(Some(String::from_utf8(bytes.clone()).ok()?)),
+            None => Some(None),
+        }
+    }
+
+    fn hash(&self, index: usize) -> Option<[u8; 32]> {
+        self.get(index)?.as_deref()?.try_into().ok()
+    }
+
+    fn instant(&self, index: usize) -> Option<DateTime<Utc>> {
+        instant(self.get(index))
+    }
+
+    fn flag(&self, index: usize) -> Option<bool> {
+        Some(self.get(index)?.as_deref()? != b"0")
+    }
 }
 
 #[async_trait]
