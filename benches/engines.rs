@@ -180,21 +180,21 @@ const MATE: &str = "SELECT id, bucket, name, CASE WHEN (team = ? AND BYTES(team)
 const OUTER: &str = "SELECT id, bucket, name FROM staff WHERE bucket = ? AND id <= ? ORDER BY id";
 const PHONE: &str = "SELECT id, phone FROM staff WHERE phone = ?";
 
-/// Runs a statement on whichever pool there is, and reads each row.
+/// Runs a statement on whichever pool there is, and reads each row as `query_as` does.
 macro_rules! by_hand {
     ($pool:expr, $sql:expr, [$($value:expr),*], |$row:ident| $read:expr) => {
         match $pool {
             TestPool::Sqlite(pool) => {
-                let rows = sqlx::query(sqlx::AssertSqlSafe($sql))$(.bind($value))*.fetch_all(pool).await.unwrap();
-                rows.iter().map(|$row| $read).collect::<Vec<_>>()
+                let query = sqlx::query(sqlx::AssertSqlSafe($sql))$(.bind($value))*;
+                query.map(|$row: sqlx::sqlite::SqliteRow| $read).fetch_all(pool).await.unwrap()
             }
             TestPool::Postgres(pool) => {
-                let rows = sqlx::query(sqlx::AssertSqlSafe($sql))$(.bind($value))*.fetch_all(pool).await.unwrap();
-                rows.iter().map(|$row| $read).collect::<Vec<_>>()
+                let query = sqlx::query(sqlx::AssertSqlSafe($sql))$(.bind($value))*;
+                query.map(|$row: sqlx::postgres::PgRow| $read).fetch_all(pool).await.unwrap()
             }
             TestPool::Mysql(pool) => {
-                let rows = sqlx::query(sqlx::AssertSqlSafe($sql))$(.bind($value))*.fetch_all(pool).await.unwrap();
-                rows.iter().map(|$row| $read).collect::<Vec<_>>()
+                let query = sqlx::query(sqlx::AssertSqlSafe($sql))$(.bind($value))*;
+                query.map(|$row: sqlx::mysql::MySqlRow| $read).fetch_all(pool).await.unwrap()
             }
         }
     };

@@ -2,6 +2,7 @@
 
 use std::ops::{Deref, DerefMut};
 
+use futures_core::Stream;
 use futures_util::TryStreamExt as _;
 use sea_query_sqlx::{SqlxBinder, SqlxValues};
 use sqlx::AssertSqlSafe;
@@ -230,56 +231,34 @@ impl Db {
         }
     }
 
-    /// Runs a query and hands each row to `each`, as it arrives where that is quickest.
+    /// Runs a query and hands each row to `each`, as it arrives.
     pub(crate) async fn fetch_each(
         &self,
         statement: &impl SqlxBinder,
-        mut each: impl FnMut(Row) -> Result<()> + Send,
+        each: impl FnMut(Row) -> Result<()> + Send,
     ) -> Result<()> {
         let (sql, values) = self.build(statement);
         match self.connection().await? {
             #[cfg(feature = "sqlite")]
             Connection::Sqlite(mut lease) => {
-                // The driver's thread and this one wake each other for each row; whoever works
-                // between two rows pays that with a quarter of the whole time.
-                let query = sqlx::query_with(AssertSqlSafe(sql), values);
-                let rows = query.fetch_all(&mut *lease).await;
-                let rows = rows.map_err(|error| lease.fail(error))?;
+                let rows = sqlx::query_with(AssertSqlSafe(sql), values).fetch(&mut *lease);
+                let outcome = each_of(rows, Row::Sqlite, each).await;
+                let outcome = outcome.map_err(|error| lease.fail(error))?;
                 lease.settle();
-                rows.into_iter().map(Row::Sqlite).try_for_each(&mut each)
+                outcome
             }
             #[cfg(feature = "postgres")]
             Connection::Postgres(mut lease) => {
-                let mut rows = sqlx::query_with(AssertSqlSafe(sql), values).fetch(&mut *lease);
-                let outcome = loop {
-                    match rows.try_next().await {
-                        Ok(Some(row)) => match each(Row::Postgres(row)) {
-                            Ok(()) => {}
-                            Err(error) => break Ok(Err(error)),
-                        },
-                        Ok(None) => break Ok(Ok(())),
-                        Err(error) => break Err(error),
-                    }
-                };
-                drop(rows);
+                let rows = sqlx::query_with(AssertSqlSafe(sql), values).fetch(&mut *lease);
+                let outcome = each_of(rows, Row::Postgres, each).await;
                 let outcome = outcome.map_err(|error| lease.fail(error))?;
                 lease.settle();
                 outcome
             }
             #[cfg(feature = "mysql")]
             Connection::Mysql(mut lease) => {
-                let mut rows = sqlx::query_with(AssertSqlSafe(sql), values).fetch(&mut *lease);
-                let outcome = loop {
-                    match rows.try_next().await {
-                        Ok(Some(row)) => match each(Row::Mysql(row)) {
-                            Ok(()) => {}
-                            Err(error) => break Ok(Err(error)),
-                        },
-                        Ok(None) => break Ok(Ok(())),
-                        Err(error) => break Err(error),
-                    }
-                };
-                drop(rows);
+                let rows = sqlx::query_with(AssertSqlSafe(sql), values).fetch(&mut *lease);
+                let outcome = each_of(rows, Row::Mysql, each).await;
                 let outcome = outcome.map_err(|error| lease.fail(error))?;
                 lease.settle();
                 outcome
@@ -302,7 +281,7 @@ impl Db {
     pub(crate) fn fetch_stream(
         &self,
         statement: &impl SqlxBinder,
-    ) -> impl futures_core::Stream<Item = Result<Row>> + Send + 'static {
+    ) -> impl Stream<Item = Result<Row>> + Send + 'static {
         let (sql, values) = self.build(statement);
         let db = self.clone();
         async_stream::try_stream! {
@@ -378,4 +357,18 @@ impl Db {
             Engine::Mysql(_) => statement.build_sqlx(sea_query::MysqlQueryBuilder),
         }
     }
+}
+
+/// Hands each row to `each`, until it refuses one or the database fails.
+async fn each_of<R>(
+    mut rows: impl Stream<Item = sqlx::Result<R>> + Unpin,
+    row: fn(R) -> Row,
+    mut each: impl FnMut(Row) -> Result<()>,
+) -> sqlx::Result<Result<()>> {
+    while let Some(found) = rows.try_next().await? {
+        if let Err(refused) = each(row(found)) {
+            return Ok(Err(refused));
+        }
+    }
+    Ok(Ok(()))
 }
