@@ -176,7 +176,7 @@ impl Failure {
     /// What it is to who asks a store. The server's text is dropped: it can repeat values.
     fn as_store_error(&self) -> StoreError {
         let Self::Refused(error) = self else {
-            audit::database_failure("outage", "");
+            audit::database_failure("timeout", "");
             return StoreError::outage();
         };
         let code = error.code().unwrap_or_default();

@@ -37,6 +37,8 @@ pub(super) struct Lease<DB: Transacting> {
     // Dropped before what looks after the transaction then.
     held: Held<DB>,
     statement: Option<Statement>,
+    /// Nobody waits for what the database still says when the statement is given up.
+    close_if_given_up: bool,
 }
 
 enum Held<DB: Transacting> {
@@ -48,11 +50,12 @@ enum Held<DB: Transacting> {
 pub(super) type OfTransaction<DB> = OwnedMappedMutexGuard<Option<Begun<DB>>, PoolConnection<DB>>;
 
 impl<DB: Transacting> Lease<DB> {
-    const fn of_pool(connection: PoolConnection<DB>) -> Self {
-        Self {
-            held: Held::Pool(connection),
+    async fn of_pool(pool: &sqlx::Pool<DB>, close_if_given_up: bool) -> Result<Self> {
+        Ok(Self {
+            held: Held::Pool(pool.acquire().await.map_err(classify)?),
             statement: None,
-        }
+            close_if_given_up,
+        })
     }
 
     pub(super) const fn of_transaction(
@@ -62,11 +65,13 @@ impl<DB: Transacting> Lease<DB> {
         Self {
             held: Held::Transaction(connection),
             statement: Some(statement),
+            close_if_given_up: false,
         }
     }
 
     /// The statement has ended well.
     fn settle(&mut self) {
+        self.close_if_given_up = false;
         if let Some(statement) = &mut self.statement {
             statement.settle();
         }
@@ -74,6 +79,7 @@ impl<DB: Transacting> Lease<DB> {
 
     /// The database refused the statement, or did not answer.
     fn fail(&mut self, error: sqlx::Error) -> Error {
+        self.close_if_given_up = false;
         if let Some(statement) = &mut self.statement {
             statement.refuse();
         }
@@ -86,6 +92,11 @@ impl<DB: Transacting> Drop for Lease<DB> {
         // While the connection is still held, so that no other statement has it meanwhile.
         if let Some(statement) = &self.statement {
             statement.conclude();
+        }
+        if let Held::Pool(connection) = &mut self.held
+            && self.close_if_given_up
+        {
+            connection.close_on_drop();
         }
     }
 }
@@ -145,19 +156,14 @@ impl Db {
         if let Some(unit) = self.unit() {
             return unit.connection().await;
         }
+        let timed = self.is_timed();
         Ok(match self.engine() {
             #[cfg(feature = "sqlite")]
-            Engine::Sqlite(pool) => {
-                Connection::Sqlite(Lease::of_pool(pool.acquire().await.map_err(classify)?))
-            }
+            Engine::Sqlite(pool) => Connection::Sqlite(Lease::of_pool(pool, timed).await?),
             #[cfg(feature = "postgres")]
-            Engine::Postgres(pool) => {
-                Connection::Postgres(Lease::of_pool(pool.acquire().await.map_err(classify)?))
-            }
+            Engine::Postgres(pool) => Connection::Postgres(Lease::of_pool(pool, timed).await?),
             #[cfg(feature = "mysql")]
-            Engine::Mysql(pool) => {
-                Connection::Mysql(Lease::of_pool(pool.acquire().await.map_err(classify)?))
-            }
+            Engine::Mysql(pool) => Connection::Mysql(Lease::of_pool(pool, timed).await?),
         })
     }
 

@@ -35,6 +35,8 @@ pub struct Db {
     unit: Option<Unit>,
     /// What records its writes.
     sink: Option<Sink>,
+    /// Its statements have a limit of time.
+    timed: bool,
 }
 
 struct Inner {
@@ -189,6 +191,7 @@ impl Db {
             }),
             unit: None,
             sink: None,
+            timed: false,
         }
     }
 
@@ -206,6 +209,20 @@ impl Db {
             unit: None,
             ..self.clone()
         }
+    }
+
+    /// The same database for a caller that gives statements up after a time: the connection of such
+    /// a one is closed, because the pool would wait for the answer as long as nobody else may have
+    /// it.
+    pub(super) fn timed(&self) -> Self {
+        Self {
+            timed: true,
+            ..self.clone()
+        }
+    }
+
+    pub(super) const fn is_timed(&self) -> bool {
+        self.timed
     }
 
     pub(crate) fn with_sink(&self, sink: Option<Sink>) -> Self {

@@ -28,6 +28,7 @@ mod row;
 mod seek;
 mod select;
 mod session_guard;
+mod session_limit;
 mod session_row;
 mod session_store;
 mod structure;

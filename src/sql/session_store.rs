@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -11,17 +12,18 @@ use sea_query::{
 };
 use sea_query_sqlx::SqlxBinder;
 
-use super::aftermath::Extent;
 use super::attempts::Attempts;
 use super::db::{DatabaseId, Db};
 #[cfg(any(feature = "accounts", feature = "postgres"))]
 use super::dialect::Dialect;
+use super::row::Row;
+use super::session_limit::limited;
 use super::session_row::{
     COLUMNS, CREATED_AT, EXPIRES_AT, ID, IDLE_EXPIRES_AT, LAST_SEEN_AT, SECRET_HASH, SUBJECT,
     TABLE, micros, record, values,
 };
 use super::template::Ready;
-use super::unit::{Ending, Unit};
+use crate::audit;
 use crate::error::{Error, Result};
 use crate::policy::{Cell, Kind};
 use crate::session::{
@@ -32,9 +34,11 @@ use crate::viewer::Subject;
 /// Not among those of a record: it can be large, and is read when it is asked for.
 const DATA: &str = "data";
 
+const TIMEOUT: Duration = Duration::from_secs(5);
+
 const DENIALS: &str = "clearance_session_denials";
-const CUT_OFFS: &str = "clearance_session_cut_offs";
-const CUT_OFF: &str = "cut_off";
+pub(super) const CUT_OFFS: &str = "clearance_session_cut_offs";
+pub(super) const CUT_OFF: &str = "cut_off";
 /// The subject of the cut-off of everyone: no subject is empty.
 const EVERYONE: &str = "";
 
@@ -42,6 +46,11 @@ const EVERYONE: &str = "";
 ///
 /// When the application's own data is in the same database, a write tests the session within its
 /// own statement.
+///
+/// A database that does not answer within five seconds, or what [`timeout`](Self::timeout) says,
+/// is an outage (503), the wait for a connection of the pool included. Without that a server that
+/// is silent, but not gone, would hold every request. Only sweeps, and ending the sessions of
+/// everyone, may take longer, because they touch many rows.
 ///
 /// # Example
 ///
@@ -61,6 +70,7 @@ const EVERYONE: &str = "";
 #[derive(Clone)]
 pub struct SqlSessionStore {
     db: Db,
+    timeout: Duration,
     /// The text of [`living`], which every verification runs.
     load: Arc<str>,
 }
@@ -72,13 +82,34 @@ impl Db {
         let load = living(SessionId::from_bytes([0; 16]), DateTime::UNIX_EPOCH);
         let (load, _) = self.text_of(&load);
         SqlSessionStore {
-            db: self.clone(),
+            db: self.timed(),
+            timeout: TIMEOUT,
             load: load.into(),
         }
     }
 }
 
 impl SqlSessionStore {
+    /// The store with another limit of time for each of its answers.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> clearance::Result<()> {
+    /// # let db = clearance::Db::connect("sqlite::memory:").await?;
+    /// let store = db.session_store().timeout(Duration::from_secs(1));
+    /// # let _ = store;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub const fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
     pub(crate) fn database(&self) -> DatabaseId {
         self.db.id()
     }
@@ -142,22 +173,6 @@ fn insert(record: &SessionRecord) -> Result<InsertStatement, StoreError> {
     Ok(insert)
 }
 
-/// Has whoever comes next for this subject wait until the transaction ends.
-fn hold(subject: &str) -> Result<InsertStatement> {
-    let mut insert = Query::insert();
-    insert
-        .into_table(CUT_OFFS)
-        .columns([SUBJECT, CUT_OFF, EXPIRES_AT])
-        .values([subject.into(), i64::MIN.into(), i64::MIN.into()])
-        .map_err(|_| malformed())?
-        .on_conflict(
-            OnConflict::column(SUBJECT)
-                .update_column(SUBJECT)
-                .to_owned(),
-        );
-    Ok(insert)
-}
-
 /// The larger one of what a column holds and of what it is given.
 fn later(column: (&'static str, &'static str), given: i64) -> Expr {
     let there = Expr::col(column);
@@ -168,7 +183,19 @@ fn later(column: (&'static str, &'static str), given: i64) -> Expr {
 }
 
 impl SqlSessionStore {
-    async fn run(&self, statement: &impl SqlxBinder) -> Result<u64> {
+    /// What the database answers, if it does so in time.
+    async fn in_time<T>(&self, answer: impl Future<Output = Result<T>>) -> Result<T> {
+        match tokio::time::timeout(self.timeout, answer).await {
+            Ok(answer) => answer,
+            Err(_) => {
+                audit::database_failure("timeout", "");
+                Err(Error::unavailable("the database"))
+            }
+        }
+    }
+
+    /// Runs a statement for as long as it takes.
+    async fn run_long(&self, statement: &impl SqlxBinder) -> Result<u64> {
         let mut attempts = Attempts::begin();
         loop {
             let done = self.db.execute(statement).await;
@@ -178,69 +205,37 @@ impl SqlSessionStore {
         }
     }
 
+    async fn run(&self, statement: &impl SqlxBinder) -> Result<u64> {
+        self.in_time(self.run_long(statement)).await
+    }
+
     async fn execute(&self, statement: &impl SqlxBinder) -> Result<u64, StoreError> {
         self.run(statement).await.map_err(|error| failed(&error))
     }
 
-    /// Begins a transaction that holds the sign-ins of `subject` back.
-    async fn alone(&self, subject: &str) -> Result<Unit> {
-        let unit = self.db.begin_unit(Extent::Call).await?;
-        match self.hold_back(&unit, subject).await {
-            Ok(()) => Ok(unit),
-            Err(error) => end(&unit, Err(error)).await,
-        }
+    async fn execute_long(&self, statement: &impl SqlxBinder) -> Result<u64, StoreError> {
+        let done = self.run_long(statement).await;
+        done.map_err(|error| failed(&error))
     }
 
-    async fn hold_back(&self, unit: &Unit, subject: &str) -> Result<()> {
-        // What was committed while it waited must be seen, whatever level the application's
-        // connections begin with. MySQL takes its view of the data with the first statement that
-        // only reads, which comes later.
-        #[cfg(feature = "postgres")]
-        if self.db.dialect() == Dialect::Postgres {
-            let level = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED";
-            unit.connection().await?.control(level.to_owned()).await?;
-        }
-        let within = self.db.within(unit.clone());
-        within.execute(&hold(subject)?).await.map(|_| ())
-    }
-
-    async fn create_alone(
-        &self,
-        record: &SessionRecord,
-        insert: &InsertStatement,
-        limit: SessionLimit,
-    ) -> Result<Created> {
-        let unit = self.alone(record.subject.as_str()).await?;
-        let within = self.db.within(unit.clone());
-        let created = create_within(&within, record, insert, limit).await;
-        end(&unit, created).await
+    async fn row(&self, statement: &impl SqlxBinder) -> Result<Option<Row>, StoreError> {
+        let row = self.in_time(self.db.fetch_optional(statement)).await;
+        row.map_err(|error| failed(&error))
     }
 }
 
-/// Ends a transaction as what was done in it says.
-async fn end<T>(unit: &Unit, outcome: Result<T>) -> Result<T> {
-    match outcome {
-        Ok(done) => unit.end(Ending::Commit).await.map(|()| done),
-        Err(error) => {
-            // Where that fails too, the connection is gone, and the transaction with it.
-            let _ = unit.end(Ending::Rollback).await;
-            Err(error)
-        }
-    }
-}
-
-async fn select(db: &Db, select: &SelectStatement) -> Result<Vec<SessionRecord>> {
+pub(super) async fn select(db: &Db, select: &SelectStatement) -> Result<Vec<SessionRecord>> {
     let rows = db.fetch_all(select).await?;
     let records = rows.iter().map(|row| record(row).ok_or_else(malformed));
     records.collect()
 }
 
-fn malformed() -> Error {
+pub(super) fn malformed() -> Error {
     Error::internal("a stored session is malformed")
 }
 
 /// The living sessions of a subject, the last created first.
-fn living_of(subject: &Subject, now: DateTime<Utc>) -> SelectStatement {
+pub(super) fn living_of(subject: &Subject, now: DateTime<Utc>) -> SelectStatement {
     Query::select()
         .columns(COLUMNS)
         .from(TABLE)
@@ -249,51 +244,6 @@ fn living_of(subject: &Subject, now: DateTime<Utc>) -> SelectStatement {
         .order_by(CREATED_AT, Order::Desc)
         .order_by(ID, Order::Asc)
         .take()
-}
-
-/// Adds a record while the sign-ins of its subject are held back.
-async fn create_within(
-    db: &Db,
-    record: &SessionRecord,
-    insert: &InsertStatement,
-    limit: SessionLimit,
-) -> Result<Created> {
-    // Asked first, because a statement that fails ends a transaction.
-    let id_taken = Query::select()
-        .expr(Expr::cust("1"))
-        .from(TABLE)
-        .and_where(Expr::col(ID).eq(record.id.to_string()))
-        .take();
-    if db.fetch_optional(&id_taken).await?.is_some() {
-        return Ok(Created::IdTaken);
-    }
-    let there = select(db, &living_of(&record.subject, record.created_at)).await?;
-    let too_many = there.iter().skip(limit.most().saturating_sub(1));
-    let ended: Vec<SessionId> = too_many.map(|record| record.id).collect();
-    if !ended.is_empty() {
-        match limit {
-            SessionLimit::Reject(_) => return Ok(Created::LimitReached),
-            SessionLimit::EvictOldest(_) => evict(db, &ended).await?,
-        }
-    }
-    match db.execute(insert).await {
-        // Taken since it was asked: the next attempt says so.
-        Err(error) if error.is_conflict() => Err(Error::contended()),
-        done => done.map(|_| Created::Stored(ended)),
-    }
-}
-
-async fn evict(db: &Db, ids: &[SessionId]) -> Result<()> {
-    let delete = Query::delete()
-        .from_table(TABLE)
-        .and_where(Expr::col(ID).is_in(ids.iter().map(SessionId::to_string)))
-        .take();
-    if db.execute(&delete).await?.count == ids.len() as u64 {
-        Ok(())
-    } else {
-        // One of them ended, or another one took its place: they are counted again.
-        Err(Error::contended())
-    }
 }
 
 #[async_trait]
@@ -310,13 +260,8 @@ impl SessionStore for SqlSessionStore {
                 Err(error) => taken(&error, Created::IdTaken),
             };
         };
-        let mut attempts = Attempts::begin();
-        loop {
-            let created = self.create_alone(record, &insert, limit).await;
-            if !attempts.go_on(&created) {
-                return created.map_err(|error| failed(&error));
-            }
-        }
+        let created = self.in_time(limited(&self.db, record, &insert, limit));
+        created.await.map_err(|error| failed(&error))
     }
 
     async fn load(
@@ -327,10 +272,8 @@ impl SessionStore for SqlSessionStore {
         let now = micros(now);
         let values = vec![id.to_string().into(), now.into(), now.into()];
         let load = Ready::kept(Arc::clone(&self.load), Values(values));
-        self.db
-            .fetch_optional(&load)
-            .await
-            .map_err(|error| failed(&error))?
+        self.row(&load)
+            .await?
             .map(|row| record(&row).ok_or(StoreError::malformed()))
             .transpose()
     }
@@ -376,8 +319,7 @@ impl SessionStore for SqlSessionStore {
             .and_where(Expr::col(ID).eq(id.to_string()))
             .cond_where(lives(micros(now)))
             .take();
-        let row = self.db.fetch_optional(&select).await;
-        let row = row.map_err(|error| failed(&error))?;
+        let row = self.row(&select).await?;
         match row.as_ref().map(|row| row.cell(0, Kind::Bytes)) {
             None | Some(Ok(Cell::Null)) => Ok(None),
             Some(Ok(Cell::Bytes(bytes))) => Ok(Some(bytes.to_vec())),
@@ -423,8 +365,8 @@ impl SessionStore for SqlSessionStore {
     }
 
     async fn delete_everyone(&self) -> Result<u64, StoreError> {
-        self.execute(&Query::delete().from_table(TABLE).take())
-            .await
+        let delete = Query::delete().from_table(TABLE).take();
+        self.execute_long(&delete).await
     }
 
     async fn list(
@@ -432,7 +374,8 @@ impl SessionStore for SqlSessionStore {
         subject: &Subject,
         now: DateTime<Utc>,
     ) -> Result<Vec<SessionRecord>, StoreError> {
-        let records = select(&self.db, &living_of(subject, now)).await;
+        let living = living_of(subject, now);
+        let records = self.in_time(select(&self.db, &living)).await;
         records.map_err(|error| failed(&error))
     }
 
@@ -492,8 +435,7 @@ impl SessionStore for SqlSessionStore {
             .from(CUT_OFFS)
             .and_where(Expr::col(SUBJECT).is_in([subject.as_str(), EVERYONE]))
             .take();
-        let row = self.db.fetch_optional(&select).await;
-        let row = row.map_err(|error| failed(&error))?;
+        let row = self.row(&select).await?;
         let row = row.ok_or(StoreError::malformed())?;
         Ok(Standing {
             denied: row.flag(0).map_err(|_| StoreError::malformed())?,
@@ -513,7 +455,7 @@ impl SessionStore for SqlSessionStore {
                 .from_table(table)
                 .and_where(Expr::col(EXPIRES_AT).lte(now))
                 .take();
-            self.execute(&delete).await?;
+            self.execute_long(&delete).await?;
         }
         let delete = Query::delete()
             .from_table(TABLE)
@@ -523,6 +465,6 @@ impl SessionStore for SqlSessionStore {
                     .add(Expr::col(EXPIRES_AT).lte(now)),
             )
             .take();
-        self.execute(&delete).await
+        self.execute_long(&delete).await
     }
 }
