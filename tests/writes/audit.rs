@@ -363,6 +363,28 @@ async fn asvs_16_3_2_without_a_sink_each_decision_is_told_too() {
 }
 
 #[tokio::test]
+async fn asvs_16_3_2_a_decision_in_a_transaction_of_the_application_is_told_when_it_is_made() {
+    let desk = desk().await;
+    let events = Events::of("clearance::audit");
+    in_request(agent(), async |access| {
+        let transaction = desk.db.begin(&access).await.unwrap();
+        let writer = transaction.writer();
+        let update = writer.update::<Ticket>(1).set(Ticket::TITLE, "renamed");
+        update.execute().await.unwrap();
+        // Whoever looks for what a transaction did before it hung finds it.
+        let told = events.take();
+        assert_eq!(told.len(), 1, "{told:#?}");
+        assert!(
+            told.iter()
+                .all(|line| line.contains(r#"outcome="allowed""#))
+        );
+        transaction.rollback().await.unwrap();
+    })
+    .await;
+    assert_eq!(events.take(), [""; 0]);
+}
+
+#[tokio::test]
 async fn asvs_16_3_2_what_is_taken_back_because_it_may_not_be_read_was_refused() {
     let desk = audited_desk().await;
     let events = Events::of("clearance::audit");

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use serde::Deserialize;
@@ -26,6 +27,8 @@ const KEPT: [&str; 5] = [
     "src/sql/session_row.rs",
     "src/sql/session_store.rs",
 ];
+
+const RESULT_OF_POLICY: &str = "docs/results/mutants-policy.md";
 
 #[derive(Debug, Deserialize)]
 struct Outcomes {
@@ -75,6 +78,48 @@ pub(crate) fn run(part: &Part<'_>) -> Result<(), Failure> {
     if !again {
         let _ = fs::remove_dir_all(&output);
     }
+    let (what, result) = match part {
+        Part::Policy | Part::Again => ("src/policy/, whole".to_owned(), RESULT_OF_POLICY),
+        Part::Shard(shard) => (format!("src/policy/, part {shard}"), RESULT_OF_POLICY),
+        Part::Since(since) | Part::SinceAgain(since) => {
+            let diff = output.with_extension("diff");
+            fs::write(&diff, difference(since)?).map_err(|error| error.to_string())?;
+            let what =
+                format!("src/sql/ without sessions and accounts, what changed since {since}");
+            (what, "docs/results/mutants-sql.md")
+        }
+    };
+    let mut report = pass(part, &output, again, None)?;
+    if let Part::Since(_) | Part::SinceAgain(_) = part {
+        // What only the SQL of another engine shows.
+        for (engine, url) in [("postgres", "POSTGRES_URL"), ("mysql", "MYSQL_URL")] {
+            if report.survivors.is_empty() {
+                break;
+            }
+            if std::env::var_os(url).is_some() {
+                report = pass(part, &output, true, Some(engine))?;
+            } else {
+                println!("{engine}: left out, {url} is not set");
+            }
+        }
+    }
+    write(&root().join(result), &report.markdown(&what))?;
+    println!("\nwrote {result}\n{}", report.counts());
+    if report.survivors.is_empty() {
+        Ok(())
+    } else {
+        Err(format!("{} mutants survive", report.survivors.len()))
+    }
+}
+
+/// Makes the changes, all or those that nothing caught in an earlier pass, and judges them by the
+/// tests on one engine, SQLite unless said.
+fn pass(
+    part: &Part<'_>,
+    output: &Path,
+    again: bool,
+    engine: Option<&str>,
+) -> Result<Report, Failure> {
     let mut mutants = cargo(&root());
     mutants
         .args([
@@ -92,36 +137,10 @@ pub(crate) fn run(part: &Part<'_>) -> Result<(), Failure> {
             "--all-features",
         ])
         .arg("--output")
-        .arg(&output);
-    let policy = "docs/results/mutants-policy.md";
-    let (what, result) = match part {
-        Part::Policy => {
-            mutants.args(["--file", POLICY]);
-            ("src/policy/, whole".to_owned(), policy)
-        }
-        Part::Shard(shard) => {
-            mutants.args(["--file", POLICY, "--shard", shard]);
-            (format!("src/policy/, part {shard}"), policy)
-        }
-        Part::Again => {
-            mutants.args(["--file", POLICY, "--iterate"]);
-            ("src/policy/, whole".to_owned(), policy)
-        }
-        Part::Since(since) | Part::SinceAgain(since) => {
-            if again {
-                mutants.arg("--iterate");
-            }
-            let diff = output.with_extension("diff");
-            fs::write(&diff, difference(since)?).map_err(|error| error.to_string())?;
-            for kept in KEPT {
-                mutants.args(["--exclude", kept]);
-            }
-            mutants.args(["--file", SQL, "--in-diff"]).arg(diff);
-            let what =
-                format!("src/sql/ without sessions and accounts, what changed since {since}");
-            (what, "docs/results/mutants-sql.md")
-        }
-    };
+        .arg(output);
+    if again {
+        mutants.arg("--iterate");
+    }
     // The tests that decide; a mutant that compiles is found by one of them within seconds. They are
     // named to the build too: what stands behind `--` reaches the run only, and every mutant would
     // build every target.
@@ -131,15 +150,30 @@ pub(crate) fn run(part: &Part<'_>) -> Result<(), Failure> {
         "--test=agreement",
         "--test=writes",
     ];
-    if let Part::Since(_) | Part::SinceAgain(_) = part {
-        tests.push("--test=stores");
+    match part {
+        Part::Policy | Part::Again => {
+            mutants.args(["--file", POLICY]);
+        }
+        Part::Shard(shard) => {
+            mutants.args(["--file", POLICY, "--shard", shard]);
+        }
+        Part::Since(_) | Part::SinceAgain(_) => {
+            for kept in KEPT {
+                mutants.args(["--exclude", kept]);
+            }
+            let diff = output.with_extension("diff");
+            mutants.args(["--file", SQL, "--in-diff"]).arg(diff);
+            tests.push("--test=stores");
+        }
     }
     for test in tests {
         mutants.arg(format!("--cargo-arg={test}"));
     }
-    mutants
-        .env("AGREEMENT_CASES", "20")
-        .env_remove("CLEARANCE_ENGINE");
+    mutants.env("AGREEMENT_CASES", "20");
+    match engine {
+        Some(engine) => mutants.env("CLEARANCE_ENGINE", engine),
+        None => mutants.env_remove("CLEARANCE_ENGINE"),
+    };
     let _ = shown(&mut mutants)?;
     let text = fs::read_to_string(output.join("mutants.out/outcomes.json"))
         .map_err(|error| format!("cargo-mutants left no result: {error}"))?;
@@ -152,13 +186,7 @@ pub(crate) fn run(part: &Part<'_>) -> Result<(), Failure> {
             .by_summary
             .insert("CaughtOrUnviableBefore".to_owned(), caught);
     }
-    write(&root().join(result), &report.markdown(&what))?;
-    println!("\nwrote {result}\n{}", report.counts());
-    if report.survivors.is_empty() {
-        Ok(())
-    } else {
-        Err(format!("{} mutants survive", report.survivors.len()))
-    }
+    Ok(report)
 }
 
 fn install() -> Result<(), Failure> {
