@@ -10,18 +10,10 @@ pub(super) const fn encoded_len(bytes: usize) -> usize {
     bytes.saturating_mul(4).div_ceil(3)
 }
 
-/// Exactly `N` parts.
-pub(super) fn split<const N: usize>(text: &str) -> Result<[&str; N], Refusal> {
-    let mut found = text.split('.');
-    let mut parts = [""; N];
-    for part in &mut parts {
-        *part = found.next().ok_or(Refusal::Shape)?;
-    }
-    found
-        .next()
-        .is_none()
-        .then_some(parts)
-        .ok_or(Refusal::Shape)
+/// What stands before the last part, and that part. A dot too many is found when what stands
+/// before is decoded: it is in no alphabet.
+pub(super) fn last(text: &str) -> Result<(&str, &str), Refusal> {
+    text.rsplit_once('.').ok_or(Refusal::Shape)
 }
 
 /// A part that has `N` bytes. The alphabet has no padding and no white space, and refuses stray low

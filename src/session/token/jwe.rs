@@ -195,10 +195,10 @@ impl Opens for DecryptionKey {
     }
 
     fn open(&self, token: &str, rest: &str, payload: &mut Vec<u8>) -> Result<(), Refusal> {
-        let ["", nonce, content, tag] = compact::split(rest)? else {
-            // With `dir` there is no encrypted key.
-            return Err(Refusal::Shape);
-        };
+        // With `dir` there is no encrypted key.
+        let parts = rest.strip_prefix('.').ok_or(Refusal::Shape)?;
+        let (nonce, sealed) = parts.split_once('.').ok_or(Refusal::Shape)?;
+        let (content, tag) = compact::last(sealed)?;
         let associated = token
             .as_bytes()
             .get(..token.len() - rest.len() - 1)

@@ -169,7 +169,7 @@ impl Opens for VerifyingKey {
     }
 
     fn open(&self, token: &str, rest: &str, payload: &mut Vec<u8>) -> Result<(), Refusal> {
-        let [content, signature] = compact::split(rest)?;
+        let (content, signature) = compact::last(rest)?;
         let signed = token.as_bytes();
         let signed = signed
             .get(..signed.len() - signature.len() - 1)

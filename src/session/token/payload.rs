@@ -26,7 +26,9 @@ pub(super) fn write(claims: &Claims, audience: &str) -> Result<Vec<u8>> {
 
 /// The claims in an authenticated payload, if it is for `audience` and `now`.
 pub(super) fn read(payload: &[u8], audience: &str, now: DateTime<Utc>) -> Result<Claims, Refusal> {
-    let mut json = serde_json::Deserializer::from_slice(payload);
+    // Looked at once, and not for each name and text in it.
+    let payload = std::str::from_utf8(payload).map_err(|_| Refusal::Claims)?;
+    let mut json = serde_json::Deserializer::from_str(payload);
     let read = Read::deserialize(&mut json).map_err(|_| Refusal::Claims)?;
     json.end().map_err(|_| Refusal::Claims)?;
     if !read.claims.is_sound() {
