@@ -1,6 +1,7 @@
 //! Sessions in a table of the application's database.
 
 use std::fmt;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -185,6 +186,8 @@ fn later(column: (&'static str, &'static str), given: i64) -> Expr {
 impl SqlSessionStore {
     /// What the database answers, if it does so in time.
     async fn in_time<T>(&self, answer: impl Future<Output = Result<T>>) -> Result<T> {
+        // Where it is: what waits for a connection is some kilobytes large.
+        let answer = pin!(answer);
         match tokio::time::timeout(self.timeout, answer).await {
             Ok(answer) => answer,
             Err(_) => {
@@ -260,7 +263,8 @@ impl SessionStore for SqlSessionStore {
                 Err(error) => taken(&error, Created::IdTaken),
             };
         };
-        let created = self.in_time(limited(&self.db, record, &insert, limit));
+        let created = Box::pin(limited(&self.db, record, &insert, limit));
+        let created = self.in_time(created);
         created.await.map_err(|error| failed(&error))
     }
 

@@ -38,7 +38,7 @@ pub(crate) fn record(stored: &impl StoredFields) -> Option<SessionRecord> {
     Some(SessionRecord {
         id: text(0)?.parse().ok()?,
         secret_hash: SecretHash::from_bytes(stored.hash(1)?),
-        subject: Subject::new(text(2)?),
+        subject: Subject::new_text(text(2)?),
         created_at: stored.instant(3)?,
         authenticated_at: stored.instant(4)?,
         assurance: Assurance::from_word(&text(5)?)?,

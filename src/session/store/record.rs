@@ -6,6 +6,7 @@ use std::num::NonZeroU32;
 
 use chrono::{DateTime, Utc};
 use subtle::ConstantTimeEq as _;
+use uuid::Uuid;
 
 use crate::viewer::Subject;
 
@@ -42,7 +43,8 @@ impl SessionId {
 
 impl fmt::Display for SessionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        let mut text = Uuid::encode_buffer();
+        f.write_str(Uuid::from_bytes(self.0).simple().encode_lower(&mut text))
     }
 }
 
@@ -64,8 +66,8 @@ impl std::str::FromStr for SessionId {
         if text.len() != 32 || !text.as_bytes().iter().all(canonical) {
             return Err(crate::Error::not_found());
         }
-        u128::from_str_radix(text, 16)
-            .map(|number| Self(number.to_be_bytes()))
+        Uuid::try_parse(text)
+            .map(|id| Self(id.into_bytes()))
             .map_err(|_| crate::Error::not_found())
     }
 }
