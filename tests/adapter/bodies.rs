@@ -10,7 +10,11 @@ use garde::Validate;
 use serde_json::{Value, json};
 
 use crate::server::Server;
+use crate::support::logs::Capture;
 use crate::support::{Member, Rig};
+
+/// In the log, a statement that is sent to a database.
+const STATEMENT: &str = "clearance::sql: statement=";
 
 #[derive(Entity)]
 #[entity(
@@ -144,6 +148,8 @@ async fn send_as(
 #[tokio::test]
 async fn vs_13_sr_18_sr_19_whoever_is_not_signed_in_gets_401_whatever_they_send() {
     let (server, _directory) = server().await;
+    // The server answers in this thread.
+    let logs = Capture::start();
     for body in ["{", "[]", "{}", r#"{"text":7}"#, r#"{"text":"fine"}"#] {
         for cookie in ["", "__Host-session=forged"] {
             for path in ["/notes", "/note"] {
@@ -154,6 +160,12 @@ async fn vs_13_sr_18_sr_19_whoever_is_not_signed_in_gets_401_whatever_they_send(
         }
     }
     assert_eq!(crate::support::count(&server.rig.store.loads), 0);
+    assert_eq!(logs.count(STATEMENT), 0);
+
+    let ada = server.rig.device("ada").await;
+    let (status, _) = send(&server, &ada.cookie, "/notes", r#"{"text":"fine"}"#).await;
+    assert_eq!(status, 200);
+    assert_ne!(logs.count(STATEMENT), 0, "statements are counted");
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@
 mod support;
 
 mod bodies;
+mod jar;
 mod request_id;
 mod responses;
 mod scopes;

@@ -118,7 +118,8 @@ async fn vs_11_without_the_layer_the_check_still_refuses() {
 }
 
 #[tokio::test]
-async fn ck_10_ck_11_ck_14_signing_in_appends_one_cookie_and_shows_it_nowhere_else() {
+async fn ck_10_ck_11_ck_14_sr_02_asvs_3_3_4_signing_in_appends_one_cookie_and_shows_it_nowhere_else()
+ {
     let server = Server::start().await;
     let response = server.post("/sign-in/ada", "").await;
     let cookies = header(&response, "set-cookie");

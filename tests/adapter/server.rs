@@ -136,6 +136,10 @@ impl Server {
         }
     }
 
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
     /// Sends a body.
     pub(crate) async fn send(
         &self,
@@ -145,8 +149,7 @@ impl Server {
         media_type: &str,
         body: &str,
     ) -> reqwest::Response {
-        let url = format!("http://{}{path}", self.address);
-        let mut request = self.client.request(method, url);
+        let mut request = self.client.request(method, self.url(path));
         if !cookie.is_empty() {
             request = request.header(COOKIE, cookie);
         }
@@ -168,8 +171,7 @@ impl Server {
         path: &str,
         cookie: &str,
     ) -> reqwest::Response {
-        let url = format!("http://{}{path}", self.address);
-        let mut request = self.client.request(method, url);
+        let mut request = self.client.request(method, self.url(path));
         if !cookie.is_empty() {
             request = request.header("cookie", cookie);
         }

@@ -29,7 +29,8 @@ fn names(browser: &Browser) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn ck_12_the_jar_holds_exactly_the_live_cookies_however_the_session_grows_and_shrinks() {
+async fn asvs_3_3_5_ck_12_the_jar_holds_exactly_the_live_cookies_however_the_session_grows_and_shrinks()
+ {
     let rig = Rig::with(large);
     let chunk = |number| format!("{NAME}.{number}");
     let (one, two, three) = (chunk(0), chunk(1), chunk(2));

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use clearance::session::{CookieConfig, Lifetime, MemorySessionStore, NewSession, SameSite};
-use clearance::{RequestContext, Sessions, Subject};
+use clearance::{RequestContext, SessionId, Sessions, Subject};
 use http::{HeaderMap, HeaderValue};
 
-use crate::support::{Members, Rig, SECOND, Source, key, start};
+use crate::browser::Browser;
+use crate::support::{DAY, Member, Members, Rig, SECOND, STRATEGIES, Source, key, start};
 use clearance::testing::ManualClock;
 
 fn built(
@@ -54,6 +55,52 @@ fn attributes(set_cookie: &str) -> &str {
     set_cookie.split_once("; ").unwrap().1
 }
 
+/// The whole header, but for the value that nobody can foretell.
+#[tokio::test]
+async fn sl_08_signing_in_sets_exactly_this_cookie() {
+    for strategy in STRATEGIES {
+        let rig = Rig::with(|builder| {
+            let week = Lifetime::fixed(7 * DAY);
+            builder.strategy(strategy).lifetime(week)
+        });
+        let mut browser = Browser::default();
+        let request = browser.request(&rig);
+        let id: SessionId = request.sign_in(&Subject::new("ada")).await.unwrap();
+        let set = browser.finish(&request);
+        assert_eq!(set.len(), 1, "{strategy:?}");
+        let value = browser.jar["__Host-session"].clone();
+        assert!(value.len() >= 64, "{strategy:?}");
+        assert_eq!(
+            set[0].replace(&value, "VALUE"),
+            "__Host-session=VALUE; HttpOnly; SameSite=Lax; Secure; Path=/; \
+             Max-Age=604800; Expires=Thu, 08 Jan 2026 00:00:00 GMT",
+            "{strategy:?}"
+        );
+        let verified = browser.request(&rig).verify_session::<Member>().await;
+        assert_eq!(verified.unwrap().session_id(), id);
+    }
+}
+
+#[tokio::test]
+async fn sl_11_signing_out_removes_exactly_this_cookie() {
+    for strategy in STRATEGIES {
+        let rig = Rig::of(strategy);
+        let mut browser = Browser::signed_in(&rig, &Subject::new("ada")).await;
+        let copied = browser.clone();
+        let request = browser.request(&rig);
+        request.sign_out().await.unwrap();
+        assert_eq!(
+            browser.finish(&request),
+            ["__Host-session=; HttpOnly; SameSite=Lax; Secure; Path=/; \
+              Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT"],
+            "{strategy:?}"
+        );
+        assert!(browser.jar.is_empty());
+        // The session was over before the response said so.
+        assert_eq!(copied.status(&rig).await, 401, "{strategy:?}");
+    }
+}
+
 #[tokio::test]
 async fn ck_01_ck_02_ck_04_ck_05_the_cookie_is_written_with_every_attribute() {
     let text = set_cookie(HTTPS, CookieConfig::new()).await;
@@ -83,7 +130,7 @@ async fn ck_01_the_cookie_is_always_http_only() {
 }
 
 #[tokio::test]
-async fn ck_02_secure_follows_from_the_application_url() {
+async fn sl_12_ck_02_secure_follows_from_the_application_url() {
     assert!(
         set_cookie(HTTPS, CookieConfig::new())
             .await
@@ -123,7 +170,9 @@ fn ck_02_the_application_url_is_required() {
 }
 
 #[tokio::test]
-async fn ck_03_same_site_is_one_of_three_and_none_needs_secure() {
+async fn asvs_3_3_2_ck_03_same_site_is_one_of_three_and_none_needs_secure() {
+    let unsaid = set_cookie(HTTPS, CookieConfig::new()).await;
+    assert!(unsaid.contains("; SameSite=Lax;"), "{unsaid}");
     for (same_site, text) in [
         (SameSite::Lax, "SameSite=Lax"),
         (SameSite::Strict, "SameSite=Strict"),
@@ -222,7 +271,7 @@ fn ck_07_the_name_is_a_token() {
 }
 
 #[tokio::test]
-async fn ck_08_the_default_name_is_the_strictest_prefix_that_fits() {
+async fn ck_08_asvs_3_3_1_asvs_3_3_3_the_default_name_is_the_strictest_prefix_that_fits() {
     for (app_url, config, name) in [
         (HTTPS, CookieConfig::new(), "__Host-session="),
         (HTTPS, CookieConfig::new().path("/"), "__Host-session="),
@@ -234,7 +283,9 @@ async fn ck_08_the_default_name_is_the_strictest_prefix_that_fits() {
         ),
         (HTTP, CookieConfig::new(), "session="),
     ] {
-        assert!(set_cookie(app_url, config).await.starts_with(name));
+        let text = set_cookie(app_url, config).await;
+        assert!(text.starts_with(name), "{text}");
+        assert_eq!(text.contains("; Secure; "), app_url == HTTPS, "{text}");
     }
 }
 

@@ -218,6 +218,42 @@ async fn rb_20_a_suspended_user_has_no_session_from_the_next_request_on() {
 }
 
 #[tokio::test]
+async fn asvs_7_4_2_every_session_of_a_user_who_is_disabled_or_deleted_ends() {
+    for strategy in STRATEGIES {
+        let (rig, app) = hooked(strategy);
+        let mut browsers = Vec::new();
+        for name in ["ada", "ada", "ada", "eve"] {
+            let browser = Browser::signed_in(&rig, &Subject::new(name)).await;
+            assert_eq!(browser.status(&rig).await, 200);
+            browsers.push(browser);
+        }
+        let statuses = async |rig: &Rig| {
+            let mut statuses = Vec::new();
+            for browser in &browsers {
+                statuses.push(browser.status(rig).await);
+            }
+            statuses
+        };
+        app.suspend("ada");
+        assert_eq!(statuses(&rig).await, [401, 401, 401, 200], "{strategy:?}");
+        // Whoever comes back signs in anew.
+        app.suspended.lock().unwrap().clear();
+        assert_eq!(statuses(&rig).await, [401, 401, 401, 200], "{strategy:?}");
+
+        // The row of a user is gone, and nobody told the library.
+        rig.members.gone.lock().unwrap().push("eve".to_owned());
+        let request = browsers[3].request(&rig);
+        let current = request.verify_current::<Member>().await;
+        assert!(current.unwrap_err().is_unauthenticated(), "{strategy:?}");
+        assert_eq!(statuses(&rig).await, [401; 4], "{strategy:?}");
+        // And the sessions themselves, for when the id is somebody's again.
+        rig.sessions.revoke_all(&Subject::new("eve")).await.unwrap();
+        rig.members.gone.lock().unwrap().clear();
+        assert_eq!(statuses(&rig).await, [401; 4], "{strategy:?}");
+    }
+}
+
+#[tokio::test]
 async fn rb_20_when_the_session_cannot_be_ended_the_request_is_not_let_in() {
     for strategy in STRATEGIES {
         let (rig, app) = hooked(strategy);

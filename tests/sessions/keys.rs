@@ -73,6 +73,20 @@ fn sl_02_a_wrong_key_is_refused_without_repeating_it() {
     }
 }
 
+/// There is no key to fall back on, and none is made up: the program does not come to its sessions.
+#[test]
+fn sr_14_a_program_without_a_key_does_not_start() {
+    for value in [None, Some(""), Some("  ")] {
+        let output = read_key(value);
+        assert!(
+            output.contains("refused configuration"),
+            "{value:?}: {output}"
+        );
+        assert!(output.contains(VARIABLE), "{value:?}: {output}");
+        assert!(!output.contains("read base64:"), "{value:?}: {output}");
+    }
+}
+
 #[test]
 fn sl_01_two_generated_keys_differ() {
     let one = Key::generate().unwrap().expose_text();

@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use clearance::session::{Lifetime, MemorySessionStore};
-use clearance::{Sessions, Subject};
-use http::HeaderMap;
+use clearance::{RequestContext, Sessions, Subject};
+use http::{HeaderMap, HeaderValue};
 
-use crate::support::{MINUTE, Member, Members, Rig, SECOND, Source, key, pair, sqlite_file, start};
+use crate::support::{
+    MINUTE, Member, Members, Rig, SECOND, Source, cookie_header, key, pair, sqlite_file, start,
+};
 
 /// The cookie that the response to this request sets.
-fn response_cookie(context: &clearance::RequestContext) -> Option<String> {
+fn response_cookie(context: &RequestContext) -> Option<String> {
     let mut headers = HeaderMap::new();
     context.finish(&mut headers);
     headers.get("set-cookie").map(pair)
@@ -128,6 +130,22 @@ async fn vs_03_sd_07_signing_out_ends_the_session_and_removes_the_cookie() {
     assert_eq!(response_cookie(&context).unwrap(), "__Host-session=");
     assert_eq!(rig.status(&device.cookie).await, 401);
     assert!(rig.request("").sign_out().await.is_ok());
+}
+
+/// Headers come in and headers go out: no framework, no redirect and nobody else is part of it.
+#[tokio::test]
+async fn sd_19_a_session_ends_by_headers_alone_and_no_other_with_it() {
+    let rig = Rig::new();
+    let (one, other) = (rig.device("ada").await, rig.device("ada").await);
+    let mut response = HeaderMap::new();
+    response.insert("location", HeaderValue::from_static("/bye"));
+    let request = RequestContext::new(&rig.sessions, &cookie_header(&one.cookie));
+    request.sign_out().await.unwrap();
+    request.finish(&mut response);
+    assert_eq!(response["location"], "/bye");
+    assert_eq!(pair(&response["set-cookie"]), "__Host-session=");
+    assert_eq!(rig.status(&one.cookie).await, 401);
+    assert_eq!(rig.status(&other.cookie).await, 200);
 }
 
 #[tokio::test]

@@ -22,7 +22,7 @@ async fn sd_02_sd_17_sd_18_rf_1_the_sqlite_store_keeps_the_contract() {
 }
 
 #[tokio::test]
-async fn sd_02_the_store_is_object_safe() {
+async fn sd_02_sd_13_the_store_is_object_safe() {
     let store: Arc<dyn SessionStore> = Arc::new(MemorySessionStore::new());
     check_session_store(&store).await.unwrap();
 }

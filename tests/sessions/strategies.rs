@@ -1,5 +1,7 @@
 //! One suite over the three strategies.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clearance::session::{Assurance, Optimistic, SessionsBuilder, Strategy};
 use clearance::token::KeyRing;
 use clearance::{RequestContext, Subject};
@@ -464,6 +466,107 @@ async fn rf_2_asvs_7_2_4_a_sign_in_leaves_nothing_of_the_session_before() {
                 request.set_session_data(&name).await.unwrap();
             }
         }
+    }
+}
+
+/// What opens a session is made for that session and ends with it. Nothing that stays the same does.
+#[tokio::test]
+async fn asvs_7_2_2_each_session_has_a_token_of_its_own_that_ends() {
+    for Place { strategy, rig, .. } in everywhere().await {
+        let mut one = Browser::signed_in(&rig, &ada()).await;
+        let other = Browser::signed_in(&rig, &ada()).await;
+        assert_ne!(one.jar, other.jar, "{strategy:?}");
+        let request = one.request(&rig);
+        let old = one.clone();
+        request.rotate_session().await.unwrap();
+        one.finish(&request);
+        assert_ne!(one.jar, old.jar, "{strategy:?}");
+        assert_eq!(one.status(&rig).await, 200, "{strategy:?}");
+
+        for constant in [key(0).expose_text(), "ada".to_owned(), "A".repeat(64)] {
+            let mut forged = Browser::default();
+            forged.jar.insert("__Host-session".to_owned(), constant);
+            assert_eq!(forged.status(&rig).await, 401, "{strategy:?}");
+        }
+        rig.clock.advance(30 * DAY);
+        for ended in [&one, &other] {
+            assert_eq!(ended.status(&rig).await, 401, "{strategy:?}");
+        }
+    }
+}
+
+/// The id and the secret of an opaque cookie, as they are: 128 and 256 bits, and no bit of them stands
+/// still.
+#[tokio::test]
+async fn asvs_7_2_3_every_bit_of_a_reference_token_is_random() {
+    const BYTES: usize = 16 + 32;
+
+    let rig = Rig::of(Strategy::Database);
+    let mut tokens = std::collections::HashSet::new();
+    let (mut ones, mut zeros) = ([0_u8; BYTES], [0_u8; BYTES]);
+    for _ in 0..1_000 {
+        let browser = Browser::signed_in(&rig, &ada()).await;
+        let token = URL_SAFE_NO_PAD
+            .decode(&browser.jar["__Host-session"])
+            .unwrap();
+        assert_eq!(token.len(), BYTES);
+        for (place, byte) in token.iter().enumerate() {
+            ones[place] |= byte;
+            zeros[place] |= !byte;
+        }
+        assert!(tokens.insert(token));
+    }
+    assert_eq!((ones, zeros), ([0xff; BYTES], [0xff; BYTES]));
+}
+
+/// In whatever state a user comes, the same call lets them go.
+#[tokio::test]
+async fn asvs_7_4_4_signing_out_is_one_call_whatever_the_request_came_with() {
+    for Place { strategy, rig, .. } in everywhere().await {
+        let live = Browser::signed_in(&rig, &ada()).await;
+        let over = Browser::signed_in(&rig, &ada()).await;
+        over.request(&rig).sign_out().await.unwrap();
+        let mut forged = live.clone();
+        for value in forged.jar.values_mut() {
+            value.push('x');
+        }
+        for mut browser in [live, over, forged, Browser::default()] {
+            let request = browser.request(&rig);
+            // From wherever in the program.
+            let anywhere = async { RequestContext::current().unwrap().sign_out().await };
+            request.scope(anywhere).await.unwrap();
+            assert_eq!(browser.finish(&request).len(), 1, "{strategy:?}");
+            assert!(browser.jar.is_empty(), "{strategy:?}");
+            assert_eq!(browser.status(&rig).await, 401, "{strategy:?}");
+        }
+    }
+}
+
+/// A token may say what it said when it was made. What decides is the viewer as it is now.
+#[tokio::test]
+async fn asvs_8_3_2_a_role_that_changed_holds_in_the_next_check() {
+    for Place { strategy, rig, .. } in everywhere().await {
+        let browser = Browser::signed_in(&rig, &ada()).await;
+        let role = async |request: &RequestContext| {
+            let verified = request.verify_session::<Member>().await.unwrap();
+            verified.viewer().role
+        };
+        let set = |role| rig.members.roles.lock().unwrap().insert("ada".into(), role);
+        let began_before = browser.request(&rig);
+        assert_eq!(role(&began_before).await, "viewer");
+
+        // Behind the library: at once where the source is asked, else when the bound has passed.
+        set("admin");
+        let current = began_before.verify_current::<Member>().await.unwrap();
+        assert_eq!(current.viewer().role, "admin", "{strategy:?}");
+        rig.clock.advance(5 * SECOND);
+        assert_eq!(role(&browser.request(&rig)).await, "admin", "{strategy:?}");
+
+        // Said to the library: everywhere at once.
+        set("viewer");
+        rig.sessions.viewer_changed(&ada());
+        assert_eq!(role(&began_before).await, "viewer", "{strategy:?}");
+        assert_eq!(role(&browser.request(&rig)).await, "viewer", "{strategy:?}");
     }
 }
 

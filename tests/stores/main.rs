@@ -12,6 +12,8 @@
 mod accounts;
 #[path = "../support/engines.rs"]
 mod engines;
+#[path = "../support/logs.rs"]
+mod logs;
 mod schema;
 mod types;
 

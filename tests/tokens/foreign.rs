@@ -76,6 +76,37 @@ fn sr_04_rf_10_rf_11_sl_04_asvs_9_1_1_9_1_2_9_1_3_what_is_wrong_in_one_way_is_re
     assert!(judged >= 400, "{judged}");
 }
 
+/// An audience is one text, compared whole. A list is none, even where ours is in it.
+#[test]
+fn asvs_9_2_3_a_token_for_another_audience_for_several_or_for_none_is_refused() {
+    let keys = keys();
+    let mut met = BTreeMap::new();
+    for file in FILES {
+        let file: File = stored(file);
+        for bad in &file.bad {
+            let Some((_, what)) = bad.name.split_once(": aud ") else {
+                continue;
+            };
+            let refusal = keys[&bad.key].door().refusal(&bad.token, at(NOW));
+            met.insert(what.to_owned(), refusal);
+        }
+    }
+    for (what, refusal) in [
+        ("of another", "audience"),
+        ("longer", "audience"),
+        ("shorter", "audience"),
+        ("in capitals", "audience"),
+        ("empty", "audience"),
+        ("a list with ours", "claims"),
+        ("a list with ours and another", "claims"),
+        ("an empty list", "claims"),
+        ("null", "claims"),
+        ("missing", "claims"),
+    ] {
+        assert_eq!(met[what].as_deref(), Some(refusal), "aud {what}");
+    }
+}
+
 /// No key opens what another one made, whatever the two have in common.
 #[test]
 fn asvs_9_1_2_each_stored_token_opens_with_its_own_key_alone() {

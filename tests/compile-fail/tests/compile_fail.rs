@@ -13,7 +13,7 @@ fn pass() {
 /// No toolchain for WebAssembly is needed to see that the crate refuses to be built for it: the
 /// refusal stands before anything that such a target lacks.
 #[test]
-fn vs_17_built_for_a_browser_it_says_that_it_is_for_servers() {
+fn vs_17_sr_01_asvs_7_2_1_built_for_a_browser_it_says_that_it_is_for_servers() {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../../src/lib.rs");
     let output = std::process::Command::new("rustc")
         .args(["--edition=2024", "--crate-type=lib", "--emit=metadata"])

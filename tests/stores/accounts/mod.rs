@@ -6,12 +6,14 @@ mod secrets;
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use clearance::account::{
-    Account, AccountId, AccountKind, Adapter, AdapterError, Email, NewUser, SqlAdapter, UserChange,
-    UserEmail, VerificationToken,
+    Account, AccountId, AccountKind, Adapter, AdapterError, Email, NewUser, SessionAdapter as _,
+    SqlAdapter, UserChange, UserEmail, VerificationToken,
 };
-use clearance::session::{MemorySessionStore, SessionStore};
+use clearance::session::{
+    Assurance, MemorySessionStore, SecretHash, SessionId, SessionRecord, SessionStore,
+};
 use clearance::testing::{ManualClock, check_adapter, check_session_adapter};
 use clearance::{
     Key, RequestContext, Sessions, SourceError, Subject, Viewer, ViewerSource, async_trait,
@@ -19,6 +21,7 @@ use clearance::{
 use sqlx::AssertSqlSafe;
 
 use crate::engines::{Database, Engine, TestPool, database, engine};
+use crate::logs::Capture;
 
 fn now() -> DateTime<Utc> {
     "2026-01-01T00:00:00Z".parse().unwrap()
@@ -91,6 +94,41 @@ async fn ad_07_the_adapter_is_object_safe() {
         .await
         .unwrap();
     assert_eq!(adapter.get_user(&user.id).await.unwrap(), Some(user));
+}
+
+#[tokio::test]
+async fn sd_12_a_session_and_its_user_come_with_one_statement() {
+    const STATEMENT: &str = "clearance::sql: statement=";
+
+    let (database, adapter) = kit().await;
+    let new = with_email("ada@example.com");
+    let user = adapter.create_user(&new, now()).await.unwrap();
+    let session = SessionRecord {
+        id: SessionId::from_bytes([7; 16]),
+        secret_hash: SecretHash::from_bytes([8; 32]),
+        subject: user.id.clone(),
+        created_at: now(),
+        authenticated_at: now(),
+        assurance: Assurance::Aal1,
+        last_seen_at: now(),
+        idle_expires_at: now() + TimeDelta::hours(1),
+        expires_at: now() + TimeDelta::days(1),
+        persistent: true,
+        address: None,
+        agent: None,
+        claims: "{}".to_owned(),
+    };
+    adapter.create_session(&session).await.unwrap();
+
+    let logs = Capture::start();
+    let found = adapter.get_session_and_user(session.id, now()).await;
+    assert_eq!(found.unwrap(), Some((session.clone(), user.clone())));
+    assert_eq!(logs.count(STATEMENT), 1);
+
+    let store = database.db.session_store().load(session.id, now()).await;
+    assert_eq!(store.unwrap(), Some(session));
+    assert_eq!(adapter.get_user(&user.id).await.unwrap(), Some(user));
+    assert_eq!(logs.count(STATEMENT), 3, "apart they are two");
 }
 
 /// A suite that no adapter can fail would show nothing.
