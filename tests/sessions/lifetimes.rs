@@ -236,7 +236,7 @@ fn asvs_7_1_1_every_setting_is_explained_with_its_source() {
 }
 
 #[test]
-fn sr_07_sr_22_plain_http_is_for_development_at_a_loopback_address() {
+fn sl_12_sr_07_sr_22_plain_http_is_for_development_at_a_loopback_address() {
     let built = |url: &str, development: bool| {
         let store = clearance::session::MemorySessionStore::new();
         let builder = Sessions::<Member>::builder(key(0), store, Source(Default::default()));
