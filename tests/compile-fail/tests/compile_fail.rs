@@ -1,7 +1,8 @@
-//! One file a rule: `ui` must not compile, with exactly the stored message; `pass` must.
+//! One file a rule: those in `ui` must not compile, with exactly the stored message; those in `pass`
+//! must.
 
 #[test]
-fn ui() {
+fn compile_fail() {
     trybuild::TestCases::new().compile_fail("ui/*.rs");
 }
 
