@@ -128,7 +128,7 @@ impl SignIn {
 /// # async fn main() -> clearance::Result<()> {
 /// # let db = Db::connect("sqlite::memory:").await?;
 /// # db.migrate_accounts().await?;
-/// # let adapter = SqlAdapter::new(&db, &Key::generate()?)?;
+/// # let adapter = SqlAdapter::new(&db, Key::generate()?)?;
 /// # let now = SystemClock.now();
 /// let email: Email = "Ada@example.com".parse()?;
 /// let new = NewUser { email: Some(UserEmail::unverified(email.clone())), ..NewUser::default() };

@@ -48,7 +48,7 @@
 //! let key = Key::generate()?; // in earnest, `Key::from_env`
 //! let db = Db::connect("sqlite::memory:").await?;
 //! db.migrate_accounts().await?;
-//! let adapter = SqlAdapter::new(&db, &key)?;
+//! let adapter = SqlAdapter::new(&db, key.clone())?;
 //!
 //! let id = AccountId::new("github", "583231")?;
 //! let profile = NewUser { name: Some("Ada".into()), ..NewUser::default() };

@@ -7,6 +7,7 @@ use super::linked::AccountId;
 use crate::entity::Secret;
 use crate::error::{Error, Result};
 use crate::session::Key;
+use crate::token::KeyRing;
 
 const PURPOSE: &str = "provider token";
 const KEY_ID_PURPOSE: &str = "provider token key id";
@@ -32,19 +33,57 @@ impl TokenColumn {
     }
 }
 
-/// Seals and opens provider tokens, for one key.
+/// Seals and opens provider tokens, with the keys of a ring.
 ///
 /// What is stored is a version, the id of the key, a nonce, and the token under AES-256-GCM. The
 /// id tells which of several keys opens it; it comes from the key by a derivation of its own, so
 /// that it says nothing of the key that seals.
 #[derive(Debug)]
 pub(crate) struct TokenSealer {
+    sealing: TokenKey,
+    retired: Vec<TokenKey>,
+}
+
+impl TokenSealer {
+    pub(crate) fn new(ring: &KeyRing) -> Result<Self> {
+        let retired = ring.retired_keys().iter().map(TokenKey::new);
+        Ok(Self {
+            sealing: TokenKey::new(ring.sealing())?,
+            retired: retired.collect::<Result<_>>()?,
+        })
+    }
+
+    /// Seals a token, to be opened only as the same column of the same account.
+    pub(crate) fn seal(
+        &self,
+        account: &AccountId,
+        column: TokenColumn,
+        token: &Secret<String>,
+    ) -> Result<Vec<u8>> {
+        self.sealing.seal(account, column, token)
+    }
+
+    /// Opens what [`TokenSealer::seal`] made for the same place, with whichever key of the ring;
+    /// `None` for anything else.
+    pub(crate) fn open(
+        &self,
+        account: &AccountId,
+        column: TokenColumn,
+        sealed: &[u8],
+    ) -> Option<Secret<String>> {
+        let mut keys = std::iter::once(&self.sealing).chain(&self.retired);
+        keys.find_map(|key| key.open(account, column, sealed))
+    }
+}
+
+#[derive(Debug)]
+struct TokenKey {
     key: RandomizedNonceKey,
     id: [u8; KEY_ID],
 }
 
-impl TokenSealer {
-    pub(crate) fn new(key: &Key) -> Result<Self> {
+impl TokenKey {
+    fn new(key: &Key) -> Result<Self> {
         let id = key.derive(KEY_ID_PURPOSE)?;
         let id = id
             .first_chunk()
@@ -56,8 +95,7 @@ impl TokenSealer {
         })
     }
 
-    /// Seals a token, to be opened only as the same column of the same account.
-    pub(crate) fn seal(
+    fn seal(
         &self,
         account: &AccountId,
         column: TokenColumn,
@@ -75,8 +113,7 @@ impl TokenSealer {
         Ok(sealed)
     }
 
-    /// Opens what [`TokenSealer::seal`] made for the same place; `None` for anything else.
-    pub(crate) fn open(
+    fn open(
         &self,
         account: &AccountId,
         column: TokenColumn,

@@ -34,7 +34,7 @@ const AT_ONCE: usize = 8;
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let db = Db::connect("sqlite::memory:").await?;
 /// db.migrate_accounts().await?;
-/// check_adapter(&SqlAdapter::new(&db, &Key::generate()?)?).await?;
+/// check_adapter(&SqlAdapter::new(&db, Key::generate()?)?).await?;
 /// # Ok(())
 /// # }
 /// ```

@@ -61,11 +61,11 @@ impl KeyRing {
         self
     }
 
-    pub(in crate::session) const fn sealing(&self) -> &Key {
+    pub(crate) const fn sealing(&self) -> &Key {
         &self.sealing
     }
 
-    pub(in crate::session) fn retired_keys(&self) -> &[Key] {
+    pub(crate) fn retired_keys(&self) -> &[Key] {
         &self.retired
     }
 }

@@ -22,7 +22,8 @@ use crate::account::{
 };
 use crate::error::{Error, Result};
 use crate::policy::{Cell, Kind};
-use crate::session::{Key, SecretHash};
+use crate::session::SecretHash;
+use crate::token::KeyRing;
 use crate::viewer::Subject;
 
 type Answer<T> = Result<T, AdapterError>;
@@ -39,17 +40,21 @@ pub struct SqlAdapter {
 }
 
 impl SqlAdapter {
-    /// An adapter over `db`, with provider tokens encrypted under a key that is derived from `key`.
-    /// It may be the one of [`Sessions`](crate::Sessions): what is sealed for one purpose does not
-    /// open for another.
+    /// An adapter over `db`, with provider tokens encrypted under a key that is derived from the one
+    /// in `keys`, a [`Key`](crate::Key) or a [`KeyRing`]. It may be that of
+    /// [`Sessions`](crate::Sessions): what is sealed for one purpose does not open for another.
+    ///
+    /// Tokens under a retired key open as long as that is in the ring. What
+    /// [`link_account`](Adapter::link_account) and [`update_tokens`](Adapter::update_tokens) write
+    /// is under the new one, so that an old key can go when every account was written since.
     ///
     /// # Errors
     ///
-    /// When the key cannot be derived.
-    pub fn new(db: &Db, key: &Key) -> Result<Self> {
+    /// When a key cannot be derived.
+    pub fn new(db: &Db, keys: impl Into<KeyRing>) -> Result<Self> {
         Ok(Self {
             db: db.without_unit(),
-            sealer: Arc::new(TokenSealer::new(key)?),
+            sealer: Arc::new(TokenSealer::new(&keys.into())?),
         })
     }
 

@@ -34,7 +34,7 @@ fn key(number: u8) -> Key {
 async fn kit() -> (Database, SqlAdapter) {
     let database = database("").await;
     database.db.migrate_accounts().await.unwrap();
-    let adapter = SqlAdapter::new(&database.db, &key(1)).unwrap();
+    let adapter = SqlAdapter::new(&database.db, key(1)).unwrap();
     (database, adapter)
 }
 
@@ -144,7 +144,7 @@ async fn ad_07_the_contract_finds_an_adapter_that_gives_no_answer() {
 async fn ad_07_an_outage_is_unavailable_and_a_missing_table_is_an_error() {
     let database = database("").await;
     database.db.migrate().await.unwrap();
-    let adapter = SqlAdapter::new(&database.db, &key(1)).unwrap();
+    let adapter = SqlAdapter::new(&database.db, key(1)).unwrap();
     let error = adapter.get_user(&Subject::new("ada")).await.unwrap_err();
     assert_eq!(clearance::Error::from(error).status(), 500);
     database.db.close().await;

@@ -6,6 +6,7 @@ use clearance::account::{
     Account, AccountId, AccountKind, Adapter, AdapterError, NewUser, ProviderTokens, SqlAdapter,
     User, VerificationRecord, VerificationToken,
 };
+use clearance::token::KeyRing;
 use sqlx::AssertSqlSafe;
 
 use super::{key, kit, now};
@@ -184,7 +185,7 @@ async fn ad_02_a_token_that_is_moved_is_an_error() {
 async fn ad_02_another_key_opens_nothing() {
     let (database, adapter, user) = kit_and_user().await;
     let id = linked(&adapter, &user, "ada").await;
-    let other = SqlAdapter::new(&database.db, &key(2)).unwrap();
+    let other = SqlAdapter::new(&database.db, key(2)).unwrap();
     let refused = other.get_account(&user.id, &id).await.unwrap_err();
     assert_eq!(refused, AdapterError::malformed());
     // Also where the id of the key is the same.
@@ -196,8 +197,24 @@ async fn ad_02_another_key_opens_nothing() {
     assert_eq!(refused, AdapterError::malformed());
     // Signing in needs no token.
     assert!(other.get_user_by_account(&id).await.unwrap().is_some());
-    let same = SqlAdapter::new(&database.db, &key(1)).unwrap();
+    let same = SqlAdapter::new(&database.db, key(1)).unwrap();
     assert!(same.get_account(&user.id, &id).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn ad_02_a_retired_key_opens_and_seals_nothing_new() {
+    let (database, adapter, user) = kit_and_user().await;
+    let old = linked(&adapter, &user, "ada").await;
+    let ring = KeyRing::new(key(2)).retired(key(1));
+    let both = SqlAdapter::new(&database.db, ring).unwrap();
+    assert!(both.get_account(&user.id, &old).await.unwrap().is_some());
+    let new = linked(&both, &user, "eve").await;
+    let refused = adapter.get_account(&user.id, &new).await.unwrap_err();
+    assert_eq!(refused, AdapterError::malformed());
+    let without = SqlAdapter::new(&database.db, key(2)).unwrap();
+    assert!(without.get_account(&user.id, &new).await.unwrap().is_some());
+    let refused = without.get_account(&user.id, &old).await.unwrap_err();
+    assert_eq!(refused, AdapterError::malformed());
 }
 
 #[tokio::test]
