@@ -421,3 +421,34 @@ impl Marks {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn structure<'a>(key: u8, values: &[&'a Value]) -> Structure<'a> {
+        Structure {
+            key: vec![key],
+            values: values.to_vec(),
+        }
+    }
+
+    /// A text is kept only where each of its bound values is known to be one of the question's.
+    #[test]
+    fn t_2_marks_stand_in_for_a_question_only_if_they_are_all_its_values() {
+        let mut marks = Marks::default();
+        let mut mark = Value::Int(1);
+        marks.value(&mut mark);
+        let (given, other) = (Value::Int(1), Value::Int(2));
+        let question = structure(0, &[&given]);
+        assert!(marks.stand_in(&structure(0, &[&mark]), &question));
+        for marked in [
+            structure(1, &[&mark]),
+            structure(0, &[&mark, &other]),
+            structure(0, &[]),
+            structure(0, &[&other]),
+        ] {
+            assert!(!marks.stand_in(&marked, &question));
+        }
+    }
+}
