@@ -17,6 +17,7 @@ mod outages;
 mod processes;
 mod races;
 mod redis_server;
+mod silent;
 #[path = "../support/stores.rs"]
 mod stores;
 mod support;

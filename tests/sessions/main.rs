@@ -12,6 +12,7 @@ mod bad_input;
 mod browser;
 mod chunks;
 mod cookies;
+mod credentials;
 mod data;
 mod devices;
 mod environment;
