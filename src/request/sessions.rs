@@ -12,7 +12,7 @@ use crate::session::{
     Assurance, Fresh, Freshness, Opened, Optimistic, Rotation, SessionId, SessionInfo, SessionView,
     SignIn,
 };
-use crate::viewer::Viewer;
+use crate::viewer::{Subject, Viewer};
 
 impl RequestContext {
     /// What the cookie alone says. No store is asked, so this cookie's session may have ended.
@@ -82,14 +82,52 @@ impl RequestContext {
         self.rotate(Rotation::Privilege).await
     }
 
-    /// Notes that the subject of the session has just proved again who it is, this well. The session
-    /// goes on under a new id and secret.
+    /// Whose session this is, for a page that asks its subject for another proof. It answers also
+    /// where [`Verdict::StepUp`](crate::session::Verdict::StepUp) refuses everything else.
+    ///
+    /// Check the proof against this subject, and never against a name that the client sends along:
+    /// whoever sits before somebody's open browser has a password too, but of their own.
     ///
     /// # Errors
     ///
-    /// As [`rotate_session`](Self::rotate_session).
-    pub async fn step_up(&self, assurance: Assurance) -> Result<SessionId> {
-        self.rotate(Rotation::StepUp(assurance)).await
+    /// [`Error::is_unauthenticated`] when there is no valid session, [`Error::is_unavailable`] when
+    /// the store or the viewer source does not answer.
+    pub async fn subject_to_prove(&self) -> Result<Subject> {
+        self.mark_read();
+        let (slot, first) = (&self.inner.slot, &self.inner.first);
+        slot.prover(first, &self.origin()).await
+    }
+
+    /// Notes that `subject` has just proved again who it is, this well. The session goes on under a
+    /// new id and secret.
+    ///
+    /// The session has the assurance of this proof from now on, also where that is less than before.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_forbidden`] when `subject` is not the session's own: somebody else's proof is
+    /// none. Otherwise as [`rotate_session`](Self::rotate_session).
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use clearance::session::Assurance;
+    /// use clearance::{Error, RequestContext, Result, Subject};
+    ///
+    /// # async fn has_password(_: &Subject, _: &str) -> bool { true }
+    /// /// Whether the password was right.
+    /// async fn prove_again(request: &RequestContext, password: &str) -> Result<bool> {
+    ///     let subject = request.subject_to_prove().await?;
+    ///     if !has_password(&subject, password).await {
+    ///         return Ok(false);
+    ///     }
+    ///     request.step_up(&subject, Assurance::Aal1).await?;
+    ///     Ok(true)
+    /// }
+    /// ```
+    pub async fn step_up(&self, subject: &Subject, assurance: Assurance) -> Result<SessionId> {
+        let subject = subject.clone();
+        self.rotate(Rotation::StepUp { subject, assurance }).await
     }
 
     async fn rotate(&self, rotation: Rotation) -> Result<SessionId> {

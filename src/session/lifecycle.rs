@@ -68,12 +68,15 @@ pub(crate) struct Others {
 }
 
 /// Why a session goes on under a new id.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(crate) enum Rotation {
     /// What it is good for changed.
     Privilege,
-    /// Its subject proved again who it is.
-    StepUp(Assurance),
+    /// This subject proved again who it is.
+    StepUp {
+        subject: Subject,
+        assurance: Assurance,
+    },
 }
 
 impl Core {
@@ -243,7 +246,10 @@ impl Core {
         let mut changed = record.clone();
         let kind = match rotation {
             Rotation::Privilege => SessionEventKind::Rotated,
-            Rotation::StepUp(assurance) => {
+            Rotation::StepUp { subject, .. } if subject != record.subject => {
+                return Err(Error::forbidden());
+            }
+            Rotation::StepUp { assurance, .. } => {
                 changed.authenticated_at = now;
                 changed.assurance = assurance;
                 SessionEventKind::SteppedUp

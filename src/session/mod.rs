@@ -20,6 +20,8 @@ mod key;
 mod level;
 mod lifecycle;
 mod lifetime;
+#[cfg(feature = "testing")]
+mod nobody;
 pub mod nodes;
 mod origin;
 #[cfg(feature = "redis")]
@@ -62,8 +64,8 @@ pub(crate) use epoch::{Changing, Epochs};
 pub(crate) use key::fill_random;
 pub(crate) use level::{First, LoadNumber, Loaded};
 pub(crate) use lifecycle::{Opened, Rotation};
-pub(crate) use origin::{Hints, Origin};
 #[cfg(feature = "testing")]
-pub(crate) use slot::Nobody;
+pub(crate) use nobody::Nobody;
+pub(crate) use origin::{Hints, Origin};
 pub(crate) use slot::{ErasedSlot, Slot};
 pub(crate) use store::{FIELDS, StoredFields, record};

@@ -25,7 +25,7 @@ use crate::audit::{self, Revocation, SessionEvent, SessionEventKind};
 use crate::error::{Error, Refusal, Result};
 use crate::request::outside_of_requests;
 use crate::sql::DatabaseId;
-use crate::viewer::Viewer;
+use crate::viewer::{Subject, Viewer};
 
 /// What a request can do with its session without knowing the viewer's type.
 #[async_trait]
@@ -34,6 +34,8 @@ pub(crate) trait ErasedSlot: Any + Send + Sync {
     async fn sign_in(&self, first: &First, sign_in: &SignIn, origin: &Origin) -> Result<Opened>;
     async fn sign_out(&self, first: &First, origin: &Origin) -> Result<Vec<HeaderValue>>;
     async fn rotate(&self, first: &First, rotation: Rotation, origin: &Origin) -> Result<Opened>;
+    /// Whose session it is, though another proof of that be wanted.
+    async fn prover(&self, first: &First, origin: &Origin) -> Result<Subject>;
     async fn extend(&self, first: &First, origin: &Origin) -> Result<Extended>;
     /// Ends all sessions of the request's subject but its own.
     async fn revoke_others(&self, first: &First, origin: &Origin) -> Result<Others>;
@@ -393,10 +395,10 @@ impl<V: Viewer> ErasedSlot for Slot<V> {
     async fn rotate(&self, first: &First, rotation: Rotation, origin: &Origin) -> Result<Opened> {
         let service = self.service()?;
         let core = &service.core;
-        match rotation {
+        match &rotation {
             Rotation::Privilege => self.verify(first, || origin.clone()).await.map(|_| ())?,
             // Whom the application asks for a proof could not give it otherwise.
-            Rotation::StepUp(_) => {}
+            Rotation::StepUp { .. } => self.prover(first, origin).await.map(|_| ())?,
         }
         let mut gate = self.gate.lock().await;
         let (old, record) = self.living(core).await?;
@@ -407,6 +409,22 @@ impl<V: Viewer> ErasedSlot for Slot<V> {
         *gate = None;
         *self.presented() = Presented::Read(Ok(opened.ticket.clone()));
         Ok(opened)
+    }
+
+    async fn prover(&self, _: &First, origin: &Origin) -> Result<Subject> {
+        let service = self.service()?;
+        let core = &service.core;
+        let ticket = self.ticket(core, core.now());
+        let answer = service
+            .current(&ticket.map_err(Error::unauthenticated)?)
+            .await?;
+        let answer = match self.judge(answer.clone(), service, || origin.clone()).await {
+            Err(error) if error.is_step_up() => answer,
+            judged => judged?,
+        };
+        self.report(&answer, core, || origin.clone()).await;
+        let verified = answer.into_result()?;
+        Ok(verified.loaded().subject.clone())
     }
 
     async fn extend(&self, first: &First, origin: &Origin) -> Result<Extended> {
@@ -501,76 +519,5 @@ impl<V: Viewer> ErasedSlot for Slot<V> {
 
     fn epochs(&self) -> Option<&Arc<Epochs>> {
         Some(&self.service.as_ref()?.core.epochs)
-    }
-}
-
-/// The slot of a request that has nobody, in tests.
-#[cfg(feature = "testing")]
-pub(crate) struct Nobody;
-
-#[cfg(feature = "testing")]
-impl Nobody {
-    fn refused<T>() -> Result<T> {
-        Err(Error::unauthenticated(Refusal::Missing))
-    }
-
-    fn no_sessions() -> Error {
-        Error::misuse("a context with nobody has no sessions: build one from `Sessions`")
-    }
-}
-
-#[cfg(feature = "testing")]
-#[async_trait]
-impl ErasedSlot for Nobody {
-    fn optimistic(&self) -> Result<Optimistic> {
-        Self::refused()
-    }
-
-    async fn sign_in(&self, _: &First, _: &SignIn, _: &Origin) -> Result<Opened> {
-        Err(Self::no_sessions())
-    }
-
-    async fn sign_out(&self, _: &First, _: &Origin) -> Result<Vec<HeaderValue>> {
-        Err(Self::no_sessions())
-    }
-
-    async fn rotate(&self, _: &First, _: Rotation, _: &Origin) -> Result<Opened> {
-        Self::refused()
-    }
-
-    async fn extend(&self, _: &First, _: &Origin) -> Result<Extended> {
-        Self::refused()
-    }
-
-    async fn revoke_others(&self, _: &First, _: &Origin) -> Result<Others> {
-        Self::refused()
-    }
-
-    fn leftovers(&self, _: &First) -> Vec<HeaderValue> {
-        Vec::new()
-    }
-
-    async fn data(&self, _: &First, _: &Origin) -> Result<Option<Vec<u8>>> {
-        Self::refused()
-    }
-
-    async fn set_data(&self, _: &First, _: &Origin, _: Option<&[u8]>) -> Result<()> {
-        Self::refused()
-    }
-
-    fn core(&self) -> Result<&Core> {
-        Err(Self::no_sessions())
-    }
-
-    fn now(&self) -> Option<DateTime<Utc>> {
-        None
-    }
-
-    fn database(&self) -> Option<DatabaseId> {
-        None
-    }
-
-    fn other_viewer(&self) -> Error {
-        Error::unauthenticated(Refusal::Missing)
     }
 }

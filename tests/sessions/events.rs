@@ -63,7 +63,7 @@ async fn sd_09_the_whole_life_of_a_session_is_told() {
         let request = browser.request(&rig);
         request.extend_session().await.unwrap();
         request.rotate_session().await.unwrap();
-        request.step_up(Assurance::Aal2).await.unwrap();
+        request.step_up(&ada(), Assurance::Aal2).await.unwrap();
         browser.finish(&request);
         let kinds = recorder.kinds();
         assert_eq!(
@@ -225,7 +225,7 @@ async fn asvs_16_2_5_rf_16_no_event_holds_a_token() {
         browser.finish(&request);
         tokens.extend(browser.jar.values().cloned());
         let request = browser.request(&rig);
-        request.step_up(Assurance::Aal2).await.unwrap();
+        request.step_up(&ada(), Assurance::Aal2).await.unwrap();
         browser.finish(&request);
         tokens.extend(browser.jar.values().cloned());
         let wrong = format!("{}x", browser.cookie());

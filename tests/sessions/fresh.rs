@@ -53,7 +53,7 @@ async fn asvs_7_5_1_asvs_7_5_3_a_proof_is_recent_and_strong_enough_or_refused() 
         assert_eq!(proves(&rig, &browser, five).await, 401);
 
         let request = browser.request(&rig);
-        request.step_up(Assurance::Aal2).await.unwrap();
+        request.step_up(&ada(), Assurance::Aal2).await.unwrap();
         browser.finish(&request);
         assert_eq!(proves(&rig, &browser, strong).await, 200, "{strategy:?}");
         let stronger = five.assurance(Assurance::Aal3);
@@ -112,7 +112,7 @@ async fn change_address(request: RequestContext) -> Result<String> {
 }
 
 async fn prove_again(request: RequestContext) -> Result<()> {
-    request.step_up(Assurance::Aal2).await.map(|_| ())
+    request.step_up(&ada(), Assurance::Aal2).await.map(|_| ())
 }
 
 #[tokio::test]

@@ -302,7 +302,7 @@ async fn asvs_8_2_4_a_change_of_address_asks_for_another_proof() {
         );
         rig.clock.advance(MINUTE);
         let request = from(&browser, away);
-        request.step_up(Assurance::Aal1).await.unwrap();
+        request.step_up(&ada(), Assurance::Aal1).await.unwrap();
         assert!(request.verify_session::<Member>().await.is_ok());
         browser.finish(&request);
         assert!(
@@ -311,6 +311,51 @@ async fn asvs_8_2_4_a_change_of_address_asks_for_another_proof() {
                 .await
                 .is_ok()
         );
+    }
+}
+
+#[tokio::test]
+async fn asvs_7_5_3_only_a_proof_of_the_sessions_own_subject_steps_it_up() {
+    let away: IpAddr = "198.51.100.9".parse().unwrap();
+    for strategy in STRATEGIES {
+        let (rig, _app) = hooked(strategy);
+        let browser = Browser::signed_in(&rig, &ada()).await;
+        let request = RequestContext::from_address(&rig.sessions, &browser.headers(), away);
+        let error = request.verify_session::<Member>().await.unwrap_err();
+        assert!(error.is_step_up(), "{strategy:?}");
+        // The page that asks for the proof has to know of whom.
+        assert_eq!(request.subject_to_prove().await.unwrap(), ada());
+
+        let eve = Subject::new("eve");
+        let refused = request.step_up(&eve, Assurance::Aal2).await.unwrap_err();
+        assert!(refused.is_forbidden(), "{strategy:?}");
+        assert_eq!(browser.status(&rig).await, 200, "{strategy:?}");
+        request.step_up(&ada(), Assurance::Aal2).await.unwrap();
+        assert_eq!(browser.status(&rig).await, 401, "{strategy:?}");
+    }
+}
+
+#[tokio::test]
+async fn asvs_7_5_3_a_proof_brings_back_nobody_who_is_suspended_or_gone() {
+    for strategy in STRATEGIES {
+        let (rig, app) = hooked(strategy);
+        let mut suspended = Browser::signed_in(&rig, &ada()).await;
+        let gone = Browser::signed_in(&rig, &Subject::new("eve")).await;
+        app.suspend("ada");
+        rig.members.gone.lock().unwrap().push("eve".to_owned());
+
+        let request = suspended.request(&rig);
+        let refused = request.step_up(&ada(), Assurance::Aal2).await.unwrap_err();
+        assert!(refused.is_unauthenticated(), "{strategy:?}");
+        suspended.finish(&request);
+        assert!(suspended.jar.is_empty(), "{strategy:?}");
+
+        let request = gone.request(&rig);
+        let eve = Subject::new("eve");
+        let refused = request.step_up(&eve, Assurance::Aal2).await.unwrap_err();
+        assert!(refused.is_unauthenticated(), "{strategy:?}");
+        let refused = request.subject_to_prove().await.unwrap_err();
+        assert!(refused.is_unauthenticated(), "{strategy:?}");
     }
 }
 

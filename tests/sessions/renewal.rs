@@ -77,7 +77,7 @@ async fn asvs_7_2_4_without_a_session_there_is_no_new_id() {
         assert!(error.is_unauthenticated());
         browser.request(&rig).sign_out().await.unwrap();
         let request = browser.request(&rig);
-        let error = request.step_up(Assurance::Aal3).await.unwrap_err();
+        let error = request.step_up(&ada(), Assurance::Aal3).await.unwrap_err();
         assert!(error.is_unauthenticated());
         assert_eq!(browser.finish(&request), [""; 0]);
     }
@@ -118,7 +118,7 @@ async fn asvs_7_2_4_a_step_up_notes_when_and_how_well_it_was_proved() {
         rig.clock.advance(DAY);
         let old = browser.clone();
         let request = browser.request(&rig);
-        request.step_up(Assurance::Aal2).await.unwrap();
+        request.step_up(&ada(), Assurance::Aal2).await.unwrap();
         browser.finish(&request);
         assert_eq!(old.status(&rig).await, 401, "{strategy:?}");
         let request = browser.request(&rig);

@@ -1,0 +1,86 @@
+//! The slot of a request that has nobody, in tests.
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use http::HeaderValue;
+
+use super::level::{First, Optimistic};
+use super::lifecycle::{Core, Extended, Opened, Others, Rotation};
+use super::origin::Origin;
+use super::sign_in::SignIn;
+use super::slot::ErasedSlot;
+use crate::error::{Error, Refusal, Result};
+use crate::sql::DatabaseId;
+use crate::viewer::Subject;
+
+/// What is in the place of a session there.
+pub(crate) struct Nobody;
+
+impl Nobody {
+    fn refused<T>() -> Result<T> {
+        Err(Error::unauthenticated(Refusal::Missing))
+    }
+
+    fn no_sessions() -> Error {
+        Error::misuse("a context with nobody has no sessions: build one from `Sessions`")
+    }
+}
+
+#[async_trait]
+impl ErasedSlot for Nobody {
+    fn optimistic(&self) -> Result<Optimistic> {
+        Self::refused()
+    }
+
+    async fn sign_in(&self, _: &First, _: &SignIn, _: &Origin) -> Result<Opened> {
+        Err(Self::no_sessions())
+    }
+
+    async fn sign_out(&self, _: &First, _: &Origin) -> Result<Vec<HeaderValue>> {
+        Err(Self::no_sessions())
+    }
+
+    async fn rotate(&self, _: &First, _: Rotation, _: &Origin) -> Result<Opened> {
+        Self::refused()
+    }
+
+    async fn prover(&self, _: &First, _: &Origin) -> Result<Subject> {
+        Self::refused()
+    }
+
+    async fn extend(&self, _: &First, _: &Origin) -> Result<Extended> {
+        Self::refused()
+    }
+
+    async fn revoke_others(&self, _: &First, _: &Origin) -> Result<Others> {
+        Self::refused()
+    }
+
+    fn leftovers(&self, _: &First) -> Vec<HeaderValue> {
+        Vec::new()
+    }
+
+    async fn data(&self, _: &First, _: &Origin) -> Result<Option<Vec<u8>>> {
+        Self::refused()
+    }
+
+    async fn set_data(&self, _: &First, _: &Origin, _: Option<&[u8]>) -> Result<()> {
+        Self::refused()
+    }
+
+    fn core(&self) -> Result<&Core> {
+        Err(Self::no_sessions())
+    }
+
+    fn now(&self) -> Option<DateTime<Utc>> {
+        None
+    }
+
+    fn database(&self) -> Option<DatabaseId> {
+        None
+    }
+
+    fn other_viewer(&self) -> Error {
+        Error::unauthenticated(Refusal::Missing)
+    }
+}
