@@ -27,6 +27,9 @@ use crate::error::{Error, Result};
 use crate::sql::{DatabaseId, SqlSessionStore};
 use crate::viewer::{Viewer, ViewerSource};
 
+/// What a token says of itself, and of a subject of some length.
+const LEAST_PAYLOAD: usize = 256;
+
 const DAY: u64 = 24 * 60 * 60;
 
 /// Builds [`Sessions`]; see [`Sessions::builder`].
@@ -225,8 +228,9 @@ impl<V: Viewer> SessionsBuilder<V> {
         self
     }
 
-    /// How many bytes of JSON a stateless session's token may hold; 1,024 unless said. Browsers take 4
-    /// KiB for a cookie; a longer token goes into up to three.
+    /// How many bytes of JSON a stateless session's token may hold, and the claims of any session, so
+    /// that another strategy takes them too; 1,024 unless said, 256 at least. Browsers take 4 KiB for a
+    /// cookie; a longer token goes into up to three.
     pub fn max_payload_bytes(mut self, bytes: usize) -> Self {
         self.settings.payload = Setting::code(bytes);
         self
@@ -288,6 +292,11 @@ impl<V: Viewer> SessionsBuilder<V> {
                 "nobody counts stateless sessions: leave `session_limit` out, or choose `Strategy::Hybrid`",
             ));
         }
+        if payload.value < LEAST_PAYLOAD {
+            return Err(Error::configuration(
+                "a session's token needs 256 bytes of JSON for itself: set `max_payload_bytes` to more",
+            ));
+        }
         if let Some(name) = shown
             .iter()
             .find(|name| SessionView::OWN.contains(&&***name))
@@ -321,6 +330,7 @@ impl<V: Viewer> SessionsBuilder<V> {
             touch: delta(touch.value)?,
             bound: delta(bound.value)?,
             most: most.value,
+            payload: payload.value,
             shown,
             lines,
         };

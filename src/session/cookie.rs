@@ -180,13 +180,19 @@ impl CookieConfig {
 
 /// Whether the URL is HTTPS, and its host.
 fn parse_app_url(app_url: &str) -> Result<(bool, String)> {
-    let advice = "the application's URL must be absolute, for instance `https://app.example`";
+    let advice =
+        "the application's URL is its scheme, host and port, for instance `https://app.example`";
     let url: Uri = app_url.parse().map_err(|_| Error::configuration(advice))?;
     let secure = match url.scheme_str() {
         Some("https") => true,
         Some("http") => false,
         _ => return Err(Error::configuration(advice)),
     };
+    // A password in it would be shown by whoever shows the settings; a path would decide nothing.
+    let authority = url.authority().map_or("", |authority| authority.as_str());
+    if authority.contains('@') || !matches!(url.path(), "" | "/") || url.query().is_some() {
+        return Err(Error::configuration(advice));
+    }
     let host = url.host().filter(|host| !host.is_empty());
     let host = host.ok_or_else(|| Error::configuration(advice))?;
     Ok((secure, host.to_ascii_lowercase()))

@@ -24,7 +24,7 @@ impl<V: Viewer> SessionsBuilder<V> {
     /// | `APP_SESSION_PRESET` | `aal1`, `aal2` or `aal3` | [`preset`](Self::preset) |
     /// | `APP_SESSION_IDLE_SECONDS`, `APP_SESSION_ABSOLUTE_SECONDS` | whole seconds | [`lifetime`](Self::lifetime) |
     /// | `APP_SESSION_REMEMBERED_IDLE_SECONDS`, `APP_SESSION_REMEMBERED_ABSOLUTE_SECONDS` | whole seconds, both or neither | [`remembered`](Self::remembered) |
-    /// | `APP_SESSION_LIMIT` | `reject:3` or `evict-oldest:3` | [`session_limit`](Self::session_limit) |
+    /// | `APP_SESSION_LIMIT` | `reject:3`, `evict-oldest:3` or `none` | [`session_limit`](Self::session_limit) |
     /// | `APP_SESSION_TOUCH_SECONDS` | whole seconds | [`touch_interval`](Self::touch_interval) |
     /// | `APP_SESSION_CACHE_BOUND_MILLISECONDS` | whole milliseconds | [`cache_bound`](Self::cache_bound) |
     /// | `APP_SESSION_CACHE_CAPACITY` | a whole number | [`cache_capacity`](Self::cache_capacity) |
@@ -184,10 +184,9 @@ impl Unchecked {
                 environment.variable("SESSION_REMEMBERED_ABSOLUTE_SECONDS"),
             )),
         }
-        let words = "`reject:` or `evict-oldest:` and a number above zero";
+        let words = "`reject:` or `evict-oldest:` and a number above zero, or `none`";
         if let Some(found) = environment.find("SESSION_LIMIT", wrong, words, limit) {
-            let Found { value, variable } = found;
-            self.most = Setting::from(Some(value), SettingSource::Environment(variable));
+            self.most = found.setting();
         }
     }
 
@@ -254,12 +253,16 @@ fn seconds(text: &str) -> Option<Duration> {
     text.parse().ok().map(Duration::from_secs)
 }
 
-fn limit(text: &str) -> Option<SessionLimit> {
+/// A limit, or that there is none.
+fn limit(text: &str) -> Option<Option<SessionLimit>> {
+    if text == "none" {
+        return Some(None);
+    }
     let (how, most) = text.split_once(':')?;
     let most: NonZeroU32 = most.parse().ok()?;
     match how {
-        "reject" => Some(SessionLimit::Reject(most)),
-        "evict-oldest" => Some(SessionLimit::EvictOldest(most)),
+        "reject" => Some(Some(SessionLimit::Reject(most))),
+        "evict-oldest" => Some(Some(SessionLimit::EvictOldest(most))),
         _ => None,
     }
 }

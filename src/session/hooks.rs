@@ -50,7 +50,8 @@ pub trait SessionHooks<V: Viewer>: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// When that cannot be told. The error's text is not logged, because it may hold anything.
+    /// When that cannot be told. The error's text is not logged, because it may hold anything. An
+    /// [`Error`](crate::Error) of this library is the answer as it is.
     async fn on_sign_in(
         &self,
         sign_in: SignIn,

@@ -129,6 +129,13 @@ impl Core {
             .remember
             .unwrap_or(self.settings.remembers_by_default());
         let limits = self.settings.limits(persistent);
+        let claims = sign_in.claims.to_json()?;
+        if claims.len() > self.settings.payload {
+            return Err(Error::payload_too_large(
+                claims.len(),
+                self.settings.payload,
+            ));
+        }
         // Whole seconds, so that the cookie and the store agree on the end.
         let expires_at = later(now, limits.absolute)?
             .duration_trunc(TimeDelta::seconds(1))
@@ -147,7 +154,7 @@ impl Core {
             persistent,
             address: origin.address,
             agent: origin.agent.clone(),
-            claims: sign_in.claims.to_json()?,
+            claims,
         })
     }
 

@@ -69,10 +69,14 @@ impl<V: Viewer> Service<V> {
             Some(hooks) => {
                 let from = RequestOrigin::new(origin.clone());
                 let admitted = outside_of_requests(hooks.on_sign_in(sign_in.clone(), &from));
-                let admitted = admitted.await.map_err(|_error| {
+                let admitted = admitted.await.map_err(|error| match error.downcast() {
+                    // What the library itself said in the hook, of a claim's name for instance.
+                    Ok(error) => *error,
                     // The text is the application's and may hold anything.
-                    audit::hook_failed("on_sign_in");
-                    Error::unavailable("the sign-in")
+                    Err(_) => {
+                        audit::hook_failed("on_sign_in");
+                        Error::unavailable("the sign-in")
+                    }
                 })?;
                 admitted.ok_or_else(Error::forbidden)
             }

@@ -86,6 +86,8 @@ pub(crate) struct Settings {
     pub(crate) touch: TimeDelta,
     pub(crate) bound: TimeDelta,
     pub(crate) most: Option<SessionLimit>,
+    /// How many bytes of JSON claims may be.
+    pub(crate) payload: usize,
     /// The claims that a view shows.
     pub(crate) shown: Vec<String>,
     /// Every effective value and its source, one to a line.

@@ -169,6 +169,27 @@ fn ck_02_the_application_url_is_required() {
     assert!(error.to_string().contains("app_url"));
 }
 
+#[test]
+fn ck_02_the_application_url_is_scheme_host_and_port() {
+    for url in [
+        "https://ada:hunter2@app.example",
+        "https://ada@app.example",
+        "https://app.example/shop",
+        "https://app.example/?hunter2",
+        "https://",
+        "app.example",
+        "/",
+        "ftp://app.example",
+    ] {
+        let text = refused(url, CookieConfig::new());
+        assert!(text.contains("scheme, host and port"), "{url}: {text}");
+        assert!(!text.contains("hunter2"), "{text}");
+    }
+    for url in ["https://app.example:8443", "https://app.example/"] {
+        assert!(built(url, CookieConfig::new()).is_ok(), "{url}");
+    }
+}
+
 #[tokio::test]
 async fn asvs_3_3_2_ck_03_same_site_is_one_of_three_and_none_needs_secure() {
     let unsaid = set_cookie(HTTPS, CookieConfig::new()).await;

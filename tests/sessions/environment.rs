@@ -51,7 +51,7 @@ fn in_a_child_the_settings_are_read() {
 #[test]
 fn sd_20_every_variable_makes_the_setting_that_it_names() {
     type Case<'a> = (&'a [(&'a str, &'a str)], &'a [&'a str]);
-    let cases: [Case<'_>; 16] = [
+    let cases: [Case<'_>; 17] = [
         (
             &[],
             &["application: https://of.the.program (set by the program)"],
@@ -127,6 +127,10 @@ fn sd_20_every_variable_makes_the_setting_that_it_names() {
             &[
                 "sessions of a subject: 1 at most, one more sign-in ends the oldest (from `T_SESSION_LIMIT`)",
             ],
+        ),
+        (
+            &[("SESSION_LIMIT", "none")],
+            &["sessions of a subject: any number (from `T_SESSION_LIMIT`)"],
         ),
         (
             &[("SESSION_TOUCH_SECONDS", "30")],

@@ -439,6 +439,28 @@ async fn rb_06_a_viewer_can_be_made_of_what_was_noted_at_the_sign_in() {
     }
 }
 
+/// Notes a claim under a name that the library keeps for itself.
+struct Careless;
+
+#[async_trait]
+impl SessionHooks<Member> for Careless {
+    async fn on_sign_in(
+        &self,
+        sign_in: SignIn,
+        _: &RequestOrigin,
+    ) -> Result<Option<SignIn>, SourceError> {
+        Ok(Some(sign_in.claim("exp", 1_i64)?))
+    }
+}
+
+#[tokio::test]
+async fn sl_17_what_the_library_says_in_a_hook_is_the_answer() {
+    let rig = Rig::with(|builder| builder.hooks(Careless));
+    let request = Browser::default().request(&rig);
+    let error = request.sign_in(&ada()).await.unwrap_err();
+    assert!(error.is_misuse(), "{error}");
+}
+
 fn noted() -> SignIn {
     let sign_in = SignIn::new(ada()).claim("name", "Ada Lovelace").unwrap();
     let sign_in = sign_in.claim("image", "/ada.png").unwrap();

@@ -2,13 +2,17 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use clearance::session::{Lifetime, SessionLimit, SessionsBuilder, SignIn, Strategy};
-use clearance::{RequestContext, Subject};
+use clearance::session::{
+    Lifetime, MemorySessionStore, SessionLimit, SessionsBuilder, SignIn, Strategy,
+};
+use clearance::{RequestContext, Sessions, Subject};
 use http::HeaderValue;
 use std::num::NonZeroU32;
 
 use crate::browser::Browser;
-use crate::support::{DAY, MINUTE, Member, Rig, SECOND, count, key, start};
+use crate::support::{
+    DAY, MINUTE, Member, Members, Rig, SECOND, STRATEGIES, Source, count, key, start,
+};
 
 fn ada() -> Subject {
     Subject::new("ada")
@@ -267,14 +271,32 @@ async fn sl_14_a_token_is_never_good_for_longer_than_its_session() {
     assert_eq!(browser.status(&rig).await, 401);
 }
 
+#[test]
+fn sl_07_a_token_has_room_for_what_it_says_of_itself() {
+    for strategy in STRATEGIES {
+        let store = MemorySessionStore::new();
+        let source = Source(Members::default().into());
+        let built = Sessions::builder(key(0), store, source)
+            .app_url("https://app.example")
+            .strategy(strategy)
+            .max_payload_bytes(255)
+            .build();
+        let error = built.unwrap_err();
+        assert!(error.is_configuration(), "{error}");
+        assert!(error.to_string().contains("`max_payload_bytes`"), "{error}");
+    }
+}
+
 #[tokio::test]
 async fn sl_07_a_session_with_too_many_claims_is_refused_before_anything_happens() {
-    let rig = rig();
-    let before = Browser::signed_in(&rig, &ada()).await;
-    let sign_in = SignIn::new(ada()).claim("long", "x".repeat(1_100)).unwrap();
-    let request = Browser::default().request(&rig);
-    let error = request.sign_in(sign_in).await.unwrap_err();
-    assert!(error.is_payload_too_large());
-    assert_eq!(Browser::default().finish(&request), [""; 0]);
-    assert_eq!(before.status(&rig).await, 200);
+    for strategy in STRATEGIES {
+        let rig = Rig::of(strategy);
+        let before = Browser::signed_in(&rig, &ada()).await;
+        let sign_in = SignIn::new(ada()).claim("long", "x".repeat(1_100)).unwrap();
+        let request = Browser::default().request(&rig);
+        let error = request.sign_in(sign_in).await.unwrap_err();
+        assert!(error.is_payload_too_large(), "{strategy:?}");
+        assert_eq!(Browser::default().finish(&request), [""; 0]);
+        assert_eq!(before.status(&rig).await, 200);
+    }
 }
