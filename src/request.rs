@@ -234,9 +234,10 @@ impl RequestContext {
     ///
     /// # Errors
     ///
-    /// [`Error::is_unauthenticated`] when there is no valid session, [`Error::is_unavailable`]
-    /// when the store or the viewer source does not answer, [`Error::is_misuse`] when the
-    /// request's sessions have another viewer type.
+    /// [`Error::is_unauthenticated`] when there is no valid session, [`Error::is_step_up`] when a
+    /// [hook](crate::session::SessionHooks::on_verify) asks for another proof,
+    /// [`Error::is_unavailable`] when the store or the viewer source does not answer,
+    /// [`Error::is_misuse`] when the request's sessions have another viewer type.
     pub async fn verify_session<V: Viewer>(&self) -> Result<Verified<V>> {
         if let Some(verified) = self.ready() {
             return Ok(verified);

@@ -26,7 +26,8 @@ impl<V: Viewer, S: Sync> FromRequestParts<S> for Verified<V> {
     }
 }
 
-/// The viewer, or `None` when nobody is signed in. An outage is an error, not nobody.
+/// The viewer, or `None` when nobody is signed in. An outage is an error, not nobody. So is a viewer
+/// of whom a [hook](crate::session::SessionHooks::on_verify) wants another proof: 401.
 impl<V: Viewer, S: Sync> OptionalFromRequestParts<S> for Verified<V> {
     type Rejection = Error;
 
@@ -93,6 +94,12 @@ fn is_json(media_type: &str) -> bool {
 /// Problem details ([RFC 9457](https://www.rfc-editor.org/rfc/rfc9457)) that name the status and
 /// nothing else: not the rule, not the table, not whether a row exists. What is wrong with what the
 /// client itself sent stands in `errors`, field by field, or in `detail`.
+///
+/// A 401 has a challenge
+/// ([RFC 9110, section 11.6.1](https://www.rfc-editor.org/rfc/rfc9110#section-11.6.1)):
+/// `WWW-Authenticate: Cookie`, and where a [step-up](Error::is_step_up) is wanted `WWW-Authenticate:
+/// Cookie error="insufficient_user_authentication"`
+/// ([RFC 9470, section 3](https://www.rfc-editor.org/rfc/rfc9470#section-3)). A 415 has `Accept`.
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
         let status = status_of(&self);

@@ -196,7 +196,12 @@ impl SessionEvent {
 /// [`SessionsBuilder::events`](crate::session::SessionsBuilder::events).
 ///
 /// It is called when the thing has happened, outside of any request, and whoever caused it waits
-/// until it returns: what takes long belongs into a queue.
+/// until it returns: what takes long belongs into a queue. An implementation stands under
+/// `#[clearance::async_trait]`.
+///
+/// Anybody can send a forged cookie, and each request with one is a call with
+/// [`Refused`](SessionEventKind::Refused): a sink that writes to a database should drop these, or take
+/// a sample.
 #[async_trait]
 pub trait SessionEventSink: Send + Sync + 'static {
     /// Keeps the event. What goes wrong here is this function's own business: a session that was

@@ -30,7 +30,10 @@ impl RequestContext {
     /// a new id, and sets its cookie on the response. Later calls in this request see the new
     /// session.
     ///
-    /// Who the subject is has been proved by the application, for instance with a password.
+    /// Who the subject is has been proved by the application, for instance with a password. That the
+    /// user meant to is for the application to see to: no `SameSite` keeps a form on another site from
+    /// signing a browser in as somebody else. Take what signs in as JSON, by its content type, or check
+    /// `Origin`.
     ///
     /// # Errors
     ///
@@ -54,6 +57,9 @@ impl RequestContext {
     /// Signs out: ends the session that the request came with, and removes its cookie with the
     /// response. Without a session only the cookie is removed.
     ///
+    /// So it is with two cookies of the session's name, which lead to nobody: the cookie of the
+    /// configured path and domain is removed, and no session ends.
+    ///
     /// # Errors
     ///
     /// [`Error::is_unavailable`] when the store does not answer. The session may still live, so
@@ -73,11 +79,18 @@ impl RequestContext {
     /// whoever had the old cookie has not gained it
     /// ([ASVS 7.2.4](https://github.com/OWASP/ASVS)).
     ///
+    /// Other requests that the browser has sent with the old cookie are answered 401 from then on. On
+    /// other nodes the old cookie reads, and never writes, until the
+    /// [cache bound](crate::session::SessionsBuilder::cache_bound) has passed or a
+    /// [channel](crate::session::nodes) has told them.
+    ///
     /// # Errors
     ///
-    /// [`Error::is_unauthenticated`] when there is no valid session. [`Error::is_unavailable`] when the
-    /// store does not answer; the old cookie may lead to the session, or nothing.
-    /// [`Error::is_misuse`] when the response's headers are gone already.
+    /// [`Error::is_unauthenticated`] when there is no valid session. [`Error::is_step_up`] when a
+    /// [hook](crate::session::SessionHooks::on_verify) asks for another proof, which is for
+    /// [`step_up`](Self::step_up) to note. [`Error::is_unavailable`] when the store does not answer;
+    /// the old cookie may lead to the session, or nothing. [`Error::is_misuse`] when the
+    /// response's headers are gone already.
     pub async fn rotate_session(&self) -> Result<SessionId> {
         self.rotate(Rotation::Privilege).await
     }
@@ -143,7 +156,8 @@ impl RequestContext {
     ///
     /// # Errors
     ///
-    /// [`Error::is_unavailable`] when the store does not answer.
+    /// [`Error::is_step_up`] when a [hook](crate::session::SessionHooks::on_verify) asks for another
+    /// proof, [`Error::is_unavailable`] when the store does not answer.
     pub async fn extend_session(&self) -> Result<Option<DateTime<Utc>>> {
         self.begin_change()?;
         match self
@@ -177,9 +191,14 @@ impl RequestContext {
 
     /// The living sessions of the viewer, the last created first: the devices that are signed in.
     ///
+    /// It wants a [`Fresh`] proof, because it shows from where the viewer signs in, and the ids by
+    /// which sessions are ended ([ASVS 7.5.2](https://github.com/OWASP/ASVS)). Whoever finds a browser
+    /// left open gets [`Error::is_step_up`] of [`verify_fresh`](Self::verify_fresh) instead.
+    ///
     /// # Errors
     ///
-    /// [`Error::is_unavailable`] when the store does not answer.
+    /// [`Error::is_unavailable`] when the store does not answer, [`Error::is_misuse`] under
+    /// [`Strategy::Stateless`](crate::session::Strategy::Stateless), where there is no list.
     pub async fn list_sessions<V: Viewer>(&self, proof: &Fresh<V>) -> Result<Vec<SessionInfo>> {
         let records = self.inner.slot.core()?.list(proof.subject()).await?;
         let current = proof.session_id();
@@ -189,6 +208,10 @@ impl RequestContext {
 
     /// Ends one of the viewer's sessions; tells whether it was there. To end the one of this request,
     /// [`sign_out`](Self::sign_out).
+    ///
+    /// Of a stateless one it tells whether it was not ended by its id before, and so `true` for an id
+    /// that nobody has. Each such id is kept in the store until the longest lifetime of a session has
+    /// passed: limit how often a viewer may ask.
     ///
     /// # Errors
     ///
@@ -210,7 +233,9 @@ impl RequestContext {
     ///
     /// # Errors
     ///
-    /// As [`revoke_session`](Self::revoke_session).
+    /// As [`RequestContext::verify_session`], and [`Error::is_misuse`] for a proof of another request's
+    /// session, and when the response's headers are gone already. Where the store does not answer the
+    /// others may still live.
     pub async fn revoke_other_sessions<V: Viewer>(&self, proof: &Fresh<V>) -> Result<u64> {
         if proof.session_id() != self.verify_current::<V>().await?.session_id() {
             return Err(Error::misuse("this proof is of another request's session"));
@@ -235,13 +260,18 @@ impl RequestContext {
         Ok(SessionView::new(&verified, &core.settings.shown))
     }
 
-    /// What the application keeps with the session, wherever its subject is signed in with it; `None`
-    /// where it keeps nothing.
+    /// What the application keeps with this session; `None` where it keeps nothing.
+    ///
+    /// Each session has data of its own, so there are none without a sign-in, and a new sign-in begins
+    /// with none.
     ///
     /// # Errors
     ///
-    /// [`Error::is_unauthenticated`] when there is no valid session, [`Error::is_unavailable`] when the
-    /// store does not answer. What is stored and is not a `T` is an internal error.
+    /// [`Error::is_unauthenticated`] when there is no valid session, [`Error::is_step_up`] when a
+    /// [hook](crate::session::SessionHooks::on_verify) asks for another proof,
+    /// [`Error::is_unavailable`] when the store does not answer, [`Error::is_misuse`] under
+    /// [`Strategy::Stateless`](crate::session::Strategy::Stateless), which keeps no data. What is
+    /// stored and is not a `T` is an internal error.
     pub async fn session_data<T: DeserializeOwned>(&self) -> Result<Option<T>> {
         self.mark_read();
         let data = self
@@ -254,7 +284,10 @@ impl RequestContext {
             .map_err(|_| Error::internal("the data of a session are not what is asked for"))
     }
 
-    /// Keeps `data` with the session, as JSON. They end with it, and stay when it is rotated.
+    /// Keeps `data` with the session, as JSON, in the place of what was there. They end with it, and
+    /// stay when it is rotated.
+    ///
+    /// Of two requests that write at the same time the last wins, and what the other one wrote is lost.
     ///
     /// # Errors
     ///

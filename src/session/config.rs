@@ -174,7 +174,9 @@ impl<V: Viewer> SessionsBuilder<V> {
         self
     }
 
-    /// How often at most the use of a session is written to the store.
+    /// How often at most the use of a session is written to the store. Together with the
+    /// [`cache_bound`](Self::cache_bound), or a longer [`connected_bound`](Self::connected_bound), it
+    /// must be shorter than every idle limit, or a session in use would end as idle.
     pub fn touch_interval(mut self, interval: Duration) -> Self {
         self.settings.touch = Setting::code(interval);
         self
@@ -182,7 +184,8 @@ impl<V: Viewer> SessionsBuilder<V> {
 
     /// How old the answer may be that a *verified* session rests on. What changes through this
     /// library on this node holds at once; the bound is for changes made elsewhere. Zero asks the
-    /// store and the viewer source in every request.
+    /// store and the viewer source in every request. It counts towards the idle limit with the
+    /// [`touch_interval`](Self::touch_interval).
     pub fn cache_bound(mut self, bound: Duration) -> Self {
         self.settings.bound = Setting::code(bound);
         self

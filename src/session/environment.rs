@@ -33,7 +33,9 @@ impl<V: Viewer> SessionsBuilder<V> {
     /// | `APP_SESSION_COOKIE_SAME_SITE` | `lax`, `strict` or `none` | [`CookieConfig`](super::CookieConfig) |
     ///
     /// A value that cannot be read is an error of [`build`](Self::build) that names its variable, and
-    /// never repeats it.
+    /// never repeats it. So is an empty one: a variable that is to say nothing is not set. A variable
+    /// that does not stand above, such as a misspelt one, is not noticed;
+    /// [`explain`](super::Sessions::explain) says where each setting comes from.
     ///
     /// # Example
     ///

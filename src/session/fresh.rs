@@ -67,6 +67,9 @@ impl Freshness {
 /// address, a password or a second factor, ending sessions, deleting an account. A function that
 /// takes one cannot be called without it.
 ///
+/// It is no extractor: how fresh is fresh enough, the handler says to
+/// [`verify_fresh`](crate::RequestContext::verify_fresh).
+///
 /// # Example
 ///
 /// ```

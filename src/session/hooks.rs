@@ -12,15 +12,18 @@ use crate::viewer::{SourceError, Viewer};
 
 /// The application's own part in the life of its sessions; see
 /// [`SessionsBuilder::hooks`](super::SessionsBuilder::hooks). Each function does nothing unless it is
-/// written.
+/// written. An implementation stands under `#[clearance::async_trait]`.
 ///
 /// # Example
 ///
-/// A session that suddenly comes from elsewhere must prove again whose it is:
+/// A session that comes from elsewhere must prove again whose it is. A recent proof is enough, or
+/// the request after the [step-up](crate::RequestContext::step_up) would ask for one again:
 ///
 /// ```
+/// use std::time::Duration;
+///
 /// use clearance::session::{RequestOrigin, SessionHooks, Verdict};
-/// use clearance::{Verified, Viewer, async_trait};
+/// use clearance::{Clock, SystemClock, Verified, Viewer, async_trait};
 ///
 /// # struct Member { suspended: bool, home: Option<std::net::IpAddr> }
 /// # impl Viewer for Member {
@@ -32,9 +35,11 @@ use crate::viewer::{SourceError, Viewer};
 /// impl SessionHooks<Member> for Watch {
 ///     async fn on_verify(&self, session: &Verified<Member>, from: &RequestOrigin) -> Verdict {
 ///         let member = session.viewer();
+///         let elsewhere = member.home.is_some() && member.home != from.address();
+///         let proof_ends = session.authenticated_at() + Duration::from_secs(15 * 60);
 ///         if member.suspended {
 ///             Verdict::Revoke
-///         } else if member.home.is_some() && member.home != from.address() {
+///         } else if elsewhere && proof_ends < SystemClock.now() {
 ///             Verdict::StepUp
 ///         } else {
 ///             Verdict::Keep

@@ -79,8 +79,11 @@ impl Key {
             .map_err(|wrong| Error::configuration(format!("the key {wrong}")))
     }
 
-    /// The key as text, in the form that [`Key::from_env`] reads. Whoever holds it can make
-    /// a cookie for any session id, though not its secret.
+    /// The key as text, in the form that [`Key::from_env`] reads.
+    ///
+    /// Whoever holds it can make a cookie for any session id, though not its secret. Under
+    /// [`Strategy::Stateless`](crate::session::Strategy::Stateless) there is none: with the key come
+    /// sessions of anybody, with any claims, assurance and time of proof.
     #[must_use]
     pub fn expose_text(&self) -> String {
         let mut text = String::from("base64:");

@@ -3,7 +3,8 @@
 //!
 //! [`Sessions`] puts a [`SessionStore`], a [`ViewerSource`](crate::ViewerSource) and a
 //! [`Key`] together. A browser holds one sealed cookie with the session's id and
-//! secret; the store holds the hash of the secret. What a request's cookie is worth is asked
+//! secret; the store holds the hash of the secret. Other [strategies](Strategy) leave the cookie
+//! unsealed, or have the whole session in it. What a request's cookie is worth is asked
 //! through its [`RequestContext`](crate::RequestContext).
 
 mod cache;

@@ -112,9 +112,12 @@ impl<V: Viewer> Sessions<V> {
         Ok(NewSession { opened })
     }
 
-    /// Ends one session of `subject`; tells whether it was there, or of a stateless one, whether
-    /// it was not ended by its id before. On this node it is refused from
+    /// Ends one session of `subject`; tells whether it was there. On this node it is refused from
     /// now on, elsewhere within the cache bound.
+    ///
+    /// Of a stateless one it tells whether it was not ended by its id before, and so `true` for an id
+    /// that nobody has. Each such id is kept in the store until the longest lifetime of a session has
+    /// passed: limit how often it may be asked for.
     ///
     /// The subject is asked for so that nobody ends the sessions of another by their id.
     ///
@@ -128,7 +131,8 @@ impl<V: Viewer> Sessions<V> {
             .await
     }
 
-    /// Ends every session of `subject`; tells how many. Also for users who are disabled or deleted.
+    /// Ends every session of `subject`; tells how many, and 0 of stateless ones, which nobody counts.
+    /// Also for users who are disabled or deleted.
     ///
     /// # Errors
     ///
@@ -142,14 +146,17 @@ impl<V: Viewer> Sessions<V> {
     ///
     /// # Errors
     ///
-    /// As [`Sessions::revoke`].
+    /// As [`Sessions::revoke`], and [`Error::is_misuse`](crate::Error::is_misuse) under
+    /// [`Strategy::Stateless`](super::Strategy::Stateless): there,
+    /// [`RequestContext::revoke_other_sessions`](crate::RequestContext::revoke_other_sessions).
     pub async fn revoke_others(&self, subject: &Subject, keep: SessionId) -> Result<u64> {
         let core = &self.service.core;
         core.revoke_all(subject, Some(keep), &Origin::default())
             .await
     }
 
-    /// Ends every session of everyone, for instance after a leak; tells how many.
+    /// Ends every session of everyone, for instance after a leak; tells how many, and 0 of stateless
+    /// ones. After a leak of the key take that out of the [`KeyRing`], too.
     ///
     /// # Errors
     ///
@@ -162,7 +169,9 @@ impl<V: Viewer> Sessions<V> {
     ///
     /// # Errors
     ///
-    /// [`Error::is_unavailable`](crate::Error::is_unavailable) when the store does not answer.
+    /// [`Error::is_unavailable`](crate::Error::is_unavailable) when the store does not answer,
+    /// [`Error::is_misuse`](crate::Error::is_misuse) under
+    /// [`Strategy::Stateless`](super::Strategy::Stateless), where there is no list.
     pub async fn list(&self, subject: &Subject) -> Result<Vec<SessionInfo>> {
         let records = self.service.core.list(subject).await?;
         Ok(records

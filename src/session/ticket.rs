@@ -12,7 +12,8 @@ use super::store::SessionRecord;
 use super::token::{Credential, KeyRing, Sealer};
 use crate::error::{Refusal, Result};
 
-/// Where the truth about a session is, and what its cookie says. Handlers do not change with it.
+/// Where the truth about a session is, and what its cookie says. Handlers do not change with it,
+/// except that a list of sessions and their data, as a limit of their number, need a store of sessions.
 ///
 /// | | cookie | store | without the store |
 /// |---|---|---|---|
@@ -29,8 +30,12 @@ pub enum Strategy {
     Database,
     /// An encrypted cookie with the session itself. The store has only what was ended before its time:
     /// single sessions, and all that a subject, or everyone, had begun by an instant. So there is no
-    /// list of sessions, no limit of their number and no data, and what ends one is asked of the
+    /// list of sessions, no limit of their number and no data: calls for these are
+    /// [`Error::is_misuse`](crate::Error::is_misuse), and a limit is an error of
+    /// [`build`](super::SessionsBuilder::build). What ends one is asked of the
     /// store within the cache bound, as with the others.
+    ///
+    /// Whoever has the [key](crate::Key) makes sessions of anybody.
     Stateless,
 }
 

@@ -11,7 +11,8 @@ use super::token::ClaimValue;
 /// that its settings name, `name` and `image` unless they name others. It is for what a page looks
 /// like and decides nothing.
 ///
-/// As JSON it is one object, with `id`, `expires_at` and each claim under its name.
+/// As JSON it is one object, with `id`, `expires_at` and each claim under its name. The `id` is that
+/// of the [subject](crate::Subject), not of the session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionView {
     subject: String,

@@ -33,7 +33,7 @@ impl Db {
     ///
     /// # Errors
     ///
-    /// [`Error::is_configuration`] when the database is not PostgreSQL.
+    /// [`Error::is_configuration`](crate::Error::is_configuration) when the database is not PostgreSQL.
     ///
     /// # Example
     ///
