@@ -179,8 +179,8 @@ mod viewer;
 pub use adapter::{ScopedBody, ScopedFuture, SessionLayer, SessionService};
 pub use async_trait::async_trait;
 pub use audit::{
-    AuditEvent, AuditSink, Outcome, Revocation, SessionEvent, SessionEventKind, SessionEventSink,
-    SinkError,
+    AuditEvent, AuditSink, CredentialRefusal, Outcome, Revocation, SessionEvent, SessionEventKind,
+    SessionEventSink, SignInRefusal, SinkError,
 };
 #[cfg(feature = "derive")]
 pub use clearance_derive::{authenticated, authorize, memo, public};

@@ -7,7 +7,7 @@
 //! | `clearance::audit` | error | an [`AuditEvent`] that its sink did not take |
 //! | `clearance::sql` | debug | the text of each statement, without its values |
 //! | `clearance::database` | warn | the class and code of a failed statement |
-//! | `clearance::session` | info | a session's life, and each refused credential |
+//! | `clearance::session` | info | a session's life, and each refused credential and sign-in |
 //! | `clearance::session` | warn | a session store or viewer source that gave no answer |
 //! | `clearance::token` | info | each refused token |
 //! | `clearance::token` | warn | a key that has sealed half of what it may |
@@ -22,11 +22,13 @@ mod sink;
 pub use event::{AuditEvent, Outcome};
 pub(crate) use event::{By, key_text};
 pub(crate) use session::SessionEvents;
-pub use session::{Revocation, SessionEvent, SessionEventKind, SessionEventSink};
+pub use session::{
+    CredentialRefusal, Revocation, SessionEvent, SessionEventKind, SessionEventSink, SignInRefusal,
+};
 pub use sink::{AuditSink, SinkError};
 pub(crate) use sink::{Sink, Unrecorded, decided, listens, record, refused};
 
-use crate::error::{Error, Refusal};
+use crate::error::Error;
 use crate::session::StoreError;
 
 use crate::policy::Failure;
@@ -113,8 +115,14 @@ pub(crate) fn explained(explanation: &impl std::fmt::Display) {
 }
 
 /// A credential that was presented and refused.
-pub(crate) fn credential_refused(refusal: Refusal) {
-    tracing::info!(target: "clearance::session", refusal = refusal.as_str(), "credential refused");
+pub(crate) fn credential_refused(event: &SessionEvent) {
+    tracing::info!(
+        target: "clearance::session",
+        refusal = event.kind.reason().unwrap_or(event.kind.word()),
+        address = event.address.map(|address| address.to_string()),
+        request_id = event.request_id.as_deref(),
+        "credential refused",
+    );
 }
 
 /// A token that was presented and refused.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
+use crate::error::Refusal;
 use crate::request::outside_of_requests;
 use crate::session::{Origin, SessionId};
 use crate::viewer::Subject;
@@ -22,6 +23,7 @@ pub struct SessionEvent {
     pub(crate) at: DateTime<Utc>,
     pub(crate) kind: SessionEventKind,
     pub(crate) session: Option<SessionId>,
+    pub(crate) previous: Option<SessionId>,
     pub(crate) subject: Option<Subject>,
     pub(crate) address: Option<IpAddr>,
     pub(crate) agent: Option<String>,
@@ -35,6 +37,8 @@ pub struct SessionEvent {
 pub enum SessionEventKind {
     /// A subject signed in.
     Created,
+    /// A subject was to be signed in, and was not.
+    SignInRefused(SignInRefusal),
     /// Its use was noted, as it is once in the touch interval.
     Touched,
     /// It was extended because the application asked for it.
@@ -43,6 +47,8 @@ pub enum SessionEventKind {
     Rotated,
     /// Its subject proved again who it is, and it went on under a new id.
     SteppedUp,
+    /// Something was refused until its subject proves again who it is, and the session stays.
+    StepUpRequired,
     /// One session was ended.
     Revoked(Revocation),
     /// Several sessions of a subject were ended, so many of them; of stateless ones nobody knows how
@@ -53,7 +59,7 @@ pub enum SessionEventKind {
     /// It was presented past its time.
     Expired,
     /// A credential was presented that leads to no session.
-    Refused,
+    Refused(CredentialRefusal),
     /// So many sessions past their time were removed.
     Swept(u64),
 }
@@ -73,26 +79,68 @@ pub enum Revocation {
     Hook,
 }
 
+/// Why a subject was not signed in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SignInRefusal {
+    /// It has as many sessions as it may, and the [limit](crate::session::SessionLimit::Reject) is one
+    /// that refuses.
+    Limit,
+    /// A [hook](crate::session::SessionHooks::on_sign_in) refused.
+    Hook,
+    /// Nobody can have meant to sign in with the request; see
+    /// [`RequestContext::sign_in`](crate::RequestContext::sign_in).
+    Unintended,
+}
+
+/// Why a credential leads to no session. That it is past its time is [`SessionEventKind::Expired`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CredentialRefusal {
+    /// The request had more than one of them.
+    Ambiguous,
+    /// It is none that these sessions' key has sealed.
+    Invalid,
+    /// Its session was ended, or never was.
+    Unknown,
+    /// Its session's subject has no viewer any more.
+    NoViewer,
+}
+
 impl SessionEventKind {
+    /// What is told of a credential that was refused; nothing of one that was not there.
+    pub(crate) const fn refused(refusal: Refusal) -> Option<Self> {
+        let why = match refusal {
+            Refusal::Missing => return None,
+            Refusal::Expired => return Some(Self::Expired),
+            Refusal::Ambiguous => CredentialRefusal::Ambiguous,
+            Refusal::Invalid => CredentialRefusal::Invalid,
+            Refusal::Unknown => CredentialRefusal::Unknown,
+            Refusal::NoViewer => CredentialRefusal::NoViewer,
+        };
+        Some(Self::Refused(why))
+    }
+
     /// What happened as one word.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
             Self::Created => "created",
+            Self::SignInRefused(_) => "sign_in_refused",
             Self::Touched => "touched",
             Self::Extended => "extended",
             Self::Rotated => "rotated",
             Self::SteppedUp => "stepped_up",
+            Self::StepUpRequired => "step_up_required",
             Self::Revoked(_) => "revoked",
             Self::RevokedMany(_) => "revoked_many",
             Self::RevokedEveryone => "revoked_everyone",
             Self::Expired => "expired",
-            Self::Refused => "refused",
+            Self::Refused(_) => "refused",
             Self::Swept(_) => "swept",
         }
     }
 
-    /// Why a session was ended, as one word; none for anything else.
+    /// Why a session was ended, or a sign-in or a credential refused, as one word; none for anything
+    /// else.
     #[must_use]
     pub const fn reason(self) -> Option<&'static str> {
         match self {
@@ -101,15 +149,22 @@ impl SessionEventKind {
             Self::Revoked(Revocation::Limit) => Some("limit"),
             Self::Revoked(Revocation::ById) => Some("by_id"),
             Self::Revoked(Revocation::Hook) => Some("hook"),
+            Self::SignInRefused(SignInRefusal::Limit) => Some("limit"),
+            Self::SignInRefused(SignInRefusal::Hook) => Some("hook"),
+            Self::SignInRefused(SignInRefusal::Unintended) => Some("unintended"),
+            Self::Refused(CredentialRefusal::Ambiguous) => Some("ambiguous"),
+            Self::Refused(CredentialRefusal::Invalid) => Some("invalid"),
+            Self::Refused(CredentialRefusal::Unknown) => Some("unknown"),
+            Self::Refused(CredentialRefusal::NoViewer) => Some("no_viewer"),
             Self::Created
             | Self::Touched
             | Self::Extended
             | Self::Rotated
             | Self::SteppedUp
+            | Self::StepUpRequired
             | Self::RevokedMany(_)
             | Self::RevokedEveryone
             | Self::Expired
-            | Self::Refused
             | Self::Swept(_) => None,
         }
     }
@@ -118,14 +173,16 @@ impl SessionEventKind {
         match self {
             Self::RevokedMany(count) | Self::Swept(count) => Some(count),
             Self::Created
+            | Self::SignInRefused(_)
             | Self::Touched
             | Self::Extended
             | Self::Rotated
             | Self::SteppedUp
+            | Self::StepUpRequired
             | Self::Revoked(_)
             | Self::RevokedEveryone
             | Self::Expired
-            | Self::Refused => None,
+            | Self::Refused(_) => None,
         }
     }
 }
@@ -142,11 +199,18 @@ impl SessionEvent {
             at,
             kind,
             session,
+            previous: None,
             subject: subject.cloned(),
             address: origin.address,
             agent: origin.agent.clone(),
             request_id: origin.request_id.clone(),
         }
+    }
+
+    /// The same of a session that was called so before.
+    pub(crate) const fn succeeding(mut self, previous: SessionId) -> Self {
+        self.previous = Some(previous);
+        self
     }
 
     /// When, by the clock of the sessions.
@@ -161,13 +225,20 @@ impl SessionEvent {
         self.kind
     }
 
-    /// To which session; none where it was to many, or a credential led to none.
+    /// To which session; none where it was to many, or a credential or a sign-in led to none.
     #[must_use]
     pub const fn session(&self) -> Option<SessionId> {
         self.session
     }
 
-    /// Whose session it is, as far as that is known.
+    /// The id of the session until now, where it goes on under a new one: it links what was told
+    /// before to what is told from now on.
+    #[must_use]
+    pub const fn previous(&self) -> Option<SessionId> {
+        self.previous
+    }
+
+    /// Whose session it is, or would be, as far as that is known.
     #[must_use]
     pub const fn subject(&self) -> Option<&Subject> {
         self.subject.as_ref()
@@ -229,6 +300,7 @@ impl SessionEvents {
         tracing::info!(
             target: "clearance::session",
             session = event.session.map(|id| id.to_string()),
+            previous = event.previous.map(|id| id.to_string()),
             subject = event.subject.as_ref().map(Subject::as_str),
             reason = event.kind.reason(),
             count = event.kind.count(),

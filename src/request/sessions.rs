@@ -1,5 +1,6 @@
 //! What a request does with its session.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use chrono::{DateTime, Utc};
@@ -7,6 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{RequestContext, lock};
+use crate::audit::{Revocation, SignInRefusal};
 use crate::error::{Error, Result};
 use crate::session::{
     Assurance, Fresh, Freshness, Opened, Optimistic, Rotation, SessionId, SessionInfo, SessionView,
@@ -23,7 +25,7 @@ impl RequestContext {
     /// that this server did not seal, or that is past its time.
     pub fn optimistic(&self) -> Result<Optimistic> {
         self.mark_read();
-        self.inner.slot.optimistic()
+        self.inner.slot.optimistic(&|| self.origin())
     }
 
     /// Signs a subject in: ends the session that the request came with, stores a new one under
@@ -45,12 +47,15 @@ impl RequestContext {
     /// asked for yet ([ASVS 7.6.2](https://github.com/OWASP/ASVS)).
     /// [`Error::is_misuse`] when the response's headers are gone already.
     pub async fn sign_in(&self, sign_in: impl Into<SignIn>) -> Result<SessionId> {
+        let (sign_in, origin) = (sign_in.into(), self.origin());
         if self.inner.hints.is_unintended() {
-            return Err(Error::forbidden());
+            let (why, subject) = (SignInRefusal::Unintended, sign_in.subject());
+            let core = self.inner.slot.core()?;
+            return Err(core.refuse_sign_in(why, subject, &origin).await);
         }
         self.begin_change()?;
         let (slot, first) = (&self.inner.slot, &self.inner.first);
-        let opened = slot.sign_in(first, &sign_in.into(), &self.origin()).await?;
+        let opened = slot.sign_in(first, &sign_in, &origin).await?;
         Ok(self.end_change(opened))
     }
 
@@ -185,8 +190,14 @@ impl RequestContext {
     /// As [`RequestContext::verify_session`], and [`Error::is_step_up`] when the proof is too old or
     /// too weak: ask for another one, and call [`step_up`](Self::step_up) then.
     pub async fn verify_fresh<V: Viewer>(&self, freshness: Freshness) -> Result<Fresh<V>> {
-        let current = self.verify_current().await?;
-        freshness.check(current, self.now())
+        let current = self.verify_current::<V>().await?;
+        let loaded = Arc::clone(current.loaded());
+        let fresh = freshness.check(current, self.now());
+        if fresh.is_err() {
+            let slot = self.slot::<V>()?;
+            slot.tell_step_up(&loaded, || self.origin()).await;
+        }
+        fresh
     }
 
     /// The living sessions of the viewer, the last created first: the devices that are signed in.
@@ -219,13 +230,8 @@ impl RequestContext {
     pub async fn revoke_session<V: Viewer>(&self, proof: &Fresh<V>, id: SessionId) -> Result<bool> {
         let core = self.inner.slot.core()?;
         self.forget_memo();
-        core.revoke(
-            id,
-            proof.subject(),
-            crate::audit::Revocation::ById,
-            &self.origin(),
-        )
-        .await
+        core.revoke(id, proof.subject(), Revocation::ById, &self.origin())
+            .await
     }
 
     /// Ends all of the viewer's sessions but that of this request; tells how many. Nobody counts

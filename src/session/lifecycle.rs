@@ -18,7 +18,9 @@ use super::store::{
     StoreErrorKind,
 };
 use super::ticket::{Issued, Ticket, Tickets};
-use crate::audit::{self, Revocation, SessionEvent, SessionEventKind, SessionEvents};
+use crate::audit::{
+    self, Revocation, SessionEvent, SessionEventKind, SessionEvents, SignInRefusal,
+};
 use crate::clock::Clock;
 use crate::error::{Error, Refusal, Result};
 use crate::sql::DatabaseId;
@@ -116,7 +118,10 @@ impl Core {
                 Created::Stored(ended) => {
                     return self.created(issued, ended, origin, stale).await;
                 }
-                Created::LimitReached => return Err(Error::too_many_sessions()),
+                Created::LimitReached => {
+                    let (why, subject) = (SignInRefusal::Limit, &sign_in.subject);
+                    return Err(self.refuse_sign_in(why, subject, origin).await);
+                }
                 Created::IdTaken => {}
             }
         }
@@ -267,7 +272,8 @@ impl Core {
             changed.last_seen_at = now;
             self.end_token(record).await?;
             let issued = self.tickets.issue(changed)?;
-            self.tell_of(kind, &issued.record, origin).await;
+            self.tell_successor(kind, record, issued.record.id, origin)
+                .await;
             return self.open(issued, stale);
         }
         for _ in 0..ATTEMPTS {
@@ -275,7 +281,8 @@ impl Core {
             let replaced = self.store.replace(record, &issued.record, now).await;
             match self.answer("replace", replaced)? {
                 Replaced::Done => {
-                    self.tell_of(kind, &issued.record, origin).await;
+                    self.tell_successor(kind, record, issued.record.id, origin)
+                        .await;
                     return self.open(issued, stale);
                 }
                 Replaced::Gone => return Err(Error::unauthenticated(Refusal::Unknown)),
@@ -411,12 +418,15 @@ impl Core {
         self.cut_off(Some(&record.subject), now).await?;
         let kind = SessionEventKind::RevokedMany(0);
         self.tell(kind, None, Some(&record.subject), origin).await;
-        let record = SessionRecord {
+        let issued = self.tickets.issue(SessionRecord {
             created_at: now + TimeDelta::microseconds(1),
             last_seen_at: now,
             ..record.clone()
-        };
-        self.open(self.tickets.issue(record)?, stale)
+        })?;
+        let kind = SessionEventKind::Rotated;
+        self.tell_successor(kind, record, issued.record.id, origin)
+            .await;
+        self.open(issued, stale)
     }
 
     /// Ends a stateless session that goes on under another id, unless somebody else ended it: then
@@ -500,12 +510,40 @@ impl Core {
         }
     }
 
+    /// Tells that a subject is not signed in, and gives the error for it.
+    pub(crate) async fn refuse_sign_in(
+        &self,
+        why: SignInRefusal,
+        subject: &Subject,
+        origin: &Origin,
+    ) -> Error {
+        let kind = SessionEventKind::SignInRefused(why);
+        self.tell(kind, None, Some(subject), origin).await;
+        match why {
+            SignInRefusal::Limit => Error::too_many_sessions(),
+            SignInRefusal::Hook | SignInRefusal::Unintended => Error::forbidden(),
+        }
+    }
+
+    /// Tells that a session goes on under the id `next`.
+    async fn tell_successor(
+        &self,
+        kind: SessionEventKind,
+        record: &SessionRecord,
+        next: SessionId,
+        origin: &Origin,
+    ) {
+        let subject = Some(&record.subject);
+        let event = SessionEvent::new(self.now(), kind, Some(next), subject, origin);
+        self.events.tell(event.succeeding(record.id)).await;
+    }
+
     async fn tell_of(&self, kind: SessionEventKind, record: &SessionRecord, origin: &Origin) {
         self.tell(kind, Some(record.id), Some(&record.subject), origin)
             .await;
     }
 
-    async fn tell(
+    pub(crate) async fn tell(
         &self,
         kind: SessionEventKind,
         session: Option<SessionId>,

@@ -37,6 +37,7 @@ mod store;
 mod ticket;
 #[doc(hidden)]
 pub mod token;
+mod told;
 mod view;
 
 pub use claims::SessionClaims;

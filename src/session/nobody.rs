@@ -28,7 +28,7 @@ impl Nobody {
 
 #[async_trait]
 impl ErasedSlot for Nobody {
-    fn optimistic(&self) -> Result<Optimistic> {
+    fn optimistic(&self, _: &dyn Fn() -> Origin) -> Result<Optimistic> {
         Self::refused()
     }
 

@@ -13,7 +13,7 @@ use super::origin::Origin;
 use super::sign_in::SignIn;
 use super::store::{SessionRecord, StoreError};
 use super::ticket::Ticket;
-use crate::audit;
+use crate::audit::{self, SignInRefusal};
 use crate::error::{Error, Refusal, Result};
 use crate::request::outside_of_requests;
 use crate::viewer::{Subject, Viewer, ViewerSource};
@@ -78,7 +78,13 @@ impl<V: Viewer> Service<V> {
                         Error::unavailable("the sign-in")
                     }
                 })?;
-                admitted.ok_or_else(Error::forbidden)
+                match admitted {
+                    Some(admitted) => Ok(admitted),
+                    None => {
+                        let (why, subject) = (SignInRefusal::Hook, sign_in.subject());
+                        Err(self.core.refuse_sign_in(why, subject, origin).await)
+                    }
+                }
             }
             None => Ok(sign_in.clone()),
         }

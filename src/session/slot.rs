@@ -21,7 +21,8 @@ use super::service::Service;
 use super::sign_in::SignIn;
 use super::store::SessionRecord;
 use super::ticket::{Strategy, Ticket};
-use crate::audit::{self, Revocation, SessionEvent, SessionEventKind};
+use super::told::Told;
+use crate::audit::Revocation;
 use crate::error::{Error, Refusal, Result};
 use crate::request::outside_of_requests;
 use crate::sql::DatabaseId;
@@ -30,7 +31,7 @@ use crate::viewer::{Subject, Viewer};
 /// What a request can do with its session without knowing the viewer's type.
 #[async_trait]
 pub(crate) trait ErasedSlot: Any + Send + Sync {
-    fn optimistic(&self) -> Result<Optimistic>;
+    fn optimistic(&self, origin: &dyn Fn() -> Origin) -> Result<Optimistic>;
     async fn sign_in(&self, first: &First, sign_in: &SignIn, origin: &Origin) -> Result<Opened>;
     async fn sign_out(&self, first: &First, origin: &Origin) -> Result<Vec<HeaderValue>>;
     async fn rotate(&self, first: &First, rotation: Rotation, origin: &Origin) -> Result<Opened>;
@@ -75,8 +76,7 @@ pub(crate) struct Slot<V> {
     ended: AtomicBool,
     /// What was found out though it was to be forgotten at once.
     current: OnceLock<Arc<Loaded>>,
-    logged: AtomicBool,
-    recorded: AtomicBool,
+    told: Told,
 }
 
 enum Presented {
@@ -93,8 +93,7 @@ impl<V: Viewer> Slot<V> {
             presented: Mutex::new(Presented::Unread),
             ended: AtomicBool::new(false),
             current: OnceLock::new(),
-            logged: AtomicBool::new(false),
-            recorded: AtomicBool::new(false),
+            told: Told::default(),
         }
     }
 
@@ -107,8 +106,7 @@ impl<V: Viewer> Slot<V> {
             presented: Mutex::new(Presented::Read(Err(Refusal::Missing))),
             ended: AtomicBool::new(false),
             current: OnceLock::new(),
-            logged: AtomicBool::new(false),
-            recorded: AtomicBool::new(false),
+            told: Told::default(),
         }
     }
 
@@ -226,7 +224,11 @@ impl<V: Viewer> Slot<V> {
         let from = RequestOrigin::new(origin.clone());
         match outside_of_requests(hooks.on_verify(verified, &from)).await {
             Verdict::Keep => Ok(answer),
-            Verdict::StepUp => Err(Error::step_up()),
+            Verdict::StepUp => {
+                self.tell_step_up(verified.loaded(), || origin.clone())
+                    .await;
+                Err(Error::step_up())
+            }
             Verdict::Revoke => {
                 let loaded = verified.loaded();
                 service
@@ -294,31 +296,16 @@ impl<V: Viewer> Slot<V> {
         })
     }
 
-    /// One event for each request with a refused credential, however often it asks.
     async fn report(&self, answer: &Answer<V>, core: &Core, origin: impl Fn() -> Origin) {
-        if let Answer::Refused(refused) = answer
-            && refused.refusal != Refusal::Missing
-        {
-            self.log(refused.refusal);
-            if self.recorded.swap(true, Ordering::Relaxed) {
-                return;
-            }
-            let kind = match refused.refusal {
-                Refusal::Expired => SessionEventKind::Expired,
-                Refusal::Missing
-                | Refusal::Ambiguous
-                | Refusal::Invalid
-                | Refusal::Unknown
-                | Refusal::NoViewer => SessionEventKind::Refused,
-            };
-            let event = SessionEvent::new(core.now(), kind, None, None, &origin());
-            core.events.record(event).await;
+        if let Answer::Refused(refused) = answer {
+            self.told.refused(refused.refusal, core, origin).await;
         }
     }
 
-    fn log(&self, refusal: Refusal) {
-        if refusal != Refusal::Missing && !self.logged.swap(true, Ordering::Relaxed) {
-            audit::credential_refused(refusal);
+    /// Tells that the subject of this request's session must prove again who it is.
+    pub(crate) async fn tell_step_up(&self, loaded: &Loaded, origin: impl Fn() -> Origin) {
+        if let Some(service) = &self.service {
+            self.told.step_up(loaded, &service.core, origin).await;
         }
     }
 
@@ -350,10 +337,10 @@ fn forget_first(first: &First, core: &Core) {
 
 #[async_trait]
 impl<V: Viewer> ErasedSlot for Slot<V> {
-    fn optimistic(&self) -> Result<Optimistic> {
+    fn optimistic(&self, origin: &dyn Fn() -> Origin) -> Result<Optimistic> {
         let core = &self.service()?.core;
         let ticket = self.ticket(core, core.now()).map_err(|refusal| {
-            self.log(refusal);
+            self.told.log(refusal, core, origin);
             Error::unauthenticated(refusal)
         })?;
         match core.tickets.strategy() {

@@ -4,12 +4,20 @@ use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
 
 use clearance::SessionEventKind as Kind;
-use clearance::session::{Assurance, SessionLimit, SessionsBuilder, Strategy};
-use clearance::{RequestContext, Revocation, SessionEvent, SessionEventSink, Subject, async_trait};
+use clearance::session::{
+    Assurance, Freshness, RequestOrigin, SessionHooks, SessionLimit, SessionsBuilder, SignIn,
+    Strategy, Verdict,
+};
+use clearance::{
+    CredentialRefusal, RequestContext, Revocation, SessionEvent, SessionEventSink, SignInRefusal,
+    SourceError, Subject, Verified, async_trait,
+};
 
 use crate::browser::Browser;
 use crate::support::logs::Capture;
 use crate::support::{DAY, MINUTE, Member, Rig, STRATEGIES, cookie_header};
+
+const UNKNOWN: Kind = Kind::Refused(CredentialRefusal::Unknown);
 
 #[derive(Default)]
 struct Recorder(Mutex<Vec<SessionEvent>>);
@@ -83,14 +91,14 @@ async fn sd_09_the_whole_life_of_a_session_is_told() {
             "{strategy:?}"
         );
         assert_eq!(replaced.status(&rig).await, 401);
-        assert_eq!(recorder.kinds(), [Kind::Refused]);
+        assert_eq!(recorder.kinds(), [UNKNOWN]);
 
         let request = browser.request(&rig);
         request.sign_out().await.unwrap();
         request.sign_out().await.unwrap();
         assert_eq!(recorder.kinds(), [Kind::Revoked(Revocation::SignOut)]);
         assert_eq!(browser.status(&rig).await, 401);
-        assert_eq!(recorder.kinds(), [Kind::Refused]);
+        assert_eq!(recorder.kinds(), [UNKNOWN]);
 
         let id = rig.sessions.create(&ada()).await.unwrap().id();
         for _ in 0..2 {
@@ -169,7 +177,8 @@ async fn sd_09_asvs_7_1_2_what_the_limit_ended_is_told_first() {
     let (rig, recorder) = recorded(|builder| builder.session_limit(SessionLimit::Reject(most)));
     rig.sessions.create(&ada()).await.unwrap();
     rig.sessions.create(&ada()).await.unwrap_err();
-    assert_eq!(recorder.kinds(), [Kind::Created]);
+    let refused = Kind::SignInRefused(SignInRefusal::Limit);
+    assert_eq!(recorder.kinds(), [Kind::Created, refused]);
 }
 
 #[tokio::test]
@@ -180,8 +189,16 @@ async fn asvs_16_3_1_what_is_refused_is_told_once_in_each_request() {
         recorder.take();
         let cookie = browser.cookie();
         let twice = format!("{cookie}; {cookie}");
-        for wrong in [format!("{cookie}x"), twice, "__Host-session=x".to_owned()] {
-            let request = RequestContext::new(&rig.sessions, &cookie_header(&wrong));
+        for (wrong, why) in [
+            (format!("{cookie}x"), CredentialRefusal::Invalid),
+            (twice, CredentialRefusal::Ambiguous),
+            ("__Host-session=x".to_owned(), CredentialRefusal::Invalid),
+        ] {
+            let logs = Capture::start();
+            let address = "203.0.113.7".parse().unwrap();
+            let headers = cookie_header(&wrong);
+            let request = RequestContext::from_address(&rig.sessions, &headers, address)
+                .with_request_id("request-7");
             // A route's rule may have looked before.
             let _refused = request.optimistic();
             for _ in 0..2 {
@@ -190,10 +207,18 @@ async fn asvs_16_3_1_what_is_refused_is_told_once_in_each_request() {
             }
             let events = recorder.take();
             assert_eq!(events.len(), 1, "{strategy:?} {wrong}");
-            assert_eq!(events[0].kind(), Kind::Refused);
+            assert_eq!(events[0].kind(), Kind::Refused(why));
             assert_eq!(events[0].subject(), None);
             assert_eq!(events[0].session(), None);
-            assert!(events[0].request_id().is_some());
+            assert_eq!(events[0].address(), Some(address));
+            assert_eq!(events[0].request_id(), Some("request-7"));
+            // Both say the same.
+            let line = format!(
+                "credential refused refusal=\"{}\" address=\"203.0.113.7\" request_id=\"request-7\"",
+                events[0].kind().reason().unwrap()
+            );
+            assert_eq!(logs.count(&line), 1, "{line} in:\n{}", logs.text());
+            assert_eq!(logs.count("credential refused"), 1);
         }
         // Nothing that was presented was refused.
         assert_eq!(Browser::default().status(&rig).await, 401);
@@ -204,7 +229,7 @@ async fn asvs_16_3_1_what_is_refused_is_told_once_in_each_request() {
         // An opaque cookie does not say that it is old, and a store does not tell of old sessions.
         let expected = match strategy {
             Strategy::Hybrid | Strategy::Stateless => Kind::Expired,
-            Strategy::Database => Kind::Refused,
+            Strategy::Database => UNKNOWN,
         };
         assert_eq!(recorder.kinds(), [expected], "{strategy:?}");
     }
@@ -245,6 +270,174 @@ async fn asvs_16_2_5_rf_16_no_event_holds_a_token() {
             let secret = token.split('.').next_back().unwrap();
             for output in [&told, &text, &shown] {
                 assert!(!output.contains(&secret[..16]), "{strategy:?} {output}");
+            }
+        }
+    }
+}
+
+/// Refuses whoever is called Eve, and asks everybody else for a proof.
+struct Strict;
+
+#[async_trait]
+impl SessionHooks<Member> for Strict {
+    async fn on_sign_in(
+        &self,
+        sign_in: SignIn,
+        _from: &RequestOrigin,
+    ) -> Result<Option<SignIn>, SourceError> {
+        Ok(Some(sign_in).filter(|sign_in| sign_in.subject().as_str() != "eve"))
+    }
+
+    async fn on_verify(&self, _session: &Verified<Member>, _from: &RequestOrigin) -> Verdict {
+        Verdict::StepUp
+    }
+}
+
+#[tokio::test]
+async fn sd_09_asvs_16_3_1_a_sign_in_that_is_refused_is_told_with_its_reason() {
+    let address = "203.0.113.7".parse().unwrap();
+    for strategy in STRATEGIES {
+        let stored = strategy != Strategy::Stateless;
+        let (rig, recorder) = recorded(|builder| {
+            let builder = builder.strategy(strategy).hooks(Strict);
+            if stored {
+                builder.session_limit(SessionLimit::Reject(NonZeroU32::MIN))
+            } else {
+                builder
+            }
+        });
+        rig.sessions.create(&ada()).await.unwrap();
+        assert_eq!(recorder.kinds(), [Kind::Created], "{strategy:?}");
+
+        let eve = Subject::new("eve");
+        let image = [("sec-fetch-dest", "image")];
+        let mut cases = vec![
+            (eve, &[][..], SignInRefusal::Hook, "hook"),
+            (ada(), &image[..], SignInRefusal::Unintended, "unintended"),
+        ];
+        // Nobody counts stateless sessions.
+        if stored {
+            cases.push((ada(), &[], SignInRefusal::Limit, "limit"));
+        }
+        for (subject, headers, why, word) in cases {
+            let logs = Capture::start();
+            let mut map = http::HeaderMap::new();
+            for (name, value) in headers {
+                map.insert(*name, value.parse().unwrap());
+            }
+            let request = RequestContext::from_address(&rig.sessions, &map, address)
+                .with_request_id("request-7");
+            let error = request.sign_in(&subject).await.unwrap_err();
+            assert_eq!(error.status(), 403);
+            assert_eq!(error.is_too_many_sessions(), why == SignInRefusal::Limit);
+            let events = recorder.take();
+            assert_eq!(events.len(), 1, "{strategy:?} {why:?}");
+            assert_eq!(events[0].kind(), Kind::SignInRefused(why));
+            assert_eq!(events[0].kind().reason(), Some(word));
+            assert_eq!(events[0].subject(), Some(&subject));
+            assert_eq!(events[0].session(), None);
+            assert_eq!(events[0].address(), Some(address));
+            assert_eq!(events[0].request_id(), Some("request-7"));
+            let line = format!(
+                "session sign_in_refused subject=\"{subject}\" reason=\"{word}\" address=\"203.0.113.7\" request_id=\"request-7\""
+            );
+            assert_eq!(logs.count(&line), 1, "{line} in:\n{}", logs.text());
+        }
+    }
+}
+
+#[tokio::test]
+async fn sd_09_a_session_under_a_new_id_is_told_with_the_one_that_it_had() {
+    for strategy in STRATEGIES {
+        let (rig, recorder) = recorded(|builder| builder.strategy(strategy));
+        let mut browser = Browser::default();
+        let request = browser.request(&rig);
+        let first = request.sign_in(&ada()).await.unwrap();
+        browser.finish(&request);
+        assert_eq!(recorder.take()[0].previous(), None);
+
+        let logs = Capture::start();
+        let request = browser.request(&rig);
+        let second = request.rotate_session().await.unwrap();
+        let third = request.step_up(Assurance::Aal2).await.unwrap();
+        browser.finish(&request);
+        let steps: Vec<_> = recorder
+            .take()
+            .iter()
+            .map(|event| (event.kind(), event.previous(), event.session()))
+            .collect();
+        assert_eq!(
+            steps,
+            [
+                (Kind::Rotated, Some(first), Some(second)),
+                (Kind::SteppedUp, Some(second), Some(third)),
+            ],
+            "{strategy:?}"
+        );
+        for (word, previous, next) in [("rotated", first, second), ("stepped_up", second, third)] {
+            let line = format!("session {word} session=\"{next}\" previous=\"{previous}\"");
+            assert_eq!(logs.count(&line), 1, "{line} in:\n{}", logs.text());
+        }
+
+        // A stateless session outlives its subject's others under a new id.
+        let request = browser.request(&rig);
+        let proof = request
+            .verify_fresh::<Member>(Freshness::within(MINUTE))
+            .await
+            .unwrap();
+        request.revoke_other_sessions(&proof).await.unwrap();
+        browser.finish(&request);
+        let events = recorder.take();
+        assert_eq!(events[0].kind(), Kind::RevokedMany(0), "{strategy:?}");
+        if strategy == Strategy::Stateless {
+            let request = browser.request(&rig);
+            let now = request.verify_session::<Member>().await.unwrap();
+            assert_eq!(events[1].kind(), Kind::Rotated);
+            assert_eq!(events[1].previous(), Some(third));
+            assert_eq!(events[1].session(), Some(now.session_id()));
+        } else {
+            assert_eq!(events.len(), 1, "{strategy:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn sd_09_that_a_fresh_proof_is_wanted_is_told_once_in_each_request() {
+    for strategy in STRATEGIES {
+        for hooked in [false, true] {
+            let (rig, recorder) = recorded(|builder| {
+                let builder = builder.strategy(strategy);
+                if hooked {
+                    builder.hooks(Strict)
+                } else {
+                    builder
+                }
+            });
+            let mut browser = Browser::default();
+            let request = browser.request(&rig);
+            let id = request.sign_in(&ada()).await.unwrap();
+            browser.finish(&request);
+            recorder.take();
+            let request = browser.request(&rig).with_request_id("request-7");
+            let freshness = Freshness::within(MINUTE).assurance(Assurance::Aal2);
+            for _ in 0..2 {
+                let error = request.verify_fresh::<Member>(freshness).await.unwrap_err();
+                assert!(error.is_step_up());
+            }
+            let events = recorder.take();
+            assert_eq!(events.len(), 1, "{strategy:?} {hooked}");
+            assert_eq!(events[0].kind(), Kind::StepUpRequired);
+            assert_eq!(events[0].session(), Some(id));
+            assert_eq!(events[0].subject(), Some(&ada()));
+            assert_eq!(events[0].request_id(), Some("request-7"));
+            if !hooked {
+                let freshness = Freshness::within(MINUTE);
+                let fresh = browser
+                    .request(&rig)
+                    .verify_fresh::<Member>(freshness)
+                    .await;
+                assert!(fresh.is_ok());
+                assert_eq!(recorder.kinds(), []);
             }
         }
     }
