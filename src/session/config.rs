@@ -15,7 +15,7 @@ use super::lifecycle::Core;
 use super::lifetime::{Lifetime, delta};
 use super::nodes::{self, NodeChannel};
 use super::service::Service;
-use super::settings::{Described, SetLifetime, Setting, SettingSource, Settings};
+use super::settings::{Described, SetLifetime, Setting, SettingSource, Settings, refused};
 use super::stateless::Stateless;
 use super::store::{Assurance, SessionLimit, SessionStore};
 use super::ticket::{Sealers, Strategy, Tickets};
@@ -23,7 +23,7 @@ use super::token::KeyRing;
 use super::view::SessionView;
 use crate::audit::{SessionEventSink, SessionEvents};
 use crate::clock::{Clock, SystemClock};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::sql::{DatabaseId, SqlSessionStore};
 use crate::viewer::{Viewer, ViewerSource};
 
@@ -57,6 +57,8 @@ pub(super) struct Unchecked {
     pub(super) development: Setting<bool>,
     pub(super) strategy: Setting<Strategy>,
     pub(super) cookie: CookieConfig,
+    /// What of the cookie comes from environment variables.
+    pub(super) cookie_variables: Vec<String>,
     pub(super) lifetime: SetLifetime,
     pub(super) remembered: Option<SetLifetime>,
     pub(super) touch: Setting<Duration>,
@@ -76,6 +78,7 @@ impl Default for Unchecked {
             development: Setting::default_of(false),
             strategy: Setting::default_of(Strategy::default()),
             cookie: CookieConfig::new(),
+            cookie_variables: Vec::new(),
             lifetime: SetLifetime::from(
                 Lifetime::sliding(Duration::from_secs(7 * DAY), Duration::from_secs(30 * DAY)),
                 SettingSource::Default,
@@ -143,6 +146,7 @@ impl<V: Viewer> SessionsBuilder<V> {
     /// How the cookie is written.
     pub fn cookie(mut self, cookie: CookieConfig) -> Self {
         self.settings.cookie = cookie;
+        self.settings.cookie_variables.clear();
         self
     }
 
@@ -250,13 +254,15 @@ impl<V: Viewer> SessionsBuilder<V> {
     /// # Errors
     ///
     /// [`Error::is_configuration`] when a setting is missing, out of range, or contradicts
-    /// another one; the message says what to write instead.
+    /// another one; the message says what to write instead, and where each setting that takes part
+    /// comes from.
     pub fn build(self) -> Result<Sessions<V>> {
         let Unchecked {
             app_url,
             development,
             strategy,
             cookie,
+            cookie_variables,
             lifetime,
             remembered,
             touch,
@@ -276,23 +282,36 @@ impl<V: Viewer> SessionsBuilder<V> {
                 "the sessions do not know the application's URL: call `.app_url(\"https://..\")`",
             ));
         };
-        let cookie = cookie.resolve(&app_url.value, development.value)?;
+        let cookie = cookie
+            .resolve(&app_url.value, development.value)
+            .map_err(|error| {
+                let Kind::Configuration(advice) = error.kind() else {
+                    return error;
+                };
+                let mut concerned = vec![app_url.named("URL"), development.named("profile")];
+                concerned.extend(cookie_variables);
+                refused(advice, &concerned)
+            })?;
         check_nodes(&bound, connected.as_ref(), self.nodes.is_some())?;
         let heard = connected
             .as_ref()
             .map_or(bound.value, |connected| connected.value);
-        let oldest = bound.value.max(heard);
-        let ordinary = lifetime.value().check(touch.value, oldest)?;
-        let longer = remembered.as_ref().map(SetLifetime::value);
-        let longer = longer.map(|longer| longer.check(touch.value, oldest));
+        // It is the longer one where there is one.
+        let oldest = connected.as_ref().unwrap_or(&bound);
+        let ordinary = lifetime.check("", &touch, oldest)?;
+        let longer = remembered
+            .as_ref()
+            .map(|longer| longer.check("remembered ", &touch, oldest));
         if capacity.value == 0 && !bound.value.is_zero() {
-            return Err(Error::configuration(
+            return Err(refused(
                 "a session cache that holds nothing bounds nothing: set `cache_bound` to zero instead",
+                &[capacity.named("cache capacity"), bound.timed("cache bound")],
             ));
         }
         if strategy.value == Strategy::Stateless && most.value.is_some() {
-            return Err(Error::configuration(
+            return Err(refused(
                 "nobody counts stateless sessions: leave `session_limit` out, or choose `Strategy::Hybrid`",
+                &[strategy.named("strategy"), most.named("session limit")],
             ));
         }
         if payload.value < LEAST_PAYLOAD {
@@ -388,7 +407,9 @@ fn check_nodes(
     } else {
         return Ok(());
     };
-    Err(Error::configuration(advice))
+    let mut concerned = vec![bound.timed("cache bound")];
+    concerned.extend(connected.map(|connected| connected.timed("connected bound")));
+    Err(refused(advice, &concerned))
 }
 
 impl Unchecked {

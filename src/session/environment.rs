@@ -33,9 +33,10 @@ impl<V: Viewer> SessionsBuilder<V> {
     /// | `APP_SESSION_COOKIE_SAME_SITE` | `lax`, `strict` or `none` | [`CookieConfig`](super::CookieConfig) |
     ///
     /// A value that cannot be read is an error of [`build`](Self::build) that names its variable, and
-    /// never repeats it. So is an empty one: a variable that is to say nothing is not set. A variable
-    /// that does not stand above, such as a misspelt one, is not noticed;
-    /// [`explain`](super::Sessions::explain) says where each setting comes from.
+    /// never repeats it. So is one that is out of range or contradicts another setting; of limits that
+    /// are times the error gives the value, too. An empty one is an error as well: a variable that is to
+    /// say nothing is not set. A variable that does not stand above, such as a misspelt one, is not
+    /// noticed; [`explain`](super::Sessions::explain) says where each setting comes from.
     ///
     /// # Example
     ///
@@ -155,7 +156,7 @@ impl Unchecked {
     }
 
     fn read_lifetimes(&mut self, environment: &Environment<'_>, wrong: &mut Vec<String>) {
-        const SECONDS: &str = "a number of whole seconds";
+        const SECONDS: &str = "a number of whole seconds, 34560000 (400 days) at most";
 
         let mut find = |name| environment.find(name, wrong, SECONDS, seconds);
         let idle = find("SESSION_IDLE_SECONDS");
@@ -186,7 +187,7 @@ impl Unchecked {
                 environment.variable("SESSION_REMEMBERED_ABSOLUTE_SECONDS"),
             )),
         }
-        let words = "`reject:` or `evict-oldest:` and a number above zero, or `none`";
+        let words = "`reject:` or `evict-oldest:` and a number from 1 to 4294967295, or `none`";
         if let Some(found) = environment.find("SESSION_LIMIT", wrong, words, limit) {
             self.most = found.setting();
         }
@@ -194,20 +195,22 @@ impl Unchecked {
 
     fn read_cache(&mut self, environment: &Environment<'_>, wrong: &mut Vec<String>) {
         let name = "SESSION_CACHE_BOUND_MILLISECONDS";
-        let bound = environment.find(name, wrong, "a number of whole milliseconds", |text| {
+        let milliseconds = "a number of whole milliseconds, 34560000000 (400 days) at most";
+        let bound = environment.find(name, wrong, milliseconds, |text| {
             text.parse().ok().map(Duration::from_millis)
         });
         if let Some(found) = bound {
             self.bound = found.setting();
         }
-        let number = "a whole number";
-        let capacity = environment.find("SESSION_CACHE_CAPACITY", wrong, number, |text| {
+        let number = format!("a whole number, {} at most", u64::MAX);
+        let capacity = environment.find("SESSION_CACHE_CAPACITY", wrong, &number, |text| {
             text.parse().ok()
         });
         if let Some(found) = capacity {
             self.capacity = found.setting();
         }
-        let payload = environment.find("SESSION_MAX_PAYLOAD_BYTES", wrong, number, |text| {
+        let number = format!("a whole number, {} at most", usize::MAX);
+        let payload = environment.find("SESSION_MAX_PAYLOAD_BYTES", wrong, &number, |text| {
             text.parse().ok()
         });
         if let Some(found) = payload {
@@ -234,17 +237,25 @@ impl Unchecked {
                 _ => None,
             },
         );
+        let variables = &mut self.cookie_variables;
+        let mut note = |what: &str, variable: &str| {
+            variables.push(format!("cookie {what} from `{variable}`"));
+        };
         let mut cookie = std::mem::take(&mut self.cookie);
         if let Some(found) = name {
+            note("name", &found.variable);
             cookie = cookie.name(found.value);
         }
         if let Some(found) = path {
+            note("path", &found.variable);
             cookie = cookie.path(found.value);
         }
         if let Some(found) = domain {
+            note("domain", &found.variable);
             cookie = cookie.domain(found.value);
         }
         if let Some(found) = same_site {
+            note("`SameSite`", &found.variable);
             cookie = cookie.same_site(found.value);
         }
         self.cookie = cookie;

@@ -8,6 +8,7 @@ use chrono::TimeDelta;
 use super::lifetime::{Lifetime, Limits};
 use super::store::SessionLimit;
 use super::ticket::Strategy;
+use crate::error::Error;
 
 /// Which value a setting has, and where it comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +45,30 @@ impl<T> Setting<T> {
     pub(super) const fn from(value: T, source: SettingSource) -> Self {
         Self { value, source }
     }
+
+    /// What is called `name`, and where it comes from; not its value, which may be anything.
+    pub(super) fn named(&self, name: &str) -> String {
+        match &self.source {
+            source @ (SettingSource::Default | SettingSource::Preset(..)) => {
+                format!("{name} by {source}")
+            }
+            source @ (SettingSource::Code | SettingSource::Environment(_)) => {
+                format!("{name} {source}")
+            }
+        }
+    }
+}
+
+impl Setting<Duration> {
+    /// The same with its value.
+    pub(super) fn timed(&self, name: &str) -> String {
+        self.named(&format!("{name} of {}", seconds(self.value)))
+    }
+}
+
+/// The error of settings that can be read and cannot be; `concerned` are those that take part.
+pub(super) fn refused(advice: &str, concerned: &[String]) -> Error {
+    Error::configuration(format!("{advice} ({})", concerned.join(", ")))
 }
 
 /// A lifetime, of which each limit may come from elsewhere.

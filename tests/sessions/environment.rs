@@ -254,3 +254,124 @@ fn sd_20_all_that_is_wrong_is_said_at_once_by_name_and_never_by_value() {
         );
     }
 }
+
+#[test]
+fn sd_20_what_is_out_of_range_is_said_with_the_source_of_each_setting_that_takes_part() {
+    type Case<'a> = (&'a [(&'a str, &'a str)], &'a str);
+    let cases: [Case<'_>; 14] = [
+        (
+            &[("SESSION_IDLE_SECONDS", "0")],
+            "(idle limit of 0.000 s from `T_SESSION_IDLE_SECONDS`, absolute limit of 2592000.000 s by default)",
+        ),
+        (
+            &[
+                ("SESSION_IDLE_SECONDS", "90000"),
+                ("SESSION_PRESET", "aal2"),
+            ],
+            "(idle limit of 90000.000 s from `T_SESSION_IDLE_SECONDS`, absolute limit of 86400.000 s by preset AAL2 from `T_SESSION_PRESET`)",
+        ),
+        (
+            &[("SESSION_IDLE_SECONDS", "65")],
+            "(idle limit of 65.000 s from `T_SESSION_IDLE_SECONDS`, touch interval of 60.000 s by default, cache bound of 5.000 s by default)",
+        ),
+        (
+            &[("SESSION_TOUCH_SECONDS", "34560001")],
+            "(touch interval of 34560001.000 s from `T_SESSION_TOUCH_SECONDS`)",
+        ),
+        (
+            &[
+                ("SESSION_IDLE_SECONDS", "6000000"),
+                ("SESSION_ABSOLUTE_SECONDS", "6000000"),
+                ("SESSION_TOUCH_SECONDS", "4999999"),
+            ],
+            "(remembered idle limit of 5000000.000 s set by the program, touch interval of 4999999.000 s from `T_SESSION_TOUCH_SECONDS`, cache bound of 5.000 s by default)",
+        ),
+        (
+            &[
+                ("SESSION_REMEMBERED_IDLE_SECONDS", "2000"),
+                ("SESSION_REMEMBERED_ABSOLUTE_SECONDS", "1000"),
+            ],
+            "(remembered idle limit of 2000.000 s from `T_SESSION_REMEMBERED_IDLE_SECONDS`, remembered absolute limit of 1000.000 s from `T_SESSION_REMEMBERED_ABSOLUTE_SECONDS`)",
+        ),
+        (
+            &[("SESSION_CACHE_CAPACITY", "0")],
+            "(cache capacity from `T_SESSION_CACHE_CAPACITY`, cache bound of 5.000 s by default)",
+        ),
+        (
+            &[
+                ("SESSION_STRATEGY", "stateless"),
+                ("SESSION_LIMIT", "reject:3"),
+            ],
+            "(strategy from `T_SESSION_STRATEGY`, session limit from `T_SESSION_LIMIT`)",
+        ),
+        (
+            &[("SESSION_COOKIE_NAME", "hunter 2")],
+            "(URL set by the program, profile by default, cookie name from `T_SESSION_COOKIE_NAME`)",
+        ),
+        (
+            &[("SESSION_COOKIE_PATH", "hunter2")],
+            "(URL set by the program, profile by default, cookie path from `T_SESSION_COOKIE_PATH`)",
+        ),
+        (
+            &[
+                ("URL", "https://a.example"),
+                ("SESSION_COOKIE_DOMAIN", "hunter2.example"),
+            ],
+            "(URL from `T_URL`, profile by default, cookie domain from `T_SESSION_COOKIE_DOMAIN`)",
+        ),
+        (
+            &[
+                ("URL", "http://localhost"),
+                ("PROFILE", "development"),
+                ("SESSION_COOKIE_SAME_SITE", "none"),
+            ],
+            "(URL from `T_URL`, profile from `T_PROFILE`, cookie `SameSite` from `T_SESSION_COOKIE_SAME_SITE`)",
+        ),
+        (
+            &[
+                ("URL", "http://hunter2.example"),
+                ("PROFILE", "development"),
+            ],
+            "(URL from `T_URL`, profile from `T_PROFILE`)",
+        ),
+        (
+            &[("URL", "hunter2.example")],
+            "(URL from `T_URL`, profile by default)",
+        ),
+    ];
+    for (variables, concerned) in cases {
+        let output = built("T_", variables);
+        let refused = output.lines().find(|line| line.contains("refused "));
+        assert!(
+            refused.is_some_and(|refused| refused.ends_with(concerned)),
+            "{variables:?}: {concerned} in:\n{output}"
+        );
+        assert!(!output.contains("hunter"), "{output}");
+    }
+}
+
+#[test]
+fn sd_20_a_number_that_is_too_large_is_told_how_large_it_may_be() {
+    let too_large = "99999999999999999999";
+    for (name, most) in [
+        ("SESSION_IDLE_SECONDS", "34560000 (400 days) at most"),
+        (
+            "SESSION_CACHE_BOUND_MILLISECONDS",
+            "34560000000 (400 days) at most",
+        ),
+        ("SESSION_CACHE_CAPACITY", "18446744073709551615 at most"),
+        ("SESSION_LIMIT", "a number from 1 to 4294967295"),
+    ] {
+        let limit = format!("reject:{too_large}");
+        let value = if name == "SESSION_LIMIT" {
+            &limit
+        } else {
+            too_large
+        };
+        let output = built("T_", &[(name, value)]);
+        let line = format!("`T_{name}` must be ");
+        assert!(output.contains(&line), "{output}");
+        assert!(output.contains(most), "{output}");
+        assert!(!output.contains(too_large), "{output}");
+    }
+}
