@@ -359,7 +359,7 @@ async fn sd_09_a_session_under_a_new_id_is_told_with_the_one_that_it_had() {
         let logs = Capture::start();
         let request = browser.request(&rig);
         let second = request.rotate_session().await.unwrap();
-        let third = request.step_up(Assurance::Aal2).await.unwrap();
+        let third = request.step_up(&ada(), Assurance::Aal2).await.unwrap();
         browser.finish(&request);
         let steps: Vec<_> = recorder
             .take()
