@@ -379,3 +379,30 @@ impl Template {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::Value;
+
+    /// A value that is in no placeholder would be part of the text, and so of every later statement.
+    #[test]
+    fn t_2_a_text_is_kept_only_if_all_of_its_values_are_bound() {
+        let dialect = Dialect::Sqlite;
+        let mut marks = Marks::default();
+        let mut mark = Value::Int(1);
+        marks.value(&mut mark);
+        let bound = || dialect.argument(mark.as_cell());
+        let limit = || sea_query::Value::BigUnsigned(Some(LIMIT_MARK));
+        let is_kept = |values: Vec<sea_query::Value>, most: Option<u64>| {
+            let text = ("SELECT 1".to_owned(), Values(values));
+            Template::of(dialect, text, &marks, most, Layout::default()).is_some()
+        };
+        assert!(is_kept(vec![bound()], None));
+        assert!(is_kept(vec![bound(), limit()], Some(7)));
+        assert!(!is_kept(vec![], None));
+        assert!(!is_kept(vec![limit()], Some(7)));
+        assert!(!is_kept(vec![bound()], Some(7)));
+        assert!(!is_kept(vec![bound(), limit()], None));
+    }
+}

@@ -408,6 +408,46 @@ async fn rf_1_sd_06_asvs_15_4_2_nothing_is_written_after_a_revocation_while_a_wr
 }
 
 #[tokio::test]
+async fn rf_1_sd_06_asvs_15_4_2_rows_are_not_inserted_after_a_revocation_while_they_wait() {
+    let directory = notes().await;
+    let (sessions, request) = session(&directory).await;
+    let access = request.scope(write()).await;
+    let note = |id| Note {
+        id,
+        owner: editor().id,
+        text: "new".to_owned(),
+    };
+    let other = system();
+    let holder = directory.db.begin(&other).await.unwrap();
+    holder.writer().insert(note(3)).await.unwrap();
+
+    let writer = directory.db.writer(&access);
+    let mut work = pin!(request.scope(writer.insert_many([note(3), note(4)])));
+    let early = until_it_waits(&directory, 1, &mut work).await;
+    assert!(early.is_none(), "it did not wait: {early:?}");
+    let subject = editor().subject();
+    let mut revocation = pin!(sessions.revoke_all(&subject));
+    let revoked = until_it_waits(&directory, 2, &mut revocation).await;
+    let end = async { holder.rollback().await.unwrap() };
+    let (outcome, expected) = if let Some(revoked) = revoked {
+        assert_eq!(revoked.unwrap(), 1);
+        (join(work, end).await.0, false)
+    } else {
+        let (outcome, revoked, ()) = join3(work, revocation, end).await;
+        assert_eq!(revoked.unwrap(), 1);
+        let written = outcome.is_ok();
+        (outcome, written)
+    };
+    if let Err(error) = &outcome {
+        assert!(error.is_unauthenticated(), "{error}");
+    }
+    assert_eq!(outcome.is_ok(), expected, "done after the revocation");
+    let texts = texts(&directory).await;
+    assert_eq!(texts.len(), if expected { 4 } else { 2 });
+    assert_over(&directory, &request, &access).await;
+}
+
+#[tokio::test]
 async fn rf_1_sd_06_asvs_16_5_3_nothing_stays_of_a_transaction_that_a_revocation_overtakes() {
     let directory = notes().await;
     let (sessions, request) = session(&directory).await;

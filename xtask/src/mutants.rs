@@ -13,6 +13,7 @@ use serde::Deserialize;
 
 use crate::Failure;
 use crate::command::{cargo, root, shown, write};
+use crate::test::ONLY_SQLITE;
 
 /// What decides, and asks no server.
 const POLICY: &str = "src/policy/**";
@@ -177,7 +178,11 @@ fn pass(
     }
     mutants.env("AGREEMENT_CASES", "20");
     match engine {
-        Some(engine) => mutants.env("CLEARANCE_ENGINE", engine),
+        Some(engine) => {
+            mutants
+                .env("CLEARANCE_ENGINE", engine)
+                .args(["--", "--", "--skip", ONLY_SQLITE])
+        }
         None => mutants.env_remove("CLEARANCE_ENGINE"),
     };
     let _ = shown(&mut mutants)?;

@@ -10,7 +10,7 @@ use crate::command::{cargo, read, root, shown};
 use crate::servers::{self, Engine, HELD, Servers};
 
 /// What only SQLite can show has a name that says so, and is left out by it on the others.
-const ONLY_SQLITE: &str = "on_sqlite";
+pub(crate) const ONLY_SQLITE: &str = "on_sqlite";
 
 /// What a run is about.
 #[derive(Debug, PartialEq, Eq)]
