@@ -19,15 +19,14 @@ pub struct Comparison {
 }
 
 /// Which ratio of a comparison is held against its target.
+#[allow(dead_code, reason = "no benchmark is judged in all of these ways")]
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Judged {
     /// The median of the ratios of all rounds.
     Median,
     /// That of the best rounds of each, where other work of a server would be most of the rest.
-    #[allow(dead_code, reason = "not every benchmark writes")]
     Best,
     /// The median of the library's own microseconds, where by hand is only reported beside it.
-    #[allow(dead_code, reason = "few have an absolute target")]
     Micros,
 }
 

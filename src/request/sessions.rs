@@ -112,8 +112,7 @@ impl RequestContext {
     /// the store or the viewer source does not answer.
     pub async fn subject_to_prove(&self) -> Result<Subject> {
         self.mark_read();
-        let (slot, first) = (&self.inner.slot, &self.inner.first);
-        slot.prover(first, &self.origin()).await
+        self.inner.slot.prover(&self.origin()).await
     }
 
     /// Notes that `subject` has just proved again who it is, this well. The session goes on under a

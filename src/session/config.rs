@@ -315,8 +315,11 @@ impl<V: Viewer> SessionsBuilder<V> {
             ));
         }
         if payload.value < LEAST_PAYLOAD {
-            return Err(Error::configuration(
-                "a session's token needs 256 bytes of JSON for itself: set `max_payload_bytes` to more",
+            return Err(refused(
+                &format!(
+                    "a session's token needs {LEAST_PAYLOAD} bytes of JSON for itself: set `max_payload_bytes` to more"
+                ),
+                &[payload.named("bytes of a payload")],
             ));
         }
         if let Some(name) = shown

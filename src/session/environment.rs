@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use super::config::{SessionsBuilder, Unchecked};
-use super::cookie::SameSite;
+use super::cookie::{MAX_AGE_LIMIT_SECONDS, SameSite};
 use super::settings::{SetLifetime, Setting, SettingSource};
 use super::store::{Assurance, SessionLimit};
 use super::ticket::Strategy;
@@ -156,9 +156,8 @@ impl Unchecked {
     }
 
     fn read_lifetimes(&mut self, environment: &Environment<'_>, wrong: &mut Vec<String>) {
-        const SECONDS: &str = "a number of whole seconds, 34560000 (400 days) at most";
-
-        let mut find = |name| environment.find(name, wrong, SECONDS, seconds);
+        let most = format!("a number of whole seconds, {MAX_AGE_LIMIT_SECONDS} (400 days) at most");
+        let mut find = |name| environment.find(name, wrong, &most, seconds);
         let idle = find("SESSION_IDLE_SECONDS");
         let absolute = find("SESSION_ABSOLUTE_SECONDS");
         let remembered_idle = find("SESSION_REMEMBERED_IDLE_SECONDS");
@@ -195,8 +194,11 @@ impl Unchecked {
 
     fn read_cache(&mut self, environment: &Environment<'_>, wrong: &mut Vec<String>) {
         let name = "SESSION_CACHE_BOUND_MILLISECONDS";
-        let milliseconds = "a number of whole milliseconds, 34560000000 (400 days) at most";
-        let bound = environment.find(name, wrong, milliseconds, |text| {
+        let most = format!(
+            "a number of whole milliseconds, {} (400 days) at most",
+            MAX_AGE_LIMIT_SECONDS * 1000
+        );
+        let bound = environment.find(name, wrong, &most, |text| {
             text.parse().ok().map(Duration::from_millis)
         });
         if let Some(found) = bound {

@@ -44,7 +44,7 @@ impl ErasedSlot for Nobody {
         Self::refused()
     }
 
-    async fn prover(&self, _: &First, _: &Origin) -> Result<Subject> {
+    async fn prover(&self, _: &Origin) -> Result<Subject> {
         Self::refused()
     }
 

@@ -36,7 +36,7 @@ pub(crate) trait ErasedSlot: Any + Send + Sync {
     async fn sign_out(&self, first: &First, origin: &Origin) -> Result<Vec<HeaderValue>>;
     async fn rotate(&self, first: &First, rotation: Rotation, origin: &Origin) -> Result<Opened>;
     /// Whose session it is, though another proof of that be wanted.
-    async fn prover(&self, first: &First, origin: &Origin) -> Result<Subject>;
+    async fn prover(&self, origin: &Origin) -> Result<Subject>;
     async fn extend(&self, first: &First, origin: &Origin) -> Result<Extended>;
     /// Ends all sessions of the request's subject but its own.
     async fn revoke_others(&self, first: &First, origin: &Origin) -> Result<Others>;
@@ -217,18 +217,31 @@ impl<V: Viewer> Slot<V> {
         service: &Service<V>,
         origin: impl Fn() -> Origin,
     ) -> Result<Answer<V>> {
+        let (answer, unproved) = self.heard(answer, service, &origin).await?;
+        match &answer {
+            Answer::Live(verified) if unproved => {
+                self.tell_step_up(verified.loaded(), origin).await;
+                Err(Error::step_up())
+            }
+            Answer::Live(_) | Answer::Refused(_) => Ok(answer),
+        }
+    }
+
+    /// What the application lets a session be, and whether it wants another proof first.
+    async fn heard(
+        &self,
+        answer: Answer<V>,
+        service: &Service<V>,
+        origin: impl Fn() -> Origin,
+    ) -> Result<(Answer<V>, bool)> {
         let (Answer::Live(verified), Some(hooks)) = (&answer, &service.hooks) else {
-            return Ok(answer);
+            return Ok((answer, false));
         };
         let origin = origin();
         let from = RequestOrigin::new(origin.clone());
         match outside_of_requests(hooks.on_verify(verified, &from)).await {
-            Verdict::Keep => Ok(answer),
-            Verdict::StepUp => {
-                self.tell_step_up(verified.loaded(), || origin.clone())
-                    .await;
-                Err(Error::step_up())
-            }
+            Verdict::Keep => Ok((answer, false)),
+            Verdict::StepUp => Ok((answer, true)),
             Verdict::Revoke => {
                 let loaded = verified.loaded();
                 service
@@ -236,7 +249,7 @@ impl<V: Viewer> Slot<V> {
                     .revoke(loaded.id, &loaded.subject, Revocation::Hook, &origin)
                     .await?;
                 self.ended.store(true, Ordering::Release);
-                Ok(Answer::refused(Refusal::Unknown))
+                Ok((Answer::refused(Refusal::Unknown), false))
             }
         }
     }
@@ -385,7 +398,7 @@ impl<V: Viewer> ErasedSlot for Slot<V> {
         match &rotation {
             Rotation::Privilege => self.verify(first, || origin.clone()).await.map(|_| ())?,
             // Whom the application asks for a proof could not give it otherwise.
-            Rotation::StepUp { .. } => self.prover(first, origin).await.map(|_| ())?,
+            Rotation::StepUp { .. } => self.prover(origin).await.map(|_| ())?,
         }
         let mut gate = self.gate.lock().await;
         let (old, record) = self.living(core).await?;
@@ -398,16 +411,17 @@ impl<V: Viewer> ErasedSlot for Slot<V> {
         Ok(opened)
     }
 
-    async fn prover(&self, _: &First, origin: &Origin) -> Result<Subject> {
+    async fn prover(&self, origin: &Origin) -> Result<Subject> {
         let service = self.service()?;
         let core = &service.core;
-        let ticket = self.ticket(core, core.now());
-        let answer = service
-            .current(&ticket.map_err(Error::unauthenticated)?)
-            .await?;
-        let answer = match self.judge(answer.clone(), service, || origin.clone()).await {
-            Err(error) if error.is_step_up() => answer,
-            judged => judged?,
+        let answer = match self.ticket(core, core.now()) {
+            Err(refusal) => Answer::refused(refusal),
+            Ok(ticket) => {
+                let answer = service.current(&ticket).await?;
+                // Another proof may be wanted: that is what its subject is asked for.
+                let (answer, _) = self.heard(answer, service, || origin.clone()).await?;
+                answer
+            }
         };
         self.report(&answer, core, || origin.clone()).await;
         let verified = answer.into_result()?;

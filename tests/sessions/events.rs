@@ -442,3 +442,25 @@ async fn sd_09_that_a_fresh_proof_is_wanted_is_told_once_in_each_request() {
         }
     }
 }
+
+#[tokio::test]
+async fn sd_09_who_is_asked_for_a_proof_is_told_of_only_where_the_credential_is_refused() {
+    for strategy in STRATEGIES {
+        let (rig, recorder) = recorded(|builder| builder.strategy(strategy).hooks(Strict));
+        let mut browser = Browser::default();
+        let request = browser.request(&rig);
+        request.sign_in(&ada()).await.unwrap();
+        browser.finish(&request);
+        recorder.take();
+        let request = browser.request(&rig);
+        assert_eq!(request.subject_to_prove().await.unwrap(), ada());
+        assert_eq!(recorder.kinds(), [], "{strategy:?}");
+
+        let headers = cookie_header("__Host-session=forged");
+        let request = RequestContext::new(&rig.sessions, &headers);
+        let error = request.subject_to_prove().await.unwrap_err();
+        assert!(error.is_unauthenticated());
+        let refused = Kind::Refused(CredentialRefusal::Invalid);
+        assert_eq!(recorder.kinds(), [refused], "{strategy:?}");
+    }
+}

@@ -167,3 +167,18 @@ fn page(results: &[(&Entry, Outcome)], missing: &[String]) -> String {
     }
     page
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A check that is moved takes its entry along, or nobody would notice before the next whole run.
+    #[test]
+    fn every_listed_change_finds_its_place() {
+        let astray = entries().unwrap().into_iter().filter_map(|entry| {
+            let text = read(&root().join(&entry.file)).unwrap();
+            entry.apply(&text).err()
+        });
+        assert_eq!(astray.collect::<Vec<_>>(), [""; 0]);
+    }
+}
