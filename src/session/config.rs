@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::Sessions;
 use super::cache::Cache;
+use super::claims::SessionClaims;
 use super::cookie::CookieConfig;
 use super::cursor::CursorSealer;
 use super::epoch::Epochs;
@@ -24,6 +25,7 @@ use super::view::SessionView;
 use crate::audit::{SessionEventSink, SessionEvents};
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, Kind, Result};
+use crate::route::Groups;
 use crate::sql::{DatabaseId, SqlSessionStore};
 use crate::viewer::{Viewer, ViewerSource};
 
@@ -68,6 +70,7 @@ pub(super) struct Unchecked {
     pub(super) most: Setting<Option<SessionLimit>>,
     pub(super) payload: Setting<usize>,
     pub(super) shown: Vec<String>,
+    pub(super) groups_claim: Setting<String>,
     pub(super) wrong: Vec<String>,
 }
 
@@ -91,6 +94,7 @@ impl Default for Unchecked {
             most: Setting::default_of(None),
             payload: Setting::default_of(1024),
             shown: vec!["name".to_owned(), "image".to_owned()],
+            groups_claim: Setting::default_of(Groups::CLAIM.to_owned()),
             wrong: Vec::new(),
         }
     }
@@ -249,6 +253,13 @@ impl<V: Viewer> SessionsBuilder<V> {
         self
     }
 
+    /// Under which name the groups of a viewer are noted in a session, for
+    /// [`Verified::groups`](super::Verified::groups); `groups` unless said.
+    pub fn groups_claim(mut self, name: impl Into<String>) -> Self {
+        self.settings.groups_claim = Setting::code(name.into());
+        self
+    }
+
     /// Checks the settings and builds the sessions.
     ///
     /// # Errors
@@ -272,6 +283,7 @@ impl<V: Viewer> SessionsBuilder<V> {
             most,
             payload,
             shown,
+            groups_claim,
             wrong,
         } = self.settings;
         if !wrong.is_empty() {
@@ -330,6 +342,7 @@ impl<V: Viewer> SessionsBuilder<V> {
                 "a session's view has a member `{name}` of its own: give the claim another name",
             )));
         }
+        check_groups_claim(&groups_claim)?;
         let lines = Described {
             app_url: &app_url,
             development: &development,
@@ -346,6 +359,7 @@ impl<V: Viewer> SessionsBuilder<V> {
             capacity: &capacity,
             most: &most,
             payload: &payload,
+            groups_claim: &groups_claim,
             within_statements: self.database.is_some(),
         }
         .to_string();
@@ -357,6 +371,7 @@ impl<V: Viewer> SessionsBuilder<V> {
             most: most.value,
             payload: payload.value,
             shown,
+            groups_claim: groups_claim.value,
             lines,
         };
         let tickets = match strategy.value {
@@ -393,6 +408,17 @@ impl<V: Viewer> SessionsBuilder<V> {
             cache,
         }))
     }
+}
+
+/// Under a name that no session takes there would never be a group.
+fn check_groups_claim(claim: &Setting<String>) -> Result<()> {
+    let noted = SessionClaims::new().with(&*claim.value, Vec::new());
+    noted.map(drop).map_err(|_| {
+        refused(
+            "no session has a claim of the name that `groups_claim` says: choose one of up to 64 bytes that does not begin with `session_` and that tokens do not have",
+            &[claim.named("claim of groups")],
+        )
+    })
 }
 
 /// What is said of other nodes must fit together.

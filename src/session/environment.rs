@@ -29,6 +29,7 @@ impl<V: Viewer> SessionsBuilder<V> {
     /// | `APP_SESSION_CACHE_BOUND_MILLISECONDS` | whole milliseconds | [`cache_bound`](Self::cache_bound) |
     /// | `APP_SESSION_CACHE_CAPACITY` | a whole number | [`cache_capacity`](Self::cache_capacity) |
     /// | `APP_SESSION_MAX_PAYLOAD_BYTES` | a whole number | [`max_payload_bytes`](Self::max_payload_bytes) |
+    /// | `APP_SESSION_GROUPS_CLAIM` | the name of a claim | [`groups_claim`](Self::groups_claim) |
     /// | `APP_SESSION_COOKIE_NAME`, `.._PATH`, `.._DOMAIN` | as they stand in the cookie | [`CookieConfig`](super::CookieConfig) |
     /// | `APP_SESSION_COOKIE_SAME_SITE` | `lax`, `strict` or `none` | [`CookieConfig`](super::CookieConfig) |
     ///
@@ -149,6 +150,10 @@ impl Unchecked {
         if let Some(found) = environment.find("SESSION_PRESET", wrong, words, Assurance::from_word)
         {
             self.preset(found.value, Some(found.variable));
+        }
+        let something = "set to something, or not at all";
+        if let Some(found) = environment.find("SESSION_GROUPS_CLAIM", wrong, something, text) {
+            self.groups_claim = found.setting();
         }
         self.read_lifetimes(environment, wrong);
         self.read_cache(environment, wrong);

@@ -12,6 +12,7 @@ use chrono::{DateTime, Utc};
 use super::claims::SessionClaims;
 use super::epoch::{Epoch, Shard};
 use super::store::{Assurance, SecretHash, SessionId};
+use crate::route::Groups;
 use crate::viewer::{Subject, Viewer};
 
 /// A session and its viewer as one load found them. A request keeps it without the viewer's type.
@@ -20,6 +21,7 @@ pub(crate) struct Loaded {
     pub(crate) secret_hash: SecretHash,
     pub(crate) subject: Subject,
     pub(crate) claims: SessionClaims,
+    pub(crate) groups: Groups,
     pub(crate) created_at: DateTime<Utc>,
     pub(crate) authenticated_at: DateTime<Utc>,
     pub(crate) assurance: Assurance,
@@ -205,6 +207,13 @@ impl<V: Viewer> Verified<V> {
         &self.loaded.claims
     }
 
+    /// The groups among its [claims](Self::claims), noted under the name that
+    /// [`SessionsBuilder::groups_claim`](super::SessionsBuilder::groups_claim) says.
+    #[must_use]
+    pub fn groups(&self) -> &Groups {
+        &self.loaded.groups
+    }
+
     /// A viewer given by a test, whose session is none.
     #[cfg(feature = "testing")]
     pub(crate) fn given(viewer: V, now: DateTime<Utc>) -> Self {
@@ -219,6 +228,7 @@ impl<V: Viewer> Verified<V> {
             number: LoadNumber::next(),
             subject,
             claims: SessionClaims::new(),
+            groups: Groups::default(),
             created_at: now,
             authenticated_at: now,
             // A given viewer may do whatever its rules allow.

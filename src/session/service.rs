@@ -16,6 +16,7 @@ use super::ticket::Ticket;
 use crate::audit::{self, SignInRefusal};
 use crate::error::{Error, Refusal, Result};
 use crate::request::outside_of_requests;
+use crate::route::Groups;
 use crate::viewer::{Subject, Viewer, ViewerSource};
 
 /// How often a load is repeated because a revocation came in between.
@@ -157,6 +158,7 @@ impl<V: Viewer> Service<V> {
                 id: record.id,
                 secret_hash: record.secret_hash,
                 subject: record.subject,
+                groups: Groups::from_claims(&claims, &core.settings.groups_claim),
                 claims,
                 created_at: record.created_at,
                 authenticated_at: record.authenticated_at,

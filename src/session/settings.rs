@@ -115,6 +115,8 @@ pub(crate) struct Settings {
     pub(crate) payload: usize,
     /// The claims that a view shows.
     pub(crate) shown: Vec<String>,
+    /// The claim that groups are noted under.
+    pub(crate) groups_claim: String,
     /// Every effective value and its source, one to a line.
     pub(super) lines: String,
 }
@@ -155,6 +157,7 @@ pub(super) struct Described<'a> {
     pub(super) capacity: &'a Setting<u64>,
     pub(super) most: &'a Setting<Option<SessionLimit>>,
     pub(super) payload: &'a Setting<usize>,
+    pub(super) groups_claim: &'a Setting<String>,
     pub(super) within_statements: bool,
 }
 
@@ -195,6 +198,8 @@ impl fmt::Display for Described<'_> {
                 line(f, "sessions of a subject", most, self.most)?;
             }
         }
+        let groups = format_args!("claim `{}`", self.groups_claim.value);
+        line(f, "groups", groups, self.groups_claim)?;
         line(f, "touch interval", seconds(self.touch.value), self.touch)?;
         if self.bound.value.is_zero() {
             let every = "the store and the viewer source are asked in every request";

@@ -51,7 +51,7 @@ fn in_a_child_the_settings_are_read() {
 #[test]
 fn sd_20_every_variable_makes_the_setting_that_it_names() {
     type Case<'a> = (&'a [(&'a str, &'a str)], &'a [&'a str]);
-    let cases: [Case<'_>; 17] = [
+    let cases: [Case<'_>; 18] = [
         (
             &[],
             &["application: https://of.the.program (set by the program)"],
@@ -133,6 +133,10 @@ fn sd_20_every_variable_makes_the_setting_that_it_names() {
             &["sessions of a subject: any number (from `T_SESSION_LIMIT`)"],
         ),
         (
+            &[("SESSION_GROUPS_CLAIM", "teams")],
+            &["groups: claim `teams` (from `T_SESSION_GROUPS_CLAIM`)"],
+        ),
+        (
             &[("SESSION_TOUCH_SECONDS", "30")],
             &["touch interval: 30.000 s (from `T_SESSION_TOUCH_SECONDS`)"],
         ),
@@ -204,6 +208,7 @@ fn sd_20_all_that_is_wrong_is_said_at_once_by_name_and_never_by_value() {
         ("SESSION_CACHE_BOUND_MILLISECONDS", "5s-hunter2"),
         ("SESSION_CACHE_CAPACITY", "hunter2"),
         ("SESSION_MAX_PAYLOAD_BYTES", "hunter2"),
+        ("SESSION_GROUPS_CLAIM", ""),
         ("SESSION_COOKIE_NAME", " "),
         ("SESSION_COOKIE_PATH", ""),
         ("SESSION_COOKIE_DOMAIN", ""),
@@ -258,7 +263,7 @@ fn sd_20_all_that_is_wrong_is_said_at_once_by_name_and_never_by_value() {
 #[test]
 fn sd_20_what_is_out_of_range_is_said_with_the_source_of_each_setting_that_takes_part() {
     type Case<'a> = (&'a [(&'a str, &'a str)], &'a str);
-    let cases: [Case<'_>; 14] = [
+    let cases: [Case<'_>; 15] = [
         (
             &[("SESSION_IDLE_SECONDS", "0")],
             "(idle limit of 0.000 s from `T_SESSION_IDLE_SECONDS`, absolute limit of 2592000.000 s by default)",
@@ -303,6 +308,10 @@ fn sd_20_what_is_out_of_range_is_said_with_the_source_of_each_setting_that_takes
                 ("SESSION_LIMIT", "reject:3"),
             ],
             "(strategy from `T_SESSION_STRATEGY`, session limit from `T_SESSION_LIMIT`)",
+        ),
+        (
+            &[("SESSION_GROUPS_CLAIM", "session_hunter2")],
+            "(claim of groups from `T_SESSION_GROUPS_CLAIM`)",
         ),
         (
             &[("SESSION_COOKIE_NAME", "hunter 2")],

@@ -18,6 +18,7 @@ mod devices;
 mod environment;
 mod events;
 mod fresh;
+mod groups;
 mod hooks;
 mod keys;
 mod levels;

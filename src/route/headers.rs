@@ -1,0 +1,247 @@
+//! What browsers enforce for a server: headers of its responses, and those that they send.
+
+use std::time::Duration;
+
+use http::header::{
+    CONTENT_SECURITY_POLICY, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+
+use crate::error::{Error, Result};
+
+const CROSS_ORIGIN_OPENER_POLICY: HeaderName =
+    HeaderName::from_static("cross-origin-opener-policy");
+const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName =
+    HeaderName::from_static("cross-origin-resource-policy");
+const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
+const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// The response headers by which a browser protects an application
+/// ([ASVS 5.0, V3.4](https://github.com/OWASP/ASVS)).
+///
+/// | header | value | ASVS |
+/// |---|---|---|
+/// | `Content-Security-Policy` | `default-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'` | 3.4.3, 3.4.6 |
+/// | `X-Content-Type-Options` | `nosniff` | 3.4.4 |
+/// | `Referrer-Policy` | `same-origin` | 3.4.5 |
+/// | `Cross-Origin-Opener-Policy` | `same-origin` | 3.4.8 |
+/// | `Cross-Origin-Resource-Policy` | `same-origin` | 3.5.8 |
+/// | `Strict-Transport-Security` | none, unless [`hsts`](Self::hsts) says so | 3.4.1 |
+///
+/// A response that has one of these headers already keeps its own, which is how a single page opens
+/// what the others do not: a policy with a nonce of its own, or a picture that other sites may show.
+///
+/// With `Referrer-Policy: same-origin` no other site learns a URL, or where somebody came from.
+/// `no-referrer` would say no more to them, and would have a browser write `Origin: null` into the
+/// application's own forms ([Fetch, "append a request `Origin`
+/// header"](https://fetch.spec.whatwg.org/#append-a-request-origin-header)), which could not be told
+/// from forged ones by their `Origin` then.
+///
+/// Some browsers hold `form-action` against the redirect behind a form, too. Where a form leads on to
+/// another site, such as that of an identity provider, name that one in a policy.
+///
+/// # Example
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use clearance::route::SecurityHeaders;
+/// use http::HeaderMap;
+///
+/// const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+///
+/// let security = SecurityHeaders::new().hsts(YEAR, true)?;
+/// let mut response = HeaderMap::new();
+/// security.write(&mut response);
+/// assert_eq!(response["x-content-type-options"], "nosniff");
+/// # Ok::<(), clearance::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use = "it does nothing until it is written into a response"]
+pub struct SecurityHeaders {
+    policy: HeaderValue,
+    transport: Option<HeaderValue>,
+}
+
+impl Default for SecurityHeaders {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl SecurityHeaders {
+    /// The headers of the table above.
+    pub const fn new() -> Self {
+        Self {
+            policy: HeaderValue::from_static(
+                "default-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'",
+            ),
+            transport: None,
+        }
+    }
+
+    /// Another policy for what pages may load and run, in full: nothing of the strict one stays.
+    ///
+    /// What it allows is the application's affair. It has to state what ASVS 3.4.3 and 3.4.6 ask of
+    /// each: `object-src 'none'`, `base-uri 'none'`, `default-src` or `script-src`, and
+    /// `frame-ancestors`, which `default-src` does not stand for.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_configuration`] when one of those is missing, which the message names; and when the
+    /// text cannot stand in a header, or holds a comma, behind which
+    /// [another policy](https://www.w3.org/TR/CSP3/#parse-response-csp) would begin.
+    pub fn content_security_policy(mut self, policy: &str) -> Result<Self> {
+        let value = HeaderValue::from_str(policy).ok();
+        let value = value.filter(|_| policy.is_ascii() && !policy.contains(','));
+        self.policy = value.ok_or_else(|| {
+            Error::configuration(
+                "a `Content-Security-Policy` is one line of visible ASCII without a comma: separate its directives by `;`",
+            )
+        })?;
+        let none = |name| directive(policy, name).is_some_and(|value| is_word(value, "'none'"));
+        let stated = |name| directive(policy, name).is_some();
+        let missing: Vec<&str> = [
+            (none("object-src"), "`object-src 'none'`"),
+            (none("base-uri"), "`base-uri 'none'`"),
+            (
+                stated("default-src") || stated("script-src"),
+                "`default-src` or `script-src`",
+            ),
+            (stated("frame-ancestors"), "`frame-ancestors`"),
+        ]
+        .into_iter()
+        .filter_map(|(there, what)| (!there).then_some(what))
+        .collect();
+        if missing.is_empty() {
+            Ok(self)
+        } else {
+            Err(Error::configuration(format!(
+                "the `Content-Security-Policy` does not state {}",
+                missing.join(", ")
+            )))
+        }
+    }
+
+    /// Has browsers reach the application over HTTPS alone for `max_age`, in whole seconds, from the
+    /// last response on, and with `include_subdomains` every host below its own, too (ASVS 3.4.1 from
+    /// level 2 on). There is no way back before that time is over, so it is never sent unasked.
+    ///
+    /// It may be sent over HTTPS only ([RFC 6797, section
+    /// 7.2](https://www.rfc-editor.org/rfc/rfc6797#section-7.2)), and which response goes over that is
+    /// not known here: ask for it where the application's URL is one of `https:`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_configuration`] for less than a year of 365 days.
+    pub fn hsts(mut self, max_age: Duration, include_subdomains: bool) -> Result<Self> {
+        const LEAST_SECONDS: u64 = 365 * 24 * 60 * 60;
+
+        let seconds = max_age.as_secs();
+        if seconds < LEAST_SECONDS {
+            return Err(Error::configuration(format!(
+                "the `max-age` of `Strict-Transport-Security` is a year at least, which is {LEAST_SECONDS} seconds"
+            )));
+        }
+        let subdomains = if include_subdomains {
+            "; includeSubDomains"
+        } else {
+            ""
+        };
+        let value = HeaderValue::try_from(format!("max-age={seconds}{subdomains}"));
+        self.transport = Some(value.map_err(|_| {
+            Error::internal("the header `Strict-Transport-Security` could not be written")
+        })?);
+        Ok(self)
+    }
+
+    /// Adds each of the headers that the response does not have yet.
+    pub fn write(&self, headers: &mut HeaderMap) {
+        let same_origin = HeaderValue::from_static("same-origin");
+        let all = [
+            (CONTENT_SECURITY_POLICY, Some(self.policy.clone())),
+            (
+                X_CONTENT_TYPE_OPTIONS,
+                Some(HeaderValue::from_static("nosniff")),
+            ),
+            (REFERRER_POLICY, Some(same_origin.clone())),
+            (CROSS_ORIGIN_OPENER_POLICY, Some(same_origin.clone())),
+            (CROSS_ORIGIN_RESOURCE_POLICY, Some(same_origin)),
+            (STRICT_TRANSPORT_SECURITY, self.transport.clone()),
+        ];
+        for (name, value) in all {
+            if let Some(value) = value {
+                headers.entry(name).or_insert(value);
+            }
+        }
+    }
+}
+
+/// The value of a directive. Of several with one name the first counts
+/// ([CSP3, section 2.2.1](https://www.w3.org/TR/CSP3/#parse-serialized-policy)).
+fn directive<'p>(policy: &'p str, name: &str) -> Option<&'p str> {
+    policy.split(';').find_map(|directive| {
+        let directive = directive.trim_ascii();
+        let end = directive.find(|letter: char| letter.is_ascii_whitespace());
+        let (found, value) = directive.split_at(end.unwrap_or(directive.len()));
+        is_word(found, name).then_some(value.trim_ascii())
+    })
+}
+
+fn is_word(text: &str, word: &str) -> bool {
+    text.eq_ignore_ascii_case(word)
+}
+
+/// Refuses what pages of other sites load or embed, so that they get at nothing with the cookies of
+/// whoever looks at them (ASVS 3.5.8): a [resource isolation
+/// policy](https://web.dev/articles/fetch-metadata) over the headers of [Fetch
+/// Metadata](https://www.w3.org/TR/fetch-metadata/), which no page can set.
+///
+/// Another site may still link to the application: a `GET` that opens a page in a tab passes. It may
+/// not frame a page, show a picture, load a script, call an API or submit a form. Leave paths out
+/// that are meant for other sites, such as an API with `CORS`, or to which an identity provider posts
+/// its answer.
+///
+/// A request without `Sec-Fetch-Site` passes, since programs other than browsers do not send it, and
+/// browsers only over HTTPS. So this stands beside the session's cookie being `SameSite` and the
+/// protection against forged requests, and not in their place. Pages of other hosts of the same site
+/// are not refused.
+///
+/// # Example
+///
+/// ```
+/// use clearance::route::ResourceIsolation;
+/// use http::{HeaderMap, HeaderValue, Method};
+///
+/// let mut headers = HeaderMap::new();
+/// headers.insert("sec-fetch-site", HeaderValue::from_static("cross-site"));
+/// headers.insert("sec-fetch-mode", HeaderValue::from_static("no-cors"));
+/// headers.insert("sec-fetch-dest", HeaderValue::from_static("image"));
+/// assert!(!ResourceIsolation::new().check(&headers, &Method::GET));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ResourceIsolation(());
+
+impl ResourceIsolation {
+    /// The policy.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(())
+    }
+
+    /// Whether a request with this method and these headers may go on; answer 403 where not.
+    ///
+    /// A word for a site that is not known is that of another one.
+    #[must_use]
+    pub fn check(&self, headers: &HeaderMap, method: &Method) -> bool {
+        let sites = headers.get_all(SEC_FETCH_SITE);
+        let is_own =
+            |site: &HeaderValue| matches!(site.as_bytes(), b"same-origin" | b"same-site" | b"none");
+        let says = |name, word: &str| headers.get(name).is_some_and(|value| value == word);
+        sites.iter().all(is_own)
+            || (method == Method::GET
+                && says(SEC_FETCH_MODE, "navigate")
+                && says(SEC_FETCH_DEST, "document"))
+    }
+}
