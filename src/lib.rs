@@ -169,6 +169,7 @@ mod registry;
 pub mod repository;
 mod request;
 mod roles;
+pub mod route;
 pub mod session;
 mod sql;
 #[cfg(feature = "testing")]
