@@ -1,4 +1,4 @@
-//! What is checked before a handler, and what is sent with each response.
+//! What stands before handlers, by itself.
 
 #![allow(
     clippy::unwrap_used,
@@ -9,3 +9,6 @@
 )]
 
 mod headers;
+mod path;
+mod proxies;
+mod return_to;

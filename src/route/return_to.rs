@@ -1,0 +1,177 @@
+//! Where a browser goes back to after it signed in.
+
+use std::fmt;
+
+use http::Uri;
+use percent_encoding::percent_decode_str;
+use url::{Url, form_urlencoded};
+
+/// The longest text that is accepted, in bytes.
+const LONGEST: usize = 2_048;
+
+/// How often a text may be encoded on top of itself: a return URL in a return URL, and so on.
+const DEEPEST: usize = 8;
+
+/// Never asked for: it stands for whatever origin the application has.
+const BASE: &str = "https://origin.invalid/";
+
+/// A place on this very origin, to which a browser can be sent back.
+///
+/// A return URL comes with the request, so anybody can write one, and a redirect to it lends the
+/// application's good name to another site (an *open redirect*,
+/// [CWE-601](https://cwe.mitre.org/data/definitions/601.html)).
+/// [OWASP ASVS 5.0](https://github.com/OWASP/ASVS), 1.2.2, asks that URLs are built and encoded for
+/// where they are used, and that only safe schemes are let through. This type goes further: it has
+/// no scheme and no host at all. There is no other way to it than [`parse`](Self::parse), so
+/// a function that takes a `ReturnTo` cannot be handed another site.
+///
+/// What is accepted is a path that begins with one `/`, perhaps with a query and a fragment:
+///
+/// - in printable ASCII without spaces and backslashes, and 2,048 bytes at most,
+/// - exactly as the URL parser of browsers ([WHATWG](https://url.spec.whatwg.org/)) writes it, on
+///   the origin on which it is read,
+/// - without dot segments, empty segments, and white space around a segment, and without letters
+///   that look like a slash, a backslash or a dot,
+/// - without control characters anywhere.
+///
+/// The last two hold however often it is percent-decoded.
+///
+/// # Examples
+///
+/// ```
+/// use clearance::route::ReturnTo;
+///
+/// let wanted = ReturnTo::parse("/orders?page=2").ok_or("another site")?;
+/// assert_eq!(
+///     wanted.sign_in_url("/sign-in", "return_to"),
+///     "/sign-in?return_to=%2Forders%3Fpage%3D2",
+/// );
+///
+/// assert_eq!(ReturnTo::parse("https://evil.example/"), None);
+/// assert_eq!(ReturnTo::parse("//evil.example/"), None);
+/// assert_eq!(ReturnTo::parse("/%5cevil.example/"), None);
+/// # Ok::<(), &str>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ReturnTo(String);
+
+impl ReturnTo {
+    /// Accepts a path on this origin, unchanged, and nothing else.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (path, rest) = match text.find(['?', '#']) {
+            Some(at) => text.split_at_checked(at)?,
+            None => (text, ""),
+        };
+        let accepted = text.len() <= LONGEST
+            && text.bytes().all(|b| b.is_ascii_graphic() && b != b'\\')
+            && holds_decoded(path, is_local_path)
+            && holds_decoded(rest, |rest| !rest.contains(char::is_control))
+            && is_read_as_written(text);
+        accepted.then(|| Self(text.to_owned()))
+    }
+
+    /// The path and query of a request, for a browser that has to sign in first. `None` where
+    /// [`parse`](Self::parse) refuses them.
+    #[must_use]
+    pub fn of(uri: &Uri) -> Option<Self> {
+        Self::parse(uri.path_and_query()?.as_str())
+    }
+
+    /// As it came.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The URL of the sign-in page with this place as a query parameter. `sign_in` is the
+    /// application's own URL and may have a query or a fragment.
+    #[must_use]
+    pub fn sign_in_url(&self, sign_in: &str, parameter: &str) -> String {
+        let (page, fragment) = match sign_in.find('#') {
+            Some(at) => sign_in.split_at_checked(at).unwrap_or((sign_in, "")),
+            None => (sign_in, ""),
+        };
+        let joint = match page.split_once('?') {
+            None => "?",
+            Some((_, query)) if query.is_empty() || query.ends_with('&') => "",
+            Some(_) => "&",
+        };
+        let encoded = form_urlencoded::Serializer::new(String::new())
+            .append_pair(parameter, &self.0)
+            .finish();
+        format!("{page}{joint}{encoded}{fragment}")
+    }
+}
+
+impl fmt::Display for ReturnTo {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// Whether `holds` is true of the text, and of all that decoding it makes of it. A text that is
+/// not UTF-8 when decoded, or that does not come to an end, is never accepted.
+fn holds_decoded(text: &str, holds: impl Fn(&str) -> bool) -> bool {
+    let mut text = text.to_owned();
+    for _ in 0..DEEPEST {
+        if !holds(&text) {
+            return false;
+        }
+        let Ok(next) = percent_decode_str(&text)
+            .decode_utf8()
+            .map(Into::<String>::into)
+        else {
+            return false;
+        };
+        if next == text {
+            return true;
+        }
+        text = next;
+    }
+    false
+}
+
+fn is_local_path(path: &str) -> bool {
+    let Some(rest) = path.strip_prefix('/') else {
+        return false;
+    };
+    let mut segments = rest.split('/').peekable();
+    while let Some(segment) = segments.next() {
+        let is_last = segments.peek().is_none();
+        // Some proxies drop the parameters of a segment, and with them all of `/;/`.
+        let name = segment.split(';').next().unwrap_or_default();
+        let is_empty = name.is_empty() && !(is_last && segment.is_empty());
+        if is_empty
+            || name == "."
+            || name == ".."
+            || segment.trim() != segment
+            || name.trim() != name
+        {
+            return false;
+        }
+    }
+    !path.contains(|letter: char| {
+        letter.is_control() || letter == '\\' || LOOK_ALIKES.contains(&letter)
+    })
+}
+
+/// What compatibility normalisation or a reader takes for `/`, `\` or `.`.
+const LOOK_ALIKES: [char; 13] = [
+    '\u{2024}', '\u{2025}', '\u{2044}', '\u{2215}', '\u{29f5}', '\u{29f8}', '\u{29f9}', '\u{3002}',
+    '\u{fe52}', '\u{fe68}', '\u{ff0e}', '\u{ff0f}', '\u{ff3c}',
+];
+
+/// Whether a browser stays on the origin, and changes nothing of the text.
+fn is_read_as_written(text: &str) -> bool {
+    let Ok(base) = Url::parse(BASE) else {
+        return false;
+    };
+    base.join(text).is_ok_and(|url| {
+        url.origin() == base.origin()
+            && url.username().is_empty()
+            && url.password().is_none()
+            && !url.path().starts_with("//")
+            && url.as_str().strip_prefix(BASE) == text.strip_prefix('/')
+    })
+}
