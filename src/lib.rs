@@ -154,8 +154,15 @@ compile_error!(
 
 #[cfg(feature = "accounts")]
 pub mod account;
-#[cfg(feature = "axum")]
-mod adapter;
+#[cfg(any(
+    feature = "tower",
+    feature = "actix-web",
+    feature = "rocket",
+    feature = "poem",
+    feature = "salvo"
+))]
+pub mod adapter;
+mod answer;
 mod audit;
 mod clock;
 pub mod dto;
@@ -176,8 +183,14 @@ mod sql;
 pub mod testing;
 mod viewer;
 
-#[cfg(feature = "axum")]
-pub use adapter::{ScopedBody, ScopedFuture, SessionLayer, SessionService};
+#[cfg(any(
+    feature = "tower",
+    feature = "actix-web",
+    feature = "rocket",
+    feature = "poem",
+    feature = "salvo"
+))]
+pub use adapter::SessionLayer;
 pub use async_trait::async_trait;
 pub use audit::{
     AuditEvent, AuditSink, CredentialRefusal, Outcome, Revocation, SessionEvent, SessionEventKind,

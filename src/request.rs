@@ -3,7 +3,6 @@
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
 use std::fmt;
-use std::future::Future;
 use std::hash::{BuildHasher as _, RandomState};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,8 +10,10 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use chrono::{DateTime, Utc};
 use http::header::{CACHE_CONTROL, COOKIE, SET_COOKIE, VARY};
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
+use crate::audit;
 use crate::error::{Error, Result};
 use crate::policy::Context;
 use crate::repository::memo::Changes;
@@ -23,14 +24,11 @@ use crate::session::{
 use crate::sql::{DatabaseId, StatementGuard};
 use crate::viewer::Viewer;
 
+mod scope;
 mod sessions;
 
-tokio::task_local! {
-    /// `None` where work was taken out of the request's scope; see [`outside_of_requests`].
-    static CURRENT: Option<RequestContext>;
-}
-
-const OUTSIDE: &str = "no request is in scope: add the session layer to the router, bind the task with `clearance::spawn` or `in_current_scope`, or use `context.scope`";
+pub(crate) use self::scope::{Scoped, outside_of_requests};
+pub use self::scope::{in_current_scope, spawn, verify_session};
 
 /// What the library keeps for the length of one request.
 ///
@@ -85,10 +83,33 @@ struct Inner {
     set_cookies: Mutex<Vec<HeaderValue>>,
     credential_read: AtomicBool,
     finished: AtomicBool,
+    intent: Intent,
+    /// Whether the request may come from another site, and nothing has shown yet that it does not.
+    unproved: AtomicBool,
     first: First,
     slot: Box<dyn ErasedSlot>,
     /// Made when it is first asked for.
     id: OnceLock<Box<str>>,
+}
+
+/// What may come of a request, by its method
+/// ([RFC 9110, section 9.2.1](https://www.rfc-editor.org/rfc/rfc9110#section-9.2.1)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Intent {
+    /// It may change something, or nobody said what its method is.
+    Any,
+    /// Browsers send it for any other site that asks them to, cookies and all.
+    Safe,
+}
+
+impl Intent {
+    fn of(method: &Method) -> Self {
+        if method.is_safe() {
+            Self::Safe
+        } else {
+            Self::Any
+        }
+    }
 }
 
 /// What else is remembered for the length of a request, by its type.
@@ -103,10 +124,11 @@ pub(crate) struct WeakContext {
 impl RequestContext {
     /// The context of a request with these headers, from an unknown address.
     ///
-    /// Nothing is read from the headers until it is asked for.
+    /// Nothing is read from the headers until it is asked for. What the request's method is nobody
+    /// knows, so nothing is refused for it: where there is one, use [`of_parts`](Self::of_parts).
     #[must_use]
     pub fn new<V: Viewer>(sessions: &Sessions<V>, headers: &HeaderMap) -> Self {
-        Self::begin(sessions, headers, None)
+        Self::begin(sessions, Intent::Any, headers, None)
     }
 
     /// The same, from `address`, which rules see as `context.address`. It must be that of the
@@ -117,40 +139,98 @@ impl RequestContext {
         headers: &HeaderMap,
         address: IpAddr,
     ) -> Self {
-        Self::begin(sessions, headers, Some(address))
+        Self::begin(sessions, Intent::Any, headers, Some(address))
     }
 
-    pub(crate) fn begin<V: Viewer>(
+    /// The context of a request with this head, from `address` where it is known.
+    ///
+    /// As its method is known, a request with a safe one (`GET`, `HEAD`, `OPTIONS`, `TRACE`) writes
+    /// nothing and signs nobody out ([ASVS 3.5.3](https://github.com/OWASP/ASVS)): a link on any site makes a
+    /// browser send it, with its cookie.
+    #[must_use]
+    pub fn of_parts<V: Viewer>(
         sessions: &Sessions<V>,
+        head: &Parts,
+        address: Option<IpAddr>,
+    ) -> Self {
+        Self::received(sessions, &head.method, &head.headers, address)
+    }
+
+    pub(crate) fn received<V: Viewer>(
+        sessions: &Sessions<V>,
+        method: &Method,
+        headers: &HeaderMap,
+        address: Option<IpAddr>,
+    ) -> Self {
+        Self::begin(sessions, Intent::of(method), headers, address)
+    }
+
+    fn begin<V: Viewer>(
+        sessions: &Sessions<V>,
+        intent: Intent,
         headers: &HeaderMap,
         address: Option<IpAddr>,
     ) -> Self {
         let mut circumstances = Context::new(sessions.service.core.now());
         circumstances.address = address;
-        let slot = Slot::new(Arc::clone(&sessions.service), CookieHeaders::of(headers));
-        Self::build(slot, First::of::<V>(), circumstances, Hints::of(headers))
+        let hints = Hints::of(headers);
+        let slot = Slot::new(
+            Arc::clone(&sessions.service),
+            CookieHeaders::of(headers),
+            hints.is_prefetch(),
+        );
+        let mut inner = Inner::new(Box::new(slot), First::of::<V>(), circumstances, hints);
+        inner.intent = intent;
+        Self {
+            inner: Arc::new(inner),
+        }
     }
 
     #[cfg(feature = "testing")]
     pub(crate) fn with_slot(slot: impl ErasedSlot, first: First, circumstances: Context) -> Self {
-        Self::build(slot, first, circumstances, Hints::default())
+        let inner = Inner::new(Box::new(slot), first, circumstances, Hints::default());
+        Self {
+            inner: Arc::new(inner),
+        }
     }
 
-    fn build(slot: impl ErasedSlot, first: First, circumstances: Context, hints: Hints) -> Self {
-        Self {
-            inner: Arc::new(Inner {
-                circumstances,
-                hints,
-                memo: Mutex::new(HashMap::new()),
-                changes: Changes::default(),
-                set_cookies: Mutex::new(Vec::new()),
-                credential_read: AtomicBool::new(false),
-                finished: AtomicBool::new(false),
-                first,
-                slot: Box::new(slot),
-                id: OnceLock::new(),
-            }),
-        }
+    /// The same credential in a context of its own, for what goes on when the response is sent: a
+    /// WebSocket, or a task that outlives its request.
+    ///
+    /// It remembers nothing of this one, so that what is found out in it is as young as it is: fork once
+    /// for each message of a socket, and a revocation ends it with the next one. Rules see the instant of
+    /// the fork as `context.now`. It sets no cookie, so nobody signs in
+    /// in it. It may write whatever
+    /// the method of this request: check the `Origin` of a handshake, which every site can send, with the
+    /// [gate against forged requests](crate::route::Csrf).
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// # use clearance::{RequestContext, Result, Viewer, verify_session};
+    /// # #[derive(Viewer)]
+    /// # struct Member { id: i64 }
+    /// async fn answer(request: &RequestContext, message: &str) -> Result<String> {
+    ///     let answer = async {
+    ///         let member = verify_session::<Member>().await?;
+    ///         Ok(format!("{} said {message}", member.viewer().id))
+    ///     };
+    ///     request.fork().scope(answer).await
+    /// }
+    /// ```
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        let mut circumstances = self.inner.circumstances.clone();
+        circumstances.now = self.now();
+        let given = self.inner.slot.core().is_err();
+        let (slot, first) = (self.inner.slot.fork(), self.inner.first.fork(given));
+        let mut inner = Inner::new(slot, first, circumstances, self.inner.hints.clone());
+        inner.finished = AtomicBool::new(true);
+        inner.unproved = AtomicBool::new(self.inner.unproved.load(Ordering::Acquire));
+        let fork = Self {
+            inner: Arc::new(inner),
+        };
+        fork.with_request_id(self.request_id())
     }
 
     /// The same request under an id that it has elsewhere, such as in an `x-request-id` header.
@@ -195,42 +275,14 @@ impl RequestContext {
         })
     }
 
-    /// The context of the request that this code runs in.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::is_misuse`] when it runs in none: there is no identity to fall back on.
-    pub fn current() -> Result<Self> {
-        Self::try_current().ok_or_else(|| Error::misuse(OUTSIDE))
-    }
-
-    pub(crate) fn try_current() -> Option<Self> {
-        CURRENT.try_with(Clone::clone).ok().flatten()
-    }
-
-    /// Runs `future` in this request's scope. Whoever polls it, it sees this request and no other.
-    pub fn scope<F: Future>(&self, future: F) -> impl Future<Output = F::Output> + use<F> {
-        self.bind(future)
-    }
-
-    pub(crate) fn bind<F: Future>(
-        &self,
-        future: F,
-    ) -> tokio::task::futures::TaskLocalFuture<Option<Self>, F> {
-        CURRENT.scope(Some(self.clone()), future)
-    }
-
-    /// Runs `work`, which is not async, in this request's scope.
-    pub fn sync_scope<T>(&self, work: impl FnOnce() -> T) -> T {
-        CURRENT.sync_scope(Some(self.clone()), work)
-    }
-
     /// The viewer of this request, checked against the store, or against a cache no older than
     /// the bound.
     ///
     /// The first call finds out, and later ones give the same answer until the session is revoked
-    /// or its viewer changed through this library. Calls at the same time share one load. An
-    /// outage is not remembered.
+    /// or its viewer changed through this library. A request that goes on, such as one with a streamed
+    /// response, finds out anew when its answer is older than the
+    /// [cache bound](crate::session::SessionsBuilder::cache_bound), or than a second where the bound is
+    /// less. Calls at the same time share one load. An outage is not remembered.
     ///
     /// # Errors
     ///
@@ -305,6 +357,39 @@ impl RequestContext {
         }
     }
 
+    /// Finds the viewer anew from now on, where it was found too long ago. To be called when a request
+    /// goes on that was waiting.
+    pub(crate) fn renew(&self) {
+        if self.inner.first.loaded().is_some() {
+            self.inner.slot.renew(&self.inner.first);
+        }
+    }
+
+    /// Has everything that changes something wait for
+    /// [`verify_csrf_token`](Self::verify_csrf_token).
+    pub(crate) fn doubt(&self) {
+        self.inner.unproved.store(true, Ordering::Release);
+    }
+
+    /// Refuses a request that may come from another site.
+    fn require_proof(&self) -> Result<()> {
+        if self.inner.unproved.load(Ordering::Acquire) {
+            audit::forged_request("no token");
+            return Err(Error::forbidden());
+        }
+        Ok(())
+    }
+
+    /// Refuses a request that must change nothing.
+    pub(crate) fn require_unsafe_method(&self) -> Result<()> {
+        if self.inner.intent == Intent::Safe {
+            return Err(Error::misuse(
+                "a request with a safe method (GET, HEAD, OPTIONS, TRACE) must change nothing, because every site can have a browser send it: route what writes or signs out with POST, PUT, PATCH or DELETE",
+            ));
+        }
+        self.require_proof()
+    }
+
     fn mark_read(&self) {
         self.inner.credential_read.store(true, Ordering::Release);
     }
@@ -376,6 +461,25 @@ impl RequestContext {
     }
 }
 
+impl Inner {
+    fn new(slot: Box<dyn ErasedSlot>, first: First, circumstances: Context, hints: Hints) -> Self {
+        Self {
+            circumstances,
+            hints,
+            memo: Mutex::new(HashMap::new()),
+            changes: Changes::default(),
+            set_cookies: Mutex::new(Vec::new()),
+            credential_read: AtomicBool::new(false),
+            finished: AtomicBool::new(false),
+            intent: Intent::Any,
+            unproved: AtomicBool::new(false),
+            first,
+            slot,
+            id: OnceLock::new(),
+        }
+    }
+}
+
 impl fmt::Debug for RequestContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RequestContext").finish_non_exhaustive()
@@ -387,59 +491,6 @@ impl WeakContext {
         let inner = self.inner.upgrade()?;
         Some(RequestContext { inner })
     }
-}
-
-/// The viewer of the request that this code runs in; see [`RequestContext::verify_session`].
-///
-/// # Errors
-///
-/// As [`RequestContext::verify_session`], and [`Error::is_misuse`] outside of a request.
-pub async fn verify_session<V: Viewer>() -> Result<Verified<V>> {
-    let ready = |current: &Option<RequestContext>| current.as_ref().and_then(RequestContext::ready);
-    if let Ok(Some(verified)) = CURRENT.try_with(ready) {
-        return Ok(verified);
-    }
-    verify_first().await
-}
-
-/// The part of [`verify_session`] that only a request's first call needs.
-async fn verify_first<V: Viewer>() -> Result<Verified<V>> {
-    let request = RequestContext::current()?;
-    let slot = request.slot::<V>()?;
-    slot.verify(&request.inner.first, || request.origin()).await
-}
-
-/// Spawns `future` on tokio, in the scope of this request. A task from `tokio::spawn` has no
-/// request, so it is refused.
-///
-/// The task keeps the request's context alive for as long as it runs.
-///
-/// # Errors
-///
-/// [`Error::is_misuse`] outside of a request.
-pub fn spawn<F>(future: F) -> Result<tokio::task::JoinHandle<F::Output>>
-where
-    F: Future + Send + 'static,
-    F::Output: Send + 'static,
-{
-    Ok(tokio::spawn(in_current_scope(future)?))
-}
-
-/// Binds `future` to this request, for when another task polls it.
-///
-/// # Errors
-///
-/// [`Error::is_misuse`] outside of a request.
-pub fn in_current_scope<F: Future>(future: F) -> Result<impl Future<Output = F::Output> + use<F>> {
-    Ok(RequestContext::current()?.bind(future))
-}
-
-/// Runs `future` in no request's scope, whoever polls it.
-///
-/// For work whose outcome other requests share: it must not act as the one request that happens
-/// to wait for it, nor ask that request for the very answer it waits for.
-pub(crate) fn outside_of_requests<F: Future>(future: F) -> impl Future<Output = F::Output> {
-    CURRENT.scope(None, future)
 }
 
 /// Overrides whatever the application said about caching. Headers that address one kind of cache

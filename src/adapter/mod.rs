@@ -1,6 +1,25 @@
 //! Frameworks. Each file translates; nothing is decided here.
 
+#[cfg(feature = "axum")]
 mod axum;
+mod layer;
+#[cfg(feature = "tower")]
 mod tower;
+#[cfg(feature = "tower")]
+mod tower_gate;
 
-pub use self::tower::{ScopedBody, ScopedFuture, SessionLayer, SessionService};
+pub use self::layer::SessionLayer;
+#[cfg(feature = "tower")]
+pub use self::tower::{ScopedBody, ScopedFuture, SessionService};
+#[cfg(feature = "tower")]
+pub use self::tower_gate::{GateBody, GateService};
+use crate::error::Result;
+
+/// Nobody, where nobody is signed in. Whatever else went wrong stays an error.
+pub(crate) fn optional<T>(found: Result<T>) -> Result<Option<T>> {
+    match found {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.is_unauthenticated() => Ok(None),
+        Err(error) => Err(error),
+    }
+}

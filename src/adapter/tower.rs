@@ -1,127 +1,19 @@
-//! The tower layer: one request context for each request, around its handler and its body.
+//! The tower layers: one request context for each request, around its handler and its body, and
+//! gates before handlers.
 
 use std::fmt;
-use std::net::IpAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use http::{Extensions, HeaderName, Request, Response};
+use http::{Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
-use tokio::task::futures::TaskLocalFuture;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::request::RequestContext;
-use crate::session::Sessions;
+use super::SessionLayer;
+use crate::request::{RequestContext, Scoped};
 use crate::viewer::Viewer;
-
-type Address = fn(&Extensions) -> Option<IpAddr>;
-
-/// Gives each request its [`RequestContext`].
-///
-/// The handler runs in its scope, and so does every poll of the response's body, so that
-/// a streamed response keeps its own viewer. The layer refuses nobody: what a request may do is
-/// decided where the data is.
-///
-/// A response that sets the session cookie or depends on it is marked `private, no-store`. That
-/// includes every body of unknown length, because it may still ask for the viewer: leave files
-/// that caches should keep outside of this layer.
-///
-/// # Example
-///
-/// ```
-/// use axum::{Router, routing::get};
-/// use clearance::{SessionLayer, Verified};
-///
-/// # use clearance::{Sessions, Subject, Viewer};
-/// # struct Member { name: String }
-/// # impl Viewer for Member {
-/// #     fn subject(&self) -> Subject { Subject::new(&self.name) }
-/// # }
-/// async fn hello(member: Verified<Member>) -> String {
-///     format!("Hello {}", member.viewer().name)
-/// }
-///
-/// fn app(sessions: Sessions<Member>) -> Router {
-///     Router::new()
-///         .route("/", get(hello))
-///         .layer(SessionLayer::new(sessions))
-/// }
-/// ```
-pub struct SessionLayer<V> {
-    sessions: Sessions<V>,
-    address: Option<Address>,
-    request_id: Option<HeaderName>,
-}
-
-impl<V: Viewer> SessionLayer<V> {
-    /// A layer over `sessions`. Rules see no address.
-    #[must_use]
-    pub const fn new(sessions: Sessions<V>) -> Self {
-        Self {
-            sessions,
-            address: None,
-            request_id: None,
-        }
-    }
-
-    /// Says where the peer's address is among a request's extensions. With axum:
-    ///
-    /// ```
-    /// # use std::net::SocketAddr;
-    /// # use axum::extract::ConnectInfo;
-    /// # use clearance::{SessionLayer, Sessions, Viewer};
-    /// # fn layer<V: Viewer>(sessions: Sessions<V>) -> SessionLayer<V> {
-    /// SessionLayer::new(sessions).address(|extensions| {
-    ///     let peer = extensions.get::<ConnectInfo<SocketAddr>>()?;
-    ///     Some(peer.0.ip())
-    /// })
-    /// # }
-    /// ```
-    #[must_use]
-    pub const fn address(mut self, address: fn(&Extensions) -> Option<IpAddr>) -> Self {
-        self.address = Some(address);
-        self
-    }
-
-    /// Takes the request's id from this header, such as `x-request-id`, which a proxy or the
-    /// `SetRequestIdLayer` of tower-http around this layer writes. Without it, and where the header
-    /// holds no valid one, the id is random; see
-    /// [`RequestContext::with_request_id`](crate::RequestContext::with_request_id).
-    ///
-    /// Name a header only that the proxy overwrites: else clients choose what their requests are
-    /// called in the audit trail.
-    ///
-    /// ```
-    /// # use clearance::{SessionLayer, Sessions, Viewer};
-    /// # use http::HeaderName;
-    /// # fn layer<V: Viewer>(sessions: Sessions<V>) -> SessionLayer<V> {
-    /// SessionLayer::new(sessions).request_id(HeaderName::from_static("x-request-id"))
-    /// # }
-    /// ```
-    #[must_use]
-    pub fn request_id(mut self, header: HeaderName) -> Self {
-        self.request_id = Some(header);
-        self
-    }
-}
-
-impl<V> Clone for SessionLayer<V> {
-    fn clone(&self) -> Self {
-        Self {
-            sessions: self.sessions.clone(),
-            address: self.address,
-            request_id: self.request_id.clone(),
-        }
-    }
-}
-
-impl<V> fmt::Debug for SessionLayer<V> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SessionLayer").finish_non_exhaustive()
-    }
-}
 
 impl<V: Viewer, S> Layer<S> for SessionLayer<V> {
     type Service = SessionService<V, S>;
@@ -170,19 +62,13 @@ where
     }
 
     fn call(&mut self, request: Request<A>) -> Self::Future {
-        let address = self
+        let peer = self.layer.peer(request.extensions());
+        let context = self
             .layer
-            .address
-            .and_then(|address| address(request.extensions()));
-        let context = RequestContext::begin(&self.layer.sessions, request.headers(), address);
-        let id = self.layer.request_id.as_ref();
-        if let Some(id) = id.and_then(|header| request.headers().get(header)) {
-            context.take_id(id.as_bytes());
-        }
+            .context(request.method(), request.headers(), peer);
         let response = context.sync_scope(|| self.inner.call(request));
         ScopedFuture {
             response: context.bind(response),
-            context,
         }
     }
 }
@@ -191,8 +77,7 @@ pin_project! {
     /// The response of a request in its scope.
     pub struct ScopedFuture<F> {
         #[pin]
-        response: TaskLocalFuture<Option<RequestContext>, F>,
-        context: RequestContext,
+        response: Scoped<F>,
     }
 }
 
@@ -210,19 +95,16 @@ where
     type Output = Result<Response<ScopedBody<B>>, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        let mut response = match ready!(this.response.poll(cx)) {
+        let mut this = self.project();
+        let mut response = match ready!(this.response.as_mut().poll(cx)) {
             Ok(response) => response,
             Err(error) => return Poll::Ready(Err(error)),
         };
+        let context = this.response.context().clone();
         let body = response.body();
         let reads_later = !body.is_end_stream() && body.size_hint().exact().is_none();
-        this.context
-            .write_headers(response.headers_mut(), reads_later);
-        Poll::Ready(Ok(response.map(|body| ScopedBody {
-            body,
-            context: this.context.clone(),
-        })))
+        context.write_headers(response.headers_mut(), reads_later);
+        Poll::Ready(Ok(response.map(|body| ScopedBody { body, context })))
     }
 }
 
@@ -250,6 +132,7 @@ impl<B: Body> Body for ScopedBody<B> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
         let this = self.project();
+        this.context.renew();
         this.context.sync_scope(|| this.body.poll_frame(cx))
     }
 
@@ -265,11 +148,12 @@ impl<B: Body> Body for ScopedBody<B> {
 #[cfg(all(test, feature = "testing"))]
 mod tests {
     use std::convert::Infallible;
+    use std::net::IpAddr;
 
     use tower::ServiceExt as _;
 
     use super::*;
-    use crate::session::{Key, MemorySessionStore};
+    use crate::session::{Key, MemorySessionStore, Sessions};
     use crate::viewer::{SourceError, Subject, ViewerSource};
 
     struct Member;

@@ -88,6 +88,16 @@ pub(crate) fn call_denied() {
     tracing::info!(target: "clearance::access", "call denied");
 }
 
+/// A route whose rules did not let a request pass. What its path is the application's own log says.
+pub(crate) fn route_denied(signed_in: bool) {
+    tracing::info!(target: "clearance::access", signed_in, "route denied");
+}
+
+/// A request that another site may have had a browser send.
+pub(crate) fn forged_request(why: &'static str) {
+    tracing::info!(target: "clearance::access", why, "request not from here");
+}
+
 /// A query that names a field which this viewer may not see in every row, and that was refused
 /// for it. The client is not told.
 pub(crate) fn hidden_field_named(dto: &'static str, field: &'static str) {

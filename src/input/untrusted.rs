@@ -3,6 +3,8 @@
 use std::fmt;
 use std::ops::Deref;
 
+use http::HeaderValue;
+
 use super::object::Malformed;
 use super::{Incoming, Object};
 use crate::audit::{self, AuditEvent};
@@ -62,6 +64,20 @@ enum Content<T> {
 pub struct Valid<T>(T);
 
 impl<T> Untrusted<T> {
+    /// A body as it came, with the `Content-Type` that the request says: JSON where that is
+    /// `application/json`, or ends in `+json`
+    /// ([RFC 6839, section 3.1](https://www.rfc-editor.org/rfc/rfc6839#section-3.1)), and else
+    /// [not JSON](Self::not_json).
+    #[must_use]
+    pub fn body(media_type: Option<&HeaderValue>, body: impl Into<Vec<u8>>) -> Self {
+        let media_type = media_type.and_then(|value| value.to_str().ok());
+        if media_type.is_some_and(is_json) {
+            Self::json(body)
+        } else {
+            Self::not_json()
+        }
+    }
+
     /// A body of JSON.
     #[must_use]
     pub fn json(body: impl Into<Vec<u8>>) -> Self {
@@ -194,5 +210,14 @@ where
                 .map(|(path, error)| FieldError::new(&path.to_string(), error.message()))
                 .collect()
         }
+    }
+}
+
+fn is_json(media_type: &str) -> bool {
+    let essence = media_type.split(';').next().unwrap_or_default().trim();
+    let essence = essence.to_ascii_lowercase();
+    match essence.strip_prefix("application/") {
+        Some(subtype) => subtype == "json" || subtype.ends_with("+json"),
+        None => false,
     }
 }

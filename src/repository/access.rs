@@ -95,9 +95,14 @@ impl<V: Viewer> Access<Write<V>> {
     /// # Errors
     ///
     /// [`Error::is_unauthenticated`] without a valid session, [`Error::is_unavailable`] when
-    /// that cannot be found out, [`Error::is_misuse`] outside a request.
+    /// that cannot be found out, [`Error::is_misuse`] outside a request, and in one with a safe method,
+    /// such as `GET`, which must write nothing ([ASVS 3.5.3](https://github.com/OWASP/ASVS)).
+    /// [`Error::is_forbidden`] in one that may come from [another site](crate::route::Csrf).
     pub async fn authenticated() -> Result<Self> {
-        Self::from_session(Write::new).await
+        let access = Self::from_session(Write::new).await?;
+        // Only then: who is not signed in learns nothing else.
+        RequestContext::current()?.require_unsafe_method()?;
+        Ok(access)
     }
 
     /// Allows writing to those viewers that `rule` picks.

@@ -8,11 +8,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{RequestContext, lock};
-use crate::audit::{Revocation, SignInRefusal};
+use crate::audit::{self, Revocation, SignInRefusal};
 use crate::error::{Error, Result};
 use crate::session::{
-    Assurance, Fresh, Freshness, Opened, Optimistic, Rotation, SessionId, SessionInfo, SessionView,
-    SignIn,
+    Assurance, CsrfToken, Fresh, Freshness, Opened, Optimistic, Rotation, SessionId, SessionInfo,
+    SessionView, SignIn,
 };
 use crate::viewer::{Subject, Viewer};
 
@@ -48,6 +48,7 @@ impl RequestContext {
     /// [`Error::is_misuse`] when the response's headers are gone already.
     pub async fn sign_in(&self, sign_in: impl Into<SignIn>) -> Result<SessionId> {
         let (sign_in, origin) = (sign_in.into(), self.origin());
+        self.require_proof()?;
         if self.inner.hints.is_unintended() {
             let (why, subject) = (SignInRefusal::Unintended, sign_in.subject());
             let core = self.inner.slot.core()?;
@@ -60,7 +61,8 @@ impl RequestContext {
     }
 
     /// Signs out: ends the session that the request came with, and removes its cookie with the
-    /// response. Without a session only the cookie is removed.
+    /// response. Without a session only the cookie is removed. It wants a `POST`: a link, or a picture
+    /// on any site, would sign out whoever looks at it.
     ///
     /// So it is with two cookies of the session's name, which lead to nobody: the cookie of the
     /// configured path and domain is removed, and no session ends.
@@ -68,8 +70,11 @@ impl RequestContext {
     /// # Errors
     ///
     /// [`Error::is_unavailable`] when the store does not answer. The session may still live, so
-    /// the cookie stays, and signing out can be tried again.
+    /// the cookie stays, and signing out can be tried again. [`Error::is_misuse`] in a request with a safe
+    /// method, such as `GET`. [`Error::is_forbidden`] in one that may come from
+    /// [another site](crate::route::Csrf).
     pub async fn sign_out(&self) -> Result<()> {
+        self.require_unsafe_method()?;
         self.mark_read();
         self.forget_memo();
         let (slot, first) = (&self.inner.slot, &self.inner.first);
@@ -113,6 +118,54 @@ impl RequestContext {
     pub async fn subject_to_prove(&self) -> Result<Subject> {
         self.mark_read();
         self.inner.slot.prover(&self.origin()).await
+    }
+
+    /// What shows that a form of this request's answer is one of the application's own, for browsers that
+    /// say neither `Sec-Fetch-Site` nor `Origin`; see [`Csrf`](crate::route::Csrf). It is good for the session
+    /// that the cookie names, and no store is asked.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_unauthenticated`] when there is no cookie that could be a session's.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use clearance::{RequestContext, Result};
+    ///
+    /// fn form(request: &RequestContext) -> Result<String> {
+    ///     let token = request.csrf_token()?.hidden_field();
+    ///     Ok(format!(r#"<form method="post" action="/name">{token}<input name="name"></form>"#))
+    /// }
+    ///
+    /// async fn rename(request: &RequestContext, token: &str, name: &str) -> Result<()> {
+    ///     request.verify_csrf_token(token)?;
+    ///     // and now the repository
+    ///     # Ok(())
+    /// }
+    /// ```
+    pub fn csrf_token(&self) -> Result<CsrfToken> {
+        self.mark_read();
+        let session = self.inner.slot.named()?;
+        self.inner.slot.core()?.csrf.issue(session)
+    }
+
+    /// Takes what a form sent in the field [`CsrfToken::FIELD`]. A request that may come from another site
+    /// changes nothing before that.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_forbidden`] when it is not a token of this request's session.
+    pub fn verify_csrf_token(&self, token: &str) -> Result<()> {
+        self.mark_read();
+        let session = self.inner.slot.named();
+        let core = self.inner.slot.core()?;
+        if !session.is_ok_and(|session| core.csrf.verify(session, token)) {
+            audit::forged_request("a wrong token");
+            return Err(Error::forbidden());
+        }
+        self.inner.unproved.store(false, Ordering::Release);
+        Ok(())
     }
 
     /// Notes that `subject` has just proved again who it is, this well. The session goes on under a
@@ -226,7 +279,9 @@ impl RequestContext {
     /// # Errors
     ///
     /// [`Error::is_unavailable`] when the store does not answer; the session may still live.
+    /// [`Error::is_misuse`] in a request with a safe method, such as `GET`.
     pub async fn revoke_session<V: Viewer>(&self, proof: &Fresh<V>, id: SessionId) -> Result<bool> {
+        self.require_unsafe_method()?;
         let core = self.inner.slot.core()?;
         self.forget_memo();
         core.revoke(id, proof.subject(), Revocation::ById, &self.origin())
@@ -239,9 +294,10 @@ impl RequestContext {
     /// # Errors
     ///
     /// As [`RequestContext::verify_session`], and [`Error::is_misuse`] for a proof of another request's
-    /// session, and when the response's headers are gone already. Where the store does not answer the
-    /// others may still live.
+    /// session, when the response's headers are gone already, and in a request with a safe method, such as
+    /// `GET`. Where the store does not answer the others may still live.
     pub async fn revoke_other_sessions<V: Viewer>(&self, proof: &Fresh<V>) -> Result<u64> {
+        self.require_unsafe_method()?;
         if proof.session_id() != self.verify_current::<V>().await?.session_id() {
             return Err(Error::misuse("this proof is of another request's session"));
         }
@@ -314,6 +370,7 @@ impl RequestContext {
     }
 
     async fn set_data(&self, data: Option<&[u8]>) -> Result<()> {
+        self.require_proof()?;
         self.mark_read();
         let (slot, first) = (&self.inner.slot, &self.inner.first);
         slot.set_data(first, &self.origin(), data).await
@@ -326,6 +383,7 @@ impl RequestContext {
                 "the response's headers are sent, so no cookie can be set: do it before the response is returned",
             ));
         }
+        self.require_proof()?;
         self.mark_read();
         self.forget_memo();
         Ok(())

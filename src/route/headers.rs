@@ -2,11 +2,16 @@
 
 use std::time::Duration;
 
+use async_trait::async_trait;
 use http::header::{
     CONTENT_SECURITY_POLICY, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
 };
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 
+use super::gate::{Check, Gate};
+use crate::answer::problem;
+use crate::audit;
 use crate::error::{Error, Result};
 
 const CROSS_ORIGIN_OPENER_POLICY: HeaderName =
@@ -156,6 +161,12 @@ impl SecurityHeaders {
         Ok(self)
     }
 
+    /// The gate, which writes them on every answer, and refuses nobody.
+    #[must_use]
+    pub fn build(self) -> Gate {
+        Gate::new(self)
+    }
+
     /// Adds each of the headers that the response does not have yet.
     pub fn write(&self, headers: &mut HeaderMap) {
         let same_origin = HeaderValue::from_static("same-origin");
@@ -230,6 +241,12 @@ impl ResourceIsolation {
         Self(())
     }
 
+    /// The gate: 403 for what may not go on.
+    #[must_use]
+    pub fn build(self) -> Gate {
+        Gate::new(self)
+    }
+
     /// Whether a request with this method and these headers may go on; answer 403 where not.
     ///
     /// A word for a site that is not known is that of another one.
@@ -243,5 +260,27 @@ impl ResourceIsolation {
             || (method == Method::GET
                 && says(SEC_FETCH_MODE, "navigate")
                 && says(SEC_FETCH_DEST, "document"))
+    }
+}
+
+#[async_trait]
+impl Check for SecurityHeaders {
+    async fn check(&self, _: &Parts) -> Result<(), Response<String>> {
+        Ok(())
+    }
+
+    fn finish(&self, headers: &mut HeaderMap) {
+        self.write(headers);
+    }
+}
+
+#[async_trait]
+impl Check for ResourceIsolation {
+    async fn check(&self, head: &Parts) -> Result<(), Response<String>> {
+        if Self::check(self, &head.headers, &head.method) {
+            return Ok(());
+        }
+        audit::forged_request("embedded by another site");
+        Err(problem(StatusCode::FORBIDDEN, None, &[]))
     }
 }

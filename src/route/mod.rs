@@ -1,13 +1,72 @@
-//! What is decided by a request's path and headers alone, before anything is asked of a store.
+//! What stands before handlers: rules of routes, guards, forged requests, return URLs, response headers.
+//!
+//! All of it is defence in depth. Repositories refuse by themselves, with each of these taken away: put
+//! them where they spare a handler work, send a browser where it should be, or have it enforce something.
+//!
+//! | | asks | refuses |
+//! |---|---|---|
+//! | [`RouteRules`] | the cookie alone | who has no cookie that could be a session's |
+//! | [`Protect`] | the session | who is not signed in, or not who it should be |
+//! | [`Csrf`] | where the browser says that it comes from | what another site had it send |
+//! | [`ResourceIsolation`] | the same | what another site embeds |
+//! | [`SecurityHeaders`] | nothing | nobody: it tells browsers what to enforce |
+//!
+//! Each ends as a [`Gate`], which every adapter takes as its framework takes a middleware.
+//!
+//! # Example
+//!
+//! With axum. The last layer is the outermost: headers are written on every answer, the session is there for
+//! everything inside, and what is forged goes no further.
+//!
+//! ```
+//! use axum::{Router, routing::get};
+//! use clearance::route::{Csrf, Protect, Route, RouteRules, SecurityHeaders};
+//! use clearance::{Result, SessionLayer, Sessions, Viewer};
+//!
+//! #[derive(Viewer)]
+//! struct Member { id: i64, admin: bool }
+//!
+//! fn app(sessions: &Sessions<Member>) -> Result<Router> {
+//!     let admin = Protect::<Member>::page("/sign-in").require(|member| member.admin).build()?;
+//!     let rules = RouteRules::protect_all()
+//!         .sign_in_page("/sign-in")
+//!         .public(Route::exact("/")?)
+//!         .build(sessions)?;
+//!     Ok(Router::new()
+//!         .route("/admin", get(|| async { "for admins" }))
+//!         .route_layer(admin)
+//!         .route("/", get(|| async { "for everybody" }))
+//!         .route("/sign-in", get(|| async { "a form" }))
+//!         .layer(rules)
+//!         .layer(Csrf::new().build()?)
+//!         .layer(SessionLayer::new(sessions.clone()))
+//!         .layer(SecurityHeaders::new().build()))
+//! }
+//! ```
 
+mod answers;
+mod csrf;
+mod forms;
+mod gate;
 mod groups;
 mod headers;
+mod matching;
 mod path;
+mod protect;
 mod proxies;
 mod return_to;
+mod rules;
+mod state;
 
+pub use csrf::Csrf;
+pub use forms::{sign_in_link, sign_out_form};
+pub use gate::Gate;
 pub use groups::{Group, GroupRule, Groups};
 pub use headers::{ResourceIsolation, SecurityHeaders};
+pub use matching::Route;
 pub use path::NormalPath;
+pub use protect::Protect;
 pub use proxies::TrustedProxies;
 pub use return_to::ReturnTo;
+pub use rules::{Denied, RouteRules};
+pub use state::{session_state, viewer_state};

@@ -78,6 +78,11 @@ impl ReturnTo {
         Self::parse(uri.path_and_query()?.as_str())
     }
 
+    /// The first page of this origin.
+    pub(super) fn root() -> Self {
+        Self("/".to_owned())
+    }
+
     /// As it came.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -9,6 +9,7 @@ use super::Sessions;
 use super::cache::Cache;
 use super::claims::SessionClaims;
 use super::cookie::CookieConfig;
+use super::csrf::CsrfTokens;
 use super::cursor::CursorSealer;
 use super::epoch::Epochs;
 use super::hooks::SessionHooks;
@@ -394,7 +395,8 @@ impl<V: Viewer> SessionsBuilder<V> {
             core: Core {
                 store: self.store,
                 database,
-                tickets,
+                tickets: Arc::new(tickets),
+                csrf: CsrfTokens::new(self.key.sealing())?,
                 cursors: CursorSealer::new(self.key.sealing())?,
                 cookie,
                 settings,

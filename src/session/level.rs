@@ -4,7 +4,7 @@ use std::any::{Any, TypeId};
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use chrono::{DateTime, Utc};
@@ -30,6 +30,8 @@ pub(crate) struct Loaded {
     pub(crate) shard: Shard,
     pub(crate) epoch: Epoch,
     pub(crate) number: LoadNumber,
+    /// The instant before which the store was not asked.
+    pub(crate) asked_at: DateTime<Utc>,
     pub(crate) viewer: Box<dyn Any + Send + Sync>,
 }
 
@@ -107,6 +109,8 @@ impl<V> Verified<V> {
 pub(crate) struct First {
     viewer: TypeId,
     loaded: OnceLock<Arc<Loaded>>,
+    /// Whether that is too long ago.
+    outdated: AtomicBool,
 }
 
 impl First {
@@ -114,13 +118,27 @@ impl First {
         Self {
             viewer: TypeId::of::<V>(),
             loaded: OnceLock::new(),
+            outdated: AtomicBool::new(false),
+        }
+    }
+
+    /// Another one for the same type of viewers, with the same viewer where that was given.
+    pub(crate) fn fork(&self, given: bool) -> Self {
+        Self {
+            viewer: self.viewer,
+            loaded: if given {
+                self.loaded.clone()
+            } else {
+                OnceLock::new()
+            },
+            outdated: AtomicBool::new(false),
         }
     }
 
     /// The viewer, if it is a `V`, was found already, and nothing was revoked since.
     #[inline]
     pub(crate) fn ready<V: Viewer>(&self) -> Option<Verified<V>> {
-        if self.viewer != TypeId::of::<V>() {
+        if self.viewer != TypeId::of::<V>() || self.is_outdated() {
             return None;
         }
         let loaded = self.loaded.get()?;
@@ -134,6 +152,16 @@ impl First {
         if self.viewer == TypeId::of::<V>() {
             let _earlier = self.loaded.set(Arc::clone(&verified.loaded));
         }
+    }
+
+    /// Makes later calls go the long way.
+    pub(crate) fn outdate(&self) {
+        self.outdated.store(true, Ordering::Release);
+    }
+
+    #[inline]
+    pub(crate) fn is_outdated(&self) -> bool {
+        self.outdated.load(Ordering::Acquire)
     }
 
     /// What was found first, whether or not it still holds.
@@ -226,6 +254,7 @@ impl<V: Viewer> Verified<V> {
             shard: epochs.shard(&subject),
             epoch: epochs.now(),
             number: LoadNumber::next(),
+            asked_at: now,
             subject,
             claims: SessionClaims::new(),
             groups: Groups::default(),

@@ -6,6 +6,7 @@ use chrono::{DateTime, DurationRound as _, TimeDelta, Utc};
 use http::HeaderValue;
 
 use super::cookie::{Cookie, Stale};
+use super::csrf::CsrfTokens;
 use super::cursor::CursorSealer;
 use super::epoch::{Changing, Epochs};
 use super::nodes::Nodes;
@@ -34,8 +35,9 @@ pub(crate) struct Core {
     pub(crate) store: Arc<dyn SessionStore>,
     /// The database of which `store` is a table.
     pub(crate) database: Option<DatabaseId>,
-    pub(crate) tickets: Tickets,
+    pub(crate) tickets: Arc<Tickets>,
     pub(crate) cursors: CursorSealer,
+    pub(crate) csrf: CsrfTokens,
     pub(crate) cookie: Cookie,
     pub(crate) settings: Settings,
     pub(crate) clock: Arc<dyn Clock>,
@@ -453,7 +455,7 @@ impl Core {
         far.unwrap_or(DateTime::<Utc>::MAX_UTC)
     }
 
-    pub(crate) const fn is_stateless(&self) -> bool {
+    pub(crate) fn is_stateless(&self) -> bool {
         self.tickets.stateless().is_some()
     }
 

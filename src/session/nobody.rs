@@ -9,6 +9,7 @@ use super::lifecycle::{Core, Extended, Opened, Others, Rotation};
 use super::origin::Origin;
 use super::sign_in::SignIn;
 use super::slot::ErasedSlot;
+use super::store::SessionId;
 use crate::error::{Error, Refusal, Result};
 use crate::sql::DatabaseId;
 use crate::viewer::Subject;
@@ -71,6 +72,16 @@ impl ErasedSlot for Nobody {
     fn core(&self) -> Result<&Core> {
         Err(Self::no_sessions())
     }
+
+    fn named(&self) -> Result<SessionId> {
+        Self::refused()
+    }
+
+    fn fork(&self) -> Box<dyn ErasedSlot> {
+        Box::new(Self)
+    }
+
+    fn renew(&self, _: &First) {}
 
     fn now(&self) -> Option<DateTime<Utc>> {
         None

@@ -31,19 +31,29 @@ pub(crate) struct Service<V> {
 
 impl<V: Viewer> Service<V> {
     /// What is known of a credential at `now`, within the bound.
-    pub(crate) async fn verify(&self, ticket: &Ticket, now: DateTime<Utc>) -> Result<Answer<V>> {
+    pub(crate) async fn verify(
+        &self,
+        ticket: &Ticket,
+        now: DateTime<Utc>,
+        counts: bool,
+    ) -> Result<Answer<V>> {
         let fingerprint = ticket.credential.fingerprint();
         let found = self.cache.get(&fingerprint).await;
         match found {
             Some(cached) if self.is_fresh(&cached, now) => Ok(cached.answer),
             // On the heap, so that a verification that finds its answer is a small future.
-            found => Box::pin(self.verify_again(ticket, found)).await,
+            found => Box::pin(self.verify_again(ticket, found, counts)).await,
         }
     }
 
-    async fn verify_again(&self, ticket: &Ticket, found: Option<Cached<V>>) -> Result<Answer<V>> {
+    async fn verify_again(
+        &self,
+        ticket: &Ticket,
+        found: Option<Cached<V>>,
+        counts: bool,
+    ) -> Result<Answer<V>> {
         if self.cache.is_off() {
-            return self.current(ticket).await;
+            return self.current(ticket, counts).await;
         }
         let fingerprint = ticket.credential.fingerprint();
         let mut stale = found;
@@ -53,7 +63,7 @@ impl<V: Viewer> Service<V> {
             }
             let cached = self
                 .cache
-                .get_or_load(fingerprint, self.load(ticket))
+                .get_or_load(fingerprint, self.load(ticket, counts))
                 .await?;
             // Read only now: another request may have loaded since this one began.
             if self.is_fresh(&cached, self.core.now()) {
@@ -92,9 +102,9 @@ impl<V: Viewer> Service<V> {
     }
 
     /// What the store and the viewer source say in this very call.
-    pub(crate) async fn current(&self, ticket: &Ticket) -> Result<Answer<V>> {
+    pub(crate) async fn current(&self, ticket: &Ticket, counts: bool) -> Result<Answer<V>> {
         for _ in 0..ATTEMPTS {
-            let loaded = self.load(ticket).await?;
+            let loaded = self.load(ticket, counts).await?;
             if loaded.answer.holds() {
                 return Ok(loaded.answer);
             }
@@ -106,6 +116,18 @@ impl<V: Viewer> Service<V> {
     fn unsettled(&self) -> Error {
         audit::session_store_failed("load", StoreError::outage());
         Error::unavailable("the session store")
+    }
+
+    /// How long a request may go on with a viewer that it found, however it found it.
+    pub(crate) fn is_recent(&self, loaded: &Loaded, now: DateTime<Utc>) -> bool {
+        // With a bound of zero a request would otherwise ask anew whenever it was waiting.
+        const LEAST: i64 = 1_000_000;
+        let age = now
+            .signed_duration_since(loaded.asked_at)
+            .num_microseconds();
+        age.is_some_and(|age| (0..self.core.bound_at(now).max(LEAST)).contains(&age))
+            && loaded.idle_expires_at > now
+            && loaded.expires_at > now
     }
 
     fn is_fresh(&self, cached: &Cached<V>, now: DateTime<Utc>) -> bool {
@@ -125,7 +147,8 @@ impl<V: Viewer> Service<V> {
             }
     }
 
-    async fn load(&self, ticket: &Ticket) -> Result<Cached<V>> {
+    /// `counts` says whether the session is used by this, so that its idle limit begins anew.
+    async fn load(&self, ticket: &Ticket, counts: bool) -> Result<Cached<V>> {
         let core = &self.core;
         // INVARIANT (epoch): read before the store.
         let epoch = core.epochs.now();
@@ -145,7 +168,8 @@ impl<V: Viewer> Service<V> {
         if !core.lives(&record, asked_at) {
             return refused(Refusal::Expired, since);
         }
-        if ticket.token.is_none() && !self.touch(&mut record, asked_at).await? {
+        let touches = counts && ticket.token.is_none();
+        if touches && !self.touch(&mut record, asked_at).await? {
             return refused(Refusal::Unknown, since);
         }
         let claims = SessionClaims::from_json(&record.claims)?;
@@ -168,6 +192,7 @@ impl<V: Viewer> Service<V> {
                 shard,
                 epoch,
                 number: LoadNumber::next(),
+                asked_at,
             })),
             asked_at: asked_at.timestamp_micros(),
         })

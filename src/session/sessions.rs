@@ -13,6 +13,7 @@ use super::config::SessionsBuilder;
 use super::cookie::Stale;
 use super::lifecycle::Opened;
 use super::origin::Origin;
+use super::outlook::Outlook;
 use super::service::Service;
 use super::sign_in::SignIn;
 use super::store::{Assurance, SessionId, SessionRecord, SessionStore};
@@ -92,6 +93,17 @@ impl<V: Viewer> Sessions<V> {
     pub(super) fn new(service: Service<V>) -> Self {
         Self {
             service: Arc::new(service),
+        }
+    }
+
+    /// What opens the cookies of these sessions, without their store.
+    pub(crate) fn outlook(&self) -> Outlook {
+        let core = &self.service.core;
+        Outlook {
+            tickets: Arc::clone(&core.tickets),
+            cookie: core.cookie.name().into(),
+            groups_claim: core.settings.groups_claim.clone(),
+            clock: Arc::clone(&core.clock),
         }
     }
 

@@ -19,7 +19,7 @@ use super::lifecycle::{Core, Extended, Opened, Others, Rotation};
 use super::origin::Origin;
 use super::service::Service;
 use super::sign_in::SignIn;
-use super::store::SessionRecord;
+use super::store::{SessionId, SessionRecord};
 use super::ticket::{Strategy, Ticket};
 use super::told::Told;
 use crate::audit::Revocation;
@@ -45,6 +45,12 @@ pub(crate) trait ErasedSlot: Any + Send + Sync {
     async fn data(&self, first: &First, origin: &Origin) -> Result<Option<Vec<u8>>>;
     async fn set_data(&self, first: &First, origin: &Origin, data: Option<&[u8]>) -> Result<()>;
     fn core(&self) -> Result<&Core>;
+    /// The session that the cookie names, which may have ended.
+    fn named(&self) -> Result<SessionId>;
+    /// The same credential, of which nothing was found out.
+    fn fork(&self) -> Box<dyn ErasedSlot>;
+    /// Has the viewer be found anew, where it was found too long ago.
+    fn renew(&self, first: &First);
     fn now(&self) -> Option<DateTime<Utc>>;
     fn database(&self) -> Option<DatabaseId>;
     /// What seals the cursors of pages; none where there are no sessions.
@@ -71,6 +77,8 @@ pub(crate) struct Slot<V> {
     /// The gate opens when its holder panics or is dropped, and the next waiter takes over.
     gate: tokio::sync::Mutex<Option<Answer<V>>>,
     cookies: CookieHeaders,
+    /// Whether the session is used by this request, and not only looked at.
+    counts: bool,
     presented: Mutex<Presented>,
     /// Whether the session ended though nobody asked for it, so that its cookie is removed.
     ended: AtomicBool,
@@ -85,25 +93,28 @@ enum Presented {
 }
 
 impl<V: Viewer> Slot<V> {
-    pub(crate) fn new(service: Arc<Service<V>>, cookies: CookieHeaders) -> Self {
-        Self {
-            service: Some(service),
-            gate: tokio::sync::Mutex::new(None),
-            cookies,
-            presented: Mutex::new(Presented::Unread),
-            ended: AtomicBool::new(false),
-            current: OnceLock::new(),
-            told: Told::default(),
-        }
+    pub(crate) fn new(service: Arc<Service<V>>, cookies: CookieHeaders, prefetch: bool) -> Self {
+        Self::of(Some(service), cookies, !prefetch, Presented::Unread)
     }
 
     #[cfg(feature = "testing")]
     pub(crate) fn fixed() -> Self {
+        let presented = Presented::Read(Err(Refusal::Missing));
+        Self::of(None, CookieHeaders::None, false, presented)
+    }
+
+    fn of(
+        service: Option<Arc<Service<V>>>,
+        cookies: CookieHeaders,
+        counts: bool,
+        presented: Presented,
+    ) -> Self {
         Self {
-            service: None,
+            service,
             gate: tokio::sync::Mutex::new(None),
-            cookies: CookieHeaders::None,
-            presented: Mutex::new(Presented::Read(Err(Refusal::Missing))),
+            cookies,
+            counts,
+            presented: Mutex::new(presented),
             ended: AtomicBool::new(false),
             current: OnceLock::new(),
             told: Told::default(),
@@ -120,14 +131,21 @@ impl<V: Viewer> Slot<V> {
         if let Some(verified) = first.ready() {
             return Ok(verified);
         }
-        if let Some(answer) = gate.as_ref().filter(|answer| answer.holds()) {
+        let now = service.core.now();
+        let recent = |answer: &&Answer<V>| match answer {
+            Answer::Live(verified) => {
+                !first.is_outdated() || service.is_recent(verified.loaded(), now)
+            }
+            Answer::Refused(_) => true,
+        };
+        let kept = gate.as_ref().filter(|answer| answer.holds());
+        if let Some(answer) = kept.filter(recent) {
             return answer.clone().into_result();
         }
-        let now = service.core.now();
         let answer = match self.ticket(&service.core, now) {
             Err(refusal) => Answer::refused(refusal),
             Ok(ticket) => {
-                let answer = service.verify(&ticket, now).await?;
+                let answer = service.verify(&ticket, now, self.counts).await?;
                 self.judge(answer, service, &origin).await?
             }
         };
@@ -159,7 +177,7 @@ impl<V: Viewer> Slot<V> {
                 return answer.into_result().map(Current);
             }
         };
-        let answer = service.current(&ticket).await?;
+        let answer = service.current(&ticket, self.counts).await?;
         let answer = self.judge(answer, service, &origin).await?;
         self.report(&answer, core, &origin).await;
         match &answer {
@@ -417,7 +435,7 @@ impl<V: Viewer> ErasedSlot for Slot<V> {
         let answer = match self.ticket(core, core.now()) {
             Err(refusal) => Answer::refused(refusal),
             Ok(ticket) => {
-                let answer = service.current(&ticket).await?;
+                let answer = service.current(&ticket, self.counts).await?;
                 // Another proof may be wanted: that is what its subject is asked for.
                 let (answer, _) = self.heard(answer, service, || origin.clone()).await?;
                 answer
@@ -504,6 +522,35 @@ impl<V: Viewer> ErasedSlot for Slot<V> {
 
     fn core(&self) -> Result<&Core> {
         Ok(&self.service()?.core)
+    }
+
+    fn named(&self) -> Result<SessionId> {
+        let core = self.core()?;
+        let ticket = self.ticket(core, core.now());
+        Ok(ticket.map_err(Error::unauthenticated)?.credential.id)
+    }
+
+    fn fork(&self) -> Box<dyn ErasedSlot> {
+        let presented = match &*self.presented() {
+            Presented::Unread => Presented::Unread,
+            Presented::Read(read) => Presented::Read(read.clone()),
+        };
+        let cookies = self.cookies.clone();
+        Box::new(Self::of(
+            self.service.clone(),
+            cookies,
+            self.counts,
+            presented,
+        ))
+    }
+
+    fn renew(&self, first: &First) {
+        if let (Some(service), Some(loaded)) = (&self.service, first.loaded())
+            && !first.is_outdated()
+            && !service.is_recent(loaded, service.core.now())
+        {
+            first.outdate();
+        }
     }
 
     fn now(&self) -> Option<DateTime<Utc>> {

@@ -47,7 +47,7 @@ async fn recorded(layer: SessionLayer<Member>, cookie: &str, headers: &[(&str, &
             Ok::<_, Infallible>(Response::new(context.request_id().to_owned()))
         }
     });
-    let mut request = Request::builder().header("cookie", cookie);
+    let mut request = Request::post("/").header("cookie", cookie);
     for (name, value) in headers {
         request = request.header(*name, *value);
     }

@@ -1,0 +1,82 @@
+//! What gates answer in a handler's place.
+
+use http::header::{ACCEPT, CACHE_CONTROL, LOCATION, VARY};
+use http::request::Parts;
+use http::{HeaderValue, Response, StatusCode};
+
+use super::ReturnTo;
+use crate::answer::problem;
+use crate::error::{Error, Result};
+
+/// The name of the parameter that says where to go after the sign-in.
+pub(super) const RETURN_TO: &str = "return_to";
+
+/// A page of the application, to which browsers are sent.
+#[derive(Debug, Clone)]
+pub(super) struct Page(String);
+
+impl Page {
+    /// A path on the application's own origin, or a whole URL, in a place that only its developer writes.
+    pub(super) fn new(url: &str) -> Result<Self> {
+        let local = url.starts_with('/') && !url.starts_with("//");
+        let whole = url.starts_with("https://") || url.starts_with("http://");
+        if !(local || whole) || HeaderValue::from_str(url).is_err() || url.contains('#') {
+            return Err(Error::configuration(format!(
+                "`{url}` is no page to send browsers to: write a path that begins with one `/`, or a URL"
+            )));
+        }
+        Ok(Self(url.to_owned()))
+    }
+
+    /// Its path, where it is one of the application's own.
+    pub(super) fn path(&self) -> Option<&str> {
+        let path = self.0.split('?').next().unwrap_or_default();
+        path.starts_with('/').then_some(path)
+    }
+
+    /// Sends a browser here.
+    pub(super) fn redirect(&self) -> Response<String> {
+        see_other(&self.0)
+    }
+
+    /// Sends a browser here, with the way back. There is always one, so that the page can tell who was sent
+    /// to it from who came by themselves.
+    pub(super) fn redirect_from(&self, head: &Parts) -> Response<String> {
+        let back = head.method.is_safe().then(|| ReturnTo::of(&head.uri));
+        let back = back.flatten().unwrap_or_else(ReturnTo::root);
+        see_other(&back.sign_in_url(&self.0, RETURN_TO))
+    }
+}
+
+fn see_other(url: &str) -> Response<String> {
+    let Ok(location) = HeaderValue::from_str(url) else {
+        return problem(StatusCode::FORBIDDEN, None, &[]);
+    };
+    let mut response = Response::new(String::new());
+    *response.status_mut() = StatusCode::SEE_OTHER;
+    response.headers_mut().insert(LOCATION, location);
+    for_this_cookie(response)
+}
+
+/// A cache must not give this answer to a request with another cookie.
+pub(super) fn for_this_cookie(mut response: Response<String>) -> Response<String> {
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
+    headers.insert(VARY, HeaderValue::from_static("Cookie"));
+    response
+}
+
+/// Whether a browser asks for a page, and would show what it is sent to. Who asks with `fetch`, and every
+/// other client, gets a status that it can act on.
+pub(super) fn is_navigation(head: &Parts) -> bool {
+    match head.headers.get("sec-fetch-mode") {
+        Some(mode) => mode == "navigate",
+        None => head.headers.get_all(ACCEPT).iter().any(|accept| {
+            let accept = accept.as_bytes();
+            accept
+                .split(|byte| *byte == b',')
+                .filter_map(|range| range.split(|byte| *byte == b';').next())
+                .any(|range| range.trim_ascii().eq_ignore_ascii_case(b"text/html"))
+        }),
+    }
+}

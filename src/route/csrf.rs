@@ -1,0 +1,194 @@
+//! Requests that another site had a browser send.
+
+use async_trait::async_trait;
+use http::header::{CONNECTION, COOKIE, HOST, ORIGIN, UPGRADE};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
+use url::Url;
+
+use super::gate::{Check, Gate};
+use crate::answer::problem;
+use crate::audit;
+use crate::error::{Error, Result};
+use crate::request::RequestContext;
+use crate::session::CsrfToken;
+
+const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// Refuses what another site had a browser send: cross-site request forgery
+/// ([ASVS 3.5.1](https://github.com/OWASP/ASVS)).
+///
+/// A request with a safe method passes, since it [changes nothing](crate::RequestContext::of_parts); a
+/// handshake that upgrades the connection does not count as one. Of the others,
+///
+/// 1. [`Sec-Fetch-Site`](https://www.w3.org/TR/fetch-metadata/) decides, where the browser says it:
+///    `same-origin` and `none` pass;
+/// 2. else `Origin` does: it must be the one that `Host` names, or a [trusted one](Self::trust);
+/// 3. where neither is said, by an old browser or by no browser, a request without any cookie passes, and one
+///    with cookies only with the session's [token](crate::RequestContext::csrf_token): in the header
+///    `x-csrf-token`, or in a form field that the handler gives to
+///    [`verify_csrf_token`](crate::RequestContext::verify_csrf_token). Until then such a request can
+///    read and change nothing.
+///
+/// Put it inside of the session layer, and around everything else.
+///
+/// # Example
+///
+/// ```
+/// use clearance::route::{Csrf, Gate};
+///
+/// fn gate() -> clearance::Result<Gate> {
+///     Csrf::new().trust("https://pay.example").build()
+/// }
+/// # gate().unwrap();
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct Csrf {
+    trusted: Vec<String>,
+}
+
+impl Csrf {
+    /// It trusts the application's own origin alone.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Trusts another origin, such as `https://pay.example`, also where `Sec-Fetch-Site` says that it is
+    /// another one. Name the application's own where a proxy before it changes `Host`.
+    #[must_use]
+    pub fn trust(mut self, origin: &str) -> Self {
+        self.trusted.push(origin.to_owned());
+        self
+    }
+
+    /// The gate.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_configuration`] for what is no origin: a scheme, a host and no path.
+    pub fn build(self) -> Result<Gate> {
+        let origin = |text: &String| {
+            let parsed = parse(text).filter(|url| {
+                url.path() == "/" && url.query().is_none() && url.fragment().is_none()
+            });
+            parsed.map(|url| url.origin()).ok_or_else(|| {
+                Error::configuration(format!(
+                    "`{text}` is no origin: write a scheme, a host and a port where it is unusual, as in `https://pay.example`"
+                ))
+            })
+        };
+        let trusted = self.trusted.iter().map(origin).collect::<Result<_>>()?;
+        Ok(Gate::new(Checked { trusted }))
+    }
+}
+
+/// What the headers say of where a request comes from.
+#[derive(Debug, PartialEq, Eq)]
+enum Verdict {
+    /// From here, or from somebody trusted, or from no browser.
+    Own,
+    /// From elsewhere, or in contradiction to itself.
+    Foreign,
+    /// Nobody can tell.
+    Unknown,
+}
+
+struct Checked {
+    trusted: Vec<url::Origin>,
+}
+
+impl Checked {
+    fn judge(&self, head: &Parts) -> Verdict {
+        if head.method.is_safe() && !is_upgrade(head) {
+            return Verdict::Own;
+        }
+        let Ok((site, origin)) =
+            one(&head.headers, &SITE).and_then(|site| Ok((site, one(&head.headers, &ORIGIN)?)))
+        else {
+            return Verdict::Foreign;
+        };
+        let origin = origin.map(|value| value.to_str().ok().and_then(parse));
+        if let Some(Some(origin)) = &origin
+            && self.trusted.contains(&origin.origin())
+        {
+            return Verdict::Own;
+        }
+        match (site.map(HeaderValue::as_bytes), origin) {
+            (Some(b"same-origin" | b"none"), _) => Verdict::Own,
+            (Some(_), _) => Verdict::Foreign,
+            (None, Some(Some(origin))) if is_host(&origin, head) => Verdict::Own,
+            (None, Some(_)) => Verdict::Foreign,
+            (None, None) if head.headers.contains_key(COOKIE) => Verdict::Unknown,
+            (None, None) => Verdict::Own,
+        }
+    }
+}
+
+#[async_trait]
+impl Check for Checked {
+    async fn check(&self, head: &Parts) -> Result<(), Response<String>> {
+        match self.judge(head) {
+            Verdict::Own => Ok(()),
+            Verdict::Foreign => Err(refused("another site")),
+            Verdict::Unknown => {
+                let Ok(context) = RequestContext::current() else {
+                    return Err(refused("no session layer around the gate"));
+                };
+                context.doubt();
+                let token = one(&head.headers, &HeaderName::from_static(CsrfToken::HEADER));
+                match token.map(|token| token.map(HeaderValue::to_str)) {
+                    Ok(None) => Ok(()),
+                    Ok(Some(Ok(token))) if context.verify_csrf_token(token).is_ok() => Ok(()),
+                    Ok(Some(_)) | Err(_) => Err(refused("a wrong token")),
+                }
+            }
+        }
+    }
+}
+
+fn refused(why: &'static str) -> Response<String> {
+    audit::forged_request(why);
+    let detail = "this request does not come from the application's own pages";
+    problem(StatusCode::FORBIDDEN, Some(detail), &[])
+}
+
+/// The one value of a header. Of two, nobody knows which the browser wrote.
+fn one<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a HeaderValue>, ()> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (_, Some(_)) => Err(()),
+        (value, None) => Ok(value),
+    }
+}
+
+/// An origin with a host: not `null`, and nothing with a user in it.
+fn parse(origin: &str) -> Option<Url> {
+    let url = Url::parse(origin).ok()?;
+    let plain = url.username().is_empty() && url.password().is_none();
+    (plain && url.has_host() && url.origin().is_tuple()).then_some(url)
+}
+
+/// Whether the request was sent to the host of `origin`.
+fn is_host(origin: &Url, head: &Parts) -> bool {
+    let named = match head.uri.authority() {
+        Some(authority) => Some(authority.as_str()),
+        None => one(&head.headers, &HOST)
+            .ok()
+            .flatten()
+            .and_then(|host| host.to_str().ok()),
+    };
+    named
+        .and_then(|host| parse(&format!("{}://{host}", origin.scheme())))
+        .is_some_and(|own| own.path() == "/" && own.origin() == origin.origin())
+}
+
+/// Whether the connection is to become another one, as that of a WebSocket: a safe method, of which more
+/// can come than of others.
+fn is_upgrade(head: &Parts) -> bool {
+    let upgrades = head.headers.get_all(CONNECTION).iter().any(|value| {
+        let mut tokens = value.as_bytes().split(|byte| *byte == b',');
+        tokens.any(|token| token.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
+    });
+    head.method == Method::GET && (upgrades || head.headers.contains_key(UPGRADE))
+}

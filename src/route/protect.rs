@@ -1,0 +1,195 @@
+//! Guards of single routes: for a verified viewer alone.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use http::Response;
+use http::request::Parts;
+
+use super::answers::{Page, for_this_cookie};
+use super::gate::{Check, Gate};
+use super::rules::{Denied, OnDenied};
+use super::{GroupRule, Groups};
+use crate::audit;
+use crate::error::{Error, Result};
+use crate::request::verify_session;
+use crate::session::Verified;
+use crate::viewer::Viewer;
+
+type Condition<V> = Arc<dyn Fn(&Verified<V>, &Parts) -> bool + Send + Sync>;
+
+/// Lets a verified viewer alone pass, and of those the ones that meet every condition.
+///
+/// Unlike [`RouteRules`](super::RouteRules) it verifies the session, so it stands inside of the session
+/// layer. It saves handlers the trouble, and is no replacement for the rules of repositories.
+///
+/// # Example
+///
+/// ```
+/// use clearance::route::{Gate, GroupRule, Protect};
+/// use clearance::{Result, Viewer};
+///
+/// #[derive(Viewer)]
+/// struct Member { id: i64, admin: bool }
+///
+/// fn admin_pages() -> Result<Gate> {
+///     Protect::<Member>::page("/sign-in")
+///         .require(|member| member.admin)
+///         .denied_page("/not-for-you")
+///         .build()
+/// }
+///
+/// fn billing_api() -> Result<Gate> {
+///     Protect::<Member>::api()
+///         .groups(GroupRule::any_of(["billing", "finance"])?)
+///         .build()
+/// }
+/// ```
+pub struct Protect<V> {
+    sign_in: Option<String>,
+    denied_page: Option<String>,
+    conditions: Vec<Condition<V>>,
+    on_denied: Option<OnDenied>,
+}
+
+impl<V: Viewer> Protect<V> {
+    /// A page: who is not signed in is sent to the one at `sign_in`, with the way back in the parameter
+    /// `return_to`. Who must prove again who they are is sent there, too.
+    #[must_use]
+    pub fn page(sign_in: &str) -> Self {
+        Self::new(Some(sign_in.to_owned()))
+    }
+
+    /// An API: who is not signed in gets 401, who may not call it 403, with problem details.
+    #[must_use]
+    pub const fn api() -> Self {
+        Self::new(None)
+    }
+
+    const fn new(sign_in: Option<String>) -> Self {
+        Self {
+            sign_in,
+            denied_page: None,
+            conditions: Vec::new(),
+            on_denied: None,
+        }
+    }
+
+    /// For those viewers alone that `condition` picks, for instance by their role.
+    #[must_use]
+    pub fn require(self, condition: impl Fn(&V) -> bool + Send + Sync + 'static) -> Self {
+        self.authorize(move |verified, _| condition(verified.viewer()))
+    }
+
+    /// For those whose session has these [groups](Verified::groups).
+    #[must_use]
+    pub fn groups(self, rule: GroupRule) -> Self {
+        self.authorize(move |verified, _| rule.allows(verified.groups()))
+    }
+
+    /// For those viewers whose own groups are these.
+    #[must_use]
+    pub fn groups_of(
+        self,
+        rule: GroupRule,
+        groups: impl Fn(&V) -> Groups + Send + Sync + 'static,
+    ) -> Self {
+        self.require(move |viewer| rule.allows(&groups(viewer)))
+    }
+
+    /// For what `condition` allows, with the request's head and what is known of the session.
+    #[must_use]
+    pub fn authorize(
+        mut self,
+        condition: impl Fn(&Verified<V>, &Parts) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.conditions.push(Arc::new(condition));
+        self
+    }
+
+    /// Where browsers are sent whose viewer may not have the page. Without it they get 403.
+    #[must_use]
+    pub fn denied_page(mut self, url: &str) -> Self {
+        self.denied_page = Some(url.to_owned());
+        self
+    }
+
+    /// Has the application answer by itself. It must give an answer: the handler never runs.
+    #[must_use]
+    pub fn on_denied(
+        mut self,
+        answer: impl Fn(&Parts, Denied) -> Response<String> + Send + Sync + 'static,
+    ) -> Self {
+        self.on_denied = Some(Arc::new(answer));
+        self
+    }
+
+    /// The gate.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_configuration`] for a page that is neither a path nor a URL.
+    pub fn build(self) -> Result<Gate> {
+        let page = |url: Option<String>| url.map(|url| Page::new(&url)).transpose();
+        Ok(Gate::new(Protected {
+            sign_in: page(self.sign_in)?,
+            denied_page: page(self.denied_page)?,
+            conditions: self.conditions,
+            on_denied: self.on_denied,
+        }))
+    }
+}
+
+impl<V> fmt::Debug for Protect<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Protect")
+            .field("sign_in", &self.sign_in)
+            .field("conditions", &self.conditions.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The guard, ready to be asked.
+struct Protected<V> {
+    sign_in: Option<Page>,
+    denied_page: Option<Page>,
+    conditions: Vec<Condition<V>>,
+    on_denied: Option<OnDenied>,
+}
+
+impl<V: Viewer> Protected<V> {
+    fn deny(&self, why: Denied, head: &Parts, error: &Error) -> Response<String> {
+        if let Some(answer) = &self.on_denied {
+            return for_this_cookie(answer(head, why));
+        }
+        let page = match why {
+            Denied::SignedOut => self.sign_in.as_ref().map(|page| page.redirect_from(head)),
+            Denied::Forbidden => self.denied_page.as_ref().map(Page::redirect),
+        };
+        page.unwrap_or_else(|| for_this_cookie(error.to_response()))
+    }
+}
+
+#[async_trait]
+impl<V: Viewer> Check for Protected<V> {
+    async fn check(&self, head: &Parts) -> Result<(), Response<String>> {
+        let verified = match verify_session::<V>().await {
+            Ok(verified) => verified,
+            Err(error) if error.is_unauthenticated() || error.is_step_up() => {
+                return Err(self.deny(Denied::SignedOut, head, &error));
+            }
+            // Nobody knows who it is, so it is neither a sign-in nor a refusal.
+            Err(error) => return Err(error.to_response()),
+        };
+        if self
+            .conditions
+            .iter()
+            .all(|condition| condition(&verified, head))
+        {
+            return Ok(());
+        }
+        audit::call_denied();
+        Err(self.deny(Denied::Forbidden, head, &Error::forbidden()))
+    }
+}

@@ -1,0 +1,370 @@
+//! Rules of routes, decided from the cookie alone.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use http::request::Parts;
+use http::{Response, StatusCode};
+
+use super::answers::{Page, RETURN_TO, for_this_cookie, is_navigation};
+use super::gate::{Check, Gate};
+use super::matching::{Panicked, Route};
+use super::{GroupRule, NormalPath};
+use crate::answer::problem;
+use crate::audit;
+use crate::error::{Error, Refusal, Result};
+use crate::session::{Outlook, Sessions, Strategy};
+use crate::viewer::Viewer;
+
+/// Longer paths have too many readings to compare, and no page.
+const LONGEST: usize = 4096;
+
+/// Why a gate answers in the handler's place.
+///
+/// Exhaustive: an application that answers by itself must think of both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Denied {
+    /// Nobody is signed in.
+    SignedOut,
+    /// Somebody is, and may not do this.
+    Forbidden,
+}
+
+pub(super) type OnDenied = Arc<dyn Fn(&Parts, Denied) -> Response<String> + Send + Sync>;
+
+/// Which routes need a session, decided from the cookie alone: the optimistic layer.
+///
+/// It is for browsers: who has no session is sent to the sign-in page before any handler runs, and no
+/// page flashes up. It asks no store, and has none. A session that was ended a moment ago still passes it, and
+/// so does any cookie of the right name under [`Strategy::Database`]: what may be seen is
+/// decided by repositories.
+///
+/// Where several rules are about a request the strictest holds, in whatever order they were written. To
+/// leave a path out of a rule, say so in the rule: `Route::prefix("/app")?.and(!Route::exact("/app/about")?)`.
+///
+/// A path of more than 4,096 bytes is refused with 414.
+///
+/// # Example
+///
+/// ```
+/// use clearance::route::{Gate, GroupRule, Route, RouteRules};
+/// use clearance::{Result, Sessions, Viewer};
+///
+/// fn rules<V: Viewer>(sessions: &Sessions<V>) -> Result<Gate> {
+///     RouteRules::protect_all()
+///         .sign_in_page("/sign-in")
+///         .home("/dashboard")
+///         .public(Route::exact("/")?)
+///         .public(Route::prefix("/assets")?)
+///         .api(Route::prefix("/api")?)
+///         .build(sessions)
+/// }
+/// ```
+#[derive(Clone)]
+pub struct RouteRules {
+    everything: bool,
+    rules: Vec<(Route, Demand)>,
+    api: Vec<Route>,
+    sign_in: Option<String>,
+    home: Option<String>,
+    denied_page: Option<String>,
+    on_denied: Option<OnDenied>,
+    ignores_case: bool,
+}
+
+#[derive(Debug, Clone)]
+enum Demand {
+    Public,
+    Session,
+    Groups(GroupRule),
+}
+
+impl RouteRules {
+    /// Every route needs a session, but those that are [public](Self::public).
+    #[must_use]
+    pub const fn protect_all() -> Self {
+        Self::new(true)
+    }
+
+    /// No route needs a session, but those that are [protected](Self::protect).
+    #[must_use]
+    pub const fn protect_listed() -> Self {
+        Self::new(false)
+    }
+
+    const fn new(everything: bool) -> Self {
+        Self {
+            everything,
+            rules: Vec::new(),
+            api: Vec::new(),
+            sign_in: None,
+            home: None,
+            denied_page: None,
+            on_denied: None,
+            ignores_case: false,
+        }
+    }
+
+    /// These need no session.
+    #[must_use]
+    pub fn public(self, route: Route) -> Self {
+        self.with(route, Demand::Public)
+    }
+
+    /// These need a session.
+    #[must_use]
+    pub fn protect(self, route: Route) -> Self {
+        self.with(route, Demand::Session)
+    }
+
+    /// These need a session whose token says that its subject is in these groups. Only under
+    /// [`Strategy::Stateless`] does the cookie say so; under the others use [`Protect`](super::Protect).
+    #[must_use]
+    pub fn groups(self, route: Route, rule: GroupRule) -> Self {
+        self.with(route, Demand::Groups(rule))
+    }
+
+    fn with(mut self, route: Route, demand: Demand) -> Self {
+        self.rules.push((route, demand));
+        self
+    }
+
+    /// These are no pages: whoever may not have them gets a status and problem details, and is sent
+    /// nowhere. Of the others a browser's navigation is told from everything else by `Sec-Fetch-Mode`, or by
+    /// an `Accept` that names `text/html`.
+    #[must_use]
+    pub fn api(mut self, route: Route) -> Self {
+        self.api.push(route);
+        self
+    }
+
+    /// Where browsers without a session are sent, with the way back in the parameter `return_to`: read it with
+    /// [`ReturnTo::parse`](super::ReturnTo::parse) alone. It is public. Without it they get 401.
+    #[must_use]
+    pub fn sign_in_page(mut self, url: &str) -> Self {
+        self.sign_in = Some(url.to_owned());
+        self
+    }
+
+    /// Where browsers with a session are sent that come to the sign-in page by themselves. Those that were
+    /// sent there, because their session turned out to have ended, stay: nobody is sent in circles.
+    #[must_use]
+    pub fn home(mut self, url: &str) -> Self {
+        self.home = Some(url.to_owned());
+        self
+    }
+
+    /// Where browsers are sent whose viewer may not have the page. Without it they get 403.
+    #[must_use]
+    pub fn denied_page(mut self, url: &str) -> Self {
+        self.denied_page = Some(url.to_owned());
+        self
+    }
+
+    /// Has the application answer by itself.
+    #[must_use]
+    pub fn on_denied(
+        mut self,
+        answer: impl Fn(&Parts, Denied) -> Response<String> + Send + Sync + 'static,
+    ) -> Self {
+        self.on_denied = Some(Arc::new(answer));
+        self
+    }
+
+    /// Paths are compared whatever the case of the letters `a` to `z`: for a router that does so, too.
+    #[must_use]
+    pub const fn ignore_case(mut self) -> Self {
+        self.ignores_case = true;
+        self
+    }
+
+    /// The gate. It takes of the sessions what opens their cookies, and not their store.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_configuration`] for groups under another strategy than
+    /// [`Strategy::Stateless`], and for a page that is neither a path nor a URL.
+    pub fn build<V: Viewer>(self, sessions: &Sessions<V>) -> Result<Gate> {
+        let outlook = sessions.outlook();
+        let groups = self
+            .rules
+            .iter()
+            .any(|(_, demand)| matches!(demand, Demand::Groups(_)));
+        if groups && outlook.strategy() != Strategy::Stateless {
+            return Err(Error::configuration(
+                "the cookie says nothing of groups, except under `Strategy::Stateless`: protect these routes with `Protect::groups`, which asks the session",
+            ));
+        }
+        let page = |url: Option<String>| url.map(|url| Page::new(&url)).transpose();
+        let cased = |route: Route| {
+            if self.ignores_case {
+                route.ignoring_case()
+            } else {
+                Ok(route)
+            }
+        };
+        let rules = self.rules.into_iter();
+        let sign_in = page(self.sign_in)?;
+        let entrance = sign_in.as_ref().and_then(Page::path).map(Route::exact);
+        Ok(Gate::new(Rules {
+            everything: self.everything,
+            rules: rules
+                .map(|(route, demand)| Ok((cased(route)?, demand)))
+                .collect::<Result<_>>()?,
+            api: self.api.into_iter().map(cased).collect::<Result<_>>()?,
+            entrance: entrance.transpose()?.map(cased).transpose()?,
+            sign_in,
+            home: page(self.home)?,
+            denied_page: page(self.denied_page)?,
+            on_denied: self.on_denied,
+            ignores_case: self.ignores_case,
+            outlook,
+        }))
+    }
+}
+
+impl fmt::Debug for RouteRules {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RouteRules")
+            .field("everything", &self.everything)
+            .field("rules", &self.rules)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The rules, ready to be asked.
+struct Rules {
+    everything: bool,
+    rules: Vec<(Route, Demand)>,
+    api: Vec<Route>,
+    sign_in: Option<Page>,
+    /// The sign-in page, where it is one of the application's own.
+    entrance: Option<Route>,
+    home: Option<Page>,
+    denied_page: Option<Page>,
+    on_denied: Option<OnDenied>,
+    ignores_case: bool,
+    outlook: Outlook,
+}
+
+/// What all rules about a request come to.
+#[derive(Default)]
+struct Demanded<'a> {
+    session: bool,
+    groups: Vec<&'a GroupRule>,
+}
+
+impl Rules {
+    /// What is demanded of a request, by every reading of its path together.
+    async fn demanded(&self, readings: &[String], head: &Parts) -> Demanded<'_> {
+        let mut demanded = Demanded::default();
+        for path in readings {
+            if self.one_demands(path, head, &mut demanded).await.is_err() {
+                demanded.session = true;
+            }
+        }
+        demanded
+    }
+
+    async fn one_demands<'a>(
+        &'a self,
+        path: &str,
+        head: &Parts,
+        demanded: &mut Demanded<'a>,
+    ) -> Result<(), Panicked> {
+        let (mut public, mut protected) = (false, false);
+        if let Some(entrance) = &self.entrance {
+            public = entrance.is_about(path, head).await?;
+        }
+        for (route, demand) in &self.rules {
+            if route.is_about(path, head).await? {
+                match demand {
+                    Demand::Public => public = true,
+                    Demand::Session => protected = true,
+                    Demand::Groups(rule) => {
+                        protected = true;
+                        demanded.groups.push(rule);
+                    }
+                }
+            }
+        }
+        demanded.session |= protected || (self.everything && !public);
+        Ok(())
+    }
+
+    async fn any(routes: &[Route], readings: &[String], head: &Parts) -> bool {
+        for path in readings {
+            for route in routes {
+                // What is an API to nobody's knowledge is answered as one.
+                if route.is_about(path, head).await.unwrap_or(true) {
+                    return true;
+                }
+            }
+        }
+        false
+    }
+
+    /// Sends who has a session away from the sign-in page, but not who was sent there: what the
+    /// cookie says may be wrong by now.
+    async fn leaves(&self, readings: &[String], head: &Parts) -> Option<Response<String>> {
+        let (entrance, home) = (self.entrance.as_ref()?, self.home.as_ref()?);
+        let query = head.uri.query().unwrap_or_default();
+        let sent = url::form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == RETURN_TO);
+        if sent || !head.method.is_safe() || !self.outlook.of(&head.headers).is_sealed() {
+            return None;
+        }
+        let here = Self::any(std::slice::from_ref(entrance), readings, head).await;
+        here.then(|| home.redirect())
+    }
+
+    async fn deny(&self, why: Denied, readings: &[String], head: &Parts) -> Response<String> {
+        if let Some(answer) = &self.on_denied {
+            return for_this_cookie(answer(head, why));
+        }
+        let is_page = is_navigation(head) && !Self::any(&self.api, readings, head).await;
+        let page = match why {
+            Denied::SignedOut => self.sign_in.as_ref().map(|page| page.redirect_from(head)),
+            Denied::Forbidden => self.denied_page.as_ref().map(Page::redirect),
+        };
+        match page {
+            Some(page) if is_page => page,
+            Some(_) | None => for_this_cookie(match why {
+                Denied::SignedOut => Error::unauthenticated(Refusal::Missing).to_response(),
+                Denied::Forbidden => problem(StatusCode::FORBIDDEN, None, &[]),
+            }),
+        }
+    }
+}
+
+#[async_trait]
+impl Check for Rules {
+    async fn check(&self, head: &Parts) -> Result<(), Response<String>> {
+        if head.uri.path().len() > LONGEST {
+            return Err(problem(StatusCode::URI_TOO_LONG, None, &[]));
+        }
+        let path = NormalPath::of(head.uri.path());
+        let cased = |reading: &str| match self.ignores_case {
+            true => reading.to_ascii_lowercase(),
+            false => reading.to_owned(),
+        };
+        let readings: Vec<String> = path.readings().map(cased).collect();
+        if let Some(home) = self.leaves(&readings, head).await {
+            return Err(home);
+        }
+        let demanded = self.demanded(&readings, head).await;
+        if !demanded.session {
+            return Ok(());
+        }
+        let seen = self.outlook.of(&head.headers);
+        let why = if !seen.is_there() {
+            Denied::SignedOut
+        } else if demanded.groups.iter().all(|rule| seen.is_in(rule)) {
+            return Ok(());
+        } else {
+            Denied::Forbidden
+        };
+        audit::route_denied(why == Denied::Forbidden);
+        Err(self.deny(why, &readings, head).await)
+    }
+}

@@ -1,0 +1,88 @@
+//! Tokens that show that a form is one of the application's own.
+
+use std::fmt;
+
+use aws_lc_rs::hmac;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::key::{Key, fill_random};
+use super::store::SessionId;
+use crate::error::Result;
+
+const PURPOSE: &str = "csrf";
+const NONCE: usize = 16;
+const TAG: usize = 32;
+
+/// Makes and checks the tokens of sessions.
+pub(crate) struct CsrfTokens {
+    key: hmac::Key,
+}
+
+impl CsrfTokens {
+    pub(crate) fn new(key: &Key) -> Result<Self> {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, &*key.derive(PURPOSE)?);
+        Ok(Self { key })
+    }
+
+    /// Another one each time, so that a compressed page says nothing about it
+    /// ([BREACH](https://www.breachattack.com)).
+    pub(crate) fn issue(&self, session: SessionId) -> Result<CsrfToken> {
+        let mut nonce = [0; NONCE];
+        fill_random(&mut nonce)?;
+        let tag = hmac::sign(&self.key, &Self::signed(&nonce, session));
+        let token = URL_SAFE_NO_PAD.encode([&nonce[..], tag.as_ref()].concat());
+        Ok(CsrfToken(token))
+    }
+
+    pub(crate) fn verify(&self, session: SessionId, token: &str) -> bool {
+        let mut bytes = [0; NONCE + TAG];
+        let decoded = URL_SAFE_NO_PAD.decode_slice(token, &mut bytes);
+        let Some((nonce, tag)) = bytes.split_first_chunk::<NONCE>() else {
+            return false;
+        };
+        decoded == Ok(NONCE + TAG)
+            && hmac::verify(&self.key, &Self::signed(nonce, session), tag).is_ok()
+    }
+
+    fn signed(nonce: &[u8; NONCE], session: SessionId) -> Vec<u8> {
+        [&nonce[..], session.as_bytes()].concat()
+    }
+}
+
+impl fmt::Debug for CsrfTokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CsrfTokens(..)")
+    }
+}
+
+/// What shows that a form is one of the application's own: nobody else can know it. It is good for its
+/// session, until that is rotated. See [`RequestContext::csrf_token`](crate::RequestContext::csrf_token).
+#[derive(Clone)]
+pub struct CsrfToken(String);
+
+impl CsrfToken {
+    /// The name of the form field, and that of the header with an `x-` before it and hyphens.
+    pub const FIELD: &str = "csrf_token";
+    /// The header that scripts send it in.
+    pub const HEADER: &str = "x-csrf-token";
+
+    /// The token, to be sent in the header [`CsrfToken::HEADER`], or in the field [`CsrfToken::FIELD`].
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// The field for a form, as HTML.
+    #[must_use]
+    pub fn hidden_field(&self) -> String {
+        let (name, token) = (Self::FIELD, &self.0);
+        format!(r#"<input type="hidden" name="{name}" value="{token}">"#)
+    }
+}
+
+impl fmt::Debug for CsrfToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CsrfToken(..)")
+    }
+}

@@ -1,0 +1,81 @@
+//! What a cookie alone says, for who has no store.
+
+use std::fmt;
+use std::sync::Arc;
+
+use http::HeaderMap;
+
+use super::claims::SessionClaims;
+use super::cookie::CookieHeaders;
+use super::ticket::{Strategy, Ticket, Tickets};
+use crate::clock::Clock;
+use crate::route::{GroupRule, Groups};
+
+/// Opens the cookies of sessions. It has no store, so it can ask none.
+pub(crate) struct Outlook {
+    pub(super) tickets: Arc<Tickets>,
+    pub(super) cookie: Arc<str>,
+    pub(super) groups_claim: String,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+/// What a request's cookie says.
+pub(crate) enum Seen {
+    /// Nothing that could be a session's.
+    Nobody,
+    /// Something of which nobody can tell without the store.
+    Present,
+    /// What this server sealed, and that is not past its time; its groups, where it says any.
+    Sealed(Option<Groups>),
+}
+
+impl Outlook {
+    pub(crate) fn strategy(&self) -> Strategy {
+        self.tickets.strategy()
+    }
+
+    /// What the cookie among these headers says.
+    pub(crate) fn of(&self, headers: &HeaderMap) -> Seen {
+        let now = self.clock.now();
+        let cookies = CookieHeaders::of(headers);
+        let opened = cookies.find(&self.cookie);
+        let opened = opened.and_then(|value| self.tickets.open(&value, now));
+        match opened {
+            Ok(ticket) if ticket.credential.expires_at > now.timestamp() => match self.strategy() {
+                Strategy::Database => Seen::Present,
+                Strategy::Hybrid | Strategy::Stateless => Seen::Sealed(self.groups(&ticket)),
+            },
+            Ok(_) | Err(_) => Seen::Nobody,
+        }
+    }
+
+    fn groups(&self, ticket: &Ticket) -> Option<Groups> {
+        let token = ticket.token.as_ref()?;
+        let claims = SessionClaims::from_json(&token.claims).ok()?;
+        Some(Groups::from_claims(&claims, &self.groups_claim))
+    }
+}
+
+impl fmt::Debug for Outlook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outlook").finish_non_exhaustive()
+    }
+}
+
+impl Seen {
+    pub(crate) const fn is_there(&self) -> bool {
+        matches!(self, Self::Present | Self::Sealed(_))
+    }
+
+    pub(crate) const fn is_sealed(&self) -> bool {
+        matches!(self, Self::Sealed(_))
+    }
+
+    /// Whether it says that its subject is in the groups that a rule asks for.
+    pub(crate) fn is_in(&self, rule: &GroupRule) -> bool {
+        match self {
+            Self::Sealed(Some(groups)) => rule.allows(groups),
+            Self::Sealed(None) | Self::Present | Self::Nobody => false,
+        }
+    }
+}
