@@ -1,6 +1,7 @@
 //! Where a browser goes back to after it signed in.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 
 use http::Uri;
 use percent_encoding::percent_decode_str;
@@ -13,7 +14,7 @@ const LONGEST: usize = 2_048;
 const DEEPEST: usize = 8;
 
 /// Never asked for: it stands for whatever origin the application has.
-const BASE: &str = "https://origin.invalid/";
+const BASE: &str = "https://origin.invalid";
 
 /// A place on this very origin, to which a browser can be sent back.
 ///
@@ -30,8 +31,8 @@ const BASE: &str = "https://origin.invalid/";
 /// - in printable ASCII without spaces and backslashes, and 2,048 bytes at most,
 /// - exactly as the URL parser of browsers ([WHATWG](https://url.spec.whatwg.org/)) writes it, on
 ///   the origin on which it is read,
-/// - without dot segments, empty segments, and white space around a segment, and without letters
-///   that look like a slash, a backslash or a dot,
+/// - in its path without dot segments, empty segments, white space around a segment, backslashes,
+///   letters that look like `/`, `\` or `.`, and letters that nobody sees,
 /// - without control characters anywhere.
 ///
 /// The last two hold however often it is percent-decoded.
@@ -123,48 +124,49 @@ fn holds_decoded(text: &str, holds: impl Fn(&str) -> bool) -> bool {
         if !holds(&text) {
             return false;
         }
-        let Ok(next) = percent_decode_str(&text)
-            .decode_utf8()
-            .map(Into::<String>::into)
-        else {
+        let Ok(next) = percent_decode_str(&text).decode_utf8() else {
             return false;
         };
         if next == text {
             return true;
         }
-        text = next;
+        text = next.into_owned();
     }
     false
 }
 
 fn is_local_path(path: &str) -> bool {
+    let misleads = |letter: char| {
+        letter.is_control()
+            || letter == '\\'
+            || LOOK_ALIKES.contains(letter)
+            || INVISIBLE.iter().any(|range| range.contains(&letter))
+    };
     let Some(rest) = path.strip_prefix('/') else {
         return false;
     };
-    let mut segments = rest.split('/').peekable();
-    while let Some(segment) = segments.next() {
-        let is_last = segments.peek().is_none();
-        // Some proxies drop the parameters of a segment, and with them all of `/;/`.
-        let name = segment.split(';').next().unwrap_or_default();
-        let is_empty = name.is_empty() && !(is_last && segment.is_empty());
-        if is_empty
-            || name == "."
-            || name == ".."
-            || segment.trim() != segment
-            || name.trim() != name
-        {
-            return false;
-        }
-    }
-    !path.contains(|letter: char| {
-        letter.is_control() || letter == '\\' || LOOK_ALIKES.contains(&letter)
-    })
+    // Only the last segment may be empty: `/orders/`.
+    let names = rest.strip_suffix('/').unwrap_or(rest);
+    (rest.is_empty() || names.split('/').all(is_name)) && !path.contains(misleads)
 }
 
-/// What compatibility normalisation or a reader takes for `/`, `\` or `.`.
-const LOOK_ALIKES: [char; 13] = [
-    '\u{2024}', '\u{2025}', '\u{2044}', '\u{2215}', '\u{29f5}', '\u{29f8}', '\u{29f9}', '\u{3002}',
-    '\u{fe52}', '\u{fe68}', '\u{ff0e}', '\u{ff0f}', '\u{ff3c}',
+fn is_name(segment: &str) -> bool {
+    // Some proxies drop the parameters of a segment, and with them all of `/;/`.
+    let name = segment.split(';').next().unwrap_or_default();
+    let is_padded = segment.trim() != segment || name.trim() != name;
+    !is_padded && !matches!(name, "" | "." | "..")
+}
+
+/// What normalisation or a reader takes for `/`, `\` or `.`.
+const LOOK_ALIKES: &str = "\u{2024}\u{2025}\u{2026}\u{2044}\u{2215}\u{29f5}\u{29f8}\u{29f9}\u{3002}\u{fe52}\u{fe68}\u{ff0e}\u{ff0f}\u{ff3c}\u{ff61}";
+
+/// Letters without a shape, and those that change the direction of others.
+const INVISIBLE: [RangeInclusive<char>; 5] = [
+    '\u{ad}'..='\u{ad}',
+    '\u{200b}'..='\u{200f}',
+    '\u{202a}'..='\u{202e}',
+    '\u{2060}'..='\u{206f}',
+    '\u{feff}'..='\u{feff}',
 ];
 
 /// Whether a browser stays on the origin, and changes nothing of the text.
@@ -177,6 +179,6 @@ fn is_read_as_written(text: &str) -> bool {
             && url.username().is_empty()
             && url.password().is_none()
             && !url.path().starts_with("//")
-            && url.as_str().strip_prefix(BASE) == text.strip_prefix('/')
+            && url.as_str().strip_prefix(BASE) == Some(text)
     })
 }
