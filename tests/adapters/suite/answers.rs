@@ -21,7 +21,10 @@ pub(crate) async fn assert_problem(response: reqwest::Response, status: u16, tit
     let content_type = header(&response, "content-type");
     assert_eq!(content_type, ["application/problem+json"]);
     let cache = header(&response, "cache-control");
-    assert!(cache.iter().any(|value| value.contains("no-store")), "{cache:?}");
+    assert!(
+        cache.iter().any(|value| value.contains("no-store")),
+        "{cache:?}"
+    );
     let challenged = !header(&response, "www-authenticate").is_empty();
     assert_eq!(challenged, status == 401);
     let problem: Value = response.json().await.unwrap();
@@ -90,14 +93,23 @@ pub(crate) async fn ck_11_fw_11_the_applications_own_cookies_and_headers_stay(se
     let cookies = header(&response, "set-cookie");
     assert_eq!(cookies.len(), 2, "{cookies:?}");
     assert!(cookies.contains(&OWN_COOKIE));
-    let session = cookies.iter().find(|cookie| cookie.starts_with("__Host-session="));
+    let session = cookies
+        .iter()
+        .find(|cookie| cookie.starts_with("__Host-session="));
     let session = session.unwrap().split(';').next().unwrap().to_owned();
     assert_eq!(header(&response, "cache-control"), ["private, no-store"]);
-    assert!(header(&response, "vary").iter().any(|vary| vary.eq_ignore_ascii_case("cookie")));
+    assert!(
+        header(&response, "vary")
+            .iter()
+            .any(|vary| vary.eq_ignore_ascii_case("cookie"))
+    );
     let content_type = header(&response, "content-type");
     assert!(content_type[0].starts_with("application/json"));
     assert_eq!(response.text().await.unwrap(), SIGNED_IN);
-    assert_eq!(server.text("/required", &session).await, (200, "ada".to_owned()));
+    assert_eq!(
+        server.text("/required", &session).await,
+        (200, "ada".to_owned())
+    );
 
     let response = server.post("/sign-out", &session).await;
     assert_eq!(response.status(), 200);
@@ -144,7 +156,10 @@ pub(crate) async fn vs_13_a_body_is_read_by_who_may_send_it_alone(serve: impl Se
     assert_eq!(status, 422);
     assert_eq!(problem["errors"][0]["pointer"], "#/text");
     assert_eq!(problem["errors"][1]["pointer"], "#/id");
-    assert_eq!(send(&ada.cookie, "text/plain", r#"{"text":"x"}"#).await.0, 415);
+    assert_eq!(
+        send(&ada.cookie, "text/plain", r#"{"text":"x"}"#).await.0,
+        415
+    );
     assert_eq!(send(&ada.cookie, "application/json", "{").await.0, 400);
     let (status, note) = send(&ada.cookie, "application/json", r#"{"text":"fine"}"#).await;
     assert_eq!((status, note), (200, json!({ "id": 1, "text": "fine" })));
@@ -174,5 +189,9 @@ pub(crate) async fn cb_8_what_depends_on_nobody_may_be_cached(serve: impl Serve)
     assert_eq!(header(&response, "cache-control"), ["public, max-age=60"]);
     let response = server.get("/streamed", &ada.cookie).await;
     assert_eq!(header(&response, "cache-control"), ["private, no-store"]);
-    assert!(header(&response, "vary").iter().any(|vary| vary.eq_ignore_ascii_case("cookie")));
+    assert!(
+        header(&response, "vary")
+            .iter()
+            .any(|vary| vary.eq_ignore_ascii_case("cookie"))
+    );
 }

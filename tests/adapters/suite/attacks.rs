@@ -25,7 +25,10 @@ pub(crate) async fn rf_12_op_23_without_the_session_layer_everything_is_refused(
     let server = Server::with(serve, Rig::new(), unlayered).await;
     let ada = server.rig.device("ada").await;
     for cookie in ["", &ada.cookie] {
-        for path in GUARDED.into_iter().chain(["/page", "/api", "/answered", "/state", "/optional"]) {
+        for path in GUARDED
+            .into_iter()
+            .chain(["/page", "/api", "/answered", "/state", "/optional"])
+        {
             assert_eq!(server.get(path, cookie).await.status(), 500, "{path}");
         }
         assert_eq!(server.post("/sign-in/ada", cookie).await.status(), 500);
@@ -39,7 +42,10 @@ pub(crate) async fn rf_12_sr_11_no_header_makes_anybody_of_nobody(serve: impl Se
     let forged = server.rig.device("ada").await;
     let value = forged.value();
     for (name, value) in [
-        ("x-middleware-subrequest", "middleware:middleware:middleware"),
+        (
+            "x-middleware-subrequest",
+            "middleware:middleware:middleware",
+        ),
         ("x-monocloud-path", "/public"),
         ("x-forwarded-for", "127.0.0.1"),
         ("x-forwarded-host", "app.example"),
@@ -69,7 +75,9 @@ pub(crate) async fn rf_15_a_thousand_cookies_are_nobody(serve: impl Serve) {
     let server = Server::start(serve).await;
     let ada = server.rig.device("ada").await;
     let junk = |from: usize| {
-        let cookies: Vec<String> = (from..from + 50).map(|n| format!("j{n}=%{n};=;\"x")).collect();
+        let cookies: Vec<String> = (from..from + 50)
+            .map(|n| format!("j{n}=%{n};=;\"x"))
+            .collect();
         cookies.join("; ")
     };
     for batch in 0..20 {

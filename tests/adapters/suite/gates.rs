@@ -1,8 +1,8 @@
 //! Rules of routes, guards, forged requests and headers, as each framework takes them.
 
+use clearance::Subject;
 use clearance::route::{Csrf, Gate, Route, RouteRules, SecurityHeaders};
 use clearance::session::{SessionClaims, SignIn};
-use clearance::Subject;
 use reqwest::Method;
 
 use super::answers::assert_problem;
@@ -32,7 +32,10 @@ async fn page(server: &Server, path: &str, cookie: &str) -> reqwest::Response {
 
 fn location(response: &reqwest::Response) -> (u16, &str) {
     let location = header(response, "location");
-    (response.status().as_u16(), location.first().copied().unwrap_or_default())
+    (
+        response.status().as_u16(),
+        location.first().copied().unwrap_or_default(),
+    )
 }
 
 pub(crate) async fn op_03_op_15_op_30_rules_send_pages_to_the_sign_in_and_refuse_apis(
@@ -102,25 +105,31 @@ pub(crate) async fn op_04_who_has_a_session_leaves_the_sign_in_page_and_never_in
     assert_eq!(visited, ["/page", "/sign-in?return_to=%2Fpage"]);
 }
 
-pub(crate) async fn rb_03_rb_04_rb_14_op_19_guards_of_pages_send_browsers_away(
-    serve: impl Serve,
-) {
+pub(crate) async fn rb_03_rb_04_rb_14_op_19_guards_of_pages_send_browsers_away(serve: impl Serve) {
     let server = Server::start(serve).await;
-    let (ada, eve) = (server.rig.device("ada").await, server.rig.device("eve").await);
+    let (ada, eve) = (
+        server.rig.device("ada").await,
+        server.rig.device("eve").await,
+    );
     let response = page(&server, "/page?tab=2", "").await;
     let to = "/sign-in?return_to=%2Fpage%3Ftab%3D2";
     assert_eq!(location(&response), (303, to));
     let response = page(&server, "/page", &eve.cookie).await;
     assert_problem(response, 403, "Forbidden").await;
     assert_eq!(server.handled(), 0);
-    assert_eq!(server.text("/page", &ada.cookie).await, (200, "inside".to_owned()));
+    assert_eq!(
+        server.text("/page", &ada.cookie).await,
+        (200, "inside".to_owned())
+    );
     assert_eq!(server.handled(), 1);
 }
 
 pub(crate) async fn rb_09_rb_15_vs_22_op_18_guards_of_apis_answer_401_and_403(serve: impl Serve) {
     let server = Server::start(serve).await;
     let eve = server.rig.device("eve").await;
-    let claims = SessionClaims::new().with("groups", vec!["staff".to_owned()]).unwrap();
+    let claims = SessionClaims::new()
+        .with("groups", vec!["staff".to_owned()])
+        .unwrap();
     let ada = SignIn::new(Subject::new("ada")).claims(claims);
     let ada = server.rig.sessions.create(ada).await.unwrap();
     let ada = crate::support::pair(&ada.into_set_cookies().remove(0));
@@ -136,9 +145,15 @@ pub(crate) async fn rb_17_rb_18_the_applications_own_answer_takes_the_handlers_p
     serve: impl Serve,
 ) {
     let server = Server::start(serve).await;
-    let (ada, eve) = (server.rig.device("ada").await, server.rig.device("eve").await);
+    let (ada, eve) = (
+        server.rig.device("ada").await,
+        server.rig.device("eve").await,
+    );
     for (cookie, why) in [("", "SignedOut"), (&*eve.cookie, "Forbidden")] {
-        assert_eq!(server.text("/answered", cookie).await, (418, why.to_owned()));
+        assert_eq!(
+            server.text("/answered", cookie).await,
+            (418, why.to_owned())
+        );
     }
     assert_eq!(server.handled(), 0);
     assert_eq!(server.text("/answered", &ada.cookie).await.0, 200);
@@ -151,7 +166,13 @@ pub(crate) async fn cs_03_asvs_3_5_1_what_another_site_sends_is_refused(serve: i
     let own = server.url("");
     let send = async |path: &str, name: &str, value: &str| {
         let request = server.request(Method::POST, path, &ada.cookie);
-        request.header(name, value).send().await.unwrap().status().as_u16()
+        request
+            .header(name, value)
+            .send()
+            .await
+            .unwrap()
+            .status()
+            .as_u16()
     };
     for (name, value) in [
         ("sec-fetch-site", "cross-site"),
@@ -161,7 +182,11 @@ pub(crate) async fn cs_03_asvs_3_5_1_what_another_site_sends_is_refused(serve: i
         ("x-csrf-token", "forged"),
     ] {
         assert_eq!(send("/sign-out", name, value).await, 403, "{name}: {value}");
-        assert_eq!(send("/sign-in/eve", name, value).await, 403, "{name}: {value}");
+        assert_eq!(
+            send("/sign-in/eve", name, value).await,
+            403,
+            "{name}: {value}"
+        );
     }
     // Nothing shows where it comes from.
     let response = server.post("/sign-out", &ada.cookie).await;
@@ -186,7 +211,11 @@ pub(crate) async fn op_27_every_answer_has_the_headers_of_security(serve: impl S
     let server = Server::with(serve, Rig::new(), change).await;
     for path in ["/public", "/required", "/nowhere"] {
         let response = page(&server, path, "").await;
-        assert_eq!(header(&response, "x-content-type-options"), ["nosniff"], "{path}");
+        assert_eq!(
+            header(&response, "x-content-type-options"),
+            ["nosniff"],
+            "{path}"
+        );
         assert_eq!(header(&response, "content-security-policy").len(), 1);
     }
 }
@@ -201,7 +230,11 @@ pub(crate) async fn op_24_a_prefetch_touches_nothing_and_sets_no_cookie(serve: i
         ("purpose", "prefetch"),
         ("next-router-prefetch", "1"),
     ] {
-        for (path, cookie) in [("/required", &*ada.cookie), ("/required", ""), ("/public", "")] {
+        for (path, cookie) in [
+            ("/required", &*ada.cookie),
+            ("/required", ""),
+            ("/public", ""),
+        ] {
             let request = server.request(Method::GET, path, cookie);
             let response = request.header(name, value).send().await.unwrap();
             assert!(header(&response, "set-cookie").is_empty());

@@ -118,7 +118,10 @@ impl Server {
             rig: Arc::new(rig),
             app,
             address,
-            client: reqwest::Client::builder().redirect(redirect).build().unwrap(),
+            client: reqwest::Client::builder()
+                .redirect(redirect)
+                .build()
+                .unwrap(),
             _database: database,
         }
     }

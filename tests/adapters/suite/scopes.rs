@@ -47,7 +47,10 @@ pub(crate) async fn rf_13_a_task_has_the_scope_that_it_was_given(serve: impl Ser
     let ada = server.rig.device("ada").await;
     assert_eq!(server.get("/stray", &ada.cookie).await.status(), 500);
     for path in ["/spawned", "/forked"] {
-        assert_eq!(server.text(path, &ada.cookie).await, (200, "ada".to_owned()));
+        assert_eq!(
+            server.text(path, &ada.cookie).await,
+            (200, "ada".to_owned())
+        );
     }
 }
 
@@ -108,7 +111,10 @@ pub(crate) async fn vs_03_no_context_is_left_by_a_panic(serve: impl Serve) {
     let ada = server.rig.device("ada").await;
     let request = server.request(reqwest::Method::GET, "/panic", &ada.cookie);
     // Some answer 500, and some close the connection.
-    let status = request.send().await.map(|response| response.status().as_u16());
+    let status = request
+        .send()
+        .await
+        .map(|response| response.status().as_u16());
     assert!(matches!(status, Ok(500) | Err(_)), "{status:?}");
     server.idle().await;
     let (status, name) = server.text("/required", &ada.cookie).await;
@@ -120,7 +126,9 @@ pub(crate) async fn vs_03_a_body_that_stalls_holds_no_context_when_its_client_is
 ) {
     let server = Server::with(serve, Rig::without_cache(), |_, _| {}).await;
     let ada = server.rig.device("ada").await;
-    let mut socket = tokio::net::TcpStream::connect(server.address).await.unwrap();
+    let mut socket = tokio::net::TcpStream::connect(server.address)
+        .await
+        .unwrap();
     let head = format!(
         "POST /stalled HTTP/1.1\r\nhost: {}\r\ncookie: {}\r\ncontent-length: 100\r\n\r\nsome",
         server.address, ada.cookie
