@@ -8,7 +8,10 @@
     reason = "a panic is how a test fails"
 )]
 
+mod csrf;
 mod headers;
 mod path;
 mod proxies;
 mod return_to;
+mod rules;
+mod support;

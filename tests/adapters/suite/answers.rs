@@ -178,7 +178,7 @@ pub(crate) async fn fw_07_fw_08_the_state_of_the_session_for_a_pages_scripts(ser
     assert_eq!(header(&response, "content-type"), ["application/json"]);
     assert_eq!(header(&response, "cache-control"), ["private, no-store"]);
     let state: Value = response.json().await.unwrap();
-    assert_eq!(state["subject"], "ada", "{state}");
+    assert_eq!(state["id"], "ada", "{state}");
     assert!(!state.to_string().contains(ada.value()));
 }
 

@@ -2,7 +2,7 @@
 
 use clearance::Subject;
 use clearance::route::{Csrf, Gate, Route, RouteRules, SecurityHeaders};
-use clearance::session::{SessionClaims, SignIn};
+use clearance::session::SignIn;
 use reqwest::Method;
 
 use super::answers::assert_problem;
@@ -127,10 +127,10 @@ pub(crate) async fn rb_03_rb_04_rb_14_op_19_guards_of_pages_send_browsers_away(s
 pub(crate) async fn rb_09_rb_15_vs_22_op_18_guards_of_apis_answer_401_and_403(serve: impl Serve) {
     let server = Server::start(serve).await;
     let eve = server.rig.device("eve").await;
-    let claims = SessionClaims::new()
-        .with("groups", vec!["staff".to_owned()])
+    let groups = vec!["staff".to_owned()];
+    let ada = SignIn::new(Subject::new("ada"))
+        .claim("groups", groups)
         .unwrap();
-    let ada = SignIn::new(Subject::new("ada")).claims(claims);
     let ada = server.rig.sessions.create(ada).await.unwrap();
     let ada = crate::support::pair(&ada.into_set_cookies().remove(0));
     let response = page(&server, "/api", "").await;

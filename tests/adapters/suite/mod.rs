@@ -39,7 +39,7 @@ use clearance::{
 };
 use futures_util::stream::{self, Stream};
 
-pub(crate) use crate::support::{Device, Member, Rig, count};
+pub(crate) use crate::support::{Member, Rig, count};
 
 pub(crate) mod answers;
 pub(crate) mod attacks;
