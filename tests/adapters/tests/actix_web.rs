@@ -8,6 +8,8 @@
     reason = "a panic is how a test fails"
 )]
 
+#[path = "actix_web/own.rs"]
+mod own;
 #[path = "../suite/mod.rs"]
 mod suite;
 #[path = "../../sessions/support.rs"]
@@ -141,7 +143,8 @@ fn routes(app: &App, config: &mut web::ServiceConfig) {
         .service(behind("/page", &app.page))
         .service(behind("/api", &app.api))
         .service(behind("/answered", &app.answered))
-        .route("/state", web::get().to(state));
+        .route("/state", web::get().to(state))
+        .configure(own::routes);
 }
 
 /// Each `wrap` has another type, but a scope that holds a service has the one.
