@@ -11,6 +11,7 @@
 mod csrf;
 mod headers;
 mod path;
+mod protect;
 mod proxies;
 mod return_to;
 mod rules;
