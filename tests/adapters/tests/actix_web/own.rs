@@ -160,7 +160,7 @@ async fn vs_13_the_limit_of_bodies_is_that_of_actix_web() {
 
 /// There a request has no `Host`, and a browser may cut its cookies into several headers.
 #[tokio::test]
-async fn cs_03_ck_09_a_head_of_http_2_is_read_whole() {
+async fn cs_03_ck_13_a_head_of_http_2_is_read_whole() {
     let gate = |app: &mut App, _: &Rig| app.gates.push(Csrf::new().build().unwrap());
     let server = Server::with(serve, Rig::new(), gate).await;
     let ada = server.rig.device("ada").await;
