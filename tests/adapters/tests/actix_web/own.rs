@@ -1,22 +1,28 @@
 //! What no other framework has.
 
+use std::future::poll_fn;
 use std::net::IpAddr;
+use std::pin::Pin;
 use std::rc::Rc;
+use std::time::Duration;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
 use actix_web::middleware::{Next, from_fn};
+use actix_web::test::{TestRequest, call_service, init_service};
 use actix_web::web::{self, Bytes};
 use actix_web::{HttpResponse, Responder, error};
 use clearance::route::{Csrf, SecurityHeaders};
-use clearance::{RequestContext, Result, Subject, Verified, in_current_scope};
+use clearance::{
+    RequestContext, Result, SessionLayer, Subject, Verified, in_current_scope, verify_session,
+};
 use futures_util::StreamExt as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::serve;
-use crate::suite::{self, App, Member, Rig, Server, header};
+use crate::suite::{self, App, Member, Rig, Server, count, header};
+use crate::{serve, streamed};
 
 /// Not `Send`, and neither is its task.
 async fn local() -> Result<String> {
@@ -212,4 +218,57 @@ async fn rf_14_a_revocation_reaches_a_socket_and_no_context_is_left_by_one() {
     read_until(&mut socket, "401").await;
     drop(socket);
     server.idle().await;
+}
+
+/// The streamed body, to be polled by hand.
+async fn body(rig: &Rig, cookie: &str) -> Pin<Box<impl MessageBody + use<>>> {
+    let layer = SessionLayer::new(rig.sessions.clone());
+    let app = actix_web::App::new().route("/", web::get().to(streamed));
+    let app = init_service(app.wrap(layer)).await;
+    let request = TestRequest::get().insert_header(("cookie", cookie));
+    let response = call_service(&app, request.to_request()).await;
+    Box::pin(response.into_body())
+}
+
+async fn next(body: &mut Pin<Box<impl MessageBody>>) -> Bytes {
+    let part = poll_fn(|cx| body.as_mut().poll_next(cx)).await;
+    part.unwrap().ok().unwrap()
+}
+
+#[tokio::test]
+async fn rf_13_a_body_polled_in_another_request_keeps_its_own_viewer() {
+    let rig = Rig::new();
+    let (ada, eve) = (rig.device("ada").await, rig.device("eve").await);
+    let mut body = body(&rig, &ada.cookie).await;
+    let in_eves = rig.request(&eve.cookie).scope(async {
+        assert_eq!(next(&mut body).await, "ada;");
+        verify_session::<Member>().await.unwrap()
+    });
+    assert_eq!(in_eves.await.viewer().name, "eve");
+}
+
+#[tokio::test]
+async fn rf_14_a_body_that_goes_on_finds_its_viewer_anew() {
+    let rig = Rig::new();
+    let ada = rig.device("ada").await;
+    let mut body = body(&rig, &ada.cookie).await;
+    assert_eq!(next(&mut body).await, "ada;");
+    // Another node, of which this one hears nothing.
+    let other = rig.beside(crate::support::key(0), |builder| builder);
+    let subject = Subject::new("ada");
+    other.sessions.revoke(&subject, ada.id).await.unwrap();
+    assert_eq!(next(&mut body).await, "ada;");
+    rig.clock.advance(Duration::from_secs(60));
+    assert_eq!(next(&mut body).await, "401;");
+}
+
+#[tokio::test]
+async fn vs_03_the_context_lives_as_long_as_the_body_and_no_longer() {
+    let rig = Rig::without_cache();
+    let ada = rig.device("ada").await;
+    let mut body = body(&rig, &ada.cookie).await;
+    next(&mut body).await;
+    assert_eq!(count(&rig.members.alive), 1);
+    drop(body);
+    assert_eq!(count(&rig.members.alive), 0);
 }
