@@ -105,7 +105,10 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         let outcome = ready!(this.response.as_mut().poll(cx));
-        let context = this.response.context().clone();
+        let Some(context) = this.response.into_context() else {
+            // Only who polls it again after the end comes here.
+            return Poll::Pending;
+        };
         Poll::Ready(match outcome {
             Ok(mut response) => {
                 let reads_later = response.response().body().size() == BodySize::Stream;
