@@ -4,3 +4,7 @@
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/frameworks/axum.md")]
 struct Axum;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/frameworks/rocket.md")]
+struct Rocket;

@@ -8,6 +8,8 @@
     reason = "a panic is how a test fails"
 )]
 
+#[path = "rocket/own.rs"]
+mod own;
 #[path = "../suite/mod.rs"]
 mod suite;
 #[path = "../../sessions/support.rs"]
