@@ -56,14 +56,19 @@ pub(crate) async fn rf_13_a_task_has_the_scope_that_it_was_given(serve: impl Ser
     }
 }
 
-/// The parts of `/endless` and `/streamed` as they come.
+/// The parts of `/endless` and `/streamed` as they come, without the blank heartbeats of a framework that
+/// notices by writing alone that a client is gone.
 async fn stream(
     server: &Server,
     path: &str,
     cookie: &str,
 ) -> impl futures_util::Stream<Item = String> + Unpin + use<> {
     let bytes = server.get(path, cookie).await.bytes_stream();
-    bytes.map(|part| String::from_utf8(part.unwrap().to_vec()).unwrap())
+    bytes.filter_map(|part| {
+        let part = String::from_utf8(part.unwrap().to_vec()).unwrap();
+        let said = part.trim();
+        std::future::ready((!said.is_empty()).then(|| said.to_owned()))
+    })
 }
 
 pub(crate) async fn rf_14_a_revocation_ends_what_is_still_streamed(serve: impl Serve) {

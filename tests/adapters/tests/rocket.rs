@@ -125,11 +125,11 @@ fn endless() -> TextStream<impl Stream<Item = String>> {
                 if !begun {
                     std::future::pending::<()>().await;
                 }
-                tokio::time::sleep(Duration::from_millis(10)).await;
+                tokio::time::sleep(Duration::from_millis(1)).await;
             };
             let part = tokio::select! {
                 part = parts.next() => part?,
-                () = beat => "beat;".to_owned(),
+                () = beat => "\n".to_owned(),
             };
             Some((part, (parts, true)))
         },
