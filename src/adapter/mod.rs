@@ -5,6 +5,8 @@ pub mod actix_web;
 #[cfg(feature = "axum")]
 mod axum;
 mod layer;
+#[cfg(feature = "rocket")]
+pub mod rocket;
 #[cfg(feature = "tower")]
 mod tower;
 #[cfg(feature = "tower")]
@@ -15,9 +17,21 @@ pub use self::layer::SessionLayer;
 pub use self::tower::{ScopedBody, ScopedFuture, SessionService};
 #[cfg(feature = "tower")]
 pub use self::tower_gate::{GateBody, GateService};
+#[cfg(any(
+    feature = "axum",
+    feature = "actix-web",
+    feature = "poem",
+    feature = "salvo"
+))]
 use crate::error::Result;
 
 /// Nobody, where nobody is signed in. Whatever else went wrong stays an error.
+#[cfg(any(
+    feature = "axum",
+    feature = "actix-web",
+    feature = "poem",
+    feature = "salvo"
+))]
 pub(crate) fn optional<T>(found: Result<T>) -> Result<Option<T>> {
     match found {
         Ok(found) => Ok(Some(found)),

@@ -59,6 +59,7 @@ pin_project! {
     }
 }
 
+#[cfg(feature = "tower")]
 impl<F> Scoped<F> {
     /// The request, when the future has nothing more to do.
     pub(crate) fn into_context(self: Pin<&mut Self>) -> Option<RequestContext> {

@@ -8,3 +8,7 @@ struct ActixWeb;
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/frameworks/axum.md")]
 struct Axum;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/frameworks/rocket.md")]
+struct Rocket;
