@@ -27,7 +27,9 @@ use crate::viewer::Viewer;
 mod scope;
 mod sessions;
 
-pub(crate) use self::scope::{Scoped, outside_of_requests};
+#[cfg(feature = "tower")]
+pub(crate) use self::scope::Scoped;
+pub(crate) use self::scope::outside_of_requests;
 pub use self::scope::{in_current_scope, spawn, verify_session};
 
 /// What the library keeps for the length of one request.

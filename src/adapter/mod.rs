@@ -2,15 +2,27 @@
 
 #[cfg(feature = "axum")]
 mod axum;
+#[cfg(any(feature = "poem", feature = "salvo", feature = "tower"))]
+mod body;
 mod layer;
+#[cfg(any(feature = "poem", feature = "salvo"))]
+mod optional;
+#[cfg(feature = "poem")]
+pub mod poem;
+#[cfg(feature = "salvo")]
+mod salvo;
 #[cfg(feature = "tower")]
 mod tower;
 #[cfg(feature = "tower")]
 mod tower_gate;
 
-pub use self::layer::SessionLayer;
 #[cfg(feature = "tower")]
-pub use self::tower::{ScopedBody, ScopedFuture, SessionService};
+pub use self::body::ScopedBody;
+pub use self::layer::SessionLayer;
+#[cfg(any(feature = "poem", feature = "salvo"))]
+pub use self::optional::Optional;
+#[cfg(feature = "tower")]
+pub use self::tower::{ScopedFuture, SessionService};
 #[cfg(feature = "tower")]
 pub use self::tower_gate::{GateBody, GateService};
 use crate::error::Result;

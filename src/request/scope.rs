@@ -63,6 +63,7 @@ pin_project! {
     }
 }
 
+#[cfg(feature = "tower")]
 impl<F> Scoped<F> {
     pub(crate) const fn context(&self) -> &RequestContext {
         &self.context
