@@ -72,6 +72,7 @@ use std::net::SocketAddr;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{StatusCode, Uri};
+use http_body_util::combinators::BoxBody;
 use poem::error::ResponseError;
 use poem::{Body, Endpoint, FromRequest, IntoResponse, Middleware, Request, RequestBody, Response};
 
@@ -115,11 +116,12 @@ impl<V: Viewer, E: Endpoint> Endpoint for SessionEndpoint<V, E> {
         let context = self
             .layer
             .context(request.method(), request.headers(), peer);
-        let response = context.bind(self.inner.get_response(request)).await;
-        // By way of `http`, because poem's bodies lose their length in each of its own adapters.
-        let (mut head, body) = http::Response::from(response).into_parts();
-        let body = ScopedBody::finish(context, &mut head.headers, body);
-        Ok(http::Response::from_parts(head, body).into())
+        let mut response = context.bind(self.inner.get_response(request)).await;
+        let body = BoxBody::from(response.take_body());
+        let body = ScopedBody::finish(context, response.headers_mut(), body);
+        // poem's own ways from one body to another lose its length.
+        response.set_body(BoxBody::new(body));
+        Ok(response)
     }
 }
 
