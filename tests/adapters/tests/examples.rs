@@ -111,3 +111,13 @@ async fn works(name: &str) {
 async fn fw_02_the_example_of_axum_works() {
     works("axum").await;
 }
+
+#[tokio::test]
+async fn fw_02_the_example_of_poem_works() {
+    works("poem").await;
+}
+
+#[tokio::test]
+async fn fw_02_the_example_of_salvo_works() {
+    works("salvo").await;
+}

@@ -19,10 +19,13 @@ use clearance::adapter::Optional;
 use clearance::route::session_state;
 use clearance::{Current, RequestContext, Result, Untrusted, Verified};
 use futures_util::StreamExt as _;
+use http_body_util::{BodyExt as _, Full};
 use salvo::affix_state::inject;
 use salvo::catcher::Catcher;
 use salvo::conn::tcp::TcpAcceptor;
 use salvo::http::HeaderValue;
+use salvo::http::body::ResBody;
+use salvo::hyper::body::Bytes;
 use salvo::prelude::*;
 use salvo::sse::{self, SseEvent};
 use suite::{App, Member, NewNote, NoteView, OWN_COOKIE, SIGNED_IN, header};
@@ -177,6 +180,13 @@ async fn sign_in_and_fail(request: RequestContext) -> Result<StatusError> {
     Ok(StatusError::not_found())
 }
 
+/// A body that no one but itself knows the length of.
+#[handler]
+async fn boxed(response: &mut Response) {
+    let body = Full::new(Bytes::from_static(b"boxed")).map_err(|never| match never {});
+    response.body(ResBody::Boxed(Box::pin(body)));
+}
+
 /// What was half written when it failed.
 #[handler]
 async fn half(response: &mut Response) -> Result<()> {
@@ -221,6 +231,7 @@ fn service(app: App) -> Service {
         .push(at("answered").hoop(app.answered.clone()).get(inside))
         .push(at("state").get(state))
         .push(at("sign-in-and-fail").post(sign_in_and_fail))
+        .push(at("boxed").get(boxed))
         .push(at("half").get(half))
         .push(at("seen-from").get(seen_from));
     let mut service = Service::new(router);
@@ -279,8 +290,14 @@ async fn rb_09_a_catcher_leaves_problem_details_as_they_are() {
 #[tokio::test]
 async fn fw_11_a_body_whose_length_is_known_keeps_it() {
     let server = suite::Server::start(serve).await;
-    let response = server.get("/public", "").await;
-    assert_eq!(header(&response, "content-length"), ["13"]);
+    for (path, length, cache) in [
+        ("/public", "13", vec!["public, max-age=60"]),
+        ("/boxed", "5", vec![]),
+    ] {
+        let response = server.get(path, "").await;
+        assert_eq!(header(&response, "content-length"), [length]);
+        assert_eq!(header(&response, "cache-control"), cache);
+    }
 }
 
 #[tokio::test]
