@@ -4,3 +4,11 @@
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/frameworks/axum.md")]
 struct Axum;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/frameworks/poem.md")]
+struct Poem;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/frameworks/salvo.md")]
+struct Salvo;
