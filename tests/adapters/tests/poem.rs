@@ -8,6 +8,8 @@
     reason = "a panic is how a test fails"
 )]
 
+#[path = "../suite/sockets.rs"]
+mod sockets;
 #[path = "../suite/mod.rs"]
 mod suite;
 #[path = "../../sessions/support.rs"]
@@ -19,10 +21,12 @@ use std::time::Duration;
 use clearance::adapter::Optional;
 use clearance::route::session_state;
 use clearance::{Current, RequestContext, Result, Untrusted, Verified};
+use futures_util::SinkExt as _;
 use futures_util::stream::{self, StreamExt as _};
 use poem::error::NotFoundError;
 use poem::listener::TcpAcceptor;
 use poem::web::sse::{Event, SSE};
+use poem::web::websocket::{Message, WebSocket};
 use poem::web::{Data, Json, Path};
 use poem::{
     Body, Endpoint, EndpointExt as _, IntoResponse, Response, Route, Server, get, handler, post,
@@ -156,6 +160,22 @@ async fn state() -> impl IntoResponse {
     (head.status, head.headers, Body::from(body))
 }
 
+#[handler]
+async fn socket(
+    request: RequestContext,
+    _: Verified<Member>,
+    upgrade: WebSocket,
+) -> impl IntoResponse {
+    upgrade.on_upgrade(move |mut messages| async move {
+        while let Some(Ok(_)) = messages.next().await {
+            let Ok(name) = request.fork().scope(suite::deep()).await else {
+                break;
+            };
+            messages.send(Message::Text(name)).await.unwrap();
+        }
+    })
+}
+
 /// What signs in and then fails with an error of poem's own.
 #[handler]
 async fn sign_in_and_fail(request: RequestContext) -> poem::Result<()> {
@@ -193,6 +213,7 @@ fn endpoint(app: App) -> impl Endpoint {
         .at("/api", get(inside).with(app.api.clone()))
         .at("/answered", get(inside).with(app.answered.clone()))
         .at("/state", get(state))
+        .at("/socket", get(socket))
         .at("/sign-in-and-fail", post(sign_in_and_fail))
         .at("/seen-from", get(seen_from))
         .nest(
@@ -219,6 +240,11 @@ async fn serve(app: App) -> SocketAddr {
 }
 
 suite::tests!(serve);
+
+#[tokio::test]
+async fn rf_14_a_revocation_ends_a_socket() {
+    sockets::rf_14_a_revocation_ends_a_socket(serve).await;
+}
 
 #[tokio::test]
 async fn ck_11_an_error_of_poems_own_keeps_the_session_cookie() {

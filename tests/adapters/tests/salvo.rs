@@ -8,6 +8,8 @@
     reason = "a panic is how a test fails"
 )]
 
+#[path = "../suite/sockets.rs"]
+mod sockets;
 #[path = "../suite/mod.rs"]
 mod suite;
 #[path = "../../sessions/support.rs"]
@@ -28,6 +30,7 @@ use salvo::http::body::ResBody;
 use salvo::hyper::body::Bytes;
 use salvo::prelude::*;
 use salvo::sse::{self, SseEvent};
+use salvo::websocket::{Message, WebSocket};
 use suite::{App, Member, NewNote, NoteView, OWN_COOKIE, SIGNED_IN, header};
 
 fn app(depot: &Depot) -> &App {
@@ -173,6 +176,24 @@ async fn state(response: &mut Response) {
     *response = session_state::<Member>().await.into();
 }
 
+#[handler]
+async fn socket(
+    request: RequestContext,
+    _member: Verified<Member>,
+    req: &mut Request,
+    res: &mut Response,
+) -> Result<(), StatusError> {
+    let talk = move |mut messages: WebSocket| async move {
+        while let Some(Ok(_)) = messages.recv().await {
+            let Ok(name) = request.fork().scope(suite::deep()).await else {
+                break;
+            };
+            messages.send(Message::text(name)).await.unwrap();
+        }
+    };
+    WebSocketUpgrade::new().upgrade(req, res, talk).await
+}
+
 /// What signs in and then fails with an error of salvo's own, which its catcher writes.
 #[handler]
 async fn sign_in_and_fail(request: RequestContext) -> Result<StatusError> {
@@ -230,6 +251,7 @@ fn service(app: App) -> Service {
         .push(at("api").hoop(app.api.clone()).get(inside))
         .push(at("answered").hoop(app.answered.clone()).get(inside))
         .push(at("state").get(state))
+        .push(at("socket").get(socket))
         .push(at("sign-in-and-fail").post(sign_in_and_fail))
         .push(at("boxed").get(boxed))
         .push(at("half").get(half))
@@ -263,6 +285,11 @@ async fn serve_with_catcher(app: App) -> SocketAddr {
 }
 
 suite::tests!(serve);
+
+#[tokio::test]
+async fn rf_14_a_revocation_ends_a_socket() {
+    sockets::rf_14_a_revocation_ends_a_socket(serve).await;
+}
 
 #[tokio::test]
 async fn ck_11_an_error_of_salvos_own_keeps_the_session_cookie() {
@@ -304,4 +331,16 @@ async fn fw_11_a_body_whose_length_is_known_keeps_it() {
 async fn rules_see_the_address_of_the_connection() {
     let server = suite::Server::start(serve).await;
     assert_eq!(server.text("/seen-from", "").await.1, "Some(127.0.0.1)");
+}
+
+#[tokio::test]
+async fn a_body_is_read_as_far_as_salvo_reads_one() {
+    let server = suite::Server::start(serve).await;
+    let ada = server.rig.device("ada").await;
+    for (length, status) in [(60_000, 200), (70_000, 413)] {
+        let note = serde_json::json!({ "text": "x".repeat(length) });
+        let request = server.request(reqwest::Method::POST, "/notes", &ada.cookie);
+        let response = request.json(&note).send().await.unwrap();
+        assert_eq!(response.status(), status);
+    }
 }
