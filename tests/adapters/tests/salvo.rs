@@ -18,7 +18,7 @@ mod support;
 use std::net::SocketAddr;
 
 use clearance::adapter::Optional;
-use clearance::route::session_state;
+use clearance::route::{Gate, Protect, session_state};
 use clearance::{Current, RequestContext, Result, Untrusted, Verified};
 use futures_util::StreamExt as _;
 use http_body_util::{BodyExt as _, Full};
@@ -225,6 +225,13 @@ async fn own_page(response: &mut Response) {
     response.render("caught");
 }
 
+/// Lets nobody through, and says so with a status after which salvo would go on.
+fn softly() -> Gate {
+    let gate = Protect::<Member>::api().require(|_| false);
+    let gate = gate.on_denied(|_, _| http::Response::new("not here".to_owned()));
+    gate.build().unwrap()
+}
+
 fn service(app: App) -> Service {
     let at = Router::with_path;
     let router = Router::new()
@@ -253,6 +260,7 @@ fn service(app: App) -> Service {
         .push(at("state").get(state))
         .push(at("socket").get(socket))
         .push(at("sign-in-and-fail").post(sign_in_and_fail))
+        .push(at("softly").hoop(softly()).get(inside))
         .push(at("boxed").get(boxed))
         .push(at("half").get(half))
         .push(at("seen-from").get(seen_from));
@@ -312,6 +320,16 @@ async fn rb_09_a_catcher_leaves_problem_details_as_they_are() {
         let response = server.get(path, "").await;
         suite::answers::assert_problem(response, 401, "Unauthorized").await;
     }
+}
+
+#[tokio::test]
+async fn rb_18_no_handler_runs_after_a_gate_that_answers_200() {
+    let server = suite::Server::start(serve).await;
+    assert_eq!(
+        server.text("/softly", "").await,
+        (200, "not here".to_owned())
+    );
+    assert_eq!(server.handled(), 0);
 }
 
 #[tokio::test]
