@@ -116,7 +116,7 @@ impl<V: Viewer, E: Endpoint> Endpoint for SessionEndpoint<V, E> {
         let context = self
             .layer
             .context(request.method(), request.headers(), peer);
-        let mut response = context.bind(self.inner.get_response(request)).await;
+        let mut response = context.scope(self.inner.get_response(request)).await;
         let body = BoxBody::from(response.take_body());
         let body = ScopedBody::finish(context, response.headers_mut(), body);
         // poem's own ways from one body to another lose its length.

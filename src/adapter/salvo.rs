@@ -39,7 +39,7 @@ impl<V: Viewer> Handler for SessionLayer<V> {
         let context = self.context(request.method(), request.headers(), peer);
         depot.insert_typed(context.clone());
         let rest = flow.call_next(request, depot, response);
-        context.bind(rest).await;
+        context.scope(rest).await;
         match response.take_body() {
             // Whole, or left to salvo's catcher.
             body if body.size().is_some() || body.is_error() => {

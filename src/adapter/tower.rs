@@ -100,7 +100,10 @@ where
             Ok(response) => response,
             Err(error) => return Poll::Ready(Err(error)),
         };
-        let context = this.response.context().clone();
+        let Some(context) = this.response.into_context() else {
+            // Only who polls it again after the end comes here.
+            return Poll::Pending;
+        };
         let (mut head, body) = response.into_parts();
         let body = ScopedBody::finish(context, &mut head.headers, body);
         Poll::Ready(Ok(Response::from_parts(head, body)))
