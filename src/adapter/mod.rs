@@ -4,7 +4,15 @@
 pub mod actix_web;
 #[cfg(feature = "axum")]
 mod axum;
+#[cfg(any(feature = "poem", feature = "salvo", feature = "tower"))]
+mod body;
 mod layer;
+#[cfg(any(feature = "poem", feature = "salvo"))]
+mod optional;
+#[cfg(feature = "poem")]
+pub mod poem;
+#[cfg(feature = "salvo")]
+mod salvo;
 #[cfg(feature = "rocket")]
 pub mod rocket;
 #[cfg(feature = "tower")]
@@ -12,14 +20,20 @@ mod tower;
 #[cfg(feature = "tower")]
 mod tower_gate;
 
-pub use self::layer::SessionLayer;
 #[cfg(feature = "tower")]
-pub use self::tower::{ScopedBody, ScopedFuture, SessionService};
+pub use self::body::ScopedBody;
+pub use self::layer::SessionLayer;
+#[cfg(any(feature = "poem", feature = "salvo"))]
+pub use self::optional::Optional;
+#[cfg(feature = "tower")]
+pub use self::tower::{ScopedFuture, SessionService};
 #[cfg(feature = "tower")]
 pub use self::tower_gate::{GateBody, GateService};
 #[cfg(any(
     feature = "axum",
+    feature = "warp",
     feature = "actix-web",
+    feature = "rocket",
     feature = "poem",
     feature = "salvo"
 ))]
@@ -28,7 +42,9 @@ use crate::error::Result;
 /// Nobody, where nobody is signed in. Whatever else went wrong stays an error.
 #[cfg(any(
     feature = "axum",
+    feature = "warp",
     feature = "actix-web",
+    feature = "rocket",
     feature = "poem",
     feature = "salvo"
 ))]

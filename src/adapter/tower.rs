@@ -6,13 +6,13 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use http::{Request, Response};
-use http_body::{Body, Frame, SizeHint};
+use http_body::Body;
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::SessionLayer;
-use crate::request::{RequestContext, Scoped};
+use super::{ScopedBody, SessionLayer};
+use crate::request::Scoped;
 use crate::viewer::Viewer;
 
 impl<V: Viewer, S> Layer<S> for SessionLayer<V> {
@@ -96,7 +96,7 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        let mut response = match ready!(this.response.as_mut().poll(cx)) {
+        let response = match ready!(this.response.as_mut().poll(cx)) {
             Ok(response) => response,
             Err(error) => return Poll::Ready(Err(error)),
         };
@@ -104,47 +104,9 @@ where
             // Only who polls it again after the end comes here.
             return Poll::Pending;
         };
-        let body = response.body();
-        let reads_later = !body.is_end_stream() && body.size_hint().exact().is_none();
-        context.write_headers(response.headers_mut(), reads_later);
-        Poll::Ready(Ok(response.map(|body| ScopedBody { body, context })))
-    }
-}
-
-pin_project! {
-    /// A response's body, every part of which is made in its request's scope.
-    pub struct ScopedBody<B> {
-        #[pin]
-        body: B,
-        context: RequestContext,
-    }
-}
-
-impl<B> fmt::Debug for ScopedBody<B> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ScopedBody").finish_non_exhaustive()
-    }
-}
-
-impl<B: Body> Body for ScopedBody<B> {
-    type Data = B::Data;
-    type Error = B::Error;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
-        let this = self.project();
-        this.context.renew();
-        this.context.sync_scope(|| this.body.poll_frame(cx))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        let (mut head, body) = response.into_parts();
+        let body = ScopedBody::finish(context, &mut head.headers, body);
+        Poll::Ready(Ok(Response::from_parts(head, body)))
     }
 }
 
@@ -156,6 +118,7 @@ mod tests {
     use tower::ServiceExt as _;
 
     use super::*;
+    use crate::request::RequestContext;
     use crate::session::{Key, MemorySessionStore, Sessions};
     use crate::viewer::{SourceError, Subject, ViewerSource};
 

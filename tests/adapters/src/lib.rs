@@ -12,3 +12,11 @@ struct Axum;
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/frameworks/rocket.md")]
 struct Rocket;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/frameworks/poem.md")]
+struct Poem;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/frameworks/salvo.md")]
+struct Salvo;

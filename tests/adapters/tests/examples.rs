@@ -127,3 +127,13 @@ async fn fw_02_the_example_of_axum_works() {
 async fn fw_02_the_example_of_rocket_works() {
     works("rocket").await;
 }
+
+#[tokio::test]
+async fn fw_02_the_example_of_poem_works() {
+    works("poem").await;
+}
+
+#[tokio::test]
+async fn fw_02_the_example_of_salvo_works() {
+    works("salvo").await;
+}

@@ -1,0 +1,58 @@
+//! Bodies that are made in their request's scope, for the frameworks whose bodies are those of `http_body`.
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use http::HeaderMap;
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+
+use crate::request::RequestContext;
+
+pin_project! {
+    /// A response's body, every part of which is made in its request's scope.
+    pub struct ScopedBody<B> {
+        #[pin]
+        body: B,
+        context: RequestContext,
+    }
+}
+
+impl<B: Body> ScopedBody<B> {
+    /// Keeps the scope for `body`, when what the request's session means for its response is written to the
+    /// response's headers.
+    pub(super) fn finish(context: RequestContext, headers: &mut HeaderMap, body: B) -> Self {
+        let reads_later = !body.is_end_stream() && body.size_hint().exact().is_none();
+        context.write_headers(headers, reads_later);
+        Self { body, context }
+    }
+}
+
+impl<B> fmt::Debug for ScopedBody<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ScopedBody").finish_non_exhaustive()
+    }
+}
+
+impl<B: Body> Body for ScopedBody<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        let this = self.project();
+        this.context.renew();
+        this.context.sync_scope(|| this.body.poll_frame(cx))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
