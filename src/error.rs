@@ -384,7 +384,6 @@ impl Error {
     }
 
     /// What is wrong with the whole of what the client itself sent, where that can be told.
-    #[cfg(feature = "axum")]
     pub(crate) fn detail(&self) -> Option<String> {
         matches!(*self.kind, Kind::Malformed | Kind::UnsupportedMediaType).then(|| self.to_string())
     }

@@ -171,7 +171,6 @@ pub(crate) fn hook_failed(hook: &'static str) {
 }
 
 /// An error whose advice is for the operator, answered to a client without it.
-#[cfg(feature = "axum")]
 pub(crate) fn failed(error: &Error) {
     tracing::error!(target: "clearance::failure", %error, "request failed");
 }
