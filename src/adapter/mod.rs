@@ -7,6 +7,8 @@ mod layer;
 mod tower;
 #[cfg(feature = "tower")]
 mod tower_gate;
+#[cfg(feature = "warp")]
+pub mod warp;
 
 pub use self::layer::SessionLayer;
 #[cfg(feature = "tower")]

@@ -1,0 +1,147 @@
+//! Filters and replies for warp.
+//!
+//! [`SessionLayer`](crate::SessionLayer) goes around [`warp::service`], and so do
+//! [gates](crate::route::Gate): both are layers of tower. `warp::serve` takes filters alone, so the
+//! service is served by hyper, as `examples/warp.rs` does. Inside of it `verify_session` and
+//! repositories find their request, and these filters give a handler what it asks for.
+//!
+//! A filter that refuses rejects, and warp goes on to the next route. Name the path and the method
+//! first, so that nothing is refused for the sake of another route, and end all routes with
+//! [`recover`]: warp's own answer to a rejection that it does not know is a 500.
+//!
+//! A task from `tokio::spawn` has no request and is refused; [`clearance::spawn`](crate::spawn)
+//! inherits it. What `warp::ws::Ws::on_upgrade` is given runs in such a task: take [`context()`] before it,
+//! and [fork](RequestContext::fork) that once for each message. A streamed body runs in the
+//! request's scope.
+//!
+//! # Example
+//!
+//! ```
+//! use clearance::adapter::warp::{optional, recover, verified};
+//! use clearance::{Error, Sessions, SessionLayer, Verified, Viewer};
+//! use tower::ServiceBuilder;
+//! use warp::{Filter, Rejection, Reply};
+//!
+//! #[derive(Viewer)]
+//! struct Member { id: i64 }
+//!
+//! fn routes() -> impl Filter<Extract = (impl Reply,), Error = Rejection> + Clone {
+//!     let account = warp::path!("account")
+//!         .and(warp::get())
+//!         .and(verified::<Member>())
+//!         .map(|member: Verified<Member>| format!("account {}", member.viewer().id));
+//!     let home = warp::path::end()
+//!         .and(warp::get())
+//!         .and(optional::<Member>())
+//!         .map(|member: Option<Verified<Member>>| match member {
+//!             Some(_) => "welcome back",
+//!             None => "welcome",
+//!         });
+//!     account.or(home).recover(recover)
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
+//! # use clearance::session::MemorySessionStore;
+//! # use clearance::{Key, SourceError, Subject, ViewerSource, async_trait};
+//! # struct Members;
+//! # #[async_trait]
+//! # impl ViewerSource<Member> for Members {
+//! #     async fn load(&self, _: &Subject) -> Result<Option<Member>, SourceError> { Ok(None) }
+//! # }
+//! # let sessions = Sessions::builder(Key::generate().unwrap(), MemorySessionStore::new(), Members)
+//! #     .app_url("https://app.example").build().unwrap();
+//! let service = ServiceBuilder::new()
+//!     .layer(SessionLayer::new(sessions))
+//!     .service(warp::service(routes()));
+//! # use tower::ServiceExt;
+//! # let request = |path| http::Request::get(path).body(String::new()).unwrap();
+//! # let status = |path| { let call = service.clone().oneshot(request(path)); async { call.await.unwrap().status() } };
+//! # assert_eq!(status("/").await, 200);
+//! # assert_eq!(status("/account").await, 401);
+//! # assert_eq!(status("/other").await, 404);
+//! # }
+//! ```
+
+use http::header::CONTENT_TYPE;
+use warp::reject::Reject;
+use warp::reply::Response;
+use warp::{Filter, Rejection, Reply};
+
+use super::optional as or_nobody;
+use crate::error::Error;
+use crate::input::Untrusted;
+use crate::request::{RequestContext, verify_session};
+use crate::session::{Current, Verified};
+use crate::viewer::Viewer;
+
+/// The viewer of the request; without one it rejects with the error.
+pub fn verified<V: Viewer>()
+-> impl Filter<Extract = (Verified<V>,), Error = Rejection> + Copy + use<V> {
+    warp::any().and_then(|| async { verify_session::<V>().await.map_err(Rejection::from) })
+}
+
+/// The viewer, or `None` when nobody is signed in. An outage is an error, not nobody. So is a viewer
+/// of whom a [hook](crate::session::SessionHooks::on_verify) wants another proof: 401.
+pub fn optional<V: Viewer>()
+-> impl Filter<Extract = (Option<Verified<V>>,), Error = Rejection> + Copy + use<V> {
+    warp::any()
+        .and_then(|| async { or_nobody(verify_session::<V>().await).map_err(Rejection::from) })
+}
+
+/// The viewer, read from the store before the handler runs.
+pub fn current<V: Viewer>()
+-> impl Filter<Extract = (Current<V>,), Error = Rejection> + Copy + use<V> {
+    warp::any().and_then(|| async {
+        let context = RequestContext::current()?;
+        Ok::<_, Rejection>(context.verify_current().await?)
+    })
+}
+
+/// The request itself, to sign in or out, or to keep for what outlives it.
+pub fn context() -> impl Filter<Extract = (RequestContext,), Error = Rejection> + Copy {
+    warp::any().and_then(|| async { RequestContext::current().map_err(Rejection::from) })
+}
+
+/// What the client sent to be written, unread: a body of JSON of at most `most_bytes`. The handler runs
+/// whatever it says, so that nobody learns what a valid body is who may not send one. One whose
+/// `Content-Type` is not `application/json`, or ends in `+json`, is refused with 415 where it is opened.
+///
+/// warp limits no body by itself, so the limit is asked for here: it is that of
+/// [`warp::body::content_length_limit`], which answers 413 to a longer body, and 411 to one that does
+/// not say how long it is.
+pub fn untrusted<T: Send + 'static>(
+    most_bytes: u64,
+) -> impl Filter<Extract = (Untrusted<T>,), Error = Rejection> + Copy + use<T> {
+    let media_type = warp::header::value(CONTENT_TYPE.as_str())
+        .map(Some)
+        .or(warp::any().map(|| None))
+        .unify();
+    warp::body::content_length_limit(most_bytes)
+        .and(media_type)
+        .and(warp::body::bytes())
+        .map(|media_type: Option<_>, body| Untrusted::body(media_type.as_ref(), body))
+}
+
+/// The answer to a rejection that holds an [`Error`]; any other is passed on. To be given to
+/// [`Filter::recover`], around all routes.
+///
+/// # Errors
+///
+/// The rejection, where there is no such error in it.
+pub async fn recover(rejection: Rejection) -> Result<Response, Rejection> {
+    match rejection.find::<Error>() {
+        Some(error) => Ok(error.to_response().into_response()),
+        None => Err(rejection),
+    }
+}
+
+/// As [`Error::to_response`] says.
+impl Reply for Error {
+    fn into_response(self) -> Response {
+        self.to_response().into_response()
+    }
+}
+
+/// So that `?` turns it into a rejection, which [`recover`] answers.
+impl Reject for Error {}
