@@ -3,6 +3,8 @@
 #[cfg(feature = "axum")]
 mod axum;
 mod layer;
+#[cfg(feature = "tonic")]
+mod tonic;
 #[cfg(feature = "tower")]
 mod tower;
 #[cfg(feature = "tower")]
@@ -15,9 +17,25 @@ pub use self::layer::SessionLayer;
 pub use self::tower::{ScopedBody, ScopedFuture, SessionService};
 #[cfg(feature = "tower")]
 pub use self::tower_gate::{GateBody, GateService};
+#[cfg(any(
+    feature = "axum",
+    feature = "warp",
+    feature = "actix-web",
+    feature = "rocket",
+    feature = "poem",
+    feature = "salvo"
+))]
 use crate::error::Result;
 
 /// Nobody, where nobody is signed in. Whatever else went wrong stays an error.
+#[cfg(any(
+    feature = "axum",
+    feature = "warp",
+    feature = "actix-web",
+    feature = "rocket",
+    feature = "poem",
+    feature = "salvo"
+))]
 pub(crate) fn optional<T>(found: Result<T>) -> Result<Option<T>> {
     match found {
         Ok(found) => Ok(Some(found)),
