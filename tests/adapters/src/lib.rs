@@ -1,0 +1,6 @@
+//! The pages of the frameworks, compiled. What is tested stands in `tests/`, and the suite that all of
+//! those run in `suite/`.
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/frameworks/axum.md")]
+struct Axum;
