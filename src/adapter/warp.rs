@@ -64,6 +64,9 @@
 //! ```
 
 use http::header::CONTENT_TYPE;
+use http::uri::{Authority, Scheme};
+use http::{Request, Uri};
+use warp::path::FullPath;
 use warp::reject::Reject;
 use warp::reply::Response;
 use warp::{Filter, Rejection, Reply};
@@ -72,6 +75,7 @@ use super::optional as or_nobody;
 use crate::error::Error;
 use crate::input::Untrusted;
 use crate::request::{RequestContext, verify_session};
+use crate::route::Gate;
 use crate::session::{Current, Verified};
 use crate::viewer::Viewer;
 
@@ -123,13 +127,53 @@ pub fn untrusted<T: Send + 'static>(
         .map(|media_type: Option<_>, body| Untrusted::body(media_type.as_ref(), body))
 }
 
-/// The answer to a rejection that holds an [`Error`]; any other is passed on. To be given to
-/// [`Filter::recover`], around all routes.
+/// Lets a request pass that [a gate](Gate) lets pass, and rejects any other with its answer. For one
+/// route, such as what [`Protect`](crate::route::Protect) stands before: a gate that writes headers on
+/// every response, such as [`SecurityHeaders`](crate::route::SecurityHeaders), goes around the service.
+pub fn gate(gate: Gate) -> impl Filter<Extract = (), Error = Rejection> + Clone {
+    let query = warp::query::raw()
+        .map(|query| format!("?{query}"))
+        .or(warp::any().map(String::new))
+        .unify();
+    warp::method()
+        .and(warp::host::optional())
+        .and(warp::path::full())
+        .and(query)
+        .and(warp::header::headers_cloned())
+        .and_then(move |method, host: Option<Authority>, path: FullPath, query: String, headers| {
+            let gate = gate.clone();
+            async move {
+                let mut uri = Uri::builder().path_and_query(path.as_str().to_owned() + &query);
+                if let Some(host) = host {
+                    uri = uri.scheme(Scheme::HTTP).authority(host);
+                }
+                let (mut head, ()) = Request::new(()).into_parts();
+                head.uri = uri.build().map_err(|_| warp::reject::not_found())?;
+                head.method = method;
+                head.headers = headers;
+                gate.check(&head).await.map_err(Refused)?;
+                Ok::<_, Rejection>(())
+            }
+        })
+        .untuple_one()
+}
+
+/// The answer of a gate.
+#[derive(Debug)]
+struct Refused(http::Response<String>);
+
+impl Reject for Refused {}
+
+/// The answer to a rejection that holds an [`Error`] or what a [`gate`] answered; any other is passed
+/// on. To be given to [`Filter::recover`], around all routes.
 ///
 /// # Errors
 ///
-/// The rejection, where there is no such error in it.
+/// The rejection, where there is no such thing in it.
 pub async fn recover(rejection: Rejection) -> Result<Response, Rejection> {
+    if let Some(Refused(answer)) = rejection.find() {
+        return Ok(answer.clone().into_response());
+    }
     match rejection.find::<Error>() {
         Some(error) => Ok(error.to_response().into_response()),
         None => Err(rejection),
