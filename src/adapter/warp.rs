@@ -63,12 +63,13 @@
 //! # }
 //! ```
 
+use std::fmt;
+
 use http::header::CONTENT_TYPE;
 use http::uri::{Authority, Scheme};
-use http::{Request, Uri};
+use http::{Request, Response, Uri};
 use warp::path::FullPath;
 use warp::reject::Reject;
-use warp::reply::Response;
 use warp::{Filter, Rejection, Reply};
 
 use super::optional as or_nobody;
@@ -151,41 +152,80 @@ pub fn gate(gate: Gate) -> impl Filter<Extract = (), Error = Rejection> + Clone 
                 head.uri = uri.build().map_err(|_| warp::reject::not_found())?;
                 head.method = method;
                 head.headers = headers;
-                gate.check(&head).await.map_err(Refused)?;
+                let refused = |answer| Rejected(Why::Gate(answer));
+                gate.check(&head).await.map_err(refused)?;
                 Ok::<_, Rejection>(())
             }
         })
         .untuple_one()
 }
 
-/// The answer of a gate.
-#[derive(Debug)]
-struct Refused(http::Response<String>);
+/// What the filters of this library reject with: [`Rejection::find`] finds it.
+///
+/// An [`Error`] is not a [`Reject`] by itself, because warp shows a client the debug output of a rejection
+/// that nobody [recovers](recover): that of this type is a status.
+pub struct Rejected(Why);
 
-impl Reject for Refused {}
+enum Why {
+    Error(Error),
+    Gate(Response<String>),
+}
 
-/// The answer to a rejection that holds an [`Error`] or what a [`gate`] answered; any other is passed
-/// on. To be given to [`Filter::recover`], around all routes.
+impl Rejected {
+    /// Why, where it was not a gate.
+    #[must_use]
+    pub const fn error(&self) -> Option<&Error> {
+        match &self.0 {
+            Why::Error(error) => Some(error),
+            Why::Gate(_) => None,
+        }
+    }
+
+    /// The answer: that of the gate, or as [`Error::to_response`] says.
+    #[must_use]
+    pub fn to_response(&self) -> Response<String> {
+        match &self.0 {
+            Why::Error(error) => error.to_response(),
+            Why::Gate(answer) => answer.clone(),
+        }
+    }
+}
+
+impl fmt::Debug for Rejected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let status = match &self.0 {
+            Why::Error(error) => error.status(),
+            Why::Gate(answer) => answer.status().as_u16(),
+        };
+        f.debug_tuple("Rejected").field(&status).finish()
+    }
+}
+
+impl Reject for Rejected {}
+
+/// So that `?` rejects in what is given to [`Filter::and_then`].
+impl From<Error> for Rejection {
+    fn from(error: Error) -> Self {
+        warp::reject::custom(Rejected(Why::Error(error)))
+    }
+}
+
+/// Answers a rejection that is [of this library](Rejected), and passes any other on. To be given to
+/// [`Filter::recover`], around all routes.
 ///
 /// # Errors
 ///
-/// The rejection, where there is no such thing in it.
-pub async fn recover(rejection: Rejection) -> Result<Response, Rejection> {
-    if let Some(Refused(answer)) = rejection.find() {
-        return Ok(answer.clone().into_response());
-    }
-    match rejection.find::<Error>() {
-        Some(error) => Ok(error.to_response().into_response()),
+/// Any other rejection.
+pub async fn recover(rejection: Rejection) -> Result<impl Reply, Rejection> {
+    match rejection.find() {
+        Some(rejected) => Ok(Rejected::to_response(rejected)),
         None => Err(rejection),
     }
 }
 
 /// As [`Error::to_response`] says.
 impl Reply for Error {
-    fn into_response(self) -> Response {
+    fn into_response(self) -> warp::reply::Response {
         self.to_response().into_response()
     }
 }
-
-/// So that `?` turns it into a rejection, which [`recover`] answers.
-impl Reject for Error {}

@@ -111,3 +111,8 @@ async fn works(name: &str) {
 async fn fw_02_the_example_of_axum_works() {
     works("axum").await;
 }
+
+#[tokio::test]
+async fn fw_02_the_example_of_warp_works() {
+    works("warp").await;
+}
