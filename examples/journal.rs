@@ -10,7 +10,7 @@ use sqlx::sqlite::SqlitePoolOptions;
 
 /// Who asks.
 #[derive(Viewer)]
-pub struct Member {
+pub(crate) struct Member {
     id: i64,
 }
 
@@ -21,7 +21,7 @@ pub struct Member {
     read_if(row.author == viewer.id),
     create_if(row.author == viewer.id)
 )]
-pub struct Note {
+pub(crate) struct Note {
     #[entity(key)]
     id: i64,
     author: i64,
@@ -31,7 +31,7 @@ pub struct Note {
 /// A note as its author sees it.
 #[derive(Dto)]
 #[dto(entity = Note, default = visible)]
-pub struct NoteView {
+pub(crate) struct NoteView {
     id: i64,
     text: String,
 }
@@ -40,26 +40,26 @@ pub struct NoteView {
 #[derive(Input)]
 #[input(entity = Note)]
 #[preset(author = viewer.id)]
-pub struct NewNote {
+pub(crate) struct NewNote {
     #[writable]
     text: String,
 }
 
 /// The one way to the notes.
 #[derive(Clone)]
-pub struct Journal {
+pub(crate) struct Journal {
     db: Db,
 }
 
 #[repository(viewer = Member)]
 impl Journal {
     #[authenticated(access)]
-    pub async fn notes(&self) -> Result<Vec<NoteView>> {
+    pub(crate) async fn notes(&self) -> Result<Vec<NoteView>> {
         self.db.reader(&access).all(NoteView::select()).await
     }
 
     #[authenticated(access: Write)]
-    pub async fn add(&self, note: Untrusted<NewNote>) -> Result<NoteView> {
+    pub(crate) async fn add(&self, note: Untrusted<NewNote>) -> Result<NoteView> {
         let note = note.open(&access)?;
         self.db.writer(&access).create(note).returning().await
     }
@@ -67,14 +67,14 @@ impl Journal {
 
 /// What a sign-in sends.
 #[derive(Deserialize)]
-pub struct Credentials {
+pub(crate) struct Credentials {
     user: String,
     password: String,
 }
 
 impl Credentials {
     /// Whose they are. A program of yours compares the password with a hash that only it can read.
-    pub fn check(&self) -> Option<Subject> {
+    pub(crate) fn check(&self) -> Option<Subject> {
         match (self.user.as_str(), self.password.as_str()) {
             ("ada", "analytical") => Some(Subject::new(1)),
             ("grace", "nanosecond") => Some(Subject::new(2)),
@@ -97,7 +97,7 @@ impl ViewerSource<Member> for Members {
 /// # Errors
 ///
 /// When the database cannot be opened.
-pub async fn open() -> Result<(Journal, Sessions<Member>), Box<dyn std::error::Error>> {
+pub(crate) async fn open() -> Result<(Journal, Sessions<Member>), Box<dyn std::error::Error>> {
     // One connection: each would have a memory of its own.
     let pool = SqlitePoolOptions::new()
         .max_connections(1)

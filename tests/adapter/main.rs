@@ -13,6 +13,7 @@ mod support;
 
 mod bodies;
 mod jar;
+mod layers;
 mod request_id;
 mod responses;
 mod scopes;

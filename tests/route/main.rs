@@ -8,7 +8,11 @@
     reason = "a panic is how a test fails"
 )]
 
+mod csrf;
 mod headers;
 mod path;
+mod protect;
 mod proxies;
 mod return_to;
+mod rules;
+mod support;

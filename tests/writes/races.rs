@@ -201,7 +201,7 @@ async fn at_the_desk() -> (RequestContext, Access<Write<Member>>) {
 }
 
 #[tokio::test]
-async fn vs_14_asvs_15_4_2_a_row_that_changed_hands_after_it_was_read_is_not_written() {
+async fn vs_14_rb_19_asvs_15_4_2_a_row_that_changed_hands_after_it_was_read_is_not_written() {
     for what in CHANGES {
         let directory = notes().await;
         let (request, access) = at_the_desk().await;

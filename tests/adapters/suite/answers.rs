@@ -32,7 +32,7 @@ pub(crate) async fn assert_problem(response: reqwest::Response, status: u16, tit
     assert_eq!(problem, expected);
 }
 
-pub(crate) async fn vs_19_fw_01_the_viewer_comes_by_every_way(serve: impl Serve) {
+pub(crate) async fn vs_18_vs_19_fw_01_op_16_the_viewer_comes_by_every_way(serve: impl Serve) {
     let server = Server::start(serve).await;
     let ada = server.rig.device("ada").await;
     for (path, answer) in GUARDED {
@@ -42,7 +42,9 @@ pub(crate) async fn vs_19_fw_01_the_viewer_comes_by_every_way(serve: impl Serve)
     assert_eq!(server.text("/optional", &ada.cookie).await.1, "ada");
 }
 
-pub(crate) async fn vs_12_vs_16_nobody_gets_401_from_every_guarded_endpoint(serve: impl Serve) {
+pub(crate) async fn vs_12_vs_16_sr_08_sr_09_sr_10_sr_20_nobody_gets_401_from_every_guarded_endpoint(
+    serve: impl Serve,
+) {
     let server = Server::start(serve).await;
     let ada = server.rig.device("ada").await;
     let tampered = format!("{}x", ada.cookie);
@@ -57,7 +59,7 @@ pub(crate) async fn vs_12_vs_16_nobody_gets_401_from_every_guarded_endpoint(serv
     assert_eq!(crate::support::count(&server.rig.store.loads), loads);
 }
 
-pub(crate) async fn vs_20_an_optional_viewer_is_nobody_only_for_a_definite_refusal(
+pub(crate) async fn vs_20_op_22_an_optional_viewer_is_nobody_only_for_a_definite_refusal(
     serve: impl Serve,
 ) {
     let server = Server::start(serve).await;
@@ -138,7 +140,9 @@ pub(crate) async fn asvs_3_5_3_a_get_writes_nothing(serve: impl Serve) {
     assert_eq!(server.text("/notes", &ada.cookie).await.1, "[]");
 }
 
-pub(crate) async fn vs_13_a_body_is_read_by_who_may_send_it_alone(serve: impl Serve) {
+pub(crate) async fn vs_13_sr_06_asvs_3_5_2_a_body_is_read_by_who_may_send_it_alone(
+    serve: impl Serve,
+) {
     let server = Server::start(serve).await;
     let ada = server.rig.device("ada").await;
     let send = async |cookie: &str, media_type: &str, body: &'static str| {

@@ -12,7 +12,7 @@ const GUARDED: [&str; 7] = [
     "/notes",
 ];
 
-pub(crate) async fn rf_12_vs_11_without_the_rules_repositories_refuse(serve: impl Serve) {
+pub(crate) async fn rf_12_vs_11_sr_16_without_the_rules_repositories_refuse(serve: impl Serve) {
     let server = Server::start(serve).await;
     for path in GUARDED {
         assert_eq!(server.get(path, "").await.status(), 401, "{path}");

@@ -67,7 +67,7 @@ async fn assert_problem_of_route(response: reqwest::Response) {
     assert_problem(response, 401, "Unauthorized").await;
 }
 
-pub(crate) async fn op_06_sr_24_rules_ask_no_store(serve: impl Serve) {
+pub(crate) async fn op_06_sr_15_sr_24_rules_ask_no_store(serve: impl Serve) {
     let server = Server::with(serve, Rig::new(), with_rules).await;
     let ada = server.rig.device("ada").await;
     let calls = count(&server.rig.store.calls);

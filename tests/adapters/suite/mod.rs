@@ -314,14 +314,14 @@ impl Notes {
 macro_rules! tests {
     ($serve:path) => {
         $crate::suite::tests!($serve:
-            answers: vs_19_fw_01_the_viewer_comes_by_every_way,
-            answers: vs_12_vs_16_nobody_gets_401_from_every_guarded_endpoint,
-            answers: vs_20_an_optional_viewer_is_nobody_only_for_a_definite_refusal,
+            answers: vs_18_vs_19_fw_01_op_16_the_viewer_comes_by_every_way,
+            answers: vs_12_vs_16_sr_08_sr_09_sr_10_sr_20_nobody_gets_401_from_every_guarded_endpoint,
+            answers: vs_20_op_22_an_optional_viewer_is_nobody_only_for_a_definite_refusal,
             answers: rf_6_a_store_that_is_down_is_503_everywhere,
             answers: ck_11_fw_11_the_applications_own_cookies_and_headers_stay,
             answers: cs_04_a_get_signs_nobody_out,
             answers: asvs_3_5_3_a_get_writes_nothing,
-            answers: vs_13_a_body_is_read_by_who_may_send_it_alone,
+            answers: vs_13_sr_06_asvs_3_5_2_a_body_is_read_by_who_may_send_it_alone,
             answers: fw_07_fw_08_the_state_of_the_session_for_a_pages_scripts,
             answers: cb_8_what_depends_on_nobody_may_be_cached,
             scopes: rf_13_two_hundred_requests_of_twenty_users_keep_their_viewers,
@@ -332,7 +332,7 @@ macro_rules! tests {
             scopes: vs_03_no_context_is_left_by_a_panic,
             scopes: vs_03_a_body_that_stalls_holds_no_context_when_its_client_is_gone,
             gates: op_03_op_15_op_30_rules_send_pages_to_the_sign_in_and_refuse_apis,
-            gates: op_06_sr_24_rules_ask_no_store,
+            gates: op_06_sr_15_sr_24_rules_ask_no_store,
             gates: op_04_who_has_a_session_leaves_the_sign_in_page_and_never_in_circles,
             gates: rb_03_rb_04_rb_14_op_19_guards_of_pages_send_browsers_away,
             gates: rb_09_rb_15_vs_22_op_18_guards_of_apis_answer_401_and_403,
@@ -340,7 +340,7 @@ macro_rules! tests {
             gates: cs_03_asvs_3_5_1_what_another_site_sends_is_refused,
             gates: op_27_every_answer_has_the_headers_of_security,
             gates: op_24_a_prefetch_touches_nothing_and_sets_no_cookie,
-            attacks: rf_12_vs_11_without_the_rules_repositories_refuse,
+            attacks: rf_12_vs_11_sr_16_without_the_rules_repositories_refuse,
             attacks: rf_12_op_23_without_the_session_layer_everything_is_refused,
             attacks: rf_12_sr_11_no_header_makes_anybody_of_nobody,
             attacks: rf_15_a_thousand_cookies_are_nobody

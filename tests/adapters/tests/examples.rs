@@ -35,7 +35,7 @@ impl Example {
         let mut process = Command::new(target.join("examples").join(name))
             .stdout(Stdio::piped())
             .spawn()
-            .unwrap();
+            .expect("`cargo test -p clearance-adapters` builds the examples, `--test examples` alone does not");
         let lines = BufReader::new(process.stdout.take().unwrap()).lines();
         let urls = |line: std::io::Result<String>| {
             let line = line.unwrap();

@@ -1,0 +1,68 @@
+//! The layers among other layers.
+
+use std::convert::Infallible;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderValue, Request, Response};
+use axum::middleware::map_response;
+use axum::routing::get;
+use clearance::route::{Gate, Route, RouteRules};
+
+use crate::server::Server;
+use crate::support::Rig;
+
+fn paywall(rig: &Rig) -> Gate {
+    RouteRules::protect_listed()
+        .protect(Route::prefix("/reports").unwrap())
+        .build(&rig.sessions)
+        .unwrap()
+}
+
+/// Files as they lie on a disk, which ask nobody.
+async fn file(request: Request<Body>) -> Result<Response<Body>, Infallible> {
+    Ok(Response::new(Body::from(format!(
+        "the file {}",
+        request.uri().path()
+    ))))
+}
+
+#[tokio::test]
+async fn op_25_vs_10_files_are_behind_rules_of_routes() {
+    let rig = Rig::new();
+    let gate = paywall(&rig);
+    let files = |router: Router| {
+        let files = Router::new().fallback_service(tower::service_fn(file));
+        router.fallback_service(files).layer(gate)
+    };
+    let server = Server::serve(rig, files).await;
+    let ada = server.rig.device("ada").await;
+    assert_eq!(server.get("/reports/2026.pdf", "").await.status(), 401);
+    assert_eq!(server.get("/x/../reports/2026.pdf", "").await.status(), 401);
+    assert_eq!(server.get("/prices.pdf", "").await.status(), 200);
+    let response = server.get("/reports/2026.pdf", &ada.cookie).await;
+    assert_eq!(response.text().await.unwrap(), "the file /reports/2026.pdf");
+}
+
+#[tokio::test]
+async fn op_31_an_answer_can_be_changed_after_the_check() {
+    let rig = Rig::new();
+    let gate = paywall(&rig);
+    let server = Server::serve(rig, |router| {
+        router
+            .route("/reports", get(|| async { "all of them" }))
+            .layer(gate)
+            .layer(map_response(|mut response: Response<Body>| async {
+                let checked = HeaderValue::from_static("checked");
+                response.headers_mut().insert("x-auth-status", checked);
+                response
+            }))
+    })
+    .await;
+    let ada = server.rig.device("ada").await;
+    for (cookie, status) in [("", 401), (&*ada.cookie, 200)] {
+        let response = server.get("/reports", cookie).await;
+        assert_eq!(response.status(), status);
+        assert_eq!(response.headers()["x-auth-status"], "checked");
+    }
+}
