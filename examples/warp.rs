@@ -53,10 +53,7 @@ fn routes(
         .and(warp::body::content_length_limit(MOST))
         .and(warp::body::form())
         .then(sign_in);
-    let sign_out = path!("sign-out")
-        .and(post())
-        .and(context())
-        .then(sign_out);
+    let sign_out = path!("sign-out").and(post()).and(context()).then(sign_out);
     let list = path!("notes").and(get()).and(journal.clone()).then(list);
     let add = path!("notes")
         .and(post())

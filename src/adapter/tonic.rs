@@ -80,10 +80,9 @@ impl From<Error> for Status {
 
 const fn code(kind: &Kind) -> Code {
     match kind {
-        Kind::Invalid
-        | Kind::Malformed
-        | Kind::UnsupportedMediaType
-        | Kind::Unprocessable(_) => Code::InvalidArgument,
+        Kind::Invalid | Kind::Malformed | Kind::UnsupportedMediaType | Kind::Unprocessable(_) => {
+            Code::InvalidArgument
+        }
         Kind::Unauthenticated(_) | Kind::StepUp => Code::Unauthenticated,
         Kind::Forbidden | Kind::TooManySessions => Code::PermissionDenied,
         Kind::NotFound => Code::NotFound,

@@ -141,22 +141,24 @@ pub fn gate(gate: Gate) -> impl Filter<Extract = (), Error = Rejection> + Clone 
         .and(warp::path::full())
         .and(query)
         .and(warp::header::headers_cloned())
-        .and_then(move |method, host: Option<Authority>, path: FullPath, query: String, headers| {
-            let gate = gate.clone();
-            async move {
-                let mut uri = Uri::builder().path_and_query(path.as_str().to_owned() + &query);
-                if let Some(host) = host {
-                    uri = uri.scheme(Scheme::HTTP).authority(host);
+        .and_then(
+            move |method, host: Option<Authority>, path: FullPath, query: String, headers| {
+                let gate = gate.clone();
+                async move {
+                    let mut uri = Uri::builder().path_and_query(path.as_str().to_owned() + &query);
+                    if let Some(host) = host {
+                        uri = uri.scheme(Scheme::HTTP).authority(host);
+                    }
+                    let (mut head, ()) = Request::new(()).into_parts();
+                    head.uri = uri.build().map_err(|_| warp::reject::not_found())?;
+                    head.method = method;
+                    head.headers = headers;
+                    let refused = |answer| Rejected(Why::Gate(answer));
+                    gate.check(&head).await.map_err(refused)?;
+                    Ok::<_, Rejection>(())
                 }
-                let (mut head, ()) = Request::new(()).into_parts();
-                head.uri = uri.build().map_err(|_| warp::reject::not_found())?;
-                head.method = method;
-                head.headers = headers;
-                let refused = |answer| Rejected(Why::Gate(answer));
-                gate.check(&head).await.map_err(refused)?;
-                Ok::<_, Rejection>(())
-            }
-        })
+            },
+        )
         .untuple_one()
 }
 

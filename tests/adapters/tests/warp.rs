@@ -130,9 +130,11 @@ fn routes(app: &App) -> BoxedFilter<(Response,)> {
                 .and(warp::body::bytes())
                 .map(|_, _: Bytes| "read"),
         ),
-        route(path!("public").and(get()).map(|| {
-            with_header("for everybody", "cache-control", "public, max-age=60")
-        })),
+        route(
+            path!("public")
+                .and(get())
+                .map(|| with_header("for everybody", "cache-control", "public, max-age=60")),
+        ),
         route(path!("stray").and(get()).then(suite::stray)),
         route(path!("spawned").and(get()).then(suite::spawned)),
         route(
@@ -189,11 +191,7 @@ fn routes(app: &App) -> BoxedFilter<(Response,)> {
                 .and(app_state)
                 .map(inside),
         ),
-        route(
-            path!("state")
-                .and(get())
-                .then(session_state::<Member>),
-        ),
+        route(path!("state").and(get()).then(session_state::<Member>)),
     ];
     let routes = routes
         .into_iter()
@@ -266,14 +264,21 @@ async fn answer(
 async fn rb_09_rf_16_a_rejection_that_nobody_recovers_shows_a_status_alone() {
     let routes = path!("a").and(verified::<Member>()).map(|_| "for members");
     let answer = answer(routes, http::Request::get("/a")).await;
-    assert_eq!(answer, (500, "Unhandled rejection: Rejected(401)".to_owned()));
+    assert_eq!(
+        answer,
+        (500, "Unhandled rejection: Rejected(401)".to_owned())
+    );
 }
 
 #[tokio::test]
 async fn rb_09_a_refusal_comes_before_what_other_routes_say() {
     let guarded = || path!("a").and(get()).and(verified::<Member>()).map(|_| "");
     let other = || path!("a").and(post()).map(|| "");
-    let query = || path!("a").and(warp::query::<Vec<(String, u8)>>()).map(|_| "");
+    let query = || {
+        path!("a")
+            .and(warp::query::<Vec<(String, u8)>>())
+            .map(|_| "")
+    };
     let request = || http::Request::get("/a?b=c");
     let routes = guarded().or(other()).or(query()).recover(recover);
     assert_eq!(answer(routes, request()).await.0, 401);
