@@ -4,3 +4,15 @@
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/frameworks/axum.md")]
 struct Axum;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/frameworks/hyper.md")]
+struct Hyper;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/frameworks/tonic.md")]
+struct Tonic;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/frameworks/warp.md")]
+struct Warp;

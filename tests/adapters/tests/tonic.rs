@@ -711,12 +711,17 @@ async fn fw_02_what_a_gate_answers_is_no_status_of_grpc() {
     let status = server.call("Note", "7", &ada.cookie).await.unwrap_err();
     assert_eq!(status.code(), Code::NotFound);
 
-    let page = Protect::<Member>::page("/sign-in").on_denied(|_, _| {
-        let mut answer = http::Response::new(String::new());
-        *answer.status_mut() = http::StatusCode::UNAUTHORIZED;
-        answer
-    });
-    let server = Server::behind(page.build().unwrap()).await;
-    let status = server.text("Name", "").await.unwrap_err();
-    assert_eq!(status.code(), Code::Unauthenticated);
+    for (status, code) in [
+        (http::StatusCode::UNAUTHORIZED, Code::Unauthenticated),
+        (http::StatusCode::FORBIDDEN, Code::PermissionDenied),
+    ] {
+        let page = Protect::<Member>::page("/sign-in").on_denied(move |_, _| {
+            let mut answer = http::Response::new(String::new());
+            *answer.status_mut() = status;
+            answer
+        });
+        let server = Server::behind(page.build().unwrap()).await;
+        let status = server.text("Name", "").await.unwrap_err();
+        assert_eq!(status.code(), code);
+    }
 }

@@ -19,7 +19,7 @@ use std::net::SocketAddr;
 use clearance::adapter::warp::{context, current, gate, optional, recover, untrusted, verified};
 use clearance::route::session_state;
 use clearance::{Current, RequestContext, Result, Untrusted, Verified};
-use futures_util::StreamExt as _;
+use futures_util::{SinkExt as _, StreamExt as _};
 use http_body_util::BodyExt as _;
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::{Bytes, Incoming};
@@ -28,6 +28,7 @@ use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
 use suite::{App, Member, NewNote, OWN_COOKIE, SIGNED_IN};
 use sync_wrapper::SyncStream;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tower::util::BoxCloneService;
 use tower::{Layer as _, ServiceExt as _};
 use warp::filters::BoxedFilter;
@@ -192,6 +193,11 @@ fn routes(app: &App) -> BoxedFilter<(Response,)> {
                 .map(inside),
         ),
         route(path!("state").and(get()).then(session_state::<Member>)),
+        route(path!("socket").and(context()).and(warp::ws()).map(
+            |request, upgrade: warp::ws::Ws| {
+                upgrade.on_upgrade(move |socket| talk(request, socket))
+            },
+        )),
     ];
     let routes = routes
         .into_iter()
@@ -298,4 +304,62 @@ async fn vs_13_a_body_says_how_long_it_is_and_is_not_too_long() {
     let routes = untrusted::<NewNote>(5).map(|_| "read").recover(recover);
     let short = request().header("content-length", "5");
     assert_eq!(answer(routes, short).await.0, 200);
+}
+
+/// As over HTTP/2, where no `Host` has to be sent.
+#[tokio::test]
+async fn cs_03_a_gate_before_a_route_sees_what_the_request_is_for() {
+    let csrf = || clearance::route::Csrf::new().build().unwrap();
+    let routes = path!("a").and(gate(csrf())).map(|| "").recover(recover);
+    for (origin, status) in [("http://app.example", 200), ("http://evil.example", 403)] {
+        let request = http::Request::post("http://app.example/a").header("origin", origin);
+        assert_eq!(answer(routes.clone(), request).await.0, status);
+    }
+}
+
+/// Says who asks, for each message anew.
+async fn talk(request: RequestContext, mut socket: warp::ws::WebSocket) {
+    while let Some(Ok(_)) = socket.next().await {
+        let Ok(name) = request.fork().scope(suite::deep()).await else {
+            break;
+        };
+        let message = warp::ws::Message::text(name);
+        if socket.send(message).await.is_err() {
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn rf_14_fw_02_a_revocation_ends_a_socket() {
+    let server = suite::Server::start(serve).await;
+    let ada = server.rig.device("ada").await;
+    let mut socket = tokio::net::TcpStream::connect(server.address)
+        .await
+        .unwrap();
+    let head = format!(
+        "GET /socket HTTP/1.1\r\nhost: app\r\ncookie: {}\r\nconnection: upgrade\r\n\
+        upgrade: websocket\r\nsec-websocket-version: 13\r\n\
+        sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+        ada.cookie
+    );
+    socket.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"\r\n\r\n") {
+        answer.push(socket.read_u8().await.unwrap());
+    }
+    assert!(answer.starts_with(b"HTTP/1.1 101"));
+    // A text of one byte, masked with zeros (RFC 6455, section 5.2).
+    let message = [0x81, 0x81, 0, 0, 0, 0, b'?'];
+    socket.write_all(&message).await.unwrap();
+    let mut answer = [0; 5];
+    socket.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"\x81\x03ada");
+
+    let subject = clearance::Subject::new("ada");
+    server.rig.sessions.revoke(&subject, ada.id).await.unwrap();
+    socket.write_all(&message).await.unwrap();
+    let mut rest = Vec::new();
+    socket.read_to_end(&mut rest).await.unwrap();
+    assert!(!rest.ends_with(b"ada"), "{rest:?}");
 }
