@@ -44,7 +44,7 @@ const CALLS: &str = "--calls";
 
 fn layer() -> SessionLayer<Member> {
     // A random one costs another number of instructions each time.
-    let key = Key::from_bytes(&*b"not random, and it protects nobody").unwrap();
+    let key = Key::from_bytes(b"not random, and it protects nobody").unwrap();
     let sessions = Sessions::builder(key, MemorySessionStore::new(), Members)
         .app_url("https://app.example")
         .build()

@@ -32,8 +32,8 @@ pub(crate) struct Note {
 #[derive(Dto)]
 #[dto(entity = Note, default = visible)]
 pub(crate) struct NoteView {
-    id: i64,
-    text: String,
+    pub(crate) id: i64,
+    pub(crate) text: String,
 }
 
 /// A note as it is sent. Who wrote it nobody is asked.
@@ -42,7 +42,7 @@ pub(crate) struct NoteView {
 #[preset(author = viewer.id)]
 pub(crate) struct NewNote {
     #[writable]
-    text: String,
+    pub(crate) text: String,
 }
 
 /// The one way to the notes.

@@ -11,14 +11,18 @@ mod layer;
 mod optional;
 #[cfg(feature = "poem")]
 pub mod poem;
-#[cfg(feature = "salvo")]
-mod salvo;
 #[cfg(feature = "rocket")]
 pub mod rocket;
+#[cfg(feature = "salvo")]
+mod salvo;
+#[cfg(feature = "tonic")]
+mod tonic;
 #[cfg(feature = "tower")]
 mod tower;
 #[cfg(feature = "tower")]
 mod tower_gate;
+#[cfg(feature = "warp")]
+pub mod warp;
 
 #[cfg(feature = "tower")]
 pub use self::body::ScopedBody;

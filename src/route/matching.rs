@@ -39,11 +39,13 @@ enum Kind {
     Prefix(String),
     Pattern(Regex),
     When(Arc<dyn Fn(&Parts) -> bool + Send + Sync>),
-    WhenAsync(Arc<dyn Fn(&Parts) -> BoxFuture<'static, bool> + Send + Sync>),
+    WhenAsync(Arc<AsyncPredicate>),
     Not(Box<Route>),
     And(Box<Route>, Box<Route>),
     Or(Box<Route>, Box<Route>),
 }
+
+type AsyncPredicate = dyn Fn(&Parts) -> BoxFuture<'static, bool> + Send + Sync;
 
 /// A function of the application panicked, so that nobody knows what it would have said.
 pub(super) struct Panicked;

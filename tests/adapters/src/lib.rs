@@ -20,3 +20,15 @@ struct Poem;
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/frameworks/salvo.md")]
 struct Salvo;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/frameworks/hyper.md")]
+struct Hyper;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/frameworks/tonic.md")]
+struct Tonic;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/frameworks/warp.md")]
+struct Warp;

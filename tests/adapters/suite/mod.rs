@@ -78,9 +78,46 @@ pub(crate) struct Server {
     _database: tempfile::TempDir,
 }
 
+/// Where a framework's server is, and what it is spoken to in.
+pub(crate) struct Address {
+    socket: SocketAddr,
+    http2: bool,
+}
+
+impl Address {
+    /// In HTTP/2 from the first byte.
+    #[allow(dead_code, reason = "most frameworks are served over HTTP/1.1")]
+    pub(crate) fn http2(socket: SocketAddr) -> Self {
+        Self {
+            socket,
+            http2: true,
+        }
+    }
+}
+
+impl From<SocketAddr> for Address {
+    fn from(socket: SocketAddr) -> Self {
+        Self {
+            socket,
+            http2: false,
+        }
+    }
+}
+
 /// Starts the server of a framework on a loopback port; it ends with the test's runtime.
-pub(crate) trait Serve: AsyncFnOnce(App) -> SocketAddr {}
-impl<F: AsyncFnOnce(App) -> SocketAddr> Serve for F {}
+pub(crate) trait Serve {
+    async fn serve(self, app: App) -> Address;
+}
+
+impl<F, A> Serve for F
+where
+    F: AsyncFnOnce(App) -> A,
+    A: Into<Address>,
+{
+    async fn serve(self, app: App) -> Address {
+        self(app).await.into()
+    }
+}
 
 impl Server {
     pub(crate) async fn start(serve: impl Serve) -> Self {
@@ -114,16 +151,16 @@ impl Server {
             answered: answered.build().unwrap(),
         };
         change(&mut app, &rig);
-        let address = serve(app.clone()).await;
-        let redirect = reqwest::redirect::Policy::none();
+        let Address { socket, http2 } = serve.serve(app.clone()).await;
+        let mut client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
+        if http2 {
+            client = client.http2_prior_knowledge();
+        }
         Self {
             rig: Arc::new(rig),
             app,
-            address,
-            client: reqwest::Client::builder()
-                .redirect(redirect)
-                .build()
-                .unwrap(),
+            address: socket,
+            client: client.build().unwrap(),
             _database: database,
         }
     }

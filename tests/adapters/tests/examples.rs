@@ -137,3 +137,113 @@ async fn fw_02_the_example_of_poem_works() {
 async fn fw_02_the_example_of_salvo_works() {
     works("salvo").await;
 }
+
+#[tokio::test]
+async fn fw_02_the_example_of_warp_works() {
+    works("warp").await;
+}
+
+#[tokio::test]
+async fn fw_02_the_example_of_hyper_works() {
+    works("hyper").await;
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct SignIn {
+    #[prost(string, tag = "1")]
+    user: String,
+    #[prost(string, tag = "2")]
+    password: String,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct Note {
+    #[prost(int64, tag = "1")]
+    id: i64,
+    #[prost(string, tag = "2")]
+    text: String,
+}
+
+struct Caller {
+    client: tonic::client::Grpc<tonic::transport::Channel>,
+    cookie: String,
+}
+
+impl Caller {
+    fn request<T>(&self, message: T) -> tonic::Request<T> {
+        let mut request = tonic::Request::new(message);
+        if !self.cookie.is_empty() {
+            let metadata = request.metadata_mut();
+            metadata.insert("cookie", self.cookie.parse().unwrap());
+        }
+        request
+    }
+
+    async fn call<M, A>(&mut self, method: &str, message: M) -> Result<A, tonic::Status>
+    where
+        M: prost::Message + 'static,
+        A: prost::Message + Default + 'static,
+    {
+        let request = self.request(message);
+        let path = format!("/journal.Journal/{method}").parse().unwrap();
+        self.client.ready().await.unwrap();
+        let codec = tonic_prost::ProstCodec::default();
+        let response = self.client.unary(request, path, codec).await?;
+        if let Some(cookie) = response.metadata().get("set-cookie") {
+            let pair = cookie.to_str().unwrap().split(';').next().unwrap();
+            self.cookie = pair.to_owned();
+        }
+        Ok(response.into_inner())
+    }
+
+    async fn list(&mut self) -> Result<Vec<Note>, tonic::Status> {
+        let request = self.request(());
+        let path = "/journal.Journal/List".parse().unwrap();
+        self.client.ready().await.unwrap();
+        let codec = tonic_prost::ProstCodec::default();
+        let response = self.client.server_streaming(request, path, codec).await?;
+        let (mut messages, mut notes) = (response.into_inner(), Vec::new());
+        while let Some(note) = messages.message().await? {
+            notes.push(note);
+        }
+        Ok(notes)
+    }
+}
+
+#[tokio::test]
+async fn fw_02_the_example_of_tonic_works() {
+    let example = Example::start("tonic");
+    let channel = tonic::transport::Channel::from_shared(example.url.clone());
+    let channel = channel.unwrap().connect().await.unwrap();
+    let caller = || Caller {
+        client: tonic::client::Grpc::new(channel.clone()),
+        cookie: String::new(),
+    };
+    let credentials = |user: &str, password: &str| SignIn {
+        user: user.to_owned(),
+        password: password.to_owned(),
+    };
+    let note = |id, text: &str| Note {
+        id,
+        text: text.to_owned(),
+    };
+    let (mut ada, mut grace) = (caller(), caller());
+    let guess = credentials("ada", "guess");
+    let status = ada.call::<_, ()>("SignIn", guess).await.unwrap_err();
+    assert_eq!(status.code(), tonic::Code::Unauthenticated);
+    let status = ada.list().await.unwrap_err();
+    assert_eq!(status.code(), tonic::Code::Unauthenticated);
+
+    let signed_in = ada.call("SignIn", credentials("ada", "analytical"));
+    let () = signed_in.await.unwrap();
+    let signed_in = grace.call("SignIn", credentials("grace", "nanosecond"));
+    let () = signed_in.await.unwrap();
+    let added: Note = ada.call("Add", note(7, "weaves")).await.unwrap();
+    assert_eq!(added, note(1, "weaves"));
+    assert_eq!(ada.list().await.unwrap(), [added]);
+    assert_eq!(grace.list().await.unwrap(), []);
+
+    let () = ada.call("SignOut", ()).await.unwrap();
+    let status = ada.list().await.unwrap_err();
+    assert_eq!(status.code(), tonic::Code::Unauthenticated);
+}

@@ -1,0 +1,97 @@
+//! Statuses for tonic.
+//!
+//! [`SessionLayer`](crate::SessionLayer) goes on `tonic::transport::Server::builder().layer(..)`. It
+//! reads the credential from the metadata `cookie`. A service's methods then call `verify_session` and
+//! repositories like any other handler, also while they read the messages of a client, and so do the
+//! streams that they return; [`RequestContext::current`](crate::RequestContext::current) is the explicit
+//! handle, and an interceptor has it too. `?` turns an [`Error`] into a [`Status`].
+//!
+//! Messages that come from a task of their own, such as those of a channel, are made outside of the
+//! request when that task is from `tokio::spawn`, and refused there: use [`clearance::spawn`](crate::spawn).
+//!
+//! Leave [gates](crate::route::Gate) to what browsers ask. What they answer is HTTP with a body, which
+//! tonic's clients take for a broken message.
+//!
+//! # Example
+//!
+//! ```
+//! use clearance::{Viewer, verify_session};
+//! use tonic::{Code, Request, Response, Status};
+//!
+//! #[derive(Viewer)]
+//! struct Member { id: i64 }
+//!
+//! async fn whoami(_: Request<()>) -> Result<Response<i64>, Status> {
+//!     let member = verify_session::<Member>().await?;
+//!     Ok(Response::new(member.viewer().id))
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
+//! let nobody = clearance::testing::as_nobody();
+//! let status = nobody.scope(whoami(Request::new(()))).await.unwrap_err();
+//! assert_eq!(status.code(), Code::Unauthenticated);
+//! assert_eq!(status.metadata().get("www-authenticate").unwrap(), "Cookie");
+//! # }
+//! ```
+
+use http::HeaderMap;
+use http::header::WWW_AUTHENTICATE;
+use tonic::metadata::MetadataMap;
+use tonic::{Code, Status};
+
+use crate::error::{Error, Kind};
+
+/// The answer over gRPC
+/// ([status codes](https://grpc.io/docs/guides/status-codes/)), by the status that
+/// [`Error::status`] gives over HTTP:
+///
+/// | HTTP | gRPC |
+/// |---|---|
+/// | 400, 415, 422 | `INVALID_ARGUMENT` |
+/// | 401 | `UNAUTHENTICATED` |
+/// | 403 | `PERMISSION_DENIED` |
+/// | 404 | `NOT_FOUND` |
+/// | 409 | `ABORTED` |
+/// | 500 | `INTERNAL` |
+/// | 503 | `UNAVAILABLE` |
+///
+/// A conflict is never `ALREADY_EXISTS`, which would say of which kind the constraint is: it could
+/// concern a row that the viewer may not see. The message is that of the error where it tells a client what it
+/// did, and empty for `INTERNAL` and `UNAVAILABLE`. `UNAUTHENTICATED` has the challenge of
+/// [`Error::to_response`] as metadata `www-authenticate`, which tells a [step-up](Error::is_step_up) apart.
+///
+/// What stands behind `INTERNAL` is told as an event when this is called.
+impl From<Error> for Status {
+    fn from(error: Error) -> Self {
+        let code = code(error.kind());
+        let message = match code {
+            Code::Internal | Code::Unavailable => String::new(),
+            _ => error.to_string(),
+        };
+        let mut answer = error.to_response();
+        let mut metadata = HeaderMap::new();
+        if let Some(challenge) = answer.headers_mut().remove(WWW_AUTHENTICATE) {
+            metadata.insert(WWW_AUTHENTICATE, challenge);
+        }
+        Self::with_metadata(code, message, MetadataMap::from_headers(metadata))
+    }
+}
+
+const fn code(kind: &Kind) -> Code {
+    match kind {
+        Kind::Invalid | Kind::Malformed | Kind::UnsupportedMediaType | Kind::Unprocessable(_) => {
+            Code::InvalidArgument
+        }
+        Kind::Unauthenticated(_) | Kind::StepUp => Code::Unauthenticated,
+        Kind::Forbidden | Kind::TooManySessions => Code::PermissionDenied,
+        Kind::NotFound => Code::NotFound,
+        Kind::Conflict | Kind::Stale => Code::Aborted,
+        Kind::Unavailable(_) | Kind::Contended => Code::Unavailable,
+        Kind::PayloadTooLarge { .. }
+        | Kind::CookieTooLarge { .. }
+        | Kind::Misuse(_)
+        | Kind::Configuration(_)
+        | Kind::Internal(_) => Code::Internal,
+    }
+}

@@ -1,0 +1,316 @@
+//! hyper, without a framework, over HTTP/1.1 and over HTTP/2 in clear text.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a panic is how a test fails"
+)]
+
+#[path = "../suite/mod.rs"]
+mod suite;
+#[path = "../../sessions/support.rs"]
+mod support;
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+
+use clearance::route::session_state;
+use clearance::{Current, RequestContext, Result, Untrusted, Verified, verify_session};
+use futures_util::{Stream, StreamExt as _};
+use http::request::Parts;
+use http::{Request, Response, StatusCode};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt as _, StreamBody};
+use hyper::body::{Bytes, Frame, Incoming};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use hyper_util::service::TowerToHyperService;
+use serde::Serialize;
+use suite::{Address, App, Member, OWN_COOKIE, SIGNED_IN, Server};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tower::util::BoxCloneService;
+use tower::{Layer as _, ServiceExt as _};
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+type Body = UnsyncBoxBody<Bytes, BoxError>;
+
+fn text(text: impl Into<String>) -> Response<Body> {
+    Response::new(text.into().map_err(Into::into).boxed_unsync())
+}
+
+fn json(value: &impl Serialize) -> Response<Body> {
+    text(serde_json::to_string(value).unwrap())
+}
+
+fn stream(parts: impl Stream<Item = String> + Send + 'static) -> Response<Body> {
+    let frame = |part| Ok(Frame::data(Bytes::from(part)));
+    Response::new(StreamBody::new(parts.map(frame)).boxed_unsync())
+}
+
+fn with(mut response: Response<Body>, headers: &[(&'static str, &'static str)]) -> Response<Body> {
+    for (name, value) in headers {
+        response.headers_mut().append(*name, value.parse().unwrap());
+    }
+    response
+}
+
+async fn verified() -> Result<Verified<Member>> {
+    verify_session().await
+}
+
+fn name(member: &Verified<Member>) -> Response<Body> {
+    text(&member.viewer().name)
+}
+
+/// Gives back each byte while there is a session, found anew for each.
+fn echo(request: Request<()>) -> Result<Response<Body>> {
+    let context = RequestContext::current()?;
+    let upgrade = hyper::upgrade::on(request);
+    tokio::spawn(async move {
+        let mut connection = TokioIo::new(upgrade.await.unwrap());
+        while let Ok(byte) = connection.read_u8().await {
+            if context.fork().scope(verified()).await.is_err() {
+                break;
+            }
+            connection.write_u8(byte).await.unwrap();
+        }
+    });
+    let upgraded = status(StatusCode::SWITCHING_PROTOCOLS);
+    let headers = [("connection", "upgrade"), ("upgrade", "echo")];
+    Ok(with(upgraded, &headers))
+}
+
+async fn route(app: &App, head: &Parts, body: Incoming) -> Result<Response<Body>> {
+    let path = head.uri.path();
+    if let Some(gate) = match path {
+        "/page" => Some(&app.page),
+        "/api" => Some(&app.api),
+        "/answered" => Some(&app.answered),
+        _ => None,
+    } {
+        if let Err(answer) = gate.check(head).await {
+            return Ok(answer.map(|body| body.map_err(Into::into).boxed_unsync()));
+        }
+        app.handle();
+        return Ok(text("inside"));
+    }
+    let response = match (head.method.as_str(), path) {
+        ("GET", "/required") => {
+            let member = verified().await?;
+            app.handle();
+            name(&member)
+        }
+        ("GET", "/optional") => match verified().await {
+            Ok(member) => name(&member),
+            Err(error) if error.is_unauthenticated() => text("nobody"),
+            Err(error) => return Err(error),
+        },
+        ("GET", "/current") => {
+            let member: Current<Member> = RequestContext::current()?.verify_current().await?;
+            text(&member.viewer().name)
+        }
+        ("GET", "/deep") => text(suite::deep().await?),
+        ("GET", "/explicit") => text(suite::explicit(RequestContext::current()?).await?),
+        ("GET", "/sign-in") => text("a form"),
+        ("POST", "/sign-out") | ("GET", "/sign-out") => {
+            suite::sign_out(&RequestContext::current()?).await?;
+            text("")
+        }
+        ("GET", "/streamed") => with(stream(suite::parts()), &[("cache-control", "public")]),
+        ("GET", "/events") => {
+            let event = |part| format!("data: {part}\n\n");
+            let headers = [("content-type", "text/event-stream")];
+            with(stream(suite::parts().map(event)), &headers)
+        }
+        ("GET", "/endless") => stream(suite::endless()),
+        ("POST", "/stalled") => {
+            verified().await?;
+            match body.collect().await {
+                Ok(_) => text("read"),
+                Err(_) => status(StatusCode::BAD_REQUEST),
+            }
+        }
+        ("GET", "/public") => {
+            let headers = [("cache-control", "public, max-age=60")];
+            with(text("for everybody"), &headers)
+        }
+        ("GET", "/stray") => text(suite::stray().await?),
+        ("GET", "/spawned") => text(suite::spawned().await?),
+        ("GET", "/forked") => text(suite::forked(&RequestContext::current()?).await?),
+        ("GET", "/panic") => {
+            verified().await?;
+            panic!("as a handler may");
+        }
+        ("POST", "/notes") => match body.collect().await {
+            Ok(body) => {
+                let media_type = head.headers.get("content-type");
+                let note = Untrusted::body(media_type, body.to_bytes());
+                json(&app.notes.add(note).await?)
+            }
+            Err(_) => status(StatusCode::BAD_REQUEST),
+        },
+        ("GET", "/notes") => json(&app.notes.all().await?),
+        ("GET", "/notes/add") => json(&app.notes.add_one().await?),
+        ("GET", "/state") => session_state::<Member>()
+            .await
+            .map(|body| body.map_err(Into::into).boxed_unsync()),
+        ("POST", path) if path.starts_with("/sign-in/") => {
+            let name = path.trim_start_matches("/sign-in/");
+            suite::sign_in(&RequestContext::current()?, name).await?;
+            let headers = [
+                ("set-cookie", OWN_COOKIE),
+                ("cache-control", "public, s-maxage=600"),
+                ("content-type", "application/json"),
+            ];
+            with(text(SIGNED_IN), &headers)
+        }
+        ("GET", "/echo") => {
+            verified().await?;
+            echo(Request::from_parts(head.clone(), ()))?
+        }
+        _ => status(StatusCode::NOT_FOUND),
+    };
+    Ok(response)
+}
+
+fn status(status: StatusCode) -> Response<Body> {
+    let mut response = text("");
+    *response.status_mut() = status;
+    response
+}
+
+async fn handle(app: App, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+    let (head, body) = request.into_parts();
+    let answered = route(&app, &head, body).await;
+    Ok(answered.unwrap_or_else(|error| {
+        let answer = error.to_response();
+        answer.map(|body| body.map_err(Into::into).boxed_unsync())
+    }))
+}
+
+type Service = BoxCloneService<Request<Incoming>, Response<Body>, Infallible>;
+
+/// A service of the type that all of them have, whatever its layers.
+fn boxed<S, B>(service: S) -> Service
+where
+    S: tower::Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
+        + Clone
+        + Send
+        + 'static,
+    S::Future: Send,
+    B: hyper::body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+{
+    let body = |body: B| body.map_err(Into::into).boxed_unsync();
+    BoxCloneService::new(service.map_response(move |response| response.map(body)))
+}
+
+async fn serve(app: App) -> SocketAddr {
+    let handled = app.clone();
+    let handler = tower::service_fn(move |request| handle(handled.clone(), request));
+    let mut service = boxed(handler);
+    for gate in &app.gates {
+        service = boxed(gate.layer(service));
+    }
+    if let Some(layer) = &app.layer {
+        service = boxed(layer.layer(service));
+    }
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((socket, _)) = listener.accept().await {
+            let service = TowerToHyperService::new(service.clone());
+            tokio::spawn(async move {
+                auto::Builder::new(TokioExecutor::new())
+                    .serve_connection_with_upgrades(TokioIo::new(socket), service)
+                    .await
+            });
+        }
+    });
+    address
+}
+
+async fn serve2(app: App) -> Address {
+    Address::http2(serve(app).await)
+}
+
+mod http1 {
+    crate::suite::tests!(super::serve);
+}
+
+mod http2 {
+    crate::suite::tests!(super::serve2);
+}
+
+#[tokio::test]
+async fn fw_02_both_versions_of_http_are_spoken() {
+    for (server, version) in [
+        (Server::start(serve).await, http::Version::HTTP_11),
+        (Server::start(serve2).await, http::Version::HTTP_2),
+    ] {
+        assert_eq!(server.get("/public", "").await.version(), version);
+    }
+}
+
+/// Over HTTP/2 a client may send each cookie in a field of its own
+/// ([RFC 9113, section 8.2.3](https://www.rfc-editor.org/rfc/rfc9113#section-8.2.3)).
+#[tokio::test]
+async fn fw_02_cookies_that_come_apart_are_read() {
+    let server = Server::start(serve2).await;
+    let ada = server.rig.device("ada").await;
+    let request = server.request(reqwest::Method::GET, "/required", "theme=dark");
+    let request = request.header("cookie", &ada.cookie);
+    let request = request.header("cookie", "lang=en");
+    let response = request.send().await.unwrap();
+    assert_eq!(response.text().await.unwrap(), "ada");
+}
+
+/// A request in a scope by hand: everything but a body that is made later.
+#[tokio::test]
+async fn fw_01_rf_12_a_request_without_any_layer() {
+    let rig = suite::Rig::new();
+    let ada = rig.device("ada").await;
+    for (cookie, expected) in [(&*ada.cookie, 200), ("", 401)] {
+        let request = Request::get("/deep").header("cookie", cookie);
+        let (head, ()) = request.body(()).unwrap().into_parts();
+        let context = RequestContext::of_parts(&rig.sessions, &head, None);
+        let found = context.scope(suite::deep()).await;
+        let mut response = match found {
+            Ok(name) => text(name),
+            Err(error) => error.to_response().map(|body| text(body).into_body()),
+        };
+        context.finish(response.headers_mut());
+        assert_eq!(response.status(), expected);
+        assert_eq!(response.headers()["cache-control"], "private, no-store");
+    }
+}
+
+#[tokio::test]
+async fn rf_14_fw_02_a_revocation_ends_what_a_connection_was_upgraded_to() {
+    let server = Server::start(serve).await;
+    let ada = server.rig.device("ada").await;
+    let mut socket = tokio::net::TcpStream::connect(server.address)
+        .await
+        .unwrap();
+    let head = format!(
+        "GET /echo HTTP/1.1\r\nhost: app\r\ncookie: {}\r\nconnection: upgrade\r\n\
+        upgrade: echo\r\n\r\n",
+        ada.cookie
+    );
+    socket.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"\r\n\r\n") {
+        answer.push(socket.read_u8().await.unwrap());
+    }
+    assert!(answer.starts_with(b"HTTP/1.1 101"));
+    socket.write_u8(b'a').await.unwrap();
+    assert_eq!(socket.read_u8().await.unwrap(), b'a');
+
+    let subject = clearance::Subject::new("ada");
+    server.rig.sessions.revoke(&subject, ada.id).await.unwrap();
+    socket.write_u8(b'b').await.unwrap();
+    let mut rest = Vec::new();
+    socket.read_to_end(&mut rest).await.unwrap();
+    assert!(rest.is_empty(), "{rest:?}");
+}

@@ -1,0 +1,727 @@
+//! tonic: a service without generated code, and tonic's own client.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a panic is how a test fails"
+)]
+
+#[path = "../../sessions/support.rs"]
+mod support;
+
+use std::convert::Infallible;
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use clearance::route::{Gate, Protect};
+use clearance::session::Freshness;
+use clearance::{
+    Current, Db, Dto, Entity, Input, RequestContext, Result, SessionLayer, Subject, Untrusted,
+    repository, verify_session,
+};
+use futures_util::future::join_all;
+use futures_util::stream::{self, BoxStream, Stream, StreamExt as _};
+use http::uri::PathAndQuery;
+use support::{Member, Rig, count};
+use tokio::net::TcpListener;
+use tonic::body::Body;
+use tonic::metadata::MetadataMap;
+use tonic::server::NamedService;
+use tonic::service::InterceptorLayer;
+use tonic::transport::server::{TcpConnectInfo, TcpIncoming};
+use tonic::transport::{Channel, Server as Transport};
+use tonic::{Code, Request, Response, Status, Streaming};
+use tonic_prost::ProstCodec;
+use tower::service_fn;
+
+/// The message of every method, both ways.
+#[derive(Clone, PartialEq, prost::Message)]
+struct Text {
+    #[prost(string, tag = "1")]
+    text: String,
+}
+
+impl Text {
+    fn of(text: impl Into<String>) -> Self {
+        Self { text: text.into() }
+    }
+}
+
+#[derive(Entity)]
+#[entity(
+    table = "notes",
+    viewer = Member,
+    read_if(row.author == viewer.name),
+    create_if(row.author == viewer.name)
+)]
+struct Note {
+    #[entity(key)]
+    id: i64,
+    author: String,
+    text: String,
+}
+
+#[derive(Dto)]
+#[dto(entity = Note, default = visible)]
+struct NoteView {
+    id: i64,
+    text: String,
+}
+
+#[derive(Input)]
+#[input(entity = Note)]
+#[preset(author = viewer.name.clone())]
+struct NewNote {
+    #[writable]
+    text: String,
+}
+
+#[derive(Clone)]
+struct Notes {
+    db: Db,
+}
+
+#[repository(viewer = Member)]
+impl Notes {
+    #[authenticated(access: Write)]
+    async fn add(&self, note: Untrusted<NewNote>) -> Result<NoteView> {
+        let note = note.open(&access)?;
+        self.db.writer(&access).create(note).returning().await
+    }
+
+    #[authenticated(access)]
+    async fn note(&self, id: i64) -> Result<NoteView> {
+        let reader = self.db.reader(&access);
+        reader.one(NoteView::select().lookup(Note::ID, id)).await
+    }
+
+    #[authorize(access, if viewer.name == "ada")]
+    async fn all(&self) -> Result<Vec<NoteView>> {
+        self.db.reader(&access).all(NoteView::select()).await
+    }
+}
+
+impl Notes {
+    async fn new() -> (tempfile::TempDir, Self) {
+        let directory = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}/notes.db?mode=rwc", directory.path().display());
+        #[expect(clippy::disallowed_methods, reason = "a test makes its own table")]
+        let db = {
+            let pool = sqlx::SqlitePool::connect(&url).await.unwrap();
+            let table = "CREATE TABLE notes (id INTEGER PRIMARY KEY, author TEXT NOT NULL, \
+                text TEXT NOT NULL UNIQUE)";
+            sqlx::query(table).execute(&pool).await.unwrap();
+            Db::unguarded_pool(pool, "the pool that made the table")
+        };
+        (directory, Self { db })
+    }
+}
+
+async fn name() -> Result<String> {
+    Ok(verify_session::<Member>().await?.viewer().name.clone())
+}
+
+/// Five messages, each of which asks anew who the request's viewer is.
+fn parts() -> impl Stream<Item = Result<Text, Status>> + Send + 'static {
+    stream::unfold(0, |part| async move {
+        if part == 5 {
+            return None;
+        }
+        tokio::task::yield_now().await;
+        Some((name().await.map(Text::of).map_err(Status::from), part + 1))
+    })
+}
+
+/// What a generated server would be.
+#[derive(Clone)]
+struct Members {
+    notes: Notes,
+    handled: Arc<AtomicUsize>,
+}
+
+type Messages = BoxStream<'static, Result<Text, Status>>;
+
+impl Members {
+    async fn unary(self, method: String, request: Request<Text>) -> Result<Text, Status> {
+        let text = request.into_inner().text;
+        let answer = match method.as_str() {
+            "Name" => {
+                let name = name().await?;
+                self.handled.fetch_add(1, Ordering::SeqCst);
+                name
+            }
+            "Explicit" => {
+                let context = RequestContext::current()?;
+                let found = tokio::spawn(async move { context.verify_session::<Member>().await });
+                found.await.unwrap()?.viewer().name.clone()
+            }
+            "Current" => {
+                let current: Current<Member> = RequestContext::current()?.verify_current().await?;
+                current.viewer().name.clone()
+            }
+            "Fresh" => {
+                let context = RequestContext::current()?;
+                let freshness = Freshness::within(Duration::from_secs(60));
+                let fresh = context.verify_fresh::<Member>(freshness).await?;
+                fresh.viewer().name.clone()
+            }
+            "Stray" => tokio::spawn(name()).await.unwrap()?,
+            "Spawned" => clearance::spawn(name())?.await.unwrap()?,
+            "Forked" => {
+                let fork = RequestContext::current()?.fork();
+                tokio::spawn(fork.scope(name())).await.unwrap()?
+            }
+            "SignIn" => {
+                let context = RequestContext::current()?;
+                context.sign_in(&Subject::new(&text)).await?;
+                text
+            }
+            "SignOut" => {
+                RequestContext::current()?.sign_out().await?;
+                text
+            }
+            "Address" => {
+                let context = RequestContext::current()?;
+                format!("{:?}", context.rule_context().address)
+            }
+            "Add" => self.notes.add(Untrusted::json(text)).await?.text,
+            "Note" => self.notes.note(text.parse().unwrap()).await?.text,
+            "All" => self.notes.all().await?.len().to_string(),
+            _ => return Err(Status::unimplemented("")),
+        };
+        Ok(Text::of(answer))
+    }
+
+    async fn streamed(method: String) -> Result<Response<Messages>, Status> {
+        let messages: Messages = match method.as_str() {
+            "Streamed" => parts().boxed(),
+            "Endless" => parts().take(1).chain(stream::pending()).boxed(),
+            // How many handlers stream: a task sends what another part passes on.
+            "Channel" => {
+                let (sender, mut receiver) = tokio::sync::mpsc::channel(1);
+                tokio::spawn(async move { sender.send(name().await).await });
+                let message = stream::poll_fn(move |cx| receiver.poll_recv(cx));
+                let text = |name: Result<String>| name.map(Text::of).map_err(Status::from);
+                message.map(text).boxed()
+            }
+            _ => return Err(Status::unimplemented("")),
+        };
+        Ok(Response::new(messages))
+    }
+
+    /// Says who asks before each message of the client.
+    async fn echo(request: Request<Streaming<Text>>) -> Result<Response<Messages>, Status> {
+        let messages = request.into_inner().then(|message| async move {
+            let name = name().await?;
+            Ok(Text::of(format!("{name}: {}", message?.text)))
+        });
+        Ok(Response::new(messages.boxed()))
+    }
+
+    async fn joined(request: Request<Streaming<Text>>) -> Result<Response<Text>, Status> {
+        let mut messages = request.into_inner();
+        let mut joined = String::new();
+        while let Some(message) = messages.message().await? {
+            joined += &format!("{}{};", name().await?, message.text);
+        }
+        Ok(Response::new(Text::of(joined)))
+    }
+}
+
+impl NamedService for Members {
+    const NAME: &'static str = "test.Members";
+}
+
+impl tower::Service<http::Request<Body>> for Members {
+    type Response = http::Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        let members = self.clone();
+        let method = request.uri().path().rsplit('/').next();
+        let method = method.unwrap_or_default().to_owned();
+        let mut grpc = tonic::server::Grpc::new(ProstCodec::<Text, Text>::default());
+        Box::pin(async move {
+            Ok(match method.as_str() {
+                "Streamed" | "Endless" | "Channel" => {
+                    let call = service_fn(move |_: Request<Text>| Self::streamed(method.clone()));
+                    grpc.server_streaming(call, request).await
+                }
+                "Echo" => grpc.streaming(service_fn(Self::echo), request).await,
+                "Joined" => {
+                    grpc.client_streaming(service_fn(Self::joined), request)
+                        .await
+                }
+                _ => {
+                    let call = service_fn(move |request| {
+                        let answer = members.clone().unary(method.clone(), request);
+                        async { answer.await.map(Response::new) }
+                    });
+                    grpc.unary(call, request).await
+                }
+            })
+        })
+    }
+}
+
+/// A server on a loopback port, and tonic's client of it.
+struct Server {
+    rig: Rig,
+    handled: Arc<AtomicUsize>,
+    channel: Channel,
+    _database: tempfile::TempDir,
+}
+
+impl Server {
+    async fn start() -> Self {
+        Self::over(Rig::new()).await
+    }
+
+    async fn over(rig: Rig) -> Self {
+        let layer = SessionLayer::new(rig.sessions.clone());
+        Self::serve(rig, |members, incoming| {
+            let server = Transport::builder().layer(layer).add_service(members);
+            server.serve_with_incoming(incoming)
+        })
+        .await
+    }
+
+    /// One that this gate stands before.
+    async fn behind(gate: Gate) -> Self {
+        let rig = Rig::new();
+        let layer = SessionLayer::new(rig.sessions.clone());
+        Self::serve(rig, |members, incoming| {
+            let mut server = Transport::builder().layer(layer).layer(gate);
+            server.add_service(members).serve_with_incoming(incoming)
+        })
+        .await
+    }
+
+    async fn serve<F>(rig: Rig, serve: impl FnOnce(Members, TcpIncoming) -> F) -> Self
+    where
+        F: Future<Output = Result<(), tonic::transport::Error>> + Send + 'static,
+    {
+        let (database, notes) = Notes::new().await;
+        let handled = Arc::new(AtomicUsize::new(0));
+        let members = Members {
+            notes,
+            handled: Arc::clone(&handled),
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(serve(members, TcpIncoming::from(listener)));
+        let channel = Channel::from_shared(url).unwrap();
+        Self {
+            rig,
+            handled,
+            channel: channel.connect().await.unwrap(),
+            _database: database,
+        }
+    }
+
+    async fn client(&self) -> tonic::client::Grpc<Channel> {
+        let mut client = tonic::client::Grpc::new(self.channel.clone());
+        client.ready().await.unwrap();
+        client
+    }
+
+    async fn call(&self, method: &str, text: &str, cookie: &str) -> Result<Response<Text>, Status> {
+        let request = with_cookie(Text::of(text), cookie);
+        self.send(method, request).await
+    }
+
+    async fn send(&self, method: &str, request: Request<Text>) -> Result<Response<Text>, Status> {
+        let mut client = self.client().await;
+        client.unary(request, path(method), codec()).await
+    }
+
+    async fn text(&self, method: &str, cookie: &str) -> Result<String, Status> {
+        let response = self.call(method, "", cookie).await?;
+        Ok(response.into_inner().text)
+    }
+
+    async fn stream(&self, method: &str, cookie: &str) -> Streaming<Text> {
+        let mut client = self.client().await;
+        let request = with_cookie(Text::default(), cookie);
+        let response = client.server_streaming(request, path(method), codec());
+        response.await.unwrap().into_inner()
+    }
+
+    /// Waits until no request is under way any more; the time that takes is the server's.
+    async fn idle(&self) {
+        while count(&self.rig.members.alive) > 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+fn path(method: &str) -> PathAndQuery {
+    format!("/test.Members/{method}").parse().unwrap()
+}
+
+fn codec() -> ProstCodec<Text, Text> {
+    ProstCodec::default()
+}
+
+fn with_cookie<T>(message: T, cookie: &str) -> Request<T> {
+    let mut request = Request::new(message);
+    if !cookie.is_empty() {
+        let metadata = request.metadata_mut();
+        metadata.insert("cookie", cookie.parse().unwrap());
+    }
+    request
+}
+
+fn values<'a>(metadata: &'a MetadataMap, key: &str) -> Vec<&'a str> {
+    let values = metadata.get_all(key).iter();
+    values.map(|value| value.to_str().unwrap()).collect()
+}
+
+/// Methods that want a viewer.
+const GUARDED: [&str; 6] = ["Name", "Explicit", "Current", "Spawned", "Forked", "All"];
+
+#[tokio::test]
+async fn fw_02_fw_01_the_viewer_comes_by_every_way() {
+    let server = Server::start().await;
+    let ada = server.rig.device("ada").await;
+    for method in ["Name", "Explicit", "Current", "Spawned", "Forked", "Fresh"] {
+        let name = server.text(method, &ada.cookie).await.unwrap();
+        assert_eq!(name, "ada", "{method}");
+    }
+    let status = server.text("Unknown", &ada.cookie).await.unwrap_err();
+    assert_eq!(status.code(), Code::Unimplemented);
+}
+
+#[tokio::test]
+async fn rb_09_vs_12_each_refusal_has_its_status() {
+    let server = Server::start().await;
+    let (ada, eve) = (
+        server.rig.device("ada").await,
+        server.rig.device("eve").await,
+    );
+    server
+        .call("Add", r#"{"text":"one"}"#, &ada.cookie)
+        .await
+        .unwrap();
+    server.rig.clock.advance(Duration::from_secs(3600));
+    let taken = r#"{"text":"one"}"#;
+    for (method, text, cookie, code, message) in [
+        ("Name", "", "", Code::Unauthenticated, "not signed in"),
+        ("Add", taken, "", Code::Unauthenticated, "not signed in"),
+        (
+            "Fresh",
+            "",
+            &*ada.cookie,
+            Code::Unauthenticated,
+            "sign in again to do this",
+        ),
+        (
+            "All",
+            "",
+            &*eve.cookie,
+            Code::PermissionDenied,
+            "not allowed",
+        ),
+        ("Note", "1", &*eve.cookie, Code::NotFound, "not found"),
+        (
+            "Add",
+            taken,
+            &*eve.cookie,
+            Code::Aborted,
+            "conflicts with what is stored",
+        ),
+        (
+            "Add",
+            "{",
+            &*ada.cookie,
+            Code::InvalidArgument,
+            "the body is not valid JSON",
+        ),
+        (
+            "Add",
+            "{}",
+            &*ada.cookie,
+            Code::InvalidArgument,
+            "not valid: `text` is missing",
+        ),
+        ("Stray", "", &*ada.cookie, Code::Internal, ""),
+    ] {
+        let status = server.call(method, text, cookie).await.unwrap_err();
+        assert_eq!(
+            (status.code(), status.message()),
+            (code, message),
+            "{method}"
+        );
+        assert!(status.details().is_empty());
+        let challenge = match message {
+            "not signed in" => vec!["Cookie"],
+            "sign in again to do this" => {
+                vec!["Cookie error=\"insufficient_user_authentication\""]
+            }
+            _ => vec![],
+        };
+        assert_eq!(values(status.metadata(), "www-authenticate"), challenge);
+    }
+    assert_eq!(server.text("All", &ada.cookie).await.unwrap(), "1");
+}
+
+#[tokio::test]
+async fn rf_6_a_store_that_is_down_is_unavailable() {
+    let server = Server::start().await;
+    let ada = server.rig.device("ada").await;
+    server.rig.store.set_down(true);
+    for method in GUARDED {
+        let status = server.text(method, &ada.cookie).await.unwrap_err();
+        assert_eq!(
+            (status.code(), status.message()),
+            (Code::Unavailable, ""),
+            "{method}"
+        );
+    }
+    server.rig.store.set_down(false);
+    assert_eq!(server.text("Name", &ada.cookie).await.unwrap(), "ada");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rf_13_two_hundred_calls_of_twenty_users_keep_their_viewers() {
+    let server = Arc::new(Server::over(Rig::without_cache()).await);
+    let mut devices = Vec::new();
+    for number in 0..20 {
+        let name = format!("user{number}");
+        let device = server.rig.device(&name).await;
+        devices.push((name, device));
+    }
+    let devices = Arc::new(devices);
+    let calls = (0..200).map(|number| {
+        let (server, devices) = (Arc::clone(&server), Arc::clone(&devices));
+        tokio::spawn(async move {
+            let (name, device) = &devices[number % devices.len()];
+            assert_eq!(&server.text("Name", &device.cookie).await.unwrap(), name);
+            let messages = server.stream("Streamed", &device.cookie).await;
+            let names: Vec<String> = messages
+                .map(|message| message.unwrap().text)
+                .collect()
+                .await;
+            assert_eq!(names, vec![name.clone(); 5]);
+        })
+    });
+    for call in join_all(calls).await {
+        call.unwrap();
+    }
+    server.idle().await;
+}
+
+#[tokio::test]
+async fn rf_13_messages_of_a_client_are_read_in_its_scope() {
+    let server = Server::start().await;
+    let ada = server.rig.device("ada").await;
+    let messages = || stream::iter(["one", "two"].map(Text::of));
+    let mut client = server.client().await;
+    let request = with_cookie(messages(), &ada.cookie);
+    let joined = client.client_streaming(request, path("Joined"), codec());
+    assert_eq!(joined.await.unwrap().into_inner().text, "adaone;adatwo;");
+
+    client.ready().await.unwrap();
+    let request = with_cookie(messages(), &ada.cookie);
+    let echo = client
+        .streaming(request, path("Echo"), codec())
+        .await
+        .unwrap();
+    let echo: Vec<String> = echo
+        .into_inner()
+        .map(|text| text.unwrap().text)
+        .collect()
+        .await;
+    assert_eq!(echo, ["ada: one", "ada: two"]);
+
+    client.ready().await.unwrap();
+    let request = with_cookie(messages(), "");
+    let refused = client
+        .streaming(request, path("Echo"), codec())
+        .await
+        .unwrap();
+    let status = refused.into_inner().message().await.unwrap_err();
+    assert_eq!(status.code(), Code::Unauthenticated);
+    assert_eq!(values(status.metadata(), "www-authenticate"), ["Cookie"]);
+}
+
+#[tokio::test]
+async fn rf_13_a_task_that_nobody_gave_the_scope_is_refused() {
+    let server = Server::start().await;
+    let ada = server.rig.device("ada").await;
+    let status = server.text("Stray", &ada.cookie).await.unwrap_err();
+    assert_eq!(status.code(), Code::Internal);
+    let mut messages = server.stream("Channel", &ada.cookie).await;
+    let status = messages.message().await.unwrap_err();
+    assert_eq!((status.code(), status.message()), (Code::Internal, ""));
+}
+
+#[tokio::test]
+async fn rf_14_a_revocation_ends_what_is_still_streamed() {
+    let server = Server::start().await;
+    let ada = server.rig.device("ada").await;
+    let gate = server.rig.store.loaded.arm();
+    let (status, ()) = tokio::join!(
+        async {
+            let mut messages = server.stream("Streamed", &ada.cookie).await;
+            messages.message().await.unwrap_err()
+        },
+        async {
+            gate.reached().await;
+            let subject = Subject::new("ada");
+            server.rig.sessions.revoke(&subject, ada.id).await.unwrap();
+            gate.open();
+        }
+    );
+    assert_eq!(status.code(), Code::Unauthenticated);
+}
+
+#[tokio::test]
+async fn vs_03_no_context_is_left_when_a_client_goes_away() {
+    let server = Server::over(Rig::without_cache()).await;
+    let ada = server.rig.device("ada").await;
+    let mut messages = server.stream("Endless", &ada.cookie).await;
+    assert_eq!(messages.message().await.unwrap().unwrap().text, "ada");
+    assert_eq!(count(&server.rig.members.alive), 1);
+    drop(messages);
+    server.idle().await;
+}
+
+#[tokio::test]
+async fn rf_12_op_23_without_the_session_layer_everything_is_refused() {
+    let server = Server::serve(Rig::new(), |members, incoming| {
+        let server = Transport::builder().add_service(members);
+        server.serve_with_incoming(incoming)
+    })
+    .await;
+    let ada = server.rig.device("ada").await;
+    for cookie in ["", &ada.cookie] {
+        for method in GUARDED.into_iter().chain(["SignIn", "SignOut"]) {
+            let status = server.text(method, cookie).await.unwrap_err();
+            assert_eq!(
+                (status.code(), status.message()),
+                (Code::Internal, ""),
+                "{method}"
+            );
+        }
+    }
+    assert_eq!(count(&server.handled), 0);
+}
+
+#[tokio::test]
+async fn rf_12_sr_11_no_metadata_makes_anybody_of_nobody() {
+    let server = Server::start().await;
+    let ada = server.rig.device("ada").await;
+    for (key, value) in [
+        ("authorization", ada.value()),
+        ("x-session", ada.value()),
+        ("set-cookie", &*ada.cookie),
+        ("cookie2", &*ada.cookie),
+        ("x-user", "ada"),
+        ("x-forwarded-for", "127.0.0.1"),
+        ("grpc-metadata-cookie", &*ada.cookie),
+        ("cookie", "__Host-session=forged"),
+    ] {
+        for method in GUARDED {
+            let mut request = Request::new(Text::default());
+            request.metadata_mut().insert(key, value.parse().unwrap());
+            let status = server.send(method, request).await.unwrap_err();
+            assert_eq!(status.code(), Code::Unauthenticated, "{key} {method}");
+        }
+    }
+    assert_eq!(count(&server.handled), 0);
+}
+
+/// The cookie comes back as metadata, and goes out as metadata.
+#[tokio::test]
+async fn ck_11_a_call_signs_in_and_out() {
+    let server = Server::start().await;
+    let response = server.call("SignIn", "ada", "").await.unwrap();
+    let cookies = values(response.metadata(), "set-cookie");
+    assert_eq!(cookies.len(), 1);
+    let cookie = cookies[0].split(';').next().unwrap();
+    let cache = values(response.metadata(), "cache-control");
+    assert_eq!(cache, ["private, no-store"]);
+    assert_eq!(server.text("Name", cookie).await.unwrap(), "ada");
+    let response = server.call("SignOut", "", cookie).await.unwrap();
+    let removed = values(response.metadata(), "set-cookie");
+    assert!(removed[0].starts_with("__Host-session=;"), "{removed:?}");
+    let status = server.text("Name", cookie).await.unwrap_err();
+    assert_eq!(status.code(), Code::Unauthenticated);
+}
+
+#[tokio::test]
+async fn fw_02_the_address_is_that_of_the_connection() {
+    let rig = Rig::new();
+    let layer = SessionLayer::new(rig.sessions.clone()).address(|extensions| {
+        let connection = extensions.get::<TcpConnectInfo>()?;
+        Some(connection.remote_addr()?.ip())
+    });
+    let server = Server::serve(rig, |members, incoming| {
+        let server = Transport::builder().layer(layer).add_service(members);
+        server.serve_with_incoming(incoming)
+    })
+    .await;
+    let ip: IpAddr = "127.0.0.1".parse().unwrap();
+    let found = server.text("Address", "").await.unwrap();
+    assert_eq!(found, format!("{:?}", Some(ip)));
+}
+
+#[tokio::test]
+async fn fw_02_an_interceptor_has_the_request() {
+    let rig = Rig::new();
+    let layer = SessionLayer::new(rig.sessions.clone());
+    let interceptor = InterceptorLayer::new(|request: Request<()>| {
+        let id = RequestContext::current()?.request_id().to_owned();
+        assert_eq!(id.len(), 32);
+        Ok::<_, Status>(request)
+    });
+    let server = Server::serve(rig, |members, incoming| {
+        let mut server = Transport::builder().layer(layer).layer(interceptor);
+        server.add_service(members).serve_with_incoming(incoming)
+    })
+    .await;
+    let ada = server.rig.device("ada").await;
+    assert_eq!(server.text("Name", &ada.cookie).await.unwrap(), "ada");
+}
+
+/// A gate answers in HTTP: its status is known to tonic's clients where it has no body.
+#[tokio::test]
+async fn fw_02_what_a_gate_answers_is_no_status_of_grpc() {
+    let api = Protect::<Member>::api().build().unwrap();
+    let server = Server::behind(api).await;
+    let status = server.text("Name", "").await.unwrap_err();
+    assert_eq!(status.code(), Code::Internal);
+    assert!(status.message().contains("401 Unauthorized"), "{status:?}");
+    let ada = server.rig.device("ada").await;
+    assert_eq!(server.text("Name", &ada.cookie).await.unwrap(), "ada");
+    let names: Vec<_> = server.stream("Streamed", &ada.cookie).await.collect().await;
+    assert_eq!(names.len(), 5);
+    let status = server.call("Note", "7", &ada.cookie).await.unwrap_err();
+    assert_eq!(status.code(), Code::NotFound);
+
+    for (status, code) in [
+        (http::StatusCode::UNAUTHORIZED, Code::Unauthenticated),
+        (http::StatusCode::FORBIDDEN, Code::PermissionDenied),
+    ] {
+        let page = Protect::<Member>::page("/sign-in").on_denied(move |_, _| {
+            let mut answer = http::Response::new(String::new());
+            *answer.status_mut() = status;
+            answer
+        });
+        let server = Server::behind(page.build().unwrap()).await;
+        let status = server.text("Name", "").await.unwrap_err();
+        assert_eq!(status.code(), code);
+    }
+}
