@@ -18,8 +18,8 @@ use crate::error::{Error, Result};
 use crate::policy::Context;
 use crate::repository::memo::Changes;
 use crate::session::{
-    CookieHeaders, Current, CursorSealer, Epochs, ErasedSlot, First, Hints, Loaded, Origin,
-    Sessions, Slot, Verified,
+    Current, CursorSealer, Epochs, ErasedSlot, First, Hints, Loaded, Origin, Sessions, Slot,
+    SlotCell, Verified,
 };
 use crate::sql::{DatabaseId, StatementGuard};
 use crate::viewer::Viewer;
@@ -76,7 +76,10 @@ pub struct RequestContext {
 }
 
 struct Inner {
-    circumstances: Context,
+    address: Option<IpAddr>,
+    /// Made when it is first asked for, as is what is found out about the credential: most of what a
+    /// server is asked for asks nothing.
+    circumstances: OnceLock<Context>,
     hints: Hints,
     memo: Mutex<Memo>,
     changes: Changes,
@@ -87,7 +90,7 @@ struct Inner {
     /// Whether the request may come from another site, and nothing has shown yet that it does not.
     unproved: AtomicBool,
     first: First,
-    slot: Box<dyn ErasedSlot>,
+    slot: SlotCell,
     /// Made when it is first asked for.
     id: OnceLock<Box<str>>,
 }
@@ -171,26 +174,37 @@ impl RequestContext {
         headers: &HeaderMap,
         address: Option<IpAddr>,
     ) -> Self {
-        let mut circumstances = Context::new(sessions.service.core.now());
-        circumstances.address = address;
-        let hints = Hints::of(headers);
-        let slot = Slot::new(
-            Arc::clone(&sessions.service),
-            CookieHeaders::of(headers),
-            hints.is_prefetch(),
-        );
-        let mut inner = Inner::new(Box::new(slot), First::of::<V>(), circumstances, hints);
-        inner.intent = intent;
+        let (hints, cookies) = Hints::of(headers);
+        let service = Arc::clone(&sessions.service);
+        // Written where it stays: every request pays for each copy of it.
         Self {
-            inner: Arc::new(inner),
+            inner: Arc::new(Inner {
+                address,
+                circumstances: OnceLock::new(),
+                memo: Mutex::new(HashMap::new()),
+                changes: Changes::default(),
+                set_cookies: Mutex::new(Vec::new()),
+                credential_read: AtomicBool::new(false),
+                finished: AtomicBool::new(false),
+                intent,
+                unproved: AtomicBool::new(false),
+                first: First::of::<V>(),
+                slot: SlotCell::new(service, cookies, !hints.is_prefetch()),
+                hints,
+                id: OnceLock::new(),
+            }),
         }
     }
 
     #[cfg(feature = "testing")]
     pub(crate) fn with_slot(slot: impl ErasedSlot, first: First, circumstances: Context) -> Self {
-        let inner = Inner::new(Box::new(slot), first, circumstances, Hints::default());
+        let slot = SlotCell::Given(Box::new(slot));
         Self {
-            inner: Arc::new(inner),
+            inner: Arc::new(Inner {
+                address: circumstances.address,
+                circumstances: OnceLock::from(circumstances),
+                ..Inner::new(slot, first, Hints::default())
+            }),
         }
     }
 
@@ -220,15 +234,22 @@ impl RequestContext {
     /// ```
     #[must_use]
     pub fn fork(&self) -> Self {
-        let mut circumstances = self.inner.circumstances.clone();
+        let mut circumstances = self.rule_context().clone();
         circumstances.now = self.now();
-        let given = self.inner.slot.core().is_err();
-        let (slot, first) = (self.inner.slot.fork(), self.inner.first.fork(given));
-        let mut inner = Inner::new(slot, first, circumstances, self.inner.hints.clone());
-        inner.finished = AtomicBool::new(true);
-        inner.unproved = AtomicBool::new(self.inner.unproved.load(Ordering::Acquire));
+        let slot = self.inner.slot();
+        let first = self.inner.first.fork(slot.core().is_err());
         let fork = Self {
-            inner: Arc::new(inner),
+            inner: Arc::new(Inner {
+                address: self.inner.address,
+                circumstances: OnceLock::from(circumstances),
+                finished: AtomicBool::new(true),
+                unproved: AtomicBool::new(self.inner.unproved.load(Ordering::Acquire)),
+                ..Inner::new(
+                    SlotCell::Given(slot.fork()),
+                    first,
+                    self.inner.hints.clone(),
+                )
+            }),
         };
         fork.with_request_id(self.request_id())
     }
@@ -321,10 +342,14 @@ impl RequestContext {
     /// be read after the headers are sent.
     pub(crate) fn write_headers(&self, headers: &mut HeaderMap, reads_later: bool) {
         self.inner.finished.store(true, Ordering::Release);
-        let mut cookies = std::mem::take(&mut *lock(&self.inner.set_cookies));
         let read = self.inner.credential_read.load(Ordering::Acquire);
+        // Who sets a cookie has read the credential.
+        let mut cookies = Vec::new();
+        if read {
+            cookies = std::mem::take(&mut *lock(&self.inner.set_cookies));
+        }
         if cookies.is_empty() && read && !self.inner.hints.is_prefetch() {
-            cookies = self.inner.slot.leftovers(&self.inner.first);
+            cookies = self.inner.slot().leftovers(&self.inner.first);
         }
         let depends = reads_later || read;
         if !cookies.is_empty() || depends {
@@ -343,15 +368,15 @@ impl RequestContext {
 
     fn slot<V: Viewer>(&self) -> Result<&Slot<V>> {
         self.mark_read();
-        let slot: &dyn Any = &*self.inner.slot;
+        let slot: &dyn Any = self.inner.slot();
         slot.downcast_ref()
-            .ok_or_else(|| self.inner.slot.other_viewer())
+            .ok_or_else(|| self.inner.slot().other_viewer())
     }
 
     /// From where this request comes, as sessions note it.
     fn origin(&self) -> Origin {
         Origin {
-            address: self.inner.circumstances.address,
+            address: self.inner.address,
             agent: self.inner.hints.agent(),
             request_id: Some(self.request_id().to_owned()),
         }
@@ -361,7 +386,7 @@ impl RequestContext {
     /// goes on that was waiting.
     pub(crate) fn renew(&self) {
         if self.inner.first.loaded().is_some() {
-            self.inner.slot.renew(&self.inner.first);
+            self.inner.slot().renew(&self.inner.first);
         }
     }
 
@@ -409,10 +434,15 @@ impl RequestContext {
         Arc::ptr_eq(&self.inner, &other.inner)
     }
 
-    /// The circumstances that rules read as `context`, fixed when the request began.
+    /// The circumstances that rules read as `context`, fixed when they are first read.
     #[must_use]
     pub fn rule_context(&self) -> &Context {
-        &self.inner.circumstances
+        let inner = &*self.inner;
+        inner.circumstances.get_or_init(|| {
+            let mut circumstances = Context::new(inner.slot.now().unwrap_or_default());
+            circumstances.address = inner.address;
+            circumstances
+        })
     }
 
     /// What else is remembered for this request. Signing in or out empties it.
@@ -433,17 +463,17 @@ impl RequestContext {
     /// The present instant, by the clock of the sessions.
     pub(crate) fn now(&self) -> DateTime<Utc> {
         let now = self.inner.slot.now();
-        now.unwrap_or(self.inner.circumstances.now)
+        now.unwrap_or_else(|| self.rule_context().now)
     }
 
     /// By what a viewer of this request's sessions is found out to have changed, if it has any.
     pub(crate) fn epochs(&self) -> Option<&Arc<Epochs>> {
-        self.inner.slot.epochs()
+        self.inner.slot().epochs()
     }
 
     /// What seals the cursors of this request's pages, if it has sessions.
     pub(crate) fn cursors(&self) -> Option<&CursorSealer> {
-        self.inner.slot.cursors()
+        self.inner.slot().cursors()
     }
 
     /// What a statement tests to be sure of the session, if the sessions are in that statement's
@@ -453,7 +483,7 @@ impl RequestContext {
         verified: &Verified<V>,
         database: DatabaseId,
     ) -> Option<StatementGuard> {
-        let slot = &self.inner.slot;
+        let slot = self.inner.slot();
         let now = slot.now()?;
         let loaded = verified.loaded();
         let beside = slot.database()? == database;
@@ -462,9 +492,10 @@ impl RequestContext {
 }
 
 impl Inner {
-    fn new(slot: Box<dyn ErasedSlot>, first: First, circumstances: Context, hints: Hints) -> Self {
+    fn new(slot: SlotCell, first: First, hints: Hints) -> Self {
         Self {
-            circumstances,
+            address: None,
+            circumstances: OnceLock::new(),
             hints,
             memo: Mutex::new(HashMap::new()),
             changes: Changes::default(),
@@ -477,6 +508,10 @@ impl Inner {
             slot,
             id: OnceLock::new(),
         }
+    }
+
+    fn slot(&self) -> &dyn ErasedSlot {
+        self.slot.get()
     }
 }
 

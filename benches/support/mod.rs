@@ -28,6 +28,8 @@ pub enum Judged {
     Best,
     /// The median of the library's own microseconds, where by hand is only reported beside it.
     Micros,
+    /// The nanoseconds that the library takes more than by hand, by the medians of both.
+    Added,
 }
 
 /// What a comparison came to.
@@ -103,6 +105,21 @@ impl Report {
     }
 }
 
+impl Report {
+    /// How many operations a second each way does.
+    #[allow(dead_code, reason = "few benchmarks are about requests")]
+    pub fn rates(&self) -> String {
+        let rate = |outcome: &Outcome| {
+            let (ours, theirs) = (1.0 / outcome.library, 1.0 / outcome.by_hand);
+            format!(
+                "{}: {ours:.0} a second, {theirs:.0} by hand\n",
+                outcome.name
+            )
+        };
+        self.outcomes.iter().map(rate).collect()
+    }
+}
+
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
@@ -115,10 +132,12 @@ impl fmt::Display for Report {
                 Judged::Median => outcome.median,
                 Judged::Best => outcome.best,
                 Judged::Micros => outcome.library * 1e6,
+                Judged::Added => (outcome.library - outcome.by_hand) * 1e9,
             };
             let unit = match outcome.judged {
                 Judged::Median | Judged::Best => "",
                 Judged::Micros => " µs",
+                Judged::Added => " ns",
             };
             let (target, verdict) = match outcome.target {
                 Some(target) if judged <= target => (format!("{target:.2}{unit}"), "met"),

@@ -100,7 +100,10 @@ where
             Ok(response) => response,
             Err(error) => return Poll::Ready(Err(error)),
         };
-        let context = this.response.context().clone();
+        let Some(context) = this.response.into_context() else {
+            // Only who polls it again after the end comes here.
+            return Poll::Pending;
+        };
         let body = response.body();
         let reads_later = !body.is_end_stream() && body.size_hint().exact().is_none();
         context.write_headers(response.headers_mut(), reads_later);

@@ -36,14 +36,12 @@ impl RequestContext {
 
     /// Runs `future` in this request's scope. Whoever polls it, it sees this request and no other.
     pub fn scope<F: Future>(&self, future: F) -> impl Future<Output = F::Output> + use<F> {
-        self.bind(future)
+        self.clone().bind(future)
     }
 
-    pub(crate) fn bind<F: Future>(&self, future: F) -> Scoped<F> {
+    pub(crate) fn bind<F: Future>(self, future: F) -> Scoped<F> {
         Scoped {
-            future: CURRENT.scope(Some(self.clone()), future),
-            context: self.clone(),
-            waited: false,
+            future: CURRENT.scope(Some(self), Renewing::new(future)),
         }
     }
 
@@ -57,15 +55,14 @@ pin_project! {
     /// A future that sees its request whoever polls it.
     pub(crate) struct Scoped<F> {
         #[pin]
-        future: TaskLocalFuture<Option<RequestContext>, F>,
-        context: RequestContext,
-        waited: bool,
+        future: TaskLocalFuture<Option<RequestContext>, Renewing<F>>,
     }
 }
 
 impl<F> Scoped<F> {
-    pub(crate) const fn context(&self) -> &RequestContext {
-        &self.context
+    /// The request, when the future has nothing more to do.
+    pub(crate) fn into_context(self: Pin<&mut Self>) -> Option<RequestContext> {
+        self.project().future.take_value().flatten()
     }
 }
 
@@ -79,10 +76,34 @@ impl<F: Future> Future for Scoped<F> {
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        self.project().future.poll(cx)
+    }
+}
+
+pin_project! {
+    /// A future that has its request find the viewer anew when it goes on.
+    struct Renewing<F> {
+        #[pin]
+        future: F,
+        waited: bool,
+    }
+}
+
+impl<F> Renewing<F> {
+    const fn new(future: F) -> Self {
+        let waited = false;
+        Self { future, waited }
+    }
+}
+
+impl<F: Future> Future for Renewing<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
         // Most never wait, and what they find is as young as they are.
         if std::mem::replace(this.waited, true) {
-            this.context.renew();
+            let _none = CURRENT.try_with(|current| current.as_ref().map(RequestContext::renew));
         }
         this.future.poll(cx)
     }

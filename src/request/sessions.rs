@@ -25,7 +25,7 @@ impl RequestContext {
     /// that this server did not seal, or that is past its time.
     pub fn optimistic(&self) -> Result<Optimistic> {
         self.mark_read();
-        self.inner.slot.optimistic(&|| self.origin())
+        self.inner.slot().optimistic(&|| self.origin())
     }
 
     /// Signs a subject in: ends the session that the request came with, stores a new one under
@@ -51,11 +51,11 @@ impl RequestContext {
         self.require_proof()?;
         if self.inner.hints.is_unintended() {
             let (why, subject) = (SignInRefusal::Unintended, sign_in.subject());
-            let core = self.inner.slot.core()?;
+            let core = self.inner.slot().core()?;
             return Err(core.refuse_sign_in(why, subject, &origin).await);
         }
         self.begin_change()?;
-        let (slot, first) = (&self.inner.slot, &self.inner.first);
+        let (slot, first) = (self.inner.slot(), &self.inner.first);
         let opened = slot.sign_in(first, &sign_in, &origin).await?;
         Ok(self.end_change(opened))
     }
@@ -77,7 +77,7 @@ impl RequestContext {
         self.require_unsafe_method()?;
         self.mark_read();
         self.forget_memo();
-        let (slot, first) = (&self.inner.slot, &self.inner.first);
+        let (slot, first) = (self.inner.slot(), &self.inner.first);
         let cookies = slot.sign_out(first, &self.origin()).await?;
         self.forget_memo();
         *lock(&self.inner.set_cookies) = cookies;
@@ -117,7 +117,7 @@ impl RequestContext {
     /// the store or the viewer source does not answer.
     pub async fn subject_to_prove(&self) -> Result<Subject> {
         self.mark_read();
-        self.inner.slot.prover(&self.origin()).await
+        self.inner.slot().prover(&self.origin()).await
     }
 
     /// What shows that a form of this request's answer is one of the application's own, for browsers that
@@ -146,8 +146,8 @@ impl RequestContext {
     /// ```
     pub fn csrf_token(&self) -> Result<CsrfToken> {
         self.mark_read();
-        let session = self.inner.slot.named()?;
-        self.inner.slot.core()?.csrf.issue(session)
+        let session = self.inner.slot().named()?;
+        self.inner.slot().core()?.csrf.issue(session)
     }
 
     /// Takes what a form sent in the field [`CsrfToken::FIELD`]. A request that may come from another site
@@ -158,8 +158,8 @@ impl RequestContext {
     /// [`Error::is_forbidden`] when it is not a token of this request's session.
     pub fn verify_csrf_token(&self, token: &str) -> Result<()> {
         self.mark_read();
-        let session = self.inner.slot.named();
-        let core = self.inner.slot.core()?;
+        let session = self.inner.slot().named();
+        let core = self.inner.slot().core()?;
         if !session.is_ok_and(|session| core.csrf.verify(session, token)) {
             audit::forged_request("a wrong token");
             return Err(Error::forbidden());
@@ -202,7 +202,7 @@ impl RequestContext {
 
     async fn rotate(&self, rotation: Rotation) -> Result<SessionId> {
         self.begin_change()?;
-        let (slot, first) = (&self.inner.slot, &self.inner.first);
+        let (slot, first) = (self.inner.slot(), &self.inner.first);
         let opened = slot.rotate(first, rotation, &self.origin()).await?;
         Ok(self.end_change(opened))
     }
@@ -219,7 +219,7 @@ impl RequestContext {
         self.begin_change()?;
         match self
             .inner
-            .slot
+            .slot()
             .extend(&self.inner.first, &self.origin())
             .await
         {
@@ -263,7 +263,7 @@ impl RequestContext {
     /// [`Error::is_unavailable`] when the store does not answer, [`Error::is_misuse`] under
     /// [`Strategy::Stateless`](crate::session::Strategy::Stateless), where there is no list.
     pub async fn list_sessions<V: Viewer>(&self, proof: &Fresh<V>) -> Result<Vec<SessionInfo>> {
-        let records = self.inner.slot.core()?.list(proof.subject()).await?;
+        let records = self.inner.slot().core()?.list(proof.subject()).await?;
         let current = proof.session_id();
         let info = |record| SessionInfo::new(record, Some(current));
         Ok(records.into_iter().map(info).collect())
@@ -282,7 +282,7 @@ impl RequestContext {
     /// [`Error::is_misuse`] in a request with a safe method, such as `GET`.
     pub async fn revoke_session<V: Viewer>(&self, proof: &Fresh<V>, id: SessionId) -> Result<bool> {
         self.require_unsafe_method()?;
-        let core = self.inner.slot.core()?;
+        let core = self.inner.slot().core()?;
         self.forget_memo();
         core.revoke(id, proof.subject(), Revocation::ById, &self.origin())
             .await
@@ -302,7 +302,7 @@ impl RequestContext {
             return Err(Error::misuse("this proof is of another request's session"));
         }
         self.begin_change()?;
-        let (slot, first) = (&self.inner.slot, &self.inner.first);
+        let (slot, first) = (self.inner.slot(), &self.inner.first);
         let others = slot.revoke_others(first, &self.origin()).await?;
         if let Some(opened) = others.opened {
             self.end_change(opened);
@@ -317,7 +317,7 @@ impl RequestContext {
     /// As [`RequestContext::verify_session`].
     pub async fn session_view<V: Viewer>(&self) -> Result<SessionView> {
         let verified = self.verify_session::<V>().await?;
-        let core = self.inner.slot.core()?;
+        let core = self.inner.slot().core()?;
         Ok(SessionView::new(&verified, &core.settings.shown))
     }
 
@@ -337,7 +337,7 @@ impl RequestContext {
         self.mark_read();
         let data = self
             .inner
-            .slot
+            .slot()
             .data(&self.inner.first, &self.origin())
             .await?;
         data.map(|data| serde_json::from_slice(&data))
@@ -372,7 +372,7 @@ impl RequestContext {
     async fn set_data(&self, data: Option<&[u8]>) -> Result<()> {
         self.require_proof()?;
         self.mark_read();
-        let (slot, first) = (&self.inner.slot, &self.inner.first);
+        let (slot, first) = (self.inner.slot(), &self.inner.first);
         slot.set_data(first, &self.origin(), data).await
     }
 

@@ -340,11 +340,19 @@ pub(crate) enum CookieHeaders {
 
 impl CookieHeaders {
     pub(crate) fn of(headers: &HeaderMap) -> Self {
-        let mut values = headers.get_all(COOKIE).iter();
-        match (values.next(), values.next()) {
-            (None, _) => Self::None,
-            (Some(one), None) => Self::One(one.clone()),
-            (Some(_), Some(_)) => Self::Many(headers.get_all(COOKIE).iter().cloned().collect()),
+        headers.get_all(COOKIE).iter().fold(Self::None, Self::and)
+    }
+
+    /// With one more.
+    pub(crate) fn and(self, value: &HeaderValue) -> Self {
+        let value = value.clone();
+        match self {
+            Self::None => Self::One(value),
+            Self::One(one) => Self::Many(vec![one, value]),
+            Self::Many(mut values) => {
+                values.push(value);
+                Self::Many(values)
+            }
         }
     }
 

@@ -34,6 +34,7 @@ mod sessions;
 mod settings;
 mod sign_in;
 mod slot;
+mod slot_cell;
 mod stateless;
 mod store;
 mod ticket;
@@ -62,7 +63,6 @@ pub use store::{
 pub use ticket::Strategy;
 pub use view::SessionView;
 
-pub(crate) use cookie::CookieHeaders;
 pub(crate) use cursor::CursorSealer;
 pub(crate) use epoch::{Changing, Epochs};
 #[cfg(feature = "accounts")]
@@ -74,4 +74,5 @@ pub(crate) use nobody::Nobody;
 pub(crate) use origin::{Hints, Origin};
 pub(crate) use outlook::Outlook;
 pub(crate) use slot::{ErasedSlot, Slot};
+pub(crate) use slot_cell::SlotCell;
 pub(crate) use store::{FIELDS, StoredFields, record};

@@ -4,6 +4,8 @@ use std::net::IpAddr;
 
 use http::{HeaderMap, HeaderValue};
 
+use super::cookie::CookieHeaders;
+
 /// From where, with what program, and in which request something happens to a session.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Origin {
@@ -12,36 +14,49 @@ pub(crate) struct Origin {
     pub(crate) request_id: Option<String>,
 }
 
-/// The headers that tell how a request came about, as they came.
+/// What the headers tell of how a request came about.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Hints {
     agent: Option<HeaderValue>,
-    destination: Option<HeaderValue>,
-    site: Option<HeaderValue>,
-    purpose: Option<HeaderValue>,
+    prefetch: bool,
+    unintended: bool,
 }
 
 impl Hints {
-    /// In one pass: a look for each of them would cost every request more than its verification.
-    pub(crate) fn of(headers: &HeaderMap) -> Self {
-        let mut hints = Self::default();
-        let first = |hint: &mut Option<HeaderValue>, value: &HeaderValue| {
-            hint.get_or_insert_with(|| value.clone());
-        };
-        let mut purpose = None;
+    /// With the cookies, in one pass: a look for each of them would cost every request more than its
+    /// verification.
+    pub(crate) fn of(headers: &HeaderMap) -> (Self, CookieHeaders) {
+        let (mut agent, mut destination, mut site) = (None, None, None);
+        let (mut sec_purpose, mut purpose) = (None, None);
+        let mut cookies = CookieHeaders::None;
         for (name, value) in headers {
-            match name.as_str() {
-                "user-agent" => first(&mut hints.agent, value),
-                "sec-fetch-dest" => first(&mut hints.destination, value),
-                "sec-fetch-site" => first(&mut hints.site, value),
-                "sec-purpose" => first(&mut hints.purpose, value),
-                "purpose" => first(&mut purpose, value),
-                "next-router-prefetch" => first(&mut purpose, &PREFETCH),
-                _ => {}
-            }
+            let name = name.as_str();
+            // Most are told by their length alone.
+            let hint = match name.len() {
+                6 if name == "cookie" => {
+                    cookies = cookies.and(value);
+                    continue;
+                }
+                7 if name == "purpose" => &mut purpose,
+                10 if name == "user-agent" => &mut agent,
+                11 if name == "sec-purpose" => &mut sec_purpose,
+                14 if name == "sec-fetch-dest" => &mut destination,
+                14 if name == "sec-fetch-site" => &mut site,
+                20 if name == "next-router-prefetch" => {
+                    purpose.get_or_insert(&PREFETCH);
+                    continue;
+                }
+                _ => continue,
+            };
+            hint.get_or_insert(value);
         }
-        hints.purpose = hints.purpose.or(purpose);
-        hints
+        let prefetch = sec_purpose.or(purpose).is_some_and(is_prefetch);
+        let hints = Self {
+            agent: agent.cloned(),
+            prefetch,
+            unintended: prefetch || is_unintended(destination, site),
+        };
+        (hints, cookies)
     }
 
     /// The program that the request names, cut to what a store keeps.
@@ -54,36 +69,37 @@ impl Hints {
 
     /// Whether the browser loads the page before anybody asked for it: nothing may come of that
     /// ([`Sec-Purpose`](https://fetch.spec.whatwg.org/#sec-purpose-header)).
-    pub(crate) fn is_prefetch(&self) -> bool {
-        self.purpose.as_ref().is_some_and(|purpose| {
-            let purpose = purpose.as_bytes();
-            [&b"prefetch"[..], b"prerender", b"preview"]
-                .iter()
-                .any(|word| {
-                    purpose
-                        .windows(word.len())
-                        .any(|part| part.eq_ignore_ascii_case(word))
-                })
-        })
+    pub(crate) const fn is_prefetch(&self) -> bool {
+        self.prefetch
     }
 
     /// Whether no user can have meant to sign in with this request
     /// ([ASVS 7.6.2](https://github.com/OWASP/ASVS)): one that loads ahead, that loads something
     /// other than a page or data, or a frame within a page of another site.
-    pub(crate) fn is_unintended(&self) -> bool {
-        let destination = self.destination.as_ref().map(HeaderValue::as_bytes);
-        let elsewhere = self
-            .site
-            .as_ref()
-            .is_some_and(|site| site.as_bytes() == b"cross-site");
-        self.is_prefetch()
-            || match destination {
-                // A page, what `fetch` asks for, and what a browser does not say.
-                None | Some(b"document" | b"empty" | b"") => false,
-                Some(b"iframe" | b"frame" | b"fencedframe") => elsewhere,
-                Some(_) => true,
-            }
+    pub(crate) const fn is_unintended(&self) -> bool {
+        self.unintended
     }
 }
 
-const PREFETCH: HeaderValue = HeaderValue::from_static("prefetch");
+fn is_prefetch(purpose: &HeaderValue) -> bool {
+    let purpose = purpose.as_bytes();
+    [&b"prefetch"[..], b"prerender", b"preview"]
+        .iter()
+        .any(|word| {
+            let mut parts = purpose.windows(word.len());
+            parts.any(|part| part.eq_ignore_ascii_case(word))
+        })
+}
+
+fn is_unintended(destination: Option<&HeaderValue>, site: Option<&HeaderValue>) -> bool {
+    match destination.map(HeaderValue::as_bytes) {
+        // A page, what `fetch` asks for, and what a browser does not say.
+        None | Some(b"document" | b"empty" | b"") => false,
+        Some(b"iframe" | b"frame" | b"fencedframe") => {
+            site.is_some_and(|site| site.as_bytes() == b"cross-site")
+        }
+        Some(_) => true,
+    }
+}
+
+static PREFETCH: HeaderValue = HeaderValue::from_static("prefetch");

@@ -93,8 +93,8 @@ enum Presented {
 }
 
 impl<V: Viewer> Slot<V> {
-    pub(crate) fn new(service: Arc<Service<V>>, cookies: CookieHeaders, prefetch: bool) -> Self {
-        Self::of(Some(service), cookies, !prefetch, Presented::Unread)
+    pub(crate) fn new(service: Arc<Service<V>>, cookies: CookieHeaders, counts: bool) -> Self {
+        Self::of(Some(service), cookies, counts, Presented::Unread)
     }
 
     #[cfg(feature = "testing")]

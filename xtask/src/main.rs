@@ -1,6 +1,7 @@
 //! The project's own commands: `cargo xtask <command>`.
 
 mod bench;
+mod browser;
 mod command;
 mod coverage;
 mod faults;
@@ -42,6 +43,8 @@ usage: cargo xtask <command>
                               toolchain; writes docs/results/fuzz.md and fuzz/corpus/
   bench                       run the benchmarks and keep their output in
                               docs/results/bench.md
+  browser                     have Chromium use the example of axum; writes
+                              docs/results/browser.md
   soak [seconds]              100,000 sessions under load for ten minutes; writes
                               docs/results/soak.md
   faults [kills]              kill PostgreSQL, MariaDB and Redis with SIGKILL under load and start
@@ -78,6 +81,7 @@ fn run(arguments: &[&str]) -> Result<(), Failure> {
         ["fuzz"] => fuzz::run(None),
         ["fuzz", seconds] => fuzz::run(Some(seconds)),
         ["bench"] => bench::run(),
+        ["browser"] => browser::run(),
         ["soak"] => soak::run(None),
         ["soak", seconds] => soak::run(Some(seconds)),
         ["faults"] => faults::run(None),

@@ -298,7 +298,7 @@ async fn rb_09_a_refusal_comes_before_what_other_routes_say() {
 async fn vs_13_a_body_says_how_long_it_is_and_is_not_too_long() {
     let routes = untrusted::<NewNote>(4).map(|_| "read").recover(recover);
     let request = || http::Request::post("/");
-    assert_eq!(answer(routes.clone(), request()).await.0, 411);
+    assert_eq!(answer(routes, request()).await.0, 411);
     let long = request().header("content-length", "5");
     assert_eq!(answer(routes, long).await.0, 413);
     let routes = untrusted::<NewNote>(5).map(|_| "read").recover(recover);

@@ -14,7 +14,7 @@ use crate::Failure;
 const DEBIAN: &str = "/etc/debian_version";
 
 /// The program that `find` looks for, installed with its Debian package where that is possible.
-pub(super) fn program(
+pub(crate) fn program(
     package: &str,
     find: impl Fn() -> Option<PathBuf>,
 ) -> Result<PathBuf, Failure> {
@@ -46,7 +46,7 @@ fn ask_for(package: &str) -> Failure {
     format!(
         "the programs of `{package}` are missing. Install them, on Debian with\n\n    \
          sudo apt-get update && sudo apt-get install --no-install-recommends {package}\n\n\
-         or name a server in POSTGRES_URL, MYSQL_URL and REDIS_URL, or leave all of them out with \
+         or, where it is a server, name one in POSTGRES_URL, MYSQL_URL and REDIS_URL, or leave all of them out with \
          `cargo xtask test --only sqlite`"
     )
 }

@@ -10,6 +10,7 @@ mod redis;
 mod running;
 
 pub(crate) use held::{HELD, Handle, Stop};
+pub(crate) use install::program;
 pub(crate) use running::Running;
 
 use std::process::Command;

@@ -1,0 +1,286 @@
+//! A guarded endpoint over real HTTP, beside one that is written by hand: 50 rows of 100,000 from
+//! PostgreSQL, for a viewer whom a cache of sessions knows, and for one who is looked up each time.
+//!
+//! Where `POSTGRES_URL` names a server.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unreachable,
+    clippy::disallowed_methods,
+    unreachable_pub,
+    dead_code,
+    reason = "a benchmark that fails has nothing to report, and by hand means by sqlx"
+)]
+
+#[path = "../tests/support/engines.rs"]
+mod engines;
+mod support;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use aws_lc_rs::digest;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::routing::get;
+use axum::{Json, Router};
+use clearance::{
+    Db, Dto, Entity, Field, Key, Result, SessionLayer, Sessions, SourceError, Subject, Viewer,
+    ViewerSource, async_trait, repository,
+};
+use futures_util::future::join_all;
+use serde::Serialize;
+use sqlx::PgPool;
+use tokio::runtime::Runtime;
+
+use engines::{Engine, TestPool};
+use support::{Comparison, Judged, Report};
+
+const SCHEMA: &str = "
+    CREATE TABLE items (id INTEGER PRIMARY KEY, team KEYTEXT NOT NULL, name TEXT NOT NULL,
+        note TEXT, cost INTEGER NOT NULL);
+    CREATE INDEX items_team ON items (team, id)";
+
+/// A handler by hand may take as long as this part of ours at most.
+const CACHED: f64 = 1.0 / 0.95;
+const LOOKED_UP: f64 = 1.0 / 0.97;
+
+#[derive(Debug, Clone, Viewer)]
+struct Member {
+    id: i64,
+    team: String,
+}
+
+impl Member {
+    fn of(id: i64) -> Self {
+        let team = format!("team{id}");
+        Self { id, team }
+    }
+}
+
+struct Members;
+
+#[async_trait]
+impl ViewerSource<Member> for Members {
+    async fn load(&self, subject: &Subject) -> Result<Option<Member>, SourceError> {
+        Ok(subject.parse().ok().map(Member::of))
+    }
+}
+
+#[derive(Entity)]
+#[entity(table = "items", viewer = Member, read_if(row.team == viewer.team))]
+struct Item {
+    #[entity(key)]
+    id: i64,
+    team: String,
+    name: String,
+    note: Option<String>,
+    cost: i64,
+}
+
+#[derive(Dto)]
+#[dto(entity = Item, default = visible)]
+struct ItemRow {
+    id: i64,
+    name: String,
+    note: Option<String>,
+    #[visible_if(row.team == viewer.team)]
+    cost: Field<i64>,
+}
+
+#[derive(Clone)]
+struct Items {
+    db: Db,
+}
+
+#[repository(viewer = Member)]
+impl Items {
+    #[authenticated(access)]
+    async fn list(&self) -> Result<Vec<ItemRow>> {
+        let query = ItemRow::select().order_by(ItemRow::ID.asc()).limit(50);
+        self.db.reader(&access).all(query).await
+    }
+}
+
+async fn list(State(items): State<Items>) -> Result<Json<Vec<ItemRow>>> {
+    items.list().await.map(Json)
+}
+
+/// What a competent engineer writes.
+mod by_hand {
+    use super::*;
+
+    #[derive(Clone)]
+    pub struct App {
+        pub pool: PgPool,
+        /// Without it each request looks its session up.
+        pub sessions: Option<moka::future::Cache<[u8; 32], Arc<Member>>>,
+        /// Which row that is; the cookie would say so.
+        pub session: String,
+    }
+
+    #[derive(Serialize, sqlx::FromRow)]
+    pub struct Row {
+        id: i64,
+        name: String,
+        note: Option<String>,
+        cost: i64,
+    }
+
+    impl App {
+        async fn member(&self, headers: &HeaderMap) -> Option<Arc<Member>> {
+            let cookie = headers.get("cookie")?.as_bytes();
+            let key = fingerprint(cookie);
+            if let Some(sessions) = &self.sessions {
+                return sessions.get(&key).await;
+            }
+            let now = chrono::Utc::now().timestamp_micros();
+            let sql = "SELECT id, secret_hash, subject, created_at, authenticated_at, assurance, last_seen_at, \
+                idle_expires_at, expires_at, persistent, address, agent, claims FROM clearance_sessions \
+                WHERE id = $1 AND idle_expires_at > $2 AND expires_at > $2";
+            let row = sqlx::query(sql).bind(&self.session).bind(now);
+            let row = row.fetch_optional(&self.pool).await.ok()??;
+            let subject: String = sqlx::Row::get(&row, 2);
+            Some(Arc::new(Member::of(subject.parse().ok()?)))
+        }
+    }
+
+    pub fn fingerprint(cookie: &[u8]) -> [u8; 32] {
+        digest::digest(&digest::SHA256, cookie)
+            .as_ref()
+            .try_into()
+            .unwrap()
+    }
+
+    pub async fn list(
+        State(app): State<App>,
+        headers: HeaderMap,
+    ) -> Result<Json<Vec<Row>>, StatusCode> {
+        let member = app.member(&headers).await.ok_or(StatusCode::UNAUTHORIZED)?;
+        let sql = "SELECT id, name, note, cost FROM items WHERE team = $1 ORDER BY id LIMIT 50";
+        let rows = sqlx::query_as(sql)
+            .bind(&member.team)
+            .fetch_all(&app.pool)
+            .await;
+        rows.map(Json).map_err(|_| StatusCode::SERVICE_UNAVAILABLE)
+    }
+}
+
+fn serve(runtime: &Runtime, app: Router) -> SocketAddr {
+    runtime.block_on(async {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        address
+    })
+}
+
+const CLIENTS: u32 = 4;
+const REQUESTS: u32 = 25;
+
+/// As many requests as one sample holds, over connections that stay.
+fn ask(runtime: &Runtime, client: &reqwest::Client, address: SocketAddr, cookie: &str) -> Duration {
+    let url = format!("http://{address}/items");
+    let began = Instant::now();
+    runtime.block_on(join_all((0..CLIENTS).map(|_| async {
+        for _ in 0..REQUESTS {
+            let response = client
+                .get(&url)
+                .header("cookie", cookie)
+                .send()
+                .await
+                .unwrap();
+            assert_eq!(response.status(), 200);
+            let body = response.bytes().await.unwrap();
+            assert!(body.len() > 50 * 30, "{body:?}");
+        }
+    })));
+    began.elapsed()
+}
+
+fn compare(runtime: &Runtime, report: &mut Report, bound: Duration) {
+    let database = runtime.block_on(engines::database_on(Engine::Postgres, SCHEMA));
+    let TestPool::Postgres(pool) = &database.pool else {
+        unreachable!()
+    };
+    runtime.block_on(async {
+        database.db.migrate().await.unwrap();
+        let rows = "INSERT INTO items SELECT i, 'team' || (i % 200), 'item ' || i, 'a note of some length', i \
+            FROM generate_series(1, 100000) AS i";
+        sqlx::query(rows).execute(pool).await.unwrap();
+        sqlx::query("ANALYZE").execute(pool).await.unwrap();
+    });
+    let store = database.db.session_store();
+    let sessions = Sessions::builder(Key::generate().unwrap(), store, Members)
+        .app_url("https://app.example")
+        .cache_bound(bound)
+        .build()
+        .unwrap();
+    let session = runtime.block_on(sessions.create(Subject::new(7))).unwrap();
+    let id = session.id().to_string();
+    let cookie = session.into_set_cookies().remove(0);
+    let cookie = cookie
+        .to_str()
+        .unwrap()
+        .split(';')
+        .next()
+        .unwrap()
+        .to_owned();
+    let ours = Router::new()
+        .route("/items", get(list))
+        .with_state(Items {
+            db: database.db.clone(),
+        })
+        .layer(SessionLayer::new(sessions));
+    let cache = (!bound.is_zero()).then(|| {
+        let cache = moka::future::Cache::builder().max_capacity(10_000).build();
+        let key = by_hand::fingerprint(cookie.as_bytes());
+        runtime.block_on(cache.insert(key, Arc::new(Member::of(7))));
+        cache
+    });
+    let app = by_hand::App {
+        pool: pool.clone(),
+        sessions: cache,
+        session: id,
+    };
+    let theirs = Router::new()
+        .route("/items", get(by_hand::list))
+        .with_state(app);
+    let (ours, theirs) = (serve(runtime, ours), serve(runtime, theirs));
+    let client = reqwest::Client::new();
+    let (name, target) = if bound.is_zero() {
+        ("50 of 100,000 over HTTP, session looked up", LOOKED_UP)
+    } else {
+        ("50 of 100,000 over HTTP, session cached", CACHED)
+    };
+    report.compare(
+        Comparison {
+            name,
+            target: Some(target),
+            judged: Judged::Median,
+            rounds: 100,
+            operations: CLIENTS * REQUESTS,
+        },
+        || ask(runtime, &client, ours, &cookie),
+        || ask(runtime, &client, theirs, &cookie),
+    );
+}
+
+fn main() {
+    if std::env::var_os("POSTGRES_URL").is_none() {
+        println!("POSTGRES_URL names no server, so nothing is measured");
+        return;
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
+    let mut report = Report::default();
+    compare(&runtime, &mut report, Duration::from_secs(60));
+    compare(&runtime, &mut report, Duration::ZERO);
+    println!("{report}");
+    println!("{}", report.rates());
+}
