@@ -572,10 +572,11 @@ async fn rf_14_a_revocation_ends_what_is_still_streamed() {
     let server = Server::start().await;
     let ada = server.rig.device("ada").await;
     let gate = server.rig.store.loaded.arm();
-    let (status, ()) = tokio::join!(
+    tokio::join!(
         async {
             let mut messages = server.stream("Streamed", &ada.cookie).await;
-            messages.message().await.unwrap_err()
+            let status = messages.message().await.unwrap_err();
+            assert_eq!(status.code(), Code::Unauthenticated);
         },
         async {
             gate.reached().await;
@@ -584,7 +585,6 @@ async fn rf_14_a_revocation_ends_what_is_still_streamed() {
             gate.open();
         }
     );
-    assert_eq!(status.code(), Code::Unauthenticated);
 }
 
 #[tokio::test]
