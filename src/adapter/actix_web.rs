@@ -56,7 +56,7 @@ use futures_util::future::LocalBoxFuture;
 
 use self::convert::{edit, value};
 pub use self::middleware::{GateService, ScopedBody, ScopedFuture, SessionService};
-use super::optional;
+use super::Optional;
 use crate::error::{Error, Result};
 use crate::input::Untrusted;
 use crate::request::{RequestContext, verify_session};
@@ -73,35 +73,13 @@ impl<V: Viewer> FromRequest for Verified<V> {
     }
 }
 
-/// The viewer, or `None` when nobody is signed in. An outage is an error, not nobody. So is a viewer
-/// of whom a [hook](crate::session::SessionHooks::on_verify) wants another proof: 401.
-///
-/// `Option<Verified<V>>` is not this: there actix-web makes `None` of every error.
-///
-/// # Example
-///
-/// ```
-/// use clearance::adapter::actix_web::Optional;
-///
-/// # #[derive(clearance::Viewer)]
-/// # struct Member { id: i64, name: String }
-/// async fn greet(Optional(member): Optional<Member>) -> String {
-///     match member {
-///         Some(member) => format!("Hello {}", member.viewer().name),
-///         None => "Hello".to_owned(),
-///     }
-/// }
-/// # let _ = actix_web::web::get().to(greet);
-/// ```
-#[derive(Debug)]
-pub struct Optional<V>(pub Option<Verified<V>>);
-
+/// actix-web's own `Option` of an extractor is `None` for every error.
 impl<V: Viewer> FromRequest for Optional<V> {
     type Error = Error;
     type Future = LocalBoxFuture<'static, Result<Self>>;
 
     fn from_request(_: &HttpRequest, _: &mut Payload) -> Self::Future {
-        Box::pin(async { optional(verify_session().await).map(Self) })
+        Box::pin(Self::find())
     }
 }
 

@@ -7,7 +7,7 @@ mod axum;
 #[cfg(any(feature = "poem", feature = "salvo", feature = "tower"))]
 mod body;
 mod layer;
-#[cfg(any(feature = "poem", feature = "salvo"))]
+#[cfg(any(feature = "actix-web", feature = "poem", feature = "salvo"))]
 mod optional;
 #[cfg(feature = "poem")]
 pub mod poem;
@@ -27,7 +27,7 @@ pub mod warp;
 #[cfg(feature = "tower")]
 pub use self::body::ScopedBody;
 pub use self::layer::SessionLayer;
-#[cfg(any(feature = "poem", feature = "salvo"))]
+#[cfg(any(feature = "actix-web", feature = "poem", feature = "salvo"))]
 pub use self::optional::Optional;
 #[cfg(feature = "tower")]
 pub use self::tower::{ScopedFuture, SessionService};

@@ -13,7 +13,7 @@ use crate::viewer::Viewer;
 /// everybody nobody.
 ///
 /// An outage is an error here, and so is a viewer of whom a
-/// [hook](crate::session::SessionHooks::on_verify) wants another proof.
+/// [hook](crate::session::SessionHooks::on_verify) wants another proof: 401.
 pub struct Optional<V>(pub Option<Verified<V>>);
 
 impl<V: Viewer> Optional<V> {

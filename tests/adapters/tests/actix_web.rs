@@ -20,7 +20,8 @@ use std::net::SocketAddr;
 
 use actix_web::web::{self, Bytes, Data, Json, Path};
 use actix_web::{HttpResponse, HttpServer};
-use clearance::adapter::actix_web::{Optional, response};
+use clearance::adapter::Optional;
+use clearance::adapter::actix_web::response;
 use clearance::route::{Gate, session_state};
 use clearance::{Current, RequestContext, Result, Untrusted, Verified};
 use futures_util::StreamExt as _;
