@@ -99,6 +99,7 @@
 //! # How a request flows
 //!
 //! ```text
+//! request -> gates, which may answer -> handler
 //! cookie -> RequestContext, one for each request
 //!   repository method -> verify_session(): this request's cell -> cache -> store and viewer source
 //!                     -> rule of the method -> Access
@@ -118,7 +119,8 @@
 //! | `mysql` | no | MySQL 8 and MariaDB 10.11 or later | when another engine is the only one in use |
 //! | `redis` | no | sessions in Redis or Valkey | when sessions are kept elsewhere |
 //! | `derive` | yes | the derives and attributes | to write guards and shapes by hand, without a proc-macro build |
-//! | `axum` | no | the tower layer, extractors, responses | with any other framework |
+//! | `tower` | no | the layers for hyper, and for whatever else is built on tower and http | with frameworks that are not |
+//! | `axum`, `actix-web`, `rocket`, `poem`, `salvo`, `warp`, `tonic` | no | the layers, extractors and answers of that framework | with any other one |
 //! | `garde` | no | the validation of input types, by garde 0.23 | where values are checked by hand |
 //! | `accounts` | no | the module `account`: tables of users, of their accounts at identity providers and of verification tokens | where the application has its own table of users |
 //! | `matrix` | no | the access matrix: [`App::matrix`], [`Db::schema`] | where nothing prints one |
@@ -135,6 +137,8 @@
 //! - [`input`](mod@input): what clients may send to be written.
 //! - [`session`]: sessions, their limits, cookie and stores.
 //! - [`token`]: signed and encrypted tokens.
+//! - [`route`]: what stands before handlers: rules of routes, guards, forged requests.
+//! - [`adapter`]: the frameworks.
 //! - [`testing`]: what an application's own tests need.
 //!
 //! What happens is told through `tracing`, with stable targets: `clearance::sql` and

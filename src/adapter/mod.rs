@@ -1,5 +1,7 @@
 //! Frameworks. Each file translates; nothing is decided here.
 
+#[cfg(feature = "actix-web")]
+pub mod actix_web;
 #[cfg(feature = "axum")]
 mod axum;
 #[cfg(any(feature = "poem", feature = "salvo", feature = "tower"))]

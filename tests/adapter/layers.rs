@@ -4,13 +4,14 @@ use std::convert::Infallible;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::{HeaderValue, Request, Response};
+use axum::http::{HeaderValue, Method, Request, Response};
 use axum::middleware::map_response;
 use axum::routing::get;
 use clearance::route::{Gate, Route, RouteRules};
+use clearance::{Access, Read, RequestContext, Write};
 
 use crate::server::Server;
-use crate::support::Rig;
+use crate::support::{DAY, Member, Rig, cookie_header, count};
 
 fn paywall(rig: &Rig) -> Gate {
     RouteRules::protect_listed()
@@ -42,6 +43,53 @@ async fn op_25_vs_10_files_are_behind_rules_of_routes() {
     assert_eq!(server.get("/prices.pdf", "").await.status(), 200);
     let response = server.get("/reports/2026.pdf", &ada.cookie).await;
     assert_eq!(response.text().await.unwrap(), "the file /reports/2026.pdf");
+}
+
+#[tokio::test]
+async fn cs_04_asvs_3_5_3_a_safe_method_ends_no_session_and_writes_nothing() {
+    let rig = Rig::new();
+    let device = rig.device("ada").await;
+    for method in [
+        Method::GET,
+        Method::HEAD,
+        Method::OPTIONS,
+        Method::TRACE,
+        Method::POST,
+    ] {
+        let safe = method.is_safe();
+        let request = Request::builder()
+            .method(method)
+            .header("cookie", &device.cookie);
+        let (head, ()) = request.body(()).unwrap().into_parts();
+        let context = RequestContext::of_parts(&rig.sessions, &head, None);
+        let write = context
+            .scope(Access::<Write<Member>>::authenticated())
+            .await;
+        let read = context.scope(Access::<Read<Member>>::authenticated()).await;
+        assert_eq!(write.is_err_and(|error| error.is_misuse()), safe);
+        assert!(read.is_ok());
+        let sign_out = context.sign_out().await;
+        assert_eq!(sign_out.is_err_and(|error| error.is_misuse()), safe);
+    }
+    assert!(
+        rig.verify(&device.cookie).await.is_err(),
+        "the last one was a POST"
+    );
+}
+
+#[tokio::test]
+async fn op_24_a_page_that_is_loaded_ahead_is_no_use_of_the_session() {
+    let rig = Rig::without_cache();
+    let device = rig.device("ada").await;
+    rig.clock.advance(DAY);
+    let mut headers = cookie_header(&device.cookie);
+    headers.insert("sec-purpose", HeaderValue::from_static("prefetch"));
+    let ahead = RequestContext::new(&rig.sessions, &headers);
+    ahead.verify_session::<Member>().await.unwrap();
+    ahead.verify_current::<Member>().await.unwrap();
+    assert_eq!(count(&rig.store.touches), 0);
+    rig.verify(&device.cookie).await.unwrap();
+    assert_eq!(count(&rig.store.touches), 1);
 }
 
 #[tokio::test]

@@ -114,6 +114,103 @@ async fn rf_14_a_revocation_reaches_a_body_that_is_still_streamed() {
 }
 
 #[tokio::test]
+async fn rf_14_a_stream_that_goes_on_hears_of_other_nodes_within_the_bound() {
+    let rig = Rig::new();
+    let device = rig.device("ada").await;
+    let other = rig.beside(crate::support::key(0), |builder| builder);
+    let mut parts = body(&rig, &device.cookie).await.into_data_stream();
+    let mut next = async || {
+        futures_util::StreamExt::next(&mut parts)
+            .await
+            .unwrap()
+            .unwrap()
+    };
+    assert_eq!(next().await, "ada;");
+    let ada = clearance::Subject::new("ada");
+    other.sessions.revoke(&ada, device.id).await.unwrap();
+    rig.clock.advance(std::time::Duration::from_millis(4_999));
+    assert_eq!(next().await, "ada;", "within the bound of five seconds");
+    rig.clock.advance(std::time::Duration::from_millis(1));
+    assert_eq!(next().await, "401;");
+    assert_eq!(next().await, "401;");
+}
+
+#[tokio::test]
+async fn rf_14_a_task_that_was_waiting_hears_of_other_nodes_within_the_bound() {
+    for bound in [0, 1_000, 5_000] {
+        let bound = std::time::Duration::from_millis(bound);
+        let rig = Rig::with(|builder| builder.cache_bound(bound));
+        let device = rig.device("ada").await;
+        let other = rig.beside(crate::support::key(0), |builder| builder);
+        let waiting = Arc::new(tokio::sync::Notify::new());
+        let woken = Arc::clone(&waiting);
+        let request = rig.request(&device.cookie);
+        let task = tokio::spawn(request.scope(async move {
+            let first = verify_session::<Member>().await;
+            woken.notified().await;
+            (first, verify_session::<Member>().await)
+        }));
+        while count(&rig.members.alive) == 0 {
+            tokio::task::yield_now().await;
+        }
+        let ada = clearance::Subject::new("ada");
+        other.sessions.revoke(&ada, device.id).await.unwrap();
+        // A second, where the bound is less.
+        rig.clock
+            .advance(bound.max(std::time::Duration::from_secs(1)));
+        waiting.notify_one();
+        let (first, second) = task.await.unwrap();
+        assert_eq!(first.unwrap().viewer().name, "ada");
+        assert!(second.unwrap_err().is_unauthenticated(), "{bound:?}");
+        assert!(verify_in(&request).await.is_err());
+    }
+}
+
+async fn verify_in(request: &RequestContext) -> clearance::Result<()> {
+    request.verify_session::<Member>().await.map(drop)
+}
+
+#[tokio::test]
+async fn rf_14_a_fork_remembers_nothing_of_its_request() {
+    let rig = Rig::new();
+    let device = rig.device("ada").await;
+    let request = rig.request(&device.cookie).with_request_id("socket-7");
+    verify_in(&request).await.unwrap();
+    let other = rig.beside(crate::support::key(0), |builder| builder);
+    let ada = clearance::Subject::new("ada");
+    other.sessions.revoke(&ada, device.id).await.unwrap();
+    let began = request.rule_context().now;
+    rig.clock.advance(std::time::Duration::from_secs(5));
+    let fork = request.fork();
+    assert_eq!(fork.request_id(), "socket-7");
+    assert_eq!((fork.rule_context().now - began).num_seconds(), 5);
+    assert!(verify_in(&fork).await.unwrap_err().is_unauthenticated());
+    let error = fork.sign_in(&ada).await.unwrap_err();
+    assert!(
+        error.is_misuse(),
+        "a socket has no headers to set a cookie in"
+    );
+    let given = clearance::testing::as_viewer(Given);
+    assert!(given.fork().verify_session::<Given>().await.is_ok());
+    let nobody = clearance::testing::as_nobody().fork();
+    assert!(
+        nobody
+            .verify_session::<Given>()
+            .await
+            .unwrap_err()
+            .is_unauthenticated()
+    );
+}
+
+struct Given;
+
+impl clearance::Viewer for Given {
+    fn subject(&self) -> clearance::Subject {
+        clearance::Subject::new(1)
+    }
+}
+
+#[tokio::test]
 async fn ck_10_signing_in_while_streaming_is_too_late() {
     let rig = Rig::new();
     let handler = tower::service_fn(|_: Request<Body>| async {

@@ -2,6 +2,10 @@
 //! those run in `suite/`.
 
 #[cfg(doctest)]
+#[doc = include_str!("../../../docs/frameworks/actix-web.md")]
+struct ActixWeb;
+
+#[cfg(doctest)]
 #[doc = include_str!("../../../docs/frameworks/axum.md")]
 struct Axum;
 

@@ -28,9 +28,10 @@
 //! Everything is inside of `app.layer`, if there is one, and inside of that are `app.gates`, the last of
 //! them outermost.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use clearance::route::{Gate, GroupRule, Protect};
 use clearance::{
@@ -38,6 +39,7 @@ use clearance::{
     verify_session,
 };
 use futures_util::stream::{self, Stream};
+use tokio::sync::Notify;
 
 pub(crate) use crate::support::{Member, Rig, count};
 
@@ -209,14 +211,28 @@ pub(crate) fn parts() -> impl Stream<Item = String> + Send + 'static {
     })
 }
 
-/// One part, and then nothing for ever.
+/// One part, and each further one when [`go_on`] says so.
 pub(crate) fn endless() -> impl Stream<Item = String> + Send + 'static {
-    stream::unfold(false, |begun| async move {
-        if begun {
-            std::future::pending::<()>().await;
+    stream::unfold(None, |held: Option<Arc<Notify>>| async move {
+        if let Some(held) = &held {
+            held.notified().await;
         }
-        Some((name_or_status().await, true))
+        let part = name_or_status().await;
+        let held = held.unwrap_or_else(|| waiting(part.trim_end_matches(';')));
+        Some((part, Some(held)))
     })
+}
+
+/// Lets the body of `/endless` that this user asked for go on by one part.
+pub(crate) fn go_on(user: &str) {
+    waiting(user).notify_one();
+}
+
+/// What that body waits for. Tests run side by side, so each has users of its own.
+fn waiting(user: &str) -> Arc<Notify> {
+    static WAITING: Mutex<BTreeMap<String, Arc<Notify>>> = Mutex::new(BTreeMap::new());
+    let mut waiting = WAITING.lock().unwrap();
+    Arc::clone(waiting.entry(user.to_owned()).or_default())
 }
 
 async fn name_or_status() -> String {
@@ -327,7 +343,7 @@ macro_rules! tests {
             scopes: rf_13_two_hundred_requests_of_twenty_users_keep_their_viewers,
             scopes: rf_13_a_task_has_the_scope_that_it_was_given,
             scopes: rf_14_a_revocation_ends_what_is_still_streamed,
-            scopes: rf_14_what_was_found_too_long_ago_is_found_anew,
+            scopes: rf_14_a_body_that_goes_on_hears_of_other_nodes_within_the_bound,
             scopes: vs_03_no_context_is_left_when_a_client_goes_away,
             scopes: vs_03_no_context_is_left_by_a_panic,
             scopes: vs_03_a_body_that_stalls_holds_no_context_when_its_client_is_gone,

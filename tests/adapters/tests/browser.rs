@@ -18,8 +18,8 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use clearance::session::{MemorySessionStore, SignIn, Strategy};
 use clearance::{
-    Key, RequestContext, Result, SessionLayer, Sessions, SourceError, Subject, Viewer, ViewerSource,
-    async_trait,
+    Key, RequestContext, Result, SessionLayer, Sessions, SourceError, Subject, Viewer,
+    ViewerSource, async_trait,
 };
 use fantoccini::{Client, ClientBuilder};
 use serde_json::{Value, json};
@@ -38,8 +38,13 @@ impl Drop for Program {
 fn start(command: &mut Command, find: impl Fn(&str) -> Option<String>) -> (Program, String) {
     let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
     let lines = BufReader::new(process.stdout.take().unwrap()).lines();
-    let found = lines.map_while(|line| line.ok()).find_map(|line| find(&line));
-    (Program(process), found.expect("the program says where it listens"))
+    let found = lines
+        .map_while(|line| line.ok())
+        .find_map(|line| find(&line));
+    (
+        Program(process),
+        found.expect("the program says where it listens"),
+    )
 }
 
 async fn browser(driver: &str) -> Client {
@@ -69,7 +74,9 @@ async fn send(browser: &Client, method: &str, path: &str, body: &str) -> u64 {
         fetch(path, options).then(response => done(response.status), error => done(String(error)));";
     let arguments = vec![json!(method), json!(path), json!(body)];
     let status = browser.execute_async(script, arguments).await.unwrap();
-    status.as_u64().unwrap_or_else(|| panic!("{method} {path}: {status}"))
+    status
+        .as_u64()
+        .unwrap_or_else(|| panic!("{method} {path}: {status}"))
 }
 
 async fn text(browser: &Client) -> String {
@@ -81,7 +88,10 @@ async fn text(browser: &Client) -> String {
 /// The names of the cookies in the jar for the open page.
 async fn jar(browser: &Client) -> Vec<String> {
     let cookies = browser.get_all_cookies().await.unwrap();
-    let mut names: Vec<_> = cookies.iter().map(|cookie| cookie.name().to_owned()).collect();
+    let mut names: Vec<_> = cookies
+        .iter()
+        .map(|cookie| cookie.name().to_owned())
+        .collect();
     names.sort();
     names
 }
@@ -91,20 +101,35 @@ async fn the_example(browser: &Client, url: &str) {
     let page = url.replace("127.0.0.1", "localhost");
     let open = |path: &str| format!("{page}{path}");
     browser.goto(&open("/notes")).await.unwrap();
-    assert!(text(browser).await.contains("401"), "vs_16: a page without a session says so");
-    assert_eq!(send(browser, "POST", "/sign-in", "user=ada&password=guess").await, 401);
+    assert!(
+        text(browser).await.contains("401"),
+        "vs_16: a page without a session says so"
+    );
+    assert_eq!(
+        send(browser, "POST", "/sign-in", "user=ada&password=guess").await,
+        401
+    );
     assert_eq!(jar(browser).await, [""; 0]);
-    assert_eq!(send(browser, "POST", "/sign-in", "user=ada&password=analytical").await, 204);
+    assert_eq!(
+        send(browser, "POST", "/sign-in", "user=ada&password=analytical").await,
+        204
+    );
     assert_eq!(jar(browser).await, ["session"]);
     let cookie = browser.get_named_cookie("session").await.unwrap();
     assert_eq!(cookie.http_only(), Some(true), "ck_01");
     assert_eq!(cookie.path(), Some("/"), "ck_05");
     assert_eq!(format!("{:?}", cookie.same_site()), "Some(Lax)", "ck_03");
-    let seen = browser.execute("return document.cookie;", vec![]).await.unwrap();
+    let seen = browser
+        .execute("return document.cookie;", vec![])
+        .await
+        .unwrap();
     assert_eq!(seen, "", "ck_14: no script sees it");
     println!("ok  ck_01 ck_03 ck_05 ck_14 the browser keeps the cookie's attributes");
 
-    assert_eq!(send(browser, "POST", "/notes", r#"{"text":"only for Ada"}"#).await, 200);
+    assert_eq!(
+        send(browser, "POST", "/notes", r#"{"text":"only for Ada"}"#).await,
+        200
+    );
     browser.goto(&open("/notes")).await.unwrap();
     assert!(text(browser).await.contains("only for Ada"));
 
@@ -135,7 +160,13 @@ async fn other_sites(browser: &Client, page: &str) {
         browser.goto(&elsewhere).await.unwrap();
         let submit = format!("document.getElementById('{form}').submit();");
         browser.execute(&submit, vec![]).await.unwrap();
-        while !browser.current_url().await.unwrap().as_str().starts_with(page) {
+        while !browser
+            .current_url()
+            .await
+            .unwrap()
+            .as_str()
+            .starts_with(page)
+        {
             tokio::task::yield_now().await;
         }
         assert!(text(browser).await.contains("403"), "cs_03: {form}");
@@ -148,7 +179,10 @@ async fn other_sites(browser: &Client, page: &str) {
     );
     browser.execute_async(&script, vec![]).await.unwrap();
     browser.goto(&format!("{page}/notes")).await.unwrap();
-    assert!(text(browser).await.contains("only for Ada"), "cs_03: still signed in as Ada");
+    assert!(
+        text(browser).await.contains("only for Ada"),
+        "cs_03: still signed in as Ada"
+    );
     println!("ok  cs_03 what another site sends signs nobody in or out");
 }
 
@@ -225,7 +259,10 @@ async fn chunks(browser: &Client) {
         assert_eq!(jar(browser).await, expected, "cb_4: {bytes}");
         assert_eq!(send(browser, "GET", "/me", "").await, 200, "cb_4: {bytes}");
         let cookie = browser.get_named_cookie(&expected[0]).await.unwrap();
-        assert_eq!((cookie.secure(), cookie.http_only()), (Some(true), Some(true)));
+        assert_eq!(
+            (cookie.secure(), cookie.http_only()),
+            (Some(true), Some(true))
+        );
     }
     println!("ok  cb_4 ck_02 ck_12 the jar holds exactly the parts of the last session");
     assert_eq!(send(browser, "POST", "/sign-out", "").await, 200);
@@ -249,7 +286,10 @@ async fn main() {
     let (_example, url) = start(&mut Command::new(example), url);
 
     let browser = browser(&driver).await;
-    let version = browser.execute("return navigator.userAgent;", vec![]).await.unwrap();
+    let version = browser
+        .execute("return navigator.userAgent;", vec![])
+        .await
+        .unwrap();
     println!("{version}");
     the_example(&browser, &url).await;
     chunks(&browser).await;

@@ -108,6 +108,11 @@ async fn works(name: &str) {
 }
 
 #[tokio::test]
+async fn fw_02_the_example_of_actix_web_works() {
+    works("actix_web").await;
+}
+
+#[tokio::test]
 async fn fw_02_the_example_of_axum_works() {
     works("axum").await;
 }
