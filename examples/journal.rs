@@ -68,8 +68,8 @@ impl Journal {
 /// What a sign-in sends.
 #[derive(Deserialize)]
 pub(crate) struct Credentials {
-    user: String,
-    password: String,
+    pub(crate) user: String,
+    pub(crate) password: String,
 }
 
 impl Credentials {

@@ -13,6 +13,8 @@ mod optional;
 pub mod poem;
 #[cfg(feature = "salvo")]
 mod salvo;
+#[cfg(feature = "rocket")]
+pub mod rocket;
 #[cfg(feature = "tower")]
 mod tower;
 #[cfg(feature = "tower")]

@@ -90,32 +90,57 @@ fn undecodable(what: &'static str) -> sqlx::Error {
     sqlx::Error::Decode(what.into())
 }
 
+/// A value that is not null. The row is not asked for it once more: most of what reading a cell costs is
+/// to find it.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+fn decoded<'r, DB: sqlx::Database, T>(
+    value: DB::ValueRef<'r>,
+) -> std::result::Result<T, sqlx::Error>
+where
+    T: sqlx::Decode<'r, DB> + sqlx::Type<DB>,
+{
+    use sqlx::ValueRef as _;
+
+    if !T::compatible(&value.type_info()) {
+        return Err(undecodable("a column of another type"));
+    }
+    decoded_unchecked::<DB, T>(value)
+}
+
+/// The same, where the caller has looked at the type.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+fn decoded_unchecked<'r, DB: sqlx::Database, T: sqlx::Decode<'r, DB>>(
+    value: DB::ValueRef<'r>,
+) -> std::result::Result<T, sqlx::Error> {
+    T::decode(value).map_err(sqlx::Error::Decode)
+}
+
 #[cfg(feature = "postgres")]
 fn postgres_cell(
     row: &sqlx::postgres::PgRow,
     index: usize,
     kind: Kind,
 ) -> std::result::Result<Cell<'_>, sqlx::Error> {
-    use sqlx::{Row as _, TypeInfo as _, ValueRef as _};
+    use sqlx::{Postgres, Row as _, TypeInfo as _, ValueRef as _};
 
     let value = row.try_get_raw(index)?;
     if value.is_null() {
         return Ok(Cell::Null);
     }
     Ok(match kind {
-        Kind::Bool => Cell::Bool(row.try_get(index)?),
+        Kind::Bool => Cell::Bool(decoded::<Postgres, _>(value)?),
         Kind::Int => Cell::Int(match value.type_info().name() {
-            "INT2" => row.try_get::<i16, _>(index)?.into(),
-            "INT4" => row.try_get::<i32, _>(index)?.into(),
-            _ => row.try_get(index)?,
+            "INT2" => decoded::<Postgres, i16>(value)?.into(),
+            "INT4" => decoded::<Postgres, i32>(value)?.into(),
+            _ => decoded::<Postgres, _>(value)?,
         }),
         Kind::Float => Cell::Float(match value.type_info().name() {
-            "FLOAT4" => row.try_get::<f32, _>(index)?.into(),
-            _ => row.try_get(index)?,
+            "FLOAT4" => decoded::<Postgres, f32>(value)?.into(),
+            _ => decoded::<Postgres, _>(value)?,
         }),
-        Kind::Text | Kind::Enum(_) => Cell::Text(row.try_get(index)?),
-        Kind::Bytes => Cell::Bytes(row.try_get(index)?),
-        Kind::Uuid => Cell::Uuid(row.try_get(index)?),
+        Kind::Text | Kind::Enum(_) => Cell::Text(decoded::<Postgres, _>(value)?),
+        Kind::Bytes => Cell::Bytes(decoded::<Postgres, _>(value)?),
+        Kind::Uuid => Cell::Uuid(decoded::<Postgres, _>(value)?),
         Kind::Timestamp => Cell::Timestamp(postgres_micros(&value)?),
     })
 }
@@ -152,32 +177,20 @@ fn mysql_cell(
     index: usize,
     kind: Kind,
 ) -> std::result::Result<Cell<'_>, sqlx::Error> {
-    use sqlx::{Row as _, TypeInfo as _, ValueRef as _};
+    use sqlx::{MySql, Row as _, TypeInfo as _, ValueRef as _};
 
     let value = row.try_get_raw(index)?;
     if value.is_null() {
         return Ok(Cell::Null);
     }
-    let info = value.type_info();
+    let info = value.type_info().into_owned();
     let name = info.name();
-    let integer = || -> std::result::Result<i64, sqlx::Error> {
-        if name.ends_with("UNSIGNED") {
-            let unsigned: u64 = row.try_get(index)?;
-            unsigned
-                .try_into()
-                .map_err(|_| undecodable("an integer out of range"))
-        } else if name == "BOOLEAN" {
-            Ok(row.try_get::<i8, _>(index)?.into())
-        } else {
-            row.try_get(index)
-        }
-    };
     Ok(match kind {
-        Kind::Bool => Cell::Bool(integer()? != 0),
-        Kind::Int => Cell::Int(integer()?),
+        Kind::Bool => Cell::Bool(mysql_integer(value, name)? != 0),
+        Kind::Int => Cell::Int(mysql_integer(value, name)?),
         Kind::Float => Cell::Float(match name {
-            "FLOAT" => row.try_get::<f32, _>(index)?.into(),
-            _ => row.try_get(index)?,
+            "FLOAT" => decoded::<MySql, f32>(value)?.into(),
+            _ => decoded::<MySql, _>(value)?,
         }),
         Kind::Text | Kind::Enum(_) => {
             // Text is compared as bytes, and what comes of that has the type of bytes.
@@ -185,17 +198,36 @@ fn mysql_cell(
             if !text.iter().any(|part| name.contains(part)) {
                 return Err(undecodable("not a text"));
             }
-            Cell::Text(row.try_get_unchecked(index)?)
+            Cell::Text(decoded_unchecked::<MySql, _>(value)?)
         }
-        Kind::Bytes => Cell::Bytes(row.try_get(index)?),
-        Kind::Uuid => Cell::Uuid(row.try_get(index)?),
+        Kind::Bytes => Cell::Bytes(decoded::<MySql, _>(value)?),
+        Kind::Uuid => Cell::Uuid(decoded::<MySql, _>(value)?),
         Kind::Timestamp => {
             if !["DATETIME", "TIMESTAMP"].contains(&name) {
                 return Err(undecodable("not an instant"));
             }
             // Sessions of the driver are in UTC, in which both types then are.
-            let instant: chrono::NaiveDateTime = row.try_get_unchecked(index)?;
+            let instant = decoded_unchecked::<MySql, chrono::NaiveDateTime>(value)?;
             Cell::Timestamp(instant.and_utc().timestamp_micros())
         }
     })
+}
+
+#[cfg(feature = "mysql")]
+fn mysql_integer(
+    value: sqlx::mysql::MySqlValueRef<'_>,
+    name: &str,
+) -> std::result::Result<i64, sqlx::Error> {
+    use sqlx::MySql;
+
+    if name.ends_with("UNSIGNED") {
+        let unsigned: u64 = decoded::<MySql, _>(value)?;
+        unsigned
+            .try_into()
+            .map_err(|_| undecodable("an integer out of range"))
+    } else if name == "BOOLEAN" {
+        Ok(decoded::<MySql, i8>(value)?.into())
+    } else {
+        decoded::<MySql, _>(value)
+    }
 }

@@ -10,6 +10,10 @@ struct ActixWeb;
 struct Axum;
 
 #[cfg(doctest)]
+#[doc = include_str!("../../../docs/frameworks/rocket.md")]
+struct Rocket;
+
+#[cfg(doctest)]
 #[doc = include_str!("../../../docs/frameworks/poem.md")]
 struct Poem;
 

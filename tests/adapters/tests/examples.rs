@@ -8,8 +8,8 @@
     reason = "a panic is how a test fails"
 )]
 
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::io::{BufRead as _, BufReader, Lines};
+use std::process::{Child, ChildStdout, Command, Stdio};
 
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
@@ -17,6 +17,8 @@ use serde_json::{Value, json};
 /// A running example, ended with the test.
 struct Example {
     process: Child,
+    /// Held open, since a program may go on writing to it.
+    _lines: Lines<BufReader<ChildStdout>>,
     url: String,
 }
 
@@ -36,13 +38,17 @@ impl Example {
             .stdout(Stdio::piped())
             .spawn()
             .expect("`cargo test -p clearance-adapters` builds the examples, `--test examples` alone does not");
-        let lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
         let urls = |line: std::io::Result<String>| {
             let line = line.unwrap();
             line.starts_with("http://").then_some(line)
         };
-        let url = lines.into_iter().find_map(urls).unwrap();
-        Self { process, url }
+        let url = lines.find_map(urls).unwrap();
+        Self {
+            process,
+            _lines: lines,
+            url,
+        }
     }
 
     fn path(&self, path: &str) -> String {
@@ -115,6 +121,11 @@ async fn fw_02_the_example_of_actix_web_works() {
 #[tokio::test]
 async fn fw_02_the_example_of_axum_works() {
     works("axum").await;
+}
+
+#[tokio::test]
+async fn fw_02_the_example_of_rocket_works() {
+    works("rocket").await;
 }
 
 #[tokio::test]
