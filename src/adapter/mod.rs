@@ -11,10 +11,10 @@ mod layer;
 mod optional;
 #[cfg(feature = "poem")]
 pub mod poem;
-#[cfg(feature = "salvo")]
-mod salvo;
 #[cfg(feature = "rocket")]
 pub mod rocket;
+#[cfg(feature = "salvo")]
+mod salvo;
 #[cfg(feature = "tower")]
 mod tower;
 #[cfg(feature = "tower")]
