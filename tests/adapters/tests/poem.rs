@@ -96,9 +96,9 @@ async fn events() -> SSE {
 async fn endless() -> Body {
     let beats = stream::repeat(()).then(|()| async {
         tokio::time::sleep(Duration::from_millis(10)).await;
-        "beat;".to_owned()
+        "\n".to_owned()
     });
-    let parts = suite::endless().take(1).chain(beats);
+    let parts = stream::select(suite::endless(), beats);
     Body::from_bytes_stream(parts.map(Ok::<_, std::io::Error>))
 }
 
