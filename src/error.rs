@@ -255,8 +255,8 @@ impl Error {
     /// The viewer is known, and proved it too long ago or too weakly for this: 401. Have it sign in
     /// again, and call [`RequestContext::step_up`](crate::RequestContext::step_up) then.
     ///
-    /// A client tells it from [`is_unauthenticated`](Self::is_unauthenticated) by the challenge that
-    /// the feature `axum` answers with, and that another adapter has to write: `WWW-Authenticate: Cookie
+    /// A client tells it from [`is_unauthenticated`](Self::is_unauthenticated) by the challenge of
+    /// [`to_response`](Self::to_response): `WWW-Authenticate: Cookie
     /// error="insufficient_user_authentication"`
     /// ([RFC 9470, section 3](https://www.rfc-editor.org/rfc/rfc9470#section-3)).
     #[must_use]

@@ -9,8 +9,8 @@
 //! Messages that come from a task of their own, such as those of a channel, are made outside of the
 //! request when that task is from `tokio::spawn`, and refused there: use [`clearance::spawn`](crate::spawn).
 //!
-//! Leave [gates](crate::route::Gate) to what browsers ask. What they answer is HTTP with a body, which
-//! tonic's clients take for a broken message.
+//! A [gate](crate::route::Gate) answers in HTTP, and without a body here, so that clients see
+//! `UNAUTHENTICATED` for its 401 and `PERMISSION_DENIED` for its 403.
 //!
 //! # Example
 //!

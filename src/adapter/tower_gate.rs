@@ -6,7 +6,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
@@ -60,6 +61,8 @@ where
         let gate = self.gate.clone();
         Box::pin(async move {
             let (head, body) = request.into_parts();
+            let media_type = head.headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+            let is_grpc = media_type.is_some_and(|value| value.starts_with(b"application/grpc"));
             let mut response = match gate.check(&head).await {
                 Ok(()) => {
                     let request = Request::from_parts(head, body);
@@ -68,10 +71,18 @@ where
                         text: None,
                     })
                 }
-                Err(answer) => answer.map(|text| GateBody {
-                    inner: None,
-                    text: Some(text).filter(|text| !text.is_empty()).map(Bytes::from),
-                }),
+                Err(mut answer) => {
+                    if is_grpc {
+                        // Clients make a status of gRPC of that of HTTP, but would take a body for
+                        // one of their messages.
+                        answer.headers_mut().remove(CONTENT_TYPE);
+                        answer.body_mut().clear();
+                    }
+                    answer.map(|text| GateBody {
+                        inner: None,
+                        text: Some(text).filter(|text| !text.is_empty()).map(Bytes::from),
+                    })
+                }
             };
             gate.finish(response.headers_mut());
             Ok(response)
