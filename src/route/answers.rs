@@ -1,5 +1,7 @@
 //! What gates answer in a handler's place.
 
+use std::sync::Arc;
+
 use http::header::{ACCEPT, CACHE_CONTROL, LOCATION, VARY};
 use http::request::Parts;
 use http::{HeaderValue, Response, StatusCode};
@@ -64,6 +66,61 @@ pub(super) fn for_this_cookie(mut response: Response<String>) -> Response<String
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
     headers.insert(VARY, HeaderValue::from_static("Cookie"));
     response
+}
+
+/// Why a gate answers in the handler's place.
+///
+/// Exhaustive: an application that answers by itself must think of both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Denied {
+    /// Nobody is signed in.
+    SignedOut,
+    /// Somebody is, and may not do this.
+    Forbidden,
+}
+
+pub(super) type OnDenied = Arc<dyn Fn(&Parts, Denied) -> Response<String> + Send + Sync>;
+
+/// What becomes of whoever a gate does not let pass.
+#[derive(Clone, Default)]
+pub(super) struct Denials {
+    pub(super) sign_in: Option<String>,
+    pub(super) denied_page: Option<String>,
+    pub(super) on_denied: Option<OnDenied>,
+}
+
+impl Denials {
+    pub(super) fn resolve(self) -> Result<Answers> {
+        let page = |url: Option<String>| url.map(|url| Page::new(&url)).transpose();
+        Ok(Answers {
+            sign_in: page(self.sign_in)?,
+            denied_page: page(self.denied_page)?,
+            on_denied: self.on_denied,
+        })
+    }
+}
+
+/// The same, checked.
+pub(super) struct Answers {
+    pub(super) sign_in: Option<Page>,
+    denied_page: Option<Page>,
+    on_denied: Option<OnDenied>,
+}
+
+impl Answers {
+    /// What the application says by itself, if it does.
+    pub(super) fn own(&self, head: &Parts, why: Denied) -> Option<Response<String>> {
+        let answer = self.on_denied.as_ref()?;
+        Some(for_this_cookie(answer(head, why)))
+    }
+
+    /// Where a browser is sent, if it is.
+    pub(super) fn page(&self, head: &Parts, why: Denied) -> Option<Response<String>> {
+        match why {
+            Denied::SignedOut => self.sign_in.as_ref().map(|page| page.redirect_from(head)),
+            Denied::Forbidden => self.denied_page.as_ref().map(Page::redirect),
+        }
+    }
 }
 
 /// Whether a browser asks for a page, and would show what it is sent to. Who asks with `fetch`, and every

@@ -58,6 +58,7 @@ mod return_to;
 mod rules;
 mod state;
 
+pub use answers::Denied;
 pub use csrf::Csrf;
 pub use forms::{sign_in_link, sign_out_form};
 pub use gate::Gate;
@@ -68,5 +69,5 @@ pub use path::NormalPath;
 pub use protect::Protect;
 pub use proxies::TrustedProxies;
 pub use return_to::ReturnTo;
-pub use rules::{Denied, RouteRules};
+pub use rules::RouteRules;
 pub use state::{session_state, viewer_state};

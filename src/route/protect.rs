@@ -7,9 +7,8 @@ use async_trait::async_trait;
 use http::Response;
 use http::request::Parts;
 
-use super::answers::{Page, for_this_cookie};
+use super::answers::{Answers, Denials, Denied, for_this_cookie};
 use super::gate::{Check, Gate};
-use super::rules::{Denied, OnDenied};
 use super::{GroupRule, Groups};
 use crate::audit;
 use crate::error::{Error, Result};
@@ -47,10 +46,8 @@ type Condition<V> = Arc<dyn Fn(&Verified<V>, &Parts) -> bool + Send + Sync>;
 /// }
 /// ```
 pub struct Protect<V> {
-    sign_in: Option<String>,
-    denied_page: Option<String>,
+    denials: Denials,
     conditions: Vec<Condition<V>>,
-    on_denied: Option<OnDenied>,
 }
 
 impl<V: Viewer> Protect<V> {
@@ -63,16 +60,17 @@ impl<V: Viewer> Protect<V> {
 
     /// An API: who is not signed in gets 401, who may not call it 403, with problem details.
     #[must_use]
-    pub const fn api() -> Self {
+    pub fn api() -> Self {
         Self::new(None)
     }
 
-    const fn new(sign_in: Option<String>) -> Self {
+    fn new(sign_in: Option<String>) -> Self {
         Self {
-            sign_in,
-            denied_page: None,
+            denials: Denials {
+                sign_in,
+                ..Denials::default()
+            },
             conditions: Vec::new(),
-            on_denied: None,
         }
     }
 
@@ -111,7 +109,7 @@ impl<V: Viewer> Protect<V> {
     /// Where browsers are sent whose viewer may not have the page. Without it they get 403.
     #[must_use]
     pub fn denied_page(mut self, url: &str) -> Self {
-        self.denied_page = Some(url.to_owned());
+        self.denials.denied_page = Some(url.to_owned());
         self
     }
 
@@ -121,7 +119,7 @@ impl<V: Viewer> Protect<V> {
         mut self,
         answer: impl Fn(&Parts, Denied) -> Response<String> + Send + Sync + 'static,
     ) -> Self {
-        self.on_denied = Some(Arc::new(answer));
+        self.denials.on_denied = Some(Arc::new(answer));
         self
     }
 
@@ -131,12 +129,9 @@ impl<V: Viewer> Protect<V> {
     ///
     /// [`Error::is_configuration`] for a page that is neither a path nor a URL.
     pub fn build(self) -> Result<Gate> {
-        let page = |url: Option<String>| url.map(|url| Page::new(&url)).transpose();
         Ok(Gate::new(Protected {
-            sign_in: page(self.sign_in)?,
-            denied_page: page(self.denied_page)?,
+            answers: self.denials.resolve()?,
             conditions: self.conditions,
-            on_denied: self.on_denied,
         }))
     }
 }
@@ -144,7 +139,7 @@ impl<V: Viewer> Protect<V> {
 impl<V> fmt::Debug for Protect<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Protect")
-            .field("sign_in", &self.sign_in)
+            .field("sign_in", &self.denials.sign_in)
             .field("conditions", &self.conditions.len())
             .finish_non_exhaustive()
     }
@@ -152,22 +147,15 @@ impl<V> fmt::Debug for Protect<V> {
 
 /// The guard, ready to be asked.
 struct Protected<V> {
-    sign_in: Option<Page>,
-    denied_page: Option<Page>,
+    answers: Answers,
     conditions: Vec<Condition<V>>,
-    on_denied: Option<OnDenied>,
 }
 
 impl<V: Viewer> Protected<V> {
     fn deny(&self, why: Denied, head: &Parts, error: &Error) -> Response<String> {
-        if let Some(answer) = &self.on_denied {
-            return for_this_cookie(answer(head, why));
-        }
-        let page = match why {
-            Denied::SignedOut => self.sign_in.as_ref().map(|page| page.redirect_from(head)),
-            Denied::Forbidden => self.denied_page.as_ref().map(Page::redirect),
-        };
-        page.unwrap_or_else(|| for_this_cookie(error.to_response()))
+        let answers = &self.answers;
+        let answer = answers.own(head, why).or_else(|| answers.page(head, why));
+        answer.unwrap_or_else(|| for_this_cookie(error.to_response()))
     }
 }
 

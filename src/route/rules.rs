@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use http::request::Parts;
 use http::{Response, StatusCode};
 
-use super::answers::{Page, RETURN_TO, for_this_cookie, is_navigation};
+use super::answers::{Answers, Denials, Denied, Page, RETURN_TO, for_this_cookie, is_navigation};
 use super::gate::{Check, Gate};
 use super::matching::{Panicked, Route};
 use super::{GroupRule, NormalPath};
@@ -19,19 +19,6 @@ use crate::viewer::Viewer;
 
 /// Longer paths have too many readings to compare, and no page.
 const LONGEST: usize = 4096;
-
-/// Why a gate answers in the handler's place.
-///
-/// Exhaustive: an application that answers by itself must think of both.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Denied {
-    /// Nobody is signed in.
-    SignedOut,
-    /// Somebody is, and may not do this.
-    Forbidden,
-}
-
-pub(super) type OnDenied = Arc<dyn Fn(&Parts, Denied) -> Response<String> + Send + Sync>;
 
 /// Which routes need a session, decided from the cookie alone: the optimistic layer.
 ///
@@ -66,10 +53,8 @@ pub struct RouteRules {
     everything: bool,
     rules: Vec<(Route, Demand)>,
     api: Vec<Route>,
-    sign_in: Option<String>,
     home: Option<String>,
-    denied_page: Option<String>,
-    on_denied: Option<OnDenied>,
+    denials: Denials,
     ignores_case: bool,
 }
 
@@ -83,25 +68,23 @@ enum Demand {
 impl RouteRules {
     /// Every route needs a session, but those that are [public](Self::public).
     #[must_use]
-    pub const fn protect_all() -> Self {
+    pub fn protect_all() -> Self {
         Self::new(true)
     }
 
     /// No route needs a session, but those that are [protected](Self::protect).
     #[must_use]
-    pub const fn protect_listed() -> Self {
+    pub fn protect_listed() -> Self {
         Self::new(false)
     }
 
-    const fn new(everything: bool) -> Self {
+    fn new(everything: bool) -> Self {
         Self {
             everything,
             rules: Vec::new(),
             api: Vec::new(),
-            sign_in: None,
             home: None,
-            denied_page: None,
-            on_denied: None,
+            denials: Denials::default(),
             ignores_case: false,
         }
     }
@@ -143,7 +126,7 @@ impl RouteRules {
     /// [`ReturnTo::parse`](super::ReturnTo::parse) alone. It is public. Without it they get 401.
     #[must_use]
     pub fn sign_in_page(mut self, url: &str) -> Self {
-        self.sign_in = Some(url.to_owned());
+        self.denials.sign_in = Some(url.to_owned());
         self
     }
 
@@ -158,7 +141,7 @@ impl RouteRules {
     /// Where browsers are sent whose viewer may not have the page. Without it they get 403.
     #[must_use]
     pub fn denied_page(mut self, url: &str) -> Self {
-        self.denied_page = Some(url.to_owned());
+        self.denials.denied_page = Some(url.to_owned());
         self
     }
 
@@ -168,7 +151,7 @@ impl RouteRules {
         mut self,
         answer: impl Fn(&Parts, Denied) -> Response<String> + Send + Sync + 'static,
     ) -> Self {
-        self.on_denied = Some(Arc::new(answer));
+        self.denials.on_denied = Some(Arc::new(answer));
         self
     }
 
@@ -196,7 +179,6 @@ impl RouteRules {
                 "the cookie says nothing of groups, except under `Strategy::Stateless`: protect these routes with `Protect::groups`, which asks the session",
             ));
         }
-        let page = |url: Option<String>| url.map(|url| Page::new(&url)).transpose();
         let cased = |route: Route| {
             if self.ignores_case {
                 route.ignoring_case()
@@ -205,8 +187,12 @@ impl RouteRules {
             }
         };
         let rules = self.rules.into_iter();
-        let sign_in = page(self.sign_in)?;
-        let entrance = sign_in.as_ref().and_then(Page::path).map(Route::exact);
+        let answers = self.denials.resolve()?;
+        let entrance = answers
+            .sign_in
+            .as_ref()
+            .and_then(Page::path)
+            .map(Route::exact);
         Ok(Gate::new(Rules {
             everything: self.everything,
             rules: rules
@@ -214,10 +200,8 @@ impl RouteRules {
                 .collect::<Result<_>>()?,
             api: self.api.into_iter().map(cased).collect::<Result<_>>()?,
             entrance: entrance.transpose()?.map(cased).transpose()?,
-            sign_in,
-            home: page(self.home)?,
-            denied_page: page(self.denied_page)?,
-            on_denied: self.on_denied,
+            home: self.home.map(|url| Page::new(&url)).transpose()?,
+            answers,
             ignores_case: self.ignores_case,
             outlook,
         }))
@@ -238,12 +222,10 @@ struct Rules {
     everything: bool,
     rules: Vec<(Route, Demand)>,
     api: Vec<Route>,
-    sign_in: Option<Page>,
     /// The sign-in page, where it is one of the application's own.
     entrance: Option<Route>,
     home: Option<Page>,
-    denied_page: Option<Page>,
-    on_denied: Option<OnDenied>,
+    answers: Answers,
     ignores_case: bool,
     outlook: Outlook,
 }
@@ -319,21 +301,18 @@ impl Rules {
     }
 
     async fn deny(&self, why: Denied, readings: &[String], head: &Parts) -> Response<String> {
-        if let Some(answer) = &self.on_denied {
-            return for_this_cookie(answer(head, why));
+        if let Some(answer) = self.answers.own(head, why) {
+            return answer;
         }
         let is_page = is_navigation(head) && !Self::any(&self.api, readings, head).await;
-        let page = match why {
-            Denied::SignedOut => self.sign_in.as_ref().map(|page| page.redirect_from(head)),
-            Denied::Forbidden => self.denied_page.as_ref().map(Page::redirect),
-        };
-        match page {
-            Some(page) if is_page => page,
-            Some(_) | None => for_this_cookie(match why {
-                Denied::SignedOut => Error::unauthenticated(Refusal::Missing).to_response(),
-                Denied::Forbidden => problem(StatusCode::FORBIDDEN, None, &[]),
-            }),
-        }
+        let page = is_page.then(|| self.answers.page(head, why)).flatten();
+        page.unwrap_or_else(|| {
+            let error = match why {
+                Denied::SignedOut => Error::unauthenticated(Refusal::Missing),
+                Denied::Forbidden => Error::forbidden(),
+            };
+            for_this_cookie(error.to_response())
+        })
     }
 }
 
