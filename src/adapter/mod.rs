@@ -1,4 +1,24 @@
-//! Frameworks. Each file translates; nothing is decided here.
+//! Frameworks: the session layer and gates in the idiom of each.
+//!
+//! [`SessionLayer`](crate::SessionLayer) and [`Gate`](crate::route::Gate) are the same types everywhere. With a
+//! framework's feature on, they are middleware of that framework, handlers take
+//! [`Verified`](crate::Verified), [`Current`](crate::Current),
+//! [`RequestContext`](crate::RequestContext) and [`Untrusted`](crate::Untrusted) as it hands out such things, and
+//! [`Error`](crate::Error) is an answer of it. Nothing is decided here: without an adapter repositories refuse in
+//! the same way.
+//!
+//! | feature | framework | what is its own |
+//! |---|---|---|
+//! | `tower` | hyper 1, and what is built on tower and http | |
+//! | `axum` | axum 0.8 | extractors and responses |
+//! | `tonic` | tonic 0.14 | errors are a `Status` |
+//! | `warp` | warp 0.4 | filters and `recover`, in `adapter::warp` |
+//! | `actix-web` | actix-web 4 | `Optional`, for who may be nobody |
+//! | `rocket` | Rocket 0.5 | `scoped` around routes, in `adapter::rocket` |
+//! | `poem` | poem 3 | `Optional`, for who may be nobody |
+//! | `salvo` | salvo 1 | the context in the depot, too |
+//!
+//! The pages in `docs/frameworks`, beside the sources, show each with its traps.
 
 #[cfg(feature = "actix-web")]
 pub mod actix_web;

@@ -22,7 +22,9 @@ impl Page {
     pub(super) fn new(url: &str) -> Result<Self> {
         let local = url.starts_with('/') && !url.starts_with("//");
         let whole = url.starts_with("https://") || url.starts_with("http://");
-        if !(local || whole) || HeaderValue::from_str(url).is_err() || url.contains('#') {
+        // Browsers take a backslash for a slash.
+        let odd = url.contains(['#', '\\']) || HeaderValue::from_str(url).is_err();
+        if odd || !(local || whole) {
             return Err(Error::configuration(format!(
                 "`{url}` is no page to send browsers to: write a path that begins with one `/`, or a URL"
             )));

@@ -30,7 +30,8 @@ const LONGEST: usize = 4096;
 /// Where several rules are about a request the strictest holds, in whatever order they were written. To
 /// leave a path out of a rule, say so in the rule: `Route::prefix("/app")?.and(!Route::exact("/app/about")?)`.
 ///
-/// A path of more than 4,096 bytes is refused with 414.
+/// A path of more than 4,096 bytes is refused with 414. A preflight of CORS has no cookie, so that what answers
+/// those goes around this.
 ///
 /// # Example
 ///

@@ -12,8 +12,8 @@ use crate::session::SessionView;
 use crate::session::Verified;
 use crate::viewer::Viewer;
 
-/// Who is signed in, for the scripts of a page: 200 with the [`SessionView`] as JSON, 204 when nobody is. No
-/// cache may keep it.
+/// Who is signed in, for the scripts of a page: 200 with the [`SessionView`] as JSON, 204 when nobody is, and the
+/// [answer of the error](crate::Error::to_response) where another proof is wanted or nobody can tell. No cache may keep it.
 ///
 /// It is for what a page shows, such as a name in a corner, and decides nothing: whoever has the browser
 /// can change what its scripts believe.

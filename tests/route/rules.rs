@@ -313,6 +313,7 @@ async fn op_05_op_17_the_way_back_is_the_path_and_query_and_never_another_site()
         "javascript:alert(1)",
         "/a\nb",
         "/a#b",
+        "/\\evil.example",
         "",
     ] {
         let rules = RouteRules::protect_all().sign_in_page(wrong);
