@@ -223,7 +223,9 @@ fn compare(runtime: &Runtime, report: &mut Report, bound: Duration) {
         sqlx::query(rows).execute(pool).await.unwrap();
         sqlx::query("ANALYZE").execute(pool).await.unwrap();
     });
-    let store = database.db.session_store();
+    // The same pool: with more connections the server has more to switch between.
+    let db = Db::unguarded_pool(pool.clone(), "the pool of what is written by hand");
+    let store = db.session_store();
     let sessions = Sessions::builder(Key::generate().unwrap(), store, Members)
         .app_url("https://app.example")
         .cache_bound(bound)
@@ -241,9 +243,7 @@ fn compare(runtime: &Runtime, report: &mut Report, bound: Duration) {
         .to_owned();
     let ours = Router::new()
         .route("/items", get(list))
-        .with_state(Items {
-            db: database.db.clone(),
-        })
+        .with_state(Items { db })
         .layer(SessionLayer::new(sessions));
     let cache = (!bound.is_zero()).then(|| {
         let cache = moka::future::Cache::builder().max_capacity(10_000).build();
