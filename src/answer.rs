@@ -25,11 +25,11 @@ impl Error {
     /// # Example
     ///
     /// ```
-    /// let nobody = clearance::testing::as_nobody();
     /// # #[derive(clearance::Viewer)]
     /// # struct Member { id: i64 }
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() {
+    /// let nobody = clearance::testing::as_nobody();
     /// let error = nobody.verify_session::<Member>().await.unwrap_err();
     /// let response = error.to_response();
     /// assert_eq!(response.status(), 401);

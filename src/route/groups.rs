@@ -6,15 +6,15 @@ use crate::error::{Error, Result};
 use crate::session::SessionClaims;
 use crate::session::token::ClaimValue;
 
-/// A group as an identity provider tells of it: an id, and perhaps a name for people.
+/// That somebody is in a group, as an identity provider tells of it: the group has an id, and perhaps a name for people.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Group {
+pub struct Membership {
     id: String,
     name: Option<String>,
 }
 
-impl Group {
-    /// The group of this id.
+impl Membership {
+    /// In the group of this id.
     #[must_use]
     pub fn new(id: impl Into<String>) -> Self {
         Self {
@@ -30,13 +30,13 @@ impl Group {
         self
     }
 
-    /// Its id.
+    /// The id of the group.
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// Its name, where it has one beside the id.
+    /// The name of the group, where it has one beside the id.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()
@@ -65,13 +65,13 @@ impl Group {
     }
 }
 
-impl From<&str> for Group {
+impl From<&str> for Membership {
     fn from(id: &str) -> Self {
         Self::new(id)
     }
 }
 
-impl From<String> for Group {
+impl From<String> for Membership {
     fn from(id: String) -> Self {
         Self::new(id)
     }
@@ -104,7 +104,7 @@ impl From<String> for Group {
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Groups {
-    groups: Vec<Group>,
+    groups: Vec<Membership>,
 }
 
 impl Groups {
@@ -123,7 +123,7 @@ impl Groups {
         let items = claim.as_array().ok_or_else(Error::invalid)?;
         let groups = items
             .iter()
-            .map(|item| Group::from_json(item).ok_or_else(Error::invalid));
+            .map(|item| Membership::from_json(item).ok_or_else(Error::invalid));
         Ok(Self {
             groups: groups.collect::<Result<_>>()?,
         })
@@ -144,7 +144,7 @@ impl Groups {
     #[must_use]
     pub fn to_claim(&self) -> ClaimValue {
         let mut texts: Vec<String> = Vec::new();
-        for text in self.groups.iter().flat_map(Group::texts) {
+        for text in self.groups.iter().flat_map(Membership::texts) {
             if !texts.iter().any(|known| known == text) {
                 texts.push(text.to_owned());
             }
@@ -155,17 +155,17 @@ impl Groups {
     /// Whether a group of this id or name is among them: byte for byte, so `Admins` is not `admins`.
     #[must_use]
     pub fn contains(&self, id_or_name: &str) -> bool {
-        let mut texts = self.groups.iter().flat_map(Group::texts);
+        let mut texts = self.groups.iter().flat_map(Membership::texts);
         texts.any(|text| text == id_or_name)
     }
 
     /// Each of them, in the order in which they came.
-    pub fn iter(&self) -> impl Iterator<Item = &Group> {
+    pub fn iter(&self) -> impl Iterator<Item = &Membership> {
         self.groups.iter()
     }
 }
 
-impl<G: Into<Group>> FromIterator<G> for Groups {
+impl<G: Into<Membership>> FromIterator<G> for Groups {
     fn from_iter<I: IntoIterator<Item = G>>(groups: I) -> Self {
         Self {
             groups: groups.into_iter().map(Into::into).collect(),

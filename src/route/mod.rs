@@ -62,7 +62,7 @@ pub use answers::Denied;
 pub use csrf::Csrf;
 pub use forms::{sign_in_link, sign_out_form};
 pub use gate::Gate;
-pub use groups::{Group, GroupRule, Groups};
+pub use groups::{GroupRule, Groups, Membership};
 pub use headers::{ResourceIsolation, SecurityHeaders};
 pub use matching::Route;
 pub use path::NormalPath;

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use clearance::route::{Group, GroupRule, Groups};
+use clearance::route::{GroupRule, Groups, Membership};
 use clearance::session::{MemorySessionStore, SessionClaims, SignIn};
 use clearance::token::ClaimValue;
 use clearance::{Sessions, Verified};
@@ -143,9 +143,9 @@ fn rb_12_both_shapes_are_read_and_noted() {
 
     // Each text once, whatever it is of.
     let same: Groups = [
-        Group::new("a").with_name("a"),
-        Group::new("b").with_name("a"),
-        Group::new("a"),
+        Membership::new("a").with_name("a"),
+        Membership::new("b").with_name("a"),
+        Membership::new("a"),
     ]
     .into_iter()
     .collect();
