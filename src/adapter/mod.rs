@@ -1,6 +1,6 @@
 //! Frameworks: the session layer and gates in the idiom of each.
 //!
-//! [`SessionLayer`](crate::SessionLayer) and [`Gate`](crate::route::Gate) are the same types everywhere. With a
+//! [`SessionLayer`] and [`Gate`](crate::route::Gate) are the same types everywhere. With a
 //! framework's feature on, they are middleware of that framework, handlers take
 //! [`Verified`](crate::Verified), [`Current`](crate::Current),
 //! [`RequestContext`](crate::RequestContext) and [`Untrusted`](crate::Untrusted) as it hands out such things, and
