@@ -16,7 +16,6 @@ mod suite;
 mod support;
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use clearance::adapter::Optional;
 use clearance::route::session_state;
@@ -95,7 +94,7 @@ async fn events() -> SSE {
 #[handler]
 async fn endless() -> Body {
     let beats = stream::repeat(()).then(|()| async {
-        tokio::time::sleep(Duration::from_millis(10)).await;
+        tokio::task::yield_now().await;
         "\n".to_owned()
     });
     let parts = stream::select(suite::endless(), beats);

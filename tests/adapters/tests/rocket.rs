@@ -16,7 +16,6 @@ mod suite;
 mod support;
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use clearance::adapter::rocket::{Answer, behind, scoped};
 use clearance::route::session_state;
@@ -125,7 +124,7 @@ fn endless() -> TextStream<impl Stream<Item = String>> {
                 if !begun {
                     std::future::pending::<()>().await;
                 }
-                tokio::time::sleep(Duration::from_millis(1)).await;
+                tokio::task::yield_now().await;
             };
             let part = tokio::select! {
                 part = parts.next() => part?,
