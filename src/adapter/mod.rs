@@ -79,3 +79,13 @@ pub(crate) fn optional<T>(found: Result<T>) -> Result<Option<T>> {
         Err(error) => Err(error),
     }
 }
+
+/// A request's head as gates ask for it, of a framework that keeps no such thing.
+#[cfg(any(feature = "poem", feature = "salvo"))]
+fn head(method: &http::Method, uri: &http::Uri, headers: &http::HeaderMap) -> http::request::Parts {
+    let (mut head, ()) = http::Request::new(()).into_parts();
+    head.method = method.clone();
+    head.uri = uri.clone();
+    head.headers = headers.clone();
+    head
+}

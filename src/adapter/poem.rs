@@ -70,14 +70,13 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use http::header::CONTENT_TYPE;
-use http::request::Parts;
 use http::{StatusCode, Uri};
 use http_body_util::combinators::BoxBody;
 use poem::error::ResponseError;
 use poem::{Body, Endpoint, FromRequest, IntoResponse, Middleware, Request, RequestBody, Response};
 
 use super::body::ScopedBody;
-use super::{Optional, SessionLayer};
+use super::{Optional, SessionLayer, head};
 use crate::error::Error;
 use crate::input::Untrusted;
 use crate::request::{RequestContext, verify_session};
@@ -152,21 +151,14 @@ impl<E: Endpoint> Endpoint for GateEndpoint<E> {
     type Output = Response;
 
     async fn call(&self, request: Request) -> poem::Result<Response> {
-        let mut response = match self.gate.check(&head(&request)).await {
+        let head = head(request.method(), uri(&request), request.headers());
+        let mut response = match self.gate.check(&head).await {
             Ok(()) => self.inner.get_response(request).await,
             Err(answer) => respond(answer),
         };
         self.gate.finish(response.headers_mut());
         Ok(response)
     }
-}
-
-fn head(request: &Request) -> Parts {
-    let (mut head, ()) = http::Request::new(()).into_parts();
-    head.method = request.method().clone();
-    head.uri = uri(request).clone();
-    head.headers = request.headers().clone();
-    head
 }
 
 /// The URI as the client sent it. Requests that no server received, such as those of poem's test client, have

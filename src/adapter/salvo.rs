@@ -9,7 +9,6 @@ use std::fmt::Debug;
 use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
 use http::header::CONTENT_TYPE;
-use http::request::Parts;
 use http_body_util::{BodyExt as _, BodyStream};
 use salvo_core::extract::{Extractible, Metadata};
 use salvo_core::http::body::{Body as _, BytesFrame, ResBody};
@@ -17,7 +16,7 @@ use salvo_core::http::{Request, Response};
 use salvo_core::{Depot, FlowCtrl, Handler, Scribe, Writer};
 
 use super::body::ScopedBody;
-use super::{Optional, SessionLayer};
+use super::{Optional, SessionLayer, head};
 use crate::error::Error;
 use crate::input::Untrusted;
 use crate::request::{RequestContext, verify_session};
@@ -72,7 +71,8 @@ impl Handler for Gate {
         response: &mut Response,
         flow: &mut FlowCtrl,
     ) {
-        match self.check(&head(request)).await {
+        let head = head(request.method(), request.uri(), request.headers());
+        match self.check(&head).await {
             Ok(()) => {
                 flow.call_next(request, depot, response).await;
             }
@@ -83,14 +83,6 @@ impl Handler for Gate {
         }
         self.finish(response.headers_mut());
     }
-}
-
-fn head(request: &Request) -> Parts {
-    let (mut head, ()) = http::Request::new(()).into_parts();
-    head.method = request.method().clone();
-    head.uri = request.uri().clone();
-    head.headers = request.headers().clone();
-    head
 }
 
 /// Takes the place of whatever was written before. An empty body is one: salvo's catcher would write its own

@@ -8,6 +8,7 @@
     reason = "a panic is how a test fails"
 )]
 
+mod served;
 #[path = "../suite/mod.rs"]
 mod suite;
 #[path = "../../sessions/support.rs"]
@@ -21,20 +22,13 @@ use clearance::{Current, RequestContext, Result, Untrusted, Verified, verify_ses
 use futures_util::{Stream, StreamExt as _};
 use http::request::Parts;
 use http::{Request, Response, StatusCode};
-use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, StreamBody};
 use hyper::body::{Bytes, Frame, Incoming};
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use hyper_util::server::conn::auto;
-use hyper_util::service::TowerToHyperService;
+use hyper_util::rt::TokioIo;
 use serde::Serialize;
+use served::{Body, boxed};
 use suite::{Address, App, Member, OWN_COOKIE, SIGNED_IN, Server};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tower::util::BoxCloneService;
-use tower::{Layer as _, ServiceExt as _};
-
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
-type Body = UnsyncBoxBody<Bytes, BoxError>;
 
 fn text(text: impl Into<String>) -> Response<Body> {
     Response::new(text.into().map_err(Into::into).boxed_unsync())
@@ -190,45 +184,10 @@ async fn handle(app: App, request: Request<Incoming>) -> Result<Response<Body>, 
     }))
 }
 
-type Service = BoxCloneService<Request<Incoming>, Response<Body>, Infallible>;
-
-/// A service of the type that all of them have, whatever its layers.
-fn boxed<S, B>(service: S) -> Service
-where
-    S: tower::Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
-        + Clone
-        + Send
-        + 'static,
-    S::Future: Send,
-    B: hyper::body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
-{
-    let body = |body: B| body.map_err(Into::into).boxed_unsync();
-    BoxCloneService::new(service.map_response(move |response| response.map(body)))
-}
-
 async fn serve(app: App) -> SocketAddr {
     let handled = app.clone();
     let handler = tower::service_fn(move |request| handle(handled.clone(), request));
-    let mut service = boxed(handler);
-    for gate in &app.gates {
-        service = boxed(gate.layer(service));
-    }
-    if let Some(layer) = &app.layer {
-        service = boxed(layer.layer(service));
-    }
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        while let Ok((socket, _)) = listener.accept().await {
-            let service = TowerToHyperService::new(service.clone());
-            tokio::spawn(async move {
-                auto::Builder::new(TokioExecutor::new())
-                    .serve_connection_with_upgrades(TokioIo::new(socket), service)
-                    .await
-            });
-        }
-    });
-    address
+    served::serve(&app, boxed(handler)).await
 }
 
 async fn serve2(app: App) -> Address {

@@ -8,6 +8,7 @@
     reason = "a panic is how a test fails"
 )]
 
+mod served;
 #[path = "../suite/mod.rs"]
 mod suite;
 #[path = "../../sessions/support.rs"]
@@ -21,15 +22,11 @@ use clearance::route::session_state;
 use clearance::{Current, RequestContext, Result, Untrusted, Verified};
 use futures_util::{SinkExt as _, StreamExt as _};
 use http_body_util::BodyExt as _;
-use http_body_util::combinators::UnsyncBoxBody;
-use hyper::body::{Bytes, Incoming};
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use hyper_util::server::conn::auto;
-use hyper_util::service::TowerToHyperService;
+use hyper::body::Bytes;
+use served::boxed;
 use suite::{App, Member, NewNote, OWN_COOKIE, SIGNED_IN};
 use sync_wrapper::SyncStream;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tower::util::BoxCloneService;
 use tower::{Layer as _, ServiceExt as _};
 use warp::filters::BoxedFilter;
 use warp::reply::{Response, json, with_header};
@@ -205,48 +202,9 @@ fn routes(app: &App) -> BoxedFilter<(Response,)> {
     route(routes.unwrap().recover(recover))
 }
 
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
-type Service = BoxCloneService<
-    http::Request<Incoming>,
-    http::Response<UnsyncBoxBody<Bytes, BoxError>>,
-    Infallible,
->;
-
-/// A service of the type that all of them have, whatever its layers.
-fn boxed<S, B>(service: S) -> Service
-where
-    S: tower::Service<http::Request<Incoming>, Response = http::Response<B>, Error = Infallible>
-        + Clone
-        + Send
-        + 'static,
-    S::Future: Send,
-    B: hyper::body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
-{
-    let body = |body: B| body.map_err(Into::into).boxed_unsync();
-    BoxCloneService::new(service.map_response(move |response| response.map(body)))
-}
-
 async fn serve(app: App) -> SocketAddr {
-    let mut service: Service = boxed(warp::service(routes(&app)));
-    for gate in &app.gates {
-        service = boxed(gate.layer(service));
-    }
-    if let Some(layer) = &app.layer {
-        service = boxed(layer.layer(service));
-    }
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        while let Ok((socket, _)) = listener.accept().await {
-            let service = TowerToHyperService::new(service.clone());
-            tokio::spawn(async move {
-                auto::Builder::new(TokioExecutor::new())
-                    .serve_connection_with_upgrades(TokioIo::new(socket), service)
-                    .await
-            });
-        }
-    });
-    address
+    let service = boxed(warp::service(routes(&app)));
+    served::serve(&app, service).await
 }
 
 suite::tests!(serve);
