@@ -79,13 +79,7 @@ pub struct RequestContext {
 
 struct Inner {
     address: Option<IpAddr>,
-    /// Made when it is first asked for, as is what is found out about the credential: most of what a
-    /// server is asked for asks nothing.
-    circumstances: OnceLock<Context>,
     hints: Hints,
-    memo: Mutex<Memo>,
-    changes: Changes,
-    set_cookies: Mutex<Vec<HeaderValue>>,
     credential_read: AtomicBool,
     finished: AtomicBool,
     intent: Intent,
@@ -93,7 +87,18 @@ struct Inner {
     unproved: AtomicBool,
     first: First,
     slot: SlotCell,
-    /// Made when it is first asked for.
+    /// Made when it is first used, as is what is found out about the credential: most of what a server is
+    /// asked for asks nothing.
+    notes: OnceLock<Box<Notes>>,
+}
+
+/// What only some requests note, for as long as they last.
+#[derive(Default)]
+struct Notes {
+    circumstances: OnceLock<Context>,
+    memo: Mutex<Memo>,
+    changes: Changes,
+    set_cookies: Mutex<Vec<HeaderValue>>,
     id: OnceLock<Box<str>>,
 }
 
@@ -178,22 +183,12 @@ impl RequestContext {
     ) -> Self {
         let (hints, cookies) = Hints::of(headers);
         let service = Arc::clone(&sessions.service);
-        // Written where it stays: every request pays for each copy of it.
+        let slot = SlotCell::new(service, cookies, !hints.is_prefetch());
         Self {
             inner: Arc::new(Inner {
                 address,
-                circumstances: OnceLock::new(),
-                memo: Mutex::new(HashMap::new()),
-                changes: Changes::default(),
-                set_cookies: Mutex::new(Vec::new()),
-                credential_read: AtomicBool::new(false),
-                finished: AtomicBool::new(false),
                 intent,
-                unproved: AtomicBool::new(false),
-                first: First::of::<V>(),
-                slot: SlotCell::new(service, cookies, !hints.is_prefetch()),
-                hints,
-                id: OnceLock::new(),
+                ..Inner::new(slot, First::of::<V>(), hints)
             }),
         }
     }
@@ -204,7 +199,7 @@ impl RequestContext {
         Self {
             inner: Arc::new(Inner {
                 address: circumstances.address,
-                circumstances: OnceLock::from(circumstances),
+                notes: Notes::of(circumstances),
                 ..Inner::new(slot, first, Hints::default())
             }),
         }
@@ -215,9 +210,8 @@ impl RequestContext {
     ///
     /// It remembers nothing of this one, so that what is found out in it is as young as it is: fork once
     /// for each message of a socket, and a revocation ends it with the next one. Rules see the instant of
-    /// the fork as `context.now`. It sets no cookie, so nobody signs in
-    /// in it. It may write whatever
-    /// the method of this request: check the `Origin` of a handshake, which every site can send, with the
+    /// the fork as `context.now`. It sets no cookie, so nobody signs in there. It may write whatever the
+    /// method of this request: check the `Origin` of a handshake, which every site can send, with the
     /// [gate against forged requests](crate::route::Csrf).
     ///
     /// # Example
@@ -243,7 +237,7 @@ impl RequestContext {
         let fork = Self {
             inner: Arc::new(Inner {
                 address: self.inner.address,
-                circumstances: OnceLock::from(circumstances),
+                notes: Notes::of(circumstances),
                 finished: AtomicBool::new(true),
                 unproved: AtomicBool::new(self.inner.unproved.load(Ordering::Acquire)),
                 ..Inner::new(
@@ -281,7 +275,7 @@ impl RequestContext {
         const LONGEST: usize = 128;
         let valid = (1..=LONGEST).contains(&id.len()) && id.iter().all(u8::is_ascii_graphic);
         if let Some(id) = std::str::from_utf8(id).ok().filter(|_| valid) {
-            let _earlier = self.inner.id.set(id.into());
+            let _earlier = self.inner.notes().id.set(id.into());
         }
     }
 
@@ -289,7 +283,7 @@ impl RequestContext {
     /// [`with_request_id`](Self::with_request_id) or the layer took, and else a random one.
     #[must_use]
     pub fn request_id(&self) -> &str {
-        self.inner.id.get_or_init(|| {
+        self.inner.notes().id.get_or_init(|| {
             // It must tell requests apart and is no secret, so that no source of randomness that
             // could fail is asked.
             let random = RandomState::new();
@@ -328,7 +322,7 @@ impl RequestContext {
     /// As [`RequestContext::verify_session`].
     pub async fn verify_current<V: Viewer>(&self) -> Result<Current<V>> {
         // Whoever asks for this very call must not be answered from memory.
-        self.inner.changes.note();
+        self.inner.notes().changes.note();
         let slot = self.slot::<V>()?;
         slot.current(&self.inner.first, || self.origin()).await
     }
@@ -348,7 +342,7 @@ impl RequestContext {
         // Who sets a cookie has read the credential.
         let mut cookies = Vec::new();
         if read {
-            cookies = std::mem::take(&mut *lock(&self.inner.set_cookies));
+            cookies = std::mem::take(&mut *lock(&self.inner.notes().set_cookies));
         }
         if cookies.is_empty() && read && !self.inner.hints.is_prefetch() {
             cookies = self.inner.slot().leftovers(&self.inner.first);
@@ -422,8 +416,8 @@ impl RequestContext {
     }
 
     fn forget_memo(&self) {
-        lock(&self.inner.memo).clear();
-        self.inner.changes.note();
+        lock(&self.inner.notes().memo).clear();
+        self.inner.notes().changes.note();
     }
 
     pub(crate) fn downgrade(&self) -> WeakContext {
@@ -440,7 +434,7 @@ impl RequestContext {
     #[must_use]
     pub fn rule_context(&self) -> &Context {
         let inner = &*self.inner;
-        inner.circumstances.get_or_init(|| {
+        inner.notes().circumstances.get_or_init(|| {
             let mut circumstances = Context::new(inner.slot.now().unwrap_or_default());
             circumstances.address = inner.address;
             circumstances
@@ -449,12 +443,12 @@ impl RequestContext {
 
     /// What else is remembered for this request. Signing in or out empties it.
     pub(crate) fn memo(&self) -> &Mutex<Memo> {
-        &self.inner.memo
+        &self.inner.notes().memo
     }
 
     /// The changes that this request makes, as far as what it remembers depends on them.
     pub(crate) fn changes(&self) -> &Changes {
-        &self.inner.changes
+        &self.inner.notes().changes
     }
 
     /// The viewer that this request found first, whether or not it still holds.
@@ -493,23 +487,34 @@ impl RequestContext {
     }
 }
 
+impl Notes {
+    fn of(circumstances: Context) -> OnceLock<Box<Self>> {
+        let notes = Self {
+            circumstances: OnceLock::from(circumstances),
+            ..Self::default()
+        };
+        OnceLock::from(Box::new(notes))
+    }
+}
+
 impl Inner {
-    fn new(slot: SlotCell, first: First, hints: Hints) -> Self {
+    #[inline]
+    const fn new(slot: SlotCell, first: First, hints: Hints) -> Self {
         Self {
             address: None,
-            circumstances: OnceLock::new(),
             hints,
-            memo: Mutex::new(HashMap::new()),
-            changes: Changes::default(),
-            set_cookies: Mutex::new(Vec::new()),
             credential_read: AtomicBool::new(false),
             finished: AtomicBool::new(false),
             intent: Intent::Any,
             unproved: AtomicBool::new(false),
             first,
             slot,
-            id: OnceLock::new(),
+            notes: OnceLock::new(),
         }
+    }
+
+    fn notes(&self) -> &Notes {
+        self.notes.get_or_init(Box::default)
     }
 
     fn slot(&self) -> &dyn ErasedSlot {

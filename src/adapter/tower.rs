@@ -1,5 +1,4 @@
-//! The tower layers: one request context for each request, around its handler and its body, and
-//! gates before handlers.
+//! The tower layer: one request context for each request, around its handler and its body.
 
 use std::fmt;
 use std::pin::Pin;
@@ -66,9 +65,8 @@ where
         let context = self
             .layer
             .context(request.method(), request.headers(), peer);
-        let response = context.sync_scope(|| self.inner.call(request));
         ScopedFuture {
-            response: context.bind(response),
+            response: context.call(|| self.inner.call(request)),
         }
     }
 }

@@ -1,21 +1,20 @@
 //! The scope in which code asks for its request: a property of who polls.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
-use tokio::task::futures::TaskLocalFuture;
 
 use super::RequestContext;
 use crate::error::{Error, Result};
 use crate::session::Verified;
 use crate::viewer::Viewer;
 
-tokio::task_local! {
-    /// `None` where work was taken out of the request's scope; see [`outside_of_requests`].
-    static CURRENT: Option<RequestContext>;
+thread_local! {
+    static CURRENT: RefCell<Option<RequestContext>> = const { RefCell::new(None) };
 }
 
 const OUTSIDE: &str = "no request is in scope: add the session layer to the router, bind the task with `clearance::spawn` or `in_current_scope`, or use `context.scope`";
@@ -31,7 +30,7 @@ impl RequestContext {
     }
 
     pub(crate) fn try_current() -> Option<Self> {
-        CURRENT.try_with(Clone::clone).ok().flatten()
+        with_current(|current| Some(current.clone()))
     }
 
     /// Runs `future` in this request's scope. Whoever polls it, it sees this request and no other.
@@ -40,30 +39,88 @@ impl RequestContext {
     }
 
     pub(crate) fn bind<F: Future>(self, future: F) -> Scoped<F> {
-        Scoped {
-            future: CURRENT.scope(Some(self), Renewing::new(future)),
-        }
+        Scoped::new(Some(self), future)
     }
 
     /// Runs `work`, which is not async, in this request's scope.
     pub fn sync_scope<T>(&self, work: impl FnOnce() -> T) -> T {
-        CURRENT.sync_scope(Some(self.clone()), work)
+        within(&mut Some(self.clone()), work)
     }
+
+    /// Binds the future that `work` makes in this request's scope.
+    #[cfg(feature = "tower")]
+    pub(crate) fn call<F: Future>(self, work: impl FnOnce() -> F) -> Scoped<F> {
+        let mut context = Some(self);
+        let future = within(&mut context, work);
+        Scoped::new(context, future)
+    }
+}
+
+/// Runs `work` in the scope of this request, or of none, and then leaves it, also when `work` panics.
+#[inline]
+fn within<T>(context: &mut Option<RequestContext>, work: impl FnOnce() -> T) -> T {
+    struct Leave<'a>(&'a mut Option<RequestContext>);
+
+    impl Drop for Leave<'_> {
+        #[inline]
+        fn drop(&mut self) {
+            swap(self.0);
+        }
+    }
+
+    /// A thread that is ending has no scope any more, so that whatever asks there is refused.
+    #[inline]
+    fn swap(context: &mut Option<RequestContext>) {
+        let _ending = CURRENT.try_with(|current| *context = current.replace(context.take()));
+    }
+
+    swap(context);
+    let _leave = Leave(context);
+    work()
+}
+
+/// What `look` finds in the request that this code runs in.
+#[inline]
+fn with_current<T>(look: impl FnOnce(&RequestContext) -> Option<T>) -> Option<T> {
+    CURRENT
+        .try_with(|current| current.borrow().as_ref().and_then(look))
+        .ok()
+        .flatten()
 }
 
 pin_project! {
-    /// A future that sees its request whoever polls it.
+    /// A future that sees its request whoever polls it, and has it find the viewer anew when it goes on.
     pub(crate) struct Scoped<F> {
         #[pin]
-        future: TaskLocalFuture<Option<RequestContext>, Renewing<F>>,
+        future: Option<F>,
+        context: Option<RequestContext>,
+        waited: bool,
+    }
+
+    impl<F> PinnedDrop for Scoped<F> {
+        // What the future holds is dropped in its scope.
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            if this.future.is_some() {
+                within(this.context, || this.future.set(None));
+            }
+        }
     }
 }
 
-#[cfg(feature = "tower")]
 impl<F> Scoped<F> {
+    const fn new(context: Option<RequestContext>, future: F) -> Self {
+        Self {
+            future: Some(future),
+            context,
+            waited: false,
+        }
+    }
+
     /// The request, when the future has nothing more to do.
+    #[cfg(feature = "tower")]
     pub(crate) fn into_context(self: Pin<&mut Self>) -> Option<RequestContext> {
-        self.project().future.take_value().flatten()
+        self.project().context.take()
     }
 }
 
@@ -77,36 +134,24 @@ impl<F: Future> Future for Scoped<F> {
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        self.project().future.poll(cx)
-    }
-}
-
-pin_project! {
-    /// A future that has its request find the viewer anew when it goes on.
-    struct Renewing<F> {
-        #[pin]
-        future: F,
-        waited: bool,
-    }
-}
-
-impl<F> Renewing<F> {
-    const fn new(future: F) -> Self {
-        let waited = false;
-        Self { future, waited }
-    }
-}
-
-impl<F: Future> Future for Renewing<F> {
-    type Output = F::Output;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        let this = self.project();
+        let mut this = self.project();
         // Most never wait, and what they find is as young as they are.
-        if std::mem::replace(this.waited, true) {
-            let _none = CURRENT.try_with(|current| current.as_ref().map(RequestContext::renew));
+        if std::mem::replace(this.waited, true)
+            && let Some(context) = this.context
+        {
+            context.renew();
         }
-        this.future.poll(cx)
+        within(this.context, || {
+            let Some(future) = this.future.as_mut().as_pin_mut() else {
+                // Only who polls it again after the end comes here.
+                return Poll::Pending;
+            };
+            let polled = future.poll(cx);
+            if polled.is_ready() {
+                this.future.set(None);
+            }
+            polled
+        })
     }
 }
 
@@ -116,8 +161,7 @@ impl<F: Future> Future for Renewing<F> {
 ///
 /// As [`RequestContext::verify_session`], and [`Error::is_misuse`] outside of a request.
 pub async fn verify_session<V: Viewer>() -> Result<Verified<V>> {
-    let ready = |current: &Option<RequestContext>| current.as_ref().and_then(RequestContext::ready);
-    if let Ok(Some(verified)) = CURRENT.try_with(ready) {
+    if let Some(verified) = with_current(RequestContext::ready) {
         return Ok(verified);
     }
     verify_first().await
@@ -160,5 +204,5 @@ pub fn in_current_scope<F: Future>(future: F) -> Result<impl Future<Output = F::
 /// For work whose outcome other requests share: it must not act as the one request that happens
 /// to wait for it, nor ask that request for the very answer it waits for.
 pub(crate) fn outside_of_requests<F: Future>(future: F) -> impl Future<Output = F::Output> {
-    CURRENT.scope(None, future)
+    Scoped::new(None, future)
 }

@@ -80,7 +80,7 @@ impl RequestContext {
         let (slot, first) = (self.inner.slot(), &self.inner.first);
         let cookies = slot.sign_out(first, &self.origin()).await?;
         self.forget_memo();
-        *lock(&self.inner.set_cookies) = cookies;
+        *lock(&self.inner.notes().set_cookies) = cookies;
         Ok(())
     }
 
@@ -225,7 +225,7 @@ impl RequestContext {
         {
             Ok(extended) => {
                 if let Some(opened) = extended.opened {
-                    *lock(&self.inner.set_cookies) = opened.set_cookies;
+                    *lock(&self.inner.notes().set_cookies) = opened.set_cookies;
                 }
                 Ok(Some(extended.until))
             }
@@ -392,7 +392,7 @@ impl RequestContext {
     fn end_change(&self, opened: Opened) -> SessionId {
         self.forget_memo();
         let id = opened.id();
-        *lock(&self.inner.set_cookies) = opened.set_cookies;
+        *lock(&self.inner.notes().set_cookies) = opened.set_cookies;
         id
     }
 }

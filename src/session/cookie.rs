@@ -340,20 +340,7 @@ pub(crate) enum CookieHeaders {
 
 impl CookieHeaders {
     pub(crate) fn of(headers: &HeaderMap) -> Self {
-        headers.get_all(COOKIE).iter().fold(Self::None, Self::and)
-    }
-
-    /// With one more.
-    pub(crate) fn and(self, value: &HeaderValue) -> Self {
-        let value = value.clone();
-        match self {
-            Self::None => Self::One(value),
-            Self::One(one) => Self::Many(vec![one, value]),
-            Self::Many(mut values) => {
-                values.push(value);
-                Self::Many(values)
-            }
-        }
+        Self::Many(headers.get_all(COOKIE).iter().cloned().collect())
     }
 
     fn as_slice(&self) -> &[HeaderValue] {

@@ -28,13 +28,13 @@ impl Hints {
     pub(crate) fn of(headers: &HeaderMap) -> (Self, CookieHeaders) {
         let (mut agent, mut destination, mut site) = (None, None, None);
         let (mut sec_purpose, mut purpose) = (None, None);
-        let mut cookies = CookieHeaders::None;
+        let (mut cookie, mut more_cookies) = (None, false);
         for (name, value) in headers {
             let name = name.as_str();
             // Most are told by their length alone.
             let hint = match name.len() {
                 6 if name == "cookie" => {
-                    cookies = cookies.and(value);
+                    more_cookies = cookie.replace(value).is_some();
                     continue;
                 }
                 7 if name == "purpose" => &mut purpose,
@@ -55,6 +55,11 @@ impl Hints {
             agent: agent.cloned(),
             prefetch,
             unintended: prefetch || is_unintended(destination, site),
+        };
+        let cookies = match cookie {
+            Some(only) if !more_cookies => CookieHeaders::One(only.clone()),
+            Some(_) => CookieHeaders::of(headers),
+            None => CookieHeaders::None,
         };
         (hints, cookies)
     }
