@@ -17,13 +17,15 @@
 mod engines;
 mod support;
 
+use std::hint::black_box;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use aws_lc_rs::digest;
+use aws_lc_rs::{constant_time, digest};
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::header::CACHE_CONTROL;
+use axum::http::{HeaderMap, HeaderName, StatusCode};
 use axum::routing::get;
 use axum::{Json, Router};
 use clearance::{
@@ -143,9 +145,9 @@ mod by_hand {
     impl App {
         async fn member(&self, headers: &HeaderMap) -> Option<Arc<Member>> {
             let cookie = headers.get("cookie")?.as_bytes();
-            let key = fingerprint(cookie);
+            let secret = fingerprint(cookie);
             if let Some(sessions) = &self.sessions {
-                return sessions.get(&key).await;
+                return sessions.get(&secret).await;
             }
             let now = chrono::Utc::now().timestamp_micros();
             let sql = "SELECT id, secret_hash, subject, created_at, authenticated_at, assurance, last_seen_at, \
@@ -153,6 +155,10 @@ mod by_hand {
                 WHERE id = $1 AND idle_expires_at > $2 AND expires_at > $2";
             let row = sqlx::query(sql).bind(&self.session).bind(now);
             let row = row.fetch_optional(&self.pool).await.ok()??;
+            let stored: &[u8] = row.get(1);
+            // Its secret is another one, because the library keeps its own.
+            let ours = constant_time::verify_slices_are_equal(stored, &secret).is_ok();
+            black_box(ours);
             let subject: String = row.get(2);
             Some(Arc::new(Member::of(subject.parse().ok()?)))
         }
@@ -168,14 +174,15 @@ mod by_hand {
     pub async fn list(
         State(app): State<App>,
         headers: HeaderMap,
-    ) -> Result<Json<Vec<Row>>, StatusCode> {
+    ) -> Result<([(HeaderName, &'static str); 1], Json<Vec<Row>>), StatusCode> {
         let member = app.member(&headers).await.ok_or(StatusCode::UNAUTHORIZED)?;
         let sql = "SELECT id, name, note, cost FROM items WHERE team = $1 ORDER BY id LIMIT 50";
         let rows = sqlx::query_as(sql)
             .bind(&member.team)
             .fetch_all(&app.pool)
             .await;
-        rows.map(Json).map_err(|_| StatusCode::SERVICE_UNAVAILABLE)
+        let rows = rows.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?;
+        Ok(([(CACHE_CONTROL, "private, no-store")], Json(rows)))
     }
 }
 

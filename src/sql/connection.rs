@@ -4,6 +4,7 @@ use std::ops::{Deref, DerefMut};
 
 use futures_core::Stream;
 use futures_util::TryStreamExt as _;
+use futures_util::future::BoxFuture;
 use sea_query_sqlx::{SqlxBinder, SqlxValues};
 use sqlx::AssertSqlSafe;
 use sqlx::pool::PoolConnection;
@@ -152,18 +153,22 @@ impl Connection {
 }
 
 impl Db {
-    async fn connection(&self) -> Result<Connection> {
-        if let Some(unit) = self.unit() {
-            return unit.connection().await;
-        }
-        let timed = self.is_timed();
-        Ok(match self.engine() {
-            #[cfg(feature = "sqlite")]
-            Engine::Sqlite(pool) => Connection::Sqlite(Lease::of_pool(pool, timed).await?),
-            #[cfg(feature = "postgres")]
-            Engine::Postgres(pool) => Connection::Postgres(Lease::of_pool(pool, timed).await?),
-            #[cfg(feature = "mysql")]
-            Engine::Mysql(pool) => Connection::Mysql(Lease::of_pool(pool, timed).await?),
+    /// Boxed where it begins: what waits for a connection is 18 KiB large, and would be moved with every
+    /// future of the application that waits for a statement.
+    fn connection(&self) -> BoxFuture<'_, Result<Connection>> {
+        Box::pin(async move {
+            if let Some(unit) = self.unit() {
+                return unit.connection().await;
+            }
+            let timed = self.is_timed();
+            Ok(match self.engine() {
+                #[cfg(feature = "sqlite")]
+                Engine::Sqlite(pool) => Connection::Sqlite(Lease::of_pool(pool, timed).await?),
+                #[cfg(feature = "postgres")]
+                Engine::Postgres(pool) => Connection::Postgres(Lease::of_pool(pool, timed).await?),
+                #[cfg(feature = "mysql")]
+                Engine::Mysql(pool) => Connection::Mysql(Lease::of_pool(pool, timed).await?),
+            })
         })
     }
 

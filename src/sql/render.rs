@@ -215,7 +215,8 @@ impl Renderer {
         }
         let exact = within(self.dialect.bytewise(column.clone()));
         Ok(if wanted && long.is_none() {
-            column.is_in(self.bound(&values)).and(exact)
+            let indexed = column.is_in(self.bound(&values));
+            self.dialect.narrowed(indexed, exact)
         } else {
             exact
         })
@@ -248,7 +249,7 @@ impl Renderer {
         }
         let exact = compare(op, self.dialect.bytewise(left.clone()), right.clone());
         Ok(match op {
-            Op::Eq => compare(Op::Eq, left, right).and(exact),
+            Op::Eq => self.dialect.narrowed(compare(Op::Eq, left, right), exact),
             Op::Ne | Op::Lt | Op::Le | Op::Gt | Op::Ge => exact,
         })
     }

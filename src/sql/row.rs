@@ -121,23 +121,30 @@ fn postgres_cell(
     index: usize,
     kind: Kind,
 ) -> std::result::Result<Cell<'_>, sqlx::Error> {
-    use sqlx::{Postgres, Row as _, TypeInfo as _, ValueRef as _};
+    use sqlx::{Postgres, Row as _, ValueRef as _};
+
+    /// Numbers of the table `pg_type`, which are the same in every database.
+    const INTEGERS: [u32; 3] = [20, 21, 23];
+    const FLOAT4: u32 = 700;
+    const TEXT: u32 = 25;
 
     let value = row.try_get_raw(index)?;
     if value.is_null() {
         return Ok(Cell::Null);
     }
+    let number = value.type_info().oid().map_or(0, |oid| oid.0);
     Ok(match kind {
         Kind::Bool => Cell::Bool(decoded::<Postgres, _>(value)?),
-        Kind::Int => Cell::Int(match value.type_info().name() {
-            "INT2" => decoded::<Postgres, i16>(value)?.into(),
-            "INT4" => decoded::<Postgres, i32>(value)?.into(),
-            _ => decoded::<Postgres, _>(value)?,
-        }),
-        Kind::Float => Cell::Float(match value.type_info().name() {
-            "FLOAT4" => decoded::<Postgres, f32>(value)?.into(),
-            _ => decoded::<Postgres, _>(value)?,
-        }),
+        // The driver reads integers of every width as the widest.
+        Kind::Int if INTEGERS.contains(&number) => {
+            Cell::Int(decoded_unchecked::<Postgres, _>(value)?)
+        }
+        Kind::Int => Cell::Int(decoded::<Postgres, _>(value)?),
+        Kind::Float if number == FLOAT4 => Cell::Float(decoded::<Postgres, f32>(value)?.into()),
+        Kind::Float => Cell::Float(decoded::<Postgres, _>(value)?),
+        Kind::Text | Kind::Enum(_) if number == TEXT => {
+            Cell::Text(decoded_unchecked::<Postgres, _>(value)?)
+        }
         Kind::Text | Kind::Enum(_) => Cell::Text(decoded::<Postgres, _>(value)?),
         Kind::Bytes => Cell::Bytes(decoded::<Postgres, _>(value)?),
         Kind::Uuid => Cell::Uuid(decoded::<Postgres, _>(value)?),

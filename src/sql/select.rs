@@ -5,7 +5,7 @@ use sea_query::{Alias, CaseStatement, Expr, ExprTrait as _, Query as Statement, 
 
 use super::cells::{Shown, Slot};
 use super::dialect::Dialect;
-use super::question::{Join, Layout, Question};
+use super::question::{By, Join, Layout, OrderKey, Question};
 use super::render::Renderer;
 use super::seek;
 use crate::dto::{Decided, Direction, Output, Shape, Source};
@@ -207,8 +207,12 @@ fn order(renderer: &Renderer, statement: &mut SelectStatement, question: &Questi
         };
         statement.order_by_expr(value, direction);
     }
-    if question.by_key {
-        let key = renderer.ordered(renderer.table.key())?;
+    let key = renderer.table.key();
+    let by_key = |order: &OrderKey| {
+        order.visible.is_none() && matches!(order.by, By::Column(column) if column == key)
+    };
+    if question.by_key && !question.order.iter().any(by_key) {
+        let key = renderer.ordered(key)?;
         statement.order_by_expr(key, sea_query::Order::Asc);
     }
     Ok(())

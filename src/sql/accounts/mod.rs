@@ -125,10 +125,9 @@ const fn micros(instant: DateTime<Utc>) -> i64 {
 /// Whether a column has the very bytes of `text`, and not what the engine's collation takes for
 /// them.
 fn exactly(db: &Db, column: (&'static str, &'static str), text: &str) -> Expr {
-    // The first part has the index.
-    Expr::col(column)
-        .eq(text)
-        .and(db.dialect().bytewise(Expr::col(column)).eq(text))
+    let dialect = db.dialect();
+    let exact = dialect.bytewise(Expr::col(column)).eq(text);
+    dialect.narrowed(Expr::col(column).eq(text), exact)
 }
 
 /// A column of text that may be null.

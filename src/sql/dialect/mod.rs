@@ -8,7 +8,7 @@ mod postgres;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
-use sea_query::{Alias, Expr, Func, QueryStatementWriter, SelectStatement};
+use sea_query::{Alias, Expr, ExprTrait as _, Func, QueryStatementWriter, SelectStatement};
 
 use crate::dto::Mask;
 use crate::policy::{Cell, Kind, Op, Place, Value};
@@ -84,6 +84,19 @@ impl Dialect {
             #[cfg(feature = "mysql")]
             Self::Mysql => mysql::bytewise(text),
         }
+    }
+
+    /// Both, where `exact` only tells more exactly what `indexed` asks.
+    pub(super) fn narrowed(self, indexed: Expr, exact: Expr) -> Expr {
+        let exact = match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite => exact,
+            #[cfg(feature = "postgres")]
+            Self::Postgres => postgres::unestimated(exact),
+            #[cfg(feature = "mysql")]
+            Self::Mysql => exact,
+        };
+        indexed.and(exact)
     }
 
     /// A column of text that the library keeps as bytes where no collation is exact, to be compared
