@@ -1,7 +1,6 @@
 //! Sessions in a table of the application's database.
 
 use std::fmt;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -186,8 +185,6 @@ fn later(column: (&'static str, &'static str), given: i64) -> Expr {
 impl SqlSessionStore {
     /// What the database answers, if it does so in time.
     async fn in_time<T>(&self, answer: impl Future<Output = Result<T>>) -> Result<T> {
-        // Where it is: what waits for a connection is some kilobytes large.
-        let answer = pin!(answer);
         match tokio::time::timeout(self.timeout, answer).await {
             Ok(answer) => answer,
             Err(_) => {

@@ -63,7 +63,8 @@ impl<DB: Transacting> Begun<DB> {
         aftermath: &Arc<Aftermath>,
     ) -> Result<Slot<DB>> {
         let mut begun = Self {
-            connection: Some(pool.acquire().await.map_err(classify)?),
+            // Boxed, as that of a statement is.
+            connection: Some(Box::pin(pool.acquire()).await.map_err(classify)?),
             given_up: Arc::clone(given_up),
             aftermath: Arc::clone(aftermath),
         };
