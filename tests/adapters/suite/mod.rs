@@ -61,6 +61,8 @@ pub(crate) struct App {
     pub(crate) page: Gate,
     pub(crate) api: Gate,
     pub(crate) answered: Gate,
+    /// Has a body that waits write a line, where a server notices by writing alone that a client is gone.
+    pub(crate) beat: Arc<Notify>,
 }
 
 impl App {
@@ -149,6 +151,7 @@ impl Server {
             page: page.build().unwrap(),
             api: api.build().unwrap(),
             answered: answered.build().unwrap(),
+            beat: Arc::default(),
         };
         change(&mut app, &rig);
         let Address { socket, http2 } = serve.serve(app.clone()).await;
@@ -207,6 +210,7 @@ impl Server {
     /// Waits until no request is under way any more; the time that takes is the server's.
     pub(crate) async fn idle(&self) {
         while count(&self.rig.members.alive) > 0 {
+            self.app.beat.notify_waiters();
             tokio::task::yield_now().await;
         }
     }

@@ -13,6 +13,8 @@ mod served;
 mod suite;
 #[path = "../../sessions/support.rs"]
 mod support;
+#[path = "../suite/upgrades.rs"]
+mod upgrades;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -28,7 +30,6 @@ use hyper_util::rt::TokioIo;
 use serde::Serialize;
 use served::{Body, boxed};
 use suite::{Address, App, Member, OWN_COOKIE, SIGNED_IN, Server};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 fn text(text: impl Into<String>) -> Response<Body> {
     Response::new(text.into().map_err(Into::into).boxed_unsync())
@@ -58,18 +59,11 @@ fn name(member: &Verified<Member>) -> Response<Body> {
     text(&member.viewer().name)
 }
 
-/// Gives back each byte while there is a session, found anew for each.
 fn echo(request: Request<()>) -> Result<Response<Body>> {
     let context = RequestContext::current()?;
     let upgrade = hyper::upgrade::on(request);
     tokio::spawn(async move {
-        let mut connection = TokioIo::new(upgrade.await.unwrap());
-        while let Ok(byte) = connection.read_u8().await {
-            if context.fork().scope(verified()).await.is_err() {
-                break;
-            }
-            connection.write_u8(byte).await.unwrap();
-        }
+        upgrades::echo(context, TokioIo::new(upgrade.await.unwrap())).await;
     });
     let upgraded = status(StatusCode::SWITCHING_PROTOCOLS);
     let headers = [("connection", "upgrade"), ("upgrade", "echo")];
@@ -247,29 +241,5 @@ async fn fw_01_rf_12_a_request_without_any_layer() {
 
 #[tokio::test]
 async fn rf_14_fw_02_a_revocation_ends_what_a_connection_was_upgraded_to() {
-    let server = Server::start(serve).await;
-    let ada = server.rig.device("ada").await;
-    let mut socket = tokio::net::TcpStream::connect(server.address)
-        .await
-        .unwrap();
-    let head = format!(
-        "GET /echo HTTP/1.1\r\nhost: app\r\ncookie: {}\r\nconnection: upgrade\r\n\
-        upgrade: echo\r\n\r\n",
-        ada.cookie
-    );
-    socket.write_all(head.as_bytes()).await.unwrap();
-    let mut answer = Vec::new();
-    while !answer.ends_with(b"\r\n\r\n") {
-        answer.push(socket.read_u8().await.unwrap());
-    }
-    assert!(answer.starts_with(b"HTTP/1.1 101"));
-    socket.write_u8(b'a').await.unwrap();
-    assert_eq!(socket.read_u8().await.unwrap(), b'a');
-
-    let subject = clearance::Subject::new("ada");
-    server.rig.sessions.revoke(&subject, ada.id).await.unwrap();
-    socket.write_u8(b'b').await.unwrap();
-    let mut rest = Vec::new();
-    socket.read_to_end(&mut rest).await.unwrap();
-    assert!(rest.is_empty(), "{rest:?}");
+    upgrades::rf_14_a_revocation_ends_what_a_connection_was_upgraded_to(serve).await;
 }

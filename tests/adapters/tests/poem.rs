@@ -16,6 +16,7 @@ mod suite;
 mod support;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use clearance::adapter::Optional;
 use clearance::route::session_state;
@@ -92,9 +93,9 @@ async fn events() -> SSE {
 
 /// poem's server notices by writing alone that a client is gone.
 #[handler]
-async fn endless() -> Body {
-    let beats = stream::repeat(()).then(|()| async {
-        tokio::task::yield_now().await;
+async fn endless(Data(app): Data<&App>) -> Body {
+    let beats = stream::repeat(Arc::clone(&app.beat)).then(|beat| async move {
+        beat.notified().await;
         "\n".to_owned()
     });
     let parts = stream::select(suite::endless(), beats);

@@ -14,18 +14,24 @@ mod own;
 mod suite;
 #[path = "../../sessions/support.rs"]
 mod support;
+#[path = "../suite/upgrades.rs"]
+mod upgrades;
 
 use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
 
 use clearance::adapter::rocket::{Answer, behind, scoped};
 use clearance::route::session_state;
 use clearance::{Current, RequestContext, Result, Untrusted, Verified};
 use futures_util::StreamExt as _;
 use futures_util::stream::{self, Stream};
+use rocket::data::{IoHandler, IoStream};
 use rocket::error::ErrorKind;
 use rocket::fairing::AdHoc;
 use rocket::http::{ContentType, Header};
 use rocket::response::stream::{Event, EventStream, TextStream};
+use rocket::response::{self, Response};
 use rocket::serde::json::Json;
 use rocket::{Build, Config, Data, Request, Responder, Rocket, Route, State, get, post, routes};
 use suite::{App, Member, NewNote, NoteView, OWN_COOKIE, SIGNED_IN};
@@ -115,24 +121,12 @@ fn events() -> EventStream<impl Stream<Item = Event>> {
 
 /// Rocket notices by writing alone that a client is gone.
 #[get("/endless")]
-fn endless() -> TextStream<impl Stream<Item = String>> {
-    let parts = Box::pin(suite::endless());
-    TextStream(stream::unfold(
-        (parts, false),
-        |(mut parts, begun)| async move {
-            let beat = async {
-                if !begun {
-                    std::future::pending::<()>().await;
-                }
-                tokio::task::yield_now().await;
-            };
-            let part = tokio::select! {
-                part = parts.next() => part?,
-                () = beat => "\n".to_owned(),
-            };
-            Some((part, (parts, true)))
-        },
-    ))
+fn endless(app: &State<App>) -> TextStream<impl Stream<Item = String> + use<>> {
+    let beats = stream::repeat(Arc::clone(&app.beat)).then(|beat| async move {
+        beat.notified().await;
+        "\n".to_owned()
+    });
+    TextStream(stream::select(suite::endless(), beats))
 }
 
 #[post("/stalled", data = "<body>")]
@@ -204,6 +198,27 @@ async fn state() -> Answer {
     Answer(session_state::<Member>().await)
 }
 
+struct Echo(RequestContext);
+
+#[rocket::async_trait]
+impl IoHandler for Echo {
+    async fn io(self: Pin<Box<Self>>, io: IoStream) -> std::io::Result<()> {
+        upgrades::echo(self.0.clone(), io).await;
+        Ok(())
+    }
+}
+
+impl<'r> response::Responder<'r, 'r> for Echo {
+    fn respond_to(self, _: &'r Request<'_>) -> response::Result<'r> {
+        Response::build().upgrade("echo", self).ok()
+    }
+}
+
+#[get("/echo")]
+fn echo(request: RequestContext) -> Echo {
+    Echo(request)
+}
+
 fn everything(app: &App) -> Vec<Route> {
     let mut everything = routes![
         required,
@@ -227,7 +242,8 @@ fn everything(app: &App) -> Vec<Route> {
         add,
         add_by_link,
         all,
-        state
+        state,
+        echo
     ];
     everything.extend(behind(&app.page, routes![page]));
     everything.extend(behind(&app.api, routes![api]));
@@ -289,3 +305,8 @@ fn without_sentinels(route: Route) -> Route {
 }
 
 suite::tests!(serve);
+
+#[tokio::test]
+async fn rf_14_a_revocation_ends_what_a_connection_was_upgraded_to() {
+    upgrades::rf_14_a_revocation_ends_what_a_connection_was_upgraded_to(serve).await;
+}
