@@ -332,11 +332,17 @@ fn plain(statement: &str) -> String {
     }
     // The ways to compare bytes.
     let plain = plain.replace("COLLATE \"C\"", "COLLATE BINARY");
-    let mut parts = plain.split("CAST(");
+    let plain = exchanged(&plain, ("CAST(", "("), (" AS BINARY)", " COLLATE BINARY)"));
+    exchanged(&plain, ("COALESCE(", ""), (", FALSE)", ""))
+}
+
+/// With other words around each part that stands between these.
+fn exchanged(text: &str, begin: (&str, &str), end: (&str, &str)) -> String {
+    let mut parts = text.split(begin.0);
     let mut same = parts.next().unwrap_or_default().to_owned();
     for part in parts {
-        same += "(";
-        same += &part.replacen(" AS BINARY)", " COLLATE BINARY)", 1);
+        same += begin.1;
+        same += &part.replacen(end.0, end.1, 1);
     }
     same
 }
