@@ -340,7 +340,14 @@ pub(crate) enum CookieHeaders {
 
 impl CookieHeaders {
     pub(crate) fn of(headers: &HeaderMap) -> Self {
-        Self::Many(headers.get_all(COOKIE).iter().cloned().collect())
+        let mut values = headers.get_all(COOKIE).iter().cloned();
+        match (values.next(), values.next()) {
+            (None, _) => Self::None,
+            (Some(one), None) => Self::One(one),
+            (Some(one), Some(other)) => {
+                Self::Many([one, other].into_iter().chain(values).collect())
+            }
+        }
     }
 
     fn as_slice(&self) -> &[HeaderValue] {

@@ -3,7 +3,7 @@
 use clearance::RequestContext;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
-use crate::suite::{Member, Serve, Server};
+use crate::suite::{Serve, Server, deep};
 
 /// Gives back each byte while there is a session, found anew for each.
 pub(crate) async fn echo(
@@ -11,7 +11,7 @@ pub(crate) async fn echo(
     mut connection: impl AsyncRead + AsyncWrite + Unpin,
 ) {
     while let Ok(byte) = connection.read_u8().await {
-        if context.fork().verify_session::<Member>().await.is_err() {
+        if context.fork().scope(deep()).await.is_err() {
             break;
         }
         connection.write_u8(byte).await.unwrap();

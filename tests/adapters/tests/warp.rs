@@ -9,6 +9,8 @@
 )]
 
 mod served;
+#[path = "../suite/sockets.rs"]
+mod sockets;
 #[path = "../suite/mod.rs"]
 mod suite;
 #[path = "../../sessions/support.rs"]
@@ -26,7 +28,6 @@ use hyper::body::Bytes;
 use served::boxed;
 use suite::{App, Member, NewNote, OWN_COOKIE, SIGNED_IN};
 use sync_wrapper::SyncStream;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tower::{Layer as _, ServiceExt as _};
 use warp::filters::BoxedFilter;
 use warp::reply::{Response, json, with_header};
@@ -190,11 +191,15 @@ fn routes(app: &App) -> BoxedFilter<(Response,)> {
                 .map(inside),
         ),
         route(path!("state").and(get()).then(session_state::<Member>)),
-        route(path!("socket").and(context()).and(warp::ws()).map(
-            |request, upgrade: warp::ws::Ws| {
-                upgrade.on_upgrade(move |socket| talk(request, socket))
-            },
-        )),
+        route(
+            path!("socket")
+                .and(verified())
+                .and(context())
+                .and(warp::ws())
+                .map(|_: Verified<Member>, request, upgrade: warp::ws::Ws| {
+                    upgrade.on_upgrade(move |socket| talk(request, socket))
+                }),
+        ),
     ];
     let routes = routes
         .into_iter()
@@ -290,34 +295,5 @@ async fn talk(request: RequestContext, mut socket: warp::ws::WebSocket) {
 
 #[tokio::test]
 async fn rf_14_fw_02_a_revocation_ends_a_socket() {
-    let server = suite::Server::start(serve).await;
-    let ada = server.rig.device("ada").await;
-    let mut socket = tokio::net::TcpStream::connect(server.address)
-        .await
-        .unwrap();
-    let head = format!(
-        "GET /socket HTTP/1.1\r\nhost: app\r\ncookie: {}\r\nconnection: upgrade\r\n\
-        upgrade: websocket\r\nsec-websocket-version: 13\r\n\
-        sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
-        ada.cookie
-    );
-    socket.write_all(head.as_bytes()).await.unwrap();
-    let mut answer = Vec::new();
-    while !answer.ends_with(b"\r\n\r\n") {
-        answer.push(socket.read_u8().await.unwrap());
-    }
-    assert!(answer.starts_with(b"HTTP/1.1 101"));
-    // A text of one byte, masked with zeros (RFC 6455, section 5.2).
-    let message = [0x81, 0x81, 0, 0, 0, 0, b'?'];
-    socket.write_all(&message).await.unwrap();
-    let mut answer = [0; 5];
-    socket.read_exact(&mut answer).await.unwrap();
-    assert_eq!(&answer, b"\x81\x03ada");
-
-    let subject = clearance::Subject::new("ada");
-    server.rig.sessions.revoke(&subject, ada.id).await.unwrap();
-    socket.write_all(&message).await.unwrap();
-    let mut rest = Vec::new();
-    socket.read_to_end(&mut rest).await.unwrap();
-    assert!(!rest.ends_with(b"ada"), "{rest:?}");
+    sockets::rf_14_a_revocation_ends_a_socket(serve).await;
 }
