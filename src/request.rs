@@ -27,7 +27,7 @@ use crate::viewer::Viewer;
 mod scope;
 mod sessions;
 
-#[cfg(feature = "tower")]
+#[cfg(any(feature = "actix-web", feature = "tower"))]
 pub(crate) use self::scope::Scoped;
 pub(crate) use self::scope::outside_of_requests;
 pub use self::scope::{in_current_scope, spawn, verify_session};

@@ -44,8 +44,7 @@ impl<B: Body> Body for ScopedBody<B> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
         let this = self.project();
-        this.context.renew();
-        this.context.sync_scope(|| this.body.poll_frame(cx))
+        super::resume(this.context, || this.body.poll_frame(cx))
     }
 
     fn is_end_stream(&self) -> bool {

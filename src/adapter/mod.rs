@@ -57,18 +57,24 @@ pub use self::tower_gate::{GateBody, GateService};
     feature = "axum",
     feature = "warp",
     feature = "actix-web",
-    feature = "rocket",
     feature = "poem",
     feature = "salvo"
 ))]
 use crate::error::Result;
+use crate::request::RequestContext;
+
+/// Goes on with what a request was waiting for, in its scope: its viewer is found anew where it was found
+/// too long ago.
+fn resume<T>(context: &RequestContext, work: impl FnOnce() -> T) -> T {
+    context.renew();
+    context.sync_scope(work)
+}
 
 /// Nobody, where nobody is signed in. Whatever else went wrong stays an error.
 #[cfg(any(
     feature = "axum",
     feature = "warp",
     feature = "actix-web",
-    feature = "rocket",
     feature = "poem",
     feature = "salvo"
 ))]

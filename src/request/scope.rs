@@ -48,7 +48,7 @@ impl RequestContext {
     }
 
     /// Binds the future that `work` makes in this request's scope.
-    #[cfg(feature = "tower")]
+    #[cfg(any(feature = "actix-web", feature = "tower"))]
     pub(crate) fn call<F: Future>(self, work: impl FnOnce() -> F) -> Scoped<F> {
         let mut context = Some(self);
         let future = within(&mut context, work);
@@ -118,7 +118,7 @@ impl<F> Scoped<F> {
     }
 
     /// The request, when the future has nothing more to do.
-    #[cfg(feature = "tower")]
+    #[cfg(any(feature = "actix-web", feature = "tower"))]
     pub(crate) fn into_context(self: Pin<&mut Self>) -> Option<RequestContext> {
         self.project().context.take()
     }

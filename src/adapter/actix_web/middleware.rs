@@ -14,7 +14,7 @@ use pin_project_lite::pin_project;
 
 use super::convert::{edit, head, headers, method};
 use super::response;
-use crate::adapter::SessionLayer;
+use crate::adapter::{SessionLayer, resume};
 use crate::request::{RequestContext, Scoped};
 use crate::route::Gate;
 use crate::viewer::Viewer;
@@ -74,9 +74,8 @@ where
         // Not that of `connection_info`, which believes headers.
         let peer = request.peer_addr().map(|peer| peer.ip());
         let context = self.layer.context(&method, &headers, peer);
-        let response = context.sync_scope(|| self.inner.call(request));
         Either::Left(ScopedFuture {
-            response: context.bind(response),
+            response: context.call(|| self.inner.call(request)),
         })
     }
 }
@@ -160,8 +159,7 @@ impl<B: MessageBody> MessageBody for ScopedBody<B> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, B::Error>>> {
         let this = self.project();
-        this.context.renew();
-        this.context.sync_scope(|| this.body.poll_next(cx))
+        resume(this.context, || this.body.poll_next(cx))
     }
 
     fn try_into_bytes(self) -> Result<Bytes, Self> {

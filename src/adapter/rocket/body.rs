@@ -8,6 +8,7 @@ use rocket::Response;
 use rocket::response::Body;
 use rocket::tokio::io::{AsyncRead, AsyncSeek, ReadBuf};
 
+use crate::adapter::resume;
 use crate::request::RequestContext;
 
 /// A response's body, every part of which is made in its request's scope.
@@ -38,8 +39,7 @@ impl AsyncRead for ScopedBody<'_> {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let Self { body, context } = &mut *self;
-        context.renew();
-        context.sync_scope(|| Pin::new(body).poll_read(cx, buf))
+        resume(context, || Pin::new(body).poll_read(cx, buf))
     }
 }
 
