@@ -16,6 +16,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use crate::audit;
 use crate::error::{Error, Result};
 use crate::policy::Context;
+use crate::repository::Decisions;
 use crate::repository::memo::Changes;
 use crate::session::{
     Current, CursorSealer, Epochs, ErasedSlot, First, Hints, Loaded, Origin, Sessions, Slot,
@@ -96,6 +97,7 @@ struct Inner {
 #[derive(Default)]
 struct Notes {
     circumstances: OnceLock<Context>,
+    decisions: Decisions,
     memo: Mutex<Memo>,
     changes: Changes,
     set_cookies: Mutex<Vec<HeaderValue>>,
@@ -416,6 +418,7 @@ impl RequestContext {
     }
 
     fn forget_memo(&self) {
+        self.inner.notes().decisions.clear();
         lock(&self.inner.notes().memo).clear();
         self.inner.notes().changes.note();
     }
@@ -439,6 +442,11 @@ impl RequestContext {
             circumstances.address = inner.address;
             circumstances
         })
+    }
+
+    /// What rules came to in this request.
+    pub(crate) fn decisions(&self) -> &Decisions {
+        &self.inner.notes().decisions
     }
 
     /// What else is remembered for this request. Signing in or out empties it.

@@ -73,7 +73,11 @@ struct Asked {
 }
 
 impl Decided {
-    fn new(rows: Decision, fields: Vec<Decision>, columns: Vec<(&'static str, Decision)>) -> Self {
+    pub(crate) fn new(
+        rows: Decision,
+        fields: Vec<Decision>,
+        columns: Vec<(&'static str, Decision)>,
+    ) -> Self {
         let mut always = 0;
         let mut asked: Vec<Asked> = Vec::new();
         for (field, decision) in fields.iter().enumerate().take(MAX_FIELDS) {

@@ -1,8 +1,6 @@
 //! What the rules of a shape come to, worked out once for a request.
 
-use std::any::TypeId;
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::grant::Asker;
 use crate::audit;
@@ -13,9 +11,48 @@ use crate::policy::{Decision, Failure};
 use crate::request::RequestContext;
 use crate::session::LoadNumber;
 
-/// Decisions by shape and by the loading of the viewer that they were made for. A decision that
-/// is left to the row is kept as what is left, never as an answer.
-type Memo = HashMap<(u64, Option<LoadNumber>), Arc<Decided>>;
+/// What the rules of some shapes came to, by the loading of the viewer that they were worked out for. A
+/// decision that is left to the row is kept as what is left, never as an answer.
+#[derive(Default)]
+pub(crate) struct Decisions(Mutex<Vec<Known>>);
+
+struct Known {
+    shape: u64,
+    viewer: Option<LoadNumber>,
+    decided: Arc<Decided>,
+}
+
+impl Decisions {
+    fn get(&self, shape: u64, viewer: Option<LoadNumber>) -> Option<Arc<Decided>> {
+        let known = self.known();
+        // A request has few shapes, and all of one loading.
+        let mut known = known.iter();
+        known
+            .find(|known| known.shape == shape && known.viewer == viewer)
+            .map(|known| Arc::clone(&known.decided))
+    }
+
+    fn put(&self, new: Known) {
+        let mut known = self.known();
+        // What goes on for days finds its viewer anew again and again, and asks for the last one.
+        known.retain(|known| match (known.viewer, new.viewer) {
+            (Some(one), Some(other)) => one == other && known.shape != new.shape,
+            (None, None) => known.shape != new.shape,
+            (Some(_), None) | (None, Some(_)) => true,
+        });
+        known.push(new);
+    }
+
+    pub(crate) fn clear(&self) {
+        self.known().clear();
+    }
+
+    /// A poisoned lock only means that another task panicked between two steps on the list, each of which
+    /// leaves it whole.
+    fn known(&self) -> MutexGuard<'_, Vec<Known>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// What the rules of `shape` come to for the one who asks.
 pub(super) fn decided<E: Entity>(
@@ -32,8 +69,8 @@ pub(super) fn decided<E: Entity>(
         Asker::Nobody => None,
         Asker::System => return Ok(Arc::new(shape.decide_all_allowed())),
     };
-    let key = (shape.id(), viewer.map(|verified| verified.load_number()));
-    if let Some(decided) = with_memo(request, |memo| memo.get(&key).cloned()) {
+    let loading = viewer.map(|verified| verified.load_number());
+    if let Some(decided) = request.decisions().get(shape.id(), loading) {
         return Ok(decided);
     }
     let decided = Arc::new(shape.decide(
@@ -41,7 +78,11 @@ pub(super) fn decided<E: Entity>(
         request.rule_context(),
     ));
     refuse_failure(shape, &decided)?;
-    with_memo(request, |memo| memo.insert(key, Arc::clone(&decided)));
+    request.decisions().put(Known {
+        shape: shape.id(),
+        viewer: loading,
+        decided: Arc::clone(&decided),
+    });
     Ok(decided)
 }
 
@@ -85,20 +126,28 @@ pub(super) fn rule_failed(what: &'static str, rule: &'static str, failure: Failu
     }
 }
 
-/// The memo of the request. A poisoned lock only means that another task panicked between two
-/// steps on the map, each of which leaves it whole.
-fn with_memo<T>(request: &RequestContext, use_memo: impl FnOnce(&mut Memo) -> T) -> T {
-    let slot = Arc::clone(
-        request
-            .memo()
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .entry(TypeId::of::<Mutex<Memo>>())
-            .or_insert_with(|| Arc::new(Mutex::new(Memo::new()))),
-    );
-    match slot.downcast::<Mutex<Memo>>() {
-        Ok(memo) => use_memo(&mut memo.lock().unwrap_or_else(PoisonError::into_inner)),
-        // Not reachable: the slot was filled under the type's own id.
-        Err(_) => use_memo(&mut Memo::new()),
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_that_goes_on_keeps_the_decisions_of_its_last_loading() {
+        let decisions = Decisions::default();
+        let known = |shape, viewer| Known {
+            shape,
+            viewer,
+            decided: Arc::new(Decided::new(Decision::Allow, Vec::new(), Vec::new())),
+        };
+        decisions.put(known(1, None));
+        for _ in 0..100 {
+            let viewer = Some(LoadNumber::next());
+            for shape in [1, 2, 1] {
+                decisions.put(known(shape, viewer));
+            }
+            assert!(decisions.get(1, viewer).is_some());
+            assert!(decisions.get(2, viewer).is_some());
+        }
+        assert!(decisions.get(1, None).is_some());
+        assert_eq!(decisions.known().len(), 3);
     }
 }

@@ -63,6 +63,7 @@ pub use create::{Create, NewRow};
 pub use cursor::Cursor;
 #[cfg(fuzzing)]
 pub(crate) use cursor::fuzz as fuzz_cursor;
+pub(crate) use decided::Decisions;
 pub use explain::{Explanation, Verdict};
 pub use explain_write::WriteExplanation;
 pub use grant::{MayWrite, Public, Read, Reads, System, Write, Writes};
