@@ -259,7 +259,7 @@ impl<P> Reader<'_, P> {
         })?;
         let mut found = Vec::new();
         self.db
-            .fetch_each(&plan.statement, |row| {
+            .fetch_each(plan.statement, |row| {
                 found.push(read_summary(&row, &summary, D::Entity::__table())?);
                 Ok(())
             })

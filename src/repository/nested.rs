@@ -4,6 +4,7 @@ use std::any::Any;
 use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use super::asking::Asking;
 use super::reader::Reading;
@@ -12,7 +13,7 @@ use crate::dto::{Dto, Source};
 use crate::entity::{Entity, Relation, Schema};
 use crate::error::{Error, Result};
 use crate::policy::{Cell, Decision, Op, Reduced, Residual, Term, Value};
-use crate::sql::{Join, Plan, Question, Row};
+use crate::sql::{Join, Layout, Plan, Question, Row};
 use crate::viewer::Viewer;
 
 /// Loads the rows that a relation leads to, for the viewer `V`.
@@ -35,7 +36,7 @@ pub(crate) struct Nesting<'a, V: Viewer> {
 /// The rows of one query for the other side of a relation.
 struct Batch<D: Dto> {
     reading: Reading<D>,
-    plan: Plan,
+    layout: Arc<Layout>,
     rows: Vec<Row>,
     /// Which rows belong to a key.
     of_key: HashMap<Key, Vec<usize>>,
@@ -92,7 +93,7 @@ impl<D: Dto> Batch<D> {
         rows.filter_map(|index| Some((*index, self.rows.get(*index)?)))
             .map(|(index, row)| {
                 self.reading
-                    .read(&self.plan, row, Some(self.nested.of(index)))
+                    .read(&self.layout, row, Some(self.nested.of(index)))
             })
             .collect()
     }
@@ -103,16 +104,16 @@ impl<V: Viewer> Asking<'_, V> {
     pub(super) async fn show<D>(
         &self,
         reading: &Reading<D>,
-        plan: &Plan,
+        layout: &Layout,
         rows: &[Row],
     ) -> Result<Vec<D>>
     where
         D: super::Shown<Entity: Entity<Viewer = V>>,
     {
-        let nested = self.nested(reading, plan, rows, &[]).await?;
+        let nested = self.nested(reading, layout, rows, &[]).await?;
         let shown = rows.iter().enumerate();
         shown
-            .map(|(index, row)| reading.read(plan, row, Some(nested.of(index))))
+            .map(|(index, row)| reading.read(layout, row, Some(nested.of(index))))
             .collect()
     }
 
@@ -120,7 +121,7 @@ impl<V: Viewer> Asking<'_, V> {
     async fn nested<D>(
         &self,
         reading: &Reading<D>,
-        plan: &Plan,
+        layout: &Layout,
         rows: &[Row],
         above: &[u64],
     ) -> Result<NestedRows>
@@ -130,7 +131,7 @@ impl<V: Viewer> Asking<'_, V> {
         let shape = reading.select.shape();
         let own: &'static Schema = D::Entity::__table();
         let mut nested = NestedRows::default();
-        for join in &plan.layout.nested {
+        for join in &layout.nested {
             let Some(Source::Related { relation, load, .. }) =
                 shape.fields().get(join.field).map(|field| field.source())
             else {
@@ -251,15 +252,15 @@ async fn batch<D: Dto>(
         .map(|pair| pair.theirs)
         .collect::<Vec<_>>();
     let question = question(asking, &reading, &theirs, nesting.keys)?;
-    let plan = asking.plan(&reading, question.as_ref().unwrap_or(&Question::default()))?;
+    let Plan { statement, layout } =
+        asking.plan(&reading, question.as_ref().unwrap_or(&Question::default()))?;
     let rows = match question {
-        Some(_) => asking.db.fetch_all(&plan.statement).await?,
+        Some(_) => asking.db.fetch_all(statement).await?,
         None => Vec::new(),
     };
     let mut of_key: HashMap<Key, Vec<usize>> = HashMap::new();
     for (index, row) in rows.iter().enumerate() {
-        let cells = plan
-            .layout
+        let cells = layout
             .joined_by
             .iter()
             .map(|(position, kind)| row.cell(*position, *kind))
@@ -269,11 +270,11 @@ async fn batch<D: Dto>(
         }
     }
     let nested = asking
-        .nested(&reading, &plan, &rows, &nesting.above)
+        .nested(&reading, &layout, &rows, &nesting.above)
         .await?;
     Ok(Batch {
         reading,
-        plan,
+        layout,
         rows,
         of_key,
         nested,

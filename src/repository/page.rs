@@ -10,7 +10,7 @@ use crate::entity::Entity;
 use crate::error::{Error, Result};
 use crate::policy::{Decision, Kind};
 use crate::session::CursorSealer;
-use crate::sql::{OrderKey, Plan, Position, Question, Row};
+use crate::sql::{Layout, OrderKey, Plan, Position, Question, Row};
 
 /// Which page of a query: how many rows, and from where on.
 #[derive(Debug, Clone)]
@@ -136,15 +136,15 @@ impl<P> Reader<'_, P> {
             after,
             ..restriction
         };
-        let plan = asking.plan(&reading, &question)?;
-        let mut found = self.db.fetch_all(&plan.statement).await?;
+        let Plan { statement, layout } = asking.plan(&reading, &question)?;
+        let mut found = self.db.fetch_all(statement).await?;
         let is_last_page = found.len() <= rows;
         found.truncate(rows);
         let next = match found.last() {
-            Some(last) if !is_last_page => Some(sealing.seal(&position(&plan, last)?)?),
+            Some(last) if !is_last_page => Some(sealing.seal(&position(&layout, last)?)?),
             Some(_) | None => None,
         };
-        let rows = asking.show(&reading, &plan, &found).await?;
+        let rows = asking.show(&reading, &layout, &found).await?;
         Ok(Slice { rows, next })
     }
 
@@ -180,9 +180,9 @@ fn plain_key<D: Shown>(reading: &Reading<D>) -> Result<()> {
 }
 
 /// Where the row stands in the order of its statement.
-fn position(plan: &Plan, row: &Row) -> Result<Position> {
-    let mut values = Vec::with_capacity(plan.layout.position.len());
-    for (column, kind) in &plan.layout.position {
+fn position(layout: &Layout, row: &Row) -> Result<Position> {
+    let mut values = Vec::with_capacity(layout.position.len());
+    for (column, kind) in &layout.position {
         values.push(row.cell(*column, *kind)?.into_value());
     }
     let key = values

@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 use crate::policy::{Context, Decision};
 use crate::request::RequestContext;
 use crate::session::Verified;
-use crate::sql::{Cells, Db, Plan, Row, SEVERAL};
+use crate::sql::{Cells, Db, Layout, Plan, Row, SEVERAL};
 use crate::viewer::Viewer;
 
 /// Runs queries for the one an [`Access`] speaks of. Made by [`Db::reader`].
@@ -115,17 +115,18 @@ impl<P> Reader<'_, P> {
         let Some((plan, reading)) = self.prepare(select)? else {
             return Ok(Vec::new());
         };
-        if plan.layout.nested.is_empty() {
+        let Plan { statement, layout } = plan;
+        if layout.nested.is_empty() {
             let mut shown = Vec::new();
             let each = |row| {
-                shown.push(reading.read(&plan, &row, None)?);
+                shown.push(reading.read(&layout, &row, None)?);
                 Ok(())
             };
-            self.db.fetch_each(&plan.statement, each).await?;
+            self.db.fetch_each(statement, each).await?;
             return Ok(shown);
         }
-        let rows = self.db.fetch_all(&plan.statement).await?;
-        self.asking()?.show(&reading, &plan, &rows).await
+        let rows = self.db.fetch_all(statement).await?;
+        self.asking()?.show(&reading, &layout, &rows).await
     }
 
     /// The rows of the query as they arrive, for answers too large to hold. The rules are those
@@ -148,9 +149,9 @@ impl<P> Reader<'_, P> {
                 "rows that show related rows are loaded together, so they cannot be streamed: use pages",
             ));
         }
-        let rows = self.db.fetch_stream(&plan.statement);
+        let rows = self.db.fetch_stream(plan.statement);
         Ok(Rows::new(rows.map(move |row| {
-            row.and_then(|row| reading.read(&plan, &row, None))
+            row.and_then(|row| reading.read(&plan.layout, &row, None))
         })))
     }
 
@@ -230,8 +231,13 @@ pub(super) struct Reading<D: Shown> {
 }
 
 impl<D: Shown> Reading<D> {
-    pub(super) fn read(&self, plan: &Plan, row: &Row, nested: Option<NestedRow<'_>>) -> Result<D> {
-        let found = match (&plan.layout.entity, &self.context) {
+    pub(super) fn read(
+        &self,
+        layout: &Layout,
+        row: &Row,
+        nested: Option<NestedRow<'_>>,
+    ) -> Result<D> {
+        let found = match (&layout.entity, &self.context) {
             (Some(slots), Some(context)) => {
                 let entity = D::Entity::__from_cells(&mut Cells::new(row, slots, 0))?;
                 let viewer = self.viewer.as_ref().map(Verified::viewer);
@@ -243,7 +249,7 @@ impl<D: Shown> Reading<D> {
             _ => 0,
         };
         self.select
-            .decode(&mut Cells::of_select(row, &plan.layout, found, nested))
+            .decode(&mut Cells::of_select(row, layout, found, nested))
     }
 }
 

@@ -13,7 +13,7 @@ use crate::entity::Entity;
 use crate::error::{Error, Result};
 use crate::policy::{Comparand, Context, Decision, Value};
 use crate::request::RequestContext;
-use crate::sql::{Db, OwnLayout, OwnQuery};
+use crate::sql::{Db, OwnLayout, own_query};
 
 impl<'a, P> Reader<'a, P> {
     /// Starts a query in SQL of your own that gives rows of `E`, for what a
@@ -128,7 +128,7 @@ where
                 "`unguarded_sql` wants the reason for it, for whoever reviews the log",
             ));
         }
-        let query = OwnQuery::new(self.db.dialect(), self.sql, &self.values)?;
+        let query = own_query(self.db.dialect(), self.sql, &self.values)?;
         let shape = D::__shape();
         let request = self.access.request()?;
         let asker = self.access.asker::<E::Viewer>();
@@ -154,7 +154,7 @@ where
         let mut layout = None;
         let mut shown = Vec::new();
         self.db
-            .fetch_each(&query, |row| {
+            .fetch_each(query, |row| {
                 let layout = match &mut layout {
                     Some(layout) => layout,
                     none => none.insert(OwnLayout::of(&row, shape)?),

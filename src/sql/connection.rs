@@ -5,12 +5,14 @@ use std::ops::{Deref, DerefMut};
 use futures_core::Stream;
 use futures_util::TryStreamExt as _;
 use futures_util::future::BoxFuture;
-use sea_query_sqlx::{SqlxBinder, SqlxValues};
-use sqlx::AssertSqlSafe;
+use sea_query::{QueryStatementWriter, Values};
+use sea_query_sqlx::SqlxValues;
 use sqlx::pool::PoolConnection;
+use sqlx::{AssertSqlSafe, SqlSafeStr as _, SqlStr};
 use tokio::sync::OwnedMappedMutexGuard;
 
 use super::db::{Db, Engine};
+use super::dialect::Dialect;
 use super::failure::classify;
 use super::row::Row;
 use super::unit::{Begun, Statement, Transacting};
@@ -173,12 +175,12 @@ impl Db {
     }
 
     /// Runs a statement and tells which rows it touched.
-    pub(crate) async fn execute(&self, statement: &impl SqlxBinder) -> Result<Touched> {
+    pub(crate) async fn execute(&self, statement: impl Execute) -> Result<Touched> {
         let (sql, values) = self.build(statement);
         match self.connection().await? {
             #[cfg(feature = "sqlite")]
             Connection::Sqlite(mut lease) => {
-                let query = sqlx::query_with(AssertSqlSafe(sql), values);
+                let query = sqlx::query_with(sql, values);
                 let outcome = query.execute(&mut *lease).await;
                 let outcome = outcome.map_err(|error| lease.fail(error))?;
                 lease.settle();
@@ -189,7 +191,7 @@ impl Db {
             }
             #[cfg(feature = "postgres")]
             Connection::Postgres(mut lease) => {
-                let query = sqlx::query_with(AssertSqlSafe(sql), values);
+                let query = sqlx::query_with(sql, values);
                 let outcome = query.execute(&mut *lease).await;
                 let outcome = outcome.map_err(|error| lease.fail(error))?;
                 lease.settle();
@@ -200,7 +202,7 @@ impl Db {
             }
             #[cfg(feature = "mysql")]
             Connection::Mysql(mut lease) => {
-                let query = sqlx::query_with(AssertSqlSafe(sql), values);
+                let query = sqlx::query_with(sql, values);
                 let outcome = query.execute(&mut *lease).await;
                 let outcome = outcome.map_err(|error| lease.fail(error))?;
                 lease.settle();
@@ -212,12 +214,12 @@ impl Db {
         }
     }
 
-    pub(crate) async fn fetch_optional(&self, statement: &impl SqlxBinder) -> Result<Option<Row>> {
+    pub(crate) async fn fetch_optional(&self, statement: impl Execute) -> Result<Option<Row>> {
         let (sql, values) = self.build(statement);
         match self.connection().await? {
             #[cfg(feature = "sqlite")]
             Connection::Sqlite(mut lease) => {
-                let query = sqlx::query_with(AssertSqlSafe(sql), values);
+                let query = sqlx::query_with(sql, values);
                 let row = query.fetch_optional(&mut *lease).await;
                 let row = row.map_err(|error| lease.fail(error))?;
                 lease.settle();
@@ -225,7 +227,7 @@ impl Db {
             }
             #[cfg(feature = "postgres")]
             Connection::Postgres(mut lease) => {
-                let query = sqlx::query_with(AssertSqlSafe(sql), values);
+                let query = sqlx::query_with(sql, values);
                 let row = query.fetch_optional(&mut *lease).await;
                 let row = row.map_err(|error| lease.fail(error))?;
                 lease.settle();
@@ -233,7 +235,7 @@ impl Db {
             }
             #[cfg(feature = "mysql")]
             Connection::Mysql(mut lease) => {
-                let query = sqlx::query_with(AssertSqlSafe(sql), values);
+                let query = sqlx::query_with(sql, values);
                 let row = query.fetch_optional(&mut *lease).await;
                 let row = row.map_err(|error| lease.fail(error))?;
                 lease.settle();
@@ -245,14 +247,14 @@ impl Db {
     /// Runs a query and hands each row to `each`, as it arrives.
     pub(crate) async fn fetch_each(
         &self,
-        statement: &impl SqlxBinder,
+        statement: impl Execute,
         each: impl FnMut(Row) -> Result<()> + Send,
     ) -> Result<()> {
         let (sql, values) = self.build(statement);
         match self.connection().await? {
             #[cfg(feature = "sqlite")]
             Connection::Sqlite(mut lease) => {
-                let rows = sqlx::query_with(AssertSqlSafe(sql), values).fetch(&mut *lease);
+                let rows = sqlx::query_with(sql, values).fetch(&mut *lease);
                 let outcome = each_of(rows, Row::Sqlite, each).await;
                 let outcome = outcome.map_err(|error| lease.fail(error))?;
                 lease.settle();
@@ -260,7 +262,7 @@ impl Db {
             }
             #[cfg(feature = "postgres")]
             Connection::Postgres(mut lease) => {
-                let rows = sqlx::query_with(AssertSqlSafe(sql), values).fetch(&mut *lease);
+                let rows = sqlx::query_with(sql, values).fetch(&mut *lease);
                 let outcome = each_of(rows, Row::Postgres, each).await;
                 let outcome = outcome.map_err(|error| lease.fail(error))?;
                 lease.settle();
@@ -268,7 +270,7 @@ impl Db {
             }
             #[cfg(feature = "mysql")]
             Connection::Mysql(mut lease) => {
-                let rows = sqlx::query_with(AssertSqlSafe(sql), values).fetch(&mut *lease);
+                let rows = sqlx::query_with(sql, values).fetch(&mut *lease);
                 let outcome = each_of(rows, Row::Mysql, each).await;
                 let outcome = outcome.map_err(|error| lease.fail(error))?;
                 lease.settle();
@@ -278,7 +280,7 @@ impl Db {
     }
 
     /// Runs a query and keeps its rows.
-    pub(crate) async fn fetch_all(&self, statement: &impl SqlxBinder) -> Result<Vec<Row>> {
+    pub(crate) async fn fetch_all(&self, statement: impl Execute) -> Result<Vec<Row>> {
         let mut rows = Vec::new();
         let each = |row| {
             rows.push(row);
@@ -291,7 +293,7 @@ impl Db {
     /// Runs a query and yields its rows as a stream that owns all it needs.
     pub(crate) fn fetch_stream(
         &self,
-        statement: &impl SqlxBinder,
+        statement: impl Execute,
     ) -> impl Stream<Item = Result<Row>> + Send + 'static {
         let (sql, values) = self.build(statement);
         let db = self.clone();
@@ -299,7 +301,7 @@ impl Db {
             match db.connection().await? {
                 #[cfg(feature = "sqlite")]
                 Connection::Sqlite(mut lease) => {
-                    let mut rows = sqlx::query_with(AssertSqlSafe(sql), values).fetch(&mut *lease);
+                    let mut rows = sqlx::query_with(sql, values).fetch(&mut *lease);
                     let failed = loop {
                         match rows.try_next().await {
                             Ok(Some(row)) => yield Row::Sqlite(row),
@@ -315,7 +317,7 @@ impl Db {
                 }
                 #[cfg(feature = "postgres")]
                 Connection::Postgres(mut lease) => {
-                    let mut rows = sqlx::query_with(AssertSqlSafe(sql), values).fetch(&mut *lease);
+                    let mut rows = sqlx::query_with(sql, values).fetch(&mut *lease);
                     let failed = loop {
                         match rows.try_next().await {
                             Ok(Some(row)) => yield Row::Postgres(row),
@@ -331,7 +333,7 @@ impl Db {
                 }
                 #[cfg(feature = "mysql")]
                 Connection::Mysql(mut lease) => {
-                    let mut rows = sqlx::query_with(AssertSqlSafe(sql), values).fetch(&mut *lease);
+                    let mut rows = sqlx::query_with(sql, values).fetch(&mut *lease);
                     let failed = loop {
                         match rows.try_next().await {
                             Ok(Some(row)) => yield Row::Mysql(row),
@@ -351,22 +353,23 @@ impl Db {
 
     /// The text of a statement in this engine's dialect, and its bound values. The text is an
     /// event; the values never are.
-    fn build(&self, statement: &impl SqlxBinder) -> (String, SqlxValues) {
-        let (sql, values) = self.text_of(statement);
-        crate::audit::statement(&sql);
-        (sql, values)
+    fn build(&self, statement: impl Execute) -> (SqlStr, SqlxValues) {
+        let (sql, values) = statement.into_parts(self.dialect());
+        crate::audit::statement(sql.as_str());
+        (sql, SqlxValues(values))
     }
+}
 
-    /// The statement as this engine takes it.
-    pub(super) fn text_of(&self, statement: &impl SqlxBinder) -> (String, SqlxValues) {
-        match self.engine() {
-            #[cfg(feature = "sqlite")]
-            Engine::Sqlite(_) => statement.build_sqlx(sea_query::SqliteQueryBuilder),
-            #[cfg(feature = "postgres")]
-            Engine::Postgres(_) => statement.build_sqlx(sea_query::PostgresQueryBuilder),
-            #[cfg(feature = "mysql")]
-            Engine::Mysql(_) => statement.build_sqlx(sea_query::MysqlQueryBuilder),
-        }
+/// What a connection can run.
+pub(crate) trait Execute {
+    /// The text in this dialect, and the values that are bound to its placeholders.
+    fn into_parts(self, dialect: Dialect) -> (SqlStr, Values);
+}
+
+impl<S: QueryStatementWriter> Execute for &S {
+    fn into_parts(self, dialect: Dialect) -> (SqlStr, Values) {
+        let (sql, values) = dialect.text(self);
+        (AssertSqlSafe(sql).into_sql_str(), values)
     }
 }
 

@@ -5,11 +5,10 @@ use std::collections::BTreeMap;
 #[cfg(feature = "sqlite")]
 use sea_query::{Alias, Expr, ExprTrait as _, Func, Query as Statement};
 
-#[cfg(any(feature = "postgres", feature = "mysql"))]
-use sea_query_sqlx::{SqlxBinder, SqlxValues};
-
 use super::db::Db;
 use super::dialect::Dialect;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+use super::template::Ready;
 use crate::error::Result;
 use crate::policy::{Cell, Kind};
 use crate::registry::App;
@@ -116,8 +115,8 @@ impl Db {
             collations: BTreeMap::new(),
         };
         let mut exists = false;
-        let columns = FixedQuery::new(catalogue.columns, table);
-        self.fetch_each(&columns, |row| {
+        let columns = about(table, catalogue.columns);
+        self.fetch_each(columns, |row| {
             exists = true;
             if let (Cell::Text(column), Cell::Text(collation)) =
                 (row.cell(0, Kind::Text)?, row.cell(1, Kind::Text)?)
@@ -133,8 +132,8 @@ impl Db {
         if !exists {
             return Ok(None);
         }
-        let indexes = FixedQuery::new(catalogue.indexes, table);
-        self.fetch_each(&indexes, |row| {
+        let indexes = about(table, catalogue.indexes);
+        self.fetch_each(indexes, |row| {
             let (Cell::Text(name), Cell::Int(unique)) =
                 (row.cell(0, Kind::Text)?, row.cell(1, Kind::Int)?)
             else {
@@ -277,24 +276,8 @@ const MYSQL: Catalogue = Catalogue {
 
 /// A question about one table to the engine's own catalogue.
 #[cfg(any(feature = "postgres", feature = "mysql"))]
-struct FixedQuery {
-    sql: &'static str,
-    table: &'static str,
-}
-
-#[cfg(any(feature = "postgres", feature = "mysql"))]
-impl FixedQuery {
-    const fn new(sql: &'static str, table: &'static str) -> Self {
-        Self { sql, table }
-    }
-}
-
-#[cfg(any(feature = "postgres", feature = "mysql"))]
-impl SqlxBinder for FixedQuery {
-    fn build_sqlx<T: sea_query::QueryBuilder>(&self, _: T) -> (String, SqlxValues) {
-        let values = sea_query::Values(vec![self.table.into()]);
-        (self.sql.to_owned(), SqlxValues(values))
-    }
+fn about(table: &str, sql: &'static str) -> Ready {
+    Ready::kept(sql.into(), sea_query::Values(vec![table.into()]))
 }
 
 /// The columns of a `CREATE TABLE` that name a collation other than `BINARY`. SQLite tells the

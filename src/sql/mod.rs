@@ -62,5 +62,5 @@ pub use session_store::SqlSessionStore;
 pub(crate) use structure::Structure;
 pub(crate) use summary::{Answer, read as read_summary};
 pub(crate) use template::{Asked, Plan};
-pub(crate) use unguarded::{OwnLayout, OwnQuery};
+pub(crate) use unguarded::{OwnLayout, own_query};
 pub(crate) use unit::{Ending, Savepoint, Steps, Unit};

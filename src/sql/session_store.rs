@@ -8,11 +8,11 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use sea_query::{
     CaseStatement, Condition, Expr, ExprTrait as _, InsertStatement, OnConflict, Order, Query,
-    SelectStatement, Values,
+    QueryStatementWriter, SelectStatement, Values,
 };
-use sea_query_sqlx::SqlxBinder;
 
 use super::attempts::Attempts;
+use super::connection::Execute;
 use super::db::{DatabaseId, Db};
 #[cfg(any(feature = "accounts", feature = "postgres"))]
 use super::dialect::Dialect;
@@ -80,7 +80,7 @@ impl Db {
     #[must_use]
     pub fn session_store(&self) -> SqlSessionStore {
         let load = living(SessionId::from_bytes([0; 16]), DateTime::UNIX_EPOCH);
-        let (load, _) = self.text_of(&load);
+        let (load, _) = self.dialect().text(&load);
         SqlSessionStore {
             db: self.timed(),
             timeout: TIMEOUT,
@@ -195,7 +195,7 @@ impl SqlSessionStore {
     }
 
     /// Runs a statement for as long as it takes.
-    async fn run_long(&self, statement: &impl SqlxBinder) -> Result<u64> {
+    async fn run_long(&self, statement: &impl QueryStatementWriter) -> Result<u64> {
         let mut attempts = Attempts::begin();
         loop {
             let done = self.db.execute(statement).await;
@@ -205,20 +205,20 @@ impl SqlSessionStore {
         }
     }
 
-    async fn run(&self, statement: &impl SqlxBinder) -> Result<u64> {
+    async fn run(&self, statement: &impl QueryStatementWriter) -> Result<u64> {
         self.in_time(self.run_long(statement)).await
     }
 
-    async fn execute(&self, statement: &impl SqlxBinder) -> Result<u64, StoreError> {
+    async fn execute(&self, statement: &impl QueryStatementWriter) -> Result<u64, StoreError> {
         self.run(statement).await.map_err(|error| failed(&error))
     }
 
-    async fn execute_long(&self, statement: &impl SqlxBinder) -> Result<u64, StoreError> {
+    async fn execute_long(&self, statement: &impl QueryStatementWriter) -> Result<u64, StoreError> {
         let done = self.run_long(statement).await;
         done.map_err(|error| failed(&error))
     }
 
-    async fn row(&self, statement: &impl SqlxBinder) -> Result<Option<Row>, StoreError> {
+    async fn row(&self, statement: impl Execute) -> Result<Option<Row>, StoreError> {
         let row = self.in_time(self.db.fetch_optional(statement)).await;
         row.map_err(|error| failed(&error))
     }
@@ -273,7 +273,7 @@ impl SessionStore for SqlSessionStore {
         let now = micros(now);
         let values = vec![id.to_string().into(), now.into(), now.into()];
         let load = Ready::kept(Arc::clone(&self.load), Values(values));
-        self.row(&load)
+        self.row(load)
             .await?
             .map(|row| record(&row).ok_or(StoreError::malformed()))
             .transpose()

@@ -8,9 +8,10 @@
 use std::sync::Arc;
 
 use sea_query::{SelectStatement, Values};
-use sea_query_sqlx::{SqlxBinder, SqlxValues};
+use sqlx::{AssertSqlSafe, SqlSafeStr as _, SqlStr};
 
 use super::change::{Written, insert_rows};
+use super::connection::Execute;
 use super::dialect::{Dialect, Standing};
 use super::question::{Layout, Question, Summary};
 use super::structure::{LIMIT_MARK, Marks, Structure};
@@ -51,7 +52,7 @@ pub(crate) struct Plan {
 }
 
 /// The text of a statement and its values.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Ready {
     sql: Arc<str>,
     values: Values,
@@ -95,7 +96,7 @@ impl super::db::Db {
             values: statement.values.clone(),
         };
         let mut lines = Vec::new();
-        self.fetch_each(&explain, |row| {
+        self.fetch_each(explain, |row| {
             if let Cell::Text(line) = row.cell(column, Kind::Text)? {
                 lines.push(line.to_owned());
             }
@@ -106,12 +107,15 @@ impl super::db::Db {
     }
 }
 
-impl SqlxBinder for Ready {
-    fn build_sqlx<T: sea_query::QueryBuilder>(&self, _: T) -> (String, SqlxValues) {
-        (
-            self.sql.as_ref().to_owned(),
-            SqlxValues(self.values.clone()),
-        )
+impl Execute for Ready {
+    fn into_parts(self, _: Dialect) -> (SqlStr, Values) {
+        (AssertSqlSafe(self.sql).into_sql_str(), self.values)
+    }
+}
+
+impl Execute for &Ready {
+    fn into_parts(self, dialect: Dialect) -> (SqlStr, Values) {
+        self.clone().into_parts(dialect)
     }
 }
 

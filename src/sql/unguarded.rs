@@ -3,55 +3,38 @@
 
 use std::marker::PhantomData;
 
-use sea_query::QueryBuilder;
-use sea_query_sqlx::{SqlxBinder, SqlxValues};
-
 use super::cells::{Shown, Slot};
+use super::template::Ready;
 use super::{Cells, Dialect, Row};
 use crate::dto::{Mask, Output, Shape, Source};
 use crate::entity::{Entity, Schema};
 use crate::error::{Error, Result};
 use crate::policy::{Cell, Facts, Value};
 
-/// The text of a query and what is bound to it.
-pub(crate) struct OwnQuery {
-    sql: &'static str,
-    values: Vec<sea_query::Value>,
-}
-
-impl OwnQuery {
-    /// Refuses a text that is no query. It is written by whoever writes the program, so this
-    /// finds a slip and is no defence.
-    pub(crate) fn new(dialect: Dialect, sql: &'static str, values: &[Value]) -> Result<Self> {
-        let first = sql.split_ascii_whitespace().next().unwrap_or_default();
-        if !["select", "with"]
-            .iter()
-            .any(|word| first.eq_ignore_ascii_case(word))
-        {
-            return Err(Error::misuse(
-                "`unguarded_sql` reads: its statement begins with SELECT or WITH",
-            ));
-        }
-        let values = values
-            .iter()
-            .map(|value| {
-                if let sea_query::Expr::Value(value) = dialect.bind(value) {
-                    value
-                } else {
-                    // A null has no kind of its own.
-                    sea_query::Value::String(None)
-                }
-            })
-            .collect();
-        Ok(Self { sql, values })
+/// Refuses a text that is no query. It is written by whoever writes the program, so this finds a slip
+/// and is no defence.
+pub(crate) fn own_query(dialect: Dialect, sql: &'static str, values: &[Value]) -> Result<Ready> {
+    let first = sql.split_ascii_whitespace().next().unwrap_or_default();
+    if !["select", "with"]
+        .iter()
+        .any(|word| first.eq_ignore_ascii_case(word))
+    {
+        return Err(Error::misuse(
+            "`unguarded_sql` reads: its statement begins with SELECT or WITH",
+        ));
     }
-}
-
-impl SqlxBinder for OwnQuery {
-    fn build_sqlx<T: QueryBuilder>(&self, _: T) -> (String, SqlxValues) {
-        let values = sea_query::Values(self.values.clone());
-        (self.sql.to_owned(), SqlxValues(values))
-    }
+    let values = values
+        .iter()
+        .map(|value| {
+            if let sea_query::Expr::Value(value) = dialect.bind(value) {
+                value
+            } else {
+                // A null has no kind of its own.
+                sea_query::Value::String(None)
+            }
+        })
+        .collect();
+    Ok(Ready::kept(sql.into(), sea_query::Values(values)))
 }
 
 /// Where a query of the application's own gives the columns of `E`, and the fields of a DTO.
