@@ -277,7 +277,7 @@ const MYSQL: Catalogue = Catalogue {
 /// A question about one table to the engine's own catalogue.
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 fn about(table: &str, sql: &'static str) -> Ready {
-    Ready::kept(sql.into(), sea_query::Values(vec![table.into()]))
+    Ready::new(sql.into(), sea_query::Values(vec![table.into()]))
 }
 
 /// The columns of a `CREATE TABLE` that name a collation other than `BINARY`. SQLite tells the

@@ -272,7 +272,7 @@ impl SessionStore for SqlSessionStore {
     ) -> Result<Option<SessionRecord>, StoreError> {
         let now = micros(now);
         let values = vec![id.to_string().into(), now.into(), now.into()];
-        let load = Ready::kept(Arc::clone(&self.load), Values(values));
+        let load = Ready::new(Arc::clone(&self.load), Values(values));
         self.row(load)
             .await?
             .map(|row| record(&row).ok_or(StoreError::malformed()))

@@ -66,8 +66,8 @@ impl Ready {
         }
     }
 
-    /// A text that was made before, with other values.
-    pub(super) const fn kept(sql: Arc<str>, values: Values) -> Self {
+    /// A text as it stands, made before or written by hand, and what is bound to it.
+    pub(super) const fn new(sql: Arc<str>, values: Values) -> Self {
         Self { sql, values }
     }
 

@@ -34,7 +34,7 @@ pub(crate) fn own_query(dialect: Dialect, sql: &'static str, values: &[Value]) -
             }
         })
         .collect();
-    Ok(Ready::kept(sql.into(), sea_query::Values(values)))
+    Ok(Ready::new(sql.into(), sea_query::Values(values)))
 }
 
 /// Where a query of the application's own gives the columns of `E`, and the fields of a DTO.
