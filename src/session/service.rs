@@ -17,6 +17,7 @@ use crate::audit::{self, SignInRefusal};
 use crate::error::{Error, Refusal, Result};
 use crate::request::outside_of_requests;
 use crate::route::Groups;
+use crate::sql::hand_over;
 use crate::viewer::{Subject, Viewer, ViewerSource};
 
 /// How often a load is repeated because a revocation came in between.
@@ -149,6 +150,10 @@ impl<V: Viewer> Service<V> {
 
     /// `counts` says whether the session is used by this, so that its idle limit begins anew.
     async fn load(&self, ticket: &Ticket, counts: bool) -> Result<Cached<V>> {
+        hand_over(self.ask(ticket, counts)).await
+    }
+
+    async fn ask(&self, ticket: &Ticket, counts: bool) -> Result<Cached<V>> {
         let core = &self.core;
         // INVARIANT (epoch): read before the store.
         let epoch = core.epochs.now();

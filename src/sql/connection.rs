@@ -11,9 +11,10 @@ use sqlx::pool::PoolConnection;
 use sqlx::{AssertSqlSafe, SqlSafeStr as _, SqlStr};
 use tokio::sync::OwnedMappedMutexGuard;
 
-use super::db::{Db, Engine};
+use super::db::{DatabaseId, Db, Engine};
 use super::dialect::Dialect;
 use super::failure::classify;
+use super::hand_over;
 use super::row::Row;
 use super::unit::{Begun, Statement, Transacting};
 use crate::error::{Error, Result};
@@ -44,6 +45,12 @@ pub(super) struct Lease<DB: Transacting> {
     close_if_given_up: bool,
 }
 
+/// A connection of the pool of a database, between two statements.
+struct Left<DB: Transacting> {
+    database: DatabaseId,
+    lease: Lease<DB>,
+}
+
 enum Held<DB: Transacting> {
     Pool(PoolConnection<DB>),
     Transaction(OfTransaction<DB>),
@@ -53,12 +60,18 @@ enum Held<DB: Transacting> {
 pub(super) type OfTransaction<DB> = OwnedMappedMutexGuard<Option<Begun<DB>>, PoolConnection<DB>>;
 
 impl<DB: Transacting> Lease<DB> {
-    async fn of_pool(pool: &sqlx::Pool<DB>, close_if_given_up: bool) -> Result<Self> {
-        Ok(Self {
-            held: Held::Pool(pool.acquire().await.map_err(classify)?),
-            statement: None,
-            close_if_given_up,
-        })
+    /// The connection that an earlier statement of the request has left, or one of the pool.
+    async fn of_pool(db: &Db, pool: &sqlx::Pool<DB>) -> Result<Self> {
+        let mut lease = match hand_over::take(|left: &Left<DB>| left.database == db.id()) {
+            Some(left) => left.lease,
+            None => Self {
+                held: Held::Pool(pool.acquire().await.map_err(classify)?),
+                statement: None,
+                close_if_given_up: false,
+            },
+        };
+        lease.close_if_given_up = db.is_timed();
+        Ok(lease)
     }
 
     pub(super) const fn of_transaction(
@@ -77,6 +90,17 @@ impl<DB: Transacting> Lease<DB> {
         self.close_if_given_up = false;
         if let Some(statement) = &mut self.statement {
             statement.settle();
+        }
+    }
+
+    /// The statement has ended well, and nothing more comes of it.
+    fn end(mut self, db: &Db) {
+        self.settle();
+        if self.statement.is_none() {
+            hand_over::leave(Left {
+                database: db.id(),
+                lease: self,
+            });
         }
     }
 
@@ -162,14 +186,13 @@ impl Db {
             if let Some(unit) = self.unit() {
                 return unit.connection().await;
             }
-            let timed = self.is_timed();
             Ok(match self.engine() {
                 #[cfg(feature = "sqlite")]
-                Engine::Sqlite(pool) => Connection::Sqlite(Lease::of_pool(pool, timed).await?),
+                Engine::Sqlite(pool) => Connection::Sqlite(Lease::of_pool(self, pool).await?),
                 #[cfg(feature = "postgres")]
-                Engine::Postgres(pool) => Connection::Postgres(Lease::of_pool(pool, timed).await?),
+                Engine::Postgres(pool) => Connection::Postgres(Lease::of_pool(self, pool).await?),
                 #[cfg(feature = "mysql")]
-                Engine::Mysql(pool) => Connection::Mysql(Lease::of_pool(pool, timed).await?),
+                Engine::Mysql(pool) => Connection::Mysql(Lease::of_pool(self, pool).await?),
             })
         })
     }
@@ -183,7 +206,7 @@ impl Db {
                 let query = sqlx::query_with(sql, values);
                 let outcome = query.execute(&mut *lease).await;
                 let outcome = outcome.map_err(|error| lease.fail(error))?;
-                lease.settle();
+                lease.end(self);
                 Ok(Touched {
                     count: outcome.rows_affected(),
                     last_key: None,
@@ -194,7 +217,7 @@ impl Db {
                 let query = sqlx::query_with(sql, values);
                 let outcome = query.execute(&mut *lease).await;
                 let outcome = outcome.map_err(|error| lease.fail(error))?;
-                lease.settle();
+                lease.end(self);
                 Ok(Touched {
                     count: outcome.rows_affected(),
                     last_key: None,
@@ -205,7 +228,7 @@ impl Db {
                 let query = sqlx::query_with(sql, values);
                 let outcome = query.execute(&mut *lease).await;
                 let outcome = outcome.map_err(|error| lease.fail(error))?;
-                lease.settle();
+                lease.end(self);
                 Ok(Touched {
                     count: outcome.rows_affected(),
                     last_key: i64::try_from(outcome.last_insert_id()).ok(),
@@ -222,7 +245,7 @@ impl Db {
                 let query = sqlx::query_with(sql, values);
                 let row = query.fetch_optional(&mut *lease).await;
                 let row = row.map_err(|error| lease.fail(error))?;
-                lease.settle();
+                lease.end(self);
                 Ok(row.map(Row::Sqlite))
             }
             #[cfg(feature = "postgres")]
@@ -230,7 +253,7 @@ impl Db {
                 let query = sqlx::query_with(sql, values);
                 let row = query.fetch_optional(&mut *lease).await;
                 let row = row.map_err(|error| lease.fail(error))?;
-                lease.settle();
+                lease.end(self);
                 Ok(row.map(Row::Postgres))
             }
             #[cfg(feature = "mysql")]
@@ -238,7 +261,7 @@ impl Db {
                 let query = sqlx::query_with(sql, values);
                 let row = query.fetch_optional(&mut *lease).await;
                 let row = row.map_err(|error| lease.fail(error))?;
-                lease.settle();
+                lease.end(self);
                 Ok(row.map(Row::Mysql))
             }
         }
@@ -257,7 +280,7 @@ impl Db {
                 let rows = sqlx::query_with(sql, values).fetch(&mut *lease);
                 let outcome = each_of(rows, Row::Sqlite, each).await;
                 let outcome = outcome.map_err(|error| lease.fail(error))?;
-                lease.settle();
+                lease.end(self);
                 outcome
             }
             #[cfg(feature = "postgres")]
@@ -265,7 +288,7 @@ impl Db {
                 let rows = sqlx::query_with(sql, values).fetch(&mut *lease);
                 let outcome = each_of(rows, Row::Postgres, each).await;
                 let outcome = outcome.map_err(|error| lease.fail(error))?;
-                lease.settle();
+                lease.end(self);
                 outcome
             }
             #[cfg(feature = "mysql")]
@@ -273,7 +296,7 @@ impl Db {
                 let rows = sqlx::query_with(sql, values).fetch(&mut *lease);
                 let outcome = each_of(rows, Row::Mysql, each).await;
                 let outcome = outcome.map_err(|error| lease.fail(error))?;
-                lease.settle();
+                lease.end(self);
                 outcome
             }
         }
@@ -313,7 +336,7 @@ impl Db {
                     if let Some(error) = failed {
                         Err(lease.fail(error))?;
                     }
-                    lease.settle();
+                    lease.end(&db);
                 }
                 #[cfg(feature = "postgres")]
                 Connection::Postgres(mut lease) => {
@@ -329,7 +352,7 @@ impl Db {
                     if let Some(error) = failed {
                         Err(lease.fail(error))?;
                     }
-                    lease.settle();
+                    lease.end(&db);
                 }
                 #[cfg(feature = "mysql")]
                 Connection::Mysql(mut lease) => {
@@ -345,7 +368,7 @@ impl Db {
                     if let Some(error) = failed {
                         Err(lease.fail(error))?;
                     }
-                    lease.settle();
+                    lease.end(&db);
                 }
             }
         }

@@ -164,6 +164,10 @@ impl Db {
     /// says why that is acceptable; it is logged, for whoever reviews the program. The pool is one
     /// of sqlx 0.9.
     ///
+    /// What verifies a session leaves its connection for the statement that comes right after it, so
+    /// `before_acquire` and `after_release` of the pool run once for both. Whatever such a hook sets on a
+    /// connection must not depend on the viewer, who is not known yet when it runs.
+    ///
     /// # Example
     ///
     /// ```

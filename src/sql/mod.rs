@@ -17,6 +17,7 @@ mod connection;
 mod db;
 mod dialect;
 mod failure;
+mod hand_over;
 #[cfg(feature = "matrix")]
 mod inspect;
 mod migrate;
@@ -47,6 +48,7 @@ pub(crate) use change::{Change, Changed, Target, candidates};
 pub(crate) use db::DatabaseId;
 pub use db::{Db, Pool};
 pub(crate) use dialect::Dialect;
+pub(crate) use hand_over::{hand_over, within_poll};
 #[cfg(feature = "matrix")]
 pub use inspect::DatabaseSchema;
 #[cfg(feature = "postgres")]

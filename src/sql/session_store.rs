@@ -14,7 +14,7 @@ use sea_query::{
 use super::attempts::Attempts;
 use super::connection::Execute;
 use super::db::{DatabaseId, Db};
-#[cfg(any(feature = "accounts", feature = "postgres"))]
+#[cfg(feature = "accounts")]
 use super::dialect::Dialect;
 use super::row::Row;
 use super::session_limit::limited;

@@ -30,6 +30,7 @@ mod memo;
 mod memo_viewers;
 mod modes;
 mod nested;
+mod one_connection;
 mod outputs;
 mod pages;
 mod paths;
