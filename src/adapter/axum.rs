@@ -1,9 +1,9 @@
 //! Extractors and responses for axum.
 
-use axum_core::body::Body;
-use axum_core::extract::rejection::BytesRejection;
-use axum_core::extract::{FromRequest, FromRequestParts, OptionalFromRequestParts, Request};
-use axum_core::response::{IntoResponse, Response};
+use axum::body::Body;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{FromRequest, FromRequestParts, OptionalFromRequestParts, Request};
+use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;

@@ -153,7 +153,7 @@ mod tests {
             let service = layer.layer(tower::service_fn(move |_: Request<()>| async move {
                 let context = RequestContext::current().unwrap();
                 assert_eq!(context.rule_context().address, expected);
-                Ok::<_, Infallible>(Response::new(axum_core::body::Body::empty()))
+                Ok::<_, Infallible>(Response::new(axum::body::Body::empty()))
             }));
             let mut request = Request::new(());
             request.extensions_mut().insert(peer);

@@ -7,7 +7,8 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
-use http::{HeaderValue, Request, Response};
+use http::request::Parts;
+use http::{HeaderValue, Request, Response, Uri};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
@@ -60,10 +61,13 @@ where
         let mut inner = std::mem::replace(&mut self.inner, unready);
         let gate = self.gate.clone();
         Box::pin(async move {
-            let (head, body) = request.into_parts();
+            let (mut head, body) = request.into_parts();
             let media_type = head.headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
             let is_grpc = media_type.is_some_and(|value| value.starts_with(b"application/grpc"));
-            let mut response = match gate.check(&head).await {
+            let routed = sent(&head).map(|sent| std::mem::replace(&mut head.uri, sent));
+            let checked = gate.check(&head).await;
+            head.uri = routed.unwrap_or(head.uri);
+            let mut response = match checked {
                 Ok(()) => {
                     let request = Request::from_parts(head, body);
                     inner.call(request).await?.map(|body| GateBody {
@@ -88,6 +92,18 @@ where
             Ok(response)
         })
     }
+}
+
+/// The URI as the client sent it, where the router has cut something off: inside of axum's `nest`.
+#[cfg(feature = "axum")]
+fn sent(head: &Parts) -> Option<Uri> {
+    let sent = head.extensions.get::<axum::extract::OriginalUri>();
+    sent.map(|sent| sent.0.clone())
+}
+
+#[cfg(not(feature = "axum"))]
+const fn sent(_: &Parts) -> Option<Uri> {
+    None
 }
 
 pin_project! {

@@ -17,6 +17,7 @@ use std::net::SocketAddr;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, State};
+use axum::http::Uri;
 use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -24,7 +25,7 @@ use axum::{Json, Router};
 use clearance::route::session_state;
 use clearance::{Current, RequestContext, Result, Untrusted, Verified};
 use futures_util::StreamExt as _;
-use suite::{App, Member, NewNote, NoteView, OWN_COOKIE, SIGNED_IN};
+use suite::{App, Member, NewNote, NoteView, OWN_COOKIE, SIGNED_IN, header};
 
 async fn required(State(app): State<App>, member: Verified<Member>) -> String {
     app.handle();
@@ -130,7 +131,8 @@ fn router(app: App) -> Router {
         .route("/page", get(inside).layer(app.page.clone()))
         .route("/api", get(inside).layer(app.api.clone()))
         .route("/answered", get(inside).layer(app.answered.clone()))
-        .route("/state", get(state));
+        .route("/state", get(state))
+        .nest("/nested", nested(&app));
     for gate in &app.gates {
         router = router.layer(gate.clone());
     }
@@ -138,6 +140,13 @@ fn router(app: App) -> Router {
         router = router.layer(layer.clone());
     }
     router.with_state(app)
+}
+
+fn nested(app: &App) -> Router<App> {
+    Router::new()
+        .route("/page", get(inside))
+        .route("/uri", get(|uri: Uri| async move { uri.to_string() }))
+        .layer(app.page.clone())
 }
 
 async fn serve(app: App) -> SocketAddr {
@@ -149,3 +158,17 @@ async fn serve(app: App) -> SocketAddr {
 }
 
 suite::tests!(serve);
+
+#[tokio::test]
+async fn op_15_a_gate_in_a_nested_router_judges_what_the_client_sent() {
+    let server = suite::Server::start(serve).await;
+    let request = server.request(reqwest::Method::GET, "/nested/page?tab=2", "");
+    let response = request.header("accept", "text/html").send().await.unwrap();
+    assert_eq!(
+        header(&response, "location"),
+        ["/sign-in?return_to=%2Fnested%2Fpage%3Ftab%3D2"]
+    );
+    // What is routed by stays as axum has it.
+    let ada = server.rig.device("ada").await;
+    assert_eq!(server.text("/nested/uri", &ada.cookie).await.1, "/uri");
+}
