@@ -124,6 +124,17 @@ pub(crate) async fn rb_03_rb_04_rb_14_op_19_guards_of_pages_send_browsers_away(s
     assert_eq!(server.handled(), 1);
 }
 
+/// Though a router before the guard cut something off.
+pub(crate) async fn op_15_a_guard_in_a_nested_route_knows_the_way_back(serve: impl Serve) {
+    let server = Server::start(serve).await;
+    let response = page(&server, "/nested/page?tab=2", "").await;
+    let to = "/sign-in?return_to=%2Fnested%2Fpage%3Ftab%3D2";
+    assert_eq!(location(&response), (303, to));
+    let ada = server.rig.device("ada").await;
+    let answer = server.text("/nested/page?tab=2", &ada.cookie).await;
+    assert_eq!(answer, (200, "inside".to_owned()));
+}
+
 pub(crate) async fn rb_09_rb_15_vs_22_op_18_guards_of_apis_answer_401_and_403(serve: impl Serve) {
     let server = Server::start(serve).await;
     let eve = server.rig.device("eve").await;

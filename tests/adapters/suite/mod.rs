@@ -392,6 +392,7 @@ macro_rules! tests {
             gates: op_06_sr_15_sr_24_rules_ask_no_store,
             gates: op_04_who_has_a_session_leaves_the_sign_in_page_and_never_in_circles,
             gates: rb_03_rb_04_rb_14_op_19_guards_of_pages_send_browsers_away,
+            gates: op_15_a_guard_in_a_nested_route_knows_the_way_back,
             gates: rb_09_rb_15_vs_22_op_18_guards_of_apis_answer_401_and_403,
             gates: rb_17_rb_18_the_applications_own_answer_takes_the_handlers_place,
             gates: cs_03_asvs_3_5_1_what_another_site_sends_is_refused,

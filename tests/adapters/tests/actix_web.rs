@@ -142,6 +142,7 @@ fn routes(app: &App, config: &mut web::ServiceConfig) {
         .route("/notes", web::get().to(all))
         .route("/notes/add", web::get().to(add_by_link))
         .service(behind("/page", &app.page))
+        .service(web::scope("/nested").service(behind("/page", &app.page)))
         .service(behind("/api", &app.api))
         .service(behind("/answered", &app.answered))
         .route("/state", web::get().to(state))

@@ -25,7 +25,7 @@ use axum::{Json, Router};
 use clearance::route::session_state;
 use clearance::{Current, RequestContext, Result, Untrusted, Verified};
 use futures_util::StreamExt as _;
-use suite::{App, Member, NewNote, NoteView, OWN_COOKIE, SIGNED_IN, header};
+use suite::{App, Member, NewNote, NoteView, OWN_COOKIE, SIGNED_IN};
 
 async fn required(State(app): State<App>, member: Verified<Member>) -> String {
     app.handle();
@@ -160,15 +160,8 @@ async fn serve(app: App) -> SocketAddr {
 suite::tests!(serve);
 
 #[tokio::test]
-async fn op_15_a_gate_in_a_nested_router_judges_what_the_client_sent() {
+async fn a_gate_in_a_nested_router_leaves_the_path_as_axum_has_it() {
     let server = suite::Server::start(serve).await;
-    let request = server.request(reqwest::Method::GET, "/nested/page?tab=2", "");
-    let response = request.header("accept", "text/html").send().await.unwrap();
-    assert_eq!(
-        header(&response, "location"),
-        ["/sign-in?return_to=%2Fnested%2Fpage%3Ftab%3D2"]
-    );
-    // What is routed by stays as axum has it.
     let ada = server.rig.device("ada").await;
     assert_eq!(server.text("/nested/uri", &ada.cookie).await.1, "/uri");
 }

@@ -73,7 +73,7 @@ fn echo(request: Request<()>) -> Result<Response<Body>> {
 async fn route(app: &App, head: &Parts, body: Incoming) -> Result<Response<Body>> {
     let path = head.uri.path();
     if let Some(gate) = match path {
-        "/page" => Some(&app.page),
+        "/page" | "/nested/page" => Some(&app.page),
         "/api" => Some(&app.api),
         "/answered" => Some(&app.answered),
         _ => None,

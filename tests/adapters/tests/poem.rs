@@ -257,17 +257,6 @@ async fn ck_11_an_error_of_poems_own_keeps_the_session_cookie() {
 }
 
 #[tokio::test]
-async fn op_15_a_guard_in_a_nested_route_knows_the_way_back() {
-    let server = suite::Server::start(serve).await;
-    let request = server.request(reqwest::Method::GET, "/nested/page?tab=2", "");
-    let response = request.header("accept", "text/html").send().await.unwrap();
-    assert_eq!(
-        header(&response, "location"),
-        ["/sign-in?return_to=%2Fnested%2Fpage%3Ftab%3D2"]
-    );
-}
-
-#[tokio::test]
 async fn fw_11_a_body_whose_length_is_known_keeps_it() {
     let server = suite::Server::start(serve).await;
     let response = server.get("/public", "").await;

@@ -271,7 +271,10 @@ fn rocket(app: &App, routes: Vec<Route>) -> Rocket<Build> {
     for gate in app.gates.iter().rev() {
         rocket = rocket.attach(gate.clone());
     }
-    rocket.mount("/", scoped(routes))
+    let nested = behind(&app.page, routes![page]);
+    rocket
+        .mount("/", scoped(routes))
+        .mount("/nested", scoped(nested))
 }
 
 async fn serve(app: App) -> SocketAddr {

@@ -255,6 +255,7 @@ fn service(app: App) -> Service {
         .push(at("notes").get(all).post(add))
         .push(at("notes/add").get(add_by_link))
         .push(at("page").hoop(app.page.clone()).get(inside))
+        .push(at("nested").push(at("page").hoop(app.page.clone()).get(inside)))
         .push(at("api").hoop(app.api.clone()).get(inside))
         .push(at("answered").hoop(app.answered.clone()).get(inside))
         .push(at("state").get(state))

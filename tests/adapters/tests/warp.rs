@@ -171,6 +171,8 @@ fn routes(app: &App) -> BoxedFilter<(Response,)> {
         ),
         route(
             path!("page")
+                .or(path!("nested" / "page"))
+                .unify()
                 .and(get())
                 .and(gate(app.page.clone()))
                 .and(app_state.clone())
