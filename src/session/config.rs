@@ -193,8 +193,9 @@ impl<V: Viewer> SessionsBuilder<V> {
 
     /// How old the answer may be that a *verified* session rests on. What changes through this
     /// library on this node holds at once; the bound is for changes made elsewhere. Zero asks the
-    /// store and the viewer source in every request. It counts towards the idle limit with the
-    /// [`touch_interval`](Self::touch_interval).
+    /// store and the viewer source in every request; what they read from the application's own
+    /// [`Db`](crate::Db), and the request's first statement after that, share one connection. It counts
+    /// towards the idle limit with the [`touch_interval`](Self::touch_interval).
     pub fn cache_bound(mut self, bound: Duration) -> Self {
         self.settings.bound = Setting::code(bound);
         self
