@@ -35,10 +35,9 @@ impl Decisions {
     fn put(&self, new: Known) {
         let mut known = self.known();
         // What goes on for days finds its viewer anew again and again, and asks for the last one.
-        known.retain(|known| match (known.viewer, new.viewer) {
-            (Some(one), Some(other)) => one == other && known.shape != new.shape,
-            (None, None) => known.shape != new.shape,
-            (Some(_), None) | (None, Some(_)) => true,
+        known.retain(|known| {
+            let is_of_other_kind = known.viewer.is_some() != new.viewer.is_some();
+            is_of_other_kind || (known.viewer == new.viewer && known.shape != new.shape)
         });
         known.push(new);
     }

@@ -148,6 +148,7 @@ impl<F: Future> Future for Scoped<F> {
                 // Only who polls it again after the end comes here.
                 return Poll::Pending;
             };
+            // What a part of a request leaves, that runs outside of it, is for the request.
             let polled = if is_request {
                 within_poll(cx, |cx| future.poll(cx))
             } else {

@@ -93,7 +93,8 @@ impl<DB: Transacting> Lease<DB> {
         }
     }
 
-    /// The statement has ended well, and nothing more comes of it.
+    /// The statement has ended well, and nobody wants more of it. Rows that were not read, because one of
+    /// them was refused, the driver passes over before its next statement.
     fn end(mut self, db: &Db) {
         self.settle();
         if self.statement.is_none() {

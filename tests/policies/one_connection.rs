@@ -11,11 +11,11 @@ use clearance::{
 };
 use futures_util::FutureExt as _;
 use http::HeaderMap;
-use http::header::COOKIE;
 use sqlx::pool::PoolOptions;
 use tokio::runtime::Handle;
 
 use crate::engines::{Database, Engine, TestPool, database, engine};
+use crate::signed_in::headers_of;
 
 const SCHEMA: &str = "
     CREATE TABLE people (id INTEGER PRIMARY KEY, name TEXT NOT NULL);
@@ -92,7 +92,8 @@ impl Application {
         let database = database(SCHEMA).await;
         database.db.migrate().await.unwrap();
         let taken = Arc::default();
-        let (db, pool) = one_connection(&database.url, &taken).await;
+        let pool = one_connection(&database.url, &taken).await;
+        let db = pool.db();
         let builder = Sessions::builder(
             Key::generate().unwrap(),
             db.session_store(),
@@ -103,13 +104,11 @@ impl Application {
             .cache_bound(Duration::ZERO)
             .build()
             .unwrap();
-        let cookie = sessions.create(Subject::new(7)).await.unwrap();
-        let cookie = cookie.into_set_cookies().remove(0);
-        let pair = cookie.to_str().unwrap().split(';').next().unwrap();
+        let created = sessions.create(Subject::new(7)).await.unwrap();
         Self {
             people: People { db, pool },
             sessions,
-            headers: HeaderMap::from_iter([(COOKIE, pair.parse().unwrap())]),
+            headers: headers_of(created),
             taken,
             _database: database,
         }
@@ -120,30 +119,11 @@ impl Application {
     }
 }
 
-async fn one_connection(url: &str, taken: &Arc<AtomicUsize>) -> (Db, TestPool) {
-    let reason = "the test counts connections";
+async fn one_connection(url: &str, taken: &Arc<AtomicUsize>) -> TestPool {
     match engine() {
-        Engine::Sqlite => {
-            let pool = counting(taken).connect(url).await.unwrap();
-            (
-                Db::unguarded_pool(pool.clone(), reason),
-                TestPool::Sqlite(pool),
-            )
-        }
-        Engine::Postgres => {
-            let pool = counting(taken).connect(url).await.unwrap();
-            (
-                Db::unguarded_pool(pool.clone(), reason),
-                TestPool::Postgres(pool),
-            )
-        }
-        Engine::Mysql => {
-            let pool = counting(taken).connect(url).await.unwrap();
-            (
-                Db::unguarded_pool(pool.clone(), reason),
-                TestPool::Mysql(pool),
-            )
-        }
+        Engine::Sqlite => TestPool::Sqlite(counting(taken).connect(url).await.unwrap()),
+        Engine::Postgres => TestPool::Postgres(counting(taken).connect(url).await.unwrap()),
+        Engine::Mysql => TestPool::Mysql(counting(taken).connect(url).await.unwrap()),
     }
 }
 

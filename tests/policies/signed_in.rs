@@ -3,11 +3,13 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use clearance::session::MemorySessionStore;
+use clearance::session::{MemorySessionStore, NewSession};
 use clearance::{
     Key, RequestContext, Result, SessionId, Sessions, SourceError, Subject, Viewer, ViewerSource,
     async_trait,
 };
+use http::HeaderMap;
+use http::header::COOKIE;
 
 use crate::support::*;
 
@@ -58,15 +60,18 @@ pub async fn signed_in() -> SignedIn {
     let subject = admin().subject();
     let created = sessions.create(&subject).await.unwrap();
     let session = created.id();
-    let cookie = created.into_set_cookies().remove(0);
-    let pair = cookie.to_str().unwrap().split(';').next().unwrap();
-    let mut headers = http::HeaderMap::new();
-    headers.insert(http::header::COOKIE, pair.parse().unwrap());
     SignedIn {
-        request: RequestContext::new(&sessions, &headers),
+        request: RequestContext::new(&sessions, &headers_of(created)),
         members,
         sessions,
         subject,
         session,
     }
+}
+
+/// What a browser with this session sends.
+pub fn headers_of(created: NewSession) -> HeaderMap {
+    let cookie = created.into_set_cookies().remove(0);
+    let pair = cookie.to_str().unwrap().split(';').next().unwrap();
+    HeaderMap::from_iter([(COOKIE, pair.parse().unwrap())])
 }

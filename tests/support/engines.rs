@@ -178,7 +178,7 @@ impl TestPool {
         }
     }
 
-    fn db(&self) -> Db {
+    pub fn db(&self) -> Db {
         let reason = "the test makes its own tables";
         match self {
             Self::Sqlite(pool) => Db::unguarded_pool(pool.clone(), reason),
