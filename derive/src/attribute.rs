@@ -1,6 +1,6 @@
 //! Reading `key`, `key = value` and `key(..)` entries out of attributes, going on after an error.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote;
@@ -9,6 +9,7 @@ use syn::parse::ParseStream;
 use syn::{Attribute, LitStr, Meta, Path, Token};
 
 use crate::diag::{Diag, error, list};
+use crate::form::{Form, Stands};
 
 /// The path under which the library is known to the user's crate.
 #[derive(Debug, Clone)]
@@ -53,31 +54,20 @@ impl quote::ToTokens for Library {
     }
 }
 
-/// The keys that one kind of attribute has met so far, over all its occurrences on one item.
+/// The keys that one form has met so far, over all attributes of one item.
 #[derive(Debug)]
 pub(crate) struct Keys {
-    /// How the attribute is called in messages, as `#[entity(..)]`.
-    attribute: &'static str,
-    /// The keys that may stand there.
-    valid: &'static [&'static str],
-    /// The keys that may stand there more than once.
-    repeatable: &'static [&'static str],
-    seen: BTreeMap<String, Ident>,
+    form: Form,
+    seen: BTreeSet<&'static str>,
     /// Whether the derive reads JSON, rather than writes it.
     reading: bool,
 }
 
 impl Keys {
-    pub(crate) const fn new(
-        attribute: &'static str,
-        valid: &'static [&'static str],
-        repeatable: &'static [&'static str],
-    ) -> Self {
+    pub(crate) const fn new(form: Form) -> Self {
         Self {
-            attribute,
-            valid,
-            repeatable,
-            seen: BTreeMap::new(),
+            form,
+            seen: BTreeSet::new(),
             reading: false,
         }
     }
@@ -89,8 +79,8 @@ impl Keys {
     }
 
     fn help(&self) -> String {
-        let valid = list(self.valid);
-        if self.attribute.starts_with("#[serde") {
+        let valid = list(&self.form.names());
+        if self.form.shown().starts_with("#[serde") {
             // A serde attribute that is not honoured would quietly change the JSON.
             let derive = if self.reading {
                 "the derive reads JSON"
@@ -100,6 +90,51 @@ impl Keys {
             format!("{derive} itself and honours only {valid}")
         } else {
             format!("valid keys are {valid}")
+        }
+    }
+
+    /// Meets `key`. `None` where the form does not have it.
+    ///
+    /// # Errors
+    ///
+    /// Where it does not stand here, or stands here already.
+    pub(crate) fn meet(&mut self, key: &Ident) -> Option<syn::Result<&'static str>> {
+        let (name, stands) = self.form.keys().iter().find(|(name, _)| key == name)?;
+        let shown = || {
+            if self.form.is_of_attributes() {
+                format!("`#[{name}]`")
+            } else {
+                format!("`{name}`")
+            }
+        };
+        Some(match stands {
+            Stands::Elsewhere(help) => {
+                Err(error(key, format!("{} says nothing here", shown()), help))
+            }
+            Stands::Once if self.seen.contains(name) => Err(error(
+                key,
+                format!("{} is stated twice", shown()),
+                "keep one of the two",
+            )),
+            Stands::Once | Stands::Joined => {
+                self.seen.insert(name);
+                Ok(name)
+            }
+        })
+    }
+
+    /// Which of the form's attributes this is, where it may stand here.
+    pub(crate) fn attribute(
+        &mut self,
+        attribute: &Attribute,
+        diag: &mut Diag,
+    ) -> Option<&'static str> {
+        match self.meet(attribute.path().get_ident()?)? {
+            Ok(name) => Some(name),
+            Err(error) => {
+                diag.push(error);
+                None
+            }
         }
     }
 
@@ -114,8 +149,8 @@ impl Keys {
             Meta::List(meta) => self.read_tokens(meta.tokens.clone(), diag, entry),
             Meta::Path(_) | Meta::NameValue(_) => diag.error(
                 &attribute.meta,
-                format!("expected `{}`", self.attribute),
-                format!("valid keys are {}", list(self.valid)),
+                format!("expected `{}`", self.form.shown()),
+                format!("valid keys are {}", list(&self.form.names())),
             ),
         }
     }
@@ -157,26 +192,20 @@ impl Keys {
         let key = input.call(Ident::parse_any).map_err(|_| {
             input.error(format!(
                 "expected a key of `{}`\nhelp: valid keys are {}",
-                self.attribute,
-                list(self.valid)
+                self.form.shown(),
+                list(&self.form.names())
             ))
         })?;
-        let name = key.to_string();
-        if !self.valid.contains(&name.as_str()) {
-            return Err(error(
-                &key,
-                format!("unknown key `{name}` in `{}`", self.attribute),
-                self.help(),
-            ));
-        }
-        if !self.repeatable.contains(&name.as_str())
-            && self.seen.insert(name.clone(), key.clone()).is_some()
-        {
-            diag.error(
-                &key,
-                format!("`{name}` is stated twice"),
-                "keep one of the two",
-            );
+        match self.meet(&key) {
+            None => {
+                return Err(error(
+                    &key,
+                    format!("unknown key `{key}` in `{}`", self.form.shown()),
+                    self.help(),
+                ));
+            }
+            Some(Err(twice)) => diag.push(twice),
+            Some(Ok(_)) => {}
         }
         entry(&key, input)
     }

@@ -12,6 +12,7 @@ mod check;
 mod diag;
 mod emit;
 mod expand;
+mod form;
 mod rename;
 mod rule;
 mod syntax;

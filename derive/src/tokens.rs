@@ -1,6 +1,8 @@
 //! Questions to tokens: which names they mention, and how they read as text.
 
-use proc_macro2::{Delimiter, Ident, LineColumn, Spacing, Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Ident, LineColumn, Spacing, Span, TokenStream, TokenTree};
+use quote::quote_spanned;
+use syn::Type;
 
 /// The first use of `name` as a variable: not as a field or method behind a dot.
 pub(crate) fn find(tokens: TokenStream, name: &str) -> Option<Ident> {
@@ -37,6 +39,30 @@ pub(crate) fn find(tokens: TokenStream, name: &str) -> Option<Ident> {
     None
 }
 
+/// Whether `name` is used as a variable other than for its `member`. In doubt it is: a name within a
+/// macro or a string of a format counts.
+pub(crate) fn mentions_beside(tokens: TokenStream, name: &str, member: &str) -> bool {
+    let mut tokens = tokens.into_iter().peekable();
+    while let Some(token) = tokens.next() {
+        let found = match token {
+            TokenTree::Group(group) => mentions_beside(group.stream(), name, member),
+            TokenTree::Literal(literal) => literal.to_string().contains(name),
+            TokenTree::Punct(_) => false,
+            TokenTree::Ident(ident) if ident != name => false,
+            TokenTree::Ident(_) => {
+                let is_dot = |token: &TokenTree| matches!(token, TokenTree::Punct(dot) if dot.as_char() == '.');
+                let is_member =
+                    |token: &TokenTree| matches!(token, TokenTree::Ident(ident) if ident == member);
+                !(tokens.next_if(is_dot).is_some() && tokens.next_if(is_member).is_some())
+            }
+        };
+        if found {
+            return true;
+        }
+    }
+    false
+}
+
 /// Whether `name` is used as a variable.
 pub(crate) fn mentions(tokens: TokenStream, name: &str) -> bool {
     find(tokens, name).is_some()
@@ -52,15 +78,6 @@ pub(crate) fn idents(tokens: TokenStream) -> Vec<String> {
             TokenTree::Punct(_) | TokenTree::Literal(_) => Vec::new(),
         })
         .collect()
-}
-
-/// Whether an error may be passed on by `?`.
-pub(crate) fn has_question_mark(tokens: TokenStream) -> bool {
-    tokens.into_iter().any(|token| match token {
-        TokenTree::Punct(punct) => punct.as_char() == '?',
-        TokenTree::Group(group) => has_question_mark(group.stream()),
-        TokenTree::Ident(_) | TokenTree::Literal(_) => false,
-    })
 }
 
 /// A call of the bare name `name`, as in `same(a, b)`: no method and no longer path.
@@ -112,6 +129,55 @@ pub(crate) fn first_span(tokens: &TokenStream) -> Span {
         })
 }
 
+/// A variable that generated code declares, or its `self`, blamed on tokens of the user's.
+///
+/// Inside a user's `macro_rules!` those tokens may come from elsewhere than the attribute does, and a
+/// variable is found only by a name from the same place.
+pub(crate) fn own(name: &str, blamed: Span) -> Ident {
+    Ident::new(name, Span::call_site().located_at(blamed))
+}
+
+/// `expr` over a variable that generated code declares, all of it blamed on `blamed`: the variable is
+/// bound anew under a name from there, because an error about tokens of two places is blamed on neither.
+pub(crate) fn over(
+    variable: &str,
+    blamed: Span,
+    expr: impl FnOnce(&Ident) -> TokenStream,
+) -> TokenStream {
+    let own = own(variable, blamed);
+    let there = Ident::new("__it", blamed);
+    let expr = expr(&there);
+    quote_spanned!(blamed=> { let #there = #own; #expr })
+}
+
+/// The same tokens, in which each of `names` is the variable that generated code declares.
+pub(crate) fn bound(tokens: TokenStream, names: &[&str]) -> TokenStream {
+    tokens
+        .into_iter()
+        .map(|token| match token {
+            TokenTree::Ident(ident) => match names.iter().find(|name| ident == name) {
+                Some(name) => own(name, ident.span()).into(),
+                None => ident.into(),
+            },
+            TokenTree::Group(group) => {
+                let mut bound = Group::new(group.delimiter(), bound(group.stream(), names));
+                bound.set_span(group.span());
+                bound.into()
+            }
+            other => other,
+        })
+        .collect()
+}
+
+/// The type itself, where a macro handed it over as one piece.
+pub(crate) fn bare_type(ty: &Type) -> &Type {
+    match ty {
+        Type::Group(group) => bare_type(&group.elem),
+        Type::Paren(paren) => bare_type(&paren.elem),
+        other => other,
+    }
+}
+
 /// The tokens between the parentheses around a position of a source file.
 pub(crate) fn enclosing_list(source: &str, position: LineColumn) -> Option<TokenStream> {
     let line = source
@@ -139,6 +205,10 @@ struct Printer {
     end: Option<LineColumn>,
     /// The last token binds to the next one; asked only where positions are unknown.
     glued: bool,
+    /// It does so wherever the two stand: in what a macro put together they stand apart.
+    bound: bool,
+    /// The last token was the first dot of a range.
+    range: bool,
 }
 
 impl Printer {
@@ -150,8 +220,12 @@ impl Printer {
                     let joint = punct.spacing() == Spacing::Joint;
                     let tight = matches!(punct.as_char(), '.' | ',' | ':' | ';' | '?');
                     let prefix = matches!(punct.as_char(), '.' | '!' | '&' | ':');
+                    let dot = punct.as_char() == '.' && !joint && !self.range;
+                    self.bound |= dot || punct.as_char() == ',';
                     self.token(&punct.as_char().to_string(), punct.span(), tight);
                     self.glued = joint || prefix;
+                    self.bound = dot;
+                    self.range = punct.as_char() == '.' && joint;
                 }
                 TokenTree::Ident(ident) => self.token(&ident.to_string(), ident.span(), false),
                 TokenTree::Literal(literal) => {
@@ -161,7 +235,7 @@ impl Printer {
         }
     }
 
-    fn group(&mut self, group: &proc_macro2::Group) {
+    fn group(&mut self, group: &Group) {
         let (open, close) = match group.delimiter() {
             Delimiter::Parenthesis => ("(", ")"),
             Delimiter::Brace => ("{", "}"),
@@ -188,7 +262,9 @@ impl Printer {
             call && open != "{",
         );
         self.glued = true;
+        self.bound = open != "{";
         self.stream(group.stream());
+        self.bound = open != "{";
         self.token_at(close, known.then_some((inner_end, end)), true);
     }
 
@@ -203,11 +279,13 @@ impl Printer {
             (Some(before), Some((start, _))) => before != start,
             _ => !(self.glued || tight),
         };
-        if apart && !self.text.is_empty() {
+        if apart && !self.bound && !self.text.is_empty() {
             self.text.push(' ');
         }
         self.text.push_str(token);
         self.end = place.map(|(_, end)| end);
         self.glued = false;
+        self.bound = false;
+        self.range = false;
     }
 }

@@ -6,6 +6,7 @@ use proc_macro2::Ident;
 use syn::visit::Visit;
 use syn::{Path, Type};
 
+use super::one_constant_each;
 use crate::diag::Diag;
 use crate::rule::{Place, Rule};
 use crate::syntax::dto::{RawDto, RawField};
@@ -66,6 +67,7 @@ pub(crate) fn check(raw: &mut RawDto, diag: &mut Diag) -> Option<Dto> {
     few_fields(raw, diag);
     let entity = entity(raw, diag);
     let names = one_key_each(raw, diag);
+    one_constant_each(raw.fields.iter().map(|field| &field.ident), diag);
     // After a misspelt `default` it is not known what the fields need to state.
     let default_visible = raw.default_visible || raw.unread;
     let ruled = ruled(raw);

@@ -2,6 +2,7 @@
 
 use syn::{LitStr, Type};
 
+use super::one_constant_each;
 use crate::diag::Diag;
 use crate::rule::{Place, Rule};
 use crate::syntax::entity::{Join, Operation, RawColumn, RawEntity};
@@ -129,6 +130,14 @@ fn table(raw: &RawEntity, diag: &mut Diag) -> Option<LitStr> {
             diag.error(table, "the table has no name", "name it as in the database");
             None
         }
+        Some(table) if table.value().contains('.') => {
+            diag.error(
+                table,
+                "the table is named with its schema, which is not supported yet",
+                "name the table alone, and have the connection look in that schema, such as by `search_path`",
+            );
+            None
+        }
         Some(table) => Some(table.clone()),
         None if raw.unread => None,
         None => {
@@ -202,6 +211,7 @@ fn column_attributes(raw: &RawEntity, diag: &mut Diag) {
         }
     }
     one_column_each(&raw.fields, diag);
+    one_constant_each(raw.fields.iter().map(|field| &field.ident), diag);
 }
 
 /// `#[entity(column = "name")] a: String, #[entity(column = "name")] b: String`

@@ -2,10 +2,11 @@
 
 use proc_macro2::Ident;
 use quote::ToTokens as _;
-use syn::{Expr, Path};
+use syn::{Expr, LitStr, Path};
 
+use super::one_constant_each;
 use crate::diag::Diag;
-use crate::rule::{Place, Rule};
+use crate::rule::{Place, Rule, plain};
 use crate::syntax::input::{Derive, RawField, RawInput};
 use crate::syntax::plain_name;
 use crate::tokens;
@@ -36,6 +37,8 @@ pub(crate) struct Field {
     pub(crate) stored: bool,
     /// Whether the DTO must show what it replaces.
     pub(crate) shown: bool,
+    /// Why it may refer to rows that its viewer may not read.
+    pub(crate) any_row: Option<LitStr>,
 }
 
 /// Checks everything. `None` when something is wrong, with every error reported.
@@ -43,6 +46,7 @@ pub(crate) fn check(raw: &mut RawInput, diag: &mut Diag) -> Option<Input> {
     let entity = entity(raw, diag);
     let presets = presets(raw, diag);
     let names = names(raw, diag);
+    one_constant_each(raw.fields.iter().map(|field| &field.ident), diag);
     let place = match raw.derive {
         Derive::Input => Place::Row,
         Derive::Patch => Place::Updated,
@@ -78,6 +82,7 @@ pub(crate) fn check(raw: &mut RawInput, diag: &mut Diag) -> Option<Input> {
             rules,
             stored: field.unstored.is_none(),
             shown,
+            any_row: any_row(field, diag),
         });
     }
     if !diag.is_clean() {
@@ -111,6 +116,7 @@ fn stated(field: &RawField, unread: bool, diag: &mut Diag) {
     let RawField {
         writable,
         blind,
+        any_row,
         unstored,
         rules,
         ..
@@ -134,7 +140,7 @@ fn stated(field: &RawField, unread: bool, diag: &mut Diag) {
             ),
             "add `#[writable]`, `#[writable_if(..)]`, or `#[unstored]` for what only the repository needs; what no client may send has no place here: `#[preset(..)]` sets it",
         ),
-        (Some(_), Some((rule, _))) if blind.is_none() => diag.error(
+        (Some(_), Some((rule, _))) if blind.is_none() && any_row.is_none() => diag.error(
             rule,
             "`#[writable]` lets everybody write the field, so the rule decides nothing",
             "keep one of the two",
@@ -144,21 +150,61 @@ fn stated(field: &RawField, unread: bool, diag: &mut Diag) {
 }
 
 /// ```text
+/// #[writable(any_row, reason = "..")] board_id: i64,
+/// ```
+fn any_row(field: &RawField, diag: &mut Diag) -> Option<LitStr> {
+    match (&field.any_row, &field.reason) {
+        (Some(_), Some((_, reason))) => {
+            if reason.value().trim().is_empty() {
+                diag.error(
+                    reason,
+                    "the reason is empty",
+                    "say why the field may refer to a row that its viewer may not read",
+                );
+            }
+            Some(reason.clone())
+        }
+        (Some(any_row), None) => {
+            if !field.unread {
+                diag.error(
+                    any_row,
+                    "`any_row` needs a reason",
+                    "write `#[writable(any_row, reason = \"..\")]`, which says why the field may refer to a row that its viewer may not read",
+                );
+            }
+            None
+        }
+        (None, Some((key, _))) => {
+            diag.error(
+                key,
+                "`reason` belongs to `any_row`",
+                "remove it, or write `#[writable(any_row, reason = \"..\")]`",
+            );
+            None
+        }
+        (None, None) => None,
+    }
+}
+
+/// ```text
 /// #[preset(owner = viewer.id)] struct NewNote { owner: i64 }
 /// #[preset(owner = viewer.id, owner = 3)]
+/// #[preset(owner = viewer.id()?)]
 /// ```
 fn presets(raw: &mut RawInput, diag: &mut Diag) -> Vec<Preset> {
     let mut presets: Vec<Preset> = Vec::new();
     for preset in std::mem::take(&mut raw.presets) {
         let field = preset.field;
-        if presets.iter().any(|known| known.field == field) {
+        plain::is_plain(&preset.value, "a preset", plain::NAMES_WITHOUT_ROW, diag);
+        let named = |ident: &Ident| plain_name(ident) == plain_name(&field);
+        if presets.iter().any(|known| named(&known.field)) {
             diag.error(
                 &field,
                 format!("`{field}` is preset twice"),
                 "keep one of the two",
             );
         }
-        if let Some(sent) = raw.fields.iter().find(|sent| sent.ident == field) {
+        if let Some(sent) = raw.fields.iter().find(|sent| named(&sent.ident)) {
             diag.error(
                 &sent.ident,
                 format!("`{field}` is preset, so no client may send it"),

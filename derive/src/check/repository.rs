@@ -6,6 +6,7 @@ use syn::visit::Visit;
 use syn::{FnArg, ItemImpl, LitStr, Pat, Path, ReceiverKind, ReturnType, Type};
 
 use crate::diag::Diag;
+use crate::rule::plain;
 use crate::syntax::repository::{
     Condition, PolicyKind, RawItem, RawMethod, RawPolicy, RawRepository,
 };
@@ -76,12 +77,13 @@ fn check_method(method: &mut RawMethod, head: &ItemImpl, diag: &mut Diag) -> Opt
     let output = output(method, diag);
     let policy = one_policy(method, diag);
     let (binding, guard) = policy.and_then(|policy| guard(policy, diag))?;
-    condition_without_row(method, &guard, diag);
+    let decides = condition(method, &guard, diag);
     let memo = match &method.memo {
         Some(attribute) => Some(memo(attribute, method, &guard, head, diag)?),
         None => None,
     };
     borrowed?;
+    decides?;
     Some(Method {
         binding,
         guard,
@@ -318,7 +320,7 @@ fn memo(
             );
             continue;
         };
-        let (ty, borrowed) = match &*argument.ty {
+        let (ty, borrowed) = match tokens::bare_type(&argument.ty) {
             Type::Reference(reference) if reference.mutability.is_none() => {
                 (&*reference.elem, true)
             }
@@ -357,21 +359,45 @@ impl Visit<'_> for Borrows {
     }
 }
 
-/// `#[authorize(access, if row.owner == viewer.id)]`
-fn condition_without_row(method: &RawMethod, guard: &Guard, diag: &mut Diag) {
+/// ```text
+/// #[authorize(access, if row.owner == viewer.id)]
+/// #[authorize(access, if { return Ok(rows) })]
+/// #[authorize(access, if viewer.admin)] async fn rename(&self, viewer: i64)
+/// ```
+fn condition(method: &RawMethod, guard: &Guard, diag: &mut Diag) -> Option<()> {
     let Guard::Authorize(_, condition) = guard else {
-        return;
+        return Some(());
     };
-    let is_argument = method
-        .signature
-        .inputs
-        .iter()
-        .any(|input| tokens::mentions(input.to_token_stream(), "row"));
-    if !is_argument && let Some(row) = tokens::find(condition.expr.to_token_stream(), "row") {
+    let before = diag.count();
+    let names = plain::NAMES_WITHOUT_ROW;
+    plain::is_plain(&condition.expr, "a condition", names, diag);
+    let argument = |name: &str| {
+        let mut inputs = method.signature.inputs.iter();
+        inputs.find_map(|input| match input {
+            FnArg::Typed(argument) => tokens::find(argument.pat.to_token_stream(), name),
+            FnArg::Receiver(_) => None,
+        })
+    };
+    let written = condition.expr.to_token_stream();
+    if argument("row").is_none()
+        && let Some(row) = tokens::find(written.clone(), "row")
+    {
         diag.error(
             row,
             "there is no row yet when a method is called",
             "state what depends on the row at its entity, with `#[entity(read_if(..))]` or `update_if`",
         );
     }
+    for name in names {
+        if let Some(argument) = argument(name)
+            && tokens::mentions(written.clone(), name)
+        {
+            diag.error(
+                argument,
+                format!("`{name}` means something else in the condition of this method"),
+                "give the argument a name of its own",
+            );
+        }
+    }
+    (diag.count() == before).then_some(())
 }

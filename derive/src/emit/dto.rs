@@ -1,5 +1,7 @@
 //! The code of `#[derive(Dto)]`.
 
+use std::collections::BTreeSet;
+
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens as _, quote, quote_spanned};
 
@@ -9,7 +11,8 @@ use crate::attribute::Library;
 use crate::check::dto::{Dto, Field, Mask, Output, Source};
 use crate::rule::Rule;
 use crate::syntax::dto::{RawDto, RawField};
-use crate::syntax::plain_name;
+use crate::syntax::{constant_name, plain_name};
+use crate::tokens::own;
 
 /// ```text
 /// impl ::clearance::Dto for Profile { .. }
@@ -74,7 +77,8 @@ pub(crate) fn emit(raw: &RawDto, dto: &Dto) -> TokenStream {
                 return quote!(#name: #value);
             }
         }
-        let source = quote_spanned!(name.span()=> __row.#name);
+        let row = own("__row", name.span());
+        let source = quote_spanned!(name.span()=> #row.#name);
         let arguments = match field.output {
             Output::Shown => quote!(#source),
             Output::Omit
@@ -96,6 +100,10 @@ pub(crate) fn emit(raw: &RawDto, dto: &Dto) -> TokenStream {
     });
     let serialize = serialize::emit(raw, dto);
     let release = release(raw);
+    let nested = fields
+        .iter()
+        .any(|(_, _, field)| matches!(field.source, Source::Related(_)));
+    let streamed = (!nested).then(|| streamed(raw));
     quote! {
         #[automatically_derived]
         impl #library::Dto for #ident {
@@ -129,6 +137,7 @@ pub(crate) fn emit(raw: &RawDto, dto: &Dto) -> TokenStream {
         }
 
         #release
+        #streamed
         #tokens
         #related
         #serialize
@@ -154,6 +163,7 @@ pub(crate) fn emit_nothing(raw: &RawDto) -> TokenStream {
         }
     });
     let tokens = constants(raw, |_| true);
+    let streamed = streamed(raw);
     let refusal = refusal();
     quote! {
         #[automatically_derived]
@@ -184,6 +194,7 @@ pub(crate) fn emit_nothing(raw: &RawDto) -> TokenStream {
         }
 
         #release
+        #streamed
         #tokens
         #serialize
     }
@@ -264,7 +275,9 @@ fn nested_checks(
 /// `comments: __cells.nested::<Vec<CommentView>>(3)?`
 fn nested_from_cells(index: usize, raw: &RawField) -> TokenStream {
     let RawField { ident, ty, .. } = raw;
-    quote_spanned!(type_span(raw)=> #ident: __cells.nested::<#ty>(#index)?)
+    let span = type_span(raw);
+    let cells = own("__cells", span);
+    quote_spanned!(span=> #ident: #cells.nested::<#ty>(#index)?)
 }
 
 /// The function is called only where the value may be seen.
@@ -288,7 +301,8 @@ fn computed_from_cells(
     let inputs = inputs.iter().enumerate().map(|(number, input)| {
         let column = constant(input);
         let source = quote_spanned!(input.span()=> <#entity>::#column);
-        quote_spanned!(input.span()=> &__cells.input(#index, #number, #source)?)
+        let cells = own("__cells", input.span());
+        quote_spanned!(input.span()=> &#cells.input(#index, #number, #source)?)
     });
     let value = quote!(#path(#(#inputs),*));
     let value = computed_value(raw, &quote!(__cells.is_shown(#index)?), &value, library);
@@ -306,9 +320,10 @@ fn computed_from_row(
         return None;
     };
     let variable = computed_variable(raw);
-    let inputs = inputs
-        .iter()
-        .map(|input| quote_spanned!(input.span()=> &__row.#input));
+    let inputs = inputs.iter().map(|input| {
+        let row = own("__row", input.span());
+        quote_spanned!(input.span()=> &#row.#input)
+    });
     let value = quote!(#path(#(#inputs),*));
     let value = computed_value(raw, &quote!(__visible.shows(#index)), &value, library);
     Some(quote!(let #variable = #value;))
@@ -385,8 +400,8 @@ fn call(
 ) -> TokenStream {
     let span = type_span(raw);
     let receiver = match side {
-        Side::Cells => quote_spanned!(span=> __cells),
-        Side::Row => quote_spanned!(span=> __visible),
+        Side::Cells => own("__cells", span),
+        Side::Row => own("__visible", span),
     };
     let method = |name: &str| Ident::new(name, span);
     let (method, extra, fallible) = match output {
@@ -419,11 +434,13 @@ fn constants(raw: &RawDto, usable: impl Fn(usize) -> bool) -> TokenStream {
         library,
         ..
     } = raw;
+    // Two fields of one constant were reported.
+    let mut seen = BTreeSet::new();
     let constants = raw
         .fields
         .iter()
         .enumerate()
-        .filter(|(index, _)| usable(*index))
+        .filter(|(index, field)| usable(*index) && seen.insert(constant_name(&field.ident)))
         .map(|(index, field)| {
             let name = plain_name(&field.ident);
             let constant = constant(&field.ident);
@@ -439,7 +456,6 @@ fn constants(raw: &RawDto, usable: impl Fn(usize) -> bool) -> TokenStream {
         #[allow(dead_code, reason = "not every DTO is queried, filtered or ordered by")]
         impl #ident {
             /// Starts a query for rows shown as this DTO.
-            #[must_use]
             #vis fn select() -> #library::repository::Select<#ident> {
                 #library::__private::select::<#ident>()
             }
@@ -486,10 +502,21 @@ fn related_constants(fields: &[(usize, &RawField, &Field)], raw: &RawDto) -> Opt
     })
 }
 
+fn streamed(raw: &RawDto) -> TokenStream {
+    let RawDto { ident, library, .. } = raw;
+    quote! {
+        #[automatically_derived]
+        impl #library::repository::Streamed for #ident {}
+    }
+}
+
 fn release(raw: &RawDto) -> TokenStream {
     let RawDto { ident, library, .. } = raw;
     quote! {
         #[automatically_derived]
         impl #library::Release for #ident {}
+
+        #[automatically_derived]
+        impl #library::__private::Checked for #ident {}
     }
 }

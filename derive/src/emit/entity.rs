@@ -1,5 +1,7 @@
 //! The code of `#[derive(Entity)]`.
 
+use std::collections::BTreeSet;
+
 use proc_macro2::TokenStream;
 use quote::{ToTokens as _, quote, quote_spanned};
 
@@ -9,7 +11,8 @@ use crate::attribute::Library;
 use crate::check::entity::{Entity, Rows, column_name};
 use crate::rule::Rule;
 use crate::syntax::entity::RawEntity;
-use crate::syntax::plain_name;
+use crate::syntax::{constant_name, plain_name};
+use crate::tokens;
 
 /// ```text
 /// impl ::clearance::Entity for User { .. }
@@ -59,7 +62,8 @@ pub(crate) fn emit(raw: &RawEntity, entity: &Entity) -> TokenStream {
     let viewer_of = raw.viewer_of.then(|| quote!(.__viewer_of()));
     let cells = raw.fields.iter().enumerate().map(|(index, field)| {
         let name = &field.ident;
-        let place = quote_spanned!(field.ident.span()=> &self.#name);
+        let span = name.span();
+        let place = tokens::over("self", span, |this| quote_spanned!(span=> &#this.#name));
         quote!(#index => #library::__private::cell(#place))
     });
     let columns = raw.fields.iter().enumerate().map(|(index, field)| {
@@ -67,6 +71,7 @@ pub(crate) fn emit(raw: &RawEntity, entity: &Entity) -> TokenStream {
         quote!(#name: cells.column(#index)?)
     });
     let constants = constants(raw);
+    let stays_inside = stays_inside(raw);
     quote! {
         #[automatically_derived]
         impl #library::Entity for #ident {
@@ -96,6 +101,7 @@ pub(crate) fn emit(raw: &RawEntity, entity: &Entity) -> TokenStream {
                     });
                 #checks
                 #join_checks
+                #stays_inside
                 &__TABLE
             }
 
@@ -115,6 +121,31 @@ pub(crate) fn emit(raw: &RawEntity, entity: &Entity) -> TokenStream {
         }
 
         #constants
+    }
+}
+
+/// Lets the compiler refuse what would let a row out, whoever wrote it.
+///
+/// ```text
+/// fn __inside() {
+///     ::clearance::__private::inside::<User>().check_unserialized();
+///     ::clearance::__private::inside::<User>().check_unreleased();
+/// }
+/// ```
+fn stays_inside(raw: &RawEntity) -> TokenStream {
+    let RawEntity { ident, library, .. } = raw;
+    let span = ident.span();
+    let blamed = library.at(span);
+    let checks = quote_spanned! {span=>
+        #blamed::__private::inside::<#ident>().check_unserialized();
+        #blamed::__private::inside::<#ident>().check_unreleased();
+    };
+    quote! {
+        #[allow(unused, reason = "only checked, never run")]
+        fn __inside() {
+            use #library::__private::Otherwise as _;
+            #checks
+        }
     }
 }
 
@@ -199,7 +230,8 @@ fn column_spec(field: &crate::syntax::entity::RawColumn, library: &Library) -> T
     let column = column_name(field);
     let ty = &field.ty;
     let lookup = field.lookup.is_some() || field.key.is_some();
-    quote!(#library::entity::ColumnSpec::__new::<#ty>(#name, #column, #lookup))
+    let many = field.many.then(|| quote!(.__many()));
+    quote!(#library::entity::ColumnSpec::__new::<#ty>(#name, #column, #lookup) #many)
 }
 
 /// ```text
@@ -246,7 +278,11 @@ fn constants(raw: &RawEntity) -> TokenStream {
         vis,
         ..
     } = raw;
-    let constants = raw.fields.iter().map(|field| {
+    // Two fields of one constant were reported.
+    let mut seen = BTreeSet::new();
+    let fields = raw.fields.iter();
+    let fields = fields.filter(|field| seen.insert(constant_name(&field.ident)));
+    let constants = fields.map(|field| {
         let name = plain_name(&field.ident);
         let constant = constant(&field.ident);
         let ty = &field.ty;

@@ -6,6 +6,7 @@ use quote::{ToTokens as _, format_ident, quote, quote_spanned};
 use super::rule::{self, Types};
 use super::{constant, refusal};
 use crate::check::input::{Input, Preset};
+use crate::rule::plain;
 use crate::syntax::input::{Derive, RawInput};
 use crate::syntax::plain_name;
 use crate::tokens;
@@ -36,12 +37,17 @@ pub(crate) fn emit(raw: &RawInput, input: &Input) -> TokenStream {
             let shown_by = Ident::new("shown_by", at);
             quote!(.__shown_by(#library::__private::#shown_by::<#reads>(#token)))
         });
+        let any_row = field
+            .any_row
+            .as_ref()
+            .map(|reason| quote!(.__any_row(#reason)));
         quote! {
             #library::__private::InputField::__new(#name, #json, ::std::vec![#(#rules),*])
-                #unstored #shown
+                #unstored #shown #any_row
         }
     });
     let not_shown = not_shown(raw, input);
+    let no_column = no_column(raw, input);
     let presets = input.presets.iter().map(|it| preset(it, entity, &types));
     let reads = raw.reads.as_ref().map(|reads| quote!(.__reads::<#reads>()));
     let checks = rule::check(input.fields.iter().flat_map(|field| &field.rules), &types);
@@ -56,7 +62,8 @@ pub(crate) fn emit(raw: &RawInput, input: &Input) -> TokenStream {
         .map(|((raw, field), variable)| {
             let ty = &raw.ty;
             let json = &field.json;
-            quote_spanned!(type_span(ty)=> let #variable = __object.take::<#ty>(#json);)
+            let object = tokens::own("__object", type_span(ty));
+            quote_spanned!(type_span(ty)=> let #variable = #object.take::<#ty>(#json);)
         });
     let built = raw.fields.iter().zip(&variables).map(|(raw, variable)| {
         let name = &raw.ident;
@@ -69,9 +76,12 @@ pub(crate) fn emit(raw: &RawInput, input: &Input) -> TokenStream {
         let name = &raw_field.ident;
         let column = constant(name);
         let column = quote_spanned!(column.span()=> <#entity>::#column);
-        let assigned = Ident::new("assigned", type_span(&raw_field.ty));
-        quote_spanned! {type_span(&raw_field.ty)=>
-            #library::__private::#assigned(#column, &self.#name)
+        let span = type_span(&raw_field.ty);
+        let assigned = Ident::new("assigned", span);
+        let value = tokens::over("self", span, |this| quote_spanned!(span=> &#this.#name));
+        let of_column = quote_spanned!(name.span()=> _);
+        quote_spanned! {span=>
+            #library::__private::#assigned::<#entity, #of_column>(#column, #value)
         }
     });
     let assignable = (raw.derive == Derive::Patch).then(|| assignable(raw, input));
@@ -91,6 +101,7 @@ pub(crate) fn emit(raw: &RawInput, input: &Input) -> TokenStream {
 
             fn __shape() -> &'static #library::__private::InputShape<#entity> {
                 #not_shown
+                #no_column
                 static __SHAPE: ::std::sync::LazyLock<
                     #library::__private::InputShape<#entity>,
                 > = ::std::sync::LazyLock::new(|| {
@@ -117,6 +128,7 @@ pub(crate) fn emit(raw: &RawInput, input: &Input) -> TokenStream {
             fn __values(
                 &self,
             ) -> ::std::vec::Vec<::core::option::Option<#library::policy::Value>> {
+                #no_column
                 ::std::vec![#(#values),*]
             }
 
@@ -169,27 +181,31 @@ fn preset(preset: &Preset, entity: &syn::Path, types: &Types) -> TokenStream {
         library, viewer, ..
     } = types;
     let column = constant(&preset.field);
-    let column = quote_spanned!(column.span()=> <#entity>::#column);
+    let span = column.span();
+    let blamed = library.at(span);
+    let column = quote_spanned! {span=>
+        #blamed::__private::column_of::<#entity, _>(<#entity>::#column)
+    };
     let value = &preset.value;
     let text = tokens::text(value.to_token_stream());
     let source = rule::source(&text, preset.field.span(), library);
-    let parameter = |ident: &Option<Ident>| {
-        ident
-            .as_ref()
-            .map_or_else(|| quote!(_), |ident| ident.to_token_stream())
+    let bound = tokens::bound(value.to_token_stream(), plain::NAMES_WITHOUT_ROW);
+    let context = match &preset.context {
+        Some(ident) => tokens::own("context", ident.span()).to_token_stream(),
+        None => quote!(_),
     };
-    let context = parameter(&preset.context);
     let context = quote!(#context: &#library::policy::Context);
-    match &preset.viewer {
+    let viewer_name = preset.viewer.as_ref();
+    match viewer_name.map(|ident| tokens::own("viewer", ident.span())) {
         Some(ident) => quote! {
-            #library::__private::Preset::__viewer(
+            #library::__private::Preset::<#entity>::__viewer(
                 #column,
                 #source,
-                |#ident: &#viewer, #context| #value,
+                |#ident: &#viewer, #context| #bound,
             )
         },
         None => quote! {
-            #library::__private::Preset::__circumstances(#column, #source, |#context| #value)
+            #library::__private::Preset::<#entity>::__circumstances(#column, #source, |#context| #bound)
         },
     }
 }
@@ -221,6 +237,39 @@ fn not_shown(raw: &RawInput, input: &Input) -> Option<TokenStream> {
     })
 }
 
+/// Gives the names of what is written to an entity that has no columns of these names, for an error
+/// that says so. A column of the entity itself comes before that of a trait.
+///
+/// ```text
+/// trait __NoColumn { const TITLE: NoColumn = NoColumn; }
+/// impl<T: Entity> __NoColumn for T {}
+/// ```
+fn no_column(raw: &RawInput, input: &Input) -> Option<TokenStream> {
+    let RawInput { library, .. } = raw;
+    let mut columns = columns(raw, input).peekable();
+    columns.peek()?;
+    let columns = columns.map(|ident| {
+        let column = constant(ident);
+        let none = quote!(#library::__private::NoColumn);
+        quote!(const #column: #none = #none;)
+    });
+    Some(quote! {
+        #[allow(dead_code, reason = "an entity has columns of its own")]
+        trait __NoColumn {
+            #(#columns)*
+        }
+        impl<__E: #library::Entity> __NoColumn for __E {}
+    })
+}
+
+/// The fields of the entity that are written.
+fn columns<'i>(raw: &'i RawInput, input: &'i Input) -> impl Iterator<Item = &'i Ident> {
+    let fields = raw.fields.iter().zip(&input.fields);
+    let sent = fields.filter(|(_, field)| field.stored);
+    sent.map(|(field, _)| &field.ident)
+        .chain(input.presets.iter().map(|preset| &preset.field))
+}
+
 /// Lets the compiler refuse a patch of the key.
 ///
 /// ```text
@@ -229,12 +278,7 @@ fn not_shown(raw: &RawInput, input: &Input) -> Option<TokenStream> {
 fn assignable(raw: &RawInput, input: &Input) -> TokenStream {
     let RawInput { library, .. } = raw;
     let entity = &input.entity;
-    let fields = raw.fields.iter().zip(&input.fields);
-    let sent = fields.filter(|(_, field)| field.stored);
-    let columns = sent
-        .map(|(field, _)| &field.ident)
-        .chain(input.presets.iter().map(|preset| &preset.field));
-    let calls = columns.map(|ident| {
+    let calls = columns(raw, input).map(|ident| {
         let column = constant(ident);
         let call = Ident::new("assignable", ident.span());
         quote_spanned!(ident.span()=> #library::__private::#call(<#entity>::#column);)

@@ -19,11 +19,11 @@ pub(crate) mod viewer;
 use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
 use quote::quote;
 
-use crate::syntax::plain_name;
+use crate::syntax::constant_name;
 
-/// The name of the constant that stands for a field: `SLUG` for `slug`.
+/// The constant that stands for a field.
 fn constant(field: &Ident) -> Ident {
-    Ident::new(&plain_name(field).to_uppercase(), field.span())
+    Ident::new(&constant_name(field), field.span())
 }
 
 /// The body of a function that an error has left without one. It is never run, because the

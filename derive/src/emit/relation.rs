@@ -15,18 +15,22 @@ use crate::syntax::plain_name;
 /// ```
 pub(super) fn rows(relation: &Ident) -> TokenStream {
     let span = relation.span();
-    quote_spanned!(span=> __row.__relations().#relation)
+    crate::tokens::over(
+        "__row",
+        span,
+        |row| quote_spanned!(span=> #row.__relations().#relation),
+    )
 }
 
 /// ```text
-/// vec![Relation::__belongs_to("author", "author_id", schema_of::<User>)]
+/// vec![Relation::__belongs_to("author", "author_id", side::<User>())]
 /// ```
 pub(super) fn specs(raw: &RawEntity) -> TokenStream {
     let library = &raw.library;
     let relations = raw.relations.iter().map(|relation| {
         let name = plain_name(&relation.ident);
         let target = &relation.target;
-        let target = quote!(#library::__private::schema_of::<#target>);
+        let target = quote!(#library::__private::side::<#target>());
         let of = quote!(#library::entity::Relation);
         match &relation.join {
             Join::OwnField(field) => {

@@ -12,6 +12,8 @@ use crate::tokens::first_span;
 /// impl ::clearance::Release for Team {}
 /// impl<T> ::clearance::Release for Page<T> where Vec<T>: ::clearance::Release {}
 /// ```
+///
+/// Beside each stands the same of `Checked`, without which it cannot be written.
 pub(crate) fn emit(raw: &RawRelease) -> TokenStream {
     let RawRelease {
         ident,
@@ -29,6 +31,9 @@ pub(crate) fn emit(raw: &RawRelease) -> TokenStream {
             #[automatically_derived]
             impl #library::Release for #ident #clause {}
 
+            #[automatically_derived]
+            impl #library::__private::Checked for #ident #clause {}
+
             const _: () = {
                 const fn __released<__T: #library::Release>() {}
                 #(#checks)*
@@ -37,12 +42,16 @@ pub(crate) fn emit(raw: &RawRelease) -> TokenStream {
     }
     let stated = clause.map(|clause| clause.predicates.iter());
     let stated = stated.into_iter().flatten();
-    quote! {
-        #[automatically_derived]
-        impl #parameters #library::Release for #ident #arguments
+    let conditions = quote! {
         where
             #(#stated,)*
             #(#types: #library::Release,)*
-        {}
+    };
+    quote! {
+        #[automatically_derived]
+        impl #parameters #library::Release for #ident #arguments #conditions {}
+
+        #[automatically_derived]
+        impl #parameters #library::__private::Checked for #ident #arguments #conditions {}
     }
 }

@@ -2,12 +2,17 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens as _, format_ident, quote, quote_spanned};
+use syn::visit::Visit;
 use syn::visit_mut::VisitMut;
-use syn::{Attribute, FnArg, GenericParam, Pat, PatIdent, ReceiverKind, Signature, Type};
+use syn::{
+    Attribute, FnArg, GenericArgument, GenericParam, Pat, PatIdent, PathArguments, ReceiverKind,
+    Signature, Type,
+};
 
 use super::refusal;
 use crate::attribute::Library;
 use crate::check::repository::{Action, Guard, Memo, Method};
+use crate::rule::plain;
 use crate::syntax::repository::{Condition, RawItem, RawMethod, RawRepository};
 use crate::tokens;
 
@@ -52,7 +57,7 @@ pub(crate) fn emit(raw: &RawRepository, methods: &[Option<Method>]) -> TokenStre
 
 /// ```text
 /// pub async fn rename(&self, id: Uuid) -> Result<Profile> {
-///     ::clearance::__private::returned::<Result<Profile>>();
+///     { let __error = ::clearance::__private::returned::<Result<Profile>>(); .. }
 ///     let access = ::clearance::Access::<::clearance::Write<Member>>::authenticated().await?;
 ///     { .. }
 /// }
@@ -76,8 +81,7 @@ fn guarded(raw: &RawRepository, method: &RawMethod, checked: Option<&Method>) ->
     let library = &raw.library;
     let binding = &checked.binding;
     let output = &checked.output;
-    let span = tokens::first_span(&output.to_token_stream());
-    let returned = quote_spanned!(span=> #library::__private::returned::<#output>(););
+    let returned = returned(output, library);
     let viewer = raw.viewer.as_ref();
     let guard = match &checked.guard {
         Guard::Authenticated(action) => {
@@ -86,7 +90,7 @@ fn guarded(raw: &RawRepository, method: &RawMethod, checked: Option<&Method>) ->
         }
         Guard::Authorize(action, condition) => {
             let action = action_type(*action, viewer, library);
-            let allowed = allowed(condition);
+            let allowed = allowed(condition, library);
             quote! {
                 let __access = #library::Access::<#action>::authenticated().await?;
                 let __allowed: ::core::primitive::bool = #allowed;
@@ -108,6 +112,63 @@ fn guarded(raw: &RawRepository, method: &RawMethod, checked: Option<&Method>) ->
             #returned
             #guard
             #body
+        }
+    }
+}
+
+/// Lets the compiler check what leaves: the type that is returned, and of its error what can be
+/// seen from how it is written.
+///
+/// ```text
+/// let __error = ::clearance::__private::returned::<Result<Profile, Failed<User>>>();
+/// __error.check_no_entity();
+/// ::clearance::__private::inside::<User>().check_no_entity();
+/// ```
+fn returned(output: &Type, library: &Library) -> TokenStream {
+    let mut written = Written(Vec::new());
+    if let Type::Path(path) = tokens::bare_type(output)
+        && let Some(last) = path.path.segments.last()
+        && let PathArguments::AngleBracketed(arguments) = &last.arguments
+    {
+        let types = arguments.args.iter().filter_map(|argument| match argument {
+            GenericArgument::Type(ty) => Some(tokens::bare_type(ty)),
+            _ => None,
+        });
+        for error in types.skip(1) {
+            syn::visit::visit_type(&mut written, error);
+        }
+    }
+    let span = tokens::first_span(&output.to_token_stream());
+    let parts = written.0.iter().map(|part| {
+        let span = tokens::first_span(&part.to_token_stream());
+        let library = library.at(span);
+        quote_spanned!(span=> #library::__private::inside::<#part>().check_no_entity();)
+    });
+    let blamed = library.at(span);
+    // Two statements: of the first alone is said what is wrong with the type as a whole.
+    let whole = quote_spanned! {span=>
+        let __error = #blamed::__private::returned::<#output>();
+        __error.check_no_entity();
+    };
+    quote!({
+        use #library::__private::Otherwise as _;
+        #whole
+        #(#parts)*
+    })
+}
+
+/// The types that a type is written with.
+struct Written(Vec<Type>);
+
+impl Visit<'_> for Written {
+    fn visit_type(&mut self, ty: &Type) {
+        match tokens::bare_type(ty) {
+            // What stands behind them has no size, or no name.
+            Type::TraitObject(_) | Type::ImplTrait(_) | Type::Infer(_) | Type::Macro(_) => {}
+            bare => {
+                self.0.push(bare.clone());
+                syn::visit::visit_type(self, bare);
+            }
         }
     }
 }
@@ -136,7 +197,8 @@ fn remembered(
     let binding = &checked.binding;
     let output = &checked.output;
     let span = tokens::first_span(&raw.head.self_ty.to_token_stream());
-    let mut key = quote_spanned!(span=> #library::__private::Key::new::<Self>(self));
+    let this = this(&method.signature, span);
+    let mut key = quote_spanned!(span=> #library::__private::Key::new::<Self>(#this));
     for (name, ty, borrowed) in &memo.arguments {
         let span = tokens::first_span(&ty.to_token_stream());
         let name = Ident::new(&name.to_string(), name.span().located_at(span));
@@ -178,6 +240,12 @@ fn remembered(
     quote!({ enum __Memo {} #remember })
 }
 
+/// The `self` that the signature declares, blamed on `span`.
+fn this(signature: &Signature, span: Span) -> Ident {
+    let declared = signature.receiver().map_or(span, |it| it.self_token.span);
+    Ident::new("self", declared.located_at(span))
+}
+
 fn action_type(action: Action, viewer: Option<&Type>, library: &Library) -> TokenStream {
     match action {
         Action::Read => quote!(#library::Read<#viewer>),
@@ -186,14 +254,20 @@ fn action_type(action: Action, viewer: Option<&Type>, library: &Library) -> Toke
 }
 
 /// The condition with the two names that it may use, where it uses them.
-fn allowed(condition: &Condition) -> TokenStream {
-    let expr = &condition.expr;
-    let tokens = expr.to_token_stream();
-    let viewer = tokens::find(tokens.clone(), "viewer")
-        .map(|viewer| quote!(let #viewer = __access.viewer();));
-    let context =
-        tokens::find(tokens, "context").map(|context| quote!(let #context = __access.context();));
-    quote!({ #viewer #context #expr })
+fn allowed(condition: &Condition, library: &Library) -> TokenStream {
+    let expr = bound(condition);
+    let viewer =
+        tokens::find(expr.clone(), "viewer").map(|viewer| quote!(let #viewer = __access.viewer();));
+    let context = tokens::find(expr.clone(), "context")
+        .map(|context| quote!(let #context = __access.context();));
+    // INVARIANT (plain): in a function of its own, no macro that stands in the condition can return
+    // from the method before it is decided.
+    quote!(#library::__private::allowed(|| { #viewer #context #expr }))
+}
+
+/// The condition, with the variables that stand around it.
+fn bound(condition: &Condition) -> TokenStream {
+    tokens::bound(condition.expr.to_token_stream(), plain::NAMES_WITHOUT_ROW)
 }
 
 /// `with(context)`: the same methods, inside a request context that is at hand.
@@ -287,8 +361,9 @@ fn forward(method: &RawMethod, valid: bool, self_ty: &Type) -> TokenStream {
     // Where an argument is an `impl Trait`, the others cannot be stated and are inferred.
     let explicit = !generics.is_empty() && !has_impl_argument(&method.signature);
     let turbofish = explicit.then(|| quote!(::<#(#generics),*>));
+    let this = this(&method.signature, Span::call_site());
     let body = if valid {
-        quote!(self.context.scope(self.repository.#name #turbofish(#(#arguments),*)).await)
+        quote!(#this.context.scope(#this.repository.#name #turbofish(#(#arguments),*)).await)
     } else {
         refusal()
     };
@@ -432,20 +507,20 @@ fn registered(raw: &RawRepository, methods: &[(&RawMethod, Option<&Method>)]) ->
 }
 
 /// The condition as a function of the viewer alone, for the access matrix. A condition that asks
-/// an argument, or does more than look, has none.
+/// an argument has none.
 ///
 /// ```text
 /// .__allows(|__viewer, context| {
 ///     let viewer = __viewer.downcast_ref::<Member>()?;
-///     Some(viewer.role >= Role::Admin)
+///     Some(allowed(|| viewer.role >= Role::Admin))
 /// })
 /// ```
 fn allows(raw: &RawRepository, method: &RawMethod, condition: &Condition) -> Option<TokenStream> {
+    let library = &raw.library;
     let viewer_type = raw.viewer.as_ref()?;
-    let expr = &condition.expr;
-    let written = expr.to_token_stream();
+    let written = bound(condition);
     let signature = &method.signature;
-    let mut names = vec!["self".to_owned(), "await".to_owned(), "return".to_owned()];
+    let mut names = vec!["self".to_owned()];
     for input in &signature.inputs {
         if let FnArg::Typed(argument) = input {
             names.extend(tokens::idents(argument.pat.to_token_stream()));
@@ -458,12 +533,9 @@ fn allows(raw: &RawRepository, method: &RawMethod, condition: &Condition) -> Opt
             GenericParam::Lifetime(_) => {}
         }
     }
-    let does_more = tokens::has_question_mark(written.clone())
-        || tokens::idents(written.clone()).contains(&"await".to_owned());
-    if does_more
-        || names
-            .iter()
-            .any(|name| tokens::mentions(written.clone(), name))
+    if names
+        .iter()
+        .any(|name| tokens::mentions(written.clone(), name))
     {
         return None;
     }
@@ -472,12 +544,13 @@ fn allows(raw: &RawRepository, method: &RawMethod, condition: &Condition) -> Opt
             let #viewer = <dyn ::core::any::Any>::downcast_ref::<#viewer_type>(__viewer)?;
         }
     });
-    let context = tokens::find(written, "context").map(|context| quote!(let #context = __context;));
+    let context =
+        tokens::find(written.clone(), "context").map(|context| quote!(let #context = __context;));
     Some(quote! {
         .__allows(|__viewer, __context| {
             #viewer
             #context
-            ::core::option::Option::Some(#expr)
+            ::core::option::Option::Some(#library::__private::allowed(|| #written))
         })
     })
 }

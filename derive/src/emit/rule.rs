@@ -4,7 +4,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens as _, quote, quote_spanned};
 
 use crate::attribute::Library;
-use crate::rule::{Body, Comparison, Inline, Input, InputKind, Node, Operand, Rule, before};
+use crate::rule::{Body, Comparison, Inline, Input, InputKind, Node, Operand, Rule, before, plain};
 use crate::tokens;
 
 /// The types that a rule speaks of, as tokens.
@@ -185,17 +185,18 @@ fn input(input: &Input, types: &Types) -> TokenStream {
     let Types {
         library, viewer, ..
     } = types;
-    let expr = &input.expr;
-    let context = input
-        .context
-        .as_ref()
-        .map_or_else(|| quote!(_), |ident| ident.to_token_stream());
+    let expr = bound(input);
+    let context = match &input.context {
+        Some(ident) => tokens::own("context", ident.span()).to_token_stream(),
+        None => quote!(_),
+    };
     let body = match input.kind {
         InputKind::Flag => quote!(#expr),
         InputKind::Value => quote!(#library::__private::value(&(#expr))),
         InputKind::List => quote!(#library::__private::list(&(#expr))),
     };
-    let (constructor, parameters) = match &input.viewer {
+    let viewer_name = input.viewer.as_ref();
+    let (constructor, parameters) = match viewer_name.map(|it| tokens::own("viewer", it.span())) {
         Some(ident) => (
             match input.kind {
                 InputKind::Flag => quote!(viewer_flag),
@@ -213,8 +214,9 @@ fn input(input: &Input, types: &Types) -> TokenStream {
             quote!(#context: &#library::policy::Context),
         ),
     };
-    let name = tokens::text(expr.to_token_stream());
-    quote!(#library::__private::Input::#constructor(|#parameters| #body).named(#name))
+    let name = tokens::text(input.expr.to_token_stream());
+    let timed = input.timed.then(|| quote!(.timed()));
+    quote!(#library::__private::Input::#constructor(|#parameters| #body).named(#name) #timed)
 }
 
 /// A function that is never called: the compiler checks in it, at the user's tokens, that the
@@ -247,10 +249,7 @@ pub(super) fn check<'r>(
         .filter(|(_, calls)| !calls.is_empty())
         .map(|(inline, calls)| {
             let parameter = |found: Option<&Ident>, name: &str| {
-                found.map_or_else(
-                    || Ident::new(name, Span::call_site()),
-                    |ident| ident.clone(),
-                )
+                tokens::own(name, found.map_or_else(Span::call_site, Ident::span))
             };
             let viewer_name = parameter(
                 inline.inputs.iter().find_map(|input| input.viewer.as_ref()),
@@ -380,10 +379,12 @@ fn compared(operand: &Operand, inline: &Inline) -> TokenStream {
 
 /// `&row.field`, blamed on the field.
 fn place(field: &Ident) -> TokenStream {
-    if let Some(field) = before::field(field) {
-        return quote_spanned!(field.span()=> &__before.#field);
-    }
-    quote_spanned!(field.span()=> &__row.#field)
+    let (row, field) = match before::field(field) {
+        Some(field) => ("__before", field),
+        None => ("__row", field.clone()),
+    };
+    let span = field.span();
+    tokens::over(row, span, |row| quote_spanned!(span=> &#row.#field))
 }
 
 /// `&(expr)`, blamed on the expression.
@@ -391,7 +392,12 @@ fn given(index: usize, inline: &Inline) -> TokenStream {
     let Some(input) = inline.inputs.get(index) else {
         return TokenStream::new();
     };
-    let expr = &input.expr;
-    let span = tokens::first_span(&expr.to_token_stream());
+    let expr = bound(input);
+    let span = tokens::first_span(&expr);
     quote_spanned!(span=> &(#expr))
+}
+
+/// The expression, with the variables that stand around it.
+fn bound(input: &Input) -> TokenStream {
+    tokens::bound(input.expr.to_token_stream(), plain::NAMES_WITHOUT_ROW)
 }

@@ -6,6 +6,7 @@ use quote::{ToTokens as _, quote, quote_spanned};
 use crate::check::dto::{Dto, Field, Output, is_option};
 use crate::syntax::dto::{RawDto, RawField};
 use crate::syntax::plain_name;
+use crate::tokens::{over, own};
 
 /// ```text
 /// impl Serialize for Profile {
@@ -40,9 +41,16 @@ pub(super) fn emit_nothing(raw: &RawDto) -> TokenStream {
 
 fn implement(raw: &RawDto, length: &TokenStream, writes: &TokenStream) -> TokenStream {
     let serde = serde(raw);
+    let library = &raw.library;
     let ident = &raw.ident;
     let name = plain_name(ident);
     let mutable = (!writes.is_empty()).then(|| quote!(mut));
+    let as_it_is = (!writes.is_empty()).then(|| {
+        quote! {
+            #[allow(unused_imports, reason = "a number has a method of its own")]
+            use #library::__private::AsItIs as _;
+        }
+    });
     quote! {
         #[automatically_derived]
         impl #serde::Serialize for #ident {
@@ -53,6 +61,7 @@ fn implement(raw: &RawDto, length: &TokenStream, writes: &TokenStream) -> TokenS
             where
                 __S: #serde::Serializer,
             {
+                #as_it_is
                 let #mutable __state =
                     #serde::Serializer::serialize_struct(__serializer, #name, #length)?;
                 #writes
@@ -64,16 +73,19 @@ fn implement(raw: &RawDto, length: &TokenStream, writes: &TokenStream) -> TokenS
 
 fn write(raw: &RawField, field: &Field, serde: &TokenStream, dto: &RawDto) -> TokenStream {
     let name = &raw.ident;
+    let library = &dto.library;
     let json = &field.json;
     let span = crate::tokens::first_span(&raw.ty.to_token_stream());
     let put = |value: TokenStream| quote!(#serde::ser::SerializeStruct::serialize_field(&mut __state, #json, #value)?;);
+    let written = |value: &TokenStream| quote_spanned!(span=> #library::__private::Writing(#value).__written());
     let hideable = matches!(field.output, Output::Omit | Output::Null);
     if !hideable || (is_option(&raw.ty) && !is_omitted(field)) {
         // `None` is written as null by itself.
-        return put(quote_spanned!(span=> &self.#name));
+        let field = over("self", span, |this| quote_spanned!(span=> &#this.#name));
+        return put(written(&field));
     }
     let visible = visible(raw, &quote!(__value), dto);
-    let shown = put(quote_spanned!(span=> __value));
+    let shown = put(written(&own("__value", span).to_token_stream()));
     let hidden = if is_omitted(field) {
         quote!(#serde::ser::SerializeStruct::skip_field(&mut __state, #json)?;)
     } else {

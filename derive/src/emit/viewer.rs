@@ -14,7 +14,8 @@ use crate::syntax::viewer::RawViewer;
 pub(crate) fn emit(raw: &RawViewer, subject: Option<&Ident>) -> TokenStream {
     let RawViewer { ident, library, .. } = raw;
     let body = subject.map_or_else(refusal, |field| {
-        let place = quote_spanned!(field.span()=> &self.#field);
+        let span = field.span();
+        let place = crate::tokens::over("self", span, |this| quote_spanned!(span=> &#this.#field));
         quote!(#library::Subject::new(#place))
     });
     quote! {

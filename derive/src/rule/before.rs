@@ -28,6 +28,15 @@ pub(crate) fn field(ident: &Ident) -> Option<Ident> {
     })
 }
 
+/// The expression itself, where a macro handed it over as one piece.
+fn bare(expr: &mut Expr) -> &mut Expr {
+    match expr {
+        Expr::Group(group) => bare(&mut group.expr),
+        Expr::Paren(paren) => bare(&mut paren.expr),
+        other => other,
+    }
+}
+
 struct Before {
     first: Option<Ident>,
 }
@@ -35,7 +44,7 @@ struct Before {
 impl VisitMut for Before {
     fn visit_expr_field_mut(&mut self, field: &mut syn::ExprField) {
         visit_mut::visit_expr_field_mut(self, field);
-        let Expr::Path(base) = &mut *field.base else {
+        let Expr::Path(base) = bare(&mut field.base) else {
             return;
         };
         if !base.path.is_ident("before") {

@@ -4,8 +4,9 @@ use proc_macro2::Ident;
 use quote::ToTokens as _;
 use syn::{BinOp, Expr, ExprBinary, ExprCall, ExprMethodCall, Lit, Member, Path, UnOp};
 
+use super::refusal::Refusal;
 use super::{Comparison, Inline, Input, InputKind, Node, Operand};
-use super::{before, refusal, related};
+use super::{before, plain, refusal, related};
 use crate::diag::Diag;
 use crate::tokens;
 
@@ -25,6 +26,9 @@ pub(crate) enum Place {
 }
 
 pub(super) fn check(expr: &Expr, place: Place, diag: &mut Diag) -> Option<Inline> {
+    if !plain::is_plain(expr, "a rule", plain::NAMES, diag) {
+        return None;
+    }
     let mut expr = expr.clone();
     if let Some(found) = before::rename(&mut expr)
         && place != Place::Updated
@@ -38,6 +42,7 @@ pub(super) fn check(expr: &Expr, place: Place, diag: &mut Diag) -> Option<Inline
     }
     let mut reader = Reader {
         place,
+        row: "row".to_owned(),
         diag,
         inputs: Vec::new(),
         opaque: Vec::new(),
@@ -52,6 +57,8 @@ pub(super) fn check(expr: &Expr, place: Place, diag: &mut Diag) -> Option<Inline
 
 struct Reader<'d> {
     place: Place,
+    /// What the row is called there, which is read as `row` everywhere.
+    row: String,
     diag: &'d mut Diag,
     inputs: Vec<Input>,
     opaque: Vec<Path>,
@@ -114,7 +121,7 @@ impl Reader<'_> {
 
     fn compare(&mut self, comparison: Comparison, binary: &ExprBinary) -> Option<Node> {
         if let Some(refusal) = refusal::comparison_with_option(binary) {
-            self.diag.push(refusal);
+            self.report(refusal);
             return None;
         }
         let left = self.operand(&binary.left);
@@ -134,13 +141,13 @@ impl Reader<'_> {
             return Some(Operand::Field(field.clone()));
         }
         if let Some(literal) = float_literal(bare) {
-            self.diag.push(refusal::float(literal));
+            self.report(refusal::float(literal));
             return None;
         }
         if is_free(bare) {
             return Some(Operand::Input(self.input(InputKind::Value, bare)));
         }
-        self.diag.push(refusal::operand(bare));
+        self.report(refusal::operand(bare));
         None
     }
 
@@ -152,7 +159,7 @@ impl Reader<'_> {
                 _ => return self.refuse(expr),
             };
             if let Some(argument) = call.args.first() {
-                self.diag.push(refusal::null_test_argument(argument));
+                self.report(refusal::null_test_argument(argument));
                 return None;
             }
             return Some(found);
@@ -171,7 +178,7 @@ impl Reader<'_> {
     }
 
     fn call(&mut self, expr: &Expr, call: &ExprCall) -> Option<Node> {
-        let Expr::Path(function) = &*call.func else {
+        let Expr::Path(function) = strip_parens(&call.func) else {
             return self.refuse(expr);
         };
         if function.path.is_ident("same") {
@@ -179,7 +186,7 @@ impl Reader<'_> {
             let (Some(left), Some(right), None) =
                 (arguments.next(), arguments.next(), arguments.next())
             else {
-                self.diag.push(refusal::same_arguments(call));
+                self.report(refusal::same_arguments(call));
                 return None;
             };
             let left = self.operand(strip_reference(left));
@@ -216,12 +223,13 @@ impl Reader<'_> {
 
     fn opaque_call(&mut self, call: &ExprCall) -> Option<Node> {
         if let Some(refusal) = refusal::opaque_place(call, self.place) {
-            self.diag.push(refusal);
+            self.report(refusal);
             return None;
         }
         let mut arguments = call.args.iter();
-        let (Some(Expr::Path(path)), None) = (arguments.next(), arguments.next()) else {
-            self.diag.push(refusal::opaque_arguments(call));
+        let (Some(Expr::Path(path)), None) = (arguments.next().map(strip_parens), arguments.next())
+        else {
+            self.report(refusal::opaque_arguments(call));
             return None;
         };
         self.opaque.push(path.path.clone());
@@ -231,26 +239,30 @@ impl Reader<'_> {
     /// `exists(row.comments, |comment| ..)`: inside the closure its parameter is the row.
     fn related(&mut self, call: &ExprCall, word: &str) -> Option<Node> {
         let mut arguments = call.args.iter();
-        let (Some(rows), Some(Expr::Closure(closure)), None) =
-            (arguments.next(), arguments.next(), arguments.next())
-        else {
-            self.diag.push(refusal::related_arguments(call, word));
+        let (Some(rows), Some(Expr::Closure(closure)), None) = (
+            arguments.next(),
+            arguments.next().map(strip_parens),
+            arguments.next(),
+        ) else {
+            self.report(refusal::related_arguments(call, word));
             return None;
         };
         let Some(relation) = row_field(strip_parens(rows)) else {
-            self.diag.push(refusal::related_arguments(call, word));
+            self.report(refusal::related_arguments(call, word));
             return None;
         };
-        let condition = match related::body(closure) {
-            Ok(condition) => condition,
+        let (parameter, condition) = match related::body(closure) {
+            Ok(body) => body,
             Err(refusal) => {
-                self.diag.push(refusal);
+                self.report(refusal);
                 return None;
             }
         };
         let place = std::mem::replace(&mut self.place, Place::Related);
+        let row = std::mem::replace(&mut self.row, parameter.to_string());
         let condition = self.node(&condition);
         self.place = place;
+        self.row = row;
         Some(Node::Related {
             relation: relation.clone(),
             condition: Box::new(condition?),
@@ -263,13 +275,18 @@ impl Reader<'_> {
             kind,
             expr: expr.clone(),
             viewer: tokens::find(tokens.clone(), "viewer"),
-            context: tokens::find(tokens, "context"),
+            context: tokens::find(tokens.clone(), "context"),
+            timed: tokens::mentions_beside(tokens, "context", "address"),
         });
         self.inputs.len() - 1
     }
 
+    fn report(&mut self, refusal: Refusal) {
+        refusal.report(&self.row, self.diag);
+    }
+
     fn refuse(&mut self, expr: &Expr) -> Option<Node> {
-        self.diag.push(refusal::condition(expr, self.place));
+        self.report(refusal::condition(expr, self.place));
         None
     }
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod before;
 mod grammar;
+pub(crate) mod plain;
 mod refusal;
 mod related;
 
@@ -112,6 +113,8 @@ pub(crate) struct Input {
     /// The first use of `viewer`; an input without one is known even when nobody is signed in.
     pub(crate) viewer: Option<Ident>,
     pub(crate) context: Option<Ident>,
+    /// Whether it may read `context.now`: it names `context` other than for its address.
+    pub(crate) timed: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,12 +1,61 @@
 //! What is said of an expression outside the grammar: at the smallest wrong token, with what to
 //! write instead.
 
+use proc_macro2::TokenStream;
 use quote::ToTokens as _;
 use syn::{BinOp, Expr, ExprBinary, ExprCall, ExprPath, Member, UnOp};
 
 use super::grammar::{Place, comparison, is_free, is_row, row_field, strip_parens};
-use crate::diag::error;
+use crate::diag::Diag;
 use crate::tokens;
+
+/// What is wrong, in words of the row.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    at: TokenStream,
+    message: String,
+    help: String,
+}
+
+pub(super) fn refusal(
+    at: impl quote::ToTokens,
+    message: impl Into<String>,
+    help: impl Into<String>,
+) -> Refusal {
+    Refusal {
+        at: at.into_token_stream(),
+        message: message.into(),
+        help: help.into(),
+    }
+}
+
+impl Refusal {
+    /// Reports it, in words of what `row` is called there.
+    pub(super) fn report(self, row: &str, diag: &mut Diag) {
+        diag.error(self.at, called(&self.message, row), called(&self.help, row));
+    }
+}
+
+/// The text with `row` in its code called otherwise. The row of the prose stays one.
+fn called(text: &str, row: &str) -> String {
+    let parts = text.split('`').enumerate().map(|(index, part)| {
+        // Every second part stands between backticks.
+        if index % 2 == 0 {
+            return part.to_owned();
+        }
+        let words =
+            part.split_inclusive(|letter: char| !(letter.is_alphanumeric() || letter == '_'));
+        words
+            .map(|word| match word.strip_prefix("row") {
+                Some(end) if !end.starts_with(|it: char| it.is_alphanumeric() || it == '_') => {
+                    format!("{row}{end}")
+                }
+                _ => word.to_owned(),
+            })
+            .collect()
+    });
+    parts.collect::<Vec<String>>().join("`")
+}
 
 /// What a rule may say of the row.
 fn allowed(place: Place) -> String {
@@ -20,10 +69,10 @@ fn allowed(place: Place) -> String {
 }
 
 /// An expression that is no condition of the grammar.
-pub(super) fn condition(expr: &Expr, place: Place) -> syn::Error {
+pub(super) fn condition(expr: &Expr, place: Place) -> Refusal {
     let allowed = allowed(place);
     if is_row(expr) {
-        return error(expr, "`row` cannot be used by itself", allowed);
+        return refusal(expr, "`row` cannot be used by itself", allowed);
     }
     match expr {
         Expr::Binary(binary) => arithmetic(binary, &allowed),
@@ -31,7 +80,7 @@ pub(super) fn condition(expr: &Expr, place: Place) -> syn::Error {
         Expr::MethodCall(call) => method(call, &allowed),
         Expr::Call(call) => function(call, place, &allowed),
         Expr::Field(field) => nested_field(field),
-        Expr::Unary(unary) => error(
+        Expr::Unary(unary) => refusal(
             unary.op,
             format!("`{}` cannot be used on the row", operator(&unary.op)),
             allowed,
@@ -41,23 +90,25 @@ pub(super) fn condition(expr: &Expr, place: Place) -> syn::Error {
 }
 
 /// A side of a comparison that is neither a column nor a value.
-pub(super) fn operand(expr: &Expr) -> syn::Error {
+pub(super) fn operand(expr: &Expr) -> Refusal {
     const HELP: &str = "each side of a comparison is `row.field` or an expression without `row`";
     if is_row(expr) {
-        return error(expr, "`row` cannot be used by itself", HELP);
+        return refusal(expr, "`row` cannot be used by itself", HELP);
     }
     match expr {
-        Expr::Reference(reference) if row_field(strip_parens(&reference.expr)).is_some() => error(
-            reference.and_token,
-            "a column is compared without a reference",
-            "remove the `&`",
-        ),
-        Expr::Binary(binary) if comparison(&binary.op).is_some() => error(
+        Expr::Reference(reference) if row_field(strip_parens(&reference.expr)).is_some() => {
+            refusal(
+                reference.and_token,
+                "a column is compared without a reference",
+                "remove the `&`",
+            )
+        }
+        Expr::Binary(binary) if comparison(&binary.op).is_some() => refusal(
             binary.op,
             "the outcome of a comparison cannot be compared",
             "use the comparison itself, or `!(..)` for its opposite",
         ),
-        Expr::Binary(binary) if matches!(binary.op, BinOp::And(_) | BinOp::Or(_)) => error(
+        Expr::Binary(binary) if matches!(binary.op, BinOp::And(_) | BinOp::Or(_)) => refusal(
             binary.op,
             "a condition over the row cannot be compared",
             "use the condition itself, or `!(..)` for its opposite",
@@ -66,7 +117,7 @@ pub(super) fn operand(expr: &Expr) -> syn::Error {
         Expr::MethodCall(call) => method(call, HELP),
         Expr::Call(call) => function(call, Place::Row, HELP),
         Expr::Field(field) => nested_field(field),
-        Expr::Unary(unary) => error(
+        Expr::Unary(unary) => refusal(
             unary.op,
             format!("`{}` cannot be used on the row", operator(&unary.op)),
             HELP,
@@ -76,7 +127,7 @@ pub(super) fn operand(expr: &Expr) -> syn::Error {
 }
 
 /// `row.team == None`, `row.team == Some(x)`
-pub(super) fn comparison_with_option(binary: &ExprBinary) -> Option<syn::Error> {
+pub(super) fn comparison_with_option(binary: &ExprBinary) -> Option<Refusal> {
     let left = strip_parens(&binary.left);
     let right = strip_parens(&binary.right);
     let (field, other) = match (row_field(left), row_field(right)) {
@@ -92,7 +143,7 @@ pub(super) fn comparison_with_option(binary: &ExprBinary) -> Option<syn::Error> 
     match other {
         Expr::Path(path) if last_is(path, "None") => {
             let test = if equal { "is_none" } else { "is_some" };
-            Some(error(
+            Some(refusal(
                 path,
                 "nothing equals `None` in a rule, because an absent value is unknown",
                 format!("write `row.{field}.{test}()`"),
@@ -101,7 +152,7 @@ pub(super) fn comparison_with_option(binary: &ExprBinary) -> Option<syn::Error> 
         Expr::Call(call) if matches!(&*call.func, Expr::Path(path) if last_is(path, "Some")) => {
             let value = call.args.to_token_stream();
             let op = if equal { "==" } else { "!=" };
-            Some(error(
+            Some(refusal(
                 &call.func,
                 "a column is compared with a value, not with an option",
                 format!("write `row.{field} {op} {}`", tokens::text(value)),
@@ -111,24 +162,24 @@ pub(super) fn comparison_with_option(binary: &ExprBinary) -> Option<syn::Error> 
     }
 }
 
-pub(super) fn float(literal: &syn::LitFloat) -> syn::Error {
-    error(
+pub(super) fn float(literal: &syn::LitFloat) -> Refusal {
+    refusal(
         literal,
         "a float cannot be compared in a rule, because databases differ on it",
         "store a whole number, such as cents or micros, and compare that",
     )
 }
 
-pub(super) fn null_test_argument(argument: &Expr) -> syn::Error {
-    error(
+pub(super) fn null_test_argument(argument: &Expr) -> Refusal {
+    refusal(
         argument,
         "unexpected argument",
         "`is_some()` and `is_none()` take none",
     )
 }
 
-pub(super) fn same_arguments(call: &ExprCall) -> syn::Error {
-    error(
+pub(super) fn same_arguments(call: &ExprCall) -> Refusal {
+    refusal(
         &call.func,
         "`same` compares two values",
         "the correct form is `same(viewer.field, row.field)`",
@@ -136,36 +187,36 @@ pub(super) fn same_arguments(call: &ExprCall) -> syn::Error {
 }
 
 /// `exists(row.comments)`, `exists(comments, |comment| ..)`
-pub(super) fn related_arguments(call: &ExprCall, word: &str) -> syn::Error {
-    error(
+pub(super) fn related_arguments(call: &ExprCall, word: &str) -> Refusal {
+    refusal(
         &call.func,
         format!("`{word}` takes a relation of the row and a condition on the rows it leads to"),
         format!("the correct form is `{word}(row.comments, |comment| comment.open)`"),
     )
 }
 
-pub(super) fn opaque_arguments(call: &ExprCall) -> syn::Error {
-    error(
+pub(super) fn opaque_arguments(call: &ExprCall) -> Refusal {
+    refusal(
         &call.func,
         "`opaque` takes the path of one function",
         "the correct form is `opaque(path)`, with `fn path(viewer: &V, row: &E, context: &Context) -> bool`",
     )
 }
 
-pub(super) fn opaque_place(call: &ExprCall, place: Place) -> Option<syn::Error> {
+pub(super) fn opaque_place(call: &ExprCall, place: Place) -> Option<Refusal> {
     match place {
         Place::Field => None,
-        Place::Row | Place::Updated => Some(error(
+        Place::Row | Place::Updated => Some(refusal(
             &call.func,
             "`opaque` cannot stand in a row rule, because the database decides which rows there are",
             "say it with columns of the row, or hide fields with `#[visible_if(opaque(path))]` on the DTO",
         )),
-        Place::Named => Some(error(
+        Place::Named => Some(refusal(
             &call.func,
             "`opaque` cannot stand in a named rule, because a row rule may use it",
             "write `#[visible_if(opaque(path))]` on the DTO's field",
         )),
-        Place::Related => Some(error(
+        Place::Related => Some(refusal(
             &call.func,
             "`opaque` cannot stand in a condition on related rows, because the database decides which of them there are",
             "say it with columns of the related row",
@@ -173,7 +224,7 @@ pub(super) fn opaque_place(call: &ExprCall, place: Place) -> Option<syn::Error> 
     }
 }
 
-fn arithmetic(binary: &ExprBinary, allowed: &str) -> syn::Error {
+fn arithmetic(binary: &ExprBinary, allowed: &str) -> Refusal {
     let help = match &binary.op {
         BinOp::BitAnd(_) => "write `&&`".to_owned(),
         BinOp::BitOr(_) => "write `||`".to_owned(),
@@ -183,7 +234,7 @@ fn arithmetic(binary: &ExprBinary, allowed: &str) -> syn::Error {
         }
         _ => allowed.to_owned(),
     };
-    error(
+    refusal(
         binary.op,
         format!(
             "`{}` cannot be used on the row",
@@ -193,9 +244,9 @@ fn arithmetic(binary: &ExprBinary, allowed: &str) -> syn::Error {
     )
 }
 
-fn assignment(assign: &syn::ExprAssign, allowed: &str) -> syn::Error {
+fn assignment(assign: &syn::ExprAssign, allowed: &str) -> Refusal {
     if tokens::mentions(assign.left.to_token_stream(), "rule") {
-        return error(
+        return refusal(
             assign.eq_token,
             "`rule = path` stands alone in its attribute",
             "state the other condition in an attribute of its own; several combine by AND",
@@ -206,10 +257,10 @@ fn assignment(assign: &syn::ExprAssign, allowed: &str) -> syn::Error {
     } else {
         allowed.to_owned()
     };
-    error(assign.eq_token, "a rule cannot assign", help)
+    refusal(assign.eq_token, "a rule cannot assign", help)
 }
 
-fn method(call: &syn::ExprMethodCall, allowed: &str) -> syn::Error {
+fn method(call: &syn::ExprMethodCall, allowed: &str) -> Refusal {
     let name = call.method.to_string();
     let receiver = strip_parens(&call.receiver);
     if let Some(field) = row_field(receiver) {
@@ -225,41 +276,41 @@ fn method(call: &syn::ExprMethodCall, allowed: &str) -> syn::Error {
             ),
             _ => format!("only `is_some()` and `is_none()` can be called; {allowed}"),
         };
-        return error(
+        return refusal(
             &call.method,
             format!("`{name}` cannot be called on a column of the row"),
             help,
         );
     }
     if is_row(receiver) {
-        return error(
+        return refusal(
             &call.method,
             "a method of the row cannot be called",
             allowed,
         );
     }
     if !is_free(receiver) {
-        return error(
+        return refusal(
             &call.method,
             format!("`{name}` cannot be called on what depends on the row"),
             allowed,
         );
     }
     if name == "contains" {
-        return error(
+        return refusal(
             &call.args,
             "a list is asked for one column of the row",
             "the correct form is `LIST.contains(&row.field)`",
         );
     }
-    error(
+    refusal(
         row_token(&call.args.to_token_stream(), &call.method),
         format!("`row` cannot be given to `{name}`"),
         allowed,
     )
 }
 
-fn function(call: &ExprCall, place: Place, allowed: &str) -> syn::Error {
+fn function(call: &ExprCall, place: Place, allowed: &str) -> Refusal {
     if !matches!(&*call.func, Expr::Path(_)) {
         return construct(strip_parens(&call.func), allowed);
     }
@@ -275,19 +326,19 @@ fn function(call: &ExprCall, place: Place, allowed: &str) -> syn::Error {
     };
     let tokens = call.args.to_token_stream();
     if let Some(row) = tokens::find(tokens, "row") {
-        error(row, format!("`row` cannot be given to `{name}`"), help)
+        refusal(row, format!("`row` cannot be given to `{name}`"), help)
     } else {
-        error(&call.func, "unexpected call", help)
+        refusal(&call.func, "unexpected call", help)
     }
 }
 
-fn nested_field(field: &syn::ExprField) -> syn::Error {
+fn nested_field(field: &syn::ExprField) -> Refusal {
     const HELP: &str = "a rule reads the columns of the row, `row.field`";
     match &field.member {
         Member::Unnamed(_) if is_row(&field.base) => {
-            error(&field.member, "columns have names, not numbers", HELP)
+            refusal(&field.member, "columns have names, not numbers", HELP)
         }
-        member => error(
+        member => refusal(
             member,
             "a rule cannot look inside a column",
             "make it a column of its own and say `row.field`, or, where it is a relation, ask `exists(row.relation, |other| ..)`",
@@ -296,7 +347,7 @@ fn nested_field(field: &syn::ExprField) -> syn::Error {
 }
 
 /// Everything else, by the token that makes it what it is.
-fn construct(expr: &Expr, allowed: &str) -> syn::Error {
+fn construct(expr: &Expr, allowed: &str) -> Refusal {
     let (at, what) = match expr {
         Expr::Macro(it) => (it.mac.path.to_token_stream(), "a macro"),
         Expr::Closure(it) => (it.inputs_begin.to_token_stream(), "a closure"),
@@ -307,16 +358,13 @@ fn construct(expr: &Expr, allowed: &str) -> syn::Error {
         Expr::Cast(it) => (it.as_token.to_token_stream(), "`as`"),
         Expr::Index(it) => (it.index.to_token_stream(), "an index"),
         Expr::Reference(it) => (it.and_token.to_token_stream(), "a reference"),
-        Expr::Try(it) => (it.question_token.to_token_stream(), "`?`"),
-        Expr::Await(it) => (it.await_token.to_token_stream(), "`await`"),
         Expr::Range(it) => (it.limits.to_token_stream(), "a range"),
-        Expr::Return(it) => (it.return_token.to_token_stream(), "`return`"),
         other => (
             row_token(&other.to_token_stream(), other),
             "this expression",
         ),
     };
-    error(
+    refusal(
         at,
         format!("{what} cannot stand over the row in a rule"),
         allowed,
@@ -324,15 +372,12 @@ fn construct(expr: &Expr, allowed: &str) -> syn::Error {
 }
 
 /// The `row` inside a block, or the block.
-fn open(expr: &Expr, block: &syn::Block) -> proc_macro2::TokenStream {
+fn open(expr: &Expr, block: &syn::Block) -> TokenStream {
     row_token(&block.to_token_stream(), expr)
 }
 
 /// The first `row` in `tokens`, else `whole`.
-fn row_token(
-    tokens: &proc_macro2::TokenStream,
-    whole: impl quote::ToTokens,
-) -> proc_macro2::TokenStream {
+fn row_token(tokens: &TokenStream, whole: impl quote::ToTokens) -> TokenStream {
     tokens::find(tokens.clone(), "row")
         .map_or_else(|| whole.to_token_stream(), |row| row.to_token_stream())
 }

@@ -5,17 +5,16 @@ use quote::ToTokens as _;
 use syn::visit_mut::VisitMut;
 use syn::{Expr, ExprClosure, Pat, Stmt};
 
-use crate::diag::error;
+use super::grammar::strip_parens;
+use super::refusal::{Refusal, refusal};
 use crate::tokens;
 
 /// The condition, with the closure's parameter read as `row`: what it may say of a related row is
 /// what a rule may say of its own.
-pub(super) fn body(closure: &ExprClosure) -> syn::Result<Expr> {
+pub(super) fn body(closure: &ExprClosure) -> Result<(&Ident, Expr), Refusal> {
     let parameter = parameter(closure)?;
-    if let Some(row) = tokens::find(closure.body.to_token_stream(), "row")
-        && parameter != "row"
-    {
-        return Err(error(
+    if let Some(row) = tokens::find(closure.body.to_token_stream(), "row") {
+        return Err(refusal(
             row,
             "a condition on related rows speaks of them only",
             "the columns that join them to the row stand in the relation, as in `has_many(notes: Note, on(team = team))`",
@@ -23,45 +22,35 @@ pub(super) fn body(closure: &ExprClosure) -> syn::Result<Expr> {
     }
     let mut body = without_block(&closure.body).clone();
     Renamed { from: parameter }.visit_expr_mut(&mut body);
-    Ok(body)
+    Ok((parameter, body))
 }
 
 /// The expression of a body in braces: rustfmt puts them around a body that is long.
 fn without_block(body: &Expr) -> &Expr {
-    match body {
+    match strip_parens(body) {
         Expr::Block(braces) if braces.label.is_none() => match braces.block.stmts.as_slice() {
             [Stmt::Expr(only, None)] => without_block(only),
             _ => body,
         },
-        _ => body,
+        other => other,
     }
 }
 
 /// `|comment|`
-fn parameter(closure: &ExprClosure) -> syn::Result<&Ident> {
+fn parameter(closure: &ExprClosure) -> Result<&Ident, Refusal> {
     let mut inputs = closure.inputs.iter();
-    let parameter = match (inputs.next(), inputs.next()) {
+    match (inputs.next(), inputs.next()) {
         (Some(Pat::Ident(pattern)), None)
             if pattern.by_ref.is_none() && pattern.subpat.is_none() =>
         {
-            &pattern.ident
+            Ok(&pattern.ident)
         }
-        _ => {
-            return Err(error(
-                &closure.inputs,
-                "the condition takes one related row, by name",
-                "the correct form is `|comment| comment.open`",
-            ));
-        }
-    };
-    if parameter == "viewer" || parameter == "context" {
-        return Err(error(
-            parameter,
-            format!("`{parameter}` means something else in a rule"),
-            "give the related row a name of its own",
-        ));
+        _ => Err(refusal(
+            &closure.inputs,
+            "the condition takes one related row, by name",
+            "the correct form is `|comment| comment.open`",
+        )),
     }
-    Ok(parameter)
 }
 
 /// Calls a variable `row`, each use where it stood.

@@ -1,6 +1,6 @@
 //! `#[derive(Dto)]`: its attributes as they were read.
 
-use proc_macro2::{Ident, Span};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::ToTokens as _;
 use syn::parse::{Parse as _, ParseStream};
 use syn::{Attribute, DeriveInput, LitStr, Meta, Path, Token, Type, Visibility};
@@ -8,6 +8,7 @@ use syn::{Attribute, DeriveInput, LitStr, Meta, Path, Token, Type, Visibility};
 use super::plain_struct;
 use crate::attribute::{Keys, Library, path, text, word};
 use crate::diag::{Diag, error};
+use crate::form::Form;
 use crate::rename::RenameRule;
 use crate::rule::RawRule;
 
@@ -68,21 +69,23 @@ pub(crate) fn read(input: &DeriveInput, diag: &mut Diag) -> Option<RawDto> {
         unread: false,
     };
     let errors = diag.count();
-    let mut keys = Keys::new("#[dto(..)]", &["entity", "default", "crate"], &[]);
-    let mut serde = Keys::new("#[serde(..)]", &["rename_all"], &[]);
+    let mut attributes = Keys::new(Form::Dto);
+    let mut keys = Keys::new(Form::DtoKeys);
+    let mut serde = Keys::new(Form::Serde);
     for attribute in &input.attrs {
-        if attribute.path().is_ident("dto") {
-            keys.read(attribute, diag, |key, input| raw.entry(key, input));
-        } else if attribute.path().is_ident("derive") {
-            other_serialize(attribute, diag);
-        } else if attribute.path().is_ident("serde") {
-            let rename_all = &mut raw.rename_all;
-            serde.read(attribute, diag, |key, input| {
-                if let Some(rule) = serialized(key, input)? {
-                    *rename_all = RenameRule::from_literal(&rule)?;
-                }
-                Ok(())
-            });
+        match attributes.attribute(attribute, diag) {
+            Some("dto") => keys.read(attribute, diag, |key, input| raw.entry(key, input)),
+            Some("derive") => other_serialize(attribute, diag),
+            Some("serde") => {
+                let rename_all = &mut raw.rename_all;
+                serde.read(attribute, diag, |key, input| {
+                    if let Some(rule) = serialized(key, input)? {
+                        *rename_all = RenameRule::from_literal(&rule)?;
+                    }
+                    Ok(())
+                });
+            }
+            _ => {}
         }
     }
     if diag.count() == errors {
@@ -144,35 +147,24 @@ fn read_field(ident: &Ident, field: &syn::Field, diag: &mut Diag) -> RawField {
         unread: false,
     };
     let errors = diag.count();
-    let mut keys = Keys::new(
-        "#[dto(..)]",
-        &[
-            "hidden",
-            "mask",
-            "mask_in_process",
-            "related",
-            "computed",
-            "from",
-        ],
-        &[],
-    );
-    let mut serde = Keys::new("#[serde(..)]", &["rename"], &[]);
+    let mut attributes = Keys::new(Form::DtoField);
+    let mut keys = Keys::new(Form::DtoFieldKeys);
+    let mut serde = Keys::new(Form::SerdeField);
     for attribute in &field.attrs {
-        let path = attribute.path();
-        if path.is_ident("visible") {
-            raw.visible(attribute, diag);
-        } else if path.is_ident("visible_if") || path.is_ident("hidden_if") {
-            raw.rule(attribute, diag);
-        } else if path.is_ident("dto") {
-            keys.read(attribute, diag, |key, input| raw.entry(key, input));
-        } else if path.is_ident("serde") {
-            let rename = &mut raw.rename;
-            serde.read(attribute, diag, |key, input| {
-                if let Some(name) = serialized(key, input)? {
-                    *rename = Some(name);
-                }
-                Ok(())
-            });
+        match attributes.attribute(attribute, diag) {
+            Some("visible") => raw.visible(attribute, diag),
+            Some("visible_if" | "hidden_if") => raw.rule(attribute, diag),
+            Some("dto") => keys.read(attribute, diag, |key, input| raw.entry(key, input)),
+            Some("serde") => {
+                let rename = &mut raw.rename;
+                serde.read(attribute, diag, |key, input| {
+                    if let Some(name) = serialized(key, input)? {
+                        *rename = Some(name);
+                    }
+                    Ok(())
+                });
+            }
+            _ => {}
         }
     }
     raw.unread = diag.count() > errors;
@@ -187,18 +179,27 @@ fn serialized(key: &Ident, input: ParseStream<'_>) -> syn::Result<Option<LitStr>
     }
     let content;
     syn::parenthesized!(content in input);
+    let found = sides(key, &content);
+    // What stands behind an error would be one more.
+    content.parse::<TokenStream>()?;
+    found
+}
+
+fn sides(key: &Ident, content: ParseStream<'_>) -> syn::Result<Option<LitStr>> {
     let mut found = None;
+    let mut sides = Keys::new(Form::SerdeSides);
     while !content.is_empty() {
         let side: Ident = content.parse()?;
-        let name = text(&side, &content)?;
-        if side == "serialize" {
-            found = Some(name);
-        } else if side != "deserialize" {
-            return Err(error(
+        let met = sides.meet(&side).ok_or_else(|| {
+            error(
                 &side,
                 format!("unknown key `{side}` in `{key}(..)`"),
                 format!("the correct form is `{key}(serialize = \"..\")`"),
-            ));
+            )
+        })??;
+        let name = text(&side, content)?;
+        if met == "serialize" {
+            found = Some(name);
         }
         content.parse::<Option<syn::Token![,]>>()?;
     }
@@ -261,13 +262,6 @@ impl RawField {
                 &attribute.meta,
                 "`#[visible]` takes no arguments",
                 "write `#[visible]`, or `#[visible_if(..)]` for a condition",
-            );
-        }
-        if self.visible.is_some() {
-            diag.error(
-                attribute.path(),
-                "`#[visible]` is stated twice",
-                "keep one of the two",
             );
         }
         self.visible = Some(attribute.path().clone());

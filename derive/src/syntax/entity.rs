@@ -7,6 +7,7 @@ use syn::{Attribute, DeriveInput, LitStr, Token, Type, Visibility, parenthesized
 use super::plain_struct;
 use crate::attribute::{Keys, Library, path, text, word};
 use crate::diag::{Diag, error};
+use crate::form::Form;
 use crate::rule::RawRule;
 
 #[derive(Debug)]
@@ -72,53 +73,14 @@ pub(crate) struct RawColumn {
     pub(crate) ty: Type,
     pub(crate) key: Option<Ident>,
     pub(crate) lookup: Option<Ident>,
+    /// `lookup(many)`: several rows may stand under one value.
+    pub(crate) many: bool,
     pub(crate) column: Option<LitStr>,
     /// The rules of `filter_if` and `filter_unless`, each with its key word.
     pub(crate) filters: Vec<(Ident, RawRule)>,
     /// Whether it has any, which is also told where they are wrong.
     pub(crate) filtered: bool,
 }
-
-const FORM: &str = "#[entity(..)]";
-const REPEATABLE: &[&str] = &[
-    "belongs_to",
-    "has_many",
-    "tenant_if",
-    "read_if",
-    "read_unless",
-    "create_if",
-    "create_unless",
-    "update_if",
-    "update_unless",
-    "updated_if",
-    "updated_unless",
-    "delete_if",
-    "delete_unless",
-];
-const KEYS: &[&str] = &[
-    "table",
-    "viewer",
-    "rows",
-    "reason",
-    "viewer_of",
-    "belongs_to",
-    "has_many",
-    "tenant_if",
-    "read_if",
-    "read_unless",
-    "create_if",
-    "create_unless",
-    "update_if",
-    "update_unless",
-    "updated_if",
-    "updated_unless",
-    "delete_if",
-    "delete_unless",
-    "crate",
-];
-
-const FILTERS: &[&str] = &["filter_if", "filter_unless"];
-const COLUMN_KEYS: &[&str] = &["key", "lookup", "column", "filter_if", "filter_unless"];
 
 /// Reads the input. `None` when it is no struct that could be an entity.
 pub(crate) fn read(input: &DeriveInput, diag: &mut Diag) -> Option<RawEntity> {
@@ -138,7 +100,7 @@ pub(crate) fn read(input: &DeriveInput, diag: &mut Diag) -> Option<RawEntity> {
         unread: false,
     };
     let errors = diag.count();
-    let mut keys = Keys::new(FORM, KEYS, REPEATABLE);
+    let mut keys = Keys::new(Form::Entity);
     for attribute in ours(&input.attrs) {
         keys.read(attribute, diag, |key, input| raw.entry(key, input));
     }
@@ -150,11 +112,12 @@ pub(crate) fn read(input: &DeriveInput, diag: &mut Diag) -> Option<RawEntity> {
                 ty: field.ty.clone(),
                 key: None,
                 lookup: None,
+                many: false,
                 column: None,
                 filters: Vec::new(),
                 filtered: false,
             };
-            let mut keys = Keys::new(FORM, COLUMN_KEYS, FILTERS);
+            let mut keys = Keys::new(Form::EntityField);
             for attribute in ours(&field.attrs) {
                 keys.read(attribute, diag, |key, input| column.entry(key, input));
             }
@@ -319,11 +282,32 @@ fn rule(key: &Ident, form: &str, negated: bool, input: ParseStream<'_>) -> syn::
     RawRule::parse(&content, form, negated)
 }
 
+/// Whether `(many)` stands behind `lookup`.
+fn many(key: &Ident, input: ParseStream<'_>) -> syn::Result<bool> {
+    if !input.peek(syn::token::Paren) {
+        return Ok(false);
+    }
+    let content;
+    parenthesized!(content in input);
+    let word = content.parse::<Ident>();
+    if word.is_ok_and(|word| word == "many") && content.is_empty() {
+        return Ok(true);
+    }
+    Err(error(
+        key,
+        "`lookup` takes nothing but `many`",
+        "write `lookup` where a value finds one row, and `lookup(many)` where it may find several",
+    ))
+}
+
 impl RawColumn {
     fn entry(&mut self, key: &Ident, input: ParseStream<'_>) -> syn::Result<()> {
         match key.to_string().as_str() {
             "key" => self.key = Some(key.clone()),
-            "lookup" => self.lookup = Some(key.clone()),
+            "lookup" => {
+                self.lookup = Some(key.clone());
+                self.many = many(key, input)?;
+            }
             filter @ ("filter_if" | "filter_unless") => {
                 self.filtered = true;
                 let rule = rule(key, filter, filter == "filter_unless", input)?;

@@ -8,6 +8,7 @@ use syn::{Attribute, DeriveInput, Expr, LitStr, Meta, Path, Token, Type};
 use super::plain_struct;
 use crate::attribute::{Keys, Library, path, text};
 use crate::diag::{Diag, error};
+use crate::form::Form;
 use crate::rename::RenameRule;
 use crate::rule::RawRule;
 
@@ -50,6 +51,10 @@ pub(crate) struct RawField {
     pub(crate) writable: Option<Path>,
     /// `#[writable(blind)]`
     pub(crate) blind: Option<Ident>,
+    /// `#[writable(any_row, reason = "..")]`
+    pub(crate) any_row: Option<Ident>,
+    /// Why it refers to any row, with the key.
+    pub(crate) reason: Option<(Ident, LitStr)>,
     /// The word of `#[unstored]`.
     pub(crate) unstored: Option<Path>,
     /// The attribute of each rule, and the rule, where it could be read.
@@ -99,76 +104,75 @@ pub(crate) fn read(input: &DeriveInput, derive: Derive, diag: &mut Diag) -> Opti
         unread: false,
     };
     let errors = diag.count();
-    let mut keys = match derive {
-        Derive::Input => Keys::new("#[input(..)]", &["entity", "crate"], &[]),
-        Derive::Patch => Keys::new("#[patch(..)]", &["entity", "reads", "crate"], &[]),
+    let (mut attributes, mut keys) = match derive {
+        Derive::Input => (Keys::new(Form::Input), Keys::new(Form::InputKeys)),
+        Derive::Patch => (Keys::new(Form::Patch), Keys::new(Form::PatchKeys)),
     };
-    let mut serde = Keys::new("#[serde(..)]", &["rename_all"], &[]).reading();
+    let mut serde = Keys::new(Form::Serde).reading();
     for attribute in &input.attrs {
-        let path = attribute.path();
-        if path.is_ident(derive.attribute()) {
-            keys.read(attribute, diag, |key, input| raw.entry(key, input));
-        } else if path.is_ident("preset") {
-            raw.preset(attribute, diag);
-        } else if path.is_ident("garde") {
-            raw.validated = true;
-        } else if path.is_ident("serde") {
-            let rename_all = &mut raw.rename_all;
-            serde.read(attribute, diag, |key, input| {
-                *rename_all = RenameRule::from_literal(&text(key, input)?)?;
-                Ok(())
-            });
+        match attributes.attribute(attribute, diag) {
+            Some("input" | "patch") => {
+                keys.read(attribute, diag, |key, input| raw.entry(key, input));
+            }
+            Some("preset") => raw.preset(attribute, diag),
+            Some("garde") => raw.validated = true,
+            Some("serde") => {
+                let rename_all = &mut raw.rename_all;
+                serde.read(attribute, diag, |key, input| {
+                    *rename_all = RenameRule::from_literal(&text(key, input)?)?;
+                    Ok(())
+                });
+            }
+            _ => {}
         }
     }
     raw.unread = diag.count() > errors;
     for field in fields {
         if let Some(ident) = &field.ident {
-            let validated = field.attrs.iter().any(|it| it.path().is_ident("garde"));
+            let (field, validated) = read_field(ident, field, diag);
             raw.validated |= validated;
-            raw.fields.push(read_field(ident, field, diag));
+            raw.fields.push(field);
         }
     }
     Some(raw)
 }
 
-fn read_field(ident: &Ident, field: &syn::Field, diag: &mut Diag) -> RawField {
+/// Reads a field, and whether garde checks it.
+fn read_field(ident: &Ident, field: &syn::Field, diag: &mut Diag) -> (RawField, bool) {
     let mut raw = RawField {
         ident: ident.clone(),
         ty: field.ty.clone(),
         writable: None,
         blind: None,
+        any_row: None,
+        reason: None,
         unstored: None,
         rules: Vec::new(),
         rename: None,
         unread: false,
     };
     let errors = diag.count();
-    let mut serde = Keys::new("#[serde(..)]", &["rename"], &[]).reading();
+    let mut validated = false;
+    let mut attributes = Keys::new(Form::InputField);
+    let mut serde = Keys::new(Form::SerdeField).reading();
     for attribute in &field.attrs {
-        let path = attribute.path();
-        if path.is_ident("writable") {
-            raw.writable(attribute, diag);
-        } else if path.is_ident("writable_if") {
-            raw.rule(attribute, diag);
-        } else if path.is_ident("unstored") {
-            if !matches!(attribute.meta, Meta::Path(_)) {
-                diag.error(
-                    &attribute.meta,
-                    "`#[unstored]` takes no arguments",
-                    "write `#[unstored]`",
-                );
+        match attributes.attribute(attribute, diag) {
+            Some("writable") => raw.writable(attribute, diag),
+            Some("writable_if") => raw.rule(attribute, diag),
+            Some("unstored") => raw.unstored(attribute, diag),
+            Some("garde") => validated = true,
+            Some("serde") => {
+                let rename = &mut raw.rename;
+                serde.read(attribute, diag, |key, input| {
+                    *rename = Some(text(key, input)?);
+                    Ok(())
+                });
             }
-            raw.unstored = Some(path.clone());
-        } else if path.is_ident("serde") {
-            let rename = &mut raw.rename;
-            serde.read(attribute, diag, |key, input| {
-                *rename = Some(text(key, input)?);
-                Ok(())
-            });
+            _ => {}
         }
     }
     raw.unread = diag.count() > errors;
-    raw
+    (raw, validated)
 }
 
 impl RawInput {
@@ -218,29 +222,42 @@ impl RawField {
         let path = attribute.path().clone();
         match &attribute.meta {
             Meta::Path(_) => {}
-            Meta::List(list) => match list.parse_args_with(Ident::parse_any) {
-                Ok(word) if word == "blind" => self.blind = Some(word),
-                Ok(word) => diag.error(
-                    &word,
-                    format!("unknown word `{word}` in `#[writable(..)]`"),
-                    "write `#[writable]`, `#[writable(blind)]`, or `#[writable_if(..)]` for a condition",
-                ),
-                Err(failed) => diag.push(failed),
-            },
+            Meta::List(list) => {
+                let mut keys = Keys::new(Form::Writable);
+                keys.read_tokens(list.tokens.clone(), diag, |key, input| {
+                    match key.to_string().as_str() {
+                        "blind" => self.blind = Some(key.clone()),
+                        "any_row" => self.any_row = Some(key.clone()),
+                        _ => self.reason = Some((key.clone(), text(key, input)?)),
+                    }
+                    Ok(())
+                });
+                if list.tokens.is_empty() {
+                    diag.error(
+                        &attribute.meta,
+                        "`#[writable()]` says nothing between its brackets",
+                        "write `#[writable]`",
+                    );
+                }
+            }
             Meta::NameValue(_) => diag.error(
                 &attribute.meta,
                 "`#[writable]` has no value",
                 "write `#[writable]`, or `#[writable_if(..)]` for a condition",
             ),
         }
-        if self.writable.is_some() {
+        self.writable = Some(path);
+    }
+
+    fn unstored(&mut self, attribute: &Attribute, diag: &mut Diag) {
+        if !matches!(attribute.meta, Meta::Path(_)) {
             diag.error(
-                &path,
-                "`#[writable]` is stated twice",
-                "keep one of the two",
+                &attribute.meta,
+                "`#[unstored]` takes no arguments",
+                "write `#[unstored]`",
             );
         }
-        self.writable = Some(path);
+        self.unstored = Some(attribute.path().clone());
     }
 
     fn rule(&mut self, attribute: &Attribute, diag: &mut Diag) {

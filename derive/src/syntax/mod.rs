@@ -82,6 +82,11 @@ fn named_fields<'i>(
     }
 }
 
+/// The name of the constant that stands for a field: `SLUG` for `slug`.
+pub(crate) fn constant_name(field: &Ident) -> String {
+    plain_name(field).to_uppercase()
+}
+
 /// The name of a field as the rest of the program knows it.
 pub(crate) fn plain_name(ident: &Ident) -> String {
     let name = ident.to_string();

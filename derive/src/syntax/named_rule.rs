@@ -1,12 +1,14 @@
 //! `#[rule]` on a function, as it was read.
 
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::ToTokens as _;
 use syn::{Attribute, Expr, FnArg, ItemFn, Pat, ReturnType, Signature, Stmt, Type, Visibility};
 
 use crate::attribute::{Keys, Library};
 use crate::diag::Diag;
+use crate::form::Form;
 use crate::rule::RawRule;
+use crate::tokens::bare_type;
 
 #[derive(Debug)]
 pub(crate) struct RawNamedRule {
@@ -25,12 +27,13 @@ pub(crate) const FORM: &str = "the correct form is `fn name(viewer: &Member, row
 
 pub(crate) fn read(arguments: TokenStream, item: ItemFn, diag: &mut Diag) -> RawNamedRule {
     let mut library = Library::default();
-    Keys::new("#[rule(..)]", &["crate"], &[]).read_tokens(arguments, diag, |_, input| {
+    Keys::new(Form::Rule).read_tokens(arguments, diag, |_, input| {
         library = Library::parse(input)?;
         Ok(())
     });
+    let attributes = others(item.attrs, diag);
     let mut raw = RawNamedRule {
-        attributes: item.attrs,
+        attributes,
         vis: item.vis,
         ident: item.sig.ident.clone(),
         library,
@@ -43,6 +46,23 @@ pub(crate) fn read(arguments: TokenStream, item: ItemFn, diag: &mut Diag) -> Raw
     raw.output(diag);
     raw.body(item.block.stmts, item.block.brace_token.span.join(), diag);
     raw
+}
+
+/// The attributes of the function but a second `#[rule]`, which would find no function any more.
+fn others(attributes: Vec<Attribute>, diag: &mut Diag) -> Vec<Attribute> {
+    let mut keys = Keys::new(Form::RuleFunction);
+    // The first one is being expanded.
+    let _ = keys.meet(&Ident::new("rule", Span::call_site()));
+    let mut others = Vec::new();
+    for attribute in attributes {
+        let word = attribute.path().segments.last();
+        match word.and_then(|word| keys.meet(&word.ident)) {
+            Some(Err(twice)) => diag.push(twice),
+            Some(Ok(_)) => {}
+            None => others.push(attribute),
+        }
+    }
+    others
 }
 
 impl RawNamedRule {
@@ -71,7 +91,7 @@ impl RawNamedRule {
                     FORM,
                 );
             }
-            match &*parameter.ty {
+            match bare_type(&parameter.ty) {
                 Type::Reference(reference)
                     if reference.mutability.is_none() && reference.lifetime.is_none() =>
                 {
@@ -87,7 +107,7 @@ impl RawNamedRule {
 
     fn output(&self, diag: &mut Diag) {
         match &self.signature.output {
-            ReturnType::Type(_, ty) if matches!(&**ty, Type::Path(path) if path.path.is_ident("bool")) =>
+            ReturnType::Type(_, ty) if matches!(bare_type(ty), Type::Path(path) if path.path.is_ident("bool")) =>
                 {}
             ReturnType::Type(_, ty) => diag.error(ty, "a rule returns `bool`", FORM),
             ReturnType::Default => diag.error(&self.ident, "a rule returns `bool`", FORM),

@@ -1,10 +1,11 @@
 //! `#[derive(Release)]`: a struct as it was read.
 
 use proc_macro2::Ident;
-use syn::{Data, DeriveInput, Generics, Type};
+use syn::{Attribute, Data, DeriveInput, Fields, Generics, Type};
 
 use crate::attribute::{Keys, Library};
 use crate::diag::Diag;
+use crate::form::Form;
 
 #[derive(Debug)]
 pub(crate) struct RawRelease {
@@ -22,7 +23,7 @@ pub(crate) fn read(input: &DeriveInput, diag: &mut Diag) -> Option<RawRelease> {
         library: Library::default(),
         types: Vec::new(),
     };
-    let mut keys = Keys::new("#[release(..)]", &["crate"], &[]);
+    let mut keys = Keys::new(Form::Release);
     for attribute in &input.attrs {
         if attribute.path().is_ident("release") {
             keys.read(attribute, diag, |_, input| {
@@ -32,14 +33,13 @@ pub(crate) fn read(input: &DeriveInput, diag: &mut Diag) -> Option<RawRelease> {
         }
     }
     match &input.data {
-        Data::Struct(data) => raw
-            .types
-            .extend(data.fields.iter().map(|field| field.ty.clone())),
-        Data::Enum(data) => raw.types.extend(
-            data.variants
-                .iter()
-                .flat_map(|variant| variant.fields.iter().map(|field| field.ty.clone())),
-        ),
+        Data::Struct(data) => raw.fields(&data.fields, diag),
+        Data::Enum(data) => {
+            for variant in &data.variants {
+                on_the_type(&variant.attrs, diag);
+                raw.fields(&variant.fields, diag);
+            }
+        }
         Data::Union(data) => {
             diag.error(
                 data.union_token,
@@ -50,4 +50,21 @@ pub(crate) fn read(input: &DeriveInput, diag: &mut Diag) -> Option<RawRelease> {
         }
     }
     Some(raw)
+}
+
+impl RawRelease {
+    fn fields(&mut self, fields: &Fields, diag: &mut Diag) {
+        for field in fields {
+            on_the_type(&field.attrs, diag);
+            self.types.push(field.ty.clone());
+        }
+    }
+}
+
+/// `struct Page { #[release(..)] rows: Vec<Row> }`
+fn on_the_type(attributes: &[Attribute], diag: &mut Diag) {
+    let mut keys = Keys::new(Form::ReleaseField);
+    for attribute in attributes {
+        keys.attribute(attribute, diag);
+    }
 }

@@ -3,14 +3,17 @@
 
 use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
+use syn::ext::IdentExt as _;
 use syn::parse::discouraged::Speculative as _;
 use syn::parse::{Parse as _, ParseStream, Parser as _};
 use syn::{
-    Attribute, Expr, ImplItem, ItemImpl, LitStr, Meta, Path, Signature, Token, Type, Visibility,
+    Attribute, BinOp, Expr, ExprBinary, ExprParen, ImplItem, ItemImpl, LitStr, Meta, Path,
+    Signature, Token, Type, Visibility,
 };
 
 use crate::attribute::{Keys, Library, path};
 use crate::diag::{Diag, error};
+use crate::form::Form;
 use crate::tokens;
 
 #[derive(Debug)]
@@ -68,6 +71,14 @@ pub(crate) enum PolicyKind {
 }
 
 impl PolicyKind {
+    const fn keys(self) -> Form {
+        match self {
+            Self::Authenticated => Form::Authenticated,
+            Self::Authorize => Form::Authorize,
+            Self::Public => Form::Public,
+        }
+    }
+
     pub(crate) const fn form(self) -> &'static str {
         match self {
             Self::Authenticated => "#[authenticated(access)]",
@@ -84,7 +95,7 @@ pub(crate) fn read(
 ) -> syn::Result<RawRepository> {
     let mut library = Library::default();
     let mut viewer = None;
-    let mut keys = Keys::new("#[repository(..)]", &["viewer", "crate"], &[]);
+    let mut keys = Keys::new(Form::Repository);
     keys.read_tokens(arguments, diag, |key, input| {
         if key == "viewer" {
             let path = path(key, input)?;
@@ -119,6 +130,12 @@ pub(crate) fn read(
 fn split(item: TokenStream) -> syn::Result<(ItemImpl, Group)> {
     const HELP: &str = "`#[repository]` stands on an impl block\nhelp: the correct form is `#[repository(viewer = Member)] impl Users { .. }`";
     let mut trees: Vec<TokenTree> = item.into_iter().collect();
+    // A macro handed the whole item over as one piece.
+    if let [TokenTree::Group(group)] = trees.as_slice()
+        && group.delimiter() == Delimiter::None
+    {
+        return split(group.stream());
+    }
     match trees.pop() {
         Some(TokenTree::Group(body)) if body.delimiter() == Delimiter::Brace => {
             let mut empty = Group::new(Delimiter::Brace, TokenStream::new());
@@ -161,10 +178,7 @@ fn read_item(input: ParseStream<'_>, diag: &mut Diag) -> syn::Result<RawItem> {
         return Ok(RawItem::Other(item.into_token_stream()));
     }
     let signature: Signature = ahead.parse()?;
-    let body = match ahead.parse::<TokenTree>()? {
-        TokenTree::Group(body) if body.delimiter() == Delimiter::Brace => body,
-        other => return Err(syn::Error::new_spanned(other, "expected a body")),
-    };
+    let body = body(ahead.parse()?)?;
     input.advance_to(&ahead);
     let mut method = RawMethod {
         attributes: Vec::new(),
@@ -174,14 +188,30 @@ fn read_item(input: ParseStream<'_>, diag: &mut Diag) -> syn::Result<RawItem> {
         signature,
         body,
     };
+    let mut keys = Keys::new(Form::Method);
     for attribute in attributes {
-        match policy_kind(attribute.path()) {
-            Some(kind) => method.policies.push(read_policy(kind, &attribute, diag)),
-            None if is_memo(attribute.path()) => read_memo(&attribute, &mut method.memo, diag),
+        let word = word(attribute.path());
+        match word.and_then(|word| keys.meet(word)) {
             None => method.attributes.push(attribute),
+            Some(Err(twice)) => diag.push(twice),
+            Some(Ok("authenticated")) => method.policy(PolicyKind::Authenticated, &attribute, diag),
+            Some(Ok("authorize")) => method.policy(PolicyKind::Authorize, &attribute, diag),
+            Some(Ok("public")) => method.policy(PolicyKind::Public, &attribute, diag),
+            Some(Ok(_)) => method.memo(&attribute, diag),
         }
     }
     Ok(RawItem::Method(Box::new(method)))
+}
+
+/// The braces of a body, which a macro may have handed over as one piece.
+fn body(tree: TokenTree) -> syn::Result<Group> {
+    match tree {
+        TokenTree::Group(body) if body.delimiter() == Delimiter::Brace => Ok(body),
+        TokenTree::Group(piece) if piece.delimiter() == Delimiter::None => {
+            body(syn::parse2(piece.stream())?)
+        }
+        other => Err(syn::Error::new_spanned(other, "expected a body")),
+    }
 }
 
 fn starts_signature(input: ParseStream<'_>) -> bool {
@@ -194,42 +224,26 @@ fn starts_signature(input: ParseStream<'_>) -> bool {
         || (input.peek(Token![const]) && input.peek2(Token![unsafe]))
 }
 
-/// Which policy an attribute states: by its own name, or behind a path of the library.
-fn policy_kind(path: &Path) -> Option<PolicyKind> {
+/// The name of an attribute of the library's: by itself, or behind a path.
+fn word(path: &Path) -> Option<&Ident> {
     let last = path.segments.last()?;
-    if path.segments.len() > 2 {
-        return None;
-    }
-    if last.ident == "authenticated" {
-        Some(PolicyKind::Authenticated)
-    } else if last.ident == "authorize" {
-        Some(PolicyKind::Authorize)
-    } else if last.ident == "public" {
-        Some(PolicyKind::Public)
-    } else {
-        None
-    }
+    (path.segments.len() <= 2).then_some(&last.ident)
 }
 
-fn is_memo(path: &Path) -> bool {
-    let last = path.segments.last();
-    path.segments.len() <= 2 && last.is_some_and(|last| last.ident == "memo")
-}
-
-fn read_memo(attribute: &Attribute, memo: &mut Option<Path>, diag: &mut Diag) {
-    if !matches!(attribute.meta, Meta::Path(_)) {
-        diag.error(
-            &attribute.meta,
-            "`#[memo]` takes no arguments",
-            "write `#[memo]`: repository, method, arguments and viewer tell one value from another",
-        );
+impl RawMethod {
+    fn policy(&mut self, kind: PolicyKind, attribute: &Attribute, diag: &mut Diag) {
+        self.policies.push(read_policy(kind, attribute, diag));
     }
-    if memo.replace(attribute.path().clone()).is_some() {
-        diag.error(
-            attribute.path(),
-            "`#[memo]` stands here twice",
-            "keep one of the two",
-        );
+
+    fn memo(&mut self, attribute: &Attribute, diag: &mut Diag) {
+        if !matches!(attribute.meta, Meta::Path(_)) {
+            diag.error(
+                &attribute.meta,
+                "`#[memo]` takes no arguments",
+                "write `#[memo]`: repository, method, arguments and viewer tell one value from another",
+            );
+        }
+        self.memo = Some(attribute.path().clone());
     }
 }
 
@@ -271,6 +285,8 @@ impl RawPolicy {
         if input.parse::<Option<Token![:]>>()?.is_some() {
             self.action = Some(input.parse()?);
         }
+        let mut keys = Keys::new(self.kind.keys());
+        let mut conditions = Vec::new();
         while !input.is_empty() {
             input.parse::<Token![,]>().map_err(|_| {
                 input.error(format!("expected `,`\nhelp: the correct form is `{form}`"))
@@ -278,56 +294,103 @@ impl RawPolicy {
             if input.is_empty() {
                 break;
             }
-            if input.peek(Token![if]) {
-                self.parse_condition(input)?;
-            } else {
-                self.parse_reason(input)?;
+            let key = input.call(Ident::parse_any).map_err(|_| {
+                input.error(format!(
+                    "unexpected token\nhelp: the correct form is `{form}`"
+                ))
+            })?;
+            match keys.meet(&key).ok_or_else(|| self.unknown(&key))?? {
+                "if" => conditions.push(condition(&key, input)?),
+                _ => self.reason = Some(crate::attribute::text(&key, input)?),
             }
         }
+        self.condition = Condition::all(conditions);
         Ok(())
     }
 
-    fn parse_condition(&mut self, input: ParseStream<'_>) -> syn::Result<()> {
-        let word: Token![if] = input.parse()?;
-        if self.kind != PolicyKind::Authorize {
-            return Err(error(
-                word,
+    fn unknown(&self, key: &Ident) -> syn::Error {
+        if key == "if" {
+            return error(
+                key,
                 "only `#[authorize(..)]` takes a condition",
                 format!("the correct form is `{}`", PolicyKind::Authorize.form()),
-            ));
+            );
         }
-        if input.is_empty() {
-            return Err(error(
-                word,
-                "expected a condition",
-                format!("the correct form is `{}`", PolicyKind::Authorize.form()),
-            ));
-        }
-        let rest = input.cursor().token_stream();
-        let expr: Expr = input.parse()?;
-        if !input.is_empty() && !input.peek(Token![,]) {
-            return Err(input.error("expected the end of the condition"));
-        }
-        let text = tokens::text(rest).trim_end_matches(',').to_owned();
-        self.condition = Some(Condition { expr, text });
-        Ok(())
+        error(
+            key,
+            format!("unknown key `{key}`"),
+            format!("the correct form is `{}`", self.kind.form()),
+        )
+    }
+}
+
+/// Reads what stands behind `if`.
+fn condition(word: &Ident, input: ParseStream<'_>) -> syn::Result<Condition> {
+    if input.is_empty() {
+        return Err(error(
+            word,
+            "expected a condition",
+            format!("the correct form is `{}`", PolicyKind::Authorize.form()),
+        ));
+    }
+    let expr: Expr = input.parse()?;
+    if !input.is_empty() && !input.peek(Token![,]) {
+        return Err(input.error("expected the end of the condition"));
+    }
+    let text = tokens::text(expr.to_token_stream());
+    Ok(Condition { expr, text })
+}
+
+impl Condition {
+    /// The condition that holds where each of them does; none where there are none.
+    fn all(conditions: Vec<Self>) -> Option<Self> {
+        conditions.into_iter().reduce(|first, second| {
+            let (first, second) = (first.operand(), second.operand());
+            Self {
+                text: format!("{} && {}", first.text, second.text),
+                expr: Expr::Binary(ExprBinary {
+                    attrs: Vec::new(),
+                    left: Box::new(first.expr),
+                    op: BinOp::And(<Token![&&]>::default()),
+                    right: Box::new(second.expr),
+                }),
+            }
+        })
     }
 
-    fn parse_reason(&mut self, input: ParseStream<'_>) -> syn::Result<()> {
-        let key: Ident = input.parse().map_err(|_| {
-            input.error(format!(
-                "unexpected token\nhelp: the correct form is `{}`",
-                self.kind.form()
-            ))
-        })?;
-        if key != "reason" || self.kind != PolicyKind::Public {
-            return Err(error(
-                &key,
-                format!("unknown key `{key}`"),
-                format!("the correct form is `{}`", self.kind.form()),
-            ));
+    /// The same as a side of `&&`.
+    fn operand(self) -> Self {
+        let binds = match &self.expr {
+            Expr::Binary(binary) => matches!(
+                binary.op,
+                BinOp::And(_)
+                    | BinOp::Eq(_)
+                    | BinOp::Ne(_)
+                    | BinOp::Lt(_)
+                    | BinOp::Le(_)
+                    | BinOp::Gt(_)
+                    | BinOp::Ge(_)
+            ),
+            Expr::Path(_)
+            | Expr::Field(_)
+            | Expr::Call(_)
+            | Expr::MethodCall(_)
+            | Expr::Macro(_)
+            | Expr::Unary(_)
+            | Expr::Lit(_)
+            | Expr::Paren(_) => true,
+            _ => false,
+        };
+        if binds {
+            return self;
         }
-        self.reason = Some(crate::attribute::text(&key, input)?);
-        Ok(())
+        Self {
+            text: format!("({})", self.text),
+            expr: Expr::Paren(ExprParen {
+                attrs: Vec::new(),
+                paren_token: syn::token::Paren::default(),
+                expr: Box::new(self.expr),
+            }),
+        }
     }
 }

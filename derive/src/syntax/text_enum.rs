@@ -6,6 +6,7 @@ use syn::{Data, DeriveInput, Fields, LitStr};
 use super::plain_name;
 use crate::attribute::{Keys, Library, text};
 use crate::diag::Diag;
+use crate::form::Form;
 use crate::rename::snake_variant;
 
 /// Which of the two derives reads the enum.
@@ -30,10 +31,17 @@ impl Derive {
         }
     }
 
-    const fn form(self) -> &'static str {
+    const fn form(self) -> Form {
         match self {
-            Self::TextEnum => "#[text_enum(..)]",
-            Self::Roles => "#[roles(..)]",
+            Self::TextEnum => Form::TextEnum,
+            Self::Roles => Form::Roles,
+        }
+    }
+
+    const fn variant_form(self) -> Form {
+        match self {
+            Self::TextEnum => Form::TextEnumVariant,
+            Self::Roles => Form::RolesVariant,
         }
     }
 }
@@ -81,7 +89,7 @@ pub(crate) fn read(input: &DeriveInput, derive: Derive, diag: &mut Diag) -> Opti
         library: Library::default(),
         variants: Vec::new(),
     };
-    let mut keys = Keys::new(derive.form(), &["crate"], &[]);
+    let mut keys = Keys::new(derive.form());
     for attribute in &input.attrs {
         if attribute.path().is_ident(derive.attribute()) {
             keys.read(attribute, diag, |_, input| {
@@ -99,7 +107,7 @@ pub(crate) fn read(input: &DeriveInput, derive: Derive, diag: &mut Diag) -> Opti
             );
         }
         let mut stated = None;
-        let mut keys = Keys::new(derive.form(), &["name"], &[]);
+        let mut keys = Keys::new(derive.variant_form());
         for attribute in &variant.attrs {
             if attribute.path().is_ident(derive.attribute()) {
                 keys.read(attribute, diag, |key, input| {

@@ -6,6 +6,7 @@ use syn::DeriveInput;
 use super::plain_struct;
 use crate::attribute::{Keys, Library};
 use crate::diag::Diag;
+use crate::form::Form;
 
 #[derive(Debug)]
 pub(crate) struct RawViewer {
@@ -25,7 +26,7 @@ pub(crate) fn read(input: &DeriveInput, diag: &mut Diag) -> Option<RawViewer> {
         id: None,
         subjects: Vec::new(),
     };
-    let mut keys = Keys::new("#[viewer(..)]", &["crate"], &[]);
+    let mut keys = Keys::new(Form::Viewer);
     for attribute in &input.attrs {
         if attribute.path().is_ident("viewer") {
             keys.read(attribute, diag, |_, input| {
@@ -39,7 +40,7 @@ pub(crate) fn read(input: &DeriveInput, diag: &mut Diag) -> Option<RawViewer> {
         if ident == "id" {
             raw.id = Some(ident.clone());
         }
-        let mut keys = Keys::new("#[viewer(..)]", &["subject"], &[]);
+        let mut keys = Keys::new(Form::ViewerField);
         for attribute in &field.attrs {
             if attribute.path().is_ident("viewer") {
                 keys.read(attribute, diag, |key, _| {
