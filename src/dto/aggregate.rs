@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 
 use super::token::{Condition, NamedField};
 use super::{Dto, Filter, Token};
+use crate::bounded::{Bounded, By, Form, Logic};
 use crate::error::{Error, Result};
 use crate::policy::{Comparand, Op, Value, compare_values};
 use crate::sql::{Answer, Function};
@@ -28,7 +29,7 @@ use crate::sql::{Answer, Function};
 /// # struct Profile { id: i64, points: i64 }
 /// use clearance::{Access, Read};
 ///
-/// async fn points(db: &Db) -> Result<(u64, Option<i64>)> {
+/// async fn points(db: &Db) -> Result<(u64, Option<i128>)> {
 ///     let access = Access::<Read<Member>>::authenticated().await?;
 ///     let wanted = (Profile::POINTS.count(), Profile::POINTS.sum());
 ///     db.reader(&access).aggregate(Profile::select(), wanted).await
@@ -48,7 +49,7 @@ type Marker<D, T> = PhantomData<fn() -> (D, T)>;
 pub(crate) struct Asked {
     pub(crate) function: Function,
     pub(crate) field: Option<NamedField>,
-    pub(crate) filter: Option<Condition>,
+    pub(crate) filter: Option<Bounded<Condition>>,
 }
 
 impl<D: Dto> Token<D> {
@@ -62,9 +63,9 @@ impl<D: Dto> Token<D> {
         Aggregate::new(Function::CountDistinct, Some(self.named_field()))
     }
 
-    /// The sum of the visible integers; `None` where there is none. A sum that does not fit 64
-    /// bits is an error.
-    pub const fn sum(self) -> Aggregate<D, Option<i64>> {
+    /// The sum of the visible integers; `None` where there is none. It is exact, and wide enough for every
+    /// table, so that no row makes it fail for who reads the others.
+    pub const fn sum(self) -> Aggregate<D, Option<i128>> {
         Aggregate::new(Function::Sum, Some(self.named_field()))
     }
 
@@ -110,7 +111,7 @@ impl<D, T> Aggregate<D, T> {
     pub fn filter(mut self, filter: Filter<D>) -> Self {
         self.asked.filter = Some(match self.asked.filter {
             None => filter.0,
-            Some(before) => Condition::All(vec![before, filter.0]),
+            Some(before) => before.and(filter.0),
         });
         self
     }
@@ -147,14 +148,16 @@ impl<D, T> Aggregate<D, T> {
 
     fn compare(self, op: Op, value: &impl Comparand) -> Having<D> {
         let test = Test::Compare(self.asked, op, value.__value());
-        Having(test, PhantomData)
+        Having(Bounded::plain(test), PhantomData)
     }
 }
 
 /// A condition on the aggregates of a group, made from [`Aggregate`]s. An aggregate of no visible
 /// cell fulfils neither a condition nor its opposite.
+///
+/// It is as bounded as a [`Filter`].
 #[must_use = "a condition does nothing until groups take it"]
-pub struct Having<D>(pub(crate) Test, PhantomData<fn() -> D>);
+pub struct Having<D>(pub(crate) Bounded<Test>, PhantomData<fn() -> D>);
 
 /// A condition on a group, without the type of its DTO.
 #[derive(Debug, Clone, PartialEq)]
@@ -168,12 +171,12 @@ pub(crate) enum Test {
 impl<D> Having<D> {
     /// Both conditions hold.
     pub fn and(self, other: Self) -> Self {
-        Self(Test::All(vec![self.0, other.0]), PhantomData)
+        Self(self.0.and(other.0), PhantomData)
     }
 
     /// At least one of the conditions holds.
     pub fn or(self, other: Self) -> Self {
-        Self(Test::Any(vec![self.0, other.0]), PhantomData)
+        Self(self.0.or(other.0), PhantomData)
     }
 }
 
@@ -181,7 +184,39 @@ impl<D> std::ops::Not for Having<D> {
     type Output = Self;
 
     fn not(self) -> Self {
-        Self(Test::Not(Box::new(self.0)), PhantomData)
+        Self(self.0.opposite(), PhantomData)
+    }
+}
+
+impl Logic for Test {
+    fn form(&self) -> Form {
+        match self {
+            Self::All(_) => Form::Joined(By::All),
+            Self::Any(_) => Form::Joined(By::Any),
+            Self::Not(_) => Form::Opposite,
+            Self::Compare(..) => Form::Plain,
+        }
+    }
+
+    fn joined(by: By, parts: Vec<Self>) -> Self {
+        match by {
+            By::All => Self::All(parts),
+            By::Any => Self::Any(parts),
+        }
+    }
+
+    fn into_parts(self, by: By) -> Vec<Self> {
+        match (self, by) {
+            (Self::All(parts), By::All) | (Self::Any(parts), By::Any) => parts,
+            (other, _) => vec![other],
+        }
+    }
+
+    fn opposite(self) -> Self {
+        match self {
+            Self::Not(inner) => *inner,
+            other => Self::Not(Box::new(other)),
+        }
     }
 }
 
@@ -267,7 +302,7 @@ pub(crate) fn next(answers: &mut impl Iterator<Item = Answer>) -> Result<Answer>
         .ok_or_else(|| Error::internal("an aggregate has no answer"))
 }
 
-/// What an [`Aggregate`] can come as: `u64`, `Option<i64>`, `Option<f64>` or [`Value`].
+/// What an [`Aggregate`] can come as: `u64`, `Option<i128>`, `Option<f64>` or [`Value`].
 pub trait Outcome: sealed::Sealed + Sized {
     #[doc(hidden)]
     fn __outcome(answer: sealed::Outcome) -> Result<Self>;
@@ -284,13 +319,10 @@ impl Outcome for u64 {
     }
 }
 
-impl Outcome for Option<i64> {
+impl Outcome for Option<i128> {
     fn __outcome(answer: sealed::Outcome) -> Result<Self> {
         match answer.0 {
-            Answer::Sum(sum) => sum
-                .map(i64::try_from)
-                .transpose()
-                .map_err(|_| Error::internal("a sum does not fit 64 bits")),
+            Answer::Sum(sum) => Ok(sum),
             Answer::Count(_) | Answer::Average(_) | Answer::Value(_) => Err(Error::internal(OTHER)),
         }
     }
@@ -398,7 +430,7 @@ pub(crate) mod sealed {
     pub struct Answers<'a>(pub(crate) &'a mut (dyn Iterator<Item = super::Answer> + 'a));
 
     impl Sealed for u64 {}
-    impl Sealed for Option<i64> {}
+    impl Sealed for Option<i128> {}
     impl Sealed for Option<f64> {}
     impl Sealed for super::Value {}
     impl Sealed for () {}
@@ -409,7 +441,7 @@ pub(crate) mod sealed {
 #[must_use = "groups are read by a reader"]
 pub struct Grouping<D> {
     pub(crate) keys: Vec<Token<D>>,
-    pub(crate) having: Option<Test>,
+    pub(crate) having: Option<Bounded<Test>>,
 }
 
 impl<D: Dto> Grouping<D> {
@@ -425,7 +457,7 @@ impl<D: Dto> Grouping<D> {
     pub fn having(mut self, having: Having<D>) -> Self {
         self.having = Some(match self.having {
             None => having.0,
-            Some(before) => Test::All(vec![before, having.0]),
+            Some(before) => before.and(having.0),
         });
         self
     }

@@ -2,7 +2,8 @@
 
 /// A mask that the database itself applies, so that the whole value does not leave it.
 ///
-/// A null stays null: a mask tells whether there is a value.
+/// A null stays null: a mask tells whether there is a value. Of a value with a NUL in it a mask shows its
+/// stars alone, because engines do not agree on where such a text ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mask {
     /// `****` and the last four characters; `****` alone for a value of fewer than eight.
@@ -21,8 +22,19 @@ pub(crate) const FOUR_STARS: &str = "****";
 pub(crate) const LAST4_MINIMUM: i64 = 8;
 
 impl Mask {
+    /// What is shown where no part of the value is.
+    pub(crate) const fn stars(self) -> &'static str {
+        match self {
+            Self::Last4 => FOUR_STARS,
+            Self::Domain | Self::Initial => STARS,
+        }
+    }
+
     /// The mask of `value`, as the database would make it.
     pub(crate) fn apply(self, value: &str) -> String {
+        if value.contains('\0') {
+            return self.stars().to_owned();
+        }
         match self {
             Self::Last4 => {
                 let length = value.chars().count();

@@ -4,6 +4,7 @@ mod aggregate;
 mod field;
 mod filter;
 mod mask;
+pub(crate) mod number;
 mod record;
 mod related;
 mod shape;

@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 
+use super::number::Writing;
 use super::{Field, Shape};
 use crate::entity::Entity;
 use crate::error::Result;
@@ -25,9 +26,21 @@ impl<E: Entity> Record<E> {
         let mut fields = Vec::with_capacity(shape.fields().len());
         for (index, field) in shape.fields().iter().enumerate() {
             let value = match E::__table().position(field.field()) {
-                Some((_, spec)) if cells.is_visible(index)? => {
-                    Field::Visible(cells.cell(index, spec.kind())?.into_value())
-                }
+                Some((_, spec)) if cells.is_visible(index)? => match cells.cell(index, spec.kind())
+                {
+                    Ok(Cell::Timestamp(micros))
+                        if DateTime::<Utc>::from_timestamp_micros(micros).is_none() =>
+                    {
+                        cells.mark(index);
+                        Field::Hidden
+                    }
+                    Ok(cell) => Field::Visible(cell.into_value()),
+                    Err(error) if error.is_unreadable() => {
+                        cells.mark(index);
+                        Field::Hidden
+                    }
+                    Err(error) => return Err(error),
+                },
                 _ => Field::Hidden,
             };
             fields.push((field.key(), value));
@@ -71,7 +84,7 @@ impl Serialize for Written<'_> {
             Cell::Null => serializer.serialize_none(),
             Cell::Bool(value) => value.serialize(serializer),
             Cell::Int(value) => value.serialize(serializer),
-            Cell::Float(value) => value.serialize(serializer),
+            Cell::Float(value) => Writing(&value).serialize(serializer),
             Cell::Text(value) => value.serialize(serializer),
             Cell::Bytes(value) => value.serialize(serializer),
             Cell::Uuid(value) => value.serialize(serializer),

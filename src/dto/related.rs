@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 
 use super::token::{Condition, NamedField, OrderBy, Origin};
 use super::{Direction, Dto, Filter, Order, Token};
+use crate::bounded::Bounded;
 use crate::sql::Found;
 
 /// The name of a field of `D` that shows related rows as `C`, as a constant of it:
@@ -63,10 +64,11 @@ impl<D: Dto, C: Dto> RelatedToken<D, C> {
     /// Some related row fulfils `filter`. Where a `belongs_to` leads to no row, this and its
     /// opposite are unknown.
     pub fn exists(self, filter: Filter<C>) -> Filter<D> {
-        Filter::of(Condition::Related {
-            field: self.named_field(),
-            condition: Box::new(filter.0),
-        })
+        let field = self.named_field();
+        Filter::of(filter.0.inside(|condition| Condition::Related {
+            field,
+            condition: Box::new(condition),
+        }))
     }
 
     /// No related row fails `filter`: each one definitely fulfils it, be there none.
@@ -77,7 +79,7 @@ impl<D: Dto, C: Dto> RelatedToken<D, C> {
     /// There is no related row, of a `has_many`. A `belongs_to` without one is unknown, so ask
     /// whether its own column is null.
     pub fn is_empty(self) -> Filter<D> {
-        !self.exists(Filter::of(Condition::All(Vec::new())))
+        !self.exists(Filter::of(Bounded::plain(Condition::All(Vec::new()))))
     }
 
     /// How many related rows there are, to order by.

@@ -1,6 +1,7 @@
 //! A DTO as the library knows it at run time: its fields, their rules and their outputs.
 
 use std::fmt;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::visibility::MAX_FIELDS;
@@ -20,6 +21,16 @@ pub struct Shape<E: Entity> {
     /// For each field, those that it would tell of.
     links: Vec<Vec<usize>>,
     mistake: Option<String>,
+    reads: OnceLock<Reads>,
+}
+
+/// What the rules of a shape read of the circumstances.
+#[derive(Debug, Clone, Copy)]
+struct Reads {
+    /// What they come to before any row may differ from one instant to the next.
+    time: bool,
+    /// A part of them runs in Rust, over whatever it likes.
+    anything: bool,
 }
 
 /// One field of a [`Shape`].
@@ -142,6 +153,7 @@ impl<E: Entity> Shape<E> {
             mistake: Self::found_mistake(name, &fields, &links),
             fields,
             links,
+            reads: OnceLock::new(),
         }
     }
 
@@ -162,6 +174,14 @@ impl<E: Entity> Shape<E> {
     #[must_use]
     pub const fn name(&self) -> &'static str {
         self.name
+    }
+
+    /// The fields that these bits stand for.
+    pub(crate) fn marked(&self, bits: u128) -> impl Iterator<Item = &'static str> {
+        let fields = self.fields.iter().enumerate();
+        fields
+            .filter(move |(index, _)| bits >> index & 1 == 1)
+            .map(|(_, field)| field.field())
     }
 
     /// Its fields, in the order in which they are declared.
@@ -196,6 +216,31 @@ impl<E: Entity> Shape<E> {
         self.fields
             .iter()
             .any(|field| matches!(field.source, Source::Related { .. }))
+    }
+
+    /// Whether what its rules come to before any row may differ from one instant to the next.
+    pub(crate) fn reads_time(&self) -> bool {
+        self.reads().time
+    }
+
+    /// Whether an answer by its rules may differ from one instant to the next.
+    pub(crate) fn may_read_time(&self) -> bool {
+        let Reads { time, anything } = self.reads();
+        time || anything
+    }
+
+    fn reads(&self) -> Reads {
+        *self.reads.get_or_init(|| {
+            let table = E::__table();
+            let rows = table.rows().read.rules().iter();
+            let fields = self.fields.iter().flat_map(FieldSpec::rules);
+            let filters = table.filters().iter().flat_map(|(_, rules)| rules);
+            let rules = || rows.clone().chain(fields.clone()).chain(filters.clone());
+            Reads {
+                time: rules().any(Rule::reads_time),
+                anything: rules().any(Rule::is_opaque),
+            }
+        })
     }
 
     /// Works the rules out for `viewer` (or nobody), each once.

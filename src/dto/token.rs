@@ -4,6 +4,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use super::{Dto, Output};
+use crate::bounded::{Bounded, By, Form, Logic};
 use crate::error::{Error, Result};
 use crate::policy::{Comparand, Op, Rule, TextTest, Value};
 use crate::sql::Found;
@@ -194,10 +195,10 @@ impl<D: Dto> Token<D> {
 
     const fn test(self, test: Test) -> Filter<D> {
         Filter(
-            Condition::Field {
+            Bounded::plain(Condition::Field {
                 field: self.named_field(),
                 test,
-            },
+            }),
             PhantomData,
         )
     }
@@ -225,8 +226,12 @@ impl<D> fmt::Debug for Token<D> {
 }
 
 /// A condition on fields of the DTO `D`, made from its [`Token`]s.
+///
+/// It joins at most [`CONDITIONS`](crate::limits::CONDITIONS) of them,
+/// [`CONDITION_DEPTH`](crate::limits::CONDITION_DEPTH) deep. A query that takes a larger one
+/// [is not valid](crate::Error::is_invalid).
 #[must_use = "a filter does nothing until a query takes it"]
-pub struct Filter<D>(pub(crate) Condition, PhantomData<fn() -> D>);
+pub struct Filter<D>(pub(crate) Bounded<Condition>, PhantomData<fn() -> D>);
 
 /// A field of a DTO, without the DTO's type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -275,19 +280,53 @@ impl Test {
     }
 }
 
+impl Logic for Condition {
+    fn form(&self) -> Form {
+        match self {
+            Self::All(_) => Form::Joined(By::All),
+            Self::Any(_) => Form::Joined(By::Any),
+            Self::Not(_) => Form::Opposite,
+            Self::Field { .. } | Self::Column { .. } | Self::Search(_) | Self::Related { .. } => {
+                Form::Plain
+            }
+        }
+    }
+
+    fn joined(by: By, parts: Vec<Self>) -> Self {
+        match by {
+            By::All => Self::All(parts),
+            By::Any => Self::Any(parts),
+        }
+    }
+
+    fn into_parts(self, by: By) -> Vec<Self> {
+        match (self, by) {
+            (Self::All(parts), By::All) | (Self::Any(parts), By::Any) => parts,
+            (other, _) => vec![other],
+        }
+    }
+
+    fn opposite(self) -> Self {
+        match self {
+            Self::Not(inner) => *inner,
+            other => Self::Not(Box::new(other)),
+        }
+    }
+}
+
 impl<D> Filter<D> {
-    pub(super) const fn of(condition: Condition) -> Self {
+    pub(super) const fn of(condition: Bounded<Condition>) -> Self {
         Self(condition, PhantomData)
     }
 
     /// Both conditions hold.
     pub fn and(self, other: Self) -> Self {
-        Self(Condition::All(vec![self.0, other.0]), PhantomData)
+        Self(self.0.and(other.0), PhantomData)
     }
 
     /// At least one of the conditions holds.
     pub fn or(self, other: Self) -> Self {
-        Self(Condition::Any(vec![self.0, other.0]), PhantomData)
+        Self(self.0.or(other.0), PhantomData)
     }
 }
 
@@ -297,7 +336,7 @@ impl<D> std::ops::Not for Filter<D> {
     type Output = Self;
 
     fn not(self) -> Self {
-        Self(Condition::Not(Box::new(self.0)), PhantomData)
+        Self(self.0.opposite(), PhantomData)
     }
 }
 

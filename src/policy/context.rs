@@ -4,8 +4,12 @@ use std::net::IpAddr;
 
 use chrono::{DateTime, Utc};
 
-/// The circumstances of a request, fixed for its whole length: a rule reads them as
-/// `context.now` and `context.address`.
+/// The circumstances of one use of an [`Access`](crate::Access), which a rule reads as `context.now`
+/// and `context.address`.
+///
+/// Rule time is the time of use. One answer has one instant, with the related rows that it shows; the
+/// next use of the same access has its own, and so have each write, each page and each row of a stream
+/// whose rules read the time.
 ///
 /// # Example
 ///
@@ -18,7 +22,7 @@ use chrono::{DateTime, Utc};
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Context {
-    /// The instant at which the request began, in UTC, to the microsecond.
+    /// The instant of the use, by the clock of the sessions, in UTC, to the microsecond.
     pub now: DateTime<Utc>,
     /// The address of the peer, where the adapter knows it.
     pub address: Option<IpAddr>,

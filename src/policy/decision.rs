@@ -37,6 +37,9 @@ pub enum Failure {
     NotLoaded(&'static str),
     /// The rule reads a field of a new row that nothing sets.
     NotSet(&'static str),
+    /// The rule is deeper than [`RULE_DEPTH`](crate::limits::RULE_DEPTH), or has more than
+    /// [`RULE_PARTS`](crate::limits::RULE_PARTS) parts.
+    TooLarge,
 }
 
 impl fmt::Display for Failure {
@@ -47,6 +50,7 @@ impl fmt::Display for Failure {
             Self::KindMismatch => f.write_str("it compares values of different kinds"),
             Self::UnknownInput => f.write_str("it names an input that it does not have"),
             Self::NotLoaded(attribute) => write!(f, "`{attribute}` was not loaded"),
+            Self::TooLarge => f.write_str("it is too deep or has too many parts: split it up"),
             Self::NotSet(field) => write!(f, "nothing sets `{field}` of the new row"),
         }
     }

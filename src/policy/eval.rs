@@ -228,8 +228,7 @@ impl<'a, E: Entity> Evaluation<'a, E> {
     }
 
     fn given(&self, input: usize) -> Result<Given, Failure> {
-        let input = self.rule.input(input).ok_or(Failure::UnknownInput)?;
-        input.compute(self.viewer, self.context)
+        self.rule.given(input, self.viewer, self.context)
     }
 
     fn field(&self, field: &'static str) -> Result<(Cell<'a>, Kind), Failure> {

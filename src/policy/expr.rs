@@ -1,5 +1,9 @@
 //! Rules as data.
 
+use std::mem;
+
+use crate::limits::{RULE_DEPTH, RULE_PARTS};
+
 /// A rule as plain data: what the derives emit, the evaluator reads and SQL is made from.
 ///
 /// It has three truth values. An atom over a null is unknown, `Not` keeps unknown, and a rule
@@ -48,6 +52,144 @@ pub enum Expr {
     All(Vec<Expr>),
     /// At least one of these; false when there is none.
     Any(Vec<Expr>),
+}
+
+impl Expr {
+    /// What fails wherever it is worked out, whatever stands around it.
+    pub(super) const FAILS: Self = Self::Free(usize::MAX);
+
+    /// The same with no list of parts directly in one of its kind, or `None` where it is larger or
+    /// deeper than a rule may be. Everything else walks rules by recursion and relies on it.
+    pub(super) fn flattened(self) -> Option<Self> {
+        self.is_within_limits().then(|| flat(self))
+    }
+
+    fn is_within_limits(&self) -> bool {
+        let mut rest = vec![(self, 1)];
+        let mut parts = 0;
+        while let Some((expr, depth)) = rest.pop() {
+            parts += 1;
+            if parts > RULE_PARTS || depth > RULE_DEPTH {
+                return false;
+            }
+            match expr {
+                Self::All(inner) => rest.extend(inner.iter().map(|inner| {
+                    let joined = matches!(inner, Self::All(_));
+                    (inner, depth + usize::from(!joined))
+                })),
+                Self::Any(inner) => rest.extend(inner.iter().map(|inner| {
+                    let joined = matches!(inner, Self::Any(_));
+                    (inner, depth + usize::from(!joined))
+                })),
+                Self::Not(inner)
+                | Self::Related {
+                    condition: inner, ..
+                } => rest.push((inner, depth + 1)),
+                Self::Free(_)
+                | Self::Flag(_)
+                | Self::Compare { .. }
+                | Self::IsSome(_)
+                | Self::IsNone(_)
+                | Self::Contains { .. }
+                | Self::Opaque(_) => {}
+            }
+        }
+        true
+    }
+
+    /// Takes what it is made of out of it.
+    fn take_parts(&mut self, parts: &mut Vec<Self>) {
+        match self {
+            Self::All(inner) | Self::Any(inner) => parts.append(inner),
+            Self::Not(inner)
+            | Self::Related {
+                condition: inner, ..
+            } => match **inner {
+                // The most there are stand over something that is made of nothing more.
+                Self::Free(_)
+                | Self::Flag(_)
+                | Self::Compare { .. }
+                | Self::IsSome(_)
+                | Self::IsNone(_)
+                | Self::Contains { .. }
+                | Self::Opaque(_) => {}
+                Self::All(_) | Self::Any(_) | Self::Not(_) | Self::Related { .. } => {
+                    parts.push(mem::replace(inner, Self::FAILS));
+                }
+            },
+            Self::Free(_)
+            | Self::Flag(_)
+            | Self::Compare { .. }
+            | Self::IsSome(_)
+            | Self::IsNone(_)
+            | Self::Contains { .. }
+            | Self::Opaque(_) => {}
+        }
+    }
+}
+
+/// Part by part: one that was built by hand can be deeper than a stack.
+impl Drop for Expr {
+    fn drop(&mut self) {
+        let mut rest = Vec::new();
+        self.take_parts(&mut rest);
+        while let Some(mut expr) = rest.pop() {
+            expr.take_parts(&mut rest);
+        }
+    }
+}
+
+fn flat(mut expr: Expr) -> Expr {
+    match &mut expr {
+        Expr::All(parts) => {
+            let parts = row(mem::take(parts), |part| {
+                if let Expr::All(inner) = part {
+                    Some(mem::take(inner))
+                } else {
+                    None
+                }
+            });
+            Expr::All(parts)
+        }
+        Expr::Any(parts) => {
+            let parts = row(mem::take(parts), |part| {
+                if let Expr::Any(inner) = part {
+                    Some(mem::take(inner))
+                } else {
+                    None
+                }
+            });
+            Expr::Any(parts)
+        }
+        Expr::Not(inner)
+        | Expr::Related {
+            condition: inner, ..
+        } => {
+            **inner = flat(mem::replace(&mut **inner, Expr::FAILS));
+            expr
+        }
+        Expr::Free(_)
+        | Expr::Flag(_)
+        | Expr::Compare { .. }
+        | Expr::IsSome(_)
+        | Expr::IsNone(_)
+        | Expr::Contains { .. }
+        | Expr::Opaque(_) => expr,
+    }
+}
+
+/// The parts in their order, with those of which `inner` gives more parts replaced by them.
+fn row(parts: Vec<Expr>, inner: fn(&mut Expr) -> Option<Vec<Expr>>) -> Vec<Expr> {
+    let mut flattened = Vec::with_capacity(parts.len());
+    let mut rest = parts;
+    rest.reverse();
+    while let Some(mut part) = rest.pop() {
+        match inner(&mut part) {
+            Some(parts) => rest.extend(parts.into_iter().rev()),
+            None => flattened.push(flat(part)),
+        }
+    }
+    flattened
 }
 
 /// One side of a comparison.

@@ -18,6 +18,7 @@ mod residual;
 pub(crate) mod rule;
 mod text;
 mod value;
+mod values;
 mod written;
 
 pub(crate) use asked::{AskedRow, AskedRule, ask};
@@ -36,6 +37,7 @@ pub(crate) use residual::Reduced;
 pub use residual::{Fulfilled, Residual, Term};
 pub use rule::{Rule, Source};
 pub use text::Place;
-pub(crate) use text::{TextTest, text};
+pub(crate) use text::{TextTest, first_after, text};
 pub use value::{Cell, Kind, Value};
+pub use values::Values;
 pub(crate) use written::{once_written, with_written};

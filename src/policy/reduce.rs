@@ -177,8 +177,7 @@ impl<E: Entity> Reduction<'_, E> {
     }
 
     fn given(&self, input: usize) -> Result<Given, Failure> {
-        let input = self.rule.input(input).ok_or(Failure::UnknownInput)?;
-        input.compute(self.viewer, self.context)
+        self.rule.given(input, self.viewer, self.context)
     }
 
     fn column(&self, field: &'static str) -> Result<(usize, Kind), Failure> {
@@ -302,7 +301,7 @@ pub(crate) fn listed(
     }
     Ok(Reduced::Left(Residual::Among {
         column,
-        values,
+        values: values.into(),
         wanted,
     }))
 }
@@ -368,7 +367,7 @@ pub(super) fn among(
     } else {
         Reduced::Left(Residual::Among {
             column,
-            values,
+            values: values.into(),
             wanted: true,
         })
     })

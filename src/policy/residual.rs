@@ -2,7 +2,7 @@
 
 use super::eval::compare_cells;
 use super::text::Place;
-use super::{Cell, Context, Decision, Facts, Op, Rule, Value};
+use super::{Cell, Context, Decision, Facts, Op, Rule, Value, Values};
 use crate::entity::{Entity, Relation};
 
 /// What is left of a rule for the row to decide: conditions that are each true or not true.
@@ -40,7 +40,7 @@ pub enum Residual {
         /// Index of the column.
         column: usize,
         /// The values, none of them null.
-        values: Vec<Value>,
+        values: Values,
         /// Whether it must be among them.
         wanted: bool,
     },
@@ -190,7 +190,7 @@ impl Residual {
                 wanted,
             } => {
                 let cell = row.cell(*column);
-                cell != Cell::Null && values.iter().any(|value| value.as_cell() == cell) == *wanted
+                cell != Cell::Null && values.contain(cell) == *wanted
             }
             Self::Opaque {
                 rule,

@@ -32,6 +32,8 @@ pub struct Rule<V, E> {
     opaque: Vec<OpaqueRule<V, E>>,
     /// Its attribute states when it does *not* allow: `hidden_if`, `read_unless`.
     negated: bool,
+    /// Its expression was beyond the limits and is let go.
+    too_large: bool,
 }
 
 /// A part of a rule that runs in Rust only.
@@ -131,6 +133,8 @@ impl fmt::Display for Source {
 pub struct Input<V> {
     kind: Kind<V>,
     name: &'static str,
+    /// Whether it may read `context.now`.
+    timed: bool,
 }
 
 pub(crate) enum Kind<V> {
@@ -193,10 +197,18 @@ impl<V> Input<V> {
         self
     }
 
+    /// The same input, which may read `context.now`.
+    #[must_use]
+    pub const fn timed(mut self) -> Self {
+        self.timed = true;
+        self
+    }
+
     fn of(kind: Kind<V>) -> Self {
         Self {
             kind,
             name: "an input",
+            timed: false,
         }
     }
 
@@ -233,9 +245,11 @@ impl<V, E> Rule<V, E> {
         inputs: Vec<Input<V>>,
         opaque: Vec<OpaqueRule<V, E>>,
     ) -> Self {
+        let flattened = expr.flattened();
         Self {
             source,
-            expr,
+            too_large: flattened.is_none(),
+            expr: flattened.unwrap_or(Expr::FAILS),
             inputs,
             opaque,
             negated: false,
@@ -266,10 +280,29 @@ impl<V, E> Rule<V, E> {
         self.inputs.get(index)
     }
 
+    /// What the input at this index gives for `viewer`, or for nobody.
+    pub(crate) fn given(
+        &self,
+        index: usize,
+        viewer: Option<&V>,
+        context: &Context,
+    ) -> Result<Given, Failure> {
+        match self.inputs.get(index) {
+            Some(input) => input.compute(viewer, context),
+            None if self.too_large => Err(Failure::TooLarge),
+            None => Err(Failure::UnknownInput),
+        }
+    }
+
     /// Whether its attribute states when it does not allow, as `hidden_if` does.
     #[must_use]
     pub const fn is_negated(&self) -> bool {
         self.negated
+    }
+
+    /// Whether what it comes to before any row may differ from one instant to the next.
+    pub(crate) fn reads_time(&self) -> bool {
+        self.inputs.iter().any(|input| input.timed)
     }
 
     pub(crate) fn opaque(&self, index: usize) -> Option<OpaqueRule<V, E>> {

@@ -3,11 +3,14 @@
 
 use super::decision::Failure;
 use super::reduce::among;
-use super::{Kind, Op, Reduced, Residual, Term, Value};
+use super::{Kind, Reduced, Residual, Value};
 
 /// Where in a column's text something is looked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Place {
+    /// At its start: no less than the text itself, and less than the first one after all that begin
+    /// with it, which is this one, or null where nothing comes after.
+    AtStart(Value),
     /// At any place.
     Anywhere,
     /// At its end.
@@ -63,7 +66,9 @@ pub(crate) fn text(
         });
     }
     let place = match test {
-        TextTest::StartsWith => return Ok(Reduced::Left(starts_with(column, needle, wanted))),
+        TextTest::StartsWith => {
+            Place::AtStart(first_after(needle).map_or(Value::Null, Value::Text))
+        }
         TextTest::Contains => Place::Anywhere,
         TextTest::EndsWith => Place::AtEnd,
     };
@@ -75,31 +80,9 @@ pub(crate) fn text(
     }))
 }
 
-/// A prefix is a range of texts in the order of their bytes, which an index can serve: no less
-/// than the prefix, and less than the first text after all that begin with it.
-fn starts_with(column: usize, prefix: &str, wanted: bool) -> Residual {
-    let bound = |op: Op, text: String| Residual::Compare {
-        op: if wanted { op } else { op.negated() },
-        column,
-        with: Term::Value(Value::Text(text)),
-    };
-    let from = bound(Op::Ge, prefix.to_owned());
-    match first_after(prefix) {
-        None => from,
-        Some(end) => {
-            let parts = vec![from, bound(Op::Lt, end)];
-            if wanted {
-                Residual::All(parts)
-            } else {
-                Residual::Any(parts)
-            }
-        }
-    }
-}
-
 /// The first text after all that begin with `prefix`. UTF-8 keeps the order of code points, so
 /// the last one that has a successor is raised. `None` when nothing comes after.
-fn first_after(prefix: &str) -> Option<String> {
+pub(crate) fn first_after(prefix: &str) -> Option<String> {
     let mut text = prefix.to_owned();
     while let Some(last) = text.pop() {
         let next = match last {

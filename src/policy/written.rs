@@ -81,7 +81,7 @@ fn written(
             wanted,
         } => match held(*column) {
             Held::Value(Value::Null) => Ok(Reduced::Never),
-            Held::Value(value) => Ok((values.contains(value) == *wanted).into()),
+            Held::Value(value) => Ok((values.contain(value.as_cell()) == *wanted).into()),
             Held::Column(column) => left(Residual::Among {
                 column,
                 values: values.clone(),
