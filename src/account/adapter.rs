@@ -7,8 +7,8 @@ use super::linked::{Account, AccountId, ProviderTokens};
 use super::user::{Email, NewUser, User, UserChange};
 use super::verification::VerificationRecord;
 use crate::error::Error;
-use crate::session::{Created, SecretHash, SessionId, SessionRecord};
-use crate::viewer::Subject;
+use crate::session::{Created, SecretHash, SessionId, SessionRecord, Sessions};
+use crate::viewer::{Subject, Viewer};
 
 /// Why an adapter did not do what was asked. It is never read as "there is no such user".
 ///
@@ -198,17 +198,34 @@ pub trait Adapter: Send + Sync + 'static {
         change: &UserChange,
     ) -> Result<Option<User>, AdapterError>;
 
-    /// Deletes a user with their accounts, and their sessions where the adapter keeps these too;
-    /// tells whether they were there.
+    /// Deletes a user with their accounts, and ends their sessions, in any store, in the cache, and on other
+    /// nodes; tells whether they were there. `sessions` is the application's
+    /// [`Sessions`](crate::Sessions).
     ///
-    /// Call [`Sessions::revoke_all`](crate::Sessions::revoke_all) beside it: that ends sessions in
-    /// any store, and in the cache. Verification tokens stay until they end, because they belong to
-    /// an identifier, which may be of somebody who is no user yet.
+    /// The sessions end when the user is gone: one that began meanwhile ends with them, and who signs in
+    /// afterwards is nobody. They end also where the user was gone before, so a call that failed half-way
+    /// is made again.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be told that the user is gone, or that the sessions have ended.
+    async fn delete_user(&self, id: &Subject, sessions: &dyn EndsSessions) -> Result<bool, Error> {
+        let was_there = self.remove_user(id).await?;
+        sessions.end_sessions(id).await?;
+        Ok(was_there)
+    }
+
+    /// Removes what is kept of a user, with their accounts, and with their sessions where the adapter keeps
+    /// these too; tells whether they were there. It is the half of [`delete_user`](Self::delete_user) that
+    /// an adapter knows of: call that one.
+    ///
+    /// Verification tokens stay until they end, because they belong to an identifier, which may be of
+    /// somebody who is no user yet.
     ///
     /// # Errors
     ///
     /// When it cannot be told that the user is gone.
-    async fn delete_user(&self, id: &Subject) -> Result<bool, AdapterError>;
+    async fn remove_user(&self, id: &Subject) -> Result<bool, AdapterError>;
 
     /// Gives an account to a user who is there.
     ///
@@ -314,6 +331,28 @@ pub trait Adapter: Send + Sync + 'static {
     async fn sweep_verification_tokens(&self, now: DateTime<Utc>) -> Result<u64, AdapterError>;
 }
 
+/// The sessions of users, as far as [`Adapter::delete_user`] asks for them: ends those of a user who is
+/// deleted.
+///
+/// [`Sessions`] does. Implement it where an application has sessions of its own, or several [`Sessions`], and
+/// must end those in each.
+#[async_trait]
+pub trait EndsSessions: Send + Sync {
+    /// Ends every session of `subject`, wherever it is known.
+    ///
+    /// # Errors
+    ///
+    /// When one of them may live.
+    async fn end_sessions(&self, subject: &Subject) -> Result<(), Error>;
+}
+
+#[async_trait]
+impl<V: Viewer> EndsSessions for Sessions<V> {
+    async fn end_sessions(&self, subject: &Subject) -> Result<(), Error> {
+        self.revoke_all(subject).await.map(|_ended| ())
+    }
+}
+
 /// An [`Adapter`] that keeps sessions beside its users, so that one statement gives both.
 ///
 /// [`Sessions`](crate::Sessions) does not ask for it: it works with any
@@ -322,7 +361,8 @@ pub trait Adapter: Send + Sync + 'static {
 /// [`SessionRecord::secret_hash`] itself.
 #[async_trait]
 pub trait SessionAdapter: Adapter {
-    /// As [`SessionStore::create`](crate::session::SessionStore::create).
+    /// As [`SessionStore::create`](crate::session::SessionStore::create) with
+    /// [`SessionLimit::DEFAULT`](crate::session::SessionLimit::DEFAULT).
     ///
     /// # Errors
     ///

@@ -7,7 +7,7 @@ use super::linked::AccountId;
 use crate::entity::Secret;
 use crate::error::{Error, Result};
 use crate::session::Key;
-use crate::token::KeyRing;
+use crate::session::token::{KeyRing, OfRing};
 
 const PURPOSE: &str = "provider token";
 const KEY_ID_PURPOSE: &str = "provider token key id";
@@ -40,17 +40,13 @@ impl TokenColumn {
 /// that it says nothing of the key that seals.
 #[derive(Debug)]
 pub(crate) struct TokenSealer {
-    sealing: TokenKey,
-    retired: Vec<TokenKey>,
+    keys: OfRing<TokenKey>,
 }
 
 impl TokenSealer {
     pub(crate) fn new(ring: &KeyRing) -> Result<Self> {
-        let retired = ring.retired_keys().iter().map(TokenKey::new);
-        Ok(Self {
-            sealing: TokenKey::new(ring.sealing())?,
-            retired: retired.collect::<Result<_>>()?,
-        })
+        let keys = ring.derived(TokenKey::new)?;
+        Ok(Self { keys })
     }
 
     /// Seals a token, to be opened only as the same column of the same account.
@@ -60,7 +56,7 @@ impl TokenSealer {
         column: TokenColumn,
         token: &Secret<String>,
     ) -> Result<Vec<u8>> {
-        self.sealing.seal(account, column, token)
+        self.keys.sealing.seal(account, column, token)
     }
 
     /// Opens what [`TokenSealer::seal`] made for the same place, with whichever key of the ring;
@@ -71,7 +67,7 @@ impl TokenSealer {
         column: TokenColumn,
         sealed: &[u8],
     ) -> Option<Secret<String>> {
-        let mut keys = std::iter::once(&self.sealing).chain(&self.retired);
+        let mut keys = self.keys.all();
         keys.find_map(|key| key.open(account, column, sealed))
     }
 }

@@ -26,6 +26,19 @@ pub(crate) struct Refused {
     pub(crate) refusal: Refusal,
     /// Whose session it was, where the answer can change with its subject.
     pub(crate) since: Option<(Shard, Epoch)>,
+    /// Whether the cookie will never lead to a session again, so that it can be removed.
+    pub(crate) dead: bool,
+}
+
+impl Refused {
+    /// Whether a cookie that is refused so by itself is of no use. One of two may be somebody else's, and
+    /// the other one would be left alone.
+    pub(crate) const fn is_dead(refusal: Refusal) -> bool {
+        match refusal {
+            Refusal::Invalid | Refusal::Expired => true,
+            Refusal::Missing | Refusal::Ambiguous | Refusal::Unknown | Refusal::NoViewer => false,
+        }
+    }
 }
 
 impl<V> Clone for Answer<V> {
@@ -42,6 +55,7 @@ impl<V> Answer<V> {
         Self::Refused(Refused {
             refusal,
             since: None,
+            dead: Refused::is_dead(refusal),
         })
     }
 

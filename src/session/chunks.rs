@@ -74,14 +74,28 @@ pub(crate) struct Stale {
     plain: bool,
     /// A bit for each number.
     chunks: u16,
+    /// Whether one of them is there more than once: browsers keep one for each path and domain.
+    twice: bool,
 }
 
 impl Stale {
     pub(super) fn add(&mut self, suffix: Option<u8>) {
         match suffix {
-            None => self.plain = true,
-            Some(number) => self.chunks |= 1 << number.min(MOST_STALE),
+            None => {
+                self.twice |= self.plain;
+                self.plain = true;
+            }
+            Some(number) => {
+                let bit = 1 << number.min(MOST_STALE);
+                self.twice |= self.chunks & bit != 0;
+                self.chunks |= bit;
+            }
         }
+    }
+
+    /// Whether a name is there more than once.
+    pub(super) const fn is_twice(self) -> bool {
+        self.twice
     }
 
     pub(super) fn names(self, name: &str) -> impl Iterator<Item = String> {

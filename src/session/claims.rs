@@ -11,8 +11,13 @@ use crate::token::{ClaimValue, Claims};
 /// The values that the library itself keeps in a session's token.
 pub(super) const CREATED: &str = "session_at";
 pub(super) const END: &str = "session_end";
+/// Whether the browser keeps the session and the generations that it began under, in one text.
+pub(super) const UNDER: &str = "session_under";
+/// The first of these alone, in tokens that name no generations.
 pub(super) const KEPT: &str = "session_kept";
-const OWN: [&str; 3] = [CREATED, END, KEPT];
+const OWN: [&str; 4] = [CREATED, END, UNDER, KEPT];
+/// How many of them one token has.
+const OWN_AT_ONCE: usize = 3;
 
 /// A few values that the application notes of a session when somebody signs in, such as a name to
 /// greet with or the way of the sign-in.
@@ -38,7 +43,7 @@ impl SessionClaims {
     /// [`Error::is_misuse`] as [`Claims::with_claim`], for the 14th, and for a name that begins with
     /// `session_`, which the library keeps for itself.
     pub fn with(mut self, name: impl Into<String>, value: impl Into<ClaimValue>) -> Result<Self> {
-        const MOST: usize = 16 - OWN.len();
+        const MOST: usize = 16 - OWN_AT_ONCE;
 
         let name = name.into();
         if name.starts_with("session_") || Claims::is_registered(&name) {

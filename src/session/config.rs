@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Sessions;
+use super::address::Address;
 use super::cache::Cache;
 use super::claims::SessionClaims;
 use super::cookie::CookieConfig;
@@ -23,6 +24,7 @@ use super::store::{Assurance, SessionLimit, SessionStore};
 use super::ticket::{Sealers, Strategy, Tickets};
 use super::token::KeyRing;
 use super::view::SessionView;
+use super::with_viewer::{WithViewer, with_viewer};
 use crate::audit::{SessionEventSink, SessionEvents};
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, Kind, Result};
@@ -47,6 +49,7 @@ pub struct SessionsBuilder<V> {
     store: Arc<dyn SessionStore>,
     database: Option<DatabaseId>,
     source: Arc<dyn ViewerSource<V>>,
+    with_viewer: Option<Arc<dyn WithViewer<V>>>,
     pub(super) settings: Unchecked,
     clock: Arc<dyn Clock>,
     events: SessionEvents,
@@ -92,7 +95,7 @@ impl Default for Unchecked {
             bound: Setting::default_of(Duration::from_secs(5)),
             connected: None,
             capacity: Setting::default_of(10_000),
-            most: Setting::default_of(None),
+            most: Setting::default_of(Some(SessionLimit::DEFAULT)),
             payload: Setting::default_of(1024),
             shown: vec!["name".to_owned(), "image".to_owned()],
             groups_claim: Setting::default_of(Groups::CLAIM.to_owned()),
@@ -110,15 +113,17 @@ impl<V: Viewer> SessionsBuilder<V> {
         // Only a store that is nothing but that database's table can be tested within the
         // database's own statements; one that wraps it may decide more.
         let any: &dyn Any = &store;
-        let database = any
+        let sql = any
             .downcast_ref::<SqlSessionStore>()
-            .or_else(|| any.downcast_ref::<Arc<SqlSessionStore>>().map(Arc::as_ref))
-            .map(SqlSessionStore::database);
+            .or_else(|| any.downcast_ref::<Arc<SqlSessionStore>>().map(Arc::as_ref));
+        let database = sql.map(SqlSessionStore::database);
+        let with_viewer = sql.and_then(|store| with_viewer(store, &source));
         Self {
             key,
             store: Arc::new(store),
             database,
             source: Arc::new(source),
+            with_viewer,
             settings: Unchecked::default(),
             clock: Arc::new(SystemClock),
             events: SessionEvents::default(),
@@ -177,9 +182,11 @@ impl<V: Viewer> SessionsBuilder<V> {
         self
     }
 
-    /// How many sessions a subject may have at a time; any number unless said.
-    pub fn session_limit(mut self, limit: SessionLimit) -> Self {
-        self.settings.most = Setting::code(Some(limit));
+    /// Limits how many sessions a subject has at a time, in any store: to 1,000 unless said, and one more sign-in
+    /// ends the oldest ([`SessionLimit::DEFAULT`]). `None` is any number, with which one account can fill
+    /// the store. Stateless sessions are not counted.
+    pub fn session_limit(mut self, limit: impl Into<Option<SessionLimit>>) -> Self {
+        self.settings.most = Setting::code(limit.into());
         self
     }
 
@@ -193,9 +200,9 @@ impl<V: Viewer> SessionsBuilder<V> {
 
     /// How old the answer may be that a *verified* session rests on. What changes through this
     /// library on this node holds at once; the bound is for changes made elsewhere. Zero asks the
-    /// store and the viewer source in every request; what they read from the application's own
-    /// [`Db`](crate::Db), and the request's first statement after that, share one connection. It counts
-    /// towards the idle limit with the [`touch_interval`](Self::touch_interval).
+    /// store and the viewer source in every request, in one statement where the source is
+    /// [`Db::viewers`](crate::Db::viewers) over the database of the sessions. It counts towards the idle
+    /// limit with the [`touch_interval`](Self::touch_interval).
     pub fn cache_bound(mut self, bound: Duration) -> Self {
         self.settings.bound = Setting::code(bound);
         self
@@ -306,6 +313,7 @@ impl<V: Viewer> SessionsBuilder<V> {
                 concerned.extend(cookie_variables);
                 refused(advice, &concerned)
             })?;
+        let address = Address::new(&app_url.value, cookie.domain())?;
         check_nodes(&bound, connected.as_ref(), self.nodes.is_some())?;
         let heard = connected
             .as_ref()
@@ -322,7 +330,13 @@ impl<V: Viewer> SessionsBuilder<V> {
                 &[capacity.named("cache capacity"), bound.timed("cache bound")],
             ));
         }
-        if strategy.value == Strategy::Stateless && most.value.is_some() {
+        let is_stateless = strategy.value == Strategy::Stateless;
+        let most = if is_stateless && most.is_default() {
+            Setting::default_of(None)
+        } else {
+            most
+        };
+        if is_stateless && most.value.is_some() {
             return Err(refused(
                 "nobody counts stateless sessions: leave `session_limit` out, or choose `Strategy::Hybrid`",
                 &[strategy.named("strategy"), most.named("session limit")],
@@ -384,12 +398,20 @@ impl<V: Viewer> SessionsBuilder<V> {
                 Tickets::Stateless(stateless)
             }
         };
-        // A statement can look for a stored session only.
-        let database = self.database.filter(|_| tickets.stateless().is_none());
-        let epochs = Arc::new(Epochs::new(self.key.sealing())?);
+        let database = self.database;
+        let is_beside = database.is_some() && !is_stateless;
+        let with_viewer = self.with_viewer.filter(|_| is_beside);
+        let epochs = Arc::new(Epochs::new(&self.key)?);
         let nodes = self.nodes.map(|channel| {
             let clock = Arc::clone(&self.clock);
-            nodes::start(channel, clock, &epochs, settings.bound, delta(heard)?)
+            nodes::start(
+                channel,
+                clock,
+                &self.key,
+                &epochs,
+                settings.bound,
+                delta(heard)?,
+            )
         });
         let cache = Cache::new(settings.bound.max(delta(heard)?), capacity.value);
         Ok(Sessions::new(Service {
@@ -397,8 +419,9 @@ impl<V: Viewer> SessionsBuilder<V> {
                 store: self.store,
                 database,
                 tickets: Arc::new(tickets),
-                csrf: CsrfTokens::new(self.key.sealing())?,
-                cursors: CursorSealer::new(self.key.sealing())?,
+                csrf: CsrfTokens::new(&self.key)?,
+                cursors: CursorSealer::new(&self.key)?,
+                address,
                 cookie,
                 settings,
                 clock: self.clock,
@@ -407,6 +430,7 @@ impl<V: Viewer> SessionsBuilder<V> {
                 events: self.events,
             },
             source: self.source,
+            with_viewer,
             hooks: self.hooks,
             cache,
         }))

@@ -170,6 +170,7 @@ impl CookieConfig {
         }
         Ok(Cookie {
             name: name.into(),
+            host,
             path: self.path.map_or(Cow::Borrowed("/"), Cow::Owned),
             domain: self.domain,
             same_site: self.same_site,
@@ -198,18 +199,20 @@ fn parse_app_url(app_url: &str) -> Result<(bool, String)> {
     Ok((secure, host.to_ascii_lowercase()))
 }
 
-fn is_loopback(host: &str) -> bool {
+fn address(host: &str) -> Option<std::net::IpAddr> {
     let address = host.trim_start_matches('[').trim_end_matches(']');
+    address.parse().ok()
+}
+
+pub(crate) fn is_loopback(host: &str) -> bool {
     host == "localhost"
         || host.ends_with(".localhost")
-        || address
-            .parse::<std::net::IpAddr>()
-            .is_ok_and(|address| address.is_loopback())
+        || address(host).is_some_and(|address| address.is_loopback())
 }
 
 /// Whether a browser takes a cookie of `domain` from `host`. An address has no domain above it, and
 /// no browser takes a cookie for a whole top-level domain.
-fn covers(domain: &str, host: &str) -> bool {
+pub(super) fn covers(domain: &str, host: &str) -> bool {
     let domain = domain.to_ascii_lowercase();
     let label = |label: &str| {
         !label.is_empty()
@@ -241,6 +244,8 @@ const REMOVED: Option<(i64, i64)> = Some((0, 0));
 #[derive(Debug)]
 pub(crate) struct Cookie {
     name: Box<str>,
+    /// That of the application's URL.
+    host: String,
     path: Cow<'static, str>,
     domain: Option<String>,
     same_site: SameSite,
@@ -250,6 +255,10 @@ pub(crate) struct Cookie {
 impl Cookie {
     pub(crate) fn name(&self) -> &str {
         &self.name
+    }
+
+    pub(super) fn domain(&self) -> Option<&str> {
+        self.domain.as_deref()
     }
 
     /// The `Set-Cookie`s that carry `value` until `expires_at`, or until the browser is closed, and
@@ -274,7 +283,35 @@ impl Cookie {
         let sets = parts
             .iter()
             .map(|(name, part)| self.write(name, part, until));
-        sets.chain(removals).collect()
+        sets.chain(removals).chain(self.strays(stale)).collect()
+    }
+
+    /// The removals of cookies of the session's name that the configured one does not replace, because
+    /// they were set for another domain or path: those of which browsers send one beside ours. Of the
+    /// paths these are the whole host and those that lead to the configured one.
+    fn strays(&self, stale: &Stale) -> Vec<Result<HeaderValue>> {
+        if !stale.is_twice() || self.name.to_ascii_lowercase().starts_with("__host-") {
+            return Vec::new();
+        }
+        let is_address = address(&self.host).is_some();
+        let above = std::iter::successors(Some(&*self.host), |host| Some(host.split_once('.')?.1));
+        let domains = above.take_while(|domain| !is_address && domain.contains('.'));
+        let domains = std::iter::once(None).chain(domains.map(Some));
+        let slashes = self.path.match_indices('/').map(|(place, _)| place.max(1));
+        let paths = slashes.filter_map(|end| self.path.get(..end));
+        let mut paths: Vec<&str> = paths.chain([&*self.path]).collect();
+        paths.dedup();
+        let mut strays = Vec::new();
+        for domain in domains {
+            for path in &paths {
+                if (domain, *path) != (self.domain.as_deref(), &*self.path) {
+                    let names = stale.names(&self.name);
+                    strays
+                        .extend(names.map(|name| self.write_for(&name, "", REMOVED, domain, path)));
+                }
+            }
+        }
+        strays
     }
 
     /// The `Set-Cookie`s that remove what [`Cookie::set`] set. Every attribute is the same, or a
@@ -285,11 +322,23 @@ impl Cookie {
         std::iter::once(plain)
             .chain(chunks)
             .map(|name| self.write(&name, "", REMOVED))
+            .chain(self.strays(stale))
             .collect()
     }
 
     /// With the seconds and the instant until which browsers keep it.
     fn write(&self, name: &str, value: &str, until: Option<(i64, i64)>) -> Result<HeaderValue> {
+        self.write_for(name, value, until, self.domain.as_deref(), &self.path)
+    }
+
+    fn write_for(
+        &self,
+        name: &str,
+        value: &str,
+        until: Option<(i64, i64)>,
+        domain: Option<&str>,
+        path: &str,
+    ) -> Result<HeaderValue> {
         let cannot = || Error::internal("a session cookie could not be written");
         let mut cookie = cookie::Cookie::build((name, value))
             .http_only(true)
@@ -299,15 +348,15 @@ impl Cookie {
                 SameSite::Strict => cookie::SameSite::Strict,
                 SameSite::None => cookie::SameSite::None,
             })
-            .path(&*self.path);
+            .path(path.to_owned());
         if let Some((age, expires_at)) = until {
             let expires = OffsetDateTime::from_unix_timestamp(expires_at).map_err(|_| cannot())?;
             cookie = cookie
                 .max_age(cookie::time::Duration::seconds(age))
                 .expires(expires);
         }
-        if let Some(domain) = &self.domain {
-            cookie = cookie.domain(domain);
+        if let Some(domain) = domain {
+            cookie = cookie.domain(domain.to_owned());
         }
         let mut header = HeaderValue::try_from(cookie.build().to_string()).map_err(|_| cannot())?;
         header.set_sensitive(true);

@@ -7,46 +7,61 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::key::{Key, fill_random};
-use super::store::SessionId;
+use super::ticket::Ticket;
+use super::token::{KeyRing, OfRing};
 use crate::error::Result;
 
 const PURPOSE: &str = "csrf";
 const NONCE: usize = 16;
 const TAG: usize = 32;
 
-/// Makes and checks the tokens of sessions.
+/// Makes the tokens of sessions with one key, and takes those of every key of the ring.
 pub(crate) struct CsrfTokens {
-    key: hmac::Key,
+    keys: OfRing<hmac::Key>,
 }
 
 impl CsrfTokens {
-    pub(crate) fn new(key: &Key) -> Result<Self> {
-        let key = hmac::Key::new(hmac::HMAC_SHA256, &*key.derive(PURPOSE)?);
-        Ok(Self { key })
+    pub(crate) fn new(ring: &KeyRing) -> Result<Self> {
+        let derived = |key: &Key| Ok(hmac::Key::new(hmac::HMAC_SHA256, &*key.derive(PURPOSE)?));
+        let keys = ring.derived(derived)?;
+        Ok(Self { keys })
     }
 
     /// Another one each time, so that a compressed page says nothing about it
     /// ([BREACH](https://www.breachattack.com)).
-    pub(crate) fn issue(&self, session: SessionId) -> Result<CsrfToken> {
+    pub(crate) fn issue(&self, session: &Ticket) -> Result<CsrfToken> {
         let mut nonce = [0; NONCE];
         fill_random(&mut nonce)?;
-        let tag = hmac::sign(&self.key, &Self::signed(&nonce, session));
+        let tag = hmac::sign(&self.keys.sealing, &Self::signed(&nonce, session));
         let token = URL_SAFE_NO_PAD.encode([&nonce[..], tag.as_ref()].concat());
         Ok(CsrfToken(token))
     }
 
-    pub(crate) fn verify(&self, session: SessionId, token: &str) -> bool {
+    pub(crate) fn verify(&self, session: &Ticket, token: &str) -> bool {
         let mut bytes = [0; NONCE + TAG];
         let decoded = URL_SAFE_NO_PAD.decode_slice(token, &mut bytes);
         let Some((nonce, tag)) = bytes.split_first_chunk::<NONCE>() else {
             return false;
         };
-        decoded == Ok(NONCE + TAG)
-            && hmac::verify(&self.key, &Self::signed(nonce, session), tag).is_ok()
+        let signed = Self::signed(nonce, session);
+        let is_of = |key| hmac::verify(key, &signed, tag).is_ok();
+        decoded == Ok(NONCE + TAG) && self.keys.all().any(is_of)
     }
 
-    fn signed(nonce: &[u8; NONCE], session: SessionId) -> Vec<u8> {
-        [&nonce[..], session.as_bytes()].concat()
+    /// The id of a session is shown in lists and logs, so the secret is signed, too: under
+    /// [`Strategy::Database`](super::Strategy::Database) anybody can write a cookie of any id, and would be
+    /// given the token of somebody else's session.
+    ///
+    /// A stateless session has no secret beside its token, which is made anew while a form is open. Nobody
+    /// without the key makes a token of its id.
+    fn signed(nonce: &[u8; NONCE], session: &Ticket) -> Vec<u8> {
+        let id = session.credential.id;
+        let secret = session.credential.secret_hash;
+        let secret: &[u8] = match session.token {
+            Some(_) => &[],
+            None => secret.as_bytes(),
+        };
+        [&nonce[..], id.as_bytes(), secret].concat()
     }
 }
 

@@ -7,31 +7,35 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::key::Key;
+use super::token::{KeyRing, OfRing};
 use crate::error::{Error, Result};
 
 const PURPOSE: &str = "cursor";
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 const NONCE: usize = 12;
 /// Longer texts are neither made nor decoded.
-const MOST: usize = 16 * 1024;
+const MOST: usize = 64 * 1024;
 
-/// Seals and opens cursors.
+/// Seals cursors with one key, and opens those of every key of the ring.
 #[derive(Debug)]
 pub(crate) struct CursorSealer {
-    key: RandomizedNonceKey,
+    keys: OfRing<RandomizedNonceKey>,
 }
 
 impl CursorSealer {
-    pub(crate) fn new(key: &Key) -> Result<Self> {
-        let key = RandomizedNonceKey::new(&AES_256_GCM, &*key.derive(PURPOSE)?)
-            .map_err(|_| Error::internal("a key could not be derived"))?;
-        Ok(Self { key })
+    pub(crate) fn new(ring: &KeyRing) -> Result<Self> {
+        let derived = |key: &Key| {
+            RandomizedNonceKey::new(&AES_256_GCM, &*key.derive(PURPOSE)?)
+                .map_err(|_| Error::internal("a key could not be derived"))
+        };
+        let keys = ring.derived(derived)?;
+        Ok(Self { keys })
     }
 
     /// For requests without sessions: a key that lives as long as the process.
     pub(crate) fn of_process() -> Result<&'static Self> {
         static SEALER: LazyLock<Result<CursorSealer>> =
-            LazyLock::new(|| CursorSealer::new(&Key::generate()?));
+            LazyLock::new(|| CursorSealer::new(&Key::generate()?.into()));
         SEALER
             .as_ref()
             .map_err(|_| Error::internal("a key could not be made"))
@@ -41,7 +45,8 @@ impl CursorSealer {
     pub(crate) fn seal(&self, bound: &[u8], content: &[u8]) -> Result<String> {
         let mut sealed = content.to_vec();
         let nonce = self
-            .key
+            .keys
+            .sealing
             .seal_in_place_append_tag(Aad::from(bound), &mut sealed)
             .map_err(|_| Error::internal("a cursor could not be sealed"))?;
         let mut bytes = vec![VERSION];
@@ -50,7 +55,7 @@ impl CursorSealer {
         let text = URL_SAFE_NO_PAD.encode(bytes);
         if text.len() > MOST {
             return Err(Error::misuse(
-                "the values that this page is ordered by are too long for a cursor: order by a shorter column",
+                "the key of the row that this page ends at is too long for a cursor: bound the length of keys",
             ));
         }
         Ok(text)
@@ -61,16 +66,18 @@ impl CursorSealer {
         if text.len() > MOST {
             return None;
         }
-        let mut bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
-        let (version, rest) = bytes.split_first_mut()?;
+        let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+        let (version, rest) = bytes.split_first()?;
         if *version != VERSION {
             return None;
         }
-        let (nonce, rest) = rest.split_first_chunk_mut::<NONCE>()?;
-        let content = self
-            .key
-            .open_in_place(Nonce::from(&*nonce), Aad::from(bound), rest)
-            .ok()?;
-        Some(content.to_vec())
+        let (nonce, sealed) = rest.split_first_chunk::<NONCE>()?;
+        let open = |key: &RandomizedNonceKey| {
+            // What does not open leaves nothing to try the next key on.
+            let mut content = sealed.to_vec();
+            let opened = key.open_in_place(Nonce::from(nonce), Aad::from(bound), &mut content);
+            Some(opened.ok()?.to_vec())
+        };
+        self.keys.all().find_map(open)
     }
 }

@@ -8,10 +8,12 @@ use aws_lc_rs::hmac;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::key::Key;
+use super::token::{KeyRing, OfRing};
 use crate::error::Result;
 use crate::viewer::Subject;
 
 const PURPOSE: &str = "node notice";
+const ID_PURPOSE: &str = "node notice id";
 
 /// Counts revocations, and keeps for each group of subjects the number of its last one.
 ///
@@ -19,89 +21,176 @@ const PURPOSE: &str = "node notice";
 /// holds as long as its subject's shard names no later one. Subjects that share a shard with
 /// a revoked one are merely loaded again.
 ///
+/// Each key of the ring sorts subjects into groups of its own, so that a node whose ring has another
+/// sealing key, but shares one key, knows which group another node speaks of.
+///
 /// INVARIANT (epoch): whoever revokes advances after the store has forgotten the session, and
 /// whoever loads reads the epoch before the store. So a load either does not see the session, or
 /// carries an epoch older than its revocation.
+///
+/// An epoch that does not hold proves nothing about one session: others of its shard may have ended, or
+/// somebody forged a notice. Who meets that again and again asks the store alone (decision 58).
 #[derive(Debug)]
 pub(crate) struct Epochs {
     issued: AtomicU64,
-    shards: Box<[Shard]>,
-    /// Sorts subjects into shards: the same on every node of an application, and unknown to others.
-    key: hmac::Key,
-    /// Where the places of shards go that were advanced here, to be told to other nodes.
-    outbox: OnceLock<UnboundedSender<u8>>,
+    /// What is advanced here is advanced among the groups of the sealing key; among those of the
+    /// others, only what other nodes tell of.
+    sortings: OfRing<Sorting>,
+    /// Where goes what was advanced here, to be told to other nodes.
+    outbox: OnceLock<UnboundedSender<Advanced>>,
 }
 
-/// The group of subjects that one belongs to: the number of the last revocation among them.
+/// The groups into which one key sorts subjects: the same on every node that has it, and unknown to
+/// others.
+#[derive(Debug)]
+struct Sorting {
+    id: KeyId,
+    key: hmac::Key,
+    groups: Box<[Arc<Group>]>,
+}
+
+/// Which key sorts. It leads back to no key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct KeyId(pub(super) u64);
+
+/// The number of the last revocation among some subjects.
+#[derive(Debug)]
+struct Group {
+    last: AtomicU64,
+    /// Its place among those of its key.
+    place: u8,
+}
+
+/// The groups that one subject belongs to, one for each key.
 #[derive(Debug, Clone)]
 pub(crate) struct Shard {
-    last: Arc<AtomicU64>,
-    /// Its place among all.
-    place: u8,
+    sealing: Arc<Group>,
+    retired: Box<[Arc<Group>]>,
+}
+
+/// The places of a subject's groups, that of the sealing key first.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Places(pub(super) Box<[u8]>);
+
+/// What was advanced.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Advanced {
+    One(Places),
+    All,
 }
 
 /// How many revocations had been issued when a load began.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Epoch(u64);
 
-impl Shard {
-    fn new(place: u8) -> Self {
-        Self {
-            last: Arc::new(AtomicU64::new(0)),
-            place,
-        }
+impl Group {
+    fn new(place: u8) -> Arc<Self> {
+        let last = AtomicU64::new(0);
+        Arc::new(Self { last, place })
     }
 
-    /// Whether no revocation came after `epoch` for this group of subjects.
     #[inline]
-    pub(crate) fn holds(&self, epoch: Epoch) -> bool {
+    fn holds(&self, epoch: Epoch) -> bool {
         self.last.load(Ordering::Acquire) <= epoch.0
     }
 }
 
+impl Shard {
+    /// Whether no revocation came after `epoch` for this group of subjects.
+    #[inline]
+    pub(crate) fn holds(&self, epoch: Epoch) -> bool {
+        self.sealing.holds(epoch) && self.retired.iter().all(|group| group.holds(epoch))
+    }
+
+    fn places(&self) -> Places {
+        let groups = std::iter::once(&self.sealing).chain(&self.retired);
+        Places(groups.map(|group| group.place).collect())
+    }
+}
+
+impl Sorting {
+    fn new(key: &Key) -> Result<Self> {
+        let id = key.derive(ID_PURPOSE)?;
+        let id = id.first_chunk().copied().unwrap_or_default();
+        Ok(Self::of(u64::from_be_bytes(id), &*key.derive(PURPOSE)?))
+    }
+
+    fn of(id: u64, key: &[u8; 32]) -> Self {
+        Self {
+            id: KeyId(id),
+            key: hmac::Key::new(hmac::HMAC_SHA256, key),
+            groups: (0..=u8::MAX).map(Group::new).collect(),
+        }
+    }
+
+    /// The place of the subject's group among all.
+    fn place(&self, subject: &Subject) -> u8 {
+        let tag = hmac::sign(&self.key, subject.as_str().as_bytes());
+        tag.as_ref().first().copied().unwrap_or_default()
+    }
+
+    fn group(&self, place: u8) -> Option<&Arc<Group>> {
+        self.groups.get(usize::from(place))
+    }
+
+    fn group_of(&self, subject: &Subject) -> Arc<Group> {
+        match self.group(self.place(subject)) {
+            Some(group) => Arc::clone(group),
+            // Not reachable: there are as many groups as a byte has values.
+            None => Arc::new(Group {
+                last: AtomicU64::new(u64::MAX),
+                place: 0,
+            }),
+        }
+    }
+}
+
 impl Epochs {
-    pub(crate) fn new(key: &Key) -> Result<Self> {
-        Ok(Self::of(&*key.derive(PURPOSE)?))
+    pub(crate) fn new(ring: &KeyRing) -> Result<Self> {
+        Ok(Self::of(ring.derived(Sorting::new)?))
     }
 
     /// Of one viewer in a test.
     #[cfg(feature = "testing")]
     pub(crate) fn alone() -> Self {
-        Self::of(&[0; 32])
+        Self::of(OfRing {
+            sealing: Sorting::of(0, &[0; 32]),
+            retired: Box::default(),
+        })
     }
 
-    fn of(key: &[u8; 32]) -> Self {
-        let places = (0..=u8::MAX).map(Shard::new);
+    fn of(sortings: OfRing<Sorting>) -> Self {
         Self {
             issued: AtomicU64::new(0),
-            shards: places.collect(),
-            key: hmac::Key::new(hmac::HMAC_SHA256, key),
+            sortings,
             outbox: OnceLock::new(),
         }
     }
 
+    /// The keys that sort, in the order of [`Places`].
+    pub(super) fn keys(&self) -> Vec<KeyId> {
+        self.sortings.all().map(|sorting| sorting.id).collect()
+    }
+
     /// What is advanced here from now on, for one reader. It ends with the epochs.
-    pub(super) fn told(&self) -> UnboundedReceiver<u8> {
+    pub(super) fn told(&self) -> UnboundedReceiver<Advanced> {
         let (sender, receiver) = unbounded_channel();
         let _second = self.outbox.set(sender);
         receiver
     }
 
     pub(crate) fn shard(&self, subject: &Subject) -> Shard {
-        match self.shards.get(usize::from(self.number(subject))) {
-            Some(shard) => shard.clone(),
-            // Not reachable: there are as many shards as a byte has values.
-            None => Shard {
-                last: Arc::new(AtomicU64::new(u64::MAX)),
-                place: 0,
-            },
+        let OfRing { sealing, retired } = &self.sortings;
+        let retired = retired.iter();
+        Shard {
+            sealing: sealing.group_of(subject),
+            retired: retired.map(|sorting| sorting.group_of(subject)).collect(),
         }
     }
 
-    /// The place of the subject's shard among all.
-    fn number(&self, subject: &Subject) -> u8 {
-        let tag = hmac::sign(&self.key, subject.as_str().as_bytes());
-        tag.as_ref().first().copied().unwrap_or_default()
+    fn places(&self, subject: &Subject) -> Places {
+        let places = self.sortings.all().map(|sorting| sorting.place(subject));
+        Places(places.collect())
     }
 
     /// To be read before the store.
@@ -111,30 +200,51 @@ impl Epochs {
 
     /// Makes everything loaded so far for this group of subjects stale, here and on other nodes.
     pub(crate) fn advance(&self, shard: &Shard) {
-        self.advance_here(shard);
+        self.advance_here(&shard.sealing);
+        self.tell(Advanced::One(shard.places()));
+    }
+
+    fn advance_places(&self, places: Places) {
+        let group = |place: &u8| self.sortings.sealing.group(*place);
+        if let Some(group) = places.0.first().and_then(group) {
+            self.advance_here(group);
+            self.tell(Advanced::One(places));
+        }
+    }
+
+    fn advance_all(&self) {
+        self.hear_all();
+        self.tell(Advanced::All);
+    }
+
+    fn tell(&self, advanced: Advanced) {
         if let Some(outbox) = self.outbox.get() {
             // Nobody reads it any more when the program ends.
-            let _ = outbox.send(shard.place);
+            let _ = outbox.send(advanced);
         }
     }
 
-    fn advance_here(&self, shard: &Shard) {
+    fn advance_here(&self, group: &Group) {
         let number = self.issued.fetch_add(1, Ordering::AcqRel) + 1;
-        shard.last.fetch_max(number, Ordering::AcqRel);
+        group.last.fetch_max(number, Ordering::AcqRel);
     }
 
-    /// The shard of this place was advanced on another node.
-    pub(super) fn hear(&self, place: u8) {
-        if let Some(shard) = self.shards.get(usize::from(place)) {
-            self.advance_here(shard);
+    /// The group at this place among those of a key was advanced on another node.
+    pub(super) fn hear(&self, key: KeyId, place: u8) {
+        let sorting = self.sortings.all().find(|sorting| sorting.id == key);
+        if let Some(group) = sorting.and_then(|sorting| sorting.group(place)) {
+            self.advance_here(group);
         }
     }
 
-    /// Every shard may have been advanced on another node.
+    /// Every group may have been advanced on another node.
     pub(super) fn hear_all(&self) {
-        self.shards
+        // Every subject is in one of them.
+        self.sortings
+            .sealing
+            .groups
             .iter()
-            .for_each(|shard| self.advance_here(shard));
+            .for_each(|group| self.advance_here(group));
     }
 
     /// Advances when dropped, so that a revocation whose caller gave up while the store was
@@ -142,19 +252,28 @@ impl Epochs {
     pub(crate) fn advance_on_drop(&self, subject: &Subject) -> AdvanceOnDrop<'_> {
         AdvanceOnDrop {
             epochs: self,
-            shard: self.shard(subject),
+            shard: Some(self.shard(subject)),
         }
     }
 }
 
 pub(crate) struct AdvanceOnDrop<'a> {
     epochs: &'a Epochs,
-    shard: Shard,
+    shard: Option<Shard>,
+}
+
+impl AdvanceOnDrop<'_> {
+    /// Nothing ended: the store said so, and the others in the shard are left in peace.
+    pub(crate) fn forget(mut self) {
+        self.shard = None;
+    }
 }
 
 impl Drop for AdvanceOnDrop<'_> {
     fn drop(&mut self) {
-        self.epochs.advance(&self.shard);
+        if let Some(shard) = &self.shard {
+            self.epochs.advance(shard);
+        }
     }
 }
 
@@ -163,32 +282,41 @@ impl Drop for AdvanceOnDrop<'_> {
 #[derive(Clone)]
 pub(crate) struct Changing {
     epochs: Arc<Epochs>,
-    /// The places of their shards.
-    shards: BTreeSet<u8>,
+    whom: Whom,
+}
+
+#[derive(Clone)]
+enum Whom {
+    /// Those at these places.
+    Some(BTreeSet<Places>),
+    Everybody,
 }
 
 impl Changing {
     pub(crate) const fn nobody(epochs: Arc<Epochs>) -> Self {
         Self {
             epochs,
-            shards: BTreeSet::new(),
+            whom: Whom::Some(BTreeSet::new()),
         }
     }
 
-    pub(crate) fn everybody(epochs: Arc<Epochs>) -> Self {
+    pub(crate) const fn everybody(epochs: Arc<Epochs>) -> Self {
         Self {
             epochs,
-            shards: (0..=u8::MAX).collect(),
+            whom: Whom::Everybody,
         }
     }
 
     pub(crate) fn add(&mut self, subject: &Subject) {
-        self.shards.insert(self.epochs.number(subject));
+        match &mut self.whom {
+            Whom::Some(places) => drop(places.insert(self.epochs.places(subject))),
+            Whom::Everybody => {}
+        }
     }
 
     /// Nothing was written.
     pub(crate) fn forget(&mut self) {
-        self.shards.clear();
+        self.whom = Whom::Some(BTreeSet::new());
     }
 
     /// Whether both are viewers of the same sessions.
@@ -198,16 +326,24 @@ impl Changing {
 
     /// Takes the other's viewers over.
     pub(crate) fn join(&mut self, mut other: Self) {
-        self.shards.append(&mut other.shards);
+        match (
+            &mut self.whom,
+            std::mem::replace(&mut other.whom, Whom::Some(BTreeSet::new())),
+        ) {
+            (Whom::Some(places), Whom::Some(mut others)) => places.append(&mut others),
+            (Whom::Some(_), Whom::Everybody) => self.whom = Whom::Everybody,
+            (Whom::Everybody, _) => {}
+        }
     }
 }
 
 impl Drop for Changing {
     fn drop(&mut self) {
-        for shard in &self.shards {
-            if let Some(shard) = self.epochs.shards.get(usize::from(*shard)) {
-                self.epochs.advance(shard);
-            }
+        match std::mem::replace(&mut self.whom, Whom::Some(BTreeSet::new())) {
+            Whom::Some(places) => places
+                .into_iter()
+                .for_each(|places| self.epochs.advance_places(places)),
+            Whom::Everybody => self.epochs.advance_all(),
         }
     }
 }
@@ -217,7 +353,15 @@ mod tests {
     use super::*;
 
     fn epochs() -> Epochs {
-        Epochs::of(&[7; 32])
+        of(7, &[])
+    }
+
+    fn of(sealing: u8, retired: &[u8]) -> Epochs {
+        let sorting = |key: &u8| Sorting::of((*key).into(), &[*key; 32]);
+        Epochs::of(OfRing {
+            sealing: sorting(&sealing),
+            retired: retired.iter().map(sorting).collect(),
+        })
     }
 
     #[test]
@@ -234,14 +378,14 @@ mod tests {
     #[test]
     fn rf_3_a_revocation_is_not_undone_by_an_older_one_that_finishes_later() {
         let epochs = epochs();
-        let (one, other) = (Shard::new(0), Shard::new(1));
-        epochs.advance(&other);
+        let (one, other) = (Group::new(0), Group::new(1));
+        epochs.advance_here(&other);
         let between = epochs.now();
-        epochs.advance(&one);
-        epochs.advance(&other);
+        epochs.advance_here(&one);
+        epochs.advance_here(&other);
         assert!(!one.holds(between));
         assert!(!other.holds(between));
-        assert!(Shard::new(2).holds(between));
+        assert!(Group::new(2).holds(between));
     }
 
     #[test]
@@ -263,15 +407,16 @@ mod tests {
         drop(Changing::everybody(Arc::clone(&epochs)));
         assert!(!epochs.shard(&ada).holds(before));
         assert!(!epochs.shard(&eve).holds(before));
-        assert!(epochs.shards.iter().all(|shard| !shard.holds(before)));
+        let mut groups = epochs.sortings.sealing.groups.iter();
+        assert!(groups.all(|group| !group.holds(before)));
     }
 
     #[test]
     fn rf_4_the_same_key_gives_the_same_shards_and_another_key_does_not() {
         let places = |key: u8| {
-            let epochs = Epochs::of(&[key; 32]);
+            let sorting = Sorting::of(0, &[key; 32]);
             let subjects = (0..64).map(Subject::new);
-            let places = subjects.map(|subject| epochs.number(&subject));
+            let places = subjects.map(|subject| sorting.place(&subject));
             places.collect::<Vec<_>>()
         };
         assert_eq!(places(1), places(1));
@@ -284,11 +429,29 @@ mod tests {
         let before = epochs.now();
         let ada = epochs.shard(&Subject::new("ada"));
         let mut told = epochs.told();
-        epochs.hear(ada.place);
-        epochs.hear_all();
+        epochs.hear(KeyId(8), ada.sealing.place);
+        assert!(ada.holds(before), "a key that this node does not have");
+        epochs.hear(KeyId(7), ada.sealing.place);
         assert!(!ada.holds(before));
+        epochs.hear_all();
         assert!(told.try_recv().is_err());
         epochs.advance(&ada);
-        assert_eq!(told.try_recv(), Ok(ada.place));
+        assert_eq!(told.try_recv(), Ok(Advanced::One(ada.places())));
+        drop(Changing::everybody(Arc::new(epochs)));
+        assert_eq!(told.try_recv(), Ok(Advanced::All));
+    }
+
+    #[test]
+    fn rf_36_what_is_told_by_any_key_of_the_ring_is_heard() {
+        let (here, there) = (of(1, &[2]), of(2, &[3]));
+        let ada = Subject::new("ada");
+        let before = here.now();
+        let shard = here.shard(&ada);
+        let Places(places) = there.shard(&ada).places();
+        here.hear(KeyId(3), places[1]);
+        assert!(shard.holds(before));
+        here.hear(KeyId(2), places[0]);
+        assert!(!shard.holds(before));
+        assert!(here.shard(&ada).holds(here.now()));
     }
 }

@@ -4,11 +4,12 @@ use std::fmt;
 use std::ops::Deref;
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 
 use super::level::{Current, Verified};
 use super::store::Assurance;
 use crate::error::{Error, Result};
+use crate::request::{RequestContext, WeakContext};
 use crate::viewer::Viewer;
 
 /// How recently, and how well, a subject must have proved who it is
@@ -48,13 +49,18 @@ impl Freshness {
     pub(crate) fn check<V: Viewer>(
         self,
         current: Current<V>,
-        now: DateTime<Utc>,
+        request: &RequestContext,
     ) -> Result<Fresh<V>> {
+        let now = request.now();
         let within = TimeDelta::from_std(self.within).unwrap_or(TimeDelta::MAX);
         let age = now.signed_duration_since(current.authenticated_at());
         // A proof from the future comes from a clock that was set back.
         if age <= within && age >= TimeDelta::zero() && current.assurance() >= self.assurance {
-            Ok(Fresh(current))
+            Ok(Fresh {
+                current,
+                freshness: self,
+                request: request.downgrade(),
+            })
         } else {
             Err(Error::step_up())
         }
@@ -66,6 +72,9 @@ impl Freshness {
 /// It is for what nobody should be able to do with a browser that was left open: changing an
 /// address, a password or a second factor, ending sessions, deleting an account. A function that
 /// takes one cannot be called without it.
+///
+/// It is good in its request, for its session, and for as long as it is fresh: what lists or ends sessions asks
+/// for all of that again, so one that is held does nothing after a sign-out, after a rotation, or too late.
 ///
 /// It is no extractor: how fresh is fresh enough, the handler says to
 /// [`verify_fresh`](crate::RequestContext::verify_fresh).
@@ -90,13 +99,32 @@ impl Freshness {
 ///     Ok(())
 /// }
 /// ```
-pub struct Fresh<V>(Current<V>);
+pub struct Fresh<V> {
+    current: Current<V>,
+    freshness: Freshness,
+    request: WeakContext,
+}
 
 impl<V: Viewer> Fresh<V> {
     /// Gives up the stronger claim.
     #[must_use]
     pub fn into_current(self) -> Current<V> {
-        self.0
+        self.current
+    }
+
+    /// What it was asked to be.
+    pub(crate) const fn freshness(&self) -> Freshness {
+        self.freshness
+    }
+
+    /// Refuses what is not the request that it was made in.
+    pub(crate) fn require(&self, request: &RequestContext) -> Result<()> {
+        match self.request.upgrade() {
+            Some(own) if own.is_same(request) => Ok(()),
+            Some(_) | None => Err(Error::misuse(
+                "this proof belongs to another request: ask for a new one with `verify_fresh` in each request",
+            )),
+        }
     }
 }
 
@@ -104,12 +132,12 @@ impl<V> Deref for Fresh<V> {
     type Target = Verified<V>;
 
     fn deref(&self) -> &Self::Target {
-        &self.0
+        &self.current
     }
 }
 
 impl<V> fmt::Debug for Fresh<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Fresh").field(&self.0).finish()
+        f.debug_tuple("Fresh").field(&self.current).finish()
     }
 }

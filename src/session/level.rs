@@ -13,6 +13,7 @@ use super::claims::SessionClaims;
 use super::epoch::{Epoch, Shard};
 use super::store::{Assurance, SecretHash, SessionId};
 use crate::route::Groups;
+use crate::sql::TokenGuard;
 use crate::viewer::{Subject, Viewer};
 
 /// A session and its viewer as one load found them. A request keeps it without the viewer's type.
@@ -27,11 +28,15 @@ pub(crate) struct Loaded {
     pub(crate) assurance: Assurance,
     pub(crate) idle_expires_at: DateTime<Utc>,
     pub(crate) expires_at: DateTime<Utc>,
+    pub(crate) persistent: bool,
     pub(crate) shard: Shard,
     pub(crate) epoch: Epoch,
     pub(crate) number: LoadNumber,
     /// The instant before which the store was not asked.
     pub(crate) asked_at: DateTime<Utc>,
+    /// The generations that a write holds, where the token is all there is of the session and its store is in
+    /// a database.
+    pub(crate) token: Option<Box<TokenGuard>>,
     pub(crate) viewer: Box<dyn Any + Send + Sync>,
 }
 
@@ -51,6 +56,12 @@ impl Loaded {
     #[inline]
     pub(crate) fn holds(&self) -> bool {
         self.shard.holds(self.epoch)
+    }
+
+    /// Whether both are of one session of one subject.
+    #[inline]
+    pub(crate) fn is_same_session(&self, other: &Self) -> bool {
+        self.id == other.id && self.subject == other.subject
     }
 }
 
@@ -144,6 +155,12 @@ impl First {
         let loaded = self.loaded.get()?;
         // INVARIANT (viewer type): `set` takes no other viewer than the one compared above.
         loaded.holds().then(|| Verified::of(Arc::clone(loaded)))
+    }
+
+    /// What was found, whatever its type, if nothing was revoked since.
+    pub(crate) fn ready_loaded(&self) -> Option<&Arc<Loaded>> {
+        let loaded = self.loaded.get().filter(|loaded| loaded.holds());
+        loaded.filter(|_| !self.is_outdated())
     }
 
     /// Keeps what was found. An earlier one, whose epoch no longer holds, stays; later calls then
@@ -255,6 +272,7 @@ impl<V: Viewer> Verified<V> {
             epoch: epochs.now(),
             number: LoadNumber::next(),
             asked_at: now,
+            token: None,
             subject,
             claims: SessionClaims::new(),
             groups: Groups::default(),
@@ -264,6 +282,7 @@ impl<V: Viewer> Verified<V> {
             assurance: Assurance::Aal3,
             idle_expires_at: DateTime::<Utc>::MAX_UTC,
             expires_at: DateTime::<Utc>::MAX_UTC,
+            persistent: false,
         })
     }
 

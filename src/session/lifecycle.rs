@@ -5,18 +5,18 @@ use std::sync::Arc;
 use chrono::{DateTime, DurationRound as _, TimeDelta, Utc};
 use http::HeaderValue;
 
+use super::address::Address;
 use super::cookie::{Cookie, Stale};
 use super::csrf::CsrfTokens;
 use super::cursor::CursorSealer;
 use super::epoch::{Changing, Epochs};
+use super::level::Loaded;
 use super::nodes::Nodes;
 use super::origin::Origin;
 use super::settings::Settings;
-use super::sign_in::SignIn;
-use super::stateless::denial;
+use super::stateless::KnownSession;
 use super::store::{
-    Assurance, Created, Replaced, SecretHash, SessionId, SessionRecord, SessionStore, StoreError,
-    StoreErrorKind,
+    Assurance, Replaced, SessionId, SessionRecord, SessionStore, StoreError, StoreErrorKind,
 };
 use super::ticket::{Issued, Ticket, Tickets};
 use crate::audit::{
@@ -28,7 +28,7 @@ use crate::sql::DatabaseId;
 use crate::viewer::Subject;
 
 /// How often a new id is drawn because it is taken.
-const ATTEMPTS: usize = 8;
+pub(super) const ATTEMPTS: usize = 8;
 
 /// What sessions are, whatever the viewer type.
 pub(crate) struct Core {
@@ -38,6 +38,7 @@ pub(crate) struct Core {
     pub(crate) tickets: Arc<Tickets>,
     pub(crate) cursors: CursorSealer,
     pub(crate) csrf: CsrfTokens,
+    pub(crate) address: Address,
     pub(crate) cookie: Cookie,
     pub(crate) settings: Settings,
     pub(crate) clock: Arc<dyn Clock>,
@@ -88,108 +89,17 @@ impl Core {
         self.clock.now()
     }
 
-    /// How old a cached answer may be at `now`, in microseconds.
-    pub(crate) fn bound_at(&self, now: DateTime<Utc>) -> i64 {
+    /// How old a cached answer may be at `now` for which the store was asked at `asked_at`, in
+    /// microseconds.
+    pub(crate) fn bound_at(&self, now: DateTime<Utc>, asked_at: i64) -> i64 {
         match &self.nodes {
-            Some(nodes) => nodes.bound_at(now),
+            Some(nodes) => nodes.bound_at(now, asked_at),
             None => self.settings.bound.num_microseconds().unwrap_or_default(),
         }
     }
 
-    /// Stores a new session under a new id and secret.
-    pub(crate) async fn create(
-        &self,
-        sign_in: &SignIn,
-        origin: &Origin,
-        stale: &Stale,
-    ) -> Result<Opened> {
-        if sign_in.subject.as_str().is_empty() {
-            return Err(Error::misuse(
-                "an empty subject cannot sign in: pass the id of the user who was authenticated",
-            ));
-        }
-        let record = self.new_record(sign_in, origin)?;
-        if self.is_stateless() {
-            let issued = self.tickets.issue(record)?;
-            return self.created(issued, Vec::new(), origin, stale).await;
-        }
-        for _ in 0..ATTEMPTS {
-            let issued = self.tickets.issue(record.clone())?;
-            let created = self.store.create(&issued.record, self.settings.most).await;
-            match self.answer("create", created)? {
-                Created::Stored(ended) => {
-                    return self.created(issued, ended, origin, stale).await;
-                }
-                Created::LimitReached => {
-                    let (why, subject) = (SignInRefusal::Limit, &sign_in.subject);
-                    return Err(self.refuse_sign_in(why, subject, origin).await);
-                }
-                Created::IdTaken => {}
-            }
-        }
-        Err(self.no_free_id())
-    }
-
-    fn new_record(&self, sign_in: &SignIn, origin: &Origin) -> Result<SessionRecord> {
-        let now = self.now();
-        let persistent = sign_in
-            .remember
-            .unwrap_or(self.settings.remembers_by_default());
-        let limits = self.settings.limits(persistent);
-        let claims = sign_in.claims.to_json()?;
-        if claims.len() > self.settings.payload {
-            return Err(Error::payload_too_large(
-                claims.len(),
-                self.settings.payload,
-            ));
-        }
-        // Whole seconds, so that the cookie and the store agree on the end.
-        let expires_at = later(now, limits.absolute)?
-            .duration_trunc(TimeDelta::seconds(1))
-            .map_err(|_| out_of_range())?;
-        Ok(SessionRecord {
-            // Given by the ticket.
-            id: SessionId::from_bytes([0; 16]),
-            secret_hash: SecretHash::from_bytes([0; 32]),
-            subject: sign_in.subject.clone(),
-            created_at: now,
-            authenticated_at: now,
-            assurance: sign_in.assurance,
-            last_seen_at: now,
-            idle_expires_at: later(now, limits.idle)?.min(expires_at),
-            expires_at,
-            persistent,
-            address: origin.address,
-            agent: origin.agent.clone(),
-            claims,
-        })
-    }
-
-    async fn created(
-        &self,
-        issued: Issued,
-        ended: Vec<SessionId>,
-        origin: &Origin,
-        stale: &Stale,
-    ) -> Result<Opened> {
-        let record = issued.record.clone();
-        // A cookie that cannot be written is no sign-in.
-        let opened = self.open(issued, stale)?;
-        if !ended.is_empty() {
-            self.epochs.advance(&self.epochs.shard(&record.subject));
-        }
-        for id in ended {
-            let kind = SessionEventKind::Revoked(Revocation::Limit);
-            self.tell(kind, Some(id), Some(&record.subject), origin)
-                .await;
-        }
-        self.tell_of(SessionEventKind::Created, &record, origin)
-            .await;
-        Ok(opened)
-    }
-
-    /// The cookies of a session that is stored.
-    fn open(&self, issued: Issued, stale: &Stale) -> Result<Opened> {
+    /// The cookies of a session.
+    pub(super) fn open(&self, issued: Issued, stale: &Stale) -> Result<Opened> {
         let Issued {
             record,
             ticket,
@@ -210,34 +120,47 @@ impl Core {
         })
     }
 
-    /// The stored session of a ticket, if there is one.
+    /// When a session ends at the latest by the settings of today, as a cookie shows it.
+    pub(crate) fn shown_end(&self, found: &Loaded) -> Option<DateTime<Utc>> {
+        let absolute = self.settings.limits(found.persistent).absolute;
+        let end = found.created_at.checked_add_signed(absolute)?;
+        end.min(found.expires_at)
+            .duration_trunc(TimeDelta::seconds(1))
+            .ok()
+    }
+
+    /// The cookies of a sealed session made anew.
+    pub(crate) fn seal_anew(
+        &self,
+        text: &[u8],
+        end: DateTime<Utc>,
+        persistent: bool,
+        stale: &Stale,
+    ) -> Option<Vec<HeaderValue>> {
+        let end = end.timestamp();
+        let value = self.tickets.seal_anew(text, end)?;
+        let until = persistent.then_some(end);
+        let now = self.now().timestamp();
+        self.cookie.set(&value, now, until, stale).ok()
+    }
+
+    /// The session of a ticket, if there is one.
     pub(crate) async fn stored(
         &self,
         ticket: &Ticket,
         now: DateTime<Utc>,
-    ) -> Result<Option<SessionRecord>> {
-        let Ticket { credential, token } = ticket;
-        if let Some(token) = token {
+    ) -> Result<Option<KnownSession>> {
+        if let Some(token) = &ticket.token {
             return self.standing(token).await;
         }
-        let stored = self.answer("load", self.store.load(credential.id, now).await)?;
-        Ok(stored.filter(|record| {
-            record.id == credential.id && record.secret_hash == credential.secret_hash
-        }))
-    }
-
-    /// The session of a token, unless it was ended.
-    async fn standing(&self, token: &SessionRecord) -> Result<Option<SessionRecord>> {
-        let id = denial(token.id, &token.subject);
-        let standing = self.store.standing(id, &token.subject).await;
-        let standing = self.answer("standing", standing)?;
-        let cut_off = |at| token.created_at <= at;
-        let over = standing.denied || standing.cut_off.is_some_and(cut_off);
-        Ok((!over).then(|| token.clone()))
+        let id = ticket.credential.id;
+        let stored = self.answer("load", self.store.load(id, now).await)?;
+        let stored = stored.filter(|record| ticket.is_of(record));
+        Ok(stored.map(KnownSession::stored))
     }
 
     /// The session of a ticket, if it lives.
-    pub(crate) async fn living(&self, ticket: &Ticket) -> Result<SessionRecord> {
+    pub(crate) async fn living(&self, ticket: &Ticket) -> Result<KnownSession> {
         let now = self.now();
         let stored = self.stored(ticket, now).await?;
         let record = stored.ok_or_else(|| Error::unauthenticated(Refusal::Unknown))?;
@@ -251,7 +174,7 @@ impl Core {
     /// Puts a session under a new id and secret. The old ones lead nowhere from now on.
     pub(crate) async fn rotate(
         &self,
-        record: &SessionRecord,
+        record: &KnownSession,
         rotation: Rotation,
         origin: &Origin,
         stale: &Stale,
@@ -269,14 +192,17 @@ impl Core {
                 SessionEventKind::SteppedUp
             }
         };
-        let _advance = self.epochs.advance_on_drop(&record.subject);
+        let advance = self.epochs.advance_on_drop(&record.subject);
         if self.is_stateless() {
             changed.last_seen_at = now;
-            self.end_token(record).await?;
-            let issued = self.tickets.issue(changed)?;
-            self.tell_successor(kind, record, issued.record.id, origin)
-                .await;
-            return self.open(issued, stale);
+            // A session that cannot go on under another id goes on as it was.
+            let opened = self.open(self.tickets.issue(changed)?, stale)?;
+            if !self.end_token(record).await? {
+                advance.forget();
+                return Err(Error::unauthenticated(Refusal::Unknown));
+            }
+            self.tell_successor(kind, record, opened.id(), origin).await;
+            return Ok(opened);
         }
         for _ in 0..ATTEMPTS {
             let issued = self.tickets.issue(changed.clone())?;
@@ -287,17 +213,21 @@ impl Core {
                         .await;
                     return self.open(issued, stale);
                 }
-                Replaced::Gone => return Err(Error::unauthenticated(Refusal::Unknown)),
+                Replaced::Gone => {
+                    advance.forget();
+                    return Err(Error::unauthenticated(Refusal::Unknown));
+                }
                 Replaced::IdTaken => {}
             }
         }
+        advance.forget();
         Err(self.no_free_id())
     }
 
     /// Notes the use of a session at once, and tells when it ends if it is not used again.
     pub(crate) async fn extend(
         &self,
-        record: &SessionRecord,
+        record: &KnownSession,
         origin: &Origin,
         stale: &Stale,
     ) -> Result<Extended> {
@@ -306,11 +236,10 @@ impl Core {
             let until = used.idle_expires_at;
             self.tell_of(SessionEventKind::Extended, &used, origin)
                 .await;
-            let opened = self.reseal(used, stale)?;
+            let opened = self.reseal(record.with(used), stale)?;
             return Ok(Extended { until, opened });
         }
-        // What is cached knows an earlier end.
-        let _advance = self.epochs.advance_on_drop(&record.subject);
+        // What is cached knows an earlier end, and is loaded again by then: nobody's epoch moves.
         if !self.answer("touch", self.store.touch(&used).await)? {
             return Err(Error::unauthenticated(Refusal::Unknown));
         }
@@ -323,7 +252,7 @@ impl Core {
     }
 
     /// A stateless session's token made anew.
-    pub(crate) fn reseal(&self, used: SessionRecord, stale: &Stale) -> Result<Option<Opened>> {
+    pub(crate) fn reseal(&self, used: KnownSession, stale: &Stale) -> Result<Option<Opened>> {
         let stateless = self.tickets.stateless();
         let issued = stateless
             .map(|stateless| stateless.seal(used))
@@ -331,12 +260,15 @@ impl Core {
         issued.map(|issued| self.open(issued, stale)).transpose()
     }
 
-    /// The record of a session that is used at `now`.
+    /// The record of a session that is used at `now`. A clock that is behind the one by which it was
+    /// last used takes nothing back.
     pub(crate) fn used(&self, record: &SessionRecord, now: DateTime<Utc>) -> SessionRecord {
         let idle = self.settings.limits(record.persistent).idle;
-        let idle_expires_at = now.checked_add_signed(idle).unwrap_or(record.expires_at);
+        let last_seen_at = now.max(record.last_seen_at);
+        let idle_expires_at = last_seen_at.checked_add_signed(idle);
+        let idle_expires_at = idle_expires_at.unwrap_or(record.expires_at);
         SessionRecord {
-            last_seen_at: now,
+            last_seen_at,
             idle_expires_at: idle_expires_at.min(record.expires_at),
             ..record.clone()
         }
@@ -348,23 +280,29 @@ impl Core {
             .await;
     }
 
+    /// Ends one session. `end` is its own, where that is known.
     pub(crate) async fn revoke(
         &self,
         id: SessionId,
         subject: &Subject,
+        end: Option<DateTime<Utc>>,
         why: Revocation,
         origin: &Origin,
     ) -> Result<bool> {
-        let _advance = self.epochs.advance_on_drop(subject);
+        let advance = self.epochs.advance_on_drop(subject);
         let ended = if self.is_stateless() {
-            let denied = self.store.deny(denial(id, subject), self.far()).await;
-            self.answer("deny", denied)?
+            // INVARIANT (line): what goes on from a first id ends with it. Of a later one this says nothing.
+            let denied = self.deny(id, subject, end).await?;
+            self.deny_line(id, subject, end).await? || denied
         } else {
             self.answer("delete", self.store.delete(id, subject).await)?
         };
         if ended {
+            drop(advance);
             let kind = SessionEventKind::Revoked(why);
             self.tell(kind, Some(id), Some(subject), origin).await;
+        } else {
+            advance.forget();
         }
         Ok(ended)
     }
@@ -375,17 +313,28 @@ impl Core {
         keep: Option<SessionId>,
         origin: &Origin,
     ) -> Result<u64> {
-        let _advance = self.epochs.advance_on_drop(subject);
+        // Stores take no subject for everyone, and nobody signs in as the empty one.
+        if subject.as_str().is_empty() {
+            return Ok(0);
+        }
+        subject.require_storable()?;
+        if self.is_stateless() && keep.is_some() {
+            return Err(Error::misuse(
+                "one of many stateless sessions cannot be kept from outside: call `revoke_other_sessions` in a request of it",
+            ));
+        }
+        let advance = self.epochs.advance_on_drop(subject);
         let ended = if self.is_stateless() {
-            if keep.is_some() {
-                return Err(Error::misuse(
-                    "one of many stateless sessions cannot be kept from outside: call `revoke_other_sessions` in a request of it",
-                ));
-            }
-            self.cut_off(Some(subject), self.now()).await.map(|()| 0)?
+            self.end_generation(Some(subject)).await.map(|()| 0)?
         } else {
             self.answer("delete", self.store.delete_all(subject, keep).await)?
         };
+        // A user's own button may be pressed without end, and finds none of them from then on.
+        if keep.is_some() && ended == 0 {
+            advance.forget();
+        } else {
+            drop(advance);
+        }
         let kind = SessionEventKind::RevokedMany(ended);
         self.tell(kind, None, Some(subject), origin).await;
         Ok(ended)
@@ -394,7 +343,7 @@ impl Core {
     pub(crate) async fn revoke_everyone(&self) -> Result<u64> {
         let _advance = Changing::everybody(Arc::clone(&self.epochs));
         let ended = if self.is_stateless() {
-            self.cut_off(None, self.now()).await.map(|()| 0)?
+            self.end_generation(None).await.map(|()| 0)?
         } else {
             self.answer("delete", self.store.delete_everyone().await)?
         };
@@ -403,86 +352,18 @@ impl Core {
         Ok(ended)
     }
 
-    /// Ends the stateless sessions of a subject but one, which goes on under a new id as if it began
-    /// after all the others.
-    ///
-    /// `now` is read before it is found out that the session lives, so that whoever ends all of them
-    /// meanwhile ends this one, too.
-    pub(crate) async fn outlive(
-        &self,
-        record: &SessionRecord,
-        now: DateTime<Utc>,
-        origin: &Origin,
-        stale: &Stale,
-    ) -> Result<Opened> {
-        let _advance = self.epochs.advance_on_drop(&record.subject);
-        self.end_token(record).await?;
-        self.cut_off(Some(&record.subject), now).await?;
-        let kind = SessionEventKind::RevokedMany(0);
-        self.tell(kind, None, Some(&record.subject), origin).await;
-        let issued = self.tickets.issue(SessionRecord {
-            created_at: now + TimeDelta::microseconds(1),
-            last_seen_at: now,
-            ..record.clone()
-        })?;
-        let kind = SessionEventKind::Rotated;
-        self.tell_successor(kind, record, issued.record.id, origin)
-            .await;
-        self.open(issued, stale)
-    }
-
-    /// Ends a stateless session that goes on under another id, unless somebody else ended it: then
-    /// it must not go on.
-    async fn end_token(&self, record: &SessionRecord) -> Result<()> {
-        let id = denial(record.id, &record.subject);
-        let denied = self.store.deny(id, record.expires_at).await;
-        if self.answer("deny", denied)? {
-            Ok(())
-        } else {
-            Err(Error::unauthenticated(Refusal::Unknown))
-        }
-    }
-
-    async fn cut_off(&self, subject: Option<&Subject>, at: DateTime<Utc>) -> Result<()> {
-        let cut_off = self.store.cut_off(subject, at, self.far()).await;
-        self.answer("cut_off", cut_off)
-    }
-
-    /// When every token that there is now is past its time.
-    fn far(&self) -> DateTime<Utc> {
-        let longest = self.settings.longest() + TimeDelta::seconds(1);
-        let far = self.now().checked_add_signed(longest);
-        far.unwrap_or(DateTime::<Utc>::MAX_UTC)
-    }
-
     pub(crate) fn is_stateless(&self) -> bool {
         self.tickets.stateless().is_some()
     }
 
     /// Refuses what only a store can do.
-    fn needs_records(&self) -> Result<()> {
+    pub(super) fn needs_records(&self) -> Result<()> {
         if self.is_stateless() {
             return Err(Error::misuse(
                 "stateless sessions have neither a list nor data: choose `Strategy::Hybrid` or `Strategy::Database`",
             ));
         }
         Ok(())
-    }
-
-    /// Ends the session of a ticket, if there still is one.
-    pub(crate) async fn end(
-        &self,
-        ticket: &Ticket,
-        why: Revocation,
-        origin: &Origin,
-    ) -> Result<()> {
-        match self.stored(ticket, self.now()).await? {
-            Some(record) => self
-                .revoke(record.id, &record.subject, why, origin)
-                .await
-                .map(|_ended| ()),
-            None => Ok(()),
-        }
     }
 
     pub(crate) async fn list(&self, subject: &Subject) -> Result<Vec<SessionRecord>> {
@@ -495,21 +376,6 @@ impl Core {
         let kind = SessionEventKind::Swept(swept);
         self.tell(kind, None, None, &Origin::default()).await;
         Ok(swept)
-    }
-
-    pub(crate) async fn data(&self, record: &SessionRecord) -> Result<Option<Vec<u8>>> {
-        self.needs_records()?;
-        self.answer("data", self.store.data(record.id, self.now()).await)
-    }
-
-    pub(crate) async fn set_data(&self, record: &SessionRecord, data: Option<&[u8]>) -> Result<()> {
-        self.needs_records()?;
-        let kept = self.store.set_data(record.id, self.now(), data).await;
-        if self.answer("set_data", kept)? {
-            Ok(())
-        } else {
-            Err(Error::unauthenticated(Refusal::Unknown))
-        }
     }
 
     /// Tells that a subject is not signed in, and gives the error for it.
@@ -528,7 +394,7 @@ impl Core {
     }
 
     /// Tells that a session goes on under the id `next`.
-    async fn tell_successor(
+    pub(super) async fn tell_successor(
         &self,
         kind: SessionEventKind,
         record: &SessionRecord,
@@ -540,7 +406,12 @@ impl Core {
         self.events.tell(event.succeeding(record.id)).await;
     }
 
-    async fn tell_of(&self, kind: SessionEventKind, record: &SessionRecord, origin: &Origin) {
+    pub(super) async fn tell_of(
+        &self,
+        kind: SessionEventKind,
+        record: &SessionRecord,
+        origin: &Origin,
+    ) {
         self.tell(kind, Some(record.id), Some(&record.subject), origin)
             .await;
     }
@@ -576,15 +447,15 @@ impl Core {
             && now.signed_duration_since(record.created_at) < limits.absolute
     }
 
-    fn no_free_id(&self) -> Error {
+    pub(super) fn no_free_id(&self) -> Error {
         Error::internal("the session store gives no free session id")
     }
 }
 
-fn later(instant: DateTime<Utc>, delta: TimeDelta) -> Result<DateTime<Utc>> {
+pub(super) fn later(instant: DateTime<Utc>, delta: TimeDelta) -> Result<DateTime<Utc>> {
     instant.checked_add_signed(delta).ok_or_else(out_of_range)
 }
 
-fn out_of_range() -> Error {
+pub(super) fn out_of_range() -> Error {
     Error::internal("the clock is out of range")
 }

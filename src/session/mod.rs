@@ -7,21 +7,26 @@
 //! unsealed, or have the whole session in it. What a request's cookie is worth is asked
 //! through its [`RequestContext`](crate::RequestContext).
 
+mod address;
 mod cache;
 mod chunks;
 mod claims;
 mod config;
 mod cookie;
+mod creation;
 mod csrf;
 mod cursor;
+mod data;
 mod environment;
 mod epoch;
 mod fresh;
+mod generations;
 mod hooks;
 mod key;
 mod level;
 mod lifecycle;
 mod lifetime;
+mod line;
 #[cfg(feature = "testing")]
 mod nobody;
 pub mod nodes;
@@ -42,11 +47,13 @@ mod ticket;
 pub mod token;
 mod told;
 mod view;
+mod with_viewer;
 
 pub use claims::SessionClaims;
 pub use config::SessionsBuilder;
 pub use cookie::{CookieConfig, SameSite};
 pub use csrf::CsrfToken;
+pub use data::SessionData;
 pub use fresh::{Fresh, Freshness};
 pub use hooks::{RequestOrigin, SessionHooks, Verdict};
 pub use key::Key;
@@ -57,13 +64,16 @@ pub use sign_in::SignIn;
 #[cfg(feature = "redis")]
 pub use store::RedisSessionStore;
 pub use store::{
-    Assurance, Created, MemorySessionStore, Replaced, SecretHash, SessionId, SessionLimit,
-    SessionRecord, SessionStore, Standing, StoreError,
+    Assurance, Created, DataKept, Generations, MemorySessionStore, Replaced, SecretHash, SessionId,
+    SessionLimit, SessionRecord, SessionStore, Standing, StoreError, StoredData,
 };
 pub use ticket::Strategy;
 pub use view::SessionView;
 
+pub(crate) use address::Address;
+pub(crate) use cookie::is_loopback;
 pub(crate) use cursor::CursorSealer;
+pub(crate) use data::DataVersion;
 pub(crate) use epoch::{Changing, Epochs};
 #[cfg(feature = "accounts")]
 pub(crate) use key::fill_random;
@@ -76,3 +86,4 @@ pub(crate) use outlook::Outlook;
 pub(crate) use slot::{ErasedSlot, Slot};
 pub(crate) use slot_cell::SlotCell;
 pub(crate) use store::{FIELDS, StoredFields, record};
+pub(crate) use with_viewer::{WithViewer, handed};

@@ -1,15 +1,18 @@
 //! The slot of a request that has nobody, in tests.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use http::HeaderValue;
 
-use super::level::{First, Optimistic};
+use super::level::{First, Loaded, Optimistic};
 use super::lifecycle::{Core, Extended, Opened, Others, Rotation};
 use super::origin::Origin;
 use super::sign_in::SignIn;
 use super::slot::ErasedSlot;
-use super::store::SessionId;
+use super::store::SessionRecord;
+use super::ticket::Ticket;
 use crate::error::{Error, Refusal, Result};
 use crate::sql::DatabaseId;
 use crate::viewer::Subject;
@@ -53,7 +56,7 @@ impl ErasedSlot for Nobody {
         Self::refused()
     }
 
-    async fn revoke_others(&self, _: &First, _: &Origin) -> Result<Others> {
+    async fn revoke_others(&self, _: &Origin) -> Result<Others> {
         Self::refused()
     }
 
@@ -61,11 +64,7 @@ impl ErasedSlot for Nobody {
         Vec::new()
     }
 
-    async fn data(&self, _: &First, _: &Origin) -> Result<Option<Vec<u8>>> {
-        Self::refused()
-    }
-
-    async fn set_data(&self, _: &First, _: &Origin, _: Option<&[u8]>) -> Result<()> {
+    async fn record(&self, _: &First, _: &Origin) -> Result<SessionRecord> {
         Self::refused()
     }
 
@@ -73,7 +72,11 @@ impl ErasedSlot for Nobody {
         Err(Self::no_sessions())
     }
 
-    fn named(&self) -> Result<SessionId> {
+    fn named(&self) -> Result<Ticket> {
+        Self::refused()
+    }
+
+    async fn found(&self, _: &First, _: &Origin) -> Result<Arc<Loaded>> {
         Self::refused()
     }
 

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use http::{HeaderMap, HeaderValue};
 
 use super::cookie::CookieHeaders;
+use crate::audit::is_hidden;
 
 /// From where, with what program, and in which request something happens to a session.
 #[derive(Debug, Clone, Default)]
@@ -20,6 +21,7 @@ pub(crate) struct Hints {
     agent: Option<HeaderValue>,
     prefetch: bool,
     unintended: bool,
+    handshake: bool,
 }
 
 impl Hints {
@@ -27,7 +29,7 @@ impl Hints {
     /// verification.
     pub(crate) fn of(headers: &HeaderMap) -> (Self, CookieHeaders) {
         let (mut agent, mut destination, mut site) = (None, None, None);
-        let (mut sec_purpose, mut purpose) = (None, None);
+        let (mut sec_purpose, mut purpose, mut upgrade) = (None, None, None);
         let (mut cookie, mut more_cookies) = (None, false);
         for (name, value) in headers {
             let name = name.as_str();
@@ -38,6 +40,7 @@ impl Hints {
                     continue;
                 }
                 7 if name == "purpose" => &mut purpose,
+                7 if name == "upgrade" => &mut upgrade,
                 10 if name == "user-agent" => &mut agent,
                 11 if name == "sec-purpose" => &mut sec_purpose,
                 14 if name == "sec-fetch-dest" => &mut destination,
@@ -55,6 +58,7 @@ impl Hints {
             agent: agent.cloned(),
             prefetch,
             unintended: prefetch || is_unintended(destination, site),
+            handshake: upgrade.is_some_and(is_handshake),
         };
         let cookies = match cookie {
             Some(only) if !more_cookies => CookieHeaders::One(only.clone()),
@@ -68,7 +72,7 @@ impl Hints {
     pub(crate) fn agent(&self) -> Option<String> {
         const LONGEST: usize = 255;
         let agent = String::from_utf8_lossy(self.agent.as_ref()?.as_bytes());
-        let shown = |letter: &char| !letter.is_control();
+        let shown = |letter: &char| !is_hidden(*letter);
         Some(agent.chars().filter(shown).take(LONGEST).collect())
     }
 
@@ -76,6 +80,12 @@ impl Hints {
     /// ([`Sec-Purpose`](https://fetch.spec.whatwg.org/#sec-purpose-header)).
     pub(crate) const fn is_prefetch(&self) -> bool {
         self.prefetch
+    }
+
+    /// Whether the connection is to become another one, as that of a socket. No site can have a browser send
+    /// that but with the handshake of a WebSocket.
+    pub(crate) const fn is_handshake(&self) -> bool {
+        self.handshake
     }
 
     /// Whether no user can have meant to sign in with this request
@@ -94,6 +104,11 @@ fn is_prefetch(purpose: &HeaderValue) -> bool {
             let mut parts = purpose.windows(word.len());
             parts.any(|part| part.eq_ignore_ascii_case(word))
         })
+}
+
+/// Some clients offer HTTP/2 with every request that they make, which is still that request.
+fn is_handshake(upgrade: &HeaderValue) -> bool {
+    !upgrade.as_bytes().trim_ascii().eq_ignore_ascii_case(b"h2c")
 }
 
 fn is_unintended(destination: Option<&HeaderValue>, site: Option<&HeaderValue>) -> bool {

@@ -11,21 +11,23 @@ use super::level::{LoadNumber, Loaded, Verified};
 use super::lifecycle::Core;
 use super::origin::Origin;
 use super::sign_in::SignIn;
-use super::store::{SessionRecord, StoreError};
+use super::stateless::KnownSession;
+use super::store::SessionRecord;
 use super::ticket::Ticket;
+use super::with_viewer::WithViewer;
 use crate::audit::{self, SignInRefusal};
 use crate::error::{Error, Refusal, Result};
 use crate::request::outside_of_requests;
 use crate::route::Groups;
-use crate::sql::hand_over;
 use crate::viewer::{Subject, Viewer, ViewerSource};
 
-/// How often a load is repeated because a revocation came in between.
-const ATTEMPTS: usize = 8;
+/// How often a load is repeated because a revocation came in between, before the store is asked alone.
+const ATTEMPTS: usize = 2;
 
 pub(crate) struct Service<V> {
     pub(crate) core: Core,
     pub(crate) source: Arc<dyn ViewerSource<V>>,
+    pub(crate) with_viewer: Option<Arc<dyn WithViewer<V>>>,
     pub(crate) hooks: Option<Arc<dyn SessionHooks<V>>>,
     pub(crate) cache: Cache<V>,
 }
@@ -72,7 +74,7 @@ impl<V: Viewer> Service<V> {
             }
             stale = Some(cached);
         }
-        Err(self.unsettled())
+        self.ask_alone(ticket, counts).await
     }
 
     /// A sign-in as the application wants it.
@@ -110,13 +112,17 @@ impl<V: Viewer> Service<V> {
                 return Ok(loaded.answer);
             }
         }
-        Err(self.unsettled())
+        self.ask_alone(ticket, counts).await
     }
 
-    /// Revocations came faster than loads: nothing can be said that still holds.
-    fn unsettled(&self) -> Error {
-        audit::session_store_failed("load", StoreError::outage());
-        Error::unavailable("the session store")
+    /// What the store says of this very session in this very call, whoever else's ended meanwhile.
+    ///
+    /// INVARIANT (alone): it is given to its caller only, and kept for nobody. The store was asked after
+    /// the call began, so that a session that had ended by then is not answered. Its epoch may not hold
+    /// any more, and then the next question asks again.
+    async fn ask_alone(&self, ticket: &Ticket, counts: bool) -> Result<Answer<V>> {
+        let loaded = self.load(ticket, counts).await?;
+        Ok(loaded.answer)
     }
 
     /// How long a request may go on with a viewer that it found, however it found it.
@@ -126,7 +132,8 @@ impl<V: Viewer> Service<V> {
         let age = now
             .signed_duration_since(loaded.asked_at)
             .num_microseconds();
-        age.is_some_and(|age| (0..self.core.bound_at(now).max(LEAST)).contains(&age))
+        let bound = self.core.bound_at(now, loaded.asked_at.timestamp_micros());
+        age.is_some_and(|age| (0..bound.max(LEAST)).contains(&age))
             && loaded.idle_expires_at > now
             && loaded.expires_at > now
     }
@@ -137,7 +144,7 @@ impl<V: Viewer> Service<V> {
         }
         let age = now.timestamp_micros() - cached.asked_at;
         // A clock that was set back makes everything stale rather than fresh for longer.
-        let young = (0..self.core.bound_at(now)).contains(&age);
+        let young = (0..self.core.bound_at(now, cached.asked_at)).contains(&age);
         young
             && match &cached.answer {
                 Answer::Live(verified) => {
@@ -150,37 +157,53 @@ impl<V: Viewer> Service<V> {
 
     /// `counts` says whether the session is used by this, so that its idle limit begins anew.
     async fn load(&self, ticket: &Ticket, counts: bool) -> Result<Cached<V>> {
-        hand_over(self.ask(ticket, counts)).await
-    }
-
-    async fn ask(&self, ticket: &Ticket, counts: bool) -> Result<Cached<V>> {
         let core = &self.core;
         // INVARIANT (epoch): read before the store.
         let epoch = core.epochs.now();
         let asked_at = core.now();
-        let refused = |refusal, since| {
+        let refused = |refusal, since, dead| {
+            let refused = Refused {
+                refusal,
+                since,
+                dead,
+            };
             Ok(Cached {
-                answer: Answer::Refused(Refused { refusal, since }),
+                answer: Answer::Refused(refused),
                 asked_at: asked_at.timestamp_micros(),
             })
         };
 
-        let Some(mut record) = core.stored(ticket, asked_at).await? else {
-            return refused(Refusal::Unknown, None);
+        let (session, viewer) = self.stored(ticket, asked_at).await?;
+        let Some(session) = session else {
+            // An answer that removes the cookie could overtake the one with that of the successor.
+            let dead = core.may_go_on(ticket, asked_at).await.is_ok_and(|may| !may);
+            return refused(Refusal::Unknown, None, dead);
         };
+        let token = core.token_guard(&session).map(Box::new);
+        let mut record = session.record;
         let shard = core.epochs.shard(&record.subject);
         let since = Some((shard.clone(), epoch));
         if !core.lives(&record, asked_at) {
-            return refused(Refusal::Expired, since);
+            return refused(Refusal::Expired, since, true);
         }
         let touches = counts && ticket.token.is_none();
         if touches && !self.touch(&mut record, asked_at).await? {
-            return refused(Refusal::Unknown, since);
+            return refused(Refusal::Unknown, since, false);
         }
         let claims = SessionClaims::from_json(&record.claims)?;
-        let Some(viewer) = self.load_viewer(&record.subject, &claims).await? else {
-            return refused(Refusal::NoViewer, since);
+        let viewer = match viewer {
+            Some(viewer) => Some(viewer),
+            None => self.load_viewer(&record.subject, &claims).await?,
         };
+        let Some(viewer) = viewer else {
+            return refused(Refusal::NoViewer, since, false);
+        };
+        // Were it another one, a session would act for somebody who did not sign in.
+        if viewer.subject() != record.subject {
+            return Err(Error::internal(
+                "the viewer source gave a viewer whose subject is not the one asked for",
+            ));
+        }
         Ok(Cached {
             answer: Answer::Live(Verified::new(viewer, |viewer| Loaded {
                 viewer,
@@ -194,13 +217,35 @@ impl<V: Viewer> Service<V> {
                 assurance: record.assurance,
                 idle_expires_at: record.idle_expires_at,
                 expires_at: record.expires_at,
+                persistent: record.persistent,
                 shard,
                 epoch,
                 number: LoadNumber::next(),
                 asked_at,
+                token,
             })),
             asked_at: asked_at.timestamp_micros(),
         })
+    }
+
+    /// The session of a ticket, if there is one, and its viewer where that is found with it.
+    async fn stored(
+        &self,
+        ticket: &Ticket,
+        now: DateTime<Utc>,
+    ) -> Result<(Option<KnownSession>, Option<V>)> {
+        if let (Some(with_viewer), None) = (&self.with_viewer, &ticket.token) {
+            let found = outside_of_requests(with_viewer.find(ticket.credential.id, now)).await;
+            if let Some((record, viewer)) = self.core.answer("load", found)? {
+                let is_theirs = ticket.is_of(&record);
+                return Ok(if is_theirs {
+                    (Some(KnownSession::stored(record)), Some(viewer))
+                } else {
+                    (None, None)
+                });
+            }
+        }
+        Ok((self.core.stored(ticket, now).await?, None))
     }
 
     /// Notes that the session was used, now and then; tells whether it is still there. That the
@@ -229,17 +274,10 @@ impl<V: Viewer> Service<V> {
     async fn load_viewer(&self, subject: &Subject, claims: &SessionClaims) -> Result<Option<V>> {
         // Several requests may share this load, and its viewer is not yet known to any.
         let viewer = outside_of_requests(self.source.load_with(subject, claims));
-        let viewer = viewer.await.map_err(|_error| {
+        viewer.await.map_err(|_error| {
             // The text is the application's and may hold anything.
             audit::viewer_source_failed(std::any::type_name::<V>());
             Error::unavailable("the viewer source")
-        })?;
-        match viewer {
-            // Were it another one, a session would act for somebody who did not sign in.
-            Some(viewer) if viewer.subject() != *subject => Err(Error::internal(
-                "the viewer source gave a viewer whose subject is not the one asked for",
-            )),
-            viewer => Ok(viewer),
-        }
+        })
     }
 }

@@ -115,12 +115,15 @@ impl<V: Viewer> Sessions<V> {
     ///
     /// [`Error::is_unavailable`](crate::Error::is_unavailable) when the store does not answer;
     /// then there is no cookie. [`Error::is_too_many_sessions`](crate::Error::is_too_many_sessions)
-    /// when the subject has as many sessions as it may.
+    /// when the subject has as many sessions as it may, [`Error::is_invalid`](crate::Error::is_invalid)
+    /// when it is longer than [`Subject::MAX_BYTES`].
     pub async fn create(&self, sign_in: impl Into<SignIn>) -> Result<NewSession> {
         let origin = Origin::default();
         let sign_in = self.service.admitted(&sign_in.into(), &origin).await?;
         let core = &self.service.core;
-        let opened = core.create(&sign_in, &origin, &Stale::default()).await?;
+        let opened = core
+            .create(&sign_in, None, &origin, &Stale::default())
+            .await?;
         Ok(NewSession { opened })
     }
 
@@ -128,8 +131,8 @@ impl<V: Viewer> Sessions<V> {
     /// now on, elsewhere within the cache bound.
     ///
     /// Of a stateless one it tells whether it was not ended by its id before, and so `true` for an id
-    /// that nobody has. Each such id is kept in the store until the longest lifetime of a session has
-    /// passed: limit how often it may be asked for.
+    /// that nobody has. Each such id is kept in the store for 400 days, the longest that a session can
+    /// live: limit how often it may be asked for.
     ///
     /// The subject is asked for so that nobody ends the sessions of another by their id.
     ///
@@ -139,7 +142,7 @@ impl<V: Viewer> Sessions<V> {
     /// session may still live.
     pub async fn revoke(&self, subject: &Subject, id: SessionId) -> Result<bool> {
         let core = &self.service.core;
-        core.revoke(id, subject, Revocation::ById, &Origin::default())
+        core.revoke(id, subject, None, Revocation::ById, &Origin::default())
             .await
     }
 
@@ -308,8 +311,8 @@ impl SessionInfo {
         self.record.address
     }
 
-    /// With what program, as it said itself: the `User-Agent` without control characters, at most 255
-    /// characters. It is not to be trusted, and not to be written into a page unescaped.
+    /// With what program, as it said itself: the `User-Agent` without control and format characters, at
+    /// most 255 characters. It is not to be trusted, and not to be written into a page unescaped.
     #[must_use]
     pub fn agent(&self) -> Option<&str> {
         self.record.agent.as_deref()

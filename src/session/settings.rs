@@ -46,6 +46,10 @@ impl<T> Setting<T> {
         Self { value, source }
     }
 
+    pub(super) const fn is_default(&self) -> bool {
+        matches!(self.source, SettingSource::Default)
+    }
+
     /// What is called `name`, and where it comes from; not its value, which may be anything.
     pub(super) fn named(&self, name: &str) -> String {
         match &self.source {
@@ -132,13 +136,6 @@ impl Settings {
     /// Whether browsers keep a session of which nobody said whether they should.
     pub(crate) const fn remembers_by_default(&self) -> bool {
         self.remembered.is_none()
-    }
-
-    /// The longest time for which any token is good.
-    pub(crate) fn longest(&self) -> TimeDelta {
-        let ordinary = self.ordinary.absolute;
-        self.remembered
-            .map_or(ordinary, |remembered| remembered.absolute.max(ordinary))
     }
 }
 
@@ -234,10 +231,12 @@ impl fmt::Display for Described<'_> {
         writeln!(
             f,
             "writes: {}",
-            if self.within_statements && !stateless {
-                "the session is tested within the statement, in the sessions' own database"
-            } else {
-                "the session is read before the statement"
+            match (self.within_statements, stateless) {
+                (true, false) =>
+                    "the session is tested within the statement, in the sessions' own database",
+                (true, true) =>
+                    "what ends the session waits for the statement, in the sessions' own database",
+                (false, _) => "the session is read before the statement",
             }
         )
     }

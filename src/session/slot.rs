@@ -8,8 +8,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use http::HeaderValue;
 
-use super::cache::Answer;
-use super::claims::SessionClaims;
+use super::cache::{Answer, Refused};
 use super::cookie::{CookieHeaders, Stale};
 use super::cursor::CursorSealer;
 use super::epoch::Epochs;
@@ -19,7 +18,8 @@ use super::lifecycle::{Core, Extended, Opened, Others, Rotation};
 use super::origin::Origin;
 use super::service::Service;
 use super::sign_in::SignIn;
-use super::store::{SessionId, SessionRecord};
+use super::stateless::KnownSession;
+use super::store::SessionRecord;
 use super::ticket::{Strategy, Ticket};
 use super::told::Told;
 use crate::audit::Revocation;
@@ -27,6 +27,8 @@ use crate::error::{Error, Refusal, Result};
 use crate::request::outside_of_requests;
 use crate::sql::DatabaseId;
 use crate::viewer::{Subject, Viewer};
+
+mod leftovers;
 
 /// What a request can do with its session without knowing the viewer's type.
 #[async_trait]
@@ -39,14 +41,21 @@ pub(crate) trait ErasedSlot: Any + Send + Sync {
     async fn prover(&self, origin: &Origin) -> Result<Subject>;
     async fn extend(&self, first: &First, origin: &Origin) -> Result<Extended>;
     /// Ends all sessions of the request's subject but its own.
-    async fn revoke_others(&self, first: &First, origin: &Origin) -> Result<Others>;
-    /// The cookies that the request's session needs though nobody asked for any.
+    async fn revoke_others(&self, origin: &Origin) -> Result<Others>;
+    /// The cookies that the request's session needs, or its browser has no use for, though nobody asked for
+    /// any.
     fn leftovers(&self, first: &First) -> Vec<HeaderValue>;
-    async fn data(&self, first: &First, origin: &Origin) -> Result<Option<Vec<u8>>>;
-    async fn set_data(&self, first: &First, origin: &Origin, data: Option<&[u8]>) -> Result<()>;
+    /// The record of the request's session, of which the application lets it go on.
+    async fn record(&self, first: &First, origin: &Origin) -> Result<SessionRecord>;
     fn core(&self) -> Result<&Core>;
-    /// The session that the cookie names, which may have ended.
-    fn named(&self) -> Result<SessionId>;
+    /// What the cookie says of a session, which may have ended.
+    fn named(&self) -> Result<Ticket>;
+    /// What is found of the request's session, as [`Slot::verify`] does.
+    async fn found(&self, first: &First, origin: &Origin) -> Result<Arc<Loaded>>;
+    /// Whether a request may go on with what was found then.
+    fn is_recent(&self, _: &Loaded) -> bool {
+        true
+    }
     /// The same credential, of which nothing was found out.
     fn fork(&self) -> Box<dyn ErasedSlot>;
     /// Has the viewer be found anew, where it was found too long ago.
@@ -80,7 +89,8 @@ pub(crate) struct Slot<V> {
     /// Whether the session is used by this request, and not only looked at.
     counts: bool,
     presented: Mutex<Presented>,
-    /// Whether the session ended though nobody asked for it, so that its cookie is removed.
+    /// Whether the session that the request came with ended though nobody asked for it here, so that its
+    /// cookie is removed.
     ended: AtomicBool,
     /// What was found out though it was to be forgotten at once.
     current: OnceLock<Arc<Loaded>>,
@@ -261,11 +271,10 @@ impl<V: Viewer> Slot<V> {
             Verdict::Keep => Ok((answer, false)),
             Verdict::StepUp => Ok((answer, true)),
             Verdict::Revoke => {
-                let loaded = verified.loaded();
-                service
-                    .core
-                    .revoke(loaded.id, &loaded.subject, Revocation::Hook, &origin)
-                    .await?;
+                let core = &service.core;
+                if let Ok(ticket) = self.ticket(core, core.now()) {
+                    core.end(&ticket, Revocation::Hook, &origin).await?;
+                }
                 self.ended.store(true, Ordering::Release);
                 Ok((Answer::refused(Refusal::Unknown), false))
             }
@@ -278,13 +287,13 @@ impl<V: Viewer> Slot<V> {
         core: &Core,
         first: &First,
         origin: &Origin,
-    ) -> Result<(Ticket, SessionRecord)> {
+    ) -> Result<(Ticket, KnownSession)> {
         self.verify(first, || origin.clone()).await?;
         self.living(core).await
     }
 
     /// The session that the request came with, if it lives.
-    async fn living(&self, core: &Core) -> Result<(Ticket, SessionRecord)> {
+    async fn living(&self, core: &Core) -> Result<(Ticket, KnownSession)> {
         let ticket = self
             .ticket(core, core.now())
             .map_err(Error::unauthenticated)?;
@@ -298,37 +307,11 @@ impl<V: Viewer> Slot<V> {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A token that was not made anew for a touch interval, made anew. That it cannot be is no reason
-    /// to refuse the request: the old one is good for now.
-    fn slid(&self, service: &Service<V>, token: &SessionRecord) -> Option<Opened> {
-        let core = &service.core;
-        let now = core.now();
-        if now.signed_duration_since(token.last_seen_at) < core.settings.touch {
-            return None;
-        }
-        let record = self.refreshed(service, token.clone()).ok()?;
-        core.reseal(core.used(&record, now), &self.stale(core))
-            .ok()?
-    }
-
-    /// The record of a stateless session as the application wants it from now on.
-    fn refreshed(&self, service: &Service<V>, record: SessionRecord) -> Result<SessionRecord> {
-        let Some(hooks) = service
-            .hooks
-            .as_ref()
-            .filter(|_| service.core.is_stateless())
-        else {
-            return Ok(record);
-        };
-        let claims = hooks.on_refresh(SessionClaims::from_json(&record.claims)?);
-        Ok(SessionRecord {
-            claims: claims.to_json()?,
-            ..record
-        })
-    }
-
     async fn report(&self, answer: &Answer<V>, core: &Core, origin: impl Fn() -> Origin) {
         if let Answer::Refused(refused) = answer {
+            if refused.dead {
+                self.ended.store(true, Ordering::Release);
+            }
             self.told.refused(refused.refusal, core, origin).await;
         }
     }
@@ -342,16 +325,10 @@ impl<V: Viewer> Slot<V> {
 
     /// Ends the session that the request came with. A cookie that does not open ends nothing: it
     /// may name anybody's session.
-    async fn end(
-        &self,
-        first: &First,
-        service: &Service<V>,
-        why: Revocation,
-        origin: &Origin,
-    ) -> Result<()> {
+    async fn end(&self, first: &First, service: &Service<V>, origin: &Origin) -> Result<()> {
         let core = &service.core;
         if let Ok(ticket) = self.ticket(core, core.now()) {
-            core.end(&ticket, why, origin).await?;
+            core.end(&ticket, Revocation::SignOut, origin).await?;
             service.cache.forget(&ticket.credential.fingerprint()).await;
         }
         forget_first(first, core);
@@ -372,6 +349,9 @@ impl<V: Viewer> ErasedSlot for Slot<V> {
         let core = &self.service()?.core;
         let ticket = self.ticket(core, core.now()).map_err(|refusal| {
             self.told.log(refusal, core, origin);
+            if Refused::is_dead(refusal) {
+                self.ended.store(true, Ordering::Release);
+            }
             Error::unauthenticated(refusal)
         })?;
         match core.tickets.strategy() {
@@ -390,11 +370,16 @@ impl<V: Viewer> ErasedSlot for Slot<V> {
         let sign_in = service.admitted(sign_in, origin).await?;
         // Nobody finds out about the old session while the new one takes its place.
         let mut gate = self.gate.lock().await;
-        self.end(first, service, Revocation::SignIn, origin).await?;
-        *gate = None;
-        *self.presented() = Presented::Read(Err(Refusal::Missing));
         let core = &service.core;
-        let opened = core.create(&sign_in, origin, &self.stale(core)).await?;
+        let before = self.ticket(core, core.now()).ok();
+        let opened = core
+            .create(&sign_in, before.as_ref(), origin, &self.stale(core))
+            .await?;
+        if let Some(before) = before {
+            service.cache.forget(&before.credential.fingerprint()).await;
+        }
+        forget_first(first, core);
+        *gate = None;
         *self.presented() = Presented::Read(Ok(opened.ticket.clone()));
         Ok(opened)
     }
@@ -402,8 +387,7 @@ impl<V: Viewer> ErasedSlot for Slot<V> {
     async fn sign_out(&self, first: &First, origin: &Origin) -> Result<Vec<HeaderValue>> {
         let service = self.service()?;
         let mut gate = self.gate.lock().await;
-        self.end(first, service, Revocation::SignOut, origin)
-            .await?;
+        self.end(first, service, origin).await?;
         *gate = None;
         *self.presented() = Presented::Read(Err(Refusal::Missing));
         let core = &service.core;
@@ -423,7 +407,6 @@ impl<V: Viewer> ErasedSlot for Slot<V> {
         let stale = self.stale(core);
         let opened = core.rotate(&record, rotation, origin, &stale).await?;
         service.cache.forget(&old.credential.fingerprint()).await;
-        forget_first(first, core);
         *gate = None;
         *self.presented() = Presented::Read(Ok(opened.ticket.clone()));
         Ok(opened)
@@ -458,11 +441,10 @@ impl<V: Viewer> ErasedSlot for Slot<V> {
         Ok(extended)
     }
 
-    async fn revoke_others(&self, first: &First, origin: &Origin) -> Result<Others> {
+    async fn revoke_others(&self, origin: &Origin) -> Result<Others> {
         let service = self.service()?;
         let core = &service.core;
         let mut gate = self.gate.lock().await;
-        let now = core.now();
         let (old, record) = self.living(core).await?;
         if !core.is_stateless() {
             let keep = Some(record.id);
@@ -472,11 +454,8 @@ impl<V: Viewer> ErasedSlot for Slot<V> {
                 opened: None,
             });
         }
-        let opened = core
-            .outlive(&record, now, origin, &self.stale(core))
-            .await?;
+        let opened = core.outlive(&record, origin, &self.stale(core)).await?;
         service.cache.forget(&old.credential.fingerprint()).await;
-        forget_first(first, core);
         *gate = None;
         *self.presented() = Presented::Read(Ok(opened.ticket.clone()));
         Ok(Others {
@@ -486,48 +465,33 @@ impl<V: Viewer> ErasedSlot for Slot<V> {
     }
 
     fn leftovers(&self, first: &First) -> Vec<HeaderValue> {
-        let Some(service) = &self.service else {
-            return Vec::new();
-        };
-        let core = &service.core;
-        if self.ended.load(Ordering::Acquire) {
-            return core.cookie.removal(&self.stale(core)).unwrap_or_default();
-        }
-        if !core.is_stateless() {
-            return Vec::new();
-        }
-        // A token that is made anew must not outlive what was found out about its session.
-        let current = self.current.get().map(Arc::as_ref);
-        let mut found = first.loaded().into_iter().chain(current);
-        let holds = found.any(Loaded::holds);
-        let ticket = self.ticket(core, core.now()).ok().filter(|_| holds);
-        let token = ticket.and_then(|ticket| ticket.token);
-        token
-            .and_then(|token| self.slid(service, &token))
-            .map(|opened| opened.set_cookies)
-            .unwrap_or_default()
+        self.cookies_left(first)
     }
 
-    async fn data(&self, first: &First, origin: &Origin) -> Result<Option<Vec<u8>>> {
+    async fn record(&self, first: &First, origin: &Origin) -> Result<SessionRecord> {
         let core = &self.service()?.core;
-        let (_, record) = self.admitted(core, first, origin).await?;
-        core.data(&record).await
-    }
-
-    async fn set_data(&self, first: &First, origin: &Origin, data: Option<&[u8]>) -> Result<()> {
-        let core = &self.service()?.core;
-        let (_, record) = self.admitted(core, first, origin).await?;
-        core.set_data(&record, data).await
+        let (_, session) = self.admitted(core, first, origin).await?;
+        Ok(session.record)
     }
 
     fn core(&self) -> Result<&Core> {
         Ok(&self.service()?.core)
     }
 
-    fn named(&self) -> Result<SessionId> {
+    fn named(&self) -> Result<Ticket> {
         let core = self.core()?;
-        let ticket = self.ticket(core, core.now());
-        Ok(ticket.map_err(Error::unauthenticated)?.credential.id)
+        self.ticket(core, core.now())
+            .map_err(Error::unauthenticated)
+    }
+
+    async fn found(&self, first: &First, origin: &Origin) -> Result<Arc<Loaded>> {
+        let verified = self.verify(first, || origin.clone()).await?;
+        Ok(Arc::clone(verified.loaded()))
+    }
+
+    fn is_recent(&self, loaded: &Loaded) -> bool {
+        let service = self.service.as_ref();
+        service.is_none_or(|service| service.is_recent(loaded, service.core.now()))
     }
 
     fn fork(&self) -> Box<dyn ErasedSlot> {

@@ -1,18 +1,68 @@
 //! Sessions that are kept in their tokens.
 
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use aws_lc_rs::digest;
 use chrono::{DateTime, DurationRound as _, TimeDelta, Utc};
 use zeroize::Zeroizing;
 
-use super::claims::{CREATED, END, KEPT, SessionClaims};
+use super::claims::{CREATED, END, KEPT, SessionClaims, UNDER};
 use super::key::fill_random;
-use super::store::{Assurance, SecretHash, SessionId, SessionRecord};
+use super::store::{Assurance, Generations, SecretHash, SessionId, SessionRecord};
 use super::ticket::{Issued, Ticket};
 use super::token::{ClaimValue, Claims, Credential, EncryptedCodec, KeyRing, Opened};
 use crate::error::{Error, Refusal, Result};
 use crate::viewer::Subject;
+
+/// The id of a session that has none yet.
+pub(super) const NO_ID: SessionId = SessionId::from_bytes([0; 16]);
+
+/// A session whose record is known.
+#[derive(Debug, Clone)]
+pub(crate) struct KnownSession {
+    pub(crate) record: SessionRecord,
+    /// Under what it began, where its token is all there is of it; none of a token that was made
+    /// before there were generations.
+    pub(crate) under: Option<Generations>,
+    /// The first id that it had, where its token is all there is of it: whoever signs out ends all that it
+    /// goes on under.
+    pub(crate) line: SessionId,
+}
+
+impl KnownSession {
+    /// One that a store keeps, or that begins.
+    pub(crate) const fn stored(record: SessionRecord) -> Self {
+        Self {
+            under: None,
+            line: record.id,
+            record,
+        }
+    }
+
+    /// The same session with another record.
+    pub(crate) const fn with(&self, record: SessionRecord) -> Self {
+        Self {
+            record,
+            under: self.under,
+            line: self.line,
+        }
+    }
+}
+
+impl Deref for KnownSession {
+    type Target = SessionRecord;
+
+    fn deref(&self) -> &SessionRecord {
+        &self.record
+    }
+}
+
+impl DerefMut for KnownSession {
+    fn deref_mut(&mut self) -> &mut SessionRecord {
+        &mut self.record
+    }
+}
 
 /// Seals sessions into tokens, and opens them.
 #[derive(Debug)]
@@ -28,16 +78,25 @@ impl Stateless {
         Ok(Self { codec })
     }
 
-    /// Seals `record` under a new id.
-    pub(crate) fn issue(&self, mut record: SessionRecord) -> Result<Issued> {
+    /// Seals `session` under a new id, which is that of its line if it begins.
+    pub(crate) fn issue(&self, mut session: KnownSession) -> Result<Issued> {
         let mut id = [0; 16];
         fill_random(&mut id)?;
-        record.id = SessionId::from_bytes(id);
-        self.seal(record)
+        let id = SessionId::from_bytes(id);
+        if session.line == NO_ID {
+            session.line = id;
+        }
+        session.id = id;
+        self.seal(session)
     }
 
-    /// Seals `record` as it is.
-    pub(crate) fn seal(&self, mut record: SessionRecord) -> Result<Issued> {
+    /// Seals `session` as it is.
+    pub(crate) fn seal(&self, session: KnownSession) -> Result<Issued> {
+        let KnownSession {
+            mut record,
+            under,
+            line,
+        } = session;
         // A token's instants are whole seconds.
         let whole = |instant: DateTime<Utc>| {
             let second = TimeDelta::seconds(1);
@@ -49,12 +108,15 @@ impl Stateless {
         let lifetime = record.idle_expires_at - record.last_seen_at;
         let lifetime = lifetime.to_std().map_err(|_| out_of_range())?;
         let claims = Claims::new(record.subject.clone(), record.last_seen_at, lifetime)?
-            .with_id(record.id.to_string())
+            .with_id(written_id(record.id, line))
             .with_authenticated_at(record.authenticated_at)
             .with_acr(record.assurance.word())
             .with_claim(CREATED, record.created_at.timestamp_micros())?
-            .with_claim(END, record.expires_at.timestamp())?
-            .with_claim(KEPT, record.persistent)?;
+            .with_claim(END, record.expires_at.timestamp())?;
+        let claims = match under {
+            Some(under) => claims.with_claim(UNDER, written(record.persistent, under))?,
+            None => claims.with_claim(KEPT, record.persistent)?,
+        };
         let noted = SessionClaims::from_json(&record.claims)?;
         let claims = noted.iter().try_fold(claims, |claims, (name, value)| {
             claims.with_claim(name, value.clone())
@@ -62,7 +124,11 @@ impl Stateless {
         let value = Zeroizing::new(self.codec.seal(&claims)?);
         record.secret_hash = hash(&value);
         Ok(Issued {
-            ticket: ticket(record.clone()),
+            ticket: ticket(KnownSession {
+                record: record.clone(),
+                under,
+                line,
+            }),
             record,
             value,
         })
@@ -85,10 +151,19 @@ impl Stateless {
 }
 
 /// What the claims of a session's token say.
-fn session(text: &str, claims: &Claims) -> Option<SessionRecord> {
+fn session(text: &str, claims: &Claims) -> Option<KnownSession> {
     let integer = |name| claims.claim(name).and_then(ClaimValue::as_integer);
-    Some(SessionRecord {
-        id: claims.id().parse().ok()?,
+    let (persistent, under) = match (claims.claim(UNDER), claims.claim(KEPT)) {
+        (Some(under), None) => {
+            let (persistent, under) = read(under.as_text()?)?;
+            (persistent, Some(under))
+        }
+        (None, Some(kept)) => (kept.as_bool()?, None),
+        (Some(_), Some(_)) | (None, None) => return None,
+    };
+    let (id, line) = read_id(claims.id())?;
+    let record = SessionRecord {
+        id,
         secret_hash: hash(text),
         subject: claims.subject().clone(),
         created_at: DateTime::from_timestamp_micros(integer(CREATED)?)?,
@@ -97,28 +172,82 @@ fn session(text: &str, claims: &Claims) -> Option<SessionRecord> {
         last_seen_at: claims.issued_at(),
         idle_expires_at: claims.expires_at(),
         expires_at: DateTime::from_timestamp(integer(END)?, 0)?,
-        persistent: claims.claim(KEPT)?.as_bool()?,
+        persistent,
         address: None,
         agent: None,
         claims: SessionClaims::of(claims).to_json().ok()?,
+    };
+    Some(KnownSession {
+        record,
+        under,
+        line,
     })
 }
 
-fn ticket(record: SessionRecord) -> Ticket {
+/// What [`UNDER`] says: `1:<generation of everyone>:<that of the subject>`, or `0:..` of a session
+/// that the browser forgets.
+fn written(persistent: bool, under: Generations) -> String {
+    let Generations { everyone, subject } = under;
+    format!("{}:{everyone}:{subject}", u8::from(persistent))
+}
+
+/// What [`written`] wrote.
+fn read(text: &str) -> Option<(bool, Generations)> {
+    let mut parts = text.split(':');
+    let persistent = match parts.next()? {
+        "0" => false,
+        "1" => true,
+        _ => return None,
+    };
+    let everyone = parts.next()?.parse().ok()?;
+    let subject = parts.next()?.parse().ok()?;
+    let generations = Generations { everyone, subject };
+    parts.next().is_none().then_some((persistent, generations))
+}
+
+/// The id of a token: `<id>`, and `<id>.<line>` once it is another one than the first.
+fn written_id(id: SessionId, line: SessionId) -> String {
+    if id == line {
+        id.to_string()
+    } else {
+        format!("{id}.{line}")
+    }
+}
+
+/// What [`written_id`] wrote.
+fn read_id(text: &str) -> Option<(SessionId, SessionId)> {
+    let (id, line) = text.split_once('.').unwrap_or((text, text));
+    Some((id.parse().ok()?, line.parse().ok()?))
+}
+
+fn ticket(session: KnownSession) -> Ticket {
     Ticket {
         credential: Credential {
-            id: record.id,
-            secret_hash: record.secret_hash,
-            expires_at: record.idle_expires_at.timestamp(),
+            id: session.id,
+            secret_hash: session.secret_hash,
+            expires_at: session.idle_expires_at.timestamp(),
         },
-        token: Some(Arc::new(record)),
+        token: Some(Arc::new(session)),
+        // It is made anew by the key of today soon.
+        retired: false,
     }
 }
 
 /// Under what a store notes that a session is over. It comes from the subject, too, so that nobody
 /// ends the session of another by its id.
 pub(super) fn denial(id: SessionId, subject: &Subject) -> SessionId {
-    let content = [&id.as_bytes()[..], subject.as_str().as_bytes()].concat();
+    derived(&[id.as_bytes(), subject.as_str().as_bytes()])
+}
+
+/// Under what a store notes that a session is over, whatever id it goes on under. It differs from
+/// [`denial`], under which its first id is noted as soon as it has a second one.
+pub(super) fn line_denial(line: SessionId, subject: &Subject) -> SessionId {
+    // Longer than an id, and no subject begins with this byte: it is no text.
+    derived(&[line.as_bytes(), &[0xff], subject.as_str().as_bytes()])
+}
+
+fn derived(parts: &[&[u8]]) -> SessionId {
+    let content = parts.concat();
     let digest = digest::digest(&digest::SHA256, &content);
     let mut id = [0; 16];
     for (byte, of_digest) in id.iter_mut().zip(digest.as_ref()) {

@@ -7,9 +7,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
 use zeroize::Zeroizing;
 
-use super::stateless::Stateless;
+use super::stateless::{KnownSession, Stateless};
 use super::store::SessionRecord;
-use super::token::{Credential, KeyRing, Sealer};
+use super::token::{Credential, KeyRing, OfRing, Sealer};
 use crate::error::{Refusal, Result};
 
 /// Where the truth about a session is, and what its cookie says. Handlers do not change with it,
@@ -29,11 +29,16 @@ pub enum Strategy {
     /// only the store can tell, so that forged cookies cost a query, too.
     Database,
     /// An encrypted cookie with the session itself. The store has only what was ended before its time:
-    /// single sessions, and all that a subject, or everyone, had begun by an instant. So there is no
-    /// list of sessions, no limit of their number and no data: calls for these are
+    /// single sessions, and a counter of how often all of a subject, or of everyone, were. A sign-in
+    /// reads the counters, so all nodes need one store, and one that loses its content knows no
+    /// session of before.
+    ///
+    /// There is no list of sessions, no limit of their number and no data: calls for these are
     /// [`Error::is_misuse`](crate::Error::is_misuse), and a limit is an error of
-    /// [`build`](super::SessionsBuilder::build). What ends one is asked of the
-    /// store within the cache bound, as with the others.
+    /// [`build`](super::SessionsBuilder::build). What ends one is asked of the store within the cache
+    /// bound, as with the others. A write in the database of the store
+    /// ([`Db::session_store`](crate::Db::session_store)) runs in a transaction that holds the counters first, so that
+    /// no write is done after an end of the session has answered.
     ///
     /// Whoever has the [key](crate::Key) makes sessions of anybody.
     Stateless,
@@ -63,7 +68,16 @@ impl Strategy {
 pub(crate) struct Ticket {
     pub(crate) credential: Credential,
     /// The session itself, where its token is all there is of it.
-    pub(crate) token: Option<Arc<SessionRecord>>,
+    pub(crate) token: Option<Arc<KnownSession>>,
+    /// Whether a retired key opened it.
+    pub(crate) retired: bool,
+}
+
+impl Ticket {
+    /// Returns whether this is the record that it leads to.
+    pub(crate) fn is_of(&self, record: &SessionRecord) -> bool {
+        record.id == self.credential.id && record.secret_hash == self.credential.secret_hash
+    }
 }
 
 /// A record, and the one value that leads to it.
@@ -84,27 +98,31 @@ pub(crate) enum Tickets {
 /// One seals, all open.
 #[derive(Debug)]
 pub(crate) struct Sealers {
-    sealing: Sealer,
-    retired: Vec<Sealer>,
+    keys: OfRing<Sealer>,
 }
 
 impl Sealers {
     pub(super) fn new(ring: &KeyRing, cookie: &str) -> Result<Self> {
-        let sealer = |key| Sealer::new(key, cookie);
-        Ok(Self {
-            sealing: sealer(ring.sealing())?,
-            retired: ring
-                .retired_keys()
-                .iter()
-                .map(sealer)
-                .collect::<Result<_>>()?,
-        })
+        let keys = ring.derived(|key| Sealer::new(key, cookie))?;
+        Ok(Self { keys })
     }
 
-    fn open(&self, text: &[u8]) -> Option<Credential> {
-        std::iter::once(&self.sealing)
-            .chain(&self.retired)
-            .find_map(|sealer| sealer.open(text))
+    /// What a cookie says, and whether a retired key sealed it.
+    fn open(&self, text: &[u8]) -> Option<(Credential, bool)> {
+        self.keys
+            .all()
+            .enumerate()
+            .find_map(|(place, sealer)| Some((sealer.open(text)?, place > 0)))
+    }
+
+    /// The same id and secret, sealed by the key of today, with another end.
+    fn seal_anew(&self, text: &[u8], expires_at: i64) -> Option<Zeroizing<String>> {
+        let (credential, secret) = self.keys.all().find_map(|sealer| sealer.open_whole(text))?;
+        let credential = Credential {
+            expires_at,
+            ..credential
+        };
+        self.keys.sealing.seal(&credential, &secret).ok()
     }
 }
 
@@ -125,13 +143,13 @@ impl Tickets {
         }
     }
 
-    /// Gives `record` a new id and secret.
-    pub(crate) fn issue(&self, mut record: SessionRecord) -> Result<Issued> {
+    /// Gives `session` a new id and secret.
+    pub(crate) fn issue(&self, session: KnownSession) -> Result<Issued> {
         let (credential, value) = match self {
-            Self::Stateless(stateless) => return stateless.issue(record),
+            Self::Stateless(stateless) => return stateless.issue(session),
             Self::Sealed(sealers) => {
-                let (credential, secret) = Credential::generate(record.expires_at.timestamp())?;
-                let value = sealers.sealing.seal(&credential, &secret)?;
+                let (credential, secret) = Credential::generate(session.expires_at.timestamp())?;
+                let value = sealers.keys.sealing.seal(&credential, &secret)?;
                 (credential, value)
             }
             Self::Opaque => {
@@ -141,6 +159,7 @@ impl Tickets {
                 (credential, Zeroizing::new(URL_SAFE_NO_PAD.encode(&*parts)))
             }
         };
+        let mut record = session.record;
         record.id = credential.id;
         record.secret_hash = credential.secret_hash;
         Ok(Issued {
@@ -148,9 +167,18 @@ impl Tickets {
             ticket: Ticket {
                 credential,
                 token: None,
+                retired: false,
             },
             value,
         })
+    }
+
+    /// A sealed cookie made anew by the key of today, with another end.
+    pub(crate) fn seal_anew(&self, text: &[u8], expires_at: i64) -> Option<Zeroizing<String>> {
+        match self {
+            Self::Sealed(sealers) => sealers.seal_anew(text, expires_at),
+            Self::Opaque | Self::Stateless(_) => None,
+        }
     }
 
     /// Opens what [`Tickets::issue`] made; refuses anything else, whatever is wrong with it.
@@ -159,13 +187,14 @@ impl Tickets {
         text: &[u8],
         now: DateTime<Utc>,
     ) -> std::result::Result<Ticket, Refusal> {
-        let stored = |credential| Ticket {
+        let stored = |(credential, retired)| Ticket {
             credential,
             token: None,
+            retired,
         };
         let opened = match self {
             Self::Sealed(sealers) => sealers.open(text),
-            Self::Opaque => opaque(text),
+            Self::Opaque => opaque(text).map(|credential| (credential, false)),
             Self::Stateless(stateless) => return stateless.open(text, now),
         };
         opened.map(stored).ok_or(Refusal::Invalid)

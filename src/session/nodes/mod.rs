@@ -7,7 +7,7 @@
 //! cache bound, 5 seconds by default, and `C` is
 //! [`connected_bound`](super::SessionsBuilder::connected_bound), which is `B` unless it is set:
 //!
-//! | channel | connected | broken, and noticed | broken, not yet noticed |
+//! | channel | connected | broken or not understood, and noticed | broken, not yet noticed |
 //! |---|---|---|---|
 //! | none | – | `B` | – |
 //! | PostgreSQL, Redis | the way of a notice, and `C` if that is lost | `B` | `B` |
@@ -16,8 +16,17 @@
 //! on Redis: some milliseconds.
 //!
 //! - A notice says which of 256 groups of subjects is to be loaded again. Which subject is in
-//!   which group only who has the application's [`Key`](super::Key) can tell. Whoever forges a
-//!   notice makes nodes load more, and nothing else.
+//!   which group only who has the application's [`Key`](super::Key) can tell, and only who has it can
+//!   make a notice: each is sealed under every key of the sender's ring, and numbered, so that one that
+//!   is sent again is not heard again. A node hears a recorded notice once at most, if it started after
+//!   the one that sent it had ended.
+//! - A notice says so by every key of the sender's [ring](crate::token::KeyRing), so that two nodes
+//!   understand each other while they share a key, whichever of theirs seals. A node that hears
+//!   what it does not understand, at the latest with the next heartbeat of who says it, drops it, falls
+//!   back to `B` and [says so](ChannelHealth::Unread), once. When it heard no more of that for `B`, it
+//!   uses `C` again, for what it loaded since. It cannot tell a node of another ring from somebody who
+//!   writes to the channel without a key, so that this is all that such a one can bring about: where `C`
+//!   is longer than `B`, what `B` alone would cost, and else nothing.
 //! - A node sends a heartbeat every quarter of `B` and hears its own. Both PostgreSQL and Redis
 //!   deliver to one listener in one order, so that whoever hears its own heartbeat has heard every
 //!   notice that was sent before it. Only while that was less than `B` ago, `C` is used.
@@ -32,10 +41,12 @@
 mod notice;
 #[cfg(feature = "redis")]
 mod redis;
+mod seal;
+mod senders;
 mod task;
 
 use std::fmt;
-use std::sync::atomic::{AtomicI64, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -116,6 +127,12 @@ pub enum ChannelHealth {
         /// When the last heartbeat was sent that came back.
         heard_at: DateTime<Utc>,
     },
+    /// It hears what it does not understand, and falls back to the bound: a node whose ring shares no
+    /// key with this one's, one of another version of this library, or whoever else writes to the channel.
+    Unread {
+        /// Since when.
+        since: DateTime<Utc>,
+    },
     /// It hears nothing, and falls back to the bound.
     Lost {
         /// Since when; from the start where it never did.
@@ -132,6 +149,12 @@ pub(crate) struct Nodes {
     state: AtomicU8,
     /// Microseconds since 1970: the instant of what the state says.
     at: AtomicI64,
+    /// Whether something is heard that this node does not understand.
+    is_unread: AtomicBool,
+    /// Microseconds since 1970: since when.
+    unread_since: AtomicI64,
+    /// Microseconds since 1970: up to when.
+    unread_until: AtomicI64,
     /// In microseconds.
     bound: i64,
     connected_bound: i64,
@@ -143,18 +166,23 @@ impl Nodes {
         Self {
             state: AtomicU8::new(STARTING),
             at: AtomicI64::new(now.timestamp_micros()),
+            is_unread: AtomicBool::new(false),
+            unread_since: AtomicI64::new(0),
+            unread_until: AtomicI64::new(i64::MIN),
             bound: micros(bound),
             connected_bound: micros(connected_bound),
         }
     }
 
-    /// How old an answer may be at `now`, in microseconds.
-    pub(crate) fn bound_at(&self, now: DateTime<Utc>) -> i64 {
+    /// How old an answer may be at `now` for which the store was asked at `asked_at`, in microseconds.
+    pub(crate) fn bound_at(&self, now: DateTime<Utc>, asked_at: i64) -> i64 {
         // The instant first: one that belongs to a state that is over is not later than that was.
         let heard_at = self.at.load(Ordering::Acquire);
         let is_connected = self.state.load(Ordering::Acquire) == CONNECTED;
+        let understands = !self.is_unread.load(Ordering::Acquire)
+            && asked_at > self.unread_until.load(Ordering::Acquire);
         let silence = now.timestamp_micros().saturating_sub(heard_at);
-        if is_connected && (0..self.bound).contains(&silence) {
+        if is_connected && understands && (0..self.bound).contains(&silence) {
             self.connected_bound
         } else {
             self.bound
@@ -175,13 +203,34 @@ impl Nodes {
         }
     }
 
+    fn unread(&self, now: DateTime<Utc>) {
+        let until = now.timestamp_micros();
+        self.unread_until.fetch_max(until, Ordering::AcqRel);
+        if !self.is_unread.swap(true, Ordering::AcqRel) {
+            self.unread_since
+                .store(now.timestamp_micros(), Ordering::Release);
+            audit::channel_unread();
+        }
+    }
+
+    /// Everything is understood again.
+    fn read(&self) {
+        self.is_unread.store(false, Ordering::Release);
+        audit::channel_read();
+    }
+
     fn health(&self) -> ChannelHealth {
-        let micros = self.at.load(Ordering::Acquire);
-        let at = DateTime::from_timestamp_micros(micros).unwrap_or_default();
-        if self.state.load(Ordering::Acquire) == CONNECTED {
-            ChannelHealth::Connected { heard_at: at }
-        } else {
+        let instant = |micros: &AtomicI64| {
+            DateTime::from_timestamp_micros(micros.load(Ordering::Acquire)).unwrap_or_default()
+        };
+        let at = instant(&self.at);
+        if self.state.load(Ordering::Acquire) != CONNECTED {
             ChannelHealth::Lost { since: at }
+        } else if self.is_unread.load(Ordering::Acquire) {
+            let since = instant(&self.unread_since);
+            ChannelHealth::Unread { since }
+        } else {
+            ChannelHealth::Connected { heard_at: at }
         }
     }
 }
@@ -199,7 +248,8 @@ impl<V: Viewer> Sessions<V> {
     #[must_use]
     pub fn health(&self) -> Health {
         let core = &self.service.core;
-        let bound = core.bound_at(core.now());
+        let now = core.now();
+        let bound = core.bound_at(now, now.timestamp_micros());
         let channel = core.nodes.as_deref().map(Nodes::health);
         Health {
             channel: channel.unwrap_or(ChannelHealth::None),

@@ -3,86 +3,280 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use super::seal::{Seal, Tag};
+use crate::session::epoch::{Advanced, KeyId};
+
 /// Nodes of another version speak of other things.
-const VERSION: &str = "1";
+const VERSION: &str = "3";
+/// With more places than this all are meant: PostgreSQL takes 8,000 bytes.
+const MOST: usize = 255;
+/// Nothing longer is looked at.
+const LONGEST: usize = 8_000;
 
 /// A node, for as long as it runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct NodeId(pub(super) u128);
 
-/// A notice and who sent it: `<version>:<node>:<what>`.
+/// The keys that notices are sealed with, in the order in which notices name them.
+pub(super) struct Ring(pub(super) Vec<(KeyId, Seal)>);
+
+/// A notice and who sent it: `<version>:<node>:<number>:<keys>:<what>:<tags>`.
+///
+/// The keys are those of the sender's ring, and for each there is a tag over all that stands before the
+/// tags, which only who has the key can make. Both are separated by commas.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Notice {
     pub(super) from: NodeId,
+    /// The higher, the later a node sent it.
+    pub(super) number: u64,
     pub(super) told: Told,
+}
+
+/// A notice that was heard, and the key of this node's ring by which it is genuine.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Heard {
+    pub(super) notice: Notice,
+    pub(super) key: KeyId,
+    /// The place of that key in the notice.
+    pub(super) place: usize,
 }
 
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Told {
     /// The heartbeat of this number: `h<number>`.
     Heartbeat(u64),
-    /// The shards at these places were advanced: `3,17`, or `*` for all.
-    Advanced(BTreeSet<u8>),
+    /// The groups at these places were advanced.
+    Advanced(Groups),
 }
 
-impl fmt::Display for Notice {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{VERSION}:{:032x}:", self.from.0)?;
-        match &self.told {
-            Told::Heartbeat(number) => write!(f, "h{number}"),
-            Told::Advanced(places) if places.len() > usize::from(u8::MAX) => f.write_str("*"),
-            Told::Advanced(places) => {
-                let places: Vec<String> = places.iter().map(u8::to_string).collect();
-                f.write_str(&places.join(","))
+/// Groups of subjects: `3,17;5` are their places for each key, and `*` is all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Groups {
+    All,
+    /// For each key in the order of the notice, the same subjects' places.
+    Some(Vec<BTreeSet<u8>>),
+}
+
+impl Default for Groups {
+    fn default() -> Self {
+        Self::Some(Vec::new())
+    }
+}
+
+impl Groups {
+    pub(super) fn is_empty(&self) -> bool {
+        match self {
+            Self::All => false,
+            Self::Some(of_keys) => of_keys.is_empty(),
+        }
+    }
+
+    pub(super) fn add(&mut self, advanced: Advanced) {
+        let Self::Some(of_keys) = self else {
+            return;
+        };
+        match advanced {
+            Advanced::All => *self = Self::All,
+            Advanced::One(places) => {
+                of_keys.resize_with(places.0.len(), BTreeSet::new);
+                for (of_key, place) in of_keys.iter_mut().zip(places.0) {
+                    of_key.insert(place);
+                }
+                if of_keys.iter().map(BTreeSet::len).sum::<usize>() > MOST {
+                    *self = Self::All;
+                }
             }
         }
     }
 }
 
+impl fmt::Display for Groups {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let of_keys = match self {
+            Self::All => return f.write_str("*"),
+            Self::Some(of_keys) => of_keys,
+        };
+        let of_keys = of_keys.iter().map(|places| listed(places.iter(), ","));
+        f.write_str(&listed(of_keys, ";"))
+    }
+}
+
+fn listed(what: impl Iterator<Item = impl ToString>, separator: &str) -> String {
+    let texts: Vec<String> = what.map(|one| one.to_string()).collect();
+    texts.join(separator)
+}
+
 impl Notice {
-    /// Anything else than a notice of this version is none.
-    pub(super) fn read(text: &str) -> Option<Self> {
-        let mut parts = text.splitn(3, ':');
+    /// The text that others hear.
+    pub(super) fn sealed(&self, ring: &Ring) -> String {
+        let Self { from, number, told } = self;
+        let keys = ring.0.iter().map(|(id, _)| format!("{:016x}", id.0));
+        let keys = listed(keys, ",");
+        let what = match told {
+            Told::Heartbeat(number) => format!("h{number}"),
+            Told::Advanced(groups) => groups.to_string(),
+        };
+        let text = format!("{VERSION}:{:032x}:{number}:{keys}:{what}", from.0);
+        let tags = ring.0.iter().map(|(_, seal)| seal.tag(&text));
+        let tags = listed(tags.map(|tag| format!("{:032x}", tag.0)), ",");
+        format!("{text}:{tags}")
+    }
+}
+
+impl Heard {
+    /// Anything else than a notice of this version that a node with one of these keys sealed is none.
+    pub(super) fn read(text: &str, ring: &Ring) -> Option<Self> {
+        if text.len() > LONGEST {
+            return None;
+        }
+        let (sealed, tags) = text.rsplit_once(':')?;
+        let mut parts = sealed.splitn(5, ':');
         if parts.next()? != VERSION {
             return None;
         }
         let from = NodeId(u128::from_str_radix(parts.next()?, 16).ok()?);
-        let what = parts.next()?;
-        let told = match what.strip_prefix('h') {
-            Some(number) => Told::Heartbeat(number.parse().ok()?),
-            None if what == "*" => Told::Advanced((0..=u8::MAX).collect()),
-            None => {
-                let places = what.split(',').map(str::parse);
-                Told::Advanced(places.collect::<Result<_, _>>().ok()?)
-            }
-        };
-        Some(Self { from, told })
+        let number = parts.next()?.parse().ok()?;
+        let key = |key| u64::from_str_radix(key, 16).map(KeyId).ok();
+        let keys: Vec<KeyId> = parts.next()?.split(',').map(key).collect::<Option<_>>()?;
+        let tag = |tag| u128::from_str_radix(tag, 16).map(Tag).ok();
+        let tags: Vec<Tag> = tags.split(',').map(tag).collect::<Option<_>>()?;
+        if keys.len() != tags.len() {
+            return None;
+        }
+        let mut named = keys.iter().zip(tags).enumerate();
+        // One key is enough: a notice says the same by each of its keys.
+        let (place, key, tag, seal) = named.find_map(|(place, (key, tag))| {
+            let mut own = ring.0.iter();
+            let (id, seal) = own.find(|(id, _)| id == key)?;
+            Some((place, *id, tag, seal))
+        })?;
+        if !seal.is_of(tag, sealed) {
+            return None;
+        }
+        let told = told(parts.next()?, keys.len())?;
+        let notice = Notice { from, number, told };
+        Some(Self { notice, key, place })
     }
+}
+
+fn told(what: &str, keys: usize) -> Option<Told> {
+    if let Some(number) = what.strip_prefix('h') {
+        return number.parse().ok().map(Told::Heartbeat);
+    }
+    if what == "*" {
+        return Some(Told::Advanced(Groups::All));
+    }
+    let places = |places: &str| places.split(',').map(|it| it.parse().ok()).collect();
+    let of_keys = what.split(';').map(places).collect::<Option<Vec<_>>>()?;
+    (of_keys.len() == keys).then_some(Told::Advanced(Groups::Some(of_keys)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::session::epoch::Places;
+
+    fn ring(keys: &[u8]) -> Ring {
+        let key = |key: &u8| (KeyId((*key).into()), Seal::test(*key));
+        Ring(keys.iter().map(key).collect())
+    }
+
+    fn of(told: Told) -> Notice {
+        Notice {
+            from: NodeId(7),
+            number: 3,
+            told,
+        }
+    }
+
+    fn some() -> Told {
+        let places = [BTreeSet::from([0, 7, 255]), BTreeSet::from([3])];
+        Told::Advanced(Groups::Some(places.into()))
+    }
 
     #[test]
     fn rf_4_a_notice_is_read_as_it_was_written() {
         for told in [
-            Told::Heartbeat(u64::MAX),
-            Told::Advanced(BTreeSet::from([0, 7, 255])),
-            Told::Advanced((0..=u8::MAX).collect()),
+            || Told::Heartbeat(u64::MAX),
+            some,
+            || Told::Advanced(Groups::All),
         ] {
-            let from = NodeId(7);
-            let notice = Notice { from, told };
-            assert_eq!(Notice::read(&notice.to_string()), Some(notice));
+            let text = of(told()).sealed(&ring(&[1, 2]));
+            for (own, key, place) in [(&[1, 3][..], 1, 0), (&[3, 2], 2, 1), (&[2, 1], 1, 0)] {
+                let (notice, key) = (of(told()), KeyId(key));
+                let heard = Heard { notice, key, place };
+                assert_eq!(Heard::read(&text, &ring(own)), Some(heard));
+            }
+            assert_eq!(Heard::read(&text, &ring(&[3, 4])), None);
+        }
+    }
+
+    #[test]
+    fn rf_50_no_change_of_a_notice_is_read() {
+        let (own, told) = (ring(&[1, 2]), some());
+        let text = of(told).sealed(&own);
+        assert!(Heard::read(&text, &own).is_some());
+        for place in 0..text.len() {
+            let (before, after) = (&text[..place], &text[place + 1..]);
+            for other in ["", "0", "1", ",", ":", "*", "h", "f"] {
+                let changed = format!("{before}{other}{after}");
+                let second_tag = place > text.rfind(',').unwrap();
+                if changed != text && !second_tag {
+                    assert_eq!(Heard::read(&changed, &own), None, "{changed}");
+                }
+            }
         }
     }
 
     #[test]
     fn rf_4_what_is_no_notice_says_nothing() {
+        let own = ring(&[10]);
+        let sealed = |text: &str| {
+            let tag = Seal::test(10).tag(text);
+            format!("{text}:{:032x}", tag.0)
+        };
+        assert!(Heard::read(&sealed("3:7:1:a:*"), &own).is_some());
         for text in [
-            "", "1", "1:7", "1:7:", "2:7:*", "1:x:*", "1:7:256", "1:7:h", "1:7:-1",
+            "",
+            "3",
+            "3:7:",
+            "3:7:1:",
+            "3:7:1:a",
+            "3:7:1:a:",
+            "2:7:1:a:*",
+            "4:7:1:a:*",
+            "3:x:1:a:*",
+            "3:7:x:a:*",
+            "3:7:1:x:*",
+            "3:7:1::*",
+            "3:7:1:a:256",
+            "3:7:1:a:h",
+            "3:7:1:a:-1",
+            "3:7:1:a:1;2",
+            "3:7:1:a,b:1",
         ] {
-            assert_eq!(Notice::read(text), None, "{text}");
+            for text in [
+                text,
+                &sealed(text),
+                &format!("{text}:"),
+                &format!("{text}:0"),
+            ] {
+                assert_eq!(Heard::read(text, &own), None, "{text}");
+            }
         }
+        let long = format!("3:7:1:a:{}", "1,".repeat(LONGEST) + "1");
+        assert_eq!(Heard::read(&sealed(&long), &own), None);
+    }
+
+    #[test]
+    fn rf_4_however_many_groups_there_are_a_notice_is_short() {
+        let mut groups = Groups::default();
+        assert!(groups.is_empty());
+        for place in 0..=127 {
+            groups.add(Advanced::One(Places(Box::new([place, 255 - place]))));
+        }
+        assert_eq!(groups, Groups::All);
+        groups.add(Advanced::One(Places(Box::new([1, 2]))));
+        assert_eq!(groups, Groups::All);
     }
 }

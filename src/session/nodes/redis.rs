@@ -18,7 +18,8 @@ const NAME: &str = "clearance:nodes";
 /// Tells other nodes by `PUBLISH` and `SUBSCRIBE` of Redis or Valkey.
 ///
 /// It takes two connections. Nothing is stored: the server may be another one than that of the
-/// sessions. Applications that share a server need a name each, or they make each other load more.
+/// sessions. Applications that share a server need a name each, or each takes the other for a node
+/// that it does not understand.
 ///
 /// # Example
 ///
@@ -100,6 +101,7 @@ impl NodeListener for Subscribed {
     async fn next(&mut self) -> Result<String, ChannelError> {
         // The stream ends with its connection, and does not come back.
         let message = self.0.next().await.ok_or(ChannelError)?;
-        message.get_payload().map_err(|_| ChannelError)
+        // What is no text is no notice either, and no reason to stop listening.
+        Ok(String::from_utf8_lossy(message.get_payload_bytes()).into_owned())
     }
 }

@@ -1,6 +1,6 @@
 //! The task that speaks to the other nodes. It ends with the sessions that it works for.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -10,12 +10,15 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::MissedTickBehavior;
 
-use super::notice::{NodeId, Notice, Told};
+use super::notice::{Groups, Heard, NodeId, Notice, Ring, Told};
+use super::seal::Seal;
+use super::senders::Senders;
 use super::{ChannelError, NodeChannel, NodeListener, Nodes};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
-use crate::session::epoch::Epochs;
+use crate::session::epoch::{Advanced, Epochs};
 use crate::session::key::fill_random;
+use crate::session::token::KeyRing;
 
 /// How long a step of the channel may take.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -36,6 +39,7 @@ const SHORTEST: Duration = Duration::from_millis(10);
 pub(in crate::session) fn start(
     channel: Arc<dyn NodeChannel>,
     clock: Arc<dyn Clock>,
+    ring: &KeyRing,
     epochs: &Arc<Epochs>,
     bound: TimeDelta,
     connected_bound: TimeDelta,
@@ -53,13 +57,23 @@ pub(in crate::session) fn start(
         channel,
         clock,
         told: epochs.told(),
+        ring: Ring(
+            epochs
+                .keys()
+                .into_iter()
+                .zip(Seal::of_ring(ring)?)
+                .collect(),
+        ),
         epochs: Arc::downgrade(epochs),
         nodes: Arc::clone(&nodes),
         id: NodeId(u128::from_be_bytes(id)),
         heartbeat: (bound / HEARTBEATS).max(SHORTEST),
-        pending: BTreeSet::new(),
+        senders: Senders::default(),
+        pending: Groups::default(),
         sent: BTreeMap::new(),
+        notices: 0,
         beats: 0,
+        unread_at: None,
     };
     drop(runtime.spawn(speaker.run()));
     Ok(nodes)
@@ -68,17 +82,24 @@ pub(in crate::session) fn start(
 struct Speaker {
     channel: Arc<dyn NodeChannel>,
     clock: Arc<dyn Clock>,
-    /// The places of shards that were advanced here. It ends with the sessions.
-    told: UnboundedReceiver<u8>,
+    /// What was advanced here. It ends with the sessions.
+    told: UnboundedReceiver<Advanced>,
+    /// The keys of this node's ring.
+    ring: Ring,
     epochs: Weak<Epochs>,
     nodes: Arc<Nodes>,
     id: NodeId,
     heartbeat: Duration,
+    senders: Senders,
     /// What the others do not know yet.
-    pending: BTreeSet<u8>,
+    pending: Groups,
     /// The heartbeats that did not come back yet, and when each was sent.
     sent: BTreeMap<u64, DateTime<Utc>>,
+    /// The number of notices that were sent.
+    notices: u64,
     beats: u64,
+    /// When something was heard last that this node does not understand.
+    unread_at: Option<DateTime<Utc>>,
 }
 
 /// Why it stopped to listen.
@@ -118,8 +139,8 @@ impl Speaker {
         loop {
             tokio::select! {
                 () = &mut wait => return Stop::Lost,
-                place = self.told.recv() => match place {
-                    Some(place) => drop(self.pending.insert(place)),
+                advanced = self.told.recv() => match advanced {
+                    Some(advanced) => self.pending.add(advanced),
                     None => return Stop::Ended,
                 },
             }
@@ -142,7 +163,7 @@ impl Speaker {
                 text = listener.next() => text.map_err(Stop::from).and_then(|text| {
                     self.hear(&text, &mut last_heard)
                 }),
-                place = self.told.recv() => self.tell(place).await,
+                advanced = self.told.recv() => self.tell(advanced).await,
                 _ = beat.tick() => self.beat(last_heard).await,
             };
             if let Err(stop) = step {
@@ -152,42 +173,77 @@ impl Speaker {
     }
 
     fn hear(&mut self, text: &str, last_heard: &mut DateTime<Utc>) -> Result<(), Stop> {
-        let Some(Notice { from, told }) = Notice::read(text) else {
+        let Some(Heard { notice, key, place }) = Heard::read(text, &self.ring) else {
+            self.unread();
             return Ok(());
         };
-        match told {
-            Told::Heartbeat(number) if from == self.id => {
-                if let Some(sent_at) = self.sent.remove(&number) {
-                    self.sent.retain(|later, _| *later > number);
-                    *last_heard = sent_at;
-                    self.nodes.heard(sent_at);
-                }
+        let Notice { from, number, told } = notice;
+        if !self.senders.is_new(from, number) {
+            return Ok(());
+        }
+        if from == self.id {
+            if let Told::Heartbeat(number) = told
+                && let Some(sent_at) = self.sent.remove(&number)
+            {
+                self.sent.retain(|later, _| *later > number);
+                *last_heard = sent_at;
+                self.nodes.heard(sent_at);
             }
-            Told::Advanced(places) if from != self.id => {
-                let epochs = self.epochs.upgrade().ok_or(Stop::Ended)?;
-                places.iter().for_each(|place| epochs.hear(*place));
+            return Ok(());
+        }
+        if let Told::Advanced(groups) = told {
+            let epochs = self.epochs.upgrade().ok_or(Stop::Ended)?;
+            match groups {
+                Groups::All => epochs.hear_all(),
+                Groups::Some(of_keys) => of_keys
+                    .get(place)
+                    .into_iter()
+                    .flatten()
+                    .for_each(|place| epochs.hear(key, *place)),
             }
-            Told::Heartbeat(_) | Told::Advanced(_) => {}
         }
         Ok(())
     }
 
-    /// Tells the others of a shard, and of all that were advanced meanwhile.
-    async fn tell(&mut self, place: Option<u8>) -> Result<(), Stop> {
-        self.pending.extend(place);
-        while let Ok(place) = self.told.try_recv() {
-            self.pending.insert(place);
+    /// Something was said that this node does not understand. It may be of a revocation, by a node that
+    /// shares no key with this one; or somebody made it up, which no more may come of than that what is
+    /// cached is trusted for the bound alone.
+    fn unread(&mut self) {
+        let now = self.clock.now();
+        self.unread_at = Some(now);
+        self.nodes.unread(now);
+    }
+
+    /// Whoever says what this node does not understand would have done so again: the channel is trusted
+    /// again, for what is loaded from now on.
+    fn forget_unread(&mut self, now: DateTime<Utc>) {
+        let Some(unread_at) = self.unread_at else {
+            return;
+        };
+        let silence = now.signed_duration_since(unread_at).num_microseconds();
+        if silence.is_none_or(|silence| silence >= self.nodes.bound) {
+            self.unread_at = None;
+            self.nodes.read();
+        }
+    }
+
+    /// Tells the others of what was advanced, and of all that was meanwhile.
+    async fn tell(&mut self, advanced: Option<Advanced>) -> Result<(), Stop> {
+        let goes_on = advanced.is_some();
+        advanced.into_iter().for_each(|it| self.pending.add(it));
+        while let Ok(advanced) = self.told.try_recv() {
+            self.pending.add(advanced);
         }
         self.publish_pending().await?;
         // The sessions are gone when nothing will come any more.
-        place.map(|_| ()).ok_or(Stop::Ended)
+        if goes_on { Ok(()) } else { Err(Stop::Ended) }
     }
 
     async fn publish_pending(&mut self) -> Result<(), Stop> {
         if !self.pending.is_empty() {
-            let places = self.pending.clone();
-            self.publish(Told::Advanced(places)).await?;
-            self.pending.clear();
+            let groups = self.pending.clone();
+            self.publish(Told::Advanced(groups)).await?;
+            self.pending = Groups::default();
         }
         Ok(())
     }
@@ -199,6 +255,7 @@ impl Speaker {
         if silence.is_none_or(|silence| silence >= self.nodes.bound) {
             return Err(Stop::Lost);
         }
+        self.forget_unread(now);
         self.publish_pending().await?;
         self.beats += 1;
         self.sent.insert(self.beats, now);
@@ -208,12 +265,15 @@ impl Speaker {
         self.publish(Told::Heartbeat(self.beats)).await
     }
 
-    async fn publish(&self, told: Told) -> Result<(), Stop> {
+    async fn publish(&mut self, told: Told) -> Result<(), Stop> {
+        // One more for each attempt: what came of the last one is not known.
+        self.notices += 1;
         let notice = Notice {
             from: self.id,
+            number: self.notices,
             told,
         };
-        let notice = notice.to_string();
+        let notice = notice.sealed(&self.ring);
         Ok(in_time(self.channel.publish(&notice)).await?)
     }
 }

@@ -1,8 +1,8 @@
 //! Sessions in the process's own memory.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -10,7 +10,8 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
 use super::{
-    Created, Replaced, SessionId, SessionLimit, SessionRecord, SessionStore, Standing, StoreError,
+    Created, DataKept, Generations, Replaced, SecretHash, SessionId, SessionLimit, SessionRecord,
+    SessionStore, Standing, StoreError, StoredData,
 };
 use crate::viewer::Subject;
 
@@ -23,16 +24,67 @@ pub struct MemorySessionStore {
 
 #[derive(Default)]
 struct Kept {
-    sessions: HashMap<SessionId, Session>,
+    sessions: Sessions,
+    /// What led to a session before another id did.
+    replaced: HashMap<SessionId, Replacement>,
     /// Until when each stateless session is denied.
     denials: HashMap<SessionId, DateTime<Utc>>,
     /// Of each subject, and of everyone.
     cut_offs: HashMap<Option<Subject>, CutOff>,
+    /// Of each subject for which it was raised, and of everyone.
+    generations: HashMap<Option<Subject>, u64>,
+}
+
+/// Sessions by their ids, and the ids of each subject, so that nobody's sign-in goes through the sessions of
+/// others.
+#[derive(Default)]
+struct Sessions {
+    by_id: HashMap<SessionId, Session>,
+    of: HashMap<Subject, HashSet<SessionId>>,
+}
+
+impl Sessions {
+    fn insert(&mut self, session: Session) {
+        let SessionRecord { id, subject, .. } = &session.record;
+        self.of.entry(subject.clone()).or_default().insert(*id);
+        self.by_id.insert(*id, session);
+    }
+
+    fn remove(&mut self, id: SessionId) -> Option<Session> {
+        let session = self.by_id.remove(&id)?;
+        if let Entry::Occupied(mut ids) = self.of.entry(session.record.subject.clone()) {
+            ids.get_mut().remove(&id);
+            if ids.get().is_empty() {
+                ids.remove();
+            }
+        }
+        Some(session)
+    }
+
+    fn of(&self, subject: &Subject) -> impl Iterator<Item = &SessionRecord> {
+        let ids = self.of.get(subject).into_iter().flatten();
+        let sessions = ids.filter_map(|id| self.by_id.get(id));
+        sessions.map(|session| &session.record)
+    }
+
+    /// Removes these; tells how many were there.
+    fn remove_all(&mut self, ids: Vec<SessionId>) -> u64 {
+        let removed = ids.into_iter().filter_map(|id| self.remove(id)).count();
+        removed.try_into().unwrap_or(u64::MAX)
+    }
 }
 
 struct Session {
     record: SessionRecord,
-    data: Option<Vec<u8>>,
+    data: StoredData,
+    /// The first id that it had.
+    line: SessionId,
+}
+
+struct Replacement {
+    secret_hash: SecretHash,
+    line: SessionId,
+    until: DateTime<Utc>,
 }
 
 #[derive(Clone, Copy)]
@@ -66,30 +118,70 @@ fn lives(record: &SessionRecord, now: DateTime<Utc>) -> bool {
 
 impl Kept {
     fn living(&self, id: SessionId, now: DateTime<Utc>) -> Option<&Session> {
-        let session = self.sessions.get(&id);
+        let session = self.sessions.by_id.get(&id);
         session.filter(|session| lives(&session.record, now))
     }
 
     fn living_mut(&mut self, id: SessionId, now: DateTime<Utc>) -> Option<&mut Session> {
-        let session = self.sessions.get_mut(&id);
+        let session = self.sessions.by_id.get_mut(&id);
         session.filter(|session| lives(&session.record, now))
     }
 
     /// The living records of a subject, the last created first.
     fn of(&self, subject: &Subject, now: DateTime<Utc>) -> Vec<&SessionRecord> {
-        let records = self.sessions.values().map(|session| &session.record);
-        let mut found: Vec<_> = records
-            .filter(|record| record.subject == *subject && lives(record, now))
-            .collect();
+        let records = self.sessions.of(subject);
+        let mut found: Vec<_> = records.filter(|record| lives(record, now)).collect();
         found.sort_by_key(|record| (Reverse(record.created_at), record.id));
         found
     }
 
-    /// Removes the sessions that `ends` names; tells how many.
-    fn remove_where(&mut self, ends: impl Fn(&SessionRecord) -> bool) -> u64 {
-        let before = self.sessions.len();
-        self.sessions.retain(|_, session| !ends(&session.record));
-        u64::try_from(before - self.sessions.len()).unwrap_or(u64::MAX)
+    fn generations(&self, subject: &Subject) -> Option<Generations> {
+        let of = |subject: Option<Subject>| self.generations.get(&subject).copied();
+        Some(Generations {
+            everyone: of(None)?,
+            subject: of(Some(subject.clone())).unwrap_or_default(),
+        })
+    }
+
+    /// Adds a record, and takes `old` away for it, if one is to be.
+    fn create(
+        &mut self,
+        old: Option<&SessionRecord>,
+        record: &SessionRecord,
+        limit: Option<SessionLimit>,
+    ) -> Created {
+        if self.sessions.by_id.contains_key(&record.id) {
+            return Created::IdTaken;
+        }
+        let is_there = |old: &SessionRecord| {
+            let there = self.living(old.id, record.created_at);
+            there.is_some_and(|there| there.record.secret_hash == old.secret_hash)
+        };
+        if old.is_some_and(|old| !is_there(old)) {
+            return Created::OldGone;
+        }
+        let old = old.map(|old| old.id);
+        let mut ended = Vec::new();
+        if let Some(limit) = limit {
+            let there = self.of(&record.subject, record.created_at);
+            let there = there.iter().filter(|there| Some(there.id) != old);
+            let too_many = there.skip(limit.most().saturating_sub(1));
+            ended.extend(too_many.map(|record| record.id));
+            match limit {
+                SessionLimit::Reject(_) if !ended.is_empty() => return Created::LimitReached,
+                SessionLimit::Reject(_) | SessionLimit::EvictOldest(_) => {}
+            }
+        }
+        for id in ended.iter().chain(&old) {
+            self.sessions.remove(*id);
+        }
+        let session = Session {
+            record: record.clone(),
+            data: StoredData::default(),
+            line: record.id,
+        };
+        self.sessions.insert(session);
+        Created::Stored(ended)
     }
 }
 
@@ -100,29 +192,16 @@ impl SessionStore for MemorySessionStore {
         record: &SessionRecord,
         limit: Option<SessionLimit>,
     ) -> Result<Created, StoreError> {
-        let mut kept = self.kept();
-        if kept.sessions.contains_key(&record.id) {
-            return Ok(Created::IdTaken);
-        }
-        let mut ended = Vec::new();
-        if let Some(limit) = limit {
-            let there = kept.of(&record.subject, record.created_at);
-            let too_many = there.iter().skip(limit.most().saturating_sub(1));
-            ended.extend(too_many.map(|record| record.id));
-            match limit {
-                SessionLimit::Reject(_) if !ended.is_empty() => return Ok(Created::LimitReached),
-                SessionLimit::Reject(_) | SessionLimit::EvictOldest(_) => {}
-            }
-        }
-        for id in &ended {
-            kept.sessions.remove(id);
-        }
-        let session = Session {
-            record: record.clone(),
-            data: None,
-        };
-        kept.sessions.insert(record.id, session);
-        Ok(Created::Stored(ended))
+        Ok(self.kept().create(None, record, limit))
+    }
+
+    async fn create_instead_of(
+        &self,
+        old: &SessionRecord,
+        record: &SessionRecord,
+        limit: Option<SessionLimit>,
+    ) -> Result<Created, StoreError> {
+        Ok(self.kept().create(Some(old), record, limit))
     }
 
     async fn load(
@@ -132,6 +211,22 @@ impl SessionStore for MemorySessionStore {
     ) -> Result<Option<SessionRecord>, StoreError> {
         let kept = self.kept();
         Ok(kept.living(id, now).map(|session| session.record.clone()))
+    }
+
+    async fn successor(
+        &self,
+        id: SessionId,
+        secret_hash: SecretHash,
+        now: DateTime<Utc>,
+    ) -> Result<Option<SessionRecord>, StoreError> {
+        let kept = self.kept();
+        let replaced = kept.replaced.get(&id);
+        let line = replaced
+            .filter(|replaced| replaced.secret_hash == secret_hash)
+            .map(|replaced| replaced.line);
+        let mut sessions = kept.sessions.by_id.values();
+        let session = sessions.find(|there| Some(there.line) == line && lives(&there.record, now));
+        Ok(session.map(|session| session.record.clone()))
     }
 
     async fn touch(&self, record: &SessionRecord) -> Result<bool, StoreError> {
@@ -158,23 +253,32 @@ impl SessionStore for MemorySessionStore {
         if there.is_none_or(|there| there.record.secret_hash != old.secret_hash) {
             return Ok(Replaced::Gone);
         }
-        if kept.sessions.contains_key(&record.id) {
+        if kept.sessions.by_id.contains_key(&record.id) {
             return Ok(Replaced::IdTaken);
         }
-        let data = kept.sessions.remove(&old.id).and_then(|there| there.data);
-        let session = Session {
-            record: record.clone(),
-            data,
-        };
-        kept.sessions.insert(record.id, session);
+        if let Some(there) = kept.sessions.remove(old.id) {
+            let replacement = Replacement {
+                secret_hash: old.secret_hash,
+                line: there.line,
+                until: record.expires_at,
+            };
+            kept.replaced.insert(old.id, replacement);
+            let session = Session {
+                record: record.clone(),
+                ..there
+            };
+            kept.sessions.insert(session);
+        }
         Ok(Replaced::Done)
     }
 
-    async fn data(&self, id: SessionId, now: DateTime<Utc>) -> Result<Option<Vec<u8>>, StoreError> {
+    async fn data(
+        &self,
+        id: SessionId,
+        now: DateTime<Utc>,
+    ) -> Result<Option<StoredData>, StoreError> {
         let kept = self.kept();
-        Ok(kept
-            .living(id, now)
-            .and_then(|session| session.data.clone()))
+        Ok(kept.living(id, now).map(|session| session.data.clone()))
     }
 
     async fn set_data(
@@ -182,22 +286,29 @@ impl SessionStore for MemorySessionStore {
         id: SessionId,
         now: DateTime<Utc>,
         data: Option<&[u8]>,
-    ) -> Result<bool, StoreError> {
+        version: Option<u64>,
+    ) -> Result<DataKept, StoreError> {
         let mut kept = self.kept();
-        Ok(kept
-            .living_mut(id, now)
-            .map(|session| session.data = data.map(<[u8]>::to_vec))
-            .is_some())
+        let Some(session) = kept.living_mut(id, now) else {
+            return Ok(DataKept::Gone);
+        };
+        let there = &mut session.data;
+        if version.is_some_and(|version| version != there.version) {
+            return Ok(DataKept::Stale);
+        }
+        there.data = data.map(<[u8]>::to_vec);
+        there.version = there.version.saturating_add(1);
+        Ok(DataKept::Done)
     }
 
     async fn delete(&self, id: SessionId, subject: &Subject) -> Result<bool, StoreError> {
-        Ok(match self.kept().sessions.entry(id) {
-            Entry::Occupied(there) if there.get().record.subject == *subject => {
-                there.remove();
-                true
-            }
-            Entry::Occupied(_) | Entry::Vacant(_) => false,
-        })
+        let mut kept = self.kept();
+        let there = kept.sessions.by_id.get(&id);
+        let is_there = there.is_some_and(|there| there.record.subject == *subject);
+        if is_there {
+            kept.sessions.remove(id);
+        }
+        Ok(is_there)
     }
 
     async fn delete_all(
@@ -205,12 +316,15 @@ impl SessionStore for MemorySessionStore {
         subject: &Subject,
         keep: Option<SessionId>,
     ) -> Result<u64, StoreError> {
-        let ends = |record: &SessionRecord| record.subject == *subject && Some(record.id) != keep;
-        Ok(self.kept().remove_where(ends))
+        let mut kept = self.kept();
+        let ids = kept.sessions.of(subject).map(|record| record.id);
+        let ended = ids.filter(|id| Some(*id) != keep).collect();
+        Ok(kept.sessions.remove_all(ended))
     }
 
     async fn delete_everyone(&self) -> Result<u64, StoreError> {
-        Ok(self.kept().remove_where(|_| true))
+        let everyone = std::mem::take(&mut self.kept().sessions);
+        Ok(everyone.by_id.len().try_into().unwrap_or(u64::MAX))
     }
 
     async fn list(
@@ -221,7 +335,12 @@ impl SessionStore for MemorySessionStore {
         Ok(self.kept().of(subject, now).into_iter().cloned().collect())
     }
 
-    async fn deny(&self, id: SessionId, until: DateTime<Utc>) -> Result<bool, StoreError> {
+    async fn deny(
+        &self,
+        id: SessionId,
+        _: &Subject,
+        until: DateTime<Utc>,
+    ) -> Result<bool, StoreError> {
         Ok(match self.kept().denials.entry(id) {
             Entry::Occupied(mut there) => {
                 let longest = until.max(*there.get());
@@ -233,6 +352,43 @@ impl SessionStore for MemorySessionStore {
                 true
             }
         })
+    }
+
+    async fn generations(&self, subject: &Subject, first: u64) -> Result<Generations, StoreError> {
+        let mut kept = self.kept();
+        let _of_everyone = kept.generations.entry(None).or_insert(first);
+        kept.generations(subject).ok_or(StoreError::malformed())
+    }
+
+    async fn raise_generation(
+        &self,
+        subject: Option<&Subject>,
+        step: u64,
+    ) -> Result<(), StoreError> {
+        let mut kept = self.kept();
+        match kept.generations.entry(subject.cloned()) {
+            Entry::Occupied(mut there) => *there.get_mut() += step,
+            Entry::Vacant(new) if subject.is_some() => {
+                new.insert(step);
+            }
+            Entry::Vacant(_) => {}
+        }
+        Ok(())
+    }
+
+    async fn raise_generation_from(
+        &self,
+        subject: &Subject,
+        from: u64,
+        step: u64,
+    ) -> Result<bool, StoreError> {
+        let mut kept = self.kept();
+        let there = kept.generations.entry(Some(subject.clone())).or_default();
+        let is_that = *there == from;
+        if is_that {
+            *there += step;
+        }
+        Ok(is_that)
     }
 
     async fn cut_off(
@@ -255,6 +411,7 @@ impl SessionStore for MemorySessionStore {
         Ok(Standing {
             denied: kept.denials.contains_key(&id),
             cut_off: of(Some(subject.clone())).max(of(None)),
+            generations: kept.generations(subject),
         })
     }
 
@@ -262,6 +419,10 @@ impl SessionStore for MemorySessionStore {
         let mut kept = self.kept();
         kept.denials.retain(|_, until| *until > now);
         kept.cut_offs.retain(|_, cut_off| cut_off.until > now);
-        Ok(kept.remove_where(|record| !lives(record, now)))
+        kept.replaced.retain(|_, replaced| replaced.until > now);
+        let sessions = kept.sessions.by_id.values();
+        let over = sessions.filter(|session| !lives(&session.record, now));
+        let over = over.map(|session| session.record.id).collect();
+        Ok(kept.sessions.remove_all(over))
     }
 }

@@ -14,7 +14,8 @@ use chrono::{DateTime, Utc};
 pub(crate) use fields::{FIELDS, StoredFields, record};
 pub use memory::MemorySessionStore;
 pub use record::{
-    Assurance, Created, Replaced, SecretHash, SessionId, SessionLimit, SessionRecord, Standing,
+    Assurance, Created, DataKept, Generations, Replaced, SecretHash, SessionId, SessionLimit,
+    SessionRecord, Standing, StoredData,
 };
 
 #[cfg(feature = "redis")]
@@ -67,7 +68,8 @@ impl StoreError {
 /// checks all of it.
 ///
 /// The sessions of the stateless [`Strategy`](super::Strategy) are kept in their tokens. Of them a
-/// store keeps only that they were ended: one by its id, all of a subject by an instant.
+/// store keeps only what ended them: one by its id, all of a subject or of everyone by a
+/// generation, which is never forgotten and never goes back.
 #[async_trait]
 pub trait SessionStore: Send + Sync + 'static {
     /// Adds a record. One that is there under the same id stays as it is, expired or not.
@@ -84,6 +86,20 @@ pub trait SessionStore: Send + Sync + 'static {
         limit: Option<SessionLimit>,
     ) -> Result<Created, StoreError>;
 
+    /// Adds a record as [`create`](Self::create), and removes the one with the id and hash of `old` in the
+    /// same step. That one is not counted, whoever's it is. Where nothing is stored it stays as it is, and where
+    /// it is not there, or does not live when `record` is created, nothing is stored.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be told which of the two is there.
+    async fn create_instead_of(
+        &self,
+        old: &SessionRecord,
+        record: &SessionRecord,
+        limit: Option<SessionLimit>,
+    ) -> Result<Created, StoreError>;
+
     /// The record of `id`, unless either of its limits is at or before `now`.
     ///
     /// # Errors
@@ -92,6 +108,22 @@ pub trait SessionStore: Send + Sync + 'static {
     async fn load(
         &self,
         id: SessionId,
+        now: DateTime<Utc>,
+    ) -> Result<Option<SessionRecord>, StoreError>;
+
+    /// The record that stands now in the place of the one that had this id and hash until
+    /// [`replace`](Self::replace) put another one there, however often that was done since; none where
+    /// no record was replaced that had both, or the session does not live at `now`.
+    ///
+    /// It is asked for by who ends a session, and never by who uses one.
+    ///
+    /// # Errors
+    ///
+    /// When the answer cannot be had.
+    async fn successor(
+        &self,
+        id: SessionId,
+        secret_hash: SecretHash,
         now: DateTime<Utc>,
     ) -> Result<Option<SessionRecord>, StoreError>;
 
@@ -105,8 +137,8 @@ pub trait SessionStore: Send + Sync + 'static {
     async fn touch(&self, record: &SessionRecord) -> Result<bool, StoreError>;
 
     /// Puts `record` in the place of the one with the id and hash of `old`, if that is there and
-    /// lives at `now`, in one step: from then on the old id leads nowhere. The data stay. Never
-    /// inserts.
+    /// lives at `now`, in one step: from then on the old id leads nowhere, and only
+    /// [`successor`](Self::successor) knows it, until `record.expires_at`. The data stay. Never inserts.
     ///
     /// # Errors
     ///
@@ -118,16 +150,21 @@ pub trait SessionStore: Send + Sync + 'static {
         now: DateTime<Utc>,
     ) -> Result<Replaced, StoreError>;
 
-    /// The data that the application keeps with the session of `id`; `None` where it keeps none,
-    /// or the session does not live at `now`.
+    /// The data that the application keeps with the session of `id`, and how often they were changed;
+    /// `None` where the session does not live at `now`.
     ///
     /// # Errors
     ///
     /// When the answer cannot be had.
-    async fn data(&self, id: SessionId, now: DateTime<Utc>) -> Result<Option<Vec<u8>>, StoreError>;
+    async fn data(
+        &self,
+        id: SessionId,
+        now: DateTime<Utc>,
+    ) -> Result<Option<StoredData>, StoreError>;
 
-    /// Keeps `data` with the session of `id`, if that lives at `now`; tells whether it did. Never
-    /// inserts a session.
+    /// Keeps `data` with the session of `id`, if that lives at `now` and its data are of `version`, in one
+    /// step, and counts the version up by one; without a version whatever is there. Never inserts a
+    /// session.
     ///
     /// # Errors
     ///
@@ -137,7 +174,8 @@ pub trait SessionStore: Send + Sync + 'static {
         id: SessionId,
         now: DateTime<Utc>,
         data: Option<&[u8]>,
-    ) -> Result<bool, StoreError>;
+        version: Option<u64>,
+    ) -> Result<DataKept, StoreError>;
 
     /// Removes the record of `id` if it is `subject`'s; tells whether it was there.
     ///
@@ -175,17 +213,57 @@ pub trait SessionStore: Send + Sync + 'static {
         now: DateTime<Utc>,
     ) -> Result<Vec<SessionRecord>, StoreError>;
 
-    /// Notes that the stateless session `id` is over, until `until`, when its token is past its
+    /// Notes that the stateless session `id` of `subject` is over, until `until`, when its token is past its
     /// time anyway; tells whether that is new. Of several at once one is told so: it may give the
     /// session another id.
     ///
     /// # Errors
     ///
     /// When it cannot be told that this is kept.
-    async fn deny(&self, id: SessionId, until: DateTime<Utc>) -> Result<bool, StoreError>;
+    async fn deny(
+        &self,
+        id: SessionId,
+        subject: &Subject,
+        until: DateTime<Utc>,
+    ) -> Result<bool, StoreError>;
 
-    /// Notes that the stateless sessions of `subject`, or of everyone, are over if they began at
-    /// `cut_off` or before; kept until `until`. An earlier note is never made weaker.
+    /// The generations that a stateless session of `subject` begins under. Where there is none of
+    /// everyone yet, `first` becomes that, for whoever asks at the same time too.
+    ///
+    /// # Errors
+    ///
+    /// When the answer cannot be had.
+    async fn generations(&self, subject: &Subject, first: u64) -> Result<Generations, StoreError>;
+
+    /// Raises the generation of `subject`, or of everyone, by `step`, so that all stateless sessions
+    /// that began under it are over. Where there is none of everyone it stays so: no session
+    /// names one.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be told that it is raised.
+    async fn raise_generation(
+        &self,
+        subject: Option<&Subject>,
+        step: u64,
+    ) -> Result<(), StoreError>;
+
+    /// Raises the generation of `subject` by `step` if it is `from`; tells whether it was. Of
+    /// several at once one is told so: its own session may go on under the new one.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be told whether it is raised.
+    async fn raise_generation_from(
+        &self,
+        subject: &Subject,
+        from: u64,
+        step: u64,
+    ) -> Result<bool, StoreError>;
+
+    /// Notes that those stateless sessions of `subject`, or of everyone, whose tokens name no
+    /// generations, are over if they began at `cut_off` or before; kept until `until`. An earlier
+    /// note is never made weaker.
     ///
     /// # Errors
     ///
@@ -197,8 +275,8 @@ pub trait SessionStore: Send + Sync + 'static {
         until: DateTime<Utc>,
     ) -> Result<(), StoreError>;
 
-    /// What was noted of a stateless session: whether it was denied, and the later of its
-    /// subject's and everyone's cut-off.
+    /// What was noted of a stateless session: whether it was denied, the later of its subject's and
+    /// everyone's cut-off, and the generations, all as they were at one instant.
     ///
     /// # Errors
     ///
@@ -206,7 +284,7 @@ pub trait SessionStore: Send + Sync + 'static {
     async fn standing(&self, id: SessionId, subject: &Subject) -> Result<Standing, StoreError>;
 
     /// Removes the records of which either limit is at or before `now`, and the notes that are
-    /// kept until then; tells how many records.
+    /// kept until then; tells how many records. Generations stay.
     ///
     /// # Errors
     ///
@@ -223,12 +301,28 @@ impl<S: SessionStore + ?Sized> SessionStore for Arc<S> {
     ) -> Result<Created, StoreError> {
         (**self).create(record, limit).await
     }
+    async fn create_instead_of(
+        &self,
+        old: &SessionRecord,
+        record: &SessionRecord,
+        limit: Option<SessionLimit>,
+    ) -> Result<Created, StoreError> {
+        (**self).create_instead_of(old, record, limit).await
+    }
     async fn load(
         &self,
         id: SessionId,
         now: DateTime<Utc>,
     ) -> Result<Option<SessionRecord>, StoreError> {
         (**self).load(id, now).await
+    }
+    async fn successor(
+        &self,
+        id: SessionId,
+        secret_hash: SecretHash,
+        now: DateTime<Utc>,
+    ) -> Result<Option<SessionRecord>, StoreError> {
+        (**self).successor(id, secret_hash, now).await
     }
     async fn touch(&self, record: &SessionRecord) -> Result<bool, StoreError> {
         (**self).touch(record).await
@@ -241,7 +335,11 @@ impl<S: SessionStore + ?Sized> SessionStore for Arc<S> {
     ) -> Result<Replaced, StoreError> {
         (**self).replace(old, record, now).await
     }
-    async fn data(&self, id: SessionId, now: DateTime<Utc>) -> Result<Option<Vec<u8>>, StoreError> {
+    async fn data(
+        &self,
+        id: SessionId,
+        now: DateTime<Utc>,
+    ) -> Result<Option<StoredData>, StoreError> {
         (**self).data(id, now).await
     }
     async fn set_data(
@@ -249,8 +347,9 @@ impl<S: SessionStore + ?Sized> SessionStore for Arc<S> {
         id: SessionId,
         now: DateTime<Utc>,
         data: Option<&[u8]>,
-    ) -> Result<bool, StoreError> {
-        (**self).set_data(id, now, data).await
+        version: Option<u64>,
+    ) -> Result<DataKept, StoreError> {
+        (**self).set_data(id, now, data, version).await
     }
     async fn delete(&self, id: SessionId, subject: &Subject) -> Result<bool, StoreError> {
         (**self).delete(id, subject).await
@@ -272,8 +371,31 @@ impl<S: SessionStore + ?Sized> SessionStore for Arc<S> {
     ) -> Result<Vec<SessionRecord>, StoreError> {
         (**self).list(subject, now).await
     }
-    async fn deny(&self, id: SessionId, until: DateTime<Utc>) -> Result<bool, StoreError> {
-        (**self).deny(id, until).await
+    async fn deny(
+        &self,
+        id: SessionId,
+        subject: &Subject,
+        until: DateTime<Utc>,
+    ) -> Result<bool, StoreError> {
+        (**self).deny(id, subject, until).await
+    }
+    async fn generations(&self, subject: &Subject, first: u64) -> Result<Generations, StoreError> {
+        (**self).generations(subject, first).await
+    }
+    async fn raise_generation(
+        &self,
+        subject: Option<&Subject>,
+        step: u64,
+    ) -> Result<(), StoreError> {
+        (**self).raise_generation(subject, step).await
+    }
+    async fn raise_generation_from(
+        &self,
+        subject: &Subject,
+        from: u64,
+        step: u64,
+    ) -> Result<bool, StoreError> {
+        (**self).raise_generation_from(subject, from, step).await
     }
     async fn cut_off(
         &self,

@@ -176,7 +176,8 @@ impl Assurance {
 }
 
 /// How many sessions a subject may have at a time
-/// ([ASVS 7.1.2](https://github.com/OWASP/ASVS)), and what happens to one more.
+/// ([ASVS 7.1.2](https://github.com/OWASP/ASVS)), and what happens to one more. It is
+/// [`SessionLimit::DEFAULT`] unless the application says otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SessionLimit {
     /// At most so many; one more sign-in is refused.
@@ -186,6 +187,11 @@ pub enum SessionLimit {
 }
 
 impl SessionLimit {
+    /// 1,000 sessions, of which one more sign-in ends the oldest: so many that nobody meets it by using an
+    /// application, and few enough that no account fills a store. To refuse would have whoever signs in
+    /// without end lock the user out.
+    pub const DEFAULT: Self = Self::EvictOldest(NonZeroU32::MIN.saturating_add(999));
+
     /// How many.
     #[must_use]
     pub const fn most(self) -> usize {
@@ -198,12 +204,14 @@ impl SessionLimit {
 /// What became of a new record. Exhaustive on purpose: a new outcome should break its callers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Created {
-    /// It is stored, and these sessions of its subject ended for it.
+    /// It is stored, and these sessions of its subject ended because of the limit.
     Stored(Vec<SessionId>),
     /// Another session has this id; it was left as it is.
     IdTaken,
     /// The subject has as many sessions as it may; nothing was stored.
     LimitReached,
+    /// The session that was to end with it is not there, or not alive; nothing was stored.
+    OldGone,
 }
 
 /// What became of a record that was to take another one's place. Exhaustive on purpose, as
@@ -218,11 +226,48 @@ pub enum Replaced {
     IdTaken,
 }
 
+/// The data that an application keeps with a session, as a store has them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct StoredData {
+    /// The data; none where it keeps none.
+    pub data: Option<Vec<u8>>,
+    /// How often they were changed, or removed.
+    pub version: u64,
+}
+
+/// The outcome of keeping data with a session. Exhaustive on purpose, as [`Created`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DataKept {
+    /// They are there, and their version is the next one.
+    Done,
+    /// The data that are there are of another version; nothing was changed.
+    Stale,
+    /// The session is not there, or not alive.
+    Gone,
+}
+
 /// What is kept of sessions that are kept nowhere else than in their tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Standing {
     /// Whether this very session was ended.
     pub denied: bool,
-    /// Sessions of this subject are over that began at this instant or before.
+    /// Sessions of this subject whose tokens name no generations are over if they began at this
+    /// instant or before.
     pub cut_off: Option<DateTime<Utc>>,
+    /// What a session of this subject would begin under now. None where there is no generation of
+    /// everyone: then no session that names one stands.
+    pub generations: Option<Generations>,
+}
+
+/// Under what a stateless session begins. It is over when either of the two is another one.
+///
+/// They are counters of the store: sessions are ended by raising one, so that nothing depends on
+/// whose clock shows what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Generations {
+    /// That of the sessions of everyone. It begins at random, so that a store that lost its content
+    /// knows none of the sessions that were begun over it.
+    pub everyone: u64,
+    /// That of the sessions of one subject; 0 until it is raised.
+    pub subject: u64,
 }

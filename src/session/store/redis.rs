@@ -1,15 +1,20 @@
 //! Sessions in Redis.
 
+mod values;
+
+use std::cmp::Reverse;
 use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use redis::{FromRedisValue, Script, ScriptInvocation};
+use uuid::Uuid;
 
+use self::values::{Values, digits, end, generations, give_record, instant, score};
 use super::{
-    Created, FIELDS, Replaced, SessionId, SessionLimit, SessionRecord, SessionStore, Standing,
-    StoreError, StoredFields, record,
+    Created, DataKept, FIELDS, Generations, Replaced, SecretHash, SessionId, SessionLimit,
+    SessionRecord, SessionStore, Standing, StoreError, StoredData, record,
 };
 use crate::error::Result;
 use crate::session::redis::{Link, Question};
@@ -17,13 +22,10 @@ use crate::viewer::Subject;
 
 const PREFIX: &str = "clearance:";
 const SCRIPT: &str = include_str!("redis/sessions.lua");
-/// How many sessions one step removes at most, because Redis does nothing else meanwhile.
-const BATCH: u64 = 500;
-
 const DATA: &str = "data";
+const DATA_VERSION: &str = "data_version";
 const LAST_SEEN_AT: &str = "last_seen_at";
 const IDLE_EXPIRES_AT: &str = "idle_expires_at";
-const EXPIRES_AT: &str = "expires_at";
 
 /// Keeps sessions in Redis 6.2 or later, or in Valkey.
 ///
@@ -36,15 +38,28 @@ const EXPIRES_AT: &str = "expires_at";
 ///
 /// | key | type | what it holds |
 /// |---|---|---|
-/// | `session:<id>` | hash | a record, and its data in the field `data` |
-/// | `subject:<subject>` | set | the ids of the subject's sessions |
-/// | `sessions` | sorted set | each session's id by the instant at which it ends |
+/// | `session:<id>` | hash | a record, its data in the field `data`, how often they were changed in `data_version`, and in `line` the first id that it had |
+/// | `replaced:<id>` | hash | the hash and the line of a session that goes on under another id |
+/// | `replaced-ends` | sorted set | the same ids by the instant until which each is kept |
+/// | `line:<id>` | string | the id that a session has now whose first one was this |
+/// | `sessions-of:<subject>` | sorted set | the subject's sessions: the instant of creation and the id of each, in this order |
+/// | `ends-of:<subject>` | sorted set | their ids by the instant at which each ends |
+/// | `sessions` | sorted set | every session's id by the instant at which it ends |
+/// | `ended:<name>` | sorted set | sessions that were ended together and are not removed yet |
+/// | `ended-sets` | set | the names of those |
 /// | `denials` | sorted set | the ids of denied stateless sessions by the instant until which each is kept |
 /// | `cut-offs` | hash | the cut-off of each subject; that of everyone in the field of no name |
+/// | `generations` | hash | the generation of the stateless sessions of each subject for which it was raised; that of everyone in the field of no name |
 /// | `cut-off-ends` | sorted set | the same subjects by the instant until which each is kept |
 ///
-/// Each step that must be one is one script. It reaches keys that it finds in others, so it needs
-/// one server (and its replicas): it is not for Redis Cluster.
+/// Each step that must be one is one script, which goes through 100 sessions at the most: Redis does
+/// nothing else meanwhile. It reaches keys that it finds in others, so it needs one server (and its
+/// replicas): it is not for Redis Cluster.
+///
+/// A session lives while `sessions-of:` its subject and `sessions` both name it. Ending many takes one of
+/// these away, which ends all of them at once, and removes them afterwards. What is left where a program
+/// is killed meanwhile, the next sweep removes. A key of another type under one of these names is an error
+/// (500) to what needs it, before anything is written.
 ///
 /// # What to configure
 ///
@@ -52,8 +67,8 @@ const EXPIRES_AT: &str = "expires_at";
 ///   removes by its own clock could be a denial that is still needed. Call
 ///   [`Sessions::sweep`](crate::Sessions::sweep) now and then, as with any store.
 /// - **`maxmemory-policy noeviction`**, or one of the `volatile-` policies. Those of `allkeys-` remove
-///   what is not used: a session, whose user is then signed out, or a denial, with which an ended
-///   stateless session is back.
+///   what is not used: a session or what lists it, whose users are then signed out, or a denial, with
+///   which an ended stateless session is back. Without the generations no stateless session stands.
 /// - **`appendonly yes` and `appendfsync always`.** With anything less a crash loses the last writes,
 ///   with `everysec` those of a second or two. A lost sign-in signs out. A lost *deletion* or denial
 ///   brings back a session that was ended. A replica that takes over loses what it had not received.
@@ -124,10 +139,6 @@ impl RedisSessionStore {
         format!("{}{name}", self.prefix)
     }
 
-    fn session(&self, id: SessionId) -> String {
-        format!("{}session:{id}", self.prefix)
-    }
-
     fn step(&self, step: &'static str) -> ScriptInvocation<'_> {
         let mut invocation = self.shared.script.prepare_invoke();
         invocation.arg(step).arg(&self.prefix);
@@ -138,30 +149,122 @@ impl RedisSessionStore {
         self.shared.link.ask(Question::Script(step)).await
     }
 
-    /// The fields of a session that lives at `now`; the first two say when it ends.
+    /// These fields of a session, if it lives at `now`.
     async fn living(
         &self,
         id: SessionId,
         now: DateTime<Utc>,
         fields: &[&str],
     ) -> Result<Option<Values>, StoreError> {
-        let mut command = redis::cmd("HMGET");
-        command
-            .arg(self.session(id))
-            .arg(IDLE_EXPIRES_AT)
-            .arg(EXPIRES_AT)
-            .arg(fields);
-        let question = Question::Command(&command);
-        let mut values: Values = self.shared.link.read(question).await?;
-        if values.len() != fields.len() + 2 {
-            return Err(StoreError::malformed());
+        let mut step = self.step("load");
+        step.arg(id.to_string()).arg(digits(now)).arg(fields);
+        let values: Values = self.shared.link.read(Question::Script(&step)).await?;
+        Ok(Some(values).filter(|values| !values.is_empty()))
+    }
+
+    async fn create_counted(
+        &self,
+        old: Option<&SessionRecord>,
+        record: &SessionRecord,
+        limit: Option<SessionLimit>,
+    ) -> Result<Created, StoreError> {
+        let created = self.create_step(old, record, limit).await?;
+        if created == Created::LimitReached && self.prune(record).await? {
+            return self.create_step(old, record, limit).await;
         }
-        let rest = values.split_off(2);
-        match (instant(values.first()), instant(values.get(1))) {
-            (Some(idle), Some(end)) => Ok((idle > now && end > now).then_some(rest)),
-            _ if values.iter().chain(&rest).all(Option::is_none) => Ok(None),
+        Ok(created)
+    }
+
+    async fn create_step(
+        &self,
+        old: Option<&SessionRecord>,
+        record: &SessionRecord,
+        limit: Option<SessionLimit>,
+    ) -> Result<Created, StoreError> {
+        let kind = match limit {
+            None => "any",
+            Some(SessionLimit::Reject(_)) => "reject",
+            Some(SessionLimit::EvictOldest(_)) => "evict",
+        };
+        let mut step = self.step("create");
+        match old {
+            Some(old) => step.arg(old.id.to_string()).arg(old.secret_hash.as_bytes()),
+            None => step.arg("").arg(""),
+        };
+        step.arg(record.id.to_string())
+            .arg(record.subject.as_str())
+            .arg(end(record))
+            .arg(kind)
+            .arg(limit.map_or(0, SessionLimit::most))
+            .arg(digits(record.created_at))
+            .arg(score(record.created_at));
+        give_record(&mut step, record);
+        let answer: Vec<String> = self.run(&step).await?;
+        let words: Vec<&str> = answer.iter().map(String::as_str).collect();
+        match words.as_slice() {
+            ["stored", goes_on, ended @ ..] => {
+                let mut ended = ids(ended)?;
+                if *goes_on == "1" {
+                    ended.extend(self.trim(record, limit).await?);
+                }
+                Ok(Created::Stored(ended))
+            }
+            ["taken"] => Ok(Created::IdTaken),
+            ["limit"] => Ok(Created::LimitReached),
+            ["gone"] => Ok(Created::OldGone),
             _ => Err(StoreError::malformed()),
         }
+    }
+
+    /// Removes what is counted of a subject and does not live, as when its record was evicted; tells whether
+    /// there was any.
+    async fn prune(&self, new: &SessionRecord) -> Result<bool, StoreError> {
+        let (mut from, mut found) = (Vec::new(), false);
+        loop {
+            let mut step = self.step("prune");
+            step.arg(new.subject.as_str())
+                .arg(digits(new.created_at))
+                .arg(&from);
+            let (next, removed): (Vec<u8>, u64) = self.run(&step).await?;
+            found |= removed > 0;
+            if next.is_empty() {
+                return Ok(found);
+            }
+            from = next;
+        }
+    }
+
+    /// Ends what is left beyond a limit that was not there, or larger, before.
+    async fn trim(
+        &self,
+        kept: &SessionRecord,
+        limit: Option<SessionLimit>,
+    ) -> Result<Vec<SessionId>, StoreError> {
+        let mut step = self.step("trim");
+        step.arg(kept.subject.as_str())
+            .arg(digits(kept.created_at))
+            .arg(score(kept.created_at))
+            .arg(limit.map_or(0, SessionLimit::most))
+            .arg(kept.id.to_string());
+        let mut all = Vec::new();
+        loop {
+            let answer: Vec<String> = self.run(&step).await?;
+            let words: Vec<&str> = answer.iter().map(String::as_str).collect();
+            let [goes_on, ended @ ..] = words.as_slice() else {
+                return Err(StoreError::malformed());
+            };
+            all.extend(ids(ended)?);
+            if *goes_on != "1" {
+                return Ok(all);
+            }
+        }
+    }
+
+    /// Removes what was ended together under this name.
+    async fn clear(&self, name: &str) -> Result<u64, StoreError> {
+        let mut step = self.step("clear");
+        step.arg(name);
+        self.repeat(&step).await
     }
 
     /// Runs a step until it finds nothing more; tells how many sessions it removed.
@@ -177,94 +280,22 @@ impl RedisSessionStore {
     }
 }
 
+fn ids(texts: &[&str]) -> Result<Vec<SessionId>, StoreError> {
+    let ids = texts.iter().map(|text| text.parse());
+    ids.collect::<Result<_, _>>()
+        .map_err(|_| StoreError::malformed())
+}
+
+/// A name that nothing else is ended under.
+fn name() -> String {
+    Uuid::new_v4().simple().to_string()
+}
+
 impl fmt::Debug for RedisSessionStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedisSessionStore")
             .field("prefix", &self.prefix)
             .finish_non_exhaustive()
-    }
-}
-
-type Values = Vec<Option<Vec<u8>>>;
-
-/// An instant as text that sorts as instants do, those before 1970 too.
-fn digits(instant: DateTime<Utc>) -> String {
-    let shifted = instant.timestamp_micros().cast_unsigned() ^ (1 << 63);
-    format!("{shifted:020}")
-}
-
-fn instant(value: Option<&Option<Vec<u8>>>) -> Option<DateTime<Utc>> {
-    let digits = std::str::from_utf8(value?.as_deref()?).ok()?;
-    let shifted: u64 = digits.parse().ok()?;
-    DateTime::from_timestamp_micros((shifted ^ (1 << 63)).cast_signed())
-}
-
-fn score(instant: DateTime<Utc>) -> i64 {
-    instant.timestamp_micros()
-}
-
-/// When a record is over if it is not touched again.
-fn end(record: &SessionRecord) -> i64 {
-    score(record.idle_expires_at.min(record.expires_at))
-}
-
-/// Adds the name and the value of each field to what a step is given. What a record does not have
-/// is no field.
-fn give_record(step: &mut ScriptInvocation<'_>, record: &SessionRecord) {
-    let [
-        id,
-        secret_hash,
-        subject,
-        created_at,
-        authenticated_at,
-        assurance,
-        last_seen_at,
-        idle_expires_at,
-        expires_at,
-        persistent,
-        address,
-        agent,
-        claims,
-    ] = FIELDS;
-    step.arg(id).arg(record.id.to_string());
-    step.arg(secret_hash).arg(record.secret_hash.as_bytes());
-    step.arg(subject).arg(record.subject.as_str());
-    step.arg(created_at).arg(digits(record.created_at));
-    step.arg(authenticated_at)
-        .arg(digits(record.authenticated_at));
-    step.arg(assurance).arg(record.assurance.word());
-    step.arg(last_seen_at).arg(digits(record.last_seen_at));
-    step.arg(idle_expires_at)
-        .arg(digits(record.idle_expires_at));
-    step.arg(expires_at).arg(digits(record.expires_at));
-    step.arg(persistent).arg(u8::from(record.persistent));
-    if let Some(given) = record.address {
-        step.arg(address).arg(given.to_string());
-    }
-    if let Some(given) = &record.agent {
-        step.arg(agent).arg(given);
-    }
-    step.arg(claims).arg(&record.claims);
-}
-
-impl StoredFields for Values {
-    fn optional(&self, index: usize) -> Option<Option<String>> {
-        match self.get(index)? {
-            Some(bytes) => Some(Some(String::from_utf8(bytes.clone()).ok()?)),
-            None => Some(None),
-        }
-    }
-
-    fn hash(&self, index: usize) -> Option<[u8; 32]> {
-        self.get(index)?.as_deref()?.try_into().ok()
-    }
-
-    fn instant(&self, index: usize) -> Option<DateTime<Utc>> {
-        instant(self.get(index))
-    }
-
-    fn flag(&self, index: usize) -> Option<bool> {
-        Some(self.get(index)?.as_deref()? != b"0")
     }
 }
 
@@ -275,31 +306,16 @@ impl SessionStore for RedisSessionStore {
         record: &SessionRecord,
         limit: Option<SessionLimit>,
     ) -> Result<Created, StoreError> {
-        let kind = match limit {
-            None => "any",
-            Some(SessionLimit::Reject(_)) => "reject",
-            Some(SessionLimit::EvictOldest(_)) => "evict",
-        };
-        let mut step = self.step("create");
-        step.arg(record.id.to_string())
-            .arg(record.subject.as_str())
-            .arg(end(record))
-            .arg(kind)
-            .arg(limit.map_or(0, SessionLimit::most))
-            .arg(digits(record.created_at));
-        give_record(&mut step, record);
-        let answer: Vec<String> = self.run(&step).await?;
-        match answer.split_first() {
-            Some((word, ended)) if word == "stored" => ended
-                .iter()
-                .map(|id| id.parse())
-                .collect::<Result<_, _>>()
-                .map(Created::Stored)
-                .map_err(|_| StoreError::malformed()),
-            Some((word, [])) if word == "taken" => Ok(Created::IdTaken),
-            Some((word, [])) if word == "limit" => Ok(Created::LimitReached),
-            _ => Err(StoreError::malformed()),
-        }
+        self.create_counted(None, record, limit).await
+    }
+
+    async fn create_instead_of(
+        &self,
+        old: &SessionRecord,
+        record: &SessionRecord,
+        limit: Option<SessionLimit>,
+    ) -> Result<Created, StoreError> {
+        self.create_counted(Some(old), record, limit).await
     }
 
     async fn load(
@@ -311,6 +327,24 @@ impl SessionStore for RedisSessionStore {
             .await?
             .map(|values| record(&values).ok_or(StoreError::malformed()))
             .transpose()
+    }
+
+    async fn successor(
+        &self,
+        id: SessionId,
+        secret_hash: SecretHash,
+        now: DateTime<Utc>,
+    ) -> Result<Option<SessionRecord>, StoreError> {
+        let mut step = self.step("successor");
+        step.arg(id.to_string())
+            .arg(secret_hash.as_bytes())
+            .arg(digits(now))
+            .arg(&FIELDS);
+        let values: Values = self.shared.link.read(Question::Script(&step)).await?;
+        if values.is_empty() {
+            return Ok(None);
+        }
+        record(&values).map(Some).ok_or(StoreError::malformed())
     }
 
     async fn touch(&self, record: &SessionRecord) -> Result<bool, StoreError> {
@@ -338,7 +372,9 @@ impl SessionStore for RedisSessionStore {
             .arg(digits(now))
             .arg(record.id.to_string())
             .arg(record.subject.as_str())
-            .arg(end(record));
+            .arg(digits(record.created_at))
+            .arg(end(record))
+            .arg(score(record.expires_at));
         give_record(&mut step, record);
         let answer: String = self.run(&step).await?;
         match answer.as_str() {
@@ -349,9 +385,25 @@ impl SessionStore for RedisSessionStore {
         }
     }
 
-    async fn data(&self, id: SessionId, now: DateTime<Utc>) -> Result<Option<Vec<u8>>, StoreError> {
-        let values = self.living(id, now, &[DATA]).await?;
-        Ok(values.and_then(|values| values.into_iter().next().flatten()))
+    async fn data(
+        &self,
+        id: SessionId,
+        now: DateTime<Utc>,
+    ) -> Result<Option<StoredData>, StoreError> {
+        let Some(values) = self.living(id, now, &[DATA, DATA_VERSION]).await? else {
+            return Ok(None);
+        };
+        let mut values = values.into_iter();
+        let (data, version) = (values.next().flatten(), values.next().flatten());
+        let version = match version {
+            // Never changed.
+            None => 0,
+            Some(digits) => std::str::from_utf8(&digits)
+                .ok()
+                .and_then(|digits| digits.parse().ok())
+                .ok_or(StoreError::malformed())?,
+        };
+        Ok(Some(StoredData { data, version }))
     }
 
     async fn set_data(
@@ -359,10 +411,24 @@ impl SessionStore for RedisSessionStore {
         id: SessionId,
         now: DateTime<Utc>,
         data: Option<&[u8]>,
-    ) -> Result<bool, StoreError> {
+        version: Option<u64>,
+    ) -> Result<DataKept, StoreError> {
         let mut step = self.step("set_data");
-        step.arg(id.to_string()).arg(digits(now)).arg(data);
-        self.run(&step).await
+        step.arg(id.to_string())
+            .arg(digits(now))
+            .arg(
+                version
+                    .map(|version| version.to_string())
+                    .unwrap_or_default(),
+            )
+            .arg(data);
+        let answer: String = self.run(&step).await?;
+        match answer.as_str() {
+            "done" => Ok(DataKept::Done),
+            "stale" => Ok(DataKept::Stale),
+            "gone" => Ok(DataKept::Gone),
+            _ => Err(StoreError::malformed()),
+        }
     }
 
     async fn delete(&self, id: SessionId, subject: &Subject) -> Result<bool, StoreError> {
@@ -376,16 +442,23 @@ impl SessionStore for RedisSessionStore {
         subject: &Subject,
         keep: Option<SessionId>,
     ) -> Result<u64, StoreError> {
+        let name = name();
         let mut step = self.step("delete_all");
         step.arg(subject.as_str())
-            .arg(keep.map(|id| id.to_string()));
-        self.run(&step).await
+            .arg(keep.map(|id| id.to_string()).unwrap_or_default())
+            .arg(&name);
+        let ended = self.run(&step).await?;
+        self.clear(&name).await?;
+        Ok(ended)
     }
 
     async fn delete_everyone(&self) -> Result<u64, StoreError> {
-        let mut step = self.step("delete_some");
-        step.arg(BATCH);
-        self.repeat(&step).await
+        let name = name();
+        let mut step = self.step("delete_everyone");
+        step.arg(&name);
+        let ended = self.run(&step).await?;
+        self.clear(&name).await?;
+        Ok(ended)
     }
 
     async fn list(
@@ -393,16 +466,34 @@ impl SessionStore for RedisSessionStore {
         subject: &Subject,
         now: DateTime<Utc>,
     ) -> Result<Vec<SessionRecord>, StoreError> {
-        let mut step = self.step("list");
-        step.arg(subject.as_str()).arg(digits(now)).arg(&FIELDS);
-        let records: Vec<Values> = self.shared.link.read(Question::Script(&step)).await?;
-        records
-            .iter()
-            .map(|values| record(values).ok_or(StoreError::malformed()))
-            .collect()
+        let mut records = Vec::new();
+        let mut from = Vec::new();
+        loop {
+            let mut step = self.step("list");
+            step.arg(subject.as_str())
+                .arg(digits(now))
+                .arg(&from)
+                .arg(&FIELDS);
+            let question = Question::Script(&step);
+            let (next, some): (Vec<u8>, Vec<Values>) = self.shared.link.read(question).await?;
+            for values in &some {
+                records.push(record(values).ok_or(StoreError::malformed())?);
+            }
+            if next.is_empty() {
+                break;
+            }
+            from = next;
+        }
+        records.sort_by_key(|record| (Reverse(record.created_at), record.id));
+        Ok(records)
     }
 
-    async fn deny(&self, id: SessionId, until: DateTime<Utc>) -> Result<bool, StoreError> {
+    async fn deny(
+        &self,
+        id: SessionId,
+        _: &Subject,
+        until: DateTime<Utc>,
+    ) -> Result<bool, StoreError> {
         let add = async |which| {
             let mut command = redis::cmd("ZADD");
             command
@@ -418,6 +509,35 @@ impl SessionStore for RedisSessionStore {
             let _: i64 = add("GT").await?;
         }
         Ok(new > 0)
+    }
+
+    async fn generations(&self, subject: &Subject, first: u64) -> Result<Generations, StoreError> {
+        let mut step = self.step("generations");
+        step.arg(subject.as_str()).arg(first);
+        let answer: Values = self.run(&step).await?;
+        generations(&answer)?.ok_or(StoreError::malformed())
+    }
+
+    async fn raise_generation(
+        &self,
+        subject: Option<&Subject>,
+        amount: u64,
+    ) -> Result<(), StoreError> {
+        let mut step = self.step("raise_generation");
+        // No subject is empty.
+        step.arg(subject.map_or("", Subject::as_str)).arg(amount);
+        self.run::<i64>(&step).await.map(|_| ())
+    }
+
+    async fn raise_generation_from(
+        &self,
+        subject: &Subject,
+        from: u64,
+        amount: u64,
+    ) -> Result<bool, StoreError> {
+        let mut step = self.step("raise_generation_from");
+        step.arg(subject.as_str()).arg(from).arg(amount);
+        self.run(&step).await
     }
 
     async fn cut_off(
@@ -443,9 +563,14 @@ impl SessionStore for RedisSessionStore {
             .cmd("HMGET")
             .arg(self.key("cut-offs"))
             .arg(subject.as_str())
-            .arg("");
+            .arg("")
+            .cmd("HMGET")
+            .arg(self.key("generations"))
+            .arg("")
+            .arg(subject.as_str());
         let question = Question::Together(&both);
-        let (denied, cut_offs): (Option<f64>, Values) = self.shared.link.read(question).await?;
+        let (denied, cut_offs, counters): (Option<f64>, Values, Values) =
+            self.shared.link.read(question).await?;
         let mut latest = None;
         for cut_off in cut_offs.iter().filter(|cut_off| cut_off.is_some()) {
             latest = latest.max(Some(instant(Some(cut_off)).ok_or(StoreError::malformed())?));
@@ -453,15 +578,18 @@ impl SessionStore for RedisSessionStore {
         Ok(Standing {
             denied: denied.is_some(),
             cut_off: latest,
+            generations: generations(&counters)?,
         })
     }
 
     async fn sweep(&self, now: DateTime<Utc>) -> Result<u64, StoreError> {
         let mut notes = self.step("sweep_notes");
-        notes.arg(score(now)).arg(BATCH);
+        notes.arg(score(now));
         self.repeat(&notes).await?;
+        // Of whoever was killed before it had done so.
+        let cleared = self.clear("").await?;
         let mut sessions = self.step("sweep");
-        sessions.arg(digits(now)).arg(score(now)).arg(BATCH);
-        self.repeat(&sessions).await
+        sessions.arg(digits(now)).arg(score(now));
+        Ok(cleared.saturating_add(self.repeat(&sessions).await?))
     }
 }

@@ -6,7 +6,7 @@ use super::claims::Claims;
 use super::jwe::{DecryptionKey, EncryptionKey};
 use super::jws::{SigningKey, VerifyingKey};
 use super::opener::{Opened, Opener};
-use super::ring::{self, KeyRing};
+use super::ring::{self, KeyRing, OfRing};
 #[cfg(doc)]
 use crate::error::Error;
 use crate::error::Result;
@@ -127,10 +127,10 @@ impl SignedCodec {
         purpose: &str,
         derive: fn(&Key, &str) -> Result<SigningKey>,
     ) -> Result<Self> {
-        let codec = Self::shared(derive(ring.sealing(), purpose)?, purpose)?;
-        ring.retired_keys().iter().try_fold(codec, |codec, key| {
-            codec.also_opens(derive(key, purpose)?.verifying()?)
-        })
+        let OfRing { sealing, retired } = ring.derived(|key| derive(key, purpose))?;
+        let codec = Self::shared(sealing, purpose)?;
+        let mut retired = retired.into_iter();
+        retired.try_fold(codec, |codec, key| codec.also_opens(key.verifying()?))
     }
 }
 
@@ -159,10 +159,10 @@ impl EncryptedCodec {
 
     /// The same for the library's own tokens, whose purposes nobody else may have.
     pub(in crate::session) fn derived_own(ring: &KeyRing, purpose: &str) -> Result<Self> {
-        let codec = Self::shared(ring::a256gcm(ring.sealing(), purpose)?, purpose)?;
-        ring.retired_keys().iter().try_fold(codec, |codec, key| {
-            codec.also_opens(ring::a256gcm(key, purpose)?.decrypting())
-        })
+        let OfRing { sealing, retired } = ring.derived(|key| ring::a256gcm(key, purpose))?;
+        let codec = Self::shared(sealing, purpose)?;
+        let mut retired = retired.into_iter();
+        retired.try_fold(codec, |codec, key| codec.also_opens(key.decrypting()))
     }
 
     /// With a key that is used as it is, for programs that derive nothing. The audience alone

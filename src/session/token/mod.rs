@@ -75,4 +75,5 @@ pub use jws::{SigningKey, VerifyingKey};
 pub(in crate::session) use opener::Opened;
 pub use opener::{Opener, OpeningKey};
 pub use ring::KeyRing;
+pub(crate) use ring::OfRing;
 pub(crate) use sealed::{Credential, Fingerprint, Sealer};

@@ -182,3 +182,30 @@ impl<'de> Deserialize<'de> for Text<'de> {
         deserializer.deserialize_str(TextVisitor)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::SessionClaims;
+
+    /// Whoever reads JSON goes one step down for each list in a list.
+    #[test]
+    fn av_12_deep_claims_are_refused_on_a_small_stack() {
+        let refused = || {
+            for depth in [100, 1_000, 100_000] {
+                let deep = format!("{}1{}", "[".repeat(depth), "]".repeat(depth));
+                for payload in [deep.clone(), format!(r#"{{"sub":"1","deep":{deep}}}"#)] {
+                    let read = read(payload.as_bytes(), "api", DateTime::UNIX_EPOCH);
+                    assert_eq!(read.err(), Some(Refusal::Claims));
+                    assert!(SessionClaims::from_json(&payload).is_err());
+                }
+            }
+        };
+        let thread = std::thread::Builder::new().stack_size(256 * 1024);
+        assert!(
+            thread
+                .spawn(refused)
+                .is_ok_and(|thread| thread.join().is_ok())
+        );
+    }
+}

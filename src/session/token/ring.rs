@@ -15,7 +15,8 @@ const OWN_PURPOSE: &str = "clearance";
 /// The application's master keys: one that seals, and retired ones that still open.
 ///
 /// To change the key, put the new one first and retire the old one. When the last token of the old
-/// key has expired, take that out.
+/// key has expired, take that out. Where several nodes are started one after the other, first retire
+/// the *new* one on all of them, so that each opens what the next ones seal.
 ///
 /// No key of the ring is used itself. Each purpose and algorithm has its own, derived with
 /// HKDF-SHA256, so that a token for one purpose never opens for another. So is its `kid`, which
@@ -61,12 +62,31 @@ impl KeyRing {
         self
     }
 
-    pub(crate) const fn sealing(&self) -> &Key {
-        &self.sealing
+    /// What one thing needs of the ring.
+    ///
+    /// INVARIANT (ring): there is no way to the sealing key alone, so that nothing can be made with it
+    /// that a node which has retired it, or has not begun to seal with it, does not take.
+    pub(crate) fn derived<T>(&self, derive: impl Fn(&Key) -> Result<T>) -> Result<OfRing<T>> {
+        Ok(OfRing {
+            sealing: derive(&self.sealing)?,
+            retired: self.retired.iter().map(&derive).collect::<Result<_>>()?,
+        })
     }
+}
 
-    pub(crate) fn retired_keys(&self) -> &[Key] {
-        &self.retired
+/// What was derived from each key of a ring, for one purpose.
+#[derive(Debug)]
+pub(crate) struct OfRing<T> {
+    /// What makes.
+    pub(crate) sealing: T,
+    /// What only opens, beside it.
+    pub(crate) retired: Box<[T]>,
+}
+
+impl<T> OfRing<T> {
+    /// What opens, that of the sealing key first.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &T> {
+        std::iter::once(&self.sealing).chain(&self.retired)
     }
 }
 

@@ -126,6 +126,11 @@ impl Sealer {
 
     /// Opens what [`Sealer::seal`] made; `None` for anything else, whatever is wrong with it.
     pub(crate) fn open(&self, text: &[u8]) -> Option<Credential> {
+        self.open_whole(text).map(|(credential, _)| credential)
+    }
+
+    /// The same with the secret, for who seals it again.
+    pub(crate) fn open_whole(&self, text: &[u8]) -> Option<(Credential, Secret)> {
         // Before decoding, so that a value of any size costs one comparison.
         if text.len() != TEXT {
             return None;
@@ -150,8 +155,9 @@ impl Sealer {
             return None;
         };
         let credential = Credential::new(*id, secret, i64::from_be_bytes(*expires_at));
+        let kept = Zeroizing::new(*secret);
         secret.zeroize();
-        Some(credential)
+        Some((credential, kept))
     }
 }
 

@@ -1,0 +1,15 @@
+-- A session that goes on under another id keeps the first one that it had as its line.
+ALTER TABLE clearance_sessions ADD COLUMN line TEXT COLLATE "C";
+
+CREATE INDEX clearance_sessions_by_line ON clearance_sessions (line) WHERE line IS NOT NULL;
+
+-- What led to a session before another id took its place, so that whoever signs out with it ends the
+-- session under the id that it has now. It is never asked for by who uses a session.
+CREATE TABLE clearance_replaced_sessions (
+    id          TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+    secret_hash BYTEA            NOT NULL,
+    line        TEXT COLLATE "C" NOT NULL,
+    expires_at  BIGINT           NOT NULL
+);
+
+CREATE INDEX clearance_replaced_sessions_by_expiry ON clearance_replaced_sessions (expires_at);

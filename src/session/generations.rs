@@ -1,0 +1,200 @@
+//! The ends of stateless sessions: one is denied by its id, all of a subject or of everyone are over when
+//! a counter in the store is raised.
+//!
+//! Nobody's clock takes part in the second, so that it does not matter by how much those of two nodes
+//! differ: see decision 0056.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::cookie::{MAX_AGE_LIMIT_SECONDS, Stale};
+use super::key::fill_random;
+use super::lifecycle::{Core, Opened};
+use super::origin::Origin;
+use super::stateless::{KnownSession, denial, line_denial};
+use super::store::{Generations, SessionId, SessionRecord};
+use crate::audit::SessionEventKind;
+use crate::error::{Error, Refusal, Result};
+use crate::sql::TokenGuard;
+use crate::viewer::Subject;
+
+/// For how much longer than its time what ended a session is kept, so that a node whose clock is behind
+/// does not find the session alive when another one swept. Twice what clocks may differ by.
+const LEEWAY: TimeDelta = TimeDelta::seconds(120);
+
+impl Core {
+    /// The session of a token, unless it was ended.
+    pub(super) async fn standing(&self, token: &KnownSession) -> Result<Option<KnownSession>> {
+        let id = denial(token.id, &token.subject);
+        if token.under.is_none() {
+            // Before the store is asked whether the session stands: what it goes on under is not
+            // younger than that answer.
+            self.generations(&token.subject).await?;
+        }
+        let standing = self.store.standing(id, &token.subject).await;
+        let standing = self.answer("standing", standing)?;
+        // Whoever ended an earlier one of its line denied that id, too. A first id has no earlier one.
+        if token.id != token.line && self.is_line_over(token).await? {
+            return Ok(None);
+        }
+        // INVARIANT (generation): equal, not at least. A counter that was lost ends sessions.
+        let under_another = |under| standing.generations != Some(under);
+        // A token that names none is compared with an instant. Its successors name what is there now.
+        let cut_off = |at| token.created_at <= at;
+        let over = standing.denied
+            || match token.under {
+                Some(under) => under_another(under),
+                None => standing.cut_off.is_some_and(cut_off),
+            };
+        Ok((!over).then(|| KnownSession {
+            under: token.under.or(standing.generations),
+            ..token.clone()
+        }))
+    }
+
+    /// Returns the generations that a write of this session holds, where the rows may be beside what ends it.
+    pub(super) fn token_guard(&self, session: &KnownSession) -> Option<TokenGuard> {
+        self.database.filter(|_| self.is_stateless())?;
+        let subject = &session.subject;
+        let denials = [
+            denial(session.id, subject),
+            line_denial(session.line, subject),
+        ];
+        Some(TokenGuard::new(subject.clone(), session.under?, denials))
+    }
+
+    /// Under what a stateless session of `subject` begins now.
+    pub(super) async fn generations(&self, subject: &Subject) -> Result<Generations> {
+        let generations = self.store.generations(subject, first_generation()?).await;
+        self.answer("generations", generations)
+    }
+
+    /// Ends the stateless sessions of a subject but one, which goes on under a new id and the next
+    /// generation. Whoever ends all of them meanwhile ends this one, too: then its generation is not
+    /// the one that is raised.
+    pub(crate) async fn outlive(
+        &self,
+        record: &KnownSession,
+        origin: &Origin,
+        stale: &Stale,
+    ) -> Result<Opened> {
+        let over = || Error::unauthenticated(Refusal::Unknown);
+        let Generations { everyone, subject } = record.under.ok_or_else(over)?;
+        let step = step()?;
+        let mut next = record.with(SessionRecord {
+            last_seen_at: self.now().max(record.last_seen_at),
+            ..record.record.clone()
+        });
+        next.under = Some(Generations {
+            everyone,
+            subject: subject.saturating_add(step),
+        });
+        // A session that cannot go on under another id goes on as it was.
+        let opened = self.open(self.tickets.issue(next)?, stale)?;
+        let advance = self.epochs.advance_on_drop(&record.subject);
+        if !self.end_token(record).await? {
+            advance.forget();
+            return Err(over());
+        }
+        self.cut_off(Some(&record.subject)).await?;
+        let raised = self
+            .store
+            .raise_generation_from(&record.subject, subject, step);
+        if !self.answer("raise_generation", raised.await)? {
+            return Err(over());
+        }
+        let kind = SessionEventKind::RevokedMany(0);
+        self.tell(kind, None, Some(&record.subject), origin).await;
+        let kind = SessionEventKind::Rotated;
+        self.tell_successor(kind, record, opened.id(), origin).await;
+        Ok(opened)
+    }
+
+    /// Ends a stateless session that goes on under another id; tells whether that is new. If somebody else
+    /// ended it, it must not go on.
+    pub(super) async fn end_token(&self, record: &SessionRecord) -> Result<bool> {
+        let (id, end) = (record.id, Some(record.expires_at));
+        self.deny(id, &record.subject, end).await
+    }
+
+    /// Notes that a stateless session is over, until its token is, whatever limits the application
+    /// sets until then; tells whether that is new.
+    pub(super) async fn deny(
+        &self,
+        id: SessionId,
+        subject: &Subject,
+        end: Option<DateTime<Utc>>,
+    ) -> Result<bool> {
+        self.note(denial(id, subject), subject, end).await
+    }
+
+    /// The same of whatever id a session goes on under whose first one was `line`.
+    pub(super) async fn deny_line(
+        &self,
+        line: SessionId,
+        subject: &Subject,
+        end: Option<DateTime<Utc>>,
+    ) -> Result<bool> {
+        self.note(line_denial(line, subject), subject, end).await
+    }
+
+    async fn note(
+        &self,
+        denial: SessionId,
+        subject: &Subject,
+        end: Option<DateTime<Utc>>,
+    ) -> Result<bool> {
+        let until = match end {
+            Some(end) => end.checked_add_signed(LEEWAY),
+            None => self.far(),
+        };
+        let until = until.unwrap_or(DateTime::<Utc>::MAX_UTC);
+        let denied = self.store.deny(denial, subject, until).await;
+        self.answer("deny", denied)
+    }
+
+    /// Ends the stateless sessions of a subject, or of everyone, that began until now.
+    pub(super) async fn end_generation(&self, subject: Option<&Subject>) -> Result<()> {
+        // INVARIANT (cut-off): first, so that a token without generations, which goes on under those that it
+        // finds, finds none of after it.
+        self.cut_off(subject).await?;
+        let raised = self.store.raise_generation(subject, step()?).await;
+        self.answer("raise_generation", raised)
+    }
+
+    /// Ends those of them whose tokens name no generations: they began by some node's clock, which
+    /// may be ahead.
+    async fn cut_off(&self, subject: Option<&Subject>) -> Result<()> {
+        let latest = DateTime::<Utc>::MAX_UTC;
+        let at = self.now().checked_add_signed(LEEWAY).unwrap_or(latest);
+        let until = self.far().unwrap_or(latest);
+        let cut_off = self.store.cut_off(subject, at, until).await;
+        self.answer("cut_off", cut_off)
+    }
+
+    /// When every token that there is now is past its time, whatever the limits were when it was made.
+    fn far(&self) -> Option<DateTime<Utc>> {
+        let longest = TimeDelta::seconds(MAX_AGE_LIMIT_SECONDS);
+        self.now()
+            .checked_add_signed(longest)?
+            .checked_add_signed(LEEWAY)
+    }
+}
+
+/// The first generation of everyone. No two stores have the same, so that one which lost its content
+/// does not know the sessions that were begun over it.
+fn first_generation() -> Result<u64> {
+    random(0xffff_ffff_ffff)
+}
+
+/// Returns the step by which a generation is raised. Were it always one, a store that was restored from a backup would
+/// come to the same numbers again, and with them to sessions that were ended.
+fn step() -> Result<u64> {
+    random(0xffff_ffff)
+}
+
+/// A random number above zero of these bits.
+fn random(bits: u64) -> Result<u64> {
+    let mut bytes = [0; 8];
+    fill_random(&mut bytes)?;
+    Ok((u64::from_be_bytes(bytes) & bits).max(1))
+}

@@ -1,0 +1,95 @@
+//! The cookies of an answer that nobody asked for.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use http::HeaderValue;
+
+use super::Slot;
+use crate::error::Result;
+use crate::session::claims::SessionClaims;
+use crate::session::level::{First, Loaded};
+use crate::session::lifecycle::{Core, Opened};
+use crate::session::service::Service;
+use crate::session::stateless::KnownSession;
+use crate::session::store::SessionRecord;
+use crate::session::ticket::Strategy;
+use crate::viewer::Viewer;
+
+impl<V: Viewer> Slot<V> {
+    /// The cookies that the request's session needs, or its browser has no use for.
+    pub(super) fn cookies_left(&self, first: &First) -> Vec<HeaderValue> {
+        let Some(service) = &self.service else {
+            return Vec::new();
+        };
+        let core = &service.core;
+        if self.ended.load(Ordering::Acquire) {
+            return core.cookie.removal(&self.stale(core)).unwrap_or_default();
+        }
+        // A cookie that is made anew must not outlive what was found out about its session.
+        let current = self.current.get().map(Arc::as_ref);
+        let mut found = first.loaded().into_iter().chain(current);
+        let Some(found) = found.find(|loaded| loaded.holds()) else {
+            return Vec::new();
+        };
+        let made_anew = match core.tickets.strategy() {
+            Strategy::Database => None,
+            Strategy::Hybrid => self.sealed_anew(core, found),
+            Strategy::Stateless => {
+                let ticket = self.ticket(core, core.now()).ok();
+                let token = ticket.and_then(|ticket| ticket.token);
+                token
+                    .and_then(|token| self.slid(service, &token))
+                    .map(|opened| opened.set_cookies)
+            }
+        };
+        made_anew.unwrap_or_default()
+    }
+
+    /// A token that was not made anew for a touch interval, made anew. That it cannot be is no reason
+    /// to refuse the request: the old one is good for now.
+    fn slid(&self, service: &Service<V>, token: &KnownSession) -> Option<Opened> {
+        let core = &service.core;
+        let now = core.now();
+        if now.signed_duration_since(token.last_seen_at) < core.settings.touch {
+            return None;
+        }
+        let session = self.refreshed(service, token.clone()).ok()?;
+        let used = session.with(core.used(&session, now));
+        core.reseal(used, &self.stale(core)).ok()?
+    }
+
+    /// The cookie of a sealed session made anew, where its key is retired or it shows another end than the
+    /// session has by the settings of today. Its secret stays, and so does whoever else has it signed in.
+    fn sealed_anew(&self, core: &Core, found: &Loaded) -> Option<Vec<HeaderValue>> {
+        let ticket = self.ticket(core, core.now()).ok()?;
+        let end = core.shown_end(found)?;
+        if ticket.credential.id != found.id
+            || (!ticket.retired && ticket.credential.expires_at == end.timestamp())
+        {
+            return None;
+        }
+        let text = self.cookies.find(core.cookie.name()).ok()?;
+        core.seal_anew(&text, end, found.persistent, &self.stale(core))
+    }
+
+    /// The record of a stateless session as the application wants it from now on.
+    pub(super) fn refreshed(
+        &self,
+        service: &Service<V>,
+        session: KnownSession,
+    ) -> Result<KnownSession> {
+        let Some(hooks) = service
+            .hooks
+            .as_ref()
+            .filter(|_| service.core.is_stateless())
+        else {
+            return Ok(session);
+        };
+        let claims = hooks.on_refresh(SessionClaims::from_json(&session.claims)?);
+        Ok(session.with(SessionRecord {
+            claims: claims.to_json()?,
+            ..session.record.clone()
+        }))
+    }
+}
