@@ -20,6 +20,18 @@ pub struct Cells<'a> {
     computed: &'a [(usize, Vec<usize>)],
     /// The related rows of this row.
     nested: Option<NestedRow<'a>>,
+    /// The fields whose stored value is none that they can have.
+    unreadable: Marks,
+}
+
+/// Fields, as bits.
+#[derive(Debug)]
+struct Marks(std::cell::Cell<u128>);
+
+impl Marks {
+    const fn none() -> Self {
+        Self(std::cell::Cell::new(0))
+    }
 }
 
 /// Where one field stands in the row, and how its visibility is told.
@@ -44,8 +56,6 @@ pub(crate) enum Shown {
     Found,
 }
 
-const WRONG_VALUE: &str = "a column holds a value that its entity's field does not have";
-
 impl<'a> Cells<'a> {
     pub(crate) const fn new(row: &'a Row, slots: &'a [Slot], found: u128) -> Self {
         Self {
@@ -55,6 +65,7 @@ impl<'a> Cells<'a> {
             masks: &[],
             computed: &[],
             nested: None,
+            unreadable: Marks::none(),
         }
     }
 
@@ -67,6 +78,7 @@ impl<'a> Cells<'a> {
             masks: &layout.masks,
             computed: &layout.computed,
             nested: None,
+            unreadable: Marks::none(),
         }
     }
 
@@ -84,6 +96,7 @@ impl<'a> Cells<'a> {
             masks: &[],
             computed: &layout.computed,
             nested,
+            unreadable: Marks::none(),
         }
     }
 
@@ -117,7 +130,30 @@ impl<'a> Cells<'a> {
     }
 
     fn read<C: Storable>(&self, field: usize) -> Result<C> {
-        C::from_cell(self.cell(field, C::KIND)?).ok_or_else(|| Error::internal(WRONG_VALUE))
+        self.value(field, self.cell(field, C::KIND))
+    }
+
+    /// The value of a field, or the mark that it can have none of what is stored.
+    fn value<C: Storable>(&self, field: usize, cell: Result<Cell<'_>>) -> Result<C> {
+        let value = match cell {
+            Ok(cell) => C::from_cell(cell).ok_or_else(Error::unreadable),
+            Err(error) => Err(error),
+        };
+        value.inspect_err(|error| {
+            if error.is_unreadable() {
+                self.mark(field);
+            }
+        })
+    }
+
+    pub(crate) fn mark(&self, field: usize) {
+        let Marks(marks) = &self.unreadable;
+        marks.set(marks.get() | 1 << field);
+    }
+
+    /// The fields, as bits, whose stored value is none that they can have.
+    pub(crate) fn unreadable(&self) -> u128 {
+        self.unreadable.0.get()
     }
 }
 
@@ -149,7 +185,7 @@ impl Cells<'_> {
             .find(|(known, _)| *known == field)
             .and_then(|(_, positions)| positions.get(number))
             .ok_or_else(|| Error::internal("an input that was not selected was read"))?;
-        C::from_cell(self.row.cell(*position, C::KIND)?).ok_or_else(|| Error::internal(WRONG_VALUE))
+        self.value(field, self.row.cell(*position, C::KIND))
     }
 
     /// The related rows that a field shows.
@@ -170,11 +206,15 @@ impl Cells<'_> {
         field: usize,
         _: Column<E, C, U>,
     ) -> Result<D> {
-        Ok(if self.is_visible(field)? {
-            D::__visible(self.read(field)?)
-        } else {
-            D::__hidden()
-        })
+        if !self.is_visible(field)? {
+            return Ok(D::__hidden());
+        }
+        match self.read(field) {
+            Ok(value) => Ok(D::__visible(value)),
+            // What nobody can see is hidden from everybody.
+            Err(error) if error.is_unreadable() => Ok(D::__hidden()),
+            Err(error) => Err(error),
+        }
     }
 
     pub fn or_error<E, C: Scalar, U>(&mut self, field: usize, _: Column<E, C, U>) -> Result<C> {
@@ -193,8 +233,7 @@ impl Cells<'_> {
         let slot = self.slot(field)?;
         match slot.masked {
             Some(masked) if !self.is_visible(field)? => {
-                C::from_cell(self.row.cell(masked, C::KIND)?)
-                    .ok_or_else(|| Error::internal(WRONG_VALUE))
+                self.value(field, self.row.cell(masked, C::KIND))
             }
             None if slot.shown == Shown::Found && !self.is_visible(field)? => {
                 let mask = self.masks.get(field).copied().flatten();

@@ -2,13 +2,12 @@
 
 use std::borrow::Cow;
 
-use sea_query::{
-    Alias, CaseStatement, Condition, Expr, LockType, Query as Statement, SelectStatement, Values,
-};
+use sea_query::{Alias, CaseStatement, Condition, Expr, LockType, Query as Statement, Values};
 
 use super::StatementGuard;
 use super::db::Db;
 use super::dialect::Dialect;
+use super::lengths::Spaced;
 use super::render::Renderer;
 use super::select::lookup;
 use super::session_guard::session_exists;
@@ -23,6 +22,8 @@ pub(crate) struct Change {
     statement: Ready,
     /// The kind of a key that the database makes.
     key: Option<Kind>,
+    table: &'static Schema,
+    spaced: Vec<Spaced>,
 }
 
 /// What a change did.
@@ -64,6 +65,7 @@ enum Verb {
 
 impl Db {
     pub(crate) async fn change(&self, change: &Change) -> Result<Changed> {
+        self.require_room(change.table, &change.spaced).await?;
         if let Some(kind) = change.key
             && self.dialect().returns_rows()
         {
@@ -103,12 +105,15 @@ impl Db {
         };
         Ok(Change {
             statement: self.written(&Written::new(
+                self,
                 table,
                 Verb::Insert(makes_key),
                 values,
                 &target,
             ))?,
             key: key.map(ColumnSpec::kind),
+            table,
+            spaced: spaced(self.dialect(), values),
         })
     }
 
@@ -118,29 +123,48 @@ impl Db {
         changes: &[(usize, Value)],
         target: &Target<'_>,
     ) -> Result<Change> {
-        let written = Written::new(E::__table(), Verb::Update, changes, target);
+        let written = Written::new(self, E::__table(), Verb::Update, changes, target);
         Ok(Change {
             statement: self.written(&written)?,
             key: None,
+            table: E::__table(),
+            spaced: spaced(self.dialect(), changes),
         })
     }
 
     /// Deletes the target.
     pub(crate) fn delete<E: Entity>(&self, target: &Target<'_>) -> Result<Change> {
-        let written = Written::new(E::__table(), Verb::Delete, &[], target);
+        let written = Written::new(self, E::__table(), Verb::Delete, &[], target);
         Ok(Change {
             statement: self.written(&written)?,
             key: None,
+            table: E::__table(),
+            spaced: Vec::new(),
         })
     }
 
     /// Inserts rows that have a value for each column.
     pub(crate) fn insert_rows<E: Entity>(&self, rows: &[E]) -> Result<Change> {
+        let table = E::__table();
+        let columns = 0..table.columns().len();
+        let cells = rows
+            .iter()
+            .flat_map(|row| columns.clone().map(|column| (column, row.__cell(column))));
         Ok(Change {
             statement: self.rows(rows)?,
             key: None,
+            table,
+            spaced: cells
+                .filter_map(|(column, cell)| Spaced::of(self.dialect(), column, cell))
+                .collect(),
         })
     }
+}
+
+fn spaced(dialect: Dialect, values: &[(usize, Value)]) -> Vec<Spaced> {
+    let values = values.iter();
+    let spaced = values.filter_map(|(column, value)| Spaced::of(dialect, *column, value.as_cell()));
+    spaced.collect()
 }
 
 pub(super) fn insert_rows<E: Entity>(dialect: Dialect, rows: &[E]) -> Result<(String, Values)> {
@@ -151,8 +175,9 @@ pub(super) fn insert_rows<E: Entity>(dialect: Dialect, rows: &[E]) -> Result<(St
         .into_table(Alias::new(table.name()))
         .columns(columns.map(|column| Alias::new(column.name())));
     for row in rows {
-        let columns = 0..table.columns().len();
-        let values = columns.map(|column| dialect.bind_cell(row.__cell(column)));
+        let columns = table.columns().iter().enumerate();
+        let values =
+            columns.map(|(column, spec)| dialect.bind_set(spec.kind(), row.__cell(column)));
         statement.values(values).map_err(too_many)?;
     }
     Ok(dialect.text(&statement))
@@ -164,6 +189,7 @@ fn too_many(_: sea_query::error::Error) -> Error {
 
 impl<'a> Written<'a> {
     fn new(
+        db: &Db,
         table: &'static Schema,
         verb: Verb,
         values: &'a [(usize, Value)],
@@ -175,14 +201,14 @@ impl<'a> Written<'a> {
             values: Cow::Borrowed(values),
             key: target.key.map(Cow::Borrowed),
             rules: Cow::Borrowed(target.rules),
-            guard: target.guard.map(Cow::Borrowed),
+            guard: db.guarded(target.guard),
         }
     }
 
     /// What its text depends on.
     pub(super) fn structure(&self, dialect: Dialect) -> Structure<'_> {
         let mut structure = Structure::default();
-        structure.text(dialect.name());
+        structure.dialect(dialect);
         structure.tag(match self.verb {
             // The questions of a select have none of these.
             Verb::Insert(false) => 10,
@@ -198,6 +224,7 @@ impl<'a> Written<'a> {
         structure.each(self.key.as_slice(), |structure, key| structure.value(key));
         structure.each(&self.rules, Structure::residual);
         structure.each(self.guard.as_slice(), |structure, guard| {
+            structure.tag(u8::from(guard.holds()));
             for value in guard.values() {
                 structure.value(value);
             }
@@ -234,7 +261,10 @@ impl<'a> Written<'a> {
     }
 
     pub(super) fn render(&self, dialect: Dialect) -> Result<(String, Values)> {
-        let renderer = Renderer::new(dialect, self.table);
+        let renderer = match self.verb {
+            Verb::Insert(_) | Verb::Update => Renderer::changing(dialect, self.table),
+            Verb::Delete => Renderer::deleting(dialect, self.table),
+        };
         let mut conditions = Vec::with_capacity(self.rules.len() + 2);
         if let Some(key) = &self.key {
             conditions.push(lookup(&renderer, self.table.key(), key)?);
@@ -244,15 +274,15 @@ impl<'a> Written<'a> {
         }
         let guard = self.guard.as_deref();
         conditions.extend(guard.map(|guard| session_exists(dialect, guard)));
-        let table = Alias::new(self.table.name());
         match self.verb {
             Verb::Insert(returns_key) => self.render_insert(&renderer, conditions, returns_key),
             Verb::Update => {
                 let mut statement = Statement::update();
-                statement.table(table);
+                statement.table(renderer.source());
                 for (column, value) in self.values.iter() {
-                    let name = Alias::new(renderer.spec(*column)?.name());
-                    statement.value(name, dialect.bind(value));
+                    let spec = renderer.spec(*column)?;
+                    let value = dialect.bind_set(spec.kind(), value.as_cell());
+                    statement.value(Alias::new(spec.name()), value);
                 }
                 for condition in conditions {
                     statement.and_where(condition);
@@ -261,7 +291,7 @@ impl<'a> Written<'a> {
             }
             Verb::Delete => {
                 let mut statement = Statement::delete();
-                statement.from_table(table);
+                statement.from_table(renderer.source());
                 for condition in conditions {
                     statement.and_where(condition);
                 }
@@ -278,10 +308,12 @@ impl<'a> Written<'a> {
     ) -> Result<(String, Values)> {
         let dialect = renderer.dialect;
         let mut columns = Vec::with_capacity(self.values.len());
-        for (column, _) in self.values.iter() {
-            columns.push(Alias::new(renderer.spec(*column)?.name()));
+        let mut values = Vec::with_capacity(self.values.len());
+        for (column, value) in self.values.iter() {
+            let spec = renderer.spec(*column)?;
+            columns.push(Alias::new(spec.name()));
+            values.push(dialect.bind_set(spec.kind(), value.as_cell()));
         }
-        let values = self.values.iter().map(|(_, value)| dialect.bind(value));
         let mut statement = Statement::insert();
         statement
             .into_table(Alias::new(self.table.name()))
@@ -311,30 +343,32 @@ pub(crate) fn candidates<E: Entity>(
     dialect: Dialect,
     found: &[Residual],
     rules: Option<&[Residual]>,
-) -> Result<SelectStatement> {
-    let renderer = Renderer::new(dialect, E::__table());
-    let permitted = match rules {
-        None => Expr::cust("FALSE"),
-        Some([]) => Expr::cust("TRUE"),
-        Some(rules) => {
-            let mut all = Condition::all();
-            for rule in rules {
-                all = all.add(renderer.condition(rule)?);
+) -> Result<Ready> {
+    Ready::searching(dialect, |dialect| {
+        let renderer = Renderer::new(dialect, E::__table());
+        let permitted = match rules {
+            None => Expr::cust("FALSE"),
+            Some([]) => Expr::cust("TRUE"),
+            Some(rules) => {
+                let mut all = Condition::all();
+                for rule in rules {
+                    all = all.add(renderer.evaluated(rule)?);
+                }
+                CaseStatement::new()
+                    .case(all, Expr::cust("TRUE"))
+                    .finally(Expr::cust("FALSE"))
+                    .into()
             }
-            CaseStatement::new()
-                .case(all, Expr::cust("TRUE"))
-                .finally(Expr::cust("FALSE"))
-                .into()
+        };
+        let mut statement = Statement::select();
+        statement
+            .expr(renderer.column(renderer.table.key())?)
+            .expr(permitted)
+            .from(renderer.source())
+            .lock(LockType::Update);
+        for condition in found {
+            statement.and_where(renderer.condition(condition)?);
         }
-    };
-    let mut statement = Statement::select();
-    statement
-        .expr(renderer.column(renderer.table.key())?)
-        .expr(permitted)
-        .from(Alias::new(renderer.table.name()))
-        .lock(LockType::Update);
-    for condition in found {
-        statement.and_where(renderer.condition(condition)?);
-    }
-    Ok(statement)
+        Ok(statement)
+    })
 }

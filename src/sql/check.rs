@@ -1,35 +1,43 @@
 //! The check at start: does the live schema have what the rules and DTOs speak of?
 
-use std::collections::HashMap;
 use std::fmt::Write as _;
 
-#[cfg(any(feature = "postgres", feature = "mysql"))]
-use sea_query::ExprTrait as _;
-use sea_query::{Alias, Expr, Func, Query as Statement};
-
-use super::Dialect;
+#[cfg(feature = "postgres")]
+use sea_query::Expr;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+use sea_query::{Alias, Func, Query as Statement};
 
 use super::db::Db;
-use crate::entity::{ColumnSpec, Relation, Schema};
+use super::dialect::Dialect;
+use super::live::{Computed, Live, uncounted};
+use crate::audit;
+use crate::entity::{ColumnSpec, Relation, RowAction, Schema};
 use crate::error::{Error, Result};
-use crate::policy::{Cell, Kind};
-use crate::registry::{App, EntityInfo, RuleInfo};
-
-/// A column of a table as the database has it.
-struct Live {
-    declared: String,
-    not_null: bool,
-}
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+use crate::policy::Cell;
+use crate::policy::Kind;
+use crate::registry::{App, EntityInfo, InputInfo, RuleInfo};
 
 impl Db {
     /// Compares the entities of `app` with the tables of this database, so that a missing column
     /// is an error when the program starts and not at somebody's first request.
     ///
+    /// A trigger on a table whose rules of writes read the row is no error, but an event of the target
+    /// `clearance::check`: such a rule judges the row that was asked for, and the trigger may make it
+    /// another one.
+    ///
+    /// It also leaves an event under the target `clearance::check`, at level warn, for each field of an
+    /// input type that sets a foreign key for which its entity declares no `belongs_to`: nothing asks
+    /// whether its viewer may read what it refers to.
+    ///
     /// # Errors
     ///
     /// [`Error::is_configuration`] with every difference found: a table or a column that is
     /// missing, a type that does not fit, a column that may be null where its field is no
-    /// `Option`, a rule that names no field. [`Error::is_unavailable`] when the database does
+    /// `Option`, text on MySQL and MariaDB that is not in UTF-8, a rule that names no field, a `lookup` column
+    /// in no unique index, a rule of what is written over a column that the database computes, writes to a
+    /// view of SQLite, connections to MySQL or MariaDB that are not strict or have a mode under which
+    /// something else is stored than a rule was asked of. [`Error::is_unavailable`] when the database does
     /// not answer.
     ///
     /// # Example
@@ -65,10 +73,26 @@ impl Db {
                     .to_owned(),
             );
         }
-        let entities = app.entities();
+        differences.extend(self.unfit_settings().await?);
+        let (entities, inputs) = (app.entities(), app.inputs());
         for schema in tables(&entities) {
-            let live = self.live_columns(schema.name()).await?;
+            let live = self.live(schema.name()).await?;
+            let Some(live) = live else {
+                differences.push(format!(
+                    "the table `{}` of `{}` is missing",
+                    schema.name(),
+                    schema.entity()
+                ));
+                continue;
+            };
             compare(self.dialect(), schema, &live, &mut differences);
+            let stated = entities
+                .iter()
+                .find(|entity| std::ptr::eq(entity.schema(), schema));
+            if let Some(entity) = stated {
+                writes(self.dialect(), entity, &inputs, &live, &mut differences);
+            }
+            self.ambiguous_lookups(schema, &mut differences).await?;
         }
         for entity in &entities {
             unknown_fields(entity.schema(), entity.rules(), &mut differences);
@@ -91,7 +115,7 @@ impl Db {
                 unknown_fields(schema, field.rules().iter(), &mut differences);
             }
         }
-        for input in app.inputs() {
+        for input in &inputs {
             for field in input.fields() {
                 unknown_fields(input.schema(), field.rules().iter(), &mut differences);
             }
@@ -99,7 +123,7 @@ impl Db {
         differences.sort();
         differences.dedup();
         if differences.is_empty() {
-            return Ok(());
+            return self.tell_unchecked(app).await;
         }
         let mut advice = String::from("the database schema does not fit the entities:");
         for difference in differences {
@@ -107,6 +131,41 @@ impl Db {
             let _ = write!(advice, "\n- {difference}");
         }
         Err(Error::configuration(advice))
+    }
+
+    /// Finds columns that are looked up for one row where nothing keeps a second row from having the value:
+    /// whoever writes that one would make the query fail for everybody.
+    async fn ambiguous_lookups(
+        &self,
+        schema: &'static Schema,
+        differences: &mut Vec<String>,
+    ) -> Result<()> {
+        let (table, entity) = (schema.name(), schema.entity());
+        let looked_up = schema.columns().iter().enumerate();
+        let looked_up = looked_up.filter(|(index, column)| {
+            *index != schema.key() && column.is_lookup() && !column.finds_many()
+        });
+        let looked_up: Vec<_> = looked_up.map(|(_, column)| column).collect();
+        if looked_up.is_empty() {
+            return Ok(());
+        }
+        let Some(live) = self.inspect(table).await? else {
+            return Ok(());
+        };
+        // A view has no indexes of its own; a table of these engines has one for its key.
+        if live.indexes.is_empty() && self.dialect().keys_are_indexes() {
+            return Ok(());
+        }
+        for column in looked_up {
+            if live.unique(column.name()).is_none() {
+                differences.push(format!(
+                    "the column `{table}.{}` of `{entity}::{}` is looked up and in no unique index: declare it UNIQUE, or write `lookup(many)` where it is for lists alone",
+                    column.name(),
+                    column.field()
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// Whether the engine orders text by the bytes of UTF-8, as rules do.
@@ -136,138 +195,31 @@ impl Db {
             }
             // Each column has an encoding of its own here, which is looked at as a part of its type.
             #[cfg(feature = "mysql")]
-            Dialect::Mysql => Ok(true),
+            Dialect::Mysql { .. } => Ok(true),
         }
-    }
-
-    async fn live_columns(&self, table: &'static str) -> Result<HashMap<String, Live>> {
-        let mut live = HashMap::new();
-        match self.dialect() {
-            #[cfg(feature = "sqlite")]
-            Dialect::Sqlite => {
-                let mut statement = Statement::select();
-                statement
-                    .columns(["name", "type", "notnull", "pk"].map(Alias::new))
-                    .from_function(
-                        Func::cust(Alias::new("pragma_table_info")).arg(Expr::val(table)),
-                        Alias::new("pragma"),
-                    );
-                self.fetch_each(&statement, |row| {
-                    if let (
-                        Cell::Text(name),
-                        Cell::Text(declared),
-                        Cell::Int(not_null),
-                        Cell::Int(key),
-                    ) = (
-                        row.cell(0, Kind::Text)?,
-                        row.cell(1, Kind::Text)?,
-                        row.cell(2, Kind::Int)?,
-                        row.cell(3, Kind::Int)?,
-                    ) {
-                        live.insert(
-                            name.to_owned(),
-                            Live {
-                                declared: declared.to_ascii_uppercase(),
-                                not_null: not_null != 0 || key != 0,
-                            },
-                        );
-                    }
-                    Ok(())
-                })
-                .await?;
-            }
-            #[cfg(feature = "postgres")]
-            Dialect::Postgres => {
-                let text = |name| Expr::col(Alias::new(name)).cast_as(Alias::new("text"));
-                let schema = Expr::from(Func::cust(Alias::new("current_schema")));
-                let statement = Statement::select()
-                    .exprs([text("column_name"), text("udt_name"), text("is_nullable")])
-                    .from((Alias::new("information_schema"), Alias::new("columns")))
-                    .and_where(text("table_schema").eq(schema.cast_as(Alias::new("text"))))
-                    .and_where(text("table_name").eq(table))
-                    .take();
-                self.read_columns(&statement, &mut live).await?;
-            }
-            #[cfg(feature = "mysql")]
-            Dialect::Mysql => {
-                // The encoding stands behind the type, where the column has one.
-                let encoding = Expr::col(Alias::new("character_set_name"));
-                let declared = Func::cust(Alias::new("CONCAT_WS")).args([
-                    Expr::val(" "),
-                    Expr::col(Alias::new("column_type")),
-                    encoding,
-                ]);
-                let statement = Statement::select()
-                    .column(Alias::new("column_name"))
-                    .expr(declared)
-                    .column(Alias::new("is_nullable"))
-                    .from((Alias::new("information_schema"), Alias::new("columns")))
-                    .and_where(
-                        Expr::col(Alias::new("table_schema"))
-                            .eq(Expr::from(Func::cust(Alias::new("DATABASE")))),
-                    )
-                    .and_where(Expr::col(Alias::new("table_name")).eq(table))
-                    .take();
-                self.read_columns(&statement, &mut live).await?;
-            }
-        }
-        Ok(live)
-    }
-
-    /// Reads name, declared type and "YES" or "NO" for null.
-    #[cfg(any(feature = "postgres", feature = "mysql"))]
-    async fn read_columns(
-        &self,
-        statement: &sea_query::SelectStatement,
-        live: &mut HashMap<String, Live>,
-    ) -> Result<()> {
-        self.fetch_each(statement, |row| {
-            if let (Cell::Text(name), Cell::Text(declared), Cell::Text(nullable)) = (
-                row.cell(0, Kind::Text)?,
-                row.cell(1, Kind::Text)?,
-                row.cell(2, Kind::Text)?,
-            ) {
-                live.insert(
-                    name.to_owned(),
-                    Live {
-                        declared: declared.to_ascii_uppercase(),
-                        not_null: nullable != "YES",
-                    },
-                );
-            }
-            Ok(())
-        })
-        .await
     }
 }
 
-fn compare(
-    dialect: Dialect,
-    schema: &Schema,
-    live: &HashMap<String, Live>,
-    differences: &mut Vec<String>,
-) {
+fn compare(dialect: Dialect, schema: &Schema, live: &Live, differences: &mut Vec<String>) {
     let (table, entity) = (schema.name(), schema.entity());
-    if live.is_empty() {
-        differences.push(format!("the table `{table}` of `{entity}` is missing"));
-        return;
-    }
     for column in schema.columns() {
         let (name, field) = (column.name(), column.field());
-        let Some(found) = live.get(name) else {
+        let Some(found) = live.column(name) else {
             differences.push(format!(
                 "the column `{table}.{name}` of `{entity}::{field}` is missing"
             ));
             continue;
         };
-        if !type_fits(dialect, column, &found.declared) {
+        // A view of SQLite has no type for what an expression gives, and no view says NOT NULL.
+        let is_untyped = live.is_view && found.declared.is_empty();
+        if !is_untyped && !type_fits(dialect, column, &found.declared) {
             differences.push(format!(
                 "the column `{table}.{name}` is declared `{}`, but `{entity}::{field}` wants {}",
                 found.declared,
                 wanted_type(dialect, column.kind())
             ));
         }
-        if !found.not_null && !column.is_nullable() {
+        if !live.is_view && !found.not_null && !column.is_nullable() {
             differences.push(format!(
                 "the column `{table}.{name}` may be null, but `{entity}::{field}` is no Option: declare it NOT NULL"
             ));
@@ -279,6 +231,53 @@ fn compare(
                 "the relation `{entity}::{}` joins by a field that there is not",
                 relation.name()
             ));
+        }
+    }
+}
+
+/// What is wrong with what is stated of writes, and which triggers their rules do not see (decision 53).
+fn writes(
+    dialect: Dialect,
+    entity: &EntityInfo,
+    inputs: &[InputInfo],
+    live: &Live,
+    differences: &mut Vec<String>,
+) {
+    let schema = entity.schema();
+    if live.is_view && entity.is_written() && !dialect.counts_views() {
+        differences.push(uncounted(schema));
+    }
+    let inputs = inputs
+        .iter()
+        .filter(|input| std::ptr::eq(input.schema(), schema));
+    let rules = entity
+        .written_rules()
+        .chain(inputs.flat_map(InputInfo::written_rules));
+    let mut read = false;
+    for (action, rule) in rules {
+        for column in rule.written(schema) {
+            read = true;
+            let Some(found) = live.column(column.name()) else {
+                continue;
+            };
+            let when = match (found.computed, action) {
+                (Computed::Always, _) => "computed by the database",
+                (Computed::OnUpdate, RowAction::Update) => "set by the database at each update",
+                (Computed::Never | Computed::OnUpdate, _) => continue,
+            };
+            differences.push(format!(
+                "the column `{}.{}` is {when}, so that the rule at {} cannot be asked of what `{}::{}` will be: write the rule over the columns that it is made of, or state what it was in `update_if` and what may become of the row in `updated_if`",
+                schema.name(),
+                column.name(),
+                rule.source(),
+                schema.entity(),
+                column.field(),
+            ));
+        }
+    }
+    if read {
+        for trigger in &live.triggers {
+            audit::trigger(schema.entity(), schema.name(), trigger);
         }
     }
 }
@@ -322,7 +321,7 @@ fn type_fits(dialect: Dialect, column: &ColumnSpec, declared: &str) -> bool {
         #[cfg(feature = "postgres")]
         Dialect::Postgres => postgres_types(column.kind()).contains(&declared),
         #[cfg(feature = "mysql")]
-        Dialect::Mysql => mysql_type_fits(column.kind(), declared),
+        Dialect::Mysql { .. } => mysql_type_fits(column.kind(), declared),
     }
 }
 
@@ -333,7 +332,7 @@ fn wanted_type(dialect: Dialect, kind: Kind) -> String {
         #[cfg(feature = "postgres")]
         Dialect::Postgres => postgres_types(kind).join(" or "),
         #[cfg(feature = "mysql")]
-        Dialect::Mysql => mysql_type(kind).to_owned(),
+        Dialect::Mysql { .. } => mysql_type(kind).to_owned(),
     }
 }
 
@@ -389,7 +388,11 @@ fn mysql_type_fits(kind: Kind, declared: &str) -> bool {
     };
     match kind {
         Kind::Bool => starts(&["TINYINT(1)", "BOOL"]),
-        Kind::Int => starts(&["TINYINT", "SMALLINT", "MEDIUMINT", "INT", "BIGINT"]),
+        // A number beyond `i64` could be read by no field.
+        Kind::Int => {
+            starts(&["TINYINT", "SMALLINT", "MEDIUMINT", "INT", "BIGINT"])
+                && !(starts(&["BIGINT"]) && declared.contains("UNSIGNED"))
+        }
         Kind::Float => starts(&["DOUBLE", "FLOAT"]),
         Kind::Text | Kind::Enum(_) => {
             starts(&["VARCHAR", "TINYTEXT", "TEXT", "MEDIUMTEXT", "LONGTEXT"]) && utf8()
@@ -404,9 +407,13 @@ fn mysql_type_fits(kind: Kind, declared: &str) -> bool {
 const fn mysql_type(kind: Kind) -> &'static str {
     match kind {
         Kind::Bool => "BOOLEAN",
-        Kind::Int => "an integer type",
+        Kind::Int => {
+            "an integer type that `i64` holds: instead of BIGINT UNSIGNED declare it BIGINT"
+        }
         Kind::Float => "DOUBLE",
-        Kind::Text | Kind::Enum(_) => "VARCHAR or TEXT in utf8mb4",
+        Kind::Text | Kind::Enum(_) => {
+            "VARCHAR or TEXT in UTF-8, whose bytes have the order of its texts: declare it CHARACTER SET utf8mb4"
+        }
         Kind::Bytes => "VARBINARY or BLOB",
         Kind::Uuid => "BINARY(16)",
         Kind::Timestamp => "DATETIME(6)",

@@ -1,20 +1,19 @@
 //! Where a statement runs: on a connection of the pool, or on that of a transaction.
 
 use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
 
 use futures_core::Stream;
 use futures_util::TryStreamExt as _;
 use futures_util::future::BoxFuture;
-use sea_query::{QueryStatementWriter, Values};
 use sea_query_sqlx::SqlxValues;
-use sqlx::pool::PoolConnection;
-use sqlx::{AssertSqlSafe, SqlSafeStr as _, SqlStr};
+use sqlx::{AssertSqlSafe, Connection as _, SqlStr};
 use tokio::sync::OwnedMappedMutexGuard;
 
-use super::db::{DatabaseId, Db, Engine};
-use super::dialect::Dialect;
-use super::failure::classify;
-use super::hand_over;
+use super::built::{Built, Execute, Spare};
+use super::connections::{Connections, Pooled};
+use super::db::{Db, Engine};
+use super::failure::{classify, is_full, is_mixed, is_stale};
 use super::row::Row;
 use super::unit::{Begun, Statement, Transacting};
 use crate::error::{Error, Result};
@@ -37,95 +36,112 @@ pub(super) enum Connection {
 }
 
 /// A connection of one engine.
-pub(super) struct Lease<DB: Transacting> {
+pub(super) enum Lease<DB: Transacting> {
+    Pool(Pooled<DB>),
+    Transaction(OneStatement<DB>),
+}
+
+/// The connection of a transaction, for one statement.
+pub(super) struct OneStatement<DB: Transacting> {
     // Dropped before what looks after the transaction then.
-    held: Held<DB>,
-    statement: Option<Statement>,
-    /// Nobody waits for what the database still says when the statement is given up.
-    close_if_given_up: bool,
-}
-
-/// A connection of the pool of a database, between two statements.
-struct Left<DB: Transacting> {
-    database: DatabaseId,
-    lease: Lease<DB>,
-}
-
-enum Held<DB: Transacting> {
-    Pool(PoolConnection<DB>),
-    Transaction(OfTransaction<DB>),
+    connection: OfTransaction<DB>,
+    statement: Statement,
 }
 
 /// The connection of a transaction, which no other statement has meanwhile.
-pub(super) type OfTransaction<DB> = OwnedMappedMutexGuard<Option<Begun<DB>>, PoolConnection<DB>>;
+pub(super) type OfTransaction<DB> = OwnedMappedMutexGuard<Option<Begun<DB>>, Pooled<DB>>;
 
 impl<DB: Transacting> Lease<DB> {
-    /// The connection that an earlier statement of the request has left, or one of the pool.
-    async fn of_pool(db: &Db, pool: &sqlx::Pool<DB>) -> Result<Self> {
-        let mut lease = match hand_over::take(|left: &Left<DB>| left.database == db.id()) {
-            Some(left) => left.lease,
-            None => Self {
-                held: Held::Pool(pool.acquire().await.map_err(classify)?),
-                statement: None,
-                close_if_given_up: false,
-            },
-        };
-        lease.close_if_given_up = db.is_timed();
-        Ok(lease)
+    async fn of_pool(db: &Db, of: &Arc<Connections<DB>>) -> Result<Self> {
+        let mut connection = of.acquire().await.map_err(classify)?;
+        // Nobody waits for what the database still says when the statement is given up.
+        connection.close_if_dropped(db.is_timed());
+        Ok(Self::Pool(connection))
     }
 
     pub(super) const fn of_transaction(
         connection: OfTransaction<DB>,
         statement: Statement,
     ) -> Self {
-        Self {
-            held: Held::Transaction(connection),
-            statement: Some(statement),
-            close_if_given_up: false,
+        Self::Transaction(OneStatement {
+            connection,
+            statement,
+        })
+    }
+
+    #[cfg_attr(
+        not(any(feature = "postgres", feature = "mysql")),
+        expect(dead_code, reason = "SQLite has nothing to set")
+    )]
+    fn use_up(&mut self) {
+        match self {
+            Self::Pool(connection) => connection.use_up(),
+            Self::Transaction(one) => one.connection.use_up(),
         }
     }
 
     /// The statement has ended well.
     fn settle(&mut self) {
-        self.close_if_given_up = false;
-        if let Some(statement) = &mut self.statement {
-            statement.settle();
+        match self {
+            Self::Pool(connection) => connection.close_if_dropped(false),
+            Self::Transaction(one) => one.statement.settle(),
         }
     }
 
     /// The statement has ended well, and nobody wants more of it. Rows that were not read, because one of
     /// them was refused, the driver passes over before its next statement.
-    fn end(mut self, db: &Db) {
+    fn end(mut self) {
         self.settle();
-        if self.statement.is_none() {
-            hand_over::leave(Left {
-                database: db.id(),
-                lease: self,
-            });
+        if let Self::Pool(connection) = self {
+            connection.end();
         }
     }
 
     /// The database refused the statement, or did not answer.
-    fn fail(&mut self, error: sqlx::Error) -> Error {
-        self.close_if_given_up = false;
-        if let Some(statement) = &mut self.statement {
-            statement.refuse();
-        }
+    pub(super) fn fail(&mut self, error: sqlx::Error) -> Error {
+        self.refuse();
         classify(error)
+    }
+
+    /// The statement has ended, and not well.
+    pub(super) fn refuse(&mut self) {
+        match self {
+            Self::Pool(connection) => connection.close_if_dropped(false),
+            Self::Transaction(one) => one.statement.refuse(),
+        }
     }
 }
 
-impl<DB: Transacting> Drop for Lease<DB> {
+impl<DB: Transacting> Lease<DB> {
+    /// The statement to run in the place of one that was refused, on this connection. Where the server no
+    /// longer has it as the driver prepared it, all that the driver keeps of this connection goes with it.
+    ///
+    /// Boxed, because it is rare, and each future of the application that waits for a statement would hold it.
+    fn again<'a>(
+        &'a mut self,
+        error: &'a sqlx::Error,
+        spare: Spare,
+    ) -> BoxFuture<'a, Option<(SqlStr, SqlxValues)>> {
+        Box::pin(async move {
+            if is_mixed(error) {
+                let (sql, values) = spare.exactly?;
+                crate::audit::statement(sql.as_str());
+                return Some((sql, values));
+            }
+            let is_stale = is_stale(error);
+            if is_stale || is_full(error) {
+                // Where that fails the connection is gone, which the pool finds out.
+                let _ = self.clear_cached_statements().await;
+            }
+            spare.again.filter(|_| is_stale)
+        })
+    }
+}
+
+impl<DB: Transacting> Drop for OneStatement<DB> {
     fn drop(&mut self) {
         // While the connection is still held, so that no other statement has it meanwhile.
-        if let Some(statement) = &self.statement {
-            statement.conclude();
-        }
-        if let Held::Pool(connection) = &mut self.held
-            && self.close_if_given_up
-        {
-            connection.close_on_drop();
-        }
+        self.statement.conclude();
     }
 }
 
@@ -133,23 +149,36 @@ impl<DB: Transacting> Deref for Lease<DB> {
     type Target = DB::Connection;
 
     fn deref(&self) -> &Self::Target {
-        match &self.held {
-            Held::Pool(connection) => connection,
-            Held::Transaction(connection) => connection,
+        match self {
+            Self::Pool(connection) => connection,
+            Self::Transaction(one) => &one.connection,
         }
     }
 }
 
 impl<DB: Transacting> DerefMut for Lease<DB> {
     fn deref_mut(&mut self) -> &mut Self::Target {
-        match &mut self.held {
-            Held::Pool(connection) => connection,
-            Held::Transaction(connection) => connection,
+        match self {
+            Self::Pool(connection) => connection,
+            Self::Transaction(one) => &mut one.connection,
         }
     }
 }
 
 impl Connection {
+    /// Closes it afterwards, where a query can leave a setting to whoever comes next.
+    fn use_up(&mut self) {
+        match self {
+            // A query sets nothing.
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(_) => {}
+            #[cfg(feature = "postgres")]
+            Self::Postgres(lease) => lease.use_up(),
+            #[cfg(feature = "mysql")]
+            Self::Mysql(lease) => lease.use_up(),
+        }
+    }
+
     /// Runs a statement that begins or ends a savepoint, in plain text: not every engine prepares
     /// one.
     pub(super) async fn control(&mut self, sql: String) -> Result<()> {
@@ -182,32 +211,62 @@ impl Connection {
 impl Db {
     /// Boxed where it begins: what waits for a connection is 18 KiB large, and would be moved with every
     /// future of the application that waits for a statement.
-    fn connection(&self) -> BoxFuture<'_, Result<Connection>> {
+    fn connection(&self, large: Option<u64>) -> BoxFuture<'_, Result<Connection>> {
         Box::pin(async move {
-            if let Some(unit) = self.unit() {
-                return unit.connection().await;
+            let mut connection = self.taken().await?;
+            if self.uses_up() {
+                connection.use_up();
             }
-            Ok(match self.engine() {
-                #[cfg(feature = "sqlite")]
-                Engine::Sqlite(pool) => Connection::Sqlite(Lease::of_pool(self, pool).await?),
-                #[cfg(feature = "postgres")]
-                Engine::Postgres(pool) => Connection::Postgres(Lease::of_pool(self, pool).await?),
-                #[cfg(feature = "mysql")]
-                Engine::Mysql(pool) => Connection::Mysql(Lease::of_pool(self, pool).await?),
-            })
+            #[cfg(not(feature = "mysql"))]
+            let _ = large;
+            #[cfg(feature = "mysql")]
+            let connection = match (connection, large) {
+                (Connection::Mysql(mut lease), Some(bytes)) => {
+                    Box::pin(self.require_packet(&mut lease, bytes)).await?;
+                    Connection::Mysql(lease)
+                }
+                (connection, _) => connection,
+            };
+            Ok(connection)
+        })
+    }
+
+    /// The connection of the transaction, or one of the pool.
+    async fn taken(&self) -> Result<Connection> {
+        if let Some(unit) = self.unit() {
+            return unit.connection().await;
+        }
+        Ok(match self.explained()? {
+            #[cfg(feature = "sqlite")]
+            Engine::Sqlite(of) => Connection::Sqlite(Lease::of_pool(self, of).await?),
+            #[cfg(feature = "postgres")]
+            Engine::Postgres(of) => Connection::Postgres(Lease::of_pool(self, of).await?),
+            #[cfg(feature = "mysql")]
+            Engine::Mysql(of) => Connection::Mysql(Lease::of_pool(self, of).await?),
         })
     }
 
     /// Runs a statement and tells which rows it touched.
     pub(crate) async fn execute(&self, statement: impl Execute) -> Result<Touched> {
-        let (sql, values) = self.build(statement);
-        match self.connection().await? {
+        let Built {
+            sql,
+            values,
+            spare,
+            large,
+        } = self.build(statement)?;
+        match self.connection(large).await? {
             #[cfg(feature = "sqlite")]
             Connection::Sqlite(mut lease) => {
                 let query = sqlx::query_with(sql, values);
-                let outcome = query.execute(&mut *lease).await;
+                let mut outcome = query.execute(&mut *lease).await;
+                if let Err(error) = &outcome
+                    && let Some((sql, values)) = lease.again(error, spare).await
+                {
+                    let query = sqlx::query_with(sql, values);
+                    outcome = Box::pin(query.execute(&mut *lease)).await;
+                }
                 let outcome = outcome.map_err(|error| lease.fail(error))?;
-                lease.end(self);
+                lease.end();
                 Ok(Touched {
                     count: outcome.rows_affected(),
                     last_key: None,
@@ -216,9 +275,15 @@ impl Db {
             #[cfg(feature = "postgres")]
             Connection::Postgres(mut lease) => {
                 let query = sqlx::query_with(sql, values);
-                let outcome = query.execute(&mut *lease).await;
+                let mut outcome = query.execute(&mut *lease).await;
+                if let Err(error) = &outcome
+                    && let Some((sql, values)) = lease.again(error, spare).await
+                {
+                    let query = sqlx::query_with(sql, values);
+                    outcome = Box::pin(query.execute(&mut *lease)).await;
+                }
                 let outcome = outcome.map_err(|error| lease.fail(error))?;
-                lease.end(self);
+                lease.end();
                 Ok(Touched {
                     count: outcome.rows_affected(),
                     last_key: None,
@@ -227,9 +292,15 @@ impl Db {
             #[cfg(feature = "mysql")]
             Connection::Mysql(mut lease) => {
                 let query = sqlx::query_with(sql, values);
-                let outcome = query.execute(&mut *lease).await;
+                let mut outcome = query.execute(&mut *lease).await;
+                if let Err(error) = &outcome
+                    && let Some((sql, values)) = lease.again(error, spare).await
+                {
+                    let query = sqlx::query_with(sql, values);
+                    outcome = Box::pin(query.execute(&mut *lease)).await;
+                }
                 let outcome = outcome.map_err(|error| lease.fail(error))?;
-                lease.end(self);
+                lease.end();
                 Ok(Touched {
                     count: outcome.rows_affected(),
                     last_key: i64::try_from(outcome.last_insert_id()).ok(),
@@ -239,30 +310,53 @@ impl Db {
     }
 
     pub(crate) async fn fetch_optional(&self, statement: impl Execute) -> Result<Option<Row>> {
-        let (sql, values) = self.build(statement);
-        match self.connection().await? {
+        let Built {
+            sql,
+            values,
+            spare,
+            large,
+        } = self.build(statement)?;
+        match self.connection(large).await? {
             #[cfg(feature = "sqlite")]
             Connection::Sqlite(mut lease) => {
                 let query = sqlx::query_with(sql, values);
-                let row = query.fetch_optional(&mut *lease).await;
+                let mut row = query.fetch_optional(&mut *lease).await;
+                if let Err(error) = &row
+                    && let Some((sql, values)) = lease.again(error, spare).await
+                {
+                    let query = sqlx::query_with(sql, values);
+                    row = Box::pin(query.fetch_optional(&mut *lease)).await;
+                }
                 let row = row.map_err(|error| lease.fail(error))?;
-                lease.end(self);
+                lease.end();
                 Ok(row.map(Row::Sqlite))
             }
             #[cfg(feature = "postgres")]
             Connection::Postgres(mut lease) => {
                 let query = sqlx::query_with(sql, values);
-                let row = query.fetch_optional(&mut *lease).await;
+                let mut row = query.fetch_optional(&mut *lease).await;
+                if let Err(error) = &row
+                    && let Some((sql, values)) = lease.again(error, spare).await
+                {
+                    let query = sqlx::query_with(sql, values);
+                    row = Box::pin(query.fetch_optional(&mut *lease)).await;
+                }
                 let row = row.map_err(|error| lease.fail(error))?;
-                lease.end(self);
+                lease.end();
                 Ok(row.map(Row::Postgres))
             }
             #[cfg(feature = "mysql")]
             Connection::Mysql(mut lease) => {
                 let query = sqlx::query_with(sql, values);
-                let row = query.fetch_optional(&mut *lease).await;
+                let mut row = query.fetch_optional(&mut *lease).await;
+                if let Err(error) = &row
+                    && let Some((sql, values)) = lease.again(error, spare).await
+                {
+                    let query = sqlx::query_with(sql, values);
+                    row = Box::pin(query.fetch_optional(&mut *lease)).await;
+                }
                 let row = row.map_err(|error| lease.fail(error))?;
-                lease.end(self);
+                lease.end();
                 Ok(row.map(Row::Mysql))
             }
         }
@@ -272,32 +366,55 @@ impl Db {
     pub(crate) async fn fetch_each(
         &self,
         statement: impl Execute,
-        each: impl FnMut(Row) -> Result<()> + Send,
+        mut each: impl FnMut(Row) -> Result<()> + Send,
     ) -> Result<()> {
-        let (sql, values) = self.build(statement);
-        match self.connection().await? {
+        let Built {
+            sql,
+            values,
+            spare,
+            large,
+        } = self.build(statement)?;
+        match self.connection(large).await? {
             #[cfg(feature = "sqlite")]
             Connection::Sqlite(mut lease) => {
                 let rows = sqlx::query_with(sql, values).fetch(&mut *lease);
-                let outcome = each_of(rows, Row::Sqlite, each).await;
-                let outcome = outcome.map_err(|error| lease.fail(error))?;
-                lease.end(self);
+                let mut outcome = each_of(rows, Row::Sqlite, &mut each).await;
+                if let Err((error, 0)) = &outcome
+                    && let Some((sql, values)) = lease.again(error, spare).await
+                {
+                    let rows = sqlx::query_with(sql, values).fetch(&mut *lease);
+                    outcome = Box::pin(each_of(rows, Row::Sqlite, &mut each)).await;
+                }
+                let outcome = outcome.map_err(|(error, _)| lease.fail(error))?;
+                lease.end();
                 outcome
             }
             #[cfg(feature = "postgres")]
             Connection::Postgres(mut lease) => {
                 let rows = sqlx::query_with(sql, values).fetch(&mut *lease);
-                let outcome = each_of(rows, Row::Postgres, each).await;
-                let outcome = outcome.map_err(|error| lease.fail(error))?;
-                lease.end(self);
+                let mut outcome = each_of(rows, Row::Postgres, &mut each).await;
+                if let Err((error, 0)) = &outcome
+                    && let Some((sql, values)) = lease.again(error, spare).await
+                {
+                    let rows = sqlx::query_with(sql, values).fetch(&mut *lease);
+                    outcome = Box::pin(each_of(rows, Row::Postgres, &mut each)).await;
+                }
+                let outcome = outcome.map_err(|(error, _)| lease.fail(error))?;
+                lease.end();
                 outcome
             }
             #[cfg(feature = "mysql")]
             Connection::Mysql(mut lease) => {
                 let rows = sqlx::query_with(sql, values).fetch(&mut *lease);
-                let outcome = each_of(rows, Row::Mysql, each).await;
-                let outcome = outcome.map_err(|error| lease.fail(error))?;
-                lease.end(self);
+                let mut outcome = each_of(rows, Row::Mysql, &mut each).await;
+                if let Err((error, 0)) = &outcome
+                    && let Some((sql, values)) = lease.again(error, spare).await
+                {
+                    let rows = sqlx::query_with(sql, values).fetch(&mut *lease);
+                    outcome = Box::pin(each_of(rows, Row::Mysql, &mut each)).await;
+                }
+                let outcome = outcome.map_err(|(error, _)| lease.fail(error))?;
+                lease.end();
                 outcome
             }
         }
@@ -319,94 +436,115 @@ impl Db {
         &self,
         statement: impl Execute,
     ) -> impl Stream<Item = Result<Row>> + Send + 'static {
-        let (sql, values) = self.build(statement);
+        let built = self.build(statement);
         let db = self.clone();
         async_stream::try_stream! {
-            match db.connection().await? {
+            let Built { sql, values, spare, large } = built?;
+            match db.connection(large).await? {
                 #[cfg(feature = "sqlite")]
                 Connection::Sqlite(mut lease) => {
                     let mut rows = sqlx::query_with(sql, values).fetch(&mut *lease);
+                    let mut next = rows.try_next().await;
+                    if let Err(error) = &next {
+                        drop(rows);
+                        if let Some((sql, values)) = lease.again(error, spare).await {
+                            rows = sqlx::query_with(sql, values).fetch(&mut *lease);
+                            next = rows.try_next().await;
+                        } else {
+                            rows = Box::pin(futures_util::stream::empty());
+                        }
+                    }
                     let failed = loop {
-                        match rows.try_next().await {
+                        match next {
                             Ok(Some(row)) => yield Row::Sqlite(row),
                             Ok(None) => break None,
                             Err(error) => break Some(error),
                         }
+                        next = rows.try_next().await;
                     };
                     drop(rows);
                     if let Some(error) = failed {
                         Err(lease.fail(error))?;
                     }
-                    lease.end(&db);
+                    lease.end();
                 }
                 #[cfg(feature = "postgres")]
                 Connection::Postgres(mut lease) => {
                     let mut rows = sqlx::query_with(sql, values).fetch(&mut *lease);
+                    let mut next = rows.try_next().await;
+                    if let Err(error) = &next {
+                        drop(rows);
+                        if let Some((sql, values)) = lease.again(error, spare).await {
+                            rows = sqlx::query_with(sql, values).fetch(&mut *lease);
+                            next = rows.try_next().await;
+                        } else {
+                            rows = Box::pin(futures_util::stream::empty());
+                        }
+                    }
                     let failed = loop {
-                        match rows.try_next().await {
+                        match next {
                             Ok(Some(row)) => yield Row::Postgres(row),
                             Ok(None) => break None,
                             Err(error) => break Some(error),
                         }
+                        next = rows.try_next().await;
                     };
                     drop(rows);
                     if let Some(error) = failed {
                         Err(lease.fail(error))?;
                     }
-                    lease.end(&db);
+                    lease.end();
                 }
                 #[cfg(feature = "mysql")]
                 Connection::Mysql(mut lease) => {
                     let mut rows = sqlx::query_with(sql, values).fetch(&mut *lease);
+                    let mut next = rows.try_next().await;
+                    if let Err(error) = &next {
+                        drop(rows);
+                        if let Some((sql, values)) = lease.again(error, spare).await {
+                            rows = sqlx::query_with(sql, values).fetch(&mut *lease);
+                            next = rows.try_next().await;
+                        } else {
+                            rows = Box::pin(futures_util::stream::empty());
+                        }
+                    }
                     let failed = loop {
-                        match rows.try_next().await {
+                        match next {
                             Ok(Some(row)) => yield Row::Mysql(row),
                             Ok(None) => break None,
                             Err(error) => break Some(error),
                         }
+                        next = rows.try_next().await;
                     };
                     drop(rows);
                     if let Some(error) = failed {
                         Err(lease.fail(error))?;
                     }
-                    lease.end(&db);
+                    lease.end();
                 }
             }
         }
     }
-
-    /// The text of a statement in this engine's dialect, and its bound values. The text is an
-    /// event; the values never are.
-    fn build(&self, statement: impl Execute) -> (SqlStr, SqlxValues) {
-        let (sql, values) = statement.into_parts(self.dialect());
-        crate::audit::statement(sql.as_str());
-        (sql, SqlxValues(values))
-    }
 }
 
-/// What a connection can run.
-pub(crate) trait Execute {
-    /// The text in this dialect, and the values that are bound to its placeholders.
-    fn into_parts(self, dialect: Dialect) -> (SqlStr, Values);
-}
-
-impl<S: QueryStatementWriter> Execute for &S {
-    fn into_parts(self, dialect: Dialect) -> (SqlStr, Values) {
-        let (sql, values) = dialect.text(self);
-        (AssertSqlSafe(sql).into_sql_str(), values)
-    }
-}
-
-/// Hands each row to `each`, until it refuses one or the database fails.
+/// Hands each row to `each`, until it refuses one or the database fails, which it then tells with how many
+/// there were.
 async fn each_of<R>(
     mut rows: impl Stream<Item = sqlx::Result<R>> + Unpin,
     row: fn(R) -> Row,
-    mut each: impl FnMut(Row) -> Result<()>,
-) -> sqlx::Result<Result<()>> {
-    while let Some(found) = rows.try_next().await? {
-        if let Err(refused) = each(row(found)) {
-            return Ok(Err(refused));
+    each: &mut (impl FnMut(Row) -> Result<()> + Send),
+) -> std::result::Result<Result<()>, (sqlx::Error, u64)> {
+    let mut count = 0;
+    loop {
+        match rows.try_next().await {
+            Ok(Some(found)) => {
+                count += 1;
+                if let Err(refused) = each(row(found)) {
+                    return Ok(Err(refused));
+                }
+            }
+            Ok(None) => return Ok(Ok(())),
+            Err(error) => return Err((error, count)),
         }
     }
-    Ok(Ok(()))
 }

@@ -5,6 +5,32 @@ use sqlx::error::{DatabaseError, ErrorKind};
 use crate::audit;
 use crate::error::Error;
 
+/// Why a cell was not read. What the driver does not decode is a value that the column can hold and its
+/// field cannot; a column of another type is a schema that does not fit, whatever the row.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the driver's enums grow, and what is not known is an outage or a wrong statement"
+)]
+pub(super) fn of_cell(error: sqlx::Error) -> Error {
+    match &error {
+        sqlx::Error::Decode(cause) if cause.is::<WrongType>() => classify(error),
+        sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. } => Error::unreadable(),
+        _ => classify(error),
+    }
+}
+
+/// A column is of another type than its entity says.
+#[derive(Debug)]
+pub(super) struct WrongType;
+
+impl std::fmt::Display for WrongType {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a column of another type")
+    }
+}
+
+impl std::error::Error for WrongType {}
+
 /// Sorts a driver's failure into the library's own error, and logs its class. The driver's text
 /// is dropped: it can hold SQL, names and values.
 #[expect(
@@ -20,13 +46,28 @@ pub(super) fn classify(error: sqlx::Error) -> Error {
                 ErrorKind::UniqueViolation
                 | ErrorKind::ForeignKeyViolation
                 | ErrorKind::NotNullViolation
-                | ErrorKind::CheckViolation => {
+                | ErrorKind::CheckViolation
+                | ErrorKind::ExclusionViolation => {
                     audit::database_failure("constraint", code);
                     Error::conflict()
                 }
                 _ if is_misfit(database.as_ref(), code) => {
                     audit::database_failure("misfit", code);
                     Error::invalid()
+                }
+                _ if is_computed(database.as_ref(), code) => {
+                    audit::database_failure("computed", code);
+                    Error::misuse(
+                        "a value was given for a column that the database computes: create the row from an input, or from an entity of the table without that column",
+                    )
+                }
+                _ if is_constraint(database.as_ref(), code) => {
+                    audit::database_failure("constraint", code);
+                    Error::conflict()
+                }
+                _ if is_denial(database.as_ref(), code) => {
+                    audit::database_failure("denial", code);
+                    Error::forbidden()
                 }
                 _ if is_contention(database.as_ref(), code) => {
                     audit::database_failure("contention", code);
@@ -75,19 +116,131 @@ fn is_misfit(error: &dyn DatabaseError, code: &str) -> bool {
     }
     #[cfg(feature = "mysql")]
     if let Some(error) = error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>() {
-        const OUT_OF_RANGE: u16 = 1264;
-        const WRONG_VALUE: u16 = 1366;
-        const TOO_LONG: u16 = 1406;
-        return matches!(error.number(), OUT_OF_RANGE | WRONG_VALUE | TOO_LONG);
+        return is_mysql_misfit(error.number());
     }
     let _ = error;
     // string_data_right_truncation, numeric_value_out_of_range, datetime_field_overflow,
-    // character_not_in_repertoire, untranslatable_character
-    matches!(code, "22001" | "22003" | "22008" | "22021" | "22P05")
+    // character_not_in_repertoire, untranslatable_character, program_limit_exceeded, which is how a text
+    // that is too long for an index is refused
+    matches!(
+        code,
+        "22001" | "22003" | "22008" | "22021" | "22P05" | "54000"
+    )
 }
 
-/// Whether another transaction was in the way.
+/// See [`is_misfit`]
+/// (<https://mariadb.com/docs/server/reference/error-codes/mariadb-error-code-reference>).
+#[cfg(feature = "mysql")]
+const fn is_mysql_misfit(number: u16) -> bool {
+    const ROW_TOO_LARGE: u16 = 1118;
+    const PACKET_TOO_LARGE: u16 = 1153;
+    const OUT_OF_RANGE: u16 = 1264;
+    const TRUNCATED: u16 = 1265;
+    const TRUNCATED_WRONG_VALUE: u16 = 1292;
+    const INVALID_CHARACTERS: u16 = 1300;
+    const WRONG_VALUE: u16 = 1366;
+    const TOO_LONG: u16 = 1406;
+    const INSTANT_OVERFLOW: u16 = 1441;
+    const RESULT_OUT_OF_RANGE: u16 = 1690;
+    const TOO_LARGE_TO_UNDO: u16 = 1713;
+    matches!(
+        number,
+        ROW_TOO_LARGE
+            | PACKET_TOO_LARGE
+            | OUT_OF_RANGE
+            | TRUNCATED
+            | TRUNCATED_WRONG_VALUE
+            | INVALID_CHARACTERS
+            | WRONG_VALUE
+            | TOO_LONG
+            | INSTANT_OVERFLOW
+            | RESULT_OUT_OF_RANGE
+            | TOO_LARGE_TO_UNDO
+    ) || is_unconvertible(number)
+}
+
+/// Tells whether a text is none that a character set has.
+#[cfg(feature = "mysql")]
+const fn is_unconvertible(number: u16) -> bool {
+    const CHARACTER: u16 = 1977;
+    const TEXT: u16 = 3854;
+    const VALUE: u16 = 3988;
+    matches!(number, CHARACTER | TEXT | VALUE)
+}
+
+/// Whether a value was given for a column that the database computes by itself.
+fn is_computed(error: &dyn DatabaseError, code: &str) -> bool {
+    #[cfg(feature = "sqlite")]
+    if error
+        .try_downcast_ref::<sqlx::sqlite::SqliteError>()
+        .is_some()
+    {
+        // It has no code of its own, and the texts of SQLite are in no other language.
+        let told = error.message();
+        return told.starts_with("cannot INSERT into generated column")
+            || told.starts_with("cannot UPDATE generated column");
+    }
+    #[cfg(feature = "mysql")]
+    if let Some(error) = error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>() {
+        const IGNORED_BY_MARIADB: u16 = 1906;
+        const GIVEN: u16 = 3105;
+        return matches!(error.number(), IGNORED_BY_MARIADB | GIVEN);
+    }
+    let _ = error;
+    // generated_always
+    code == "428C9"
+}
+
+/// Tells whether it is a constraint that the driver has no kind for: a row that others refer to and that may
+/// not be removed (`RESTRICT`) is one on some engines, and so is what a trigger raises.
+fn is_constraint(error: &dyn DatabaseError, code: &str) -> bool {
+    #[cfg(feature = "sqlite")]
+    if error
+        .try_downcast_ref::<sqlx::sqlite::SqliteError>()
+        .is_some()
+    {
+        const CONSTRAINT: i64 = 19;
+        return code
+            .parse::<i64>()
+            .is_ok_and(|code| code & 0xff == CONSTRAINT);
+    }
+    #[cfg(feature = "mysql")]
+    if let Some(error) = error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>() {
+        const SIGNALLED: u16 = 1644;
+        const CHECK_OF_MARIADB: u16 = 4025;
+        return matches!(error.number(), SIGNALLED | CHECK_OF_MARIADB) || code.starts_with("23");
+    }
+    let _ = error;
+    // raise_exception, and the class of integrity constraints
+    code == "P0001" || code.starts_with("23")
+}
+
+/// Whether rules of the database's own, beneath those of the entity, do not allow it: row security, a
+/// right of the account, the check of a view.
+fn is_denial(error: &dyn DatabaseError, code: &str) -> bool {
+    #[cfg(feature = "mysql")]
+    if let Some(error) = error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>() {
+        const TABLE: u16 = 1142;
+        const COLUMN: u16 = 1143;
+        const PRIVILEGE: u16 = 1227;
+        const VIEW_CHECK: u16 = 1369;
+        const ROUTINE: u16 = 1370;
+        return matches!(
+            error.number(),
+            TABLE | COLUMN | PRIVILEGE | VIEW_CHECK | ROUTINE
+        );
+    }
+    let _ = error;
+    // insufficient_privilege, with_check_option_violation
+    matches!(code, "42501" | "44000")
+}
+
+/// Tells whether another transaction was in the way, or the server no longer had the statement: the same, from
+/// its beginning, is likely to succeed.
 fn is_contention(error: &dyn DatabaseError, code: &str) -> bool {
+    if is_forgotten(error, code) {
+        return true;
+    }
     #[cfg(feature = "sqlite")]
     if error
         .try_downcast_ref::<sqlx::sqlite::SqliteError>()
@@ -112,6 +265,80 @@ fn is_contention(error: &dyn DatabaseError, code: &str) -> bool {
     matches!(code, "40001" | "40P01" | "55P03")
 }
 
+/// Tells whether the server no longer has the statement as the driver prepared it on this connection. It says
+/// so before it executes anything.
+pub(super) fn is_stale(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(|error| {
+        let code = error.code();
+        is_forgotten(error, code.as_deref().unwrap_or_default())
+    })
+}
+
+fn is_forgotten(error: &dyn DatabaseError, code: &str) -> bool {
+    #[cfg(feature = "sqlite")]
+    if error
+        .try_downcast_ref::<sqlx::sqlite::SqliteError>()
+        .is_some()
+    {
+        return false;
+    }
+    #[cfg(feature = "mysql")]
+    if let Some(error) = error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>() {
+        const UNKNOWN_STATEMENT: u16 = 1243;
+        const NEEDS_REPREPARE: u16 = 1615;
+        return matches!(error.number(), UNKNOWN_STATEMENT | NEEDS_REPREPARE);
+    }
+    #[cfg(feature = "postgres")]
+    if let Some(error) = error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>() {
+        // What its columns are has changed. The code stands for much else, and the text may be translated, so
+        // that the place in the server tells it
+        // (`src/backend/utils/cache/plancache.c` of PostgreSQL).
+        const CHANGED: &str = "RevalidateCachedQuery";
+        return match code {
+            "0A000" => error.routine() == Some(CHANGED),
+            // invalid_sql_statement_name; duplicate_prepared_statement, where a pooler gave it another server
+            "26000" | "42P05" => true,
+            _ => false,
+        };
+    }
+    let _ = (error, code);
+    false
+}
+
+/// Tells whether the server keeps as many statements prepared, of all connections together, as it may.
+pub(super) fn is_full(error: &sqlx::Error) -> bool {
+    #[cfg(feature = "mysql")]
+    if let Some(error) = error
+        .as_database_error()
+        .and_then(|error| error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>())
+    {
+        return error.number() == TOO_MANY_STATEMENTS;
+    }
+    let _ = error;
+    false
+}
+
+/// Tells whether the server refused to compare a column with a text that the column's character set does not have.
+pub(super) fn is_mixed(error: &sqlx::Error) -> bool {
+    #[cfg(feature = "mysql")]
+    if let Some(error) = error
+        .as_database_error()
+        .and_then(|error| error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>())
+    {
+        // Collations.
+        const OF_TWO: u16 = 1267;
+        const OF_THREE: u16 = 1270;
+        const OF_MORE: u16 = 1271;
+        return matches!(error.number(), OF_TWO | OF_THREE | OF_MORE)
+            || is_unconvertible(error.number());
+    }
+    let _ = error;
+    false
+}
+
+#[cfg(feature = "mysql")]
+const TOO_MANY_STATEMENTS: u16 = 1461;
+
 /// Whether the database cannot be had just now, rather than that the statement is wrong.
 fn is_outage(error: &dyn DatabaseError, code: &str) -> bool {
     #[cfg(feature = "sqlite")]
@@ -129,35 +356,81 @@ fn is_outage(error: &dyn DatabaseError, code: &str) -> bool {
     is_outage_class(code)
 }
 
-/// Whether an SQLSTATE is of a class that speaks of the connection, of resources, of the
+/// Tells whether an SQLSTATE is of a class that speaks of the connection, of its account, of resources, of the
 /// operator or of a transaction that can be tried again
 /// (<https://www.postgresql.org/docs/current/errcodes-appendix.html>).
 fn is_outage_class(code: &str) -> bool {
-    ["08", "40", "53", "55", "57", "58"]
+    let is_of_class = ["08", "28", "3D", "40", "53", "57", "58"]
         .iter()
-        .any(|class| code.starts_with(class))
+        .any(|class| code.starts_with(class));
+    // read_only_sql_transaction, as a standby says; the timeouts of transactions; object_in_use. The rest of
+    // that one's class is for what is asked of an object that is not for it.
+    is_of_class || matches!(code, "25006" | "25P03" | "25P04" | "55006")
 }
 
 /// The same for the errors of MySQL that have no class of their own
 /// (<https://dev.mysql.com/doc/mysql-errors/8.0/en/server-error-reference.html>).
 #[cfg(feature = "mysql")]
 const fn is_mysql_outage(number: u16) -> bool {
+    const DISK_FULL: u16 = 1021;
+    const STORAGE_ENGINE: u16 = 1030;
+    const READ_ONLY_TABLE: u16 = 1036;
+    const OUT_OF_MEMORY: u16 = 1037;
+    const OUT_OF_SORT_MEMORY: u16 = 1038;
     const TOO_MANY_CONNECTIONS: u16 = 1040;
+    const OUT_OF_RESOURCES: u16 = 1041;
+    const DATABASE_DENIED: u16 = 1044;
+    const ACCESS_DENIED: u16 = 1045;
+    const UNKNOWN_DATABASE: u16 = 1049;
     const SHUTDOWN: u16 = 1053;
+    const TABLE_FULL: u16 = 1114;
+    const HOST_BLOCKED: u16 = 1129;
+    const HOST_UNKNOWN: u16 = 1130;
+    const NO_THREAD: u16 = 1135;
+    const CRASHED_TABLE: u16 = 1194;
     const USER_CONNECTIONS: u16 = 1203;
+    const LOCK_TABLE_FULL: u16 = 1206;
+    const READ_LOCKED: u16 = 1223;
+    const USER_RESOURCES: u16 = 1226;
     const READ_ONLY: u16 = 1290;
     const INTERRUPTED: u16 = 1317;
+    const READ_ONLY_TRANSACTION: u16 = 1792;
+    const READ_ONLY_MODE: u16 = 1836;
+    const KILLED: u16 = 1927;
     const STATEMENT_TIME: u16 = 1969;
     const EXECUTION_TIME: u16 = 3024;
+    const IDLE: u16 = 4031;
     matches!(
         number,
-        TOO_MANY_CONNECTIONS
+        DISK_FULL
+            | STORAGE_ENGINE
+            | READ_ONLY_TABLE
+            | OUT_OF_MEMORY
+            | OUT_OF_SORT_MEMORY
+            | TOO_MANY_CONNECTIONS
+            | OUT_OF_RESOURCES
+            | DATABASE_DENIED
+            | ACCESS_DENIED
+            | UNKNOWN_DATABASE
             | SHUTDOWN
+            | TABLE_FULL
+            | HOST_BLOCKED
+            | HOST_UNKNOWN
+            | NO_THREAD
+            | CRASHED_TABLE
             | USER_CONNECTIONS
+            | LOCK_TABLE_FULL
+            | READ_LOCKED
+            | USER_RESOURCES
             | READ_ONLY
             | INTERRUPTED
+            | TOO_MANY_STATEMENTS
+            | READ_ONLY_TRANSACTION
+            | READ_ONLY_MODE
+            | KILLED
             | STATEMENT_TIME
             | EXECUTION_TIME
+            | IDLE
     )
 }
 

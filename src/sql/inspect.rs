@@ -1,4 +1,4 @@
-//! What the live schema has beside its columns: indexes, uniqueness, collations.
+//! What the live schema has beside its columns: indexes, uniqueness, collations, foreign keys.
 
 use std::collections::BTreeMap;
 
@@ -7,24 +7,32 @@ use sea_query::{Alias, Expr, ExprTrait as _, Func, Query as Statement};
 
 use super::db::Db;
 use super::dialect::Dialect;
+use super::references::ForeignKey;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 use super::template::Ready;
 use crate::error::Result;
 use crate::policy::{Cell, Kind};
+#[cfg(feature = "matrix")]
 use crate::registry::App;
 
-/// The indexes and collations of an application's tables, as the database has them. Made by
+/// The indexes, collations and foreign keys of an application's tables, as the database has them. Made by
 /// [`Db::schema`] for the lints of the access matrix.
+#[cfg(feature = "matrix")]
 #[derive(Debug, Clone, Default)]
 pub struct DatabaseSchema {
     tables: BTreeMap<&'static str, TableSchema>,
 }
 
+#[cfg_attr(
+    not(feature = "matrix"),
+    expect(dead_code, reason = "the check at start reads indexes alone")
+)]
 #[derive(Debug, Clone, Default)]
 pub(crate) struct TableSchema {
     pub(crate) indexes: Vec<Index>,
     /// Columns that are declared with a collation which does not compare bytes, and its name.
     pub(crate) collations: BTreeMap<String, String>,
+    pub(crate) foreign_keys: Vec<ForeignKey>,
 }
 
 /// An index; the name of a column stands for itself, an expression for nothing.
@@ -35,6 +43,7 @@ pub(crate) struct Index {
     pub(crate) unique: bool,
 }
 
+#[cfg(feature = "matrix")]
 impl DatabaseSchema {
     pub(crate) fn table(&self, name: &str) -> Option<&TableSchema> {
         self.tables.get(name)
@@ -50,7 +59,7 @@ impl TableSchema {
 }
 
 impl Db {
-    /// Reads the indexes and collations of the tables of `app`, for
+    /// Reads the indexes, collations and foreign keys of the tables of `app`, for
     /// [`MatrixBuilder::with_schema`](crate::MatrixBuilder::with_schema). A table that is missing
     /// is left out; [`Db::check`] is what names it.
     ///
@@ -82,25 +91,27 @@ impl Db {
     /// # Ok(())
     /// # }
     /// ```
+    #[cfg(feature = "matrix")]
     pub async fn schema<V>(&self, app: &App<V>) -> Result<DatabaseSchema> {
         let mut schema = DatabaseSchema::default();
         for entity in app.entities() {
             let table = entity.schema().name();
-            if let Some(found) = self.inspect(table).await? {
+            if let Some(mut found) = self.inspect(table).await? {
+                found.foreign_keys = self.foreign_keys(table).await?;
                 schema.tables.insert(table, found);
             }
         }
         Ok(schema)
     }
 
-    async fn inspect(&self, table: &'static str) -> Result<Option<TableSchema>> {
+    pub(super) async fn inspect(&self, table: &'static str) -> Result<Option<TableSchema>> {
         match self.dialect() {
             #[cfg(feature = "sqlite")]
             Dialect::Sqlite => self.inspect_sqlite(table).await,
             #[cfg(feature = "postgres")]
             Dialect::Postgres => self.inspect_catalogue(table, &POSTGRES).await,
             #[cfg(feature = "mysql")]
-            Dialect::Mysql => self.inspect_catalogue(table, &MYSQL).await,
+            Dialect::Mysql { .. } => self.inspect_catalogue(table, &MYSQL).await,
         }
     }
 
@@ -110,10 +121,7 @@ impl Db {
         table: &'static str,
         catalogue: &Catalogue,
     ) -> Result<Option<TableSchema>> {
-        let mut found = TableSchema {
-            indexes: Vec::new(),
-            collations: BTreeMap::new(),
-        };
+        let mut found = TableSchema::default();
         let mut exists = false;
         let columns = about(table, catalogue.columns);
         self.fetch_each(columns, |row| {
@@ -182,8 +190,8 @@ impl Db {
             | Cell::Timestamp(_) => BTreeMap::new(),
         };
         let mut found = TableSchema {
-            indexes: Vec::new(),
             collations,
+            ..TableSchema::default()
         };
         let mut statement = Statement::select();
         statement
@@ -252,16 +260,14 @@ const POSTGRES: Catalogue = Catalogue {
         JOIN pg_class t ON t.oid = a.attrelid \
         JOIN pg_database d ON d.datname = current_database() \
         LEFT JOIN pg_collation c ON c.oid = a.attcollation \
-        WHERE t.relname = $1 AND t.relnamespace = current_schema()::regnamespace \
-        AND a.attnum > 0 AND NOT a.attisdropped",
+        WHERE t.oid = to_regclass(quote_ident($1)) AND a.attnum > 0 AND NOT a.attisdropped",
     indexes: "SELECT i.relname::text, x.indisunique::int, a.attname::text \
         FROM pg_index x \
         JOIN pg_class t ON t.oid = x.indrelid \
         JOIN pg_class i ON i.oid = x.indexrelid \
         CROSS JOIN LATERAL unnest(x.indkey::int2[]) WITH ORDINALITY AS k (attribute, place) \
         LEFT JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = k.attribute \
-        WHERE t.relname = $1 AND t.relnamespace = current_schema()::regnamespace \
-        ORDER BY i.relname, k.place",
+        WHERE t.oid = to_regclass(quote_ident($1)) ORDER BY i.relname, k.place",
     binary: &["C", "POSIX", "C.UTF-8", "C.utf8", "ucs_basic"],
 };
 

@@ -18,7 +18,7 @@ type Step = (i64, &'static str, &'static str);
 const ACCOUNTS_TABLE: &str = "clearance_account_migrations";
 
 #[cfg(feature = "sqlite")]
-const SQLITE: [(i64, &str, &str); 2] = [
+const SQLITE: [Step; 5] = [
     (
         1,
         "sessions",
@@ -29,10 +29,25 @@ const SQLITE: [(i64, &str, &str); 2] = [
         "audit",
         include_str!("../../migrations/sqlite/0002_audit.sql"),
     ),
+    (
+        3,
+        "generations",
+        include_str!("../../migrations/sqlite/0003_generations.sql"),
+    ),
+    (
+        4,
+        "replaced sessions",
+        include_str!("../../migrations/sqlite/0004_replaced_sessions.sql"),
+    ),
+    (
+        5,
+        "session data version",
+        include_str!("../../migrations/sqlite/0005_session_data_version.sql"),
+    ),
 ];
 
 #[cfg(feature = "postgres")]
-const POSTGRES: [(i64, &str, &str); 2] = [
+const POSTGRES: [Step; 5] = [
     (
         1,
         "sessions",
@@ -43,10 +58,25 @@ const POSTGRES: [(i64, &str, &str); 2] = [
         "audit",
         include_str!("../../migrations/postgres/0002_audit.sql"),
     ),
+    (
+        3,
+        "generations",
+        include_str!("../../migrations/postgres/0003_generations.sql"),
+    ),
+    (
+        4,
+        "replaced sessions",
+        include_str!("../../migrations/postgres/0004_replaced_sessions.sql"),
+    ),
+    (
+        5,
+        "session data version",
+        include_str!("../../migrations/postgres/0005_session_data_version.sql"),
+    ),
 ];
 
 #[cfg(feature = "mysql")]
-const MYSQL: [(i64, &str, &str); 2] = [
+const MYSQL: [Step; 5] = [
     (
         1,
         "sessions",
@@ -56,6 +86,21 @@ const MYSQL: [(i64, &str, &str); 2] = [
         2,
         "audit",
         include_str!("../../migrations/mysql/0002_audit.sql"),
+    ),
+    (
+        3,
+        "generations",
+        include_str!("../../migrations/mysql/0003_generations.sql"),
+    ),
+    (
+        4,
+        "replaced sessions",
+        include_str!("../../migrations/mysql/0004_replaced_sessions.sql"),
+    ),
+    (
+        5,
+        "session data version",
+        include_str!("../../migrations/mysql/0005_session_data_version.sql"),
     ),
 ];
 
@@ -88,15 +133,17 @@ impl Db {
     /// # Errors
     ///
     /// [`Error::is_unavailable`] when the database does not answer, [`Error::is_configuration`]
-    /// when it was migrated by another version of this library or holds a table of the same name.
+    /// when it was migrated by another version of this library or holds a table of the same name, or when
+    /// connections to MySQL or MariaDB are not strict.
     pub async fn migrate(&self) -> Result<()> {
-        let outcome = match self.engine() {
+        self.require_settings().await?;
+        let outcome = match self.explained()? {
             #[cfg(feature = "sqlite")]
-            Engine::Sqlite(pool) => migrator(&SQLITE, TABLE).run(pool).await,
+            Engine::Sqlite(of) => migrator(&SQLITE, TABLE).run(of.pool()).await,
             #[cfg(feature = "postgres")]
-            Engine::Postgres(pool) => migrate_postgres(pool, &POSTGRES, TABLE).await,
+            Engine::Postgres(of) => migrate_postgres(of.pool(), &POSTGRES, TABLE).await,
             #[cfg(feature = "mysql")]
-            Engine::Mysql(pool) => migrate_mysql(pool, &MYSQL, TABLE).await,
+            Engine::Mysql(of) => migrate_mysql(of.pool(), &MYSQL, TABLE).await,
         };
         outcome.map_err(failed)
     }
@@ -111,13 +158,13 @@ impl Db {
     pub async fn migrate_accounts(&self) -> Result<()> {
         self.migrate().await?;
         let table = ACCOUNTS_TABLE;
-        let outcome = match self.engine() {
+        let outcome = match self.explained()? {
             #[cfg(feature = "sqlite")]
-            Engine::Sqlite(pool) => migrator(&SQLITE_ACCOUNTS, table).run(pool).await,
+            Engine::Sqlite(of) => migrator(&SQLITE_ACCOUNTS, table).run(of.pool()).await,
             #[cfg(feature = "postgres")]
-            Engine::Postgres(pool) => migrate_postgres(pool, &POSTGRES_ACCOUNTS, table).await,
+            Engine::Postgres(of) => migrate_postgres(of.pool(), &POSTGRES_ACCOUNTS, table).await,
             #[cfg(feature = "mysql")]
-            Engine::Mysql(pool) => migrate_mysql(pool, &MYSQL_ACCOUNTS, table).await,
+            Engine::Mysql(of) => migrate_mysql(of.pool(), &MYSQL_ACCOUNTS, table).await,
         };
         outcome.map_err(failed)
     }

@@ -12,16 +12,40 @@ use sqlx::PgPool;
 use sqlx::postgres::PgListener;
 
 use super::db::{Db, Engine};
-use crate::error::Result;
+use crate::audit;
+use crate::error::{Error, Result};
+use crate::policy::{Cell, Kind};
 use crate::session::nodes::{ChannelError, NodeChannel, NodeListener};
 
 const NAME: &str = "clearance_nodes";
+/// Bytes of a name; PostgreSQL would listen to the beginning of a longer one.
+const LONGEST: usize = 63;
 
 /// Tells other nodes by `NOTIFY` and `LISTEN` of PostgreSQL; see [`Db::node_channel`].
 #[derive(Clone)]
 pub struct PostgresChannel {
     db: Db,
     pool: PgPool,
+    name: String,
+}
+
+impl PostgresChannel {
+    /// With another name than `clearance_nodes`, for applications that share a database: each takes the
+    /// other for a node that it does not understand.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_configuration`] when the name is empty, longer than 63 bytes, or holds a NUL.
+    pub fn with_name(mut self, name: impl Into<String>) -> Result<Self> {
+        let name = name.into();
+        if name.is_empty() || name.len() > LONGEST || name.contains('\0') {
+            return Err(Error::configuration(
+                "the name of a PostgreSQL channel has 1 to 63 bytes, none of them a NUL: choose another one",
+            ));
+        }
+        self.name = name;
+        Ok(self)
+    }
 }
 
 impl Db {
@@ -29,7 +53,8 @@ impl Db {
     ///
     /// It keeps one connection of the pool to listen. That has to be a session of its own:
     /// PgBouncer in transaction mode cannot `LISTEN`, so give it a pool that goes past PgBouncer.
-    /// Notices go to the primary only; nodes on a replica hear nothing.
+    /// Notices go to the primary only; nodes on a replica hear nothing. In a database whose encoding is
+    /// `SQL_ASCII` it hears nothing either, because messages there need not be text.
     ///
     /// # Errors
     ///
@@ -49,10 +74,11 @@ impl Db {
     /// # }
     /// ```
     pub fn node_channel(&self) -> Result<PostgresChannel> {
-        match self.engine() {
-            Engine::Postgres(pool) => Ok(PostgresChannel {
+        match self.explained()? {
+            Engine::Postgres(of) => Ok(PostgresChannel {
                 db: self.without_unit(),
-                pool: pool.clone(),
+                pool: of.pool().clone(),
+                name: NAME.to_owned(),
             }),
             #[cfg(feature = "sqlite")]
             Engine::Sqlite(_) => Err(tells_nobody()),
@@ -63,22 +89,41 @@ impl Db {
 }
 
 #[cfg(any(feature = "sqlite", feature = "mysql"))]
-fn tells_nobody() -> crate::error::Error {
-    crate::error::Error::configuration(
+fn tells_nobody() -> Error {
+    Error::configuration(
         "only PostgreSQL tells other nodes: use a `RedisChannel`, or none, with which they learn within the cache bound",
     )
 }
 
 impl fmt::Debug for PostgresChannel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PostgresChannel").finish_non_exhaustive()
+        f.debug_struct("PostgresChannel")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+impl PostgresChannel {
+    /// Tells whether all that is sent is text. The driver panics over a message that is not, which a server lets
+    /// pass where it knows no encoding.
+    async fn has_text(&self) -> Result<bool, ChannelError> {
+        let encoding = Func::cust("current_setting").arg("server_encoding");
+        let encoding = Query::select().expr(encoding).take();
+        let row = self.db.fetch_optional(&encoding).await;
+        let row = row.ok().flatten().ok_or(ChannelError::new())?;
+        let cell = row.cell(0, Kind::Text);
+        let is_text = matches!(cell, Ok(Cell::Text(name)) if name != "SQL_ASCII");
+        if !is_text {
+            audit::channel_without_text();
+        }
+        Ok(is_text)
     }
 }
 
 #[async_trait]
 impl NodeChannel for PostgresChannel {
     async fn publish(&self, notice: &str) -> Result<(), ChannelError> {
-        let notify = Func::cust("pg_notify").args([NAME.into(), notice.into()]);
+        let notify = Func::cust("pg_notify").args([self.name.as_str().into(), notice.into()]);
         let notify = Query::select().expr(notify).take();
         let sent = self.db.execute(&notify).await;
         sent.map(|_| ()).map_err(|_| ChannelError::new())
@@ -86,10 +131,13 @@ impl NodeChannel for PostgresChannel {
 
     async fn listen(&self) -> Result<Box<dyn NodeListener>, ChannelError> {
         let lost = |_| ChannelError::new();
+        if !self.has_text().await? {
+            return Err(ChannelError::new());
+        }
         let mut listener = PgListener::connect_with(&self.pool).await.map_err(lost)?;
         // What was said until it were connected again would be lost without a sign.
         listener.eager_reconnect(false);
-        listener.listen(NAME).await.map_err(lost)?;
+        listener.listen(&self.name).await.map_err(lost)?;
         let notices = try_stream! {
             while let Some(notice) = listener.try_recv().await.map_err(lost)? {
                 yield notice.payload().to_owned();

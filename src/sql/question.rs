@@ -17,11 +17,14 @@ pub(crate) struct Question {
     /// What the filter comes to.
     pub(crate) filter: Option<Residual>,
     pub(crate) order: Vec<OrderKey>,
-    /// Rows that tie stand by key.
+    /// Rows that tie in every order stand by key. Not set where the last order is by the key, so that no
+    /// rows tie.
     pub(crate) by_key: bool,
     pub(crate) limit: Option<u64>,
     /// Each row tells where it stands in the order, for a page to go on from.
     pub(crate) pages: bool,
+    /// Each row is given as it is stored, by the names of its columns, and nothing is cut.
+    pub(crate) whole: bool,
     /// Only rows that come after this one.
     pub(crate) after: Option<Position>,
     /// Columns that tell which row of another table each row was asked for.
@@ -67,13 +70,38 @@ pub(crate) enum Found {
     Highest,
 }
 
-/// Where a row stands in an order.
+/// A place in an order.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Position {
-    /// What it has under each order, null where that is hidden or null.
-    pub(crate) values: Vec<Value>,
-    /// Its key.
-    pub(crate) key: Value,
+    /// What a row there has under each order, null where that is hidden or null. They are fewer than the
+    /// orders where it is not known further.
+    pub(crate) values: Vec<Held>,
+    /// Which of the rows that have the same come after it.
+    pub(crate) rest: Rest,
+}
+
+/// What the row at a place has under an order.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Held {
+    Value(Value),
+    /// What is stored, which is not null and which no value here stands for.
+    Stored,
+}
+
+impl Position {
+    /// Whether the statement of the rows behind it has the key of its row.
+    pub(super) fn names_its_row(&self, by_key: bool) -> bool {
+        by_key || self.values.contains(&Held::Stored)
+    }
+}
+
+/// Which of the rows that tie come after a place.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Rest {
+    /// Those behind this key: the place is that of a row.
+    Behind(Value),
+    Every,
+    None,
 }
 
 /// How to read the rows of a statement.
@@ -135,9 +163,14 @@ impl OrderKey {
         Ok(match &self.visible {
             None => value,
             Some(residual) => CaseStatement::new()
-                .case(renderer.condition(residual)?, value)
+                .case(renderer.evaluated(residual)?, value)
                 .into(),
         })
+    }
+
+    /// Whether it is this column, seen by whoever sees the row.
+    pub(crate) fn is_by(&self, column: usize) -> bool {
+        self.visible.is_none() && matches!(self.by, By::Column(own) if own == column)
     }
 
     pub(super) fn is_nullable(&self, renderer: &Renderer) -> Result<bool> {
@@ -173,9 +206,9 @@ impl OrderKey {
 impl Related {
     fn expr(&self, renderer: &Renderer) -> Result<Expr> {
         let theirs = renderer.across(self.relation);
-        let mut rows = theirs.joined(renderer, self.relation, &self.within, &[])?;
+        let mut rows = theirs.joined(renderer, self.relation, &self.within)?;
         let cell = || match &self.cell {
-            Some(cell) => cell.expr(&theirs),
+            Some(cell) => cell.masked(&theirs, theirs.rank(cell.column)?),
             None => Err(Error::internal("an order names no field of related rows")),
         };
         match self.found {
@@ -190,12 +223,15 @@ impl Related {
 impl Masked {
     /// The column in the order that every engine agrees on, null where it is hidden.
     pub(super) fn expr(&self, renderer: &Renderer) -> Result<Expr> {
-        let value = renderer.value(self.column)?;
+        self.masked(renderer, renderer.value(self.column)?)
+    }
+
+    fn masked(&self, renderer: &Renderer, value: Expr) -> Result<Expr> {
         Ok(match &self.visible {
             Reduced::Always => value,
             Reduced::Never => renderer.dialect.null(renderer.spec(self.column)?.kind()),
             Reduced::Left(residual) => CaseStatement::new()
-                .case(renderer.condition(residual)?, value)
+                .case(renderer.evaluated(residual)?, value)
                 .into(),
         })
     }
@@ -206,27 +242,15 @@ impl Masked {
             Reduced::Always => Expr::cust("TRUE"),
             Reduced::Never => Expr::cust("FALSE"),
             Reduced::Left(residual) => CaseStatement::new()
-                .case(renderer.condition(residual)?, Expr::cust("TRUE"))
+                .case(renderer.evaluated(residual)?, Expr::cust("TRUE"))
                 .finally(Expr::cust("FALSE"))
                 .into(),
         })
     }
 }
 
-impl Position {
-    /// Whether it has what the order asks for.
-    pub(crate) fn fits(&self, kinds: &[Kind], key: Kind) -> bool {
-        self.values.len() == kinds.len()
-            && self
-                .values
-                .iter()
-                .zip(kinds)
-                .all(|(value, kind)| *value == Value::Null || is_of(value, *kind))
-            && is_of(&self.key, key)
-    }
-}
-
-fn is_of(value: &Value, kind: Kind) -> bool {
+/// Whether it is a value of this kind.
+pub(crate) fn is_of(value: &Value, kind: Kind) -> bool {
     match kind {
         Kind::Bool => matches!(value, Value::Bool(_)),
         Kind::Int => matches!(value, Value::Int(_)),

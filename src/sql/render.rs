@@ -5,19 +5,21 @@
 //! chosen, exactly where the residual holds: no `IS TRUE` is needed, and columns keep their
 //! indexes.
 //!
-//! Text is compared byte by byte. Equality is asked twice: once as the column compares by itself,
-//! which can use its index and is never narrower, and once byte-wise, which is exact.
+//! Text is compared byte by byte. Equality that finds rows is asked twice: once as the column compares
+//! by itself, which can use its index and is never narrower, and once byte-wise, which is exact.
 
 use sea_query::{
-    Alias, BinOper, CaseStatement, Expr, ExprTrait as _, IntoColumnRef as _, Query as Statement,
-    SelectStatement,
+    Alias, BinOper, CaseStatement, Expr, ExprTrait as _, IntoColumnRef as _, IntoTableRef as _,
+    Query as Statement, SelectStatement, TableRef,
 };
 
-use super::dialect::{Compared, Dialect, LONG, Standing};
+use super::dialect::{Compared, Dialect, Standing};
+use super::sizes::{filled, filled_if_many};
+use crate::bounded::balanced;
 use crate::dto::Mask;
 use crate::entity::{ColumnSpec, Relation, Schema};
 use crate::error::{Error, Result};
-use crate::policy::{Fulfilled, Kind, Op, Residual, Term, Value};
+use crate::policy::{Fulfilled, Kind, Op, Place, Residual, Term, Value};
 
 /// Writes the conditions of one table.
 #[derive(Clone, Copy)]
@@ -26,6 +28,20 @@ pub(crate) struct Renderer {
     pub(crate) table: &'static Schema,
     /// How many relations lead here from the table of the statement.
     depth: usize,
+    aliases: Aliases,
+    /// Tells whether its conditions find rows, so that an index may serve them.
+    finds: bool,
+    /// Tells whether it writes a change, before which no related row that lets it through may become another.
+    changes: bool,
+}
+
+/// What the tables of a statement are called in it.
+#[derive(Clone, Copy)]
+enum Aliases {
+    /// Each by this letter and how deep it stands.
+    All(char),
+    /// The same, but the table of the statement stands under its own name.
+    Related(char),
 }
 
 impl Renderer {
@@ -34,16 +50,51 @@ impl Renderer {
             dialect,
             table,
             depth: 0,
+            aliases: Aliases::All('t'),
+            finds: true,
+            changes: false,
         }
     }
 
-    /// The name that qualifies its columns. A related table has one of its own, because it can be
-    /// the same table again.
+    /// A writer for an INSERT or an UPDATE of `table`.
+    pub(crate) const fn changing(dialect: Dialect, table: &'static Schema) -> Self {
+        Self {
+            changes: true,
+            ..Self::new(dialect, table)
+        }
+    }
+
+    /// A writer for a DELETE from `table`.
+    pub(crate) fn deleting(dialect: Dialect, table: &'static Schema) -> Self {
+        if dialect.deletes_by_alias() {
+            return Self::changing(dialect, table);
+        }
+        // An alias that begins with another letter than the table is not its name.
+        let is_taken = table.name().starts_with(['t', 'T']);
+        Self {
+            aliases: Aliases::Related(if is_taken { 'u' } else { 't' }),
+            ..Self::changing(dialect, table)
+        }
+    }
+
+    /// The name that qualifies its columns: the library's own for each table of a statement, so that
+    /// a name of the application's is never taken for it, nor it for one of them (decision 52). Each
+    /// depth has one, because a related table can be the same table again.
     fn qualifier(&self) -> Alias {
-        if self.depth == 0 {
-            Alias::new(self.table.name())
-        } else {
-            Alias::new(format!("related_{}", self.depth))
+        match (self.aliases, self.depth) {
+            (Aliases::Related(_), 0) => Alias::new(self.table.name()),
+            (Aliases::All(letter) | Aliases::Related(letter), depth) => {
+                Alias::new(format!("{letter}{depth}"))
+            }
+        }
+    }
+
+    /// Its table, to be read or changed, under the name that qualifies its columns.
+    pub(crate) fn source(&self) -> TableRef {
+        let table = Alias::new(self.table.name()).into_table_ref();
+        match (self.aliases, self.depth) {
+            (Aliases::Related(_), 0) => table,
+            (Aliases::All(_) | Aliases::Related(_), _) => table.alias(self.qualifier()),
         }
     }
 
@@ -90,10 +141,13 @@ impl Renderer {
         })
     }
 
-    /// The column as a value to group and count by: text outside a declared set is none.
+    /// The column as a value to group and count by: text outside a declared set is none, and nor is an
+    /// instant without an end.
     pub(crate) fn value(&self, column: usize) -> Result<Expr> {
         let value = self.ordered(column)?;
-        Ok(match self.spec(column)?.kind().names() {
+        let kind = self.spec(column)?.kind();
+        Ok(match kind.names() {
+            None if kind == Kind::Timestamp => self.dialect.finite(value),
             None => value,
             Some(names) => CaseStatement::new()
                 .case(value.clone().is_in(names.iter().copied()), value)
@@ -103,10 +157,13 @@ impl Renderer {
 
     /// The column as a value to order by: of a declared set, its place among the others.
     pub(crate) fn rank(&self, column: usize) -> Result<Expr> {
-        let value = self.ordered(column)?;
-        Ok(match self.spec(column)?.kind().names() {
-            None => value,
-            Some(names) => rank(&value, names),
+        let kind = self.spec(column)?.kind();
+        Ok(match kind.names() {
+            None if kind == Kind::Text && column != self.table.key() => {
+                self.dialect.sortable(self.column(column)?)
+            }
+            None => self.ordered(column)?,
+            Some(names) => rank(&self.ordered(column)?, names),
         })
     }
 
@@ -114,10 +171,35 @@ impl Renderer {
         Ok(self.dialect.mask(mask, self.column(column)?))
     }
 
+    /// The condition where it is evaluated for each row that others found, as in a CASE or an order: no
+    /// index serves it, so that text is compared once.
+    pub(crate) fn evaluated(&self, residual: &Residual) -> Result<Expr> {
+        let finds = false;
+        Self { finds, ..*self }.condition(residual)
+    }
+
+    /// It stands on the stack once for each level of a filter that a client builds, and so does what it
+    /// calls for the parts: both keep little there (decision 54).
     pub(crate) fn condition(&self, residual: &Residual) -> Result<Expr> {
         match residual {
             Residual::All(parts) => self.join(parts, Expr::and, true),
             Residual::Any(parts) => self.join(parts, Expr::or, false),
+            Residual::Flag { .. }
+            | Residual::Null { .. }
+            | Residual::Compare { .. }
+            | Residual::Among { .. }
+            | Residual::Related { .. }
+            | Residual::Text { .. }
+            | Residual::Guarded { .. }
+            | Residual::Opaque { .. } => self.one(residual),
+        }
+    }
+
+    /// A condition that is made of no others beside each other.
+    #[inline(never)]
+    fn one(&self, residual: &Residual) -> Result<Expr> {
+        match residual {
+            Residual::All(_) | Residual::Any(_) => self.condition(residual),
             Residual::Flag { column, wanted } => {
                 let column = self.column(*column)?;
                 // SQLite takes any number but 0 for true, and so does the reading of a row.
@@ -128,12 +210,11 @@ impl Renderer {
                 })
             }
             Residual::Null { column, wanted } => {
-                let column = self.column(*column)?;
-                Ok(if *wanted {
-                    column.is_null()
+                if *wanted {
+                    self.is_unset(*column)
                 } else {
-                    column.is_not_null()
-                })
+                    self.is_set(*column)
+                }
             }
             Residual::Compare { op, column, with } => match with {
                 Term::Column(other) => self.compare_columns(*op, *column, self.column(*other)?),
@@ -157,19 +238,25 @@ impl Renderer {
                 needle,
                 wanted,
             } => {
-                let column = self.column(*column)?;
-                let found = self.dialect.within(*place, column.clone(), needle);
+                let text = self.column(*column)?;
+                let found = match place {
+                    Place::AtStart(before) => {
+                        return self.prefixed(*column, needle, before, *wanted);
+                    }
+                    Place::Anywhere => self.dialect.contains(text.clone(), needle),
+                    Place::AtEnd => self.dialect.ends(text.clone(), needle),
+                };
                 Ok(if *wanted {
                     found
                 } else {
-                    column.is_not_null().and(found.not())
+                    text.is_not_null().and(found.not())
                 })
             }
             Residual::Guarded { rule, test } => {
                 // A CASE is worked out in its order, unlike the sides of AND.
-                let rule = self.condition(rule)?;
+                let rule = self.evaluated(rule)?;
                 Ok(CaseStatement::new()
-                    .case(rule, self.condition(test)?)
+                    .case(rule, self.evaluated(test)?)
                     .into())
             }
             Residual::Opaque { .. } => Err(Error::internal(
@@ -178,32 +265,112 @@ impl Renderer {
         }
     }
 
+    fn is_set(&self, column: usize) -> Result<Expr> {
+        Ok(match self.is_instant(column)? {
+            Some(is_instant) => is_instant,
+            None => self.column(column)?.is_not_null(),
+        })
+    }
+
+    fn is_unset(&self, column: usize) -> Result<Expr> {
+        let is_null = self.column(column)?.is_null();
+        Ok(match self.is_instant(column)? {
+            Some(is_instant) => is_null.or(is_instant.not()),
+            None => is_null,
+        })
+    }
+
+    /// Tells whether a column of instants holds one, where the engine takes what is none for the earliest.
+    fn is_instant(&self, column: usize) -> Result<Option<Expr>> {
+        Ok(match self.spec(column)?.kind() {
+            Kind::Timestamp => self.dialect.is_instant(self.column(column)?),
+            Kind::Bool
+            | Kind::Int
+            | Kind::Float
+            | Kind::Text
+            | Kind::Enum(_)
+            | Kind::Bytes
+            | Kind::Uuid => None,
+        })
+    }
+
     /// The column compares so with a value, which it may not be able to hold.
     fn compare_value(&self, op: Op, column: usize, value: &Value) -> Result<Expr> {
         match self.dialect.standing(value).compared(op) {
             Compared::Plainly => self.compare(op, column, self.dialect.bind(value)),
-            Compared::WhereSet => Ok(self.column(column)?.is_not_null()),
+            Compared::WhereSet => self.is_set(column),
             Compared::Nowhere => Ok(Expr::val(false)),
             Compared::With(op, value) => self.compare(op, column, self.dialect.bind(&value)),
         }
     }
 
+    /// The column is set and begins with `prefix`, or is set and does not: a range of texts in the order of
+    /// their bytes, up to `before`, which an index can serve.
+    fn prefixed(
+        &self,
+        column: usize,
+        prefix: &Value,
+        before: &Value,
+        wanted: bool,
+    ) -> Result<Expr> {
+        let (from, until) = if wanted {
+            (Op::Ge, Op::Lt)
+        } else {
+            (Op::Lt, Op::Ge)
+        };
+        let until = match before {
+            Value::Null => None,
+            Value::Bool(_)
+            | Value::Int(_)
+            | Value::Float(_)
+            | Value::Text(_)
+            | Value::Bytes(_)
+            | Value::Uuid(_)
+            | Value::Timestamp(_) => Some(self.compare_value(until, column, before)?),
+        };
+        if wanted
+            && self.finds
+            && let Some(begins) = self.dialect.begins(self.column(column)?, prefix)
+        {
+            return Ok(match until {
+                None => begins,
+                Some(until) => self.dialect.narrowed(begins, until),
+            });
+        }
+        let from = self.compare_value(from, column, prefix)?;
+        Ok(match (until, wanted) {
+            (None, _) => from,
+            (Some(until), true) => from.and(until),
+            (Some(until), false) => from.or(until),
+        })
+    }
+
     /// The column is set and is among the values, or is set and is not.
-    fn among(&self, column: usize, values: &[Value], wanted: bool) -> Result<Expr> {
-        let kind = self.spec(column)?.kind();
-        let column = self.column(column)?;
+    fn among(&self, index: usize, values: &[Value], wanted: bool) -> Result<Expr> {
+        let kind = self.spec(index)?.kind();
+        let column = match kind {
+            Kind::Bool => self.dialect.truth(self.column(index)?),
+            Kind::Int
+            | Kind::Float
+            | Kind::Text
+            | Kind::Enum(_)
+            | Kind::Bytes
+            | Kind::Uuid
+            | Kind::Timestamp => self.column(index)?,
+        };
         let values: Vec<&Value> = values
             .iter()
             .filter(|value| self.dialect.standing(value) == Standing::Among)
             .collect();
         if values.is_empty() {
-            return Ok(if wanted {
-                Expr::val(false)
+            return if wanted {
+                Ok(Expr::val(false))
             } else {
-                column.is_not_null()
-            });
+                self.is_set(index)
+            };
         }
-        let long = (values.len() > LONG).then(|| self.dialect.long_list(kind, &values));
+        let is_long = values.len() > self.dialect.longest_list();
+        let long = is_long.then(|| self.dialect.long_list(kind, &values));
         let within = |column: Expr| match (&long, wanted) {
             (Some(list), true) => column.in_subquery(list.clone()),
             (Some(list), false) => column.not_in_subquery(list.clone()),
@@ -211,46 +378,75 @@ impl Renderer {
             (None, false) => column.is_not_in(self.bound(&values)),
         };
         if !is_text(kind) {
-            return Ok(within(column));
+            let found = within(column);
+            return Ok(match self.is_instant(index)? {
+                Some(is_instant) if !wanted => found.and(is_instant),
+                Some(_) | None => found,
+            });
         }
         let exact = within(self.dialect.bytewise(column.clone()));
-        Ok(if wanted && long.is_none() {
-            let indexed = column.is_in(self.bound(&values));
-            self.dialect.narrowed(indexed, exact)
+        let is_found = wanted && self.finds && (!is_long || self.dialect.finds_long_lists());
+        Ok(if is_found {
+            self.dialect
+                .narrowed(within(self.dialect.plain(column)), exact)
         } else {
             exact
         })
     }
 
+    /// Returns as many placeholders as the size of the list has.
     fn bound(&self, values: &[&Value]) -> Vec<Expr> {
         let values = values.iter();
-        values.map(|value| self.dialect.bind(value)).collect()
+        filled(values.map(|value| self.dialect.bind(value)).collect())
     }
 
     /// The column compares so with another one. Text compares by bytes alone: the two may have
     /// collations of their own, between which an engine does not choose.
     fn compare_columns(&self, op: Op, column: usize, other: Expr) -> Result<Expr> {
-        let text = is_text(self.spec(column)?.kind());
+        let kind = self.spec(column)?.kind();
         let column = self.column(column)?;
-        let column = if text {
-            self.dialect.bytewise(column)
-        } else {
-            column
-        };
-        Ok(compare(op, column, other))
+        Ok(match kind {
+            Kind::Text | Kind::Enum(_) => {
+                let other = self.dialect.plain(other);
+                compare(op, self.dialect.bytewise(column), other)
+            }
+            // Two columns can be true by different numbers.
+            Kind::Bool => compare(op, self.dialect.truth(column), self.dialect.truth(other)),
+            Kind::Timestamp => {
+                let are_instants = (self.dialect.is_instant(column.clone()))
+                    .zip(self.dialect.is_instant(other.clone()))
+                    .map(|(own, others)| own.and(others));
+                let compared = compare(op, column, other);
+                match are_instants {
+                    Some(are_instants) => compared.and(are_instants),
+                    None => compared,
+                }
+            }
+            Kind::Int | Kind::Float | Kind::Bytes | Kind::Uuid => compare(op, column, other),
+        })
     }
 
     /// The column compares so with a bound value.
     fn compare(&self, op: Op, column: usize, right: Expr) -> Result<Expr> {
-        let text = is_text(self.spec(column)?.kind());
+        let kind = self.spec(column)?.kind();
         let left = self.column(column)?;
-        if !text {
-            return Ok(compare(op, left, right));
+        if kind == Kind::Bool {
+            return Ok(compare(op, self.dialect.truth(left), right));
+        }
+        if !is_text(kind) {
+            let compared = compare(op, left, right);
+            return Ok(match (op, self.is_instant(column)?) {
+                (Op::Lt | Op::Le | Op::Ne, Some(is_instant)) => compared.and(is_instant),
+                (Op::Eq | Op::Gt | Op::Ge, _) | (_, None) => compared,
+            });
         }
         let exact = compare(op, self.dialect.bytewise(left.clone()), right.clone());
         Ok(match op {
-            Op::Eq => self.dialect.narrowed(compare(Op::Eq, left, right), exact),
-            Op::Ne | Op::Lt | Op::Le | Op::Gt | Op::Ge => exact,
+            Op::Eq if self.finds => {
+                let indexed = compare(Op::Eq, self.dialect.plain(left), right);
+                self.dialect.narrowed(indexed, exact)
+            }
+            Op::Eq | Op::Ne | Op::Lt | Op::Le | Op::Gt | Op::Ge => exact,
         })
     }
 
@@ -265,25 +461,26 @@ impl Renderer {
         condition: &Residual,
     ) -> Result<Expr> {
         let theirs = self.across(relation);
-        let mut rows = theirs.joined(self, relation, within, written)?;
-        rows.expr(Expr::val(1));
-        Ok(match fulfilled {
-            Fulfilled::BySome => {
-                if *condition != Residual::All(Vec::new()) {
-                    rows.and_where(theirs.condition(condition)?);
-                }
-                Expr::exists(rows)
-            }
+        let joined = theirs.joined_by(self, relation, within, written)?;
+        let (conditions, found) = match fulfilled {
+            Fulfilled::BySome if *condition == Residual::All(Vec::new()) => (joined, true),
+            Fulfilled::BySome => (joined.and(theirs.condition(condition)?), true),
+            Fulfilled::ByEvery if *condition == Residual::Any(Vec::new()) => (joined, false),
             Fulfilled::ByEvery => {
-                if *condition != Residual::Any(Vec::new()) {
-                    let holds = theirs.condition(condition)?;
-                    rows.and_where(
-                        holds.binary(BinOper::IsNot, Expr::custom_keyword(Alias::new("TRUE"))),
-                    );
-                }
-                Expr::exists(rows).not()
+                let truth = Expr::custom_keyword(Alias::new("TRUE"));
+                let holds = theirs.condition(condition)?;
+                (joined.and(holds.binary(BinOper::IsNot, truth)), false)
             }
-        })
+        };
+        let mut rows = Statement::select();
+        rows.expr(Expr::val(1)).from(theirs.source());
+        if self.changes {
+            self.dialect.keep_related(&mut rows, conditions);
+        } else {
+            rows.and_where(conditions);
+        }
+        let rows = Expr::exists(rows);
+        Ok(if found { rows } else { rows.not() })
     }
 
     /// A writer for the table on the other side of `relation`.
@@ -292,26 +489,50 @@ impl Renderer {
             dialect: self.dialect,
             table: relation.target(),
             depth: self.depth + 1,
+            aliases: self.aliases,
+            finds: true,
+            changes: self.changes,
         }
     }
 
-    /// The rows of this table that are `within`, and that `relation` joins to the row that `own`
-    /// speaks of, once it has the values that are `written`.
+    /// A writer for another row of the same table.
+    pub(crate) const fn again(&self) -> Self {
+        Self {
+            depth: self.depth + 1,
+            finds: true,
+            ..*self
+        }
+    }
+
+    /// The rows of this table that are `within`, and that `relation` joins to the row that `own` speaks of.
     pub(crate) fn joined(
         &self,
         own: &Self,
         relation: &Relation,
         within: &Residual,
-        written: &[(usize, Value)],
     ) -> Result<SelectStatement> {
+        let mut rows = Statement::select();
+        rows.from(self.source());
+        rows.and_where(self.joined_by(own, relation, within, &[])?);
+        Ok(rows)
+    }
+
+    /// The condition of being one of these rows, once the row that `own` speaks of has the values that are
+    /// `written`.
+    fn joined_by(
+        &self,
+        own: &Self,
+        relation: &Relation,
+        within: &Residual,
+        written: &[(usize, Value)],
+    ) -> Result<Expr> {
         let pairs = relation.pairs(own.table).ok_or_else(|| {
             Error::internal("a relation names a field that its table does not have")
         })?;
-        let mut rows = Statement::select();
-        rows.from_as(Alias::new(self.table.name()), self.qualifier());
+        let mut conditions = Vec::with_capacity(pairs.len() + 1);
         for pair in pairs {
             let value = written.iter().find(|(column, _)| *column == pair.own);
-            rows.and_where(match value {
+            conditions.push(match value {
                 None => self.compare_columns(Op::Eq, pair.theirs, own.column(pair.own)?)?,
                 // Nothing is joined to a null.
                 Some((_, Value::Null)) => Expr::val(false),
@@ -319,21 +540,19 @@ impl Renderer {
             });
         }
         if *within != Residual::All(Vec::new()) {
-            rows.and_where(self.condition(within)?);
+            conditions.push(self.condition(within)?);
         }
-        Ok(rows)
+        let all = conditions.into_iter().reduce(Expr::and);
+        Ok(all.unwrap_or_else(|| Expr::val(true)))
     }
 
     fn join(&self, parts: &[Residual], join: fn(Expr, Expr) -> Expr, empty: bool) -> Result<Expr> {
-        let mut joined = None;
+        let mut conditions = Vec::with_capacity(parts.len());
         for part in parts {
-            let part = self.condition(part)?;
-            joined = Some(match joined {
-                None => part,
-                Some(left) => join(left, part),
-            });
+            conditions.push(self.condition(part)?);
         }
-        Ok(joined.unwrap_or_else(|| Expr::val(empty)))
+        let conditions = filled_if_many(conditions);
+        Ok(balanced(conditions, &join).unwrap_or_else(|| Expr::val(empty)))
     }
 }
 

@@ -1,5 +1,6 @@
 //! A row as a driver gives it, read cell by cell.
 
+use super::failure::of_cell;
 use crate::error::{Error, Result};
 use crate::policy::{Cell, Kind};
 
@@ -17,13 +18,25 @@ impl Row {
     pub(crate) fn cell(&self, index: usize, kind: Kind) -> Result<Cell<'_>> {
         match self {
             #[cfg(feature = "sqlite")]
-            Self::Sqlite(row) => sqlite_cell(row, index, kind).map_err(super::failure::classify),
+            Self::Sqlite(row) => sqlite_cell(row, index, kind).map_err(of_cell),
             #[cfg(feature = "postgres")]
-            Self::Postgres(row) => {
-                postgres_cell(row, index, kind).map_err(super::failure::classify)
-            }
+            Self::Postgres(row) => postgres_cell(row, index, kind).map_err(of_cell),
             #[cfg(feature = "mysql")]
-            Self::Mysql(row) => mysql_cell(row, index, kind).map_err(super::failure::classify),
+            Self::Mysql(row) => mysql_cell(row, index, kind).map_err(of_cell),
+        }
+    }
+
+    /// The number of its cells.
+    pub(crate) fn len(&self) -> usize {
+        use sqlx::Row as _;
+
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(row) => row.len(),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(row) => row.len(),
+            #[cfg(feature = "mysql")]
+            Self::Mysql(row) => row.len(),
         }
     }
 
@@ -90,6 +103,11 @@ fn undecodable(what: &'static str) -> sqlx::Error {
     sqlx::Error::Decode(what.into())
 }
 
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+fn wrong_type() -> sqlx::Error {
+    sqlx::Error::Decode(super::failure::WrongType.into())
+}
+
 /// A value that is not null. The row is not asked for it once more: most of what reading a cell costs is
 /// to find it.
 #[cfg(any(feature = "postgres", feature = "mysql"))]
@@ -102,7 +120,7 @@ where
     use sqlx::ValueRef as _;
 
     if !T::compatible(&value.type_info()) {
-        return Err(undecodable("a column of another type"));
+        return Err(wrong_type());
     }
     decoded_unchecked::<DB, T>(value)
 }
@@ -164,7 +182,7 @@ fn postgres_micros(
 
     let binary = value.format() == sqlx::postgres::PgValueFormat::Binary;
     if value.type_info().name() != "TIMESTAMPTZ" || !binary {
-        return Err(undecodable("not an instant"));
+        return Err(wrong_type());
     }
     let bytes = value.as_bytes().map_err(sqlx::Error::Decode)?;
     let since_2000: [u8; 8] = bytes
@@ -203,7 +221,7 @@ fn mysql_cell(
             // Text is compared as bytes, and what comes of that has the type of bytes.
             let text = ["CHAR", "TEXT", "BLOB", "BINARY", "ENUM"];
             if !text.iter().any(|part| name.contains(part)) {
-                return Err(undecodable("not a text"));
+                return Err(wrong_type());
             }
             Cell::Text(decoded_unchecked::<MySql, _>(value)?)
         }
@@ -211,7 +229,7 @@ fn mysql_cell(
         Kind::Uuid => Cell::Uuid(decoded::<MySql, _>(value)?),
         Kind::Timestamp => {
             if !["DATETIME", "TIMESTAMP"].contains(&name) {
-                return Err(undecodable("not an instant"));
+                return Err(wrong_type());
             }
             // Sessions of the driver are in UTC, in which both types then are.
             let instant = decoded_unchecked::<MySql, chrono::NaiveDateTime>(value)?;

@@ -1,9 +1,10 @@
 //! Rows that come after another in an order, as a condition.
 
-use sea_query::{Expr, ExprTrait as _};
+use sea_query::{Expr, ExprTrait as _, Query as Statement};
 
-use super::question::{Position, Question};
+use super::question::{Held, OrderKey, Position, Question, Rest};
 use super::render::Renderer;
+use super::select::lookup;
 use crate::dto::Direction;
 use crate::error::{Error, Result};
 use crate::policy::Value;
@@ -13,29 +14,58 @@ use crate::policy::Value;
 /// Nulls stand last in either direction, and a hidden cell is null here, so that the condition
 /// tells no more of it than the order does.
 pub(super) fn after(renderer: &Renderer, question: &Question, position: &Position) -> Result<Expr> {
-    if position.values.len() != question.order.len() {
+    let of_row = matches!(position.rest, Rest::Behind(_));
+    let (known, orders) = (position.values.len(), question.order.len());
+    if known > orders || (of_row && known < orders) {
         return Err(Error::internal("a position belongs to another order"));
     }
-    let key = renderer.ordered(renderer.table.key())?;
-    let mut after = key.gt(renderer.dialect.bind(&position.key));
+    // Which of the rows that tie in all orders so far come after; none do where no two rows tie.
+    let mut tied = match &position.rest {
+        Rest::Behind(key) if question.by_key => {
+            let own = renderer.ordered(renderer.table.key())?;
+            Some(own.gt(renderer.dialect.bind(key)))
+        }
+        Rest::Every => Some(Expr::cust("TRUE")),
+        Rest::Behind(_) | Rest::None => None,
+    };
     for (key, value) in question.order.iter().zip(&position.values).rev() {
         let column = key.masked(renderer)?;
-        if *value == Value::Null {
-            after = column.is_null().and(after);
-            continue;
-        }
-        let bound = || renderer.dialect.bind(value);
+        let bound = match value {
+            Held::Value(Value::Null) => {
+                let after = tied.unwrap_or_else(|| Expr::val(false));
+                tied = Some(column.is_null().and(after));
+                continue;
+            }
+            Held::Value(value) => renderer.dialect.bind(value),
+            Held::Stored => stored(renderer, key, &position.rest)?,
+        };
+        let bound = || bound.clone();
         let (beyond, from) = match key.direction {
             Direction::Ascending => (column.clone().gt(bound()), column.clone().gte(bound())),
             Direction::Descending => (column.clone().lt(bound()), column.clone().lte(bound())),
         };
-        after = if key.is_nullable(renderer)? {
-            let tied = column.clone().eq(bound()).and(after);
-            beyond.or(column.is_null()).or(tied)
-        } else {
-            // The same as `beyond OR (tied AND after)`, with a bound that an index can serve.
-            from.and(beyond.or(after))
-        };
+        tied = Some(match (tied, key.is_nullable(renderer)?) {
+            (None, false) => beyond,
+            (None, true) => beyond.or(column.is_null()),
+            (Some(tied), true) => {
+                let tied = column.clone().eq(bound()).and(tied);
+                beyond.or(column.is_null()).or(tied)
+            }
+            // The same as `beyond OR (equal AND tied)`, with a bound that an index can serve.
+            (Some(tied), false) => from.and(beyond.or(tied)),
+        });
     }
-    Ok(after)
+    tied.ok_or_else(|| Error::internal("a page has no order"))
+}
+
+/// What the row at the place has under an order, as this viewer sees it, wherever the engine keeps it.
+fn stored(renderer: &Renderer, key: &OrderKey, rest: &Rest) -> Result<Expr> {
+    let Rest::Behind(of) = rest else {
+        return Err(Error::internal("a position names no row"));
+    };
+    let again = renderer.again();
+    let mut row = Statement::select();
+    row.expr(key.masked(&again)?).from(again.source());
+    row.and_where(lookup(&again, again.table.key(), of)?);
+    Ok(Expr::SubQuery(None, Box::new(row.into())))
 }

@@ -1,19 +1,20 @@
 //! The guarded select: only what this viewer may ever see is named, and what depends on the row
 //! is masked before it leaves.
 
-use sea_query::{Alias, CaseStatement, Expr, ExprTrait as _, Query as Statement, SelectStatement};
+use sea_query::{Alias, CaseStatement, Expr, NullOrdering, Query as Statement, SelectStatement};
 
 use super::cells::{Shown, Slot};
 use super::dialect::Dialect;
-use super::question::{By, Join, Layout, OrderKey, Question};
+use super::question::{Join, Layout, Question};
 use super::render::Renderer;
 use super::seek;
+use super::template::Ready;
 use crate::dto::{Decided, Direction, Output, Shape, Source};
 use crate::entity::{ColumnSpec, Entity};
 use crate::error::{Error, Result};
 use crate::policy::{Decision, Reduced, Residual, Value};
 
-/// The select of rows shown as `shape`, and how to read them.
+/// The select of rows shown as `shape`, however many, and how to read them.
 pub(super) fn rows<E: Entity>(
     dialect: Dialect,
     shape: &Shape<E>,
@@ -21,12 +22,10 @@ pub(super) fn rows<E: Entity>(
     question: &Question,
 ) -> Result<(SelectStatement, Layout)> {
     let renderer = Renderer::new(dialect, E::__table());
-    let mut projection = Projection {
-        renderer: &renderer,
-        statement: Statement::select(),
-        selected: 0,
-        flags: Vec::new(),
-    };
+    if question.whole {
+        return whole(&renderer, decided, question);
+    }
+    let mut projection = Projection::new(&renderer);
     let mut slots = Vec::with_capacity(shape.fields().len());
     let mut layout = Layout::default();
     for (index, (field, decision)) in shape.fields().iter().zip(&decided.fields).enumerate() {
@@ -75,10 +74,10 @@ pub(super) fn rows<E: Entity>(
     for column in &question.joined_by {
         let spec = renderer.spec(*column)?;
         let raw = renderer.column(*column)?;
-        let position = projection.push(raw, &format!("joined_by_{}", spec.field()));
+        let position = projection.push_once(raw, &format!("joined_by_{}", spec.field()));
         layout.joined_by.push((position, spec.kind()));
     }
-    if projection.selected == 0 {
+    if projection.selected.is_empty() {
         // Every field is hidden; the row's existence is all that is left to read.
         projection.push(Expr::val(1), "present");
     }
@@ -87,24 +86,16 @@ pub(super) fn rows<E: Entity>(
         for (number, key) in question.order.iter().enumerate() {
             let value = key.masked(&renderer)?;
             let kind = key.kind(renderer.table)?;
-            position.push((projection.push(value, &format!("order_{number}")), kind));
+            let place = projection.push_once(value, &format!("order_{number}"));
+            position.push((place, kind));
         }
         let key = renderer.table.key();
         let kind = renderer.spec(key)?.kind();
-        position.push((projection.push(renderer.column(key)?, "order_key"), kind));
-    }
-    let mut statement = projection.statement;
-    statement.from(Alias::new(renderer.table.name()));
-    restrict(&renderer, &mut statement, decided, question)?;
-    if let Some(after) = &question.after {
-        statement.and_where(seek::after(&renderer, question, after)?);
-    }
-    order(&renderer, &mut statement, question)?;
-    if let Some(limit) = question.limit {
-        statement.limit(limit);
+        let place = projection.push_once(renderer.column(key)?, "order_key");
+        position.push((place, kind));
     }
     Ok((
-        statement,
+        found(projection, decided, question)?,
         Layout {
             slots,
             entity,
@@ -112,6 +103,41 @@ pub(super) fn rows<E: Entity>(
             ..layout
         },
     ))
+}
+
+/// The same rows as they are stored, for what judges each of them again. They are read by the names of
+/// their columns.
+fn whole(
+    renderer: &Renderer,
+    decided: &Decided,
+    question: &Question,
+) -> Result<(SelectStatement, Layout)> {
+    let mut projection = Projection::new(renderer);
+    for (index, spec) in renderer.table.columns().iter().enumerate() {
+        projection.push(renderer.column(index)?, spec.name());
+    }
+    let statement = found(projection, decided, question)?;
+    Ok((statement, Layout::default()))
+}
+
+/// The rows that a question is about, in its order.
+fn found(
+    projection: Projection<'_>,
+    decided: &Decided,
+    question: &Question,
+) -> Result<SelectStatement> {
+    let Projection {
+        renderer,
+        mut statement,
+        ..
+    } = projection;
+    statement.from(renderer.source());
+    restrict(renderer, &mut statement, decided, question)?;
+    if let Some(after) = &question.after {
+        statement.and_where(seek::after(renderer, question, after)?);
+    }
+    order(renderer, &mut statement, question)?;
+    Ok(statement)
 }
 
 /// Leaves the rows under the lookups that the row rule and the filter let through.
@@ -145,20 +171,22 @@ pub(crate) fn exists<E: Entity>(
     dialect: Dialect,
     lookups: &[(usize, Value)],
     tenant: Option<&Residual>,
-) -> Result<SelectStatement> {
-    let renderer = Renderer::new(dialect, E::__table());
-    let mut statement = Statement::select();
-    statement
-        .expr(Expr::val(1))
-        .from(Alias::new(renderer.table.name()))
-        .limit(1);
-    for (column, value) in lookups {
-        statement.and_where(lookup(&renderer, *column, value)?);
-    }
-    if let Some(tenant) = tenant {
-        statement.and_where(renderer.condition(tenant)?);
-    }
-    Ok(statement)
+) -> Result<Ready> {
+    Ready::searching(dialect, |dialect| {
+        let renderer = Renderer::new(dialect, E::__table());
+        let mut statement = Statement::select();
+        statement
+            .expr(Expr::val(1))
+            .from(renderer.source())
+            .limit(1);
+        for (column, value) in lookups {
+            statement.and_where(lookup(&renderer, *column, value)?);
+        }
+        if let Some(tenant) = tenant {
+            statement.and_where(renderer.condition(tenant)?);
+        }
+        Ok(statement)
+    })
 }
 
 /// The one column of the rows under the lookup that `rows` lets be read.
@@ -167,18 +195,20 @@ pub(crate) fn column<E: Entity>(
     column: usize,
     lookup_by: (usize, &Value),
     rows: Option<&Residual>,
-) -> Result<SelectStatement> {
-    let renderer = Renderer::new(dialect, E::__table());
-    let mut statement = Statement::select();
-    statement
-        .expr(renderer.column(column)?)
-        .from(Alias::new(renderer.table.name()))
-        .and_where(lookup(&renderer, lookup_by.0, lookup_by.1)?)
-        .limit(SEVERAL);
-    if let Some(rows) = rows {
-        statement.and_where(renderer.condition(rows)?);
-    }
-    Ok(statement)
+) -> Result<Ready> {
+    Ready::searching(dialect, |dialect| {
+        let renderer = Renderer::new(dialect, E::__table());
+        let mut statement = Statement::select();
+        statement
+            .expr(renderer.column(column)?)
+            .from(renderer.source())
+            .and_where(lookup(&renderer, lookup_by.0, lookup_by.1)?)
+            .limit(SEVERAL);
+        if let Some(rows) = rows {
+            statement.and_where(renderer.condition(rows)?);
+        }
+        Ok(statement)
+    })
 }
 
 pub(super) fn lookup(renderer: &Renderer, column: usize, value: &Value) -> Result<Expr> {
@@ -198,21 +228,18 @@ pub(super) fn lookup(renderer: &Renderer, column: usize, value: &Value) -> Resul
 fn order(renderer: &Renderer, statement: &mut SelectStatement, question: &Question) -> Result<()> {
     for key in &question.order {
         let value = key.masked(renderer)?;
-        if key.is_nullable(renderer)? {
-            statement.order_by_expr(value.clone().is_null(), sea_query::Order::Asc);
-        }
         let direction = match key.direction {
             Direction::Ascending => sea_query::Order::Asc,
             Direction::Descending => sea_query::Order::Desc,
         };
-        statement.order_by_expr(value, direction);
+        if key.is_nullable(renderer)? {
+            statement.order_by_expr_with_nulls(value, direction, NullOrdering::Last);
+        } else {
+            statement.order_by_expr(value, direction);
+        }
     }
-    let key = renderer.table.key();
-    let by_key = |order: &OrderKey| {
-        order.visible.is_none() && matches!(order.by, By::Column(column) if column == key)
-    };
-    if question.by_key && !question.order.iter().any(by_key) {
-        let key = renderer.ordered(key)?;
+    if question.by_key {
+        let key = renderer.ordered(renderer.table.key())?;
         statement.order_by_expr(key, sea_query::Order::Asc);
     }
     Ok(())
@@ -224,25 +251,40 @@ pub(crate) const SEVERAL: u64 = 2;
 struct Projection<'a> {
     renderer: &'a Renderer,
     statement: SelectStatement,
-    selected: usize,
+    selected: Vec<Expr>,
     /// Flag columns that are selected, and what each says.
     flags: Vec<(Residual, usize)>,
 }
 
-impl Projection<'_> {
+impl<'a> Projection<'a> {
+    fn new(renderer: &'a Renderer) -> Self {
+        Self {
+            renderer,
+            statement: Statement::select(),
+            selected: Vec::new(),
+            flags: Vec::new(),
+        }
+    }
+
     /// Selects an expression and tells its position.
     fn push(&mut self, expr: impl Into<Expr>, alias: &str) -> usize {
         let expr: Expr = expr.into();
-        self.statement.expr_as(expr, Alias::new(alias));
-        self.selected += 1;
-        self.selected - 1
+        self.statement.expr_as(expr.clone(), Alias::new(alias));
+        self.selected.push(expr);
+        self.selected.len() - 1
+    }
+
+    /// Selects an expression unless it is selected already, and tells its position.
+    fn push_once(&mut self, expr: Expr, alias: &str) -> usize {
+        let known = self.selected.iter().position(|known| *known == expr);
+        known.unwrap_or_else(|| self.push(expr, alias))
     }
 
     fn flag(&mut self, residual: &Residual, field: &str) -> Result<usize> {
         if let Some((_, position)) = self.flags.iter().find(|(known, _)| known == residual) {
             return Ok(*position);
         }
-        let condition = self.renderer.condition(residual)?;
+        let condition = self.renderer.evaluated(residual)?;
         let position = self.push(condition, &format!("{field}_visible"));
         self.flags.push((residual.clone(), position));
         Ok(position)
@@ -267,7 +309,7 @@ impl Projection<'_> {
             let alias = format!("{name}_{number}");
             positions.push(match decision {
                 Decision::Depends(residual) => {
-                    let condition = self.renderer.condition(residual)?;
+                    let condition = self.renderer.evaluated(residual)?;
                     self.push(CaseStatement::new().case(condition, raw), &alias)
                 }
                 Decision::Allow | Decision::Deny | Decision::Fail(_) => self.push(raw, &alias),
@@ -331,7 +373,7 @@ impl Projection<'_> {
             }
             (Decision::Depends(residual), Output::Mask(mask)) => {
                 let cut = CaseStatement::new()
-                    .case(self.renderer.condition(residual)?, raw)
+                    .case(self.renderer.evaluated(residual)?, raw)
                     .finally(self.renderer.mask(mask, column)?);
                 slot(Some(self.push(cut, name)), Shown::Never)
             }
@@ -343,7 +385,7 @@ impl Projection<'_> {
                 Decision::Depends(residual),
                 Output::Shown | Output::Omit | Output::Null | Output::Error,
             ) => {
-                let cut = CaseStatement::new().case(self.renderer.condition(residual)?, raw);
+                let cut = CaseStatement::new().case(self.renderer.evaluated(residual)?, raw);
                 let position = self.push(cut, name);
                 let shown = if spec.is_nullable() {
                     Shown::Flag(self.flag(residual, name)?)

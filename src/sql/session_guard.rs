@@ -1,18 +1,28 @@
 //! The session of whoever writes, tested within the statement that writes.
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, Utc};
 use sea_query::{Expr, ExprTrait as _, Query, SelectStatement};
 
+use super::db::Db;
 use super::dialect::Dialect;
 use super::session_row::{EXPIRES_AT, ID, IDLE_EXPIRES_AT, SECRET_HASH, TABLE, micros};
+use super::unit::Unit;
+use crate::error::{Error, Refusal, Result};
 use crate::policy::Value;
 use crate::session::{SecretHash, SessionId};
 
+/// What the table of sessions is called in the statements of others (decision 52).
+const SESSION: &str = "session";
+
 /// What a write puts into its own statement, so that it does nothing once the session is over.
-#[derive(Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct StatementGuard {
     /// Its id, the hash of its secret, and the time in microseconds since 1970.
     values: [Value; 3],
+    /// Tells whether a revocation waits until the transaction of the statement ends.
+    holds: bool,
 }
 
 impl StatementGuard {
@@ -23,7 +33,18 @@ impl StatementGuard {
                 Value::Bytes(secret_hash.as_bytes().to_vec()),
                 Value::Int(micros(now)),
             ],
+            holds: true,
         }
+    }
+
+    /// Tells whether it is about the same session, at whatever time.
+    pub(super) fn is_of_same_session(&self, other: &Self) -> bool {
+        let ([own @ .., _], [others @ .., _]) = (&self.values, &other.values);
+        own == others
+    }
+
+    pub(super) const fn holds(&self) -> bool {
+        self.holds
     }
 
     pub(super) const fn values(&self) -> &[Value; 3] {
@@ -36,30 +57,75 @@ impl StatementGuard {
 }
 
 /// `EXISTS` over the session of `guard`, for a statement that writes. A revocation takes the session
-/// before the statement finds it, or waits until the write is done.
+/// before the statement finds it, or waits until the write is done; or else whoever commits looks for
+/// the session once more.
 pub(super) fn session_exists(dialect: Dialect, guard: &StatementGuard) -> Expr {
-    let mut session = session(dialect, guard);
-    dialect.keep(&mut session);
-    Expr::exists(session)
-}
-
-/// A row where the session of `guard` stands, which then stands until the transaction ends.
-pub(crate) fn session_lock(dialect: Dialect, guard: &StatementGuard) -> SelectStatement {
-    let mut session = session(dialect, guard);
-    dialect.keep_read(&mut session);
-    session
+    Expr::exists(session(dialect, guard))
 }
 
 fn session(dialect: Dialect, guard: &StatementGuard) -> SelectStatement {
     let [id, secret_hash, now] = guard.values();
-    Query::select()
-        .expr(Expr::cust("1"))
-        .from(TABLE)
-        .and_where(Expr::col((TABLE, ID)).eq(dialect.bind(id)))
-        .and_where(Expr::col((TABLE, SECRET_HASH)).eq(dialect.bind(secret_hash)))
-        .and_where(Expr::col((TABLE, IDLE_EXPIRES_AT)).gt(dialect.bind(now)))
-        .and_where(Expr::col((TABLE, EXPIRES_AT)).gt(dialect.bind(now)))
-        .take()
+    let column = |name| Expr::col((SESSION, name));
+    let stands = (column(ID).eq(dialect.bind(id)))
+        .and(column(SECRET_HASH).eq(dialect.bind(secret_hash)))
+        .and(column(IDLE_EXPIRES_AT).gt(dialect.bind(now)))
+        .and(column(EXPIRES_AT).gt(dialect.bind(now)));
+    let mut session = Query::select();
+    session.expr(Expr::cust("1")).from_as(TABLE, SESSION);
+    if guard.holds {
+        dialect.keep(&mut session, stands);
+    } else {
+        session.and_where(stands);
+    }
+    session
+}
+
+impl Db {
+    /// The guard of a statement of this handle.
+    ///
+    /// A transaction of the application may be open for long, and a revocation that waits for it would
+    /// fail. So on PostgreSQL its statements only look at the session, and its commit takes hold of it
+    /// (decision 70). The other engines hold what a statement reads in any case.
+    pub(super) fn guarded<'a>(
+        &self,
+        guard: Option<&'a StatementGuard>,
+    ) -> Option<Cow<'a, StatementGuard>> {
+        let guard = guard?;
+        match self.unit() {
+            Some(unit) if unit.is_of_application() && self.dialect().locks_on_demand() => {
+                unit.look_again(guard);
+                let holds = false;
+                Some(Cow::Owned(StatementGuard {
+                    holds,
+                    ..guard.clone()
+                }))
+            }
+            Some(_) | None => Some(Cow::Borrowed(guard)),
+        }
+    }
+
+    /// Tells whether the session of `guard` stands, as it then does until the transaction is committed.
+    pub(crate) async fn holds_session(&self, guard: &StatementGuard) -> Result<bool> {
+        let Some(guard) = self.guarded(Some(guard)) else {
+            return Ok(true);
+        };
+        let found = self
+            .fetch_optional(&session(self.dialect(), &guard))
+            .await?;
+        Ok(found.is_some())
+    }
+
+    /// Refuses a commit where a session has ended that a statement of the transaction looked at.
+    pub(crate) async fn require_sessions(&self) -> Result<()> {
+        let guards = self.unit().map(Unit::looked_at).unwrap_or_default();
+        for guard in &guards {
+            let session = session(self.dialect(), guard);
+            if self.fetch_optional(&session).await?.is_none() {
+                return Err(Error::unauthenticated(Refusal::Unknown));
+            }
+        }
+        self.require_tokens().await
+    }
 }
 
 #[cfg(all(test, feature = "sqlite", feature = "testing"))]
@@ -76,7 +142,6 @@ mod tests {
     use super::*;
     use crate::request::RequestContext;
     use crate::session::{Key, SessionStore, Sessions, SessionsBuilder, Verified};
-    use crate::sql::Db;
     use crate::testing::{ManualClock, as_viewer};
     use crate::viewer::{SourceError, Subject, Viewer, ViewerSource};
 

@@ -1,53 +1,62 @@
-//! Sign-ins of one subject one after another, so that a limit of sessions holds.
+//! Sign-ins of one subject one after another, so that a limit of sessions holds, and a session that ends for
+//! another one in the same step.
 
-use sea_query::{Expr, ExprTrait as _, InsertStatement, OnConflict, Query};
+use chrono::{DateTime, Utc};
+use sea_query::{Condition, Expr, ExprTrait as _, InsertStatement, OnConflict, Query};
 
 use super::aftermath::Extent;
 use super::attempts::Attempts;
 use super::db::Db;
 #[cfg(feature = "postgres")]
 use super::dialect::Dialect;
-use super::session_row::{EXPIRES_AT, ID, SUBJECT, TABLE};
-use super::session_store::{CUT_OFF, CUT_OFFS, living_of, malformed, select};
+use super::row::Row;
+use super::session_end::end_at_once;
+use super::session_row::{EXPIRES_AT, ID, SECRET_HASH, SUBJECT, TABLE, micros};
+use super::session_store::{CUT_OFF, CUT_OFFS, lives, living_of, malformed};
+use super::sizes::filled;
 use super::unit::{Ending, Unit};
 use crate::error::{Error, Result};
+use crate::policy::{Cell, Kind};
 use crate::session::{Created, SessionId, SessionLimit, SessionRecord};
 
+/// The most sessions that one statement ends: each is a bound value.
+const EVICTED: usize = 500;
+
+/// A record that is to be added, and what must be seen to in the same step.
+pub(super) struct Creation<'a> {
+    /// The session that ends with it.
+    pub(super) old: Option<&'a SessionRecord>,
+    pub(super) record: &'a SessionRecord,
+    pub(super) insert: &'a InsertStatement,
+    pub(super) limit: Option<SessionLimit>,
+}
+
 /// Adds a record unless its subject has too many sessions, whoever else signs in meanwhile.
-pub(super) async fn limited(
-    db: &Db,
-    record: &SessionRecord,
-    insert: &InsertStatement,
-    limit: SessionLimit,
-) -> Result<Created> {
+pub(super) async fn create(db: &Db, creation: &Creation<'_>) -> Result<Created> {
     let mut attempts = Attempts::begin();
     loop {
-        let created = create_alone(db, record, insert, limit).await;
+        let created = create_alone(db, creation).await;
         if !attempts.go_on(&created) {
             return created;
         }
     }
 }
 
-async fn create_alone(
-    db: &Db,
-    record: &SessionRecord,
-    insert: &InsertStatement,
-    limit: SessionLimit,
-) -> Result<Created> {
-    let unit = alone(db, record.subject.as_str()).await?;
-    let within = db.within(unit.clone());
-    let created = create_within(&within, record, insert, limit).await;
-    end(&unit, created).await
+async fn create_alone(db: &Db, creation: &Creation<'_>) -> Result<Created> {
+    let unit = db.begin_unit(Extent::Call).await?;
+    let created = create_in(db, &unit, creation).await;
+    // What is not stored has ended nothing.
+    end(&unit, created, |created| {
+        matches!(created, Created::Stored(_))
+    })
+    .await
 }
 
-/// Begins a transaction that holds the sign-ins of `subject` back.
-async fn alone(db: &Db, subject: &str) -> Result<Unit> {
-    let unit = db.begin_unit(Extent::Call).await?;
-    match hold_back(db, &unit, subject).await {
-        Ok(()) => Ok(unit),
-        Err(error) => end(&unit, Err(error)).await,
+async fn create_in(db: &Db, unit: &Unit, creation: &Creation<'_>) -> Result<Created> {
+    if creation.limit.is_some() {
+        hold_back(db, unit, creation.record.subject.as_str()).await?;
     }
+    create_within(&db.within(unit.clone()), creation).await
 }
 
 async fn hold_back(db: &Db, unit: &Unit, subject: &str) -> Result<()> {
@@ -80,24 +89,23 @@ fn hold(subject: &str) -> Result<InsertStatement> {
 }
 
 /// Ends a transaction as what was done in it says.
-async fn end<T>(unit: &Unit, outcome: Result<T>) -> Result<T> {
-    match outcome {
-        Ok(done) => unit.end(Ending::Commit).await.map(|()| done),
-        Err(error) => {
-            // Where that fails too, the connection is gone, and the transaction with it.
-            let _ = unit.end(Ending::Rollback).await;
-            Err(error)
-        }
+pub(super) async fn end<T>(
+    unit: &Unit,
+    outcome: Result<T>,
+    stays: impl FnOnce(&T) -> bool,
+) -> Result<T> {
+    if outcome.as_ref().is_ok_and(stays) {
+        unit.end(Ending::Commit).await?;
+    } else {
+        // Where that fails too, the connection is gone, and the transaction with it.
+        let _ = unit.end(Ending::Rollback).await;
     }
+    outcome
 }
 
 /// Adds a record while the sign-ins of its subject are held back.
-async fn create_within(
-    db: &Db,
-    record: &SessionRecord,
-    insert: &InsertStatement,
-    limit: SessionLimit,
-) -> Result<Created> {
+async fn create_within(db: &Db, creation: &Creation<'_>) -> Result<Created> {
+    let record = creation.record;
     // Asked first, because a statement that fails ends a transaction.
     let id_taken = Query::select()
         .expr(Expr::cust("1"))
@@ -107,28 +115,59 @@ async fn create_within(
     if db.fetch_optional(&id_taken).await?.is_some() {
         return Ok(Created::IdTaken);
     }
-    let there = select(db, &living_of(&record.subject, record.created_at)).await?;
-    let too_many = there.iter().skip(limit.most().saturating_sub(1));
-    let ended: Vec<SessionId> = too_many.map(|record| record.id).collect();
-    if !ended.is_empty() {
+    // It goes first, so that it is not counted.
+    if let Some(old) = creation.old
+        && !take_away(db, old, record.created_at).await?
+    {
+        return Ok(Created::OldGone);
+    }
+    let mut ended = Vec::new();
+    if let Some(limit) = creation.limit {
+        ended = beyond(db, limit.most().saturating_sub(1), record).await?;
         match limit {
-            SessionLimit::Reject(_) => return Ok(Created::LimitReached),
-            SessionLimit::EvictOldest(_) => evict(db, &ended).await?,
+            SessionLimit::Reject(_) if !ended.is_empty() => return Ok(Created::LimitReached),
+            SessionLimit::Reject(_) | SessionLimit::EvictOldest(_) => {}
+        }
+        for some in ended.chunks(EVICTED) {
+            evict(db, some).await?;
         }
     }
-    match db.execute(insert).await {
+    match db.execute(creation.insert).await {
         // Taken since it was asked: the next attempt says so.
         Err(error) if error.is_conflict() => Err(Error::contended()),
         done => done.map(|_| Created::Stored(ended)),
     }
 }
 
-async fn evict(db: &Db, ids: &[SessionId]) -> Result<()> {
-    let delete = Query::delete()
-        .from_table(TABLE)
-        .and_where(Expr::col(ID).is_in(ids.iter().map(SessionId::to_string)))
+/// Removes a session that ends for another one; tells whether it was there.
+async fn take_away(db: &Db, old: &SessionRecord, now: DateTime<Utc>) -> Result<bool> {
+    let old = Condition::all()
+        .add(Expr::col(ID).eq(old.id.to_string()))
+        .add(Expr::col(SECRET_HASH).eq(old.secret_hash.as_bytes().to_vec()))
+        .add(lives(micros(now)));
+    Ok(end_at_once(db, old).await? > 0)
+}
+
+/// The living sessions of a subject but the last so many: each sign-in asks for them, and most find none.
+async fn beyond(db: &Db, most: usize, record: &SessionRecord) -> Result<Vec<SessionId>> {
+    let beyond = living_of(&record.subject, record.created_at)
+        .clear_selects()
+        .column(ID)
+        .limit(i64::MAX.unsigned_abs())
+        .offset(most.try_into().unwrap_or(u64::MAX))
         .take();
-    if db.execute(&delete).await?.count == ids.len() as u64 {
+    let rows = db.fetch_all(&beyond).await?;
+    let id = |row: &Row| match row.cell(0, Kind::Text) {
+        Ok(Cell::Text(id)) => id.parse().map_err(|_| malformed()),
+        _ => Err(malformed()),
+    };
+    rows.iter().map(id).collect()
+}
+
+async fn evict(db: &Db, ids: &[SessionId]) -> Result<()> {
+    let texts = filled(ids.iter().map(SessionId::to_string).collect());
+    let those = Condition::all().add(Expr::col(ID).is_in(texts));
+    if end_at_once(db, those).await? == ids.len() as u64 {
         Ok(())
     } else {
         // One of them ended, or another one took its place: they are counted again.

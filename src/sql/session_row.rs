@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::row::Row;
+use crate::error::Result;
 use crate::policy::{Cell, Kind};
 use crate::session::{SessionRecord, StoredFields};
 
@@ -20,10 +21,35 @@ pub(super) use crate::session::FIELDS as COLUMNS;
 
 /// The session of a row that begins with its columns.
 pub(super) fn record(row: &Row) -> Option<SessionRecord> {
-    crate::session::record(row)
+    crate::session::record(&Stored { row, from: 0 })
 }
 
-impl StoredFields for Row {
+/// The session of a row that ends with its columns.
+pub(super) fn last_record(row: &Row) -> Option<SessionRecord> {
+    let from = row.len().checked_sub(COLUMNS.len())?;
+    crate::session::record(&Stored { row, from })
+}
+
+/// A row whose columns from a place on are those of a session.
+struct Stored<'a> {
+    row: &'a Row,
+    from: usize,
+}
+
+impl Stored<'_> {
+    fn cell(&self, index: usize, kind: Kind) -> Result<Cell<'_>> {
+        self.row.cell(self.from + index, kind)
+    }
+
+    fn int(&self, index: usize) -> Option<i64> {
+        match self.cell(index, Kind::Int) {
+            Ok(Cell::Int(int)) => Some(int),
+            _ => None,
+        }
+    }
+}
+
+impl StoredFields for Stored<'_> {
     fn optional(&self, index: usize) -> Option<Option<String>> {
         match self.cell(index, Kind::Text) {
             Ok(Cell::Text(text)) => Some(Some(text.to_owned())),
@@ -40,18 +66,11 @@ impl StoredFields for Row {
     }
 
     fn instant(&self, index: usize) -> Option<DateTime<Utc>> {
-        int(self, index).and_then(DateTime::from_timestamp_micros)
+        self.int(index).and_then(DateTime::from_timestamp_micros)
     }
 
     fn flag(&self, index: usize) -> Option<bool> {
-        int(self, index).map(|flag| flag != 0)
-    }
-}
-
-fn int(row: &Row, index: usize) -> Option<i64> {
-    match row.cell(index, Kind::Int) {
-        Ok(Cell::Int(int)) => Some(int),
-        _ => None,
+        self.int(index).map(|flag| flag != 0)
     }
 }
 

@@ -12,35 +12,38 @@ use sea_query::{
 };
 
 use super::attempts::Attempts;
-use super::connection::Execute;
+use super::built::Execute;
 use super::db::{DatabaseId, Db};
 #[cfg(feature = "accounts")]
 use super::dialect::Dialect;
 use super::row::Row;
-use super::session_limit::limited;
+use super::session_end::{Ended, anybody, delete_some, mark_some, sweep_some};
+use super::session_generations::{self as counters, EVERYONE};
+use super::session_hold::{DENIALS, Ending};
+use super::session_limit::{self, Creation};
+use super::session_line::{self, REPLACED};
 use super::session_row::{
-    COLUMNS, CREATED_AT, EXPIRES_AT, ID, IDLE_EXPIRES_AT, LAST_SEEN_AT, SECRET_HASH, SUBJECT,
-    TABLE, micros, record, values,
+    COLUMNS, CREATED_AT, EXPIRES_AT, ID, IDLE_EXPIRES_AT, SUBJECT, TABLE, micros, record, values,
 };
+use super::session_touch;
 use super::template::Ready;
 use crate::audit;
 use crate::error::{Error, Result};
 use crate::policy::{Cell, Kind};
 use crate::session::{
-    Created, Replaced, SessionId, SessionLimit, SessionRecord, SessionStore, Standing, StoreError,
+    Created, DataKept, Generations, Replaced, SecretHash, SessionId, SessionLimit, SessionRecord,
+    SessionStore, Standing, StoreError, StoredData,
 };
 use crate::viewer::Subject;
 
 /// Not among those of a record: it can be large, and is read when it is asked for.
 const DATA: &str = "data";
+const DATA_VERSION: &str = "data_version";
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-const DENIALS: &str = "clearance_session_denials";
 pub(super) const CUT_OFFS: &str = "clearance_session_cut_offs";
 pub(super) const CUT_OFF: &str = "cut_off";
-/// The subject of the cut-off of everyone: no subject is empty.
-const EVERYONE: &str = "";
 
 /// Keeps sessions in the table `clearance_sessions`, which [`Db::migrate`] creates.
 ///
@@ -137,7 +140,7 @@ pub(super) fn subject(dialect: Dialect) -> Expr {
     dialect.kept_as_bytes(Expr::col((TABLE, SUBJECT)))
 }
 
-fn lives(now: i64) -> Condition {
+pub(super) fn lives(now: i64) -> Condition {
     Condition::all()
         .add(Expr::col(IDLE_EXPIRES_AT).gt(now))
         .add(Expr::col(EXPIRES_AT).gt(now))
@@ -213,18 +216,84 @@ impl SqlSessionStore {
         self.run(statement).await.map_err(|error| failed(&error))
     }
 
-    async fn execute_long(&self, statement: &impl QueryStatementWriter) -> Result<u64, StoreError> {
-        let done = self.run_long(statement).await;
-        done.map_err(|error| failed(&error))
+    /// Runs a statement until it finds nothing more; tells how many rows there were.
+    async fn run_in_steps(&self, step: &impl QueryStatementWriter) -> Result<u64> {
+        let mut all = 0;
+        loop {
+            let rows = self.run_long(step).await?;
+            all += rows;
+            if rows == 0 {
+                return Ok(all);
+            }
+        }
     }
 
-    async fn row(&self, statement: impl Execute) -> Result<Option<Row>, StoreError> {
+    /// Ends sessions for as long as it takes; tells how many there were.
+    async fn end(&self, ended: Ended<'_>) -> Result<u64> {
+        if let Some(mark) = ended.mark(self.db.dialect()) {
+            self.run_long(&mark).await?;
+        }
+        self.run_long(&ended.delete()).await
+    }
+
+    /// Ends the sessions of everyone; tells how many there were.
+    async fn end_everyone(&self) -> Result<u64> {
+        let dialect = self.db.dialect();
+        let mut all = 0;
+        loop {
+            if let Some(mark) = mark_some(dialect) {
+                let _ = self.run_in_steps(&mark).await?;
+            }
+            all += self.run_in_steps(&delete_some(dialect)).await?;
+            // INVARIANT (nobody left): what a step found others may have removed meanwhile, so that it
+            // removed nothing although there is more.
+            if self.db.fetch_optional(&anybody()).await?.is_none() {
+                return Ok(all);
+            }
+        }
+    }
+
+    /// Ends stateless sessions once no write under way holds them; tells whether that is new.
+    async fn end_tokens(&self, ending: Ending<'_>) -> Result<bool, StoreError> {
+        let ended = self.in_time(Box::pin(ending.run(&self.db))).await;
+        ended.map_err(|error| failed(&error))
+    }
+
+    /// Gives a subject the row that its writes hold, unless it has one. Without it they are refused, but whoever
+    /// only reads must not be, so that a database which takes no writes is no outage here.
+    async fn begin_subject(&self, row: &Row, first: usize, subject: &Subject) {
+        if counters::lacks_subject(row, first)
+            && let Ok(begin) = counters::begin(subject.as_str(), 0)
+        {
+            let _ = self.execute(&begin).await;
+        }
+    }
+
+    /// Adds a record in one step with what it depends on.
+    async fn create_together(
+        &self,
+        old: Option<&SessionRecord>,
+        record: &SessionRecord,
+        limit: Option<SessionLimit>,
+    ) -> Result<Created, StoreError> {
+        let insert = insert(record)?;
+        let creation = Creation {
+            old,
+            record,
+            insert: &insert,
+            limit,
+        };
+        let created = Box::pin(session_limit::create(&self.db, &creation));
+        self.in_time(created).await.map_err(|error| failed(&error))
+    }
+
+    pub(super) async fn row(&self, statement: impl Execute) -> Result<Option<Row>, StoreError> {
         let row = self.in_time(self.db.fetch_optional(statement)).await;
         row.map_err(|error| failed(&error))
     }
 }
 
-pub(super) async fn select(db: &Db, select: &SelectStatement) -> Result<Vec<SessionRecord>> {
+async fn select(db: &Db, select: &SelectStatement) -> Result<Vec<SessionRecord>> {
     let rows = db.fetch_all(select).await?;
     let records = rows.iter().map(|row| record(row).ok_or_else(malformed));
     records.collect()
@@ -253,16 +322,22 @@ impl SessionStore for SqlSessionStore {
         record: &SessionRecord,
         limit: Option<SessionLimit>,
     ) -> Result<Created, StoreError> {
-        let insert = insert(record)?;
-        let Some(limit) = limit else {
-            return match self.run(&insert).await {
-                Ok(_) => Ok(Created::Stored(Vec::new())),
-                Err(error) => taken(&error, Created::IdTaken),
-            };
-        };
-        let created = Box::pin(limited(&self.db, record, &insert, limit));
-        let created = self.in_time(created);
-        created.await.map_err(|error| failed(&error))
+        if limit.is_some() {
+            return self.create_together(None, record, limit).await;
+        }
+        match self.run(&insert(record)?).await {
+            Ok(_) => Ok(Created::Stored(Vec::new())),
+            Err(error) => taken(&error, Created::IdTaken),
+        }
+    }
+
+    async fn create_instead_of(
+        &self,
+        old: &SessionRecord,
+        record: &SessionRecord,
+        limit: Option<SessionLimit>,
+    ) -> Result<Created, StoreError> {
+        self.create_together(Some(old), record, limit).await
     }
 
     async fn load(
@@ -279,16 +354,21 @@ impl SessionStore for SqlSessionStore {
             .transpose()
     }
 
+    async fn successor(
+        &self,
+        id: SessionId,
+        secret_hash: SecretHash,
+        now: DateTime<Utc>,
+    ) -> Result<Option<SessionRecord>, StoreError> {
+        self.row(&session_line::successor(id, secret_hash, now))
+            .await?
+            .map(|row| record(&row).ok_or(StoreError::malformed()))
+            .transpose()
+    }
+
     async fn touch(&self, record: &SessionRecord) -> Result<bool, StoreError> {
-        let update = Query::update()
-            .table(TABLE)
-            .value(LAST_SEEN_AT, micros(record.last_seen_at))
-            .value(IDLE_EXPIRES_AT, micros(record.idle_expires_at))
-            .and_where(Expr::col(ID).eq(record.id.to_string()))
-            .and_where(Expr::col(SECRET_HASH).eq(record.secret_hash.as_bytes().to_vec()))
-            .cond_where(lives(micros(record.last_seen_at)))
-            .take();
-        self.execute(&update).await.map(|rows| rows > 0)
+        let touched = self.in_time(Box::pin(session_touch::touch(&self.db, record)));
+        touched.await.map_err(|error| failed(&error))
     }
 
     async fn replace(
@@ -297,35 +377,37 @@ impl SessionStore for SqlSessionStore {
         record: &SessionRecord,
         now: DateTime<Utc>,
     ) -> Result<Replaced, StoreError> {
-        let mut update = Query::update();
-        update
-            .table(TABLE)
-            .and_where(Expr::col(ID).eq(old.id.to_string()))
-            .and_where(Expr::col(SECRET_HASH).eq(old.secret_hash.as_bytes().to_vec()))
-            .cond_where(lives(micros(now)));
-        for (column, value) in COLUMNS.into_iter().zip(values(record)) {
-            update.value(column, value);
-        }
-        match self.run(&update).await {
-            Ok(rows) if rows > 0 => Ok(Replaced::Done),
-            Ok(_) => Ok(Replaced::Gone),
+        let replaced = Box::pin(session_line::replace(&self.db, old, record, now));
+        match self.in_time(replaced).await {
+            Ok(replaced) => Ok(replaced),
             Err(error) => taken(&error, Replaced::IdTaken),
         }
     }
 
-    async fn data(&self, id: SessionId, now: DateTime<Utc>) -> Result<Option<Vec<u8>>, StoreError> {
+    async fn data(
+        &self,
+        id: SessionId,
+        now: DateTime<Utc>,
+    ) -> Result<Option<StoredData>, StoreError> {
         let select = Query::select()
-            .column(DATA)
+            .columns([DATA, DATA_VERSION])
             .from(TABLE)
             .and_where(Expr::col(ID).eq(id.to_string()))
             .cond_where(lives(micros(now)))
             .take();
-        let row = self.row(&select).await?;
-        match row.as_ref().map(|row| row.cell(0, Kind::Bytes)) {
-            None | Some(Ok(Cell::Null)) => Ok(None),
-            Some(Ok(Cell::Bytes(bytes))) => Ok(Some(bytes.to_vec())),
-            Some(_) => Err(StoreError::malformed()),
-        }
+        let Some(row) = self.row(&select).await? else {
+            return Ok(None);
+        };
+        let data = match row.cell(0, Kind::Bytes) {
+            Ok(Cell::Null) => None,
+            Ok(Cell::Bytes(bytes)) => Some(bytes.to_vec()),
+            _ => return Err(StoreError::malformed()),
+        };
+        let version = match row.cell(1, Kind::Int) {
+            Ok(Cell::Int(version)) => version.cast_unsigned(),
+            _ => return Err(StoreError::malformed()),
+        };
+        Ok(Some(StoredData { data, version }))
     }
 
     async fn set_data(
@@ -333,23 +415,30 @@ impl SessionStore for SqlSessionStore {
         id: SessionId,
         now: DateTime<Utc>,
         data: Option<&[u8]>,
-    ) -> Result<bool, StoreError> {
+        version: Option<u64>,
+    ) -> Result<DataKept, StoreError> {
+        let version = version.map(u64::cast_signed);
         let update = Query::update()
             .table(TABLE)
             .value(DATA, data.map(<[u8]>::to_vec))
+            .value(DATA_VERSION, Expr::col(DATA_VERSION).add(1))
             .and_where(Expr::col(ID).eq(id.to_string()))
+            .and_where_option(version.map(|version| Expr::col(DATA_VERSION).eq(version)))
             .cond_where(lives(micros(now)))
             .take();
-        self.execute(&update).await.map(|rows| rows > 0)
+        if self.execute(&update).await? > 0 {
+            return Ok(DataKept::Done);
+        }
+        let living = self.load(id, now).await?;
+        Ok(match living {
+            Some(_) => DataKept::Stale,
+            None => DataKept::Gone,
+        })
     }
 
     async fn delete(&self, id: SessionId, subject: &Subject) -> Result<bool, StoreError> {
-        let delete = Query::delete()
-            .from_table(TABLE)
-            .and_where(Expr::col(ID).eq(id.to_string()))
-            .and_where(Expr::col(SUBJECT).eq(subject.as_str()))
-            .take();
-        self.execute(&delete).await.map(|rows| rows > 0)
+        let ended = self.in_time(self.end(Ended::One(id, subject))).await;
+        ended.map(|rows| rows > 0).map_err(|error| failed(&error))
     }
 
     async fn delete_all(
@@ -357,17 +446,13 @@ impl SessionStore for SqlSessionStore {
         subject: &Subject,
         keep: Option<SessionId>,
     ) -> Result<u64, StoreError> {
-        let delete = Query::delete()
-            .from_table(TABLE)
-            .and_where(Expr::col(SUBJECT).eq(subject.as_str()))
-            .and_where_option(keep.map(|id| Expr::col(ID).ne(id.to_string())))
-            .take();
-        self.execute(&delete).await
+        let ended = self.in_time(self.end(Ended::Of(subject, keep))).await;
+        ended.map_err(|error| failed(&error))
     }
 
     async fn delete_everyone(&self) -> Result<u64, StoreError> {
-        let delete = Query::delete().from_table(TABLE).take();
-        self.execute_long(&delete).await
+        let ended = self.end_everyone().await;
+        ended.map_err(|error| failed(&error))
     }
 
     async fn list(
@@ -380,25 +465,55 @@ impl SessionStore for SqlSessionStore {
         records.map_err(|error| failed(&error))
     }
 
-    async fn deny(&self, id: SessionId, until: DateTime<Utc>) -> Result<bool, StoreError> {
-        let mut insert = Query::insert();
-        insert
-            .into_table(DENIALS)
-            .columns([ID, EXPIRES_AT])
-            .values([id.to_string().into(), micros(until).into()])
-            .map_err(|_| StoreError::malformed())?;
-        match self.run(&insert).await {
-            Ok(_) => return Ok(true),
-            Err(error) => taken(&error, ())?,
+    async fn deny(
+        &self,
+        id: SessionId,
+        subject: &Subject,
+        until: DateTime<Utc>,
+    ) -> Result<bool, StoreError> {
+        self.end_tokens(Ending::One(subject, id, until)).await
+    }
+
+    async fn generations(&self, subject: &Subject, first: u64) -> Result<Generations, StoreError> {
+        let select = counters::select(subject.as_str());
+        let mut has_begun = false;
+        loop {
+            let row = self.row(&select).await?;
+            let row = row.ok_or(StoreError::malformed())?;
+            match counters::read(&row, 0)? {
+                Some(generations) => {
+                    self.begin_subject(&row, 0, subject).await;
+                    return Ok(generations);
+                }
+                // It is there now, unless somebody removes it meanwhile.
+                None if has_begun => return Err(StoreError::malformed()),
+                None => {
+                    self.execute(&counters::begin(EVERYONE, first)?).await?;
+                    has_begun = true;
+                }
+            }
         }
-        // Kept as long as whoever needs it longest.
-        let update = Query::update()
-            .table(DENIALS)
-            .value(EXPIRES_AT, micros(until))
-            .and_where(Expr::col(ID).eq(id.to_string()))
-            .and_where(Expr::col(EXPIRES_AT).lt(micros(until)))
-            .take();
-        self.execute(&update).await.map(|_| false)
+    }
+
+    async fn raise_generation(
+        &self,
+        subject: Option<&Subject>,
+        step: u64,
+    ) -> Result<(), StoreError> {
+        let ending = match subject {
+            Some(subject) => Ending::Of(subject, step),
+            None => Ending::Everyone(step),
+        };
+        self.end_tokens(ending).await.map(|_| ())
+    }
+
+    async fn raise_generation_from(
+        &self,
+        subject: &Subject,
+        from: u64,
+        step: u64,
+    ) -> Result<bool, StoreError> {
+        self.end_tokens(Ending::From(subject, from, step)).await
     }
 
     async fn cut_off(
@@ -433,11 +548,16 @@ impl SessionStore for SqlSessionStore {
         let select = Query::select()
             .expr(Expr::exists(denied))
             .expr(Expr::col(CUT_OFF).max())
+            .exprs(counters::both(subject.as_str()))
             .from(CUT_OFFS)
             .and_where(Expr::col(SUBJECT).is_in([subject.as_str(), EVERYONE]))
             .take();
         let row = self.row(&select).await?;
         let row = row.ok_or(StoreError::malformed())?;
+        let generations = counters::read(&row, 2)?;
+        if generations.is_some() {
+            self.begin_subject(&row, 2, subject).await;
+        }
         Ok(Standing {
             denied: row.flag(0).map_err(|_| StoreError::malformed())?,
             cut_off: match row.cell(1, Kind::Int) {
@@ -446,26 +566,21 @@ impl SessionStore for SqlSessionStore {
                 Ok(Cell::Int(micros)) => DateTime::from_timestamp_micros(micros),
                 _ => return Err(StoreError::malformed()),
             },
+            generations,
         })
     }
 
     async fn sweep(&self, now: DateTime<Utc>) -> Result<u64, StoreError> {
-        let now = micros(now);
-        for table in [DENIALS, CUT_OFFS] {
-            let delete = Query::delete()
-                .from_table(table)
-                .and_where(Expr::col(EXPIRES_AT).lte(now))
-                .take();
-            self.execute_long(&delete).await?;
-        }
-        let delete = Query::delete()
-            .from_table(TABLE)
-            .cond_where(
-                Condition::any()
-                    .add(Expr::col(IDLE_EXPIRES_AT).lte(now))
-                    .add(Expr::col(EXPIRES_AT).lte(now)),
-            )
-            .take();
-        self.execute_long(&delete).await
+        let dialect = self.db.dialect();
+        let swept = async |table, expires_at| {
+            let step = sweep_some(dialect, table, expires_at, micros(now));
+            self.run_in_steps(&step)
+                .await
+                .map_err(|error| failed(&error))
+        };
+        let _ = swept((DENIALS, ID), EXPIRES_AT).await?;
+        let _ = swept((CUT_OFFS, SUBJECT), EXPIRES_AT).await?;
+        let _ = swept((REPLACED, ID), EXPIRES_AT).await?;
+        Ok(swept((TABLE, ID), IDLE_EXPIRES_AT).await? + swept((TABLE, ID), EXPIRES_AT).await?)
     }
 }

@@ -2,7 +2,8 @@
 
 use uuid::Uuid;
 
-use super::question::{By, Found, Function, Masked, Question, Summary};
+use super::dialect::Dialect;
+use super::question::{By, Found, Function, Held, Masked, Question, Rest, Summary};
 use crate::dto::Direction;
 use crate::entity::Schema;
 use crate::policy::{Decision, Fulfilled, Op, Place, Reduced, Residual, Term, Value};
@@ -19,6 +20,11 @@ pub(crate) struct Structure<'a> {
 }
 
 impl<'a> Structure<'a> {
+    pub(super) fn dialect(&mut self, dialect: Dialect) {
+        self.text(dialect.name());
+        self.flag(dialect.exactly().is_some());
+    }
+
     pub(super) fn tag(&mut self, tag: u8) {
         self.key.push(tag);
     }
@@ -168,11 +174,15 @@ impl<'a> Structure<'a> {
             } => {
                 self.tag(6);
                 self.index(*column);
-                self.tag(match place {
-                    Place::Anywhere => 0,
-                    Place::AtEnd => 1,
-                });
                 self.value(needle);
+                match place {
+                    Place::Anywhere => self.tag(0),
+                    Place::AtEnd => self.tag(1),
+                    Place::AtStart(before) => {
+                        self.tag(2);
+                        self.value(before);
+                    }
+                }
                 self.flag(*wanted);
             }
             Residual::Guarded { rule, test } => {
@@ -246,6 +256,7 @@ impl<'a> Structure<'a> {
         self.flag(question.by_key);
         self.flag(question.limit.is_some());
         self.flag(question.pages);
+        self.flag(question.whole);
         self.each(&question.joined_by, |structure, column| {
             structure.index(*column);
         });
@@ -253,8 +264,20 @@ impl<'a> Structure<'a> {
             None => self.tag(0),
             Some(position) => {
                 self.tag(1);
-                self.each(&position.values, Self::value);
-                self.value(&position.key);
+                self.each(&position.values, |structure, held| match held {
+                    Held::Value(value) => structure.value(value),
+                    Held::Stored => structure.tag(9),
+                });
+                match &position.rest {
+                    Rest::Behind(key) => {
+                        self.tag(0);
+                        if position.names_its_row(question.by_key) {
+                            self.value(key);
+                        }
+                    }
+                    Rest::Every => self.tag(1),
+                    Rest::None => self.tag(2),
+                }
             }
         }
     }
@@ -356,11 +379,19 @@ impl Marks {
                 Term::Value(value) => self.value(value),
             },
             Residual::Among { values, .. } => {
-                for value in values {
+                let mut marked = values.to_vec();
+                for value in &mut marked {
                     self.value(value);
                 }
+                *values = marked.into();
             }
-            Residual::Text { needle, .. } => self.value(needle),
+            Residual::Text { needle, place, .. } => {
+                self.value(needle);
+                match place {
+                    Place::Anywhere | Place::AtEnd => {}
+                    Place::AtStart(before) => self.value(before),
+                }
+            }
             Residual::Related {
                 within,
                 own,
@@ -403,10 +434,17 @@ impl Marks {
             *limit = LIMIT_MARK;
         }
         if let Some(position) = &mut question.after {
-            for value in &mut position.values {
-                self.value(value);
+            for held in &mut position.values {
+                match held {
+                    Held::Value(value) => self.value(value),
+                    Held::Stored => {}
+                }
             }
-            self.value(&mut position.key);
+            let names_its_row = position.names_its_row(question.by_key);
+            match &mut position.rest {
+                Rest::Behind(key) if names_its_row => self.value(key),
+                Rest::Behind(_) | Rest::Every | Rest::None => {}
+            }
         }
     }
 

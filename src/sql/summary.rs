@@ -39,7 +39,7 @@ pub(super) fn summarize(
         let (flag, value) = key_names(number);
         inner.expr_as(key.flag(&renderer)?, Alias::new(&flag));
         inner.expr_as(key.expr(&renderer)?, Alias::new(&value));
-        let (flag, value) = (Expr::col(Alias::new(flag)), Expr::col(Alias::new(value)));
+        let (flag, value) = (inner_column(flag), inner_column(value));
         outer.expr(flag.clone()).expr(value.clone());
         outer.add_group_by([flag.clone(), value.clone()]);
         // Groups stand by their keys; what is null comes last, and what is hidden after it.
@@ -56,7 +56,7 @@ pub(super) fn summarize(
         if let Some(cell) = cell {
             inner.expr_as(cell.expr(&renderer)?, Alias::new(&name));
         }
-        let cell = || Expr::col(Alias::new(&name));
+        let cell = || inner_column(name.clone());
         match function {
             Function::Rows => {
                 outer.expr(Func::count(Expr::cust("*")));
@@ -84,13 +84,17 @@ pub(super) fn summarize(
     }
     // Also where nothing else is selected.
     inner.expr_as(Expr::cust("1"), Alias::new("present"));
-    inner.from(Alias::new(table.name()));
+    inner.from(renderer.source());
     restrict(&renderer, &mut inner, decided, question)?;
-    outer.from_subquery(inner, Alias::new("cells"));
-    if let Some(limit) = question.limit {
-        outer.limit(limit);
-    }
+    outer.from_subquery(inner, Alias::new(CELLS));
     Ok(outer)
+}
+
+/// The inner select in the outer one.
+const CELLS: &str = "cells";
+
+fn inner_column(name: String) -> Expr {
+    Expr::col((Alias::new(CELLS), Alias::new(name)))
 }
 
 fn key_names(number: usize) -> (String, String) {

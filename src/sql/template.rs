@@ -8,18 +8,18 @@
 use std::sync::Arc;
 
 use sea_query::{SelectStatement, Values};
-use sqlx::{AssertSqlSafe, SqlSafeStr as _, SqlStr};
+use sqlx::{AssertSqlSafe, SqlSafeStr as _};
 
+use super::built::{Execute, Parts};
 use super::change::{Written, insert_rows};
-use super::connection::Execute;
 use super::dialect::{Dialect, Standing};
+use super::limit::Limit;
 use super::question::{Layout, Question, Summary};
 use super::structure::{LIMIT_MARK, Marks, Structure};
 use super::{select, summary};
 use crate::dto::{Decided, Shape};
 use crate::entity::Entity;
 use crate::error::{Error, Result};
-use crate::policy::Cell;
 
 /// How many bytes of texts and structures are kept for one database.
 const CAPACITY: u64 = 8 * 1024 * 1024;
@@ -52,23 +52,50 @@ pub(crate) struct Plan {
 }
 
 /// The text of a statement and its values.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Ready {
     sql: Arc<str>,
     values: Values,
+    /// The same, where the engine refuses this one for a text that one of its columns cannot hold.
+    exactly: Option<Box<Self>>,
 }
 
 impl Ready {
     pub(super) fn of((sql, values): (String, Values)) -> Self {
-        Self {
-            sql: sql.into(),
-            values,
-        }
+        Self::new(sql.into(), values)
     }
 
     /// A text as it stands, made before or written by hand, and what is bound to it.
     pub(super) const fn new(sql: Arc<str>, values: Values) -> Self {
-        Self { sql, values }
+        Self {
+            sql,
+            values,
+            exactly: None,
+        }
+    }
+
+    /// The select that `write` writes in a dialect.
+    pub(super) fn searching(
+        dialect: Dialect,
+        write: impl Fn(Dialect) -> Result<SelectStatement>,
+    ) -> Result<Self> {
+        let write = |dialect| write(dialect).map(|select| Self::of(dialect.text(&select)));
+        write(dialect)?.with_exactly(dialect, write)
+    }
+
+    /// This one, with what `write` makes of it for the case that the engine refuses it.
+    fn with_exactly(
+        mut self,
+        dialect: Dialect,
+        write: impl FnOnce(Dialect) -> Result<Self>,
+    ) -> Result<Self> {
+        let is_beyond_some = |value: &sea_query::Value| matches!(value, sea_query::Value::String(Some(text)) if !text.is_ascii());
+        if let Some(exactly) = dialect.exactly()
+            && self.values.0.iter().any(is_beyond_some)
+        {
+            self.exactly = Some(Box::new(write(exactly)?));
+        }
+        Ok(self)
     }
 
     #[cfg(feature = "testing")]
@@ -89,12 +116,10 @@ impl super::db::Db {
             #[cfg(feature = "postgres")]
             Dialect::Postgres => ("EXPLAIN ", 0),
             #[cfg(feature = "mysql")]
-            Dialect::Mysql => ("EXPLAIN FORMAT=JSON ", 0),
+            Dialect::Mysql { .. } => ("EXPLAIN FORMAT=JSON ", 0),
         };
-        let explain = Ready {
-            sql: format!("{prefix}{}", statement.sql).into(),
-            values: statement.values.clone(),
-        };
+        let sql = format!("{prefix}{}", statement.sql);
+        let explain = Ready::of((sql, statement.values.clone()));
         let mut lines = Vec::new();
         self.fetch_each(explain, |row| {
             if let Cell::Text(line) = row.cell(column, Kind::Text)? {
@@ -108,13 +133,20 @@ impl super::db::Db {
 }
 
 impl Execute for Ready {
-    fn into_parts(self, _: Dialect) -> (SqlStr, Values) {
-        (AssertSqlSafe(self.sql).into_sql_str(), self.values)
+    fn into_parts(self, _: Dialect) -> Parts {
+        let sql = |sql| AssertSqlSafe::<Arc<str>>(sql).into_sql_str();
+        Parts {
+            sql: sql(self.sql),
+            values: self.values,
+            exactly: self
+                .exactly
+                .map(|exactly| (sql(exactly.sql), exactly.values)),
+        }
     }
 }
 
 impl Execute for &Ready {
-    fn into_parts(self, dialect: Dialect) -> (SqlStr, Values) {
+    fn into_parts(self, dialect: Dialect) -> Parts {
         self.clone().into_parts(dialect)
     }
 }
@@ -141,12 +173,26 @@ impl<E: Entity> Asked<'_, E> {
         }
     }
 
-    fn structure(&self, dialect: Dialect) -> Structure<'_> {
+    /// The text and its values; the number of rows stands in it as `limit` says.
+    fn text(&self, dialect: Dialect, limit: Option<Limit>) -> Result<((String, Values), Layout)> {
+        let (statement, layout) = self.render(dialect)?;
+        let text = dialect.text(&statement);
+        Ok(match (limit, self.question.limit) {
+            (Some(limit), Some(rows)) => (limit.write(dialect, text, rows), layout),
+            (_, None) | (None, _) => (text, layout),
+        })
+    }
+
+    fn limit(&self, dialect: Dialect) -> Option<Limit> {
+        self.question.limit.map(|rows| Limit::of(dialect, rows))
+    }
+
+    fn structure(&self, dialect: Dialect, limit: Option<Limit>) -> Structure<'_> {
         let mut structure = Structure {
             key: Vec::with_capacity(256),
             values: Vec::with_capacity(16),
         };
-        structure.text(dialect.name());
+        structure.dialect(dialect);
         structure.number(self.shape.id());
         structure.decision(&self.decided.rows);
         match self.summary {
@@ -160,6 +206,7 @@ impl<E: Entity> Asked<'_, E> {
             }
         }
         structure.question(self.question);
+        structure.number(limit.map_or(0, Limit::key));
         structure
     }
 }
@@ -180,6 +227,11 @@ impl Templates {
 
     /// The statement of a change.
     pub(super) fn written(&self, dialect: Dialect, written: &Written<'_>) -> Result<Ready> {
+        let write = |dialect| self.written_in(dialect, written);
+        write(dialect)?.with_exactly(dialect, write)
+    }
+
+    fn written_in(&self, dialect: Dialect, written: &Written<'_>) -> Result<Ready> {
         let structure = written.structure(dialect);
         if !is_kept(dialect, &structure) {
             return written.render(dialect).map(Ready::of);
@@ -193,7 +245,7 @@ impl Templates {
             return written.render(dialect).map(Ready::of);
         }
         let text = marked.render(dialect)?;
-        let Some(template) = Template::of(dialect, text, &marks, None, Layout::default()) else {
+        let Some(template) = Template::of(dialect, text, &marks, false, Layout::default()) else {
             return written.render(dialect).map(Ready::of);
         };
         let ready = template.values(dialect, &structure, None)?;
@@ -203,28 +255,24 @@ impl Templates {
     }
 
     /// The statement that inserts rows of which every column is known. Its text depends on how
-    /// many there are, and on which of their cells are null.
+    /// many there are.
     pub(super) fn rows<E: Entity>(&self, dialect: Dialect, rows: &[E]) -> Result<Ready> {
         let table = E::__table();
         let width = table.columns().len();
         let mut structure = Structure::default();
-        structure.text(dialect.name());
+        structure.dialect(dialect);
         structure.tag(14);
         structure.schema(table);
+        structure.index(rows.len());
         let mut values = Vec::with_capacity(rows.len() * width);
         for row in rows {
-            for column in 0..width {
-                let cell = row.__cell(column);
-                structure.tag(u8::from(cell == Cell::Null));
-                if cell != Cell::Null {
-                    values.push(dialect.argument(cell));
-                }
+            for (column, spec) in table.columns().iter().enumerate() {
+                values.push(dialect.set_argument(spec.kind(), row.__cell(column)));
             }
         }
         let values = Values(values);
         if let Some(template) = self.0.get(&*structure.key) {
-            let sql = Arc::clone(&template.sql);
-            return Ok(Ready { sql, values });
+            return Ok(Ready::new(Arc::clone(&template.sql), values));
         }
         let (sql, bound) = insert_rows(dialect, rows)?;
         let sql: Arc<str> = sql.into();
@@ -236,11 +284,21 @@ impl Templates {
             };
             self.0.insert(structure.key.into(), Arc::new(template));
         }
-        Ok(Ready { sql, values: bound })
+        Ok(Ready::new(sql, bound))
     }
 
     pub(super) fn plan<E: Entity>(&self, dialect: Dialect, asked: &Asked<'_, E>) -> Result<Plan> {
-        let structure = asked.structure(dialect);
+        let plan = self.plan_in(dialect, asked)?;
+        let exactly = |dialect| Ok(self.plan_in(dialect, asked)?.statement);
+        Ok(Plan {
+            statement: plan.statement.with_exactly(dialect, exactly)?,
+            layout: plan.layout,
+        })
+    }
+
+    fn plan_in<E: Entity>(&self, dialect: Dialect, asked: &Asked<'_, E>) -> Result<Plan> {
+        let limit = asked.limit(dialect);
+        let structure = asked.structure(dialect, limit);
         if !is_kept(dialect, &structure) {
             return plain(dialect, asked);
         }
@@ -265,9 +323,9 @@ fn is_kept(dialect: Dialect, structure: &Structure<'_>) -> bool {
 }
 
 fn plain<E: Entity>(dialect: Dialect, asked: &Asked<'_, E>) -> Result<Plan> {
-    let (statement, layout) = asked.render(dialect)?;
+    let (text, layout) = asked.text(dialect, asked.limit(dialect))?;
     Ok(Plan {
-        statement: Ready::of(dialect.text(&statement)),
+        statement: Ready::of(text),
         layout: Arc::new(layout),
     })
 }
@@ -299,12 +357,14 @@ impl Template {
             question: &question,
             summary: summary.as_ref(),
         };
-        if !marks.stand_in(&marked.structure(dialect), structure) {
+        // As for the number that was asked for, not for the mark in its place.
+        let limit = asked.limit(dialect);
+        if !marks.stand_in(&marked.structure(dialect, limit), structure) {
             return Ok(None);
         }
-        let (statement, layout) = marked.render(dialect)?;
-        let text = dialect.text(&statement);
-        Ok(Self::of(dialect, text, &marks, question.limit, layout))
+        let (text, layout) = marked.text(dialect, limit)?;
+        let is_limited = limit.is_some_and(Limit::is_bound);
+        Ok(Self::of(dialect, text, &marks, is_limited, layout))
     }
 
     /// The text and what its placeholders take; `None` where a value is in no placeholder, so that
@@ -313,7 +373,7 @@ impl Template {
         dialect: Dialect,
         (sql, values): (String, Values),
         marks: &Marks,
-        limit: Option<u64>,
+        is_limited: bool,
         layout: Layout,
     ) -> Option<Self> {
         let marks: Vec<_> = marks
@@ -340,7 +400,7 @@ impl Template {
                 }
             })
             .collect();
-        let whole = !found.contains(&false) && limited == limit.is_some();
+        let whole = !found.contains(&false) && limited == is_limited;
         whole.then(|| Self {
             sql: sql.into(),
             places,
@@ -377,10 +437,7 @@ impl Template {
                 Source::Fixed(value) => value.clone(),
             });
         }
-        Ok(Ready {
-            sql: Arc::clone(&self.sql),
-            values: Values(values),
-        })
+        Ok(Ready::new(Arc::clone(&self.sql), Values(values)))
     }
 }
 
@@ -398,15 +455,15 @@ mod tests {
         marks.value(&mut mark);
         let bound = || dialect.argument(mark.as_cell());
         let limit = || sea_query::Value::BigUnsigned(Some(LIMIT_MARK));
-        let is_kept = |values: Vec<sea_query::Value>, most: Option<u64>| {
+        let is_kept = |values: Vec<sea_query::Value>, most: bool| {
             let text = ("SELECT 1".to_owned(), Values(values));
             Template::of(dialect, text, &marks, most, Layout::default()).is_some()
         };
-        assert!(is_kept(vec![bound()], None));
-        assert!(is_kept(vec![bound(), limit()], Some(7)));
-        assert!(!is_kept(vec![], None));
-        assert!(!is_kept(vec![limit()], Some(7)));
-        assert!(!is_kept(vec![bound()], Some(7)));
-        assert!(!is_kept(vec![bound(), limit()], None));
+        assert!(is_kept(vec![bound()], false));
+        assert!(is_kept(vec![bound(), limit()], true));
+        assert!(!is_kept(vec![], false));
+        assert!(!is_kept(vec![limit()], true));
+        assert!(!is_kept(vec![bound()], true));
+        assert!(!is_kept(vec![bound(), limit()], false));
     }
 }

@@ -1,11 +1,12 @@
 //! Which of several conditions hold, of a stored row or of values alone.
 
-use sea_query::{Alias, CaseStatement, Expr, Query as Statement, SelectStatement};
+use sea_query::{CaseStatement, Expr, Query as Statement};
 
 use super::db::Db;
 use super::dialect::Dialect;
 use super::render::Renderer;
 use super::select::lookup;
+use super::template::Ready;
 use crate::entity::Entity;
 use crate::error::Result;
 use crate::policy::{Residual, Value};
@@ -31,26 +32,30 @@ fn truths<E: Entity>(
     dialect: Dialect,
     key: Option<&Value>,
     conditions: &[Residual],
-) -> Result<SelectStatement> {
-    let renderer = Renderer::new(dialect, E::__table());
-    let mut statement = Statement::select();
-    // No condition needs to be asked for a row to be looked for.
-    statement.expr(Expr::val(1));
-    for condition in conditions {
-        let condition = renderer.condition(condition)?;
-        statement.expr(
-            CaseStatement::new()
-                .case(condition, Expr::cust("TRUE"))
-                .finally(Expr::cust("FALSE")),
-        );
-    }
-    match key {
-        Some(key) => {
-            statement
-                .from(Alias::new(renderer.table.name()))
-                .and_where(lookup(&renderer, renderer.table.key(), key)?);
+) -> Result<Ready> {
+    Ready::searching(dialect, |dialect| {
+        let renderer = Renderer::new(dialect, E::__table());
+        let mut statement = Statement::select();
+        // No condition needs to be asked for a row to be looked for.
+        statement.expr(Expr::val(1));
+        for condition in conditions {
+            let condition = renderer.evaluated(condition)?;
+            statement.expr(
+                CaseStatement::new()
+                    .case(condition, Expr::cust("TRUE"))
+                    .finally(Expr::cust("FALSE")),
+            );
         }
-        None => dialect.without_table(&mut statement),
-    }
-    Ok(statement)
+        match key {
+            Some(key) => {
+                statement.from(renderer.source()).and_where(lookup(
+                    &renderer,
+                    renderer.table.key(),
+                    key,
+                )?);
+            }
+            None => dialect.without_table(&mut statement),
+        }
+        Ok(statement)
+    })
 }

@@ -122,7 +122,7 @@ impl<E: Entity> OwnLayout<E> {
         let mut cells = Vec::with_capacity(self.columns.len());
         for (slot, spec) in self.columns.iter().zip(E::__table().columns()) {
             cells.push(match slot.column {
-                Some(position) => Some(row.cell(position, spec.kind())?),
+                Some(position) => known(row.cell(position, spec.kind()))?,
                 None => None,
             });
         }
@@ -130,7 +130,7 @@ impl<E: Entity> OwnLayout<E> {
         Ok(Given {
             cells,
             whole: if whole && complete {
-                Some(E::__from_cells(&mut Cells::new(row, &self.columns, 0))?)
+                known(E::__from_cells(&mut Cells::new(row, &self.columns, 0)))?
             } else {
                 None
             },
@@ -140,6 +140,15 @@ impl<E: Entity> OwnLayout<E> {
     /// The cells of the DTO's fields, those in `visible` to be seen as far as they are there.
     pub(crate) fn cells<'r>(&'r self, row: &'r Row, visible: u128) -> Cells<'r> {
         Cells::of_own_query(row, self, visible & self.given)
+    }
+}
+
+/// A stored value that cannot be read is as one that is missing: what a rule says of it is unknown.
+fn known<T>(read: Result<T>) -> Result<Option<T>> {
+    match read {
+        Ok(read) => Ok(Some(read)),
+        Err(error) if error.is_unreadable() => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

@@ -1,16 +1,19 @@
 //! A transaction: one connection that several statements share, in turn.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, PoisonError};
 
 use sqlx::Database;
-use sqlx::pool::PoolConnection;
+use sqlx::database::HasStatementCache;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::aftermath::{Aftermath, Extent};
 use super::connection::{Connection, Lease};
+use super::connections::{Connections, Pooled};
 use super::db::{Db, Engine};
 use super::failure::classify;
+use super::session_guard::StatementGuard;
+use super::session_hold::TokenGuard;
 use crate::audit::Unrecorded;
 use crate::error::{Error, Result};
 
@@ -18,7 +21,7 @@ use crate::error::{Error, Result};
 ///
 /// The driver's own transaction gives its connection back to the pool whatever has become of it.
 pub(super) struct Begun<DB: Transacting> {
-    connection: Option<PoolConnection<DB>>,
+    connection: Option<Pooled<DB>>,
     given_up: GivenUp,
     aftermath: Arc<Aftermath>,
 }
@@ -26,8 +29,8 @@ pub(super) struct Begun<DB: Transacting> {
 /// Whether something was given up half-way, so that nobody knows what the connection says next.
 type GivenUp = Arc<AtomicBool>;
 
-/// An engine whose connections run plain text.
-pub(super) trait Transacting: Database {
+/// An engine whose connections run plain text, and whose driver keeps what they prepared.
+pub(super) trait Transacting: Database + HasStatementCache {
     fn run(
         connection: &mut Self::Connection,
         sql: &'static str,
@@ -57,14 +60,14 @@ impl Transacting for sqlx::MySql {
 
 impl<DB: Transacting> Begun<DB> {
     async fn begin(
-        pool: &sqlx::Pool<DB>,
+        of: &Arc<Connections<DB>>,
         sql: &'static str,
         given_up: &GivenUp,
         aftermath: &Arc<Aftermath>,
     ) -> Result<Slot<DB>> {
         let mut begun = Self {
             // Boxed, as that of a statement is.
-            connection: Some(Box::pin(pool.acquire()).await.map_err(classify)?),
+            connection: Some(Box::pin(of.acquire()).await.map_err(classify)?),
             given_up: Arc::clone(given_up),
             aftermath: Arc::clone(aftermath),
         };
@@ -91,7 +94,9 @@ impl<DB: Transacting> Begun<DB> {
         })
         .await?;
         // Nothing is left to roll back, and what comes now may want the connection.
-        drop(self.connection.take());
+        if let Some(connection) = self.connection.take() {
+            connection.end();
+        }
         let refusals = self.aftermath.settle(ending == Ending::Commit);
         Unrecorded::record_all(refusals).await;
         Ok(())
@@ -106,11 +111,11 @@ impl<DB: Transacting> Drop for Begun<DB> {
         let aftermath = Arc::clone(&self.aftermath);
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
             // The server rolls back what a closed connection leaves.
-            connection.close_on_drop();
+            connection.close_if_dropped(true);
             return drop(aftermath.settle(false));
         };
         if self.given_up.load(Ordering::Acquire) {
-            connection.close_on_drop();
+            connection.close_if_dropped(true);
             drop(connection);
             let refusals = aftermath.settle(false);
             runtime.spawn(Unrecorded::record_all(refusals));
@@ -118,7 +123,7 @@ impl<DB: Transacting> Drop for Begun<DB> {
         }
         runtime.spawn(async move {
             if DB::run(&mut connection, "ROLLBACK").await.is_err() {
-                connection.close_on_drop();
+                connection.close_if_dropped(true);
             }
             drop(connection);
             Unrecorded::record_all(aftermath.settle(false)).await;
@@ -142,6 +147,13 @@ struct Shared {
     /// How many savepoints are open.
     savepoints: AtomicU32,
     aftermath: Arc<Aftermath>,
+    extent: Extent,
+    /// The sessions that its commit looks at once more.
+    looked_at: std::sync::Mutex<Vec<StatementGuard>>,
+    /// The stateless sessions that it holds, or that its commit takes hold of.
+    tokens: std::sync::Mutex<Vec<TokenGuard>>,
+    /// Tells whether a statement ran in it, so that it may go on seeing what was there then.
+    used: AtomicBool,
 }
 
 enum Slots {
@@ -163,6 +175,52 @@ pub(crate) enum Ending {
 const ENDED: &str = "the transaction has ended: begin another one";
 const FAILED: &str = "a statement of this transaction failed before, so nothing more can be done in it: return the error, and put what may fail into a savepoint";
 
+impl Unit {
+    pub(super) fn is_of_application(&self) -> bool {
+        self.0.extent == Extent::Application
+    }
+
+    /// Makes the commit look at this session once more.
+    pub(super) fn look_again(&self, guard: &StatementGuard) {
+        let mut looked_at = self
+            .0
+            .looked_at
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        // The time of the last statement stands for all of a session.
+        looked_at.retain(|known| !known.is_of_same_session(guard));
+        looked_at.push(guard.clone());
+    }
+
+    pub(super) fn looked_at(&self) -> Vec<StatementGuard> {
+        let looked_at = self.0.looked_at.lock();
+        looked_at.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn note_token(&self, guard: &TokenGuard) {
+        let mut tokens = self.0.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        if !tokens.contains(guard) {
+            tokens.push(guard.clone());
+        }
+    }
+
+    pub(super) fn tokens(&self) -> Vec<TokenGuard> {
+        let tokens = self.0.tokens.lock();
+        tokens.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn has_token(&self, guard: &TokenGuard) -> bool {
+        let tokens = self.0.tokens.lock();
+        tokens
+            .unwrap_or_else(PoisonError::into_inner)
+            .contains(guard)
+    }
+
+    pub(super) fn is_used(&self) -> bool {
+        self.0.used.load(Ordering::Acquire)
+    }
+}
+
 /// The same transaction, not one that is alike.
 impl PartialEq for Unit {
     fn eq(&self, other: &Self) -> bool {
@@ -182,20 +240,20 @@ impl Db {
         }
         let given_up = GivenUp::default();
         let aftermath = Arc::new(Aftermath::new(extent));
-        let begun = match self.engine() {
+        let begun = match self.explained()? {
             #[cfg(feature = "sqlite")]
-            Engine::Sqlite(pool) => {
+            Engine::Sqlite(of) => {
                 // One that reads before it writes would be refused where another has written.
-                let begun = Begun::begin(pool, "BEGIN IMMEDIATE", &given_up, &aftermath);
+                let begun = Begun::begin(of, "BEGIN IMMEDIATE", &given_up, &aftermath);
                 Slots::Sqlite(begun.await?)
             }
             #[cfg(feature = "postgres")]
-            Engine::Postgres(pool) => {
-                Slots::Postgres(Begun::begin(pool, "BEGIN", &given_up, &aftermath).await?)
+            Engine::Postgres(of) => {
+                Slots::Postgres(Begun::begin(of, "BEGIN", &given_up, &aftermath).await?)
             }
             #[cfg(feature = "mysql")]
-            Engine::Mysql(pool) => {
-                let begun = Begun::begin(pool, "START TRANSACTION", &given_up, &aftermath);
+            Engine::Mysql(of) => {
+                let begun = Begun::begin(of, "START TRANSACTION", &given_up, &aftermath);
                 Slots::Mysql(begun.await?)
             }
         };
@@ -206,6 +264,10 @@ impl Db {
             given_up,
             savepoints: AtomicU32::new(0),
             aftermath,
+            extent,
+            looked_at: std::sync::Mutex::default(),
+            tokens: std::sync::Mutex::default(),
+            used: AtomicBool::new(false),
         })))
     }
 }
@@ -245,6 +307,7 @@ impl Unit {
         if self.has_failed() && !though_failed {
             return Err(Error::misuse(FAILED));
         }
+        self.0.used.store(true, Ordering::Release);
         let connection =
             OwnedMutexGuard::try_map(guard, |begun| begun.as_mut()?.connection.as_mut())
                 .map_err(|_| Error::misuse(ENDED))?;

@@ -172,7 +172,7 @@ impl Adapter for SqlAdapter {
         users::update(&self.db, id, change).await
     }
 
-    async fn delete_user(&self, id: &Subject) -> Answer<bool> {
+    async fn remove_user(&self, id: &Subject) -> Answer<bool> {
         let (unit, db) = self.begin().await?;
         let outcome = async {
             let was_there = users::delete(&db, id).await?;

@@ -6,7 +6,9 @@ use sea_query::{Expr, ExprTrait as _};
 
 use super::{Answer, SqlAdapter, failed, users};
 use crate::account::{AdapterError, SessionAdapter, User};
-use crate::session::{Created, SessionId, SessionRecord, SessionStore as _, StoreError};
+use crate::session::{
+    Created, SessionId, SessionLimit, SessionRecord, SessionStore as _, StoreError,
+};
 use crate::sql::{Db, session_row, session_store};
 use crate::viewer::Subject;
 
@@ -31,7 +33,10 @@ fn of_store(error: StoreError) -> AdapterError {
 impl SessionAdapter for SqlAdapter {
     async fn create_session(&self, session: &SessionRecord) -> Answer<Created> {
         let store = self.db.session_store();
-        store.create(session, None).await.map_err(of_store)
+        store
+            .create(session, Some(SessionLimit::DEFAULT))
+            .await
+            .map_err(of_store)
     }
 
     async fn get_session_and_user(

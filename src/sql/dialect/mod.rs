@@ -1,6 +1,7 @@
 //! What differs between the engines: how a value is bound, how text is compared byte by byte, how
 //! a mask is cut. One file for each engine has its own forms.
 
+mod locks;
 #[cfg(feature = "mysql")]
 mod mysql;
 #[cfg(feature = "postgres")]
@@ -8,10 +9,12 @@ mod postgres;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
+use std::borrow::Cow;
+
 use sea_query::{Alias, Expr, ExprTrait as _, Func, QueryStatementWriter, SelectStatement};
 
 use crate::dto::Mask;
-use crate::policy::{Cell, Kind, Op, Place, Value};
+use crate::policy::{Cell, Kind, Op, Value};
 
 /// The dialect of an engine: what differs between them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +24,10 @@ pub(crate) enum Dialect {
     #[cfg(feature = "postgres")]
     Postgres,
     #[cfg(feature = "mysql")]
-    Mysql,
+    Mysql {
+        /// See [`Dialect::exactly`].
+        exactly: bool,
+    },
 }
 
 /// Where a value stands among those that a column of the engine can hold.
@@ -70,9 +76,6 @@ pub(super) enum Compared {
     With(Op, Value),
 }
 
-/// A list of more values than this is bound as one.
-pub(super) const LONG: usize = 1_000;
-
 impl Dialect {
     /// `text`, compared and ordered byte by byte.
     pub(super) fn bytewise(self, text: Expr) -> Expr {
@@ -82,7 +85,46 @@ impl Dialect {
             #[cfg(feature = "postgres")]
             Self::Postgres => postgres::bytewise(text),
             #[cfg(feature = "mysql")]
-            Self::Mysql => mysql::bytewise(text),
+            Self::Mysql { .. } => mysql::bytewise(text),
+        }
+    }
+
+    /// A column of text, compared as it compares by itself, by operators of the engine.
+    pub(super) fn plain(self, text: Expr) -> Expr {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite => text,
+            #[cfg(feature = "postgres")]
+            Self::Postgres => postgres::plain(text),
+            #[cfg(feature = "mysql")]
+            Self::Mysql { .. } => text,
+        }
+    }
+
+    /// A column of truth values as one of two values: where it is a number, any but 0 is true.
+    pub(super) fn truth(self, column: Expr) -> Expr {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite => column.ne(false),
+            #[cfg(feature = "postgres")]
+            Self::Postgres => column,
+            #[cfg(feature = "mysql")]
+            Self::Mysql { .. } => column.ne(false),
+        }
+    }
+
+    /// Whether a key is the one that a text names; `None` where one of this kind cannot be told by its index.
+    /// A text that names no key is that of no row, and no error.
+    ///
+    /// Text is left out: PostgreSQL and MySQL refuse to compare columns of different collations.
+    pub(super) fn is_written(self, key: Expr, kind: Kind, text: Expr) -> Option<Expr> {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite => sqlite::is_written(key, kind, text),
+            #[cfg(feature = "postgres")]
+            Self::Postgres => postgres::is_written(key, kind, text),
+            #[cfg(feature = "mysql")]
+            Self::Mysql { .. } => mysql::is_written(key, kind, text),
         }
     }
 
@@ -93,10 +135,29 @@ impl Dialect {
             Self::Sqlite => exact,
             #[cfg(feature = "postgres")]
             Self::Postgres => postgres::unestimated(exact),
+            // One of the values may be none that the column's character set has.
             #[cfg(feature = "mysql")]
-            Self::Mysql => exact,
+            Self::Mysql { exactly: true } => return exact,
+            #[cfg(feature = "mysql")]
+            Self::Mysql { exactly: false } => exact,
         };
         indexed.and(exact)
+    }
+
+    /// The dialect of a statement that asks nothing by the way columns compare by themselves, for an engine
+    /// that may refuse to. On MySQL and MariaDB a column of `utf8mb3` or `ascii` does not compare with a
+    /// text that it cannot hold, and no statement knows the character sets of its columns (decision 69).
+    pub(super) const fn exactly(self) -> Option<Self> {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite => None,
+            #[cfg(feature = "postgres")]
+            Self::Postgres => None,
+            #[cfg(feature = "mysql")]
+            Self::Mysql { exactly: false } => Some(Self::Mysql { exactly: true }),
+            #[cfg(feature = "mysql")]
+            Self::Mysql { exactly: true } => None,
+        }
     }
 
     /// A column of text that the library keeps as bytes where no collation is exact, to be compared
@@ -109,26 +170,61 @@ impl Dialect {
             #[cfg(feature = "postgres")]
             Self::Postgres => column,
             #[cfg(feature = "mysql")]
-            Self::Mysql => mysql::kept_as_bytes(column),
+            Self::Mysql { .. } => mysql::kept_as_bytes(column),
         }
     }
 
     /// A value as it is bound.
     pub(super) fn bind(self, value: &Value) -> Expr {
-        self.bind_cell(value.as_cell())
+        match value {
+            Value::Null => Expr::cust("NULL"),
+            Value::Bool(_)
+            | Value::Int(_)
+            | Value::Float(_)
+            | Value::Text(_)
+            | Value::Bytes(_)
+            | Value::Uuid(_)
+            | Value::Timestamp(_) => Expr::val(self.argument(value.as_cell())),
+        }
     }
 
-    /// What a cell holds as it is bound.
-    pub(super) fn bind_cell(self, cell: Cell<'_>) -> Expr {
+    /// The expression that a cell of this kind is set to. A null is bound like any other value, so that the text does not
+    /// tell what is set.
+    pub(super) fn bind_set(self, kind: Kind, cell: Cell<'_>) -> Expr {
+        Expr::val(self.set_argument(kind, cell))
+    }
+
+    /// The same as the driver is handed it.
+    pub(super) fn set_argument(self, kind: Kind, cell: Cell<'_>) -> sea_query::Value {
         match cell {
-            Cell::Null => Expr::cust("NULL"),
+            Cell::Null => self.null_argument(kind),
             Cell::Bool(_)
             | Cell::Int(_)
             | Cell::Float(_)
             | Cell::Text(_)
             | Cell::Bytes(_)
             | Cell::Uuid(_)
-            | Cell::Timestamp(_) => Expr::val(self.argument(cell)),
+            | Cell::Timestamp(_) => self.argument(cell),
+        }
+    }
+
+    /// A null of the type that a value of this kind is bound as.
+    fn null_argument(self, kind: Kind) -> sea_query::Value {
+        match kind {
+            Kind::Bool => sea_query::Value::Bool(None),
+            Kind::Int => sea_query::Value::BigInt(None),
+            Kind::Float => sea_query::Value::Double(None),
+            Kind::Text | Kind::Enum(_) => sea_query::Value::String(None),
+            Kind::Bytes => sea_query::Value::Bytes(None),
+            Kind::Uuid => sea_query::Value::Uuid(None),
+            Kind::Timestamp => match self {
+                #[cfg(feature = "sqlite")]
+                Self::Sqlite => sea_query::Value::BigInt(None),
+                #[cfg(feature = "postgres")]
+                Self::Postgres => sea_query::Value::ChronoDateTimeUtc(None),
+                #[cfg(feature = "mysql")]
+                Self::Mysql { .. } => sea_query::Value::ChronoDateTime(None),
+            },
         }
     }
 
@@ -149,7 +245,7 @@ impl Dialect {
                 #[cfg(feature = "postgres")]
                 Self::Postgres => postgres::instant(micros),
                 #[cfg(feature = "mysql")]
-                Self::Mysql => mysql::instant(micros),
+                Self::Mysql { .. } => mysql::instant(micros),
             },
         }
     }
@@ -165,7 +261,7 @@ impl Dialect {
             #[cfg(feature = "postgres")]
             Self::Postgres => postgres::standing(value),
             #[cfg(feature = "mysql")]
-            Self::Mysql => mysql::standing(value),
+            Self::Mysql { .. } => mysql::standing(value),
         }
     }
 
@@ -178,7 +274,34 @@ impl Dialect {
             #[cfg(feature = "postgres")]
             Self::Postgres => postgres::long_list(kind, values),
             #[cfg(feature = "mysql")]
-            Self::Mysql => mysql::long_list(kind, values),
+            Self::Mysql { .. } => mysql::long_list(kind, values),
+        }
+    }
+
+    /// A list of more values than this is bound as one.
+    pub(super) const fn longest_list(self) -> usize {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite => 256,
+            #[cfg(feature = "postgres")]
+            Self::Postgres => 256,
+            // An update there, and a column of text, finds no row by an index for a list that is one value.
+            #[cfg(feature = "mysql")]
+            Self::Mysql { .. } => 1_024,
+        }
+    }
+
+    /// Tells whether a column of text compares with a list that is one value as the column compares by itself, so
+    /// that its index serves.
+    pub(super) const fn finds_long_lists(self) -> bool {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite => true,
+            #[cfg(feature = "postgres")]
+            Self::Postgres => true,
+            // What comes of JSON has a collation of its own, between which and the column's it does not choose.
+            #[cfg(feature = "mysql")]
+            Self::Mysql { .. } => false,
         }
     }
 
@@ -193,26 +316,93 @@ impl Dialect {
             #[cfg(feature = "postgres")]
             Self::Postgres => postgres::null(kind),
             #[cfg(feature = "mysql")]
-            Self::Mysql => {
+            Self::Mysql { .. } => {
                 let _ = kind;
                 Expr::cust("NULL")
             }
         }
     }
 
-    /// Whether `text`, if it is set, has the bytes of `needle` there.
-    pub(super) fn within(self, place: Place, text: Expr, needle: &Value) -> Expr {
+    /// An instant, or null for what is stored in the place of one and is none.
+    pub(super) fn finite(self, instant: Expr) -> Expr {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite => instant,
+            #[cfg(feature = "postgres")]
+            Self::Postgres => postgres::finite(instant),
+            #[cfg(feature = "mysql")]
+            Self::Mysql { .. } => mysql::finite(instant),
+        }
+    }
+
+    /// Tells whether a column of instants holds one, where the engine compares what is none with instants.
+    pub(super) fn is_instant(self, column: Expr) -> Option<Expr> {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite => {
+                let _ = column;
+                None
+            }
+            // A row with `infinity` in it cannot be read.
+            #[cfg(feature = "postgres")]
+            Self::Postgres => {
+                let _ = column;
+                None
+            }
+            #[cfg(feature = "mysql")]
+            Self::Mysql { .. } => Some(mysql::is_instant(column)),
+        }
+    }
+
+    /// Whether `text`, if it is set, begins with the bytes of `prefix`, where the engine has an operator of
+    /// its own that more indexes serve than a range.
+    pub(super) fn begins(self, text: Expr, prefix: &Value) -> Option<Expr> {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite => {
+                let _ = (text, prefix);
+                None
+            }
+            #[cfg(feature = "postgres")]
+            Self::Postgres => (self.standing(prefix) == Standing::Among)
+                .then(|| postgres::begins(text, self.bind(prefix))),
+            #[cfg(feature = "mysql")]
+            Self::Mysql { .. } => {
+                let _ = (text, prefix);
+                None
+            }
+        }
+    }
+
+    /// Whether `text`, if it is set, has the bytes of `needle` anywhere.
+    pub(super) fn contains(self, text: Expr, needle: &Value) -> Expr {
         if self.standing(needle) != Standing::Among {
             return Expr::val(false);
         }
         let needle = self.bind(needle);
         match self {
             #[cfg(feature = "sqlite")]
-            Self::Sqlite => sqlite::within(place, text, needle),
+            Self::Sqlite => sqlite::contains(text, needle),
             #[cfg(feature = "postgres")]
-            Self::Postgres => postgres::within(place, text, needle),
+            Self::Postgres => postgres::contains(text, needle),
             #[cfg(feature = "mysql")]
-            Self::Mysql => mysql::within(place, text, needle),
+            Self::Mysql { .. } => mysql::contains(text, needle),
+        }
+    }
+
+    /// Whether `text`, if it is set, ends with the bytes of `needle`.
+    pub(super) fn ends(self, text: Expr, needle: &Value) -> Expr {
+        if self.standing(needle) != Standing::Among {
+            return Expr::val(false);
+        }
+        let needle = self.bind(needle);
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite => sqlite::ends(text, needle),
+            #[cfg(feature = "postgres")]
+            Self::Postgres => postgres::ends(text, needle),
+            #[cfg(feature = "mysql")]
+            Self::Mysql { .. } => mysql::ends(text, needle),
         }
     }
 
@@ -225,7 +415,7 @@ impl Dialect {
             #[cfg(feature = "postgres")]
             Self::Postgres => postgres::sum(integer),
             #[cfg(feature = "mysql")]
-            Self::Mysql => mysql::sum(integer),
+            Self::Mysql { .. } => mysql::sum(integer),
         }
     }
 
@@ -237,7 +427,44 @@ impl Dialect {
             #[cfg(feature = "postgres")]
             Self::Postgres => statement.build(sea_query::PostgresQueryBuilder),
             #[cfg(feature = "mysql")]
-            Self::Mysql => statement.build(sea_query::MysqlQueryBuilder),
+            Self::Mysql { .. } => statement.build(sea_query::MysqlQueryBuilder),
+        }
+    }
+
+    /// Whether the key of every table is among its indexes.
+    pub(super) const fn keys_are_indexes(self) -> bool {
+        match self {
+            // An `INTEGER PRIMARY KEY` is the table itself.
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite => false,
+            #[cfg(feature = "postgres")]
+            Self::Postgres => true,
+            #[cfg(feature = "mysql")]
+            Self::Mysql { .. } => true,
+        }
+    }
+
+    /// A text, compared byte by byte, as rows can be ordered by it.
+    pub(super) fn sortable(self, text: Expr) -> Expr {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite => self.bytewise(text),
+            #[cfg(feature = "postgres")]
+            Self::Postgres => self.bytewise(text),
+            #[cfg(feature = "mysql")]
+            Self::Mysql { .. } => mysql::sortable(text),
+        }
+    }
+
+    /// How many values the engine takes with one statement.
+    pub(super) const fn most_values(self) -> usize {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite => 32_766,
+            #[cfg(feature = "postgres")]
+            Self::Postgres => 65_535,
+            #[cfg(feature = "mysql")]
+            Self::Mysql { .. } => 65_535,
         }
     }
 
@@ -249,7 +476,7 @@ impl Dialect {
             #[cfg(feature = "postgres")]
             Self::Postgres => "postgres",
             #[cfg(feature = "mysql")]
-            Self::Mysql => "mysql",
+            Self::Mysql { .. } => "mysql",
         }
     }
 
@@ -262,7 +489,57 @@ impl Dialect {
             Self::Postgres => true,
             // MariaDB can, for some statements; MySQL cannot.
             #[cfg(feature = "mysql")]
-            Self::Mysql => false,
+            Self::Mysql { .. } => false,
+        }
+    }
+
+    /// Tells whether a server can let a statement go that the driver keeps. SQLite prepares it anew by itself.
+    pub(super) const fn forgets_statements(self) -> bool {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite => false,
+            #[cfg(feature = "postgres")]
+            Self::Postgres => true,
+            #[cfg(feature = "mysql")]
+            Self::Mysql { .. } => true,
+        }
+    }
+
+    /// Whether the table of a DELETE can stand under another name.
+    pub(super) const fn deletes_by_alias(self) -> bool {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite => true,
+            #[cfg(feature = "postgres")]
+            Self::Postgres => true,
+            // MariaDB before 11.6 takes no alias for one table, and with its form for several no
+            // subquery on the table that is deleted from.
+            #[cfg(feature = "mysql")]
+            Self::Mysql { .. } => false,
+        }
+    }
+
+    /// Whether a write to a view tells how many rows it changed.
+    pub(super) const fn counts_views(self) -> bool {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite => false,
+            #[cfg(feature = "postgres")]
+            Self::Postgres => true,
+            #[cfg(feature = "mysql")]
+            Self::Mysql { .. } => true,
+        }
+    }
+
+    /// The name of a column in the form in which the engine tells names apart.
+    pub(super) fn looked_up(self, column: &str) -> Cow<'_, str> {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite => Cow::Owned(column.to_ascii_lowercase()),
+            #[cfg(feature = "postgres")]
+            Self::Postgres => Cow::Borrowed(column),
+            #[cfg(feature = "mysql")]
+            Self::Mysql { .. } => Cow::Owned(column.to_lowercase()),
         }
     }
 
@@ -278,40 +555,7 @@ impl Dialect {
                 let _ = select;
             }
             #[cfg(feature = "mysql")]
-            Self::Mysql => mysql::without_table(select),
-        }
-    }
-
-    /// Has what a statement that writes finds by a select in it stay until its transaction ends.
-    pub(super) fn keep(self, select: &mut SelectStatement) {
-        match self {
-            // Nobody else writes meanwhile.
-            #[cfg(feature = "sqlite")]
-            Self::Sqlite => {
-                let _ = select;
-            }
-            #[cfg(feature = "postgres")]
-            Self::Postgres => postgres::keep(select),
-            // It locks for reading what a statement that writes reads, without being asked.
-            #[cfg(feature = "mysql")]
-            Self::Mysql => {
-                let _ = select;
-            }
-        }
-    }
-
-    /// Has what a statement that only reads finds stay until its transaction ends.
-    pub(super) fn keep_read(self, select: &mut SelectStatement) {
-        match self {
-            #[cfg(feature = "sqlite")]
-            Self::Sqlite => self.keep(select),
-            #[cfg(feature = "postgres")]
-            Self::Postgres => self.keep(select),
-            // MariaDB has another word for a lock that lets others read.
-            #[cfg(feature = "mysql")]
-            Self::Mysql => {
-                select.lock(sea_query::LockType::Update);
-            }
+            Self::Mysql { .. } => mysql::without_table(select),
         }
     }
 
@@ -323,9 +567,17 @@ impl Dialect {
             #[cfg(feature = "postgres")]
             Self::Postgres => postgres::mask(mask, text),
             #[cfg(feature = "mysql")]
-            Self::Mysql => mysql::mask(mask, text),
+            Self::Mysql { .. } => mysql::mask(mask, text),
         }
     }
+}
+
+/// Whether an integer is the one that a text names, for engines to which every text is a number.
+#[cfg(any(feature = "sqlite", feature = "mysql"))]
+fn is_integer(key: Expr, text: Expr, integer: &'static str, characters: &'static str) -> Expr {
+    let number = || text.clone().cast_as(integer);
+    let same = number().cast_as(characters).eq(text.clone());
+    key.eq(number()).and(same)
 }
 
 fn function<const N: usize>(name: &'static str, arguments: [Expr; N]) -> Expr {

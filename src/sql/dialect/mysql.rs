@@ -5,14 +5,52 @@ use sea_query::{
     Alias, BinOper, CaseStatement, Expr, ExprTrait as _, Func, Query as Statement, SelectStatement,
 };
 
-use super::{Standing, function, json, json_list};
+use super::{Standing, function, is_integer, json, json_list};
 use crate::dto::{FOUR_STARS, LAST4_MINIMUM, Mask, STARS};
-use crate::policy::{Kind, Place, Value};
+use crate::policy::{Kind, Value};
+
+pub(super) fn is_written(key: Expr, kind: Kind, text: Expr) -> Option<Expr> {
+    match kind {
+        Kind::Int => Some(is_integer(key, text, "SIGNED", "CHAR")),
+        Kind::Uuid => {
+            let hex = function("REPLACE", [text, Expr::cust("'-'"), Expr::cust("''")]);
+            Some(key.eq(function("UNHEX", [hex])))
+        }
+        Kind::Bool | Kind::Float | Kind::Text | Kind::Enum(_) | Kind::Bytes | Kind::Timestamp => {
+            None
+        }
+    }
+}
 
 /// As bytes: every text collation that both engines have overlooks something, `utf8mb4_bin` the
 /// spaces at the end.
 pub(super) fn bytewise(text: Expr) -> Expr {
     text.cast_as(Alias::new("BINARY"))
+}
+
+/// It sorts by the first 1,024 bytes (`max_sort_length`) and lets rows that have them alike tie, while it
+/// compares whole texts. A page that goes on behind a text would skip rows, so both are asked of as many
+/// characters as surely fit.
+pub(super) fn sortable(text: Expr) -> Expr {
+    bytewise(function("LEFT", [text, Expr::cust("256")]))
+}
+
+/// InnoDB keeps what a statement that writes reads by itself at REPEATABLE READ only (decision 64). MariaDB
+/// does not know `FOR SHARE`, which is all that the builder writes, and both know this, at the end of all
+/// conditions.
+pub(super) fn kept(conditions: Expr) -> Expr {
+    Expr::cust_with_exprs("? LOCK IN SHARE MODE", [conditions])
+}
+
+/// A date of zeros is none, as the driver has it, and lies before all others in a comparison.
+pub(super) fn is_instant(column: Expr) -> Expr {
+    column.gte(Expr::cust("TIMESTAMP'0001-01-01 00:00:00'"))
+}
+
+pub(super) fn finite(instant: Expr) -> Expr {
+    CaseStatement::new()
+        .case(is_instant(instant.clone()), instant)
+        .into()
 }
 
 /// In the collation of the library's own columns of text, whose index it then finds.
@@ -87,15 +125,14 @@ pub(super) fn long_list(kind: Kind, values: &[&Value]) -> SelectStatement {
         .take()
 }
 
-pub(super) fn within(place: Place, text: Expr, needle: Expr) -> Expr {
-    let (text, needle) = (bytewise(text), bytewise(needle));
-    match place {
-        Place::Anywhere => function("LOCATE", [needle, text]).gt(0),
-        Place::AtEnd => {
-            let end = function("LENGTH", [needle.clone()]);
-            function("RIGHT", [text, end]).eq(needle)
-        }
-    }
+pub(super) fn contains(text: Expr, needle: Expr) -> Expr {
+    function("LOCATE", [bytewise(needle), bytewise(text)]).gt(0)
+}
+
+pub(super) fn ends(text: Expr, needle: Expr) -> Expr {
+    let needle = bytewise(needle);
+    let end = function("LENGTH", [needle.clone()]);
+    function("RIGHT", [bytewise(text), end]).eq(needle)
 }
 
 /// Shifts have no sign here, so the parts come from a division that keeps it. A sum is a decimal,
@@ -152,5 +189,9 @@ pub(super) fn mask(mask: Mask, text: Expr) -> Expr {
             ],
         ),
     };
-    CaseStatement::new().case(text.is_not_null(), cut).into()
+    let nul = function("LOCATE", [Expr::cust("X'00'"), bytewise(text.clone())]);
+    CaseStatement::new()
+        .case(nul.gt(0), mask.stars())
+        .case(text.is_not_null(), cut)
+        .into()
 }

@@ -1,6 +1,6 @@
 //! PostgreSQL.
 
-use chrono::{DateTime, SecondsFormat};
+use chrono::{DateTime, Datelike as _, Utc};
 use sea_query::{
     Alias, BinOper, CaseStatement, Expr, ExprTrait as _, Func, LockType, Query as Statement,
     SelectStatement,
@@ -8,14 +8,32 @@ use sea_query::{
 
 use super::{Standing, function, json, json_list};
 use crate::dto::{FOUR_STARS, LAST4_MINIMUM, Mask, STARS};
-use crate::policy::{Kind, Place, Value};
+use crate::policy::{Kind, Value};
+
+pub(super) fn is_written(key: Expr, kind: Kind, text: Expr) -> Option<Expr> {
+    // A cast refuses what it cannot read, so that it is asked for that first.
+    let (form, name) = match kind {
+        Kind::Int => ("'^(0|-{0,1}[1-9][0-9]{0,17})$'", "bigint"),
+        Kind::Uuid => ("'^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'", "uuid"),
+        Kind::Bool | Kind::Float | Kind::Text | Kind::Enum(_) | Kind::Bytes | Kind::Timestamp => {
+            return None;
+        }
+    };
+    let has_form = text.clone().binary(BinOper::Custom("~"), Expr::cust(form));
+    let named = CaseStatement::new().case(has_form, text.cast_as(name));
+    Some(key.eq(named))
+}
+
+/// A column of `VARCHAR` has no operators of its own, so that one that a schema of the search path has for it
+/// is taken before those of text. Of text the engine's own come first (decision 74).
+pub(super) fn plain(text: Expr) -> Expr {
+    Expr::cust_with_exprs("CAST($1 AS text)", [text])
+}
 
 /// The collation that compares bytes; under a nondeterministic one `strpos` is refused besides.
 pub(super) fn bytewise(text: Expr) -> Expr {
-    text.binary(
-        BinOper::Custom("COLLATE"),
-        Expr::custom_keyword(Alias::new("\"C\"")),
-    )
+    // One part, because parts within each other stand on the stack together as they are written.
+    Expr::cust_with_exprs("CAST($1 AS text) COLLATE \"C\"", [text])
 }
 
 /// The planner takes two conditions for independent and multiplies how few rows each lets through. Of
@@ -59,11 +77,14 @@ pub(super) fn keep(select: &mut SelectStatement) {
     select.lock(LockType::KeyShare);
 }
 
+/// The same of every column.
+pub(super) fn keep_whole(select: &mut SelectStatement) {
+    select.lock(LockType::Share);
+}
+
 pub(super) fn long_list(kind: Kind, values: &[&Value]) -> SelectStatement {
     let list = json_list(values, |value| match value {
-        Value::Timestamp(micros) => DateTime::from_timestamp_micros(*micros)
-            .map(|instant| instant.to_rfc3339_opts(SecondsFormat::Micros, true))
-            .into(),
+        Value::Timestamp(micros) => DateTime::from_timestamp_micros(*micros).map(written).into(),
         Value::Null
         | Value::Bool(_)
         | Value::Int(_)
@@ -93,6 +114,16 @@ pub(super) fn long_list(kind: Kind, values: &[&Value]) -> SelectStatement {
         .take()
 }
 
+/// An instant as the engine reads it: RFC 3339 has years of four digits only, and no years before
+/// Christ, of which the engine has no year 0.
+fn written(instant: DateTime<Utc>) -> String {
+    let (year, era) = match instant.year() {
+        year @ 1.. => (year, ""),
+        year => (1 - year, " BC"),
+    };
+    format!("{year:04}-{}{era}", instant.format("%m-%d %H:%M:%S%.6f+00"))
+}
+
 const fn type_name(kind: Kind) -> &'static str {
     match kind {
         Kind::Bool => "boolean",
@@ -109,15 +140,25 @@ pub(super) fn null(kind: Kind) -> Expr {
     Expr::cust("NULL").cast_as(Alias::new(type_name(kind)))
 }
 
-pub(super) fn within(place: Place, text: Expr, needle: Expr) -> Expr {
-    let text = bytewise(text);
-    match place {
-        Place::Anywhere => function("strpos", [text, needle]).gt(0),
-        Place::AtEnd => {
-            let end = function("char_length", [needle.clone()]);
-            function("right", [text, end]).eq(needle)
-        }
-    }
+/// An index whose operators compare patterns (`text_pattern_ops`) serves it whatever the column's collation
+/// is, and one under the collation of bytes does, too. A range asks for the latter.
+pub(super) fn begins(text: Expr, prefix: Expr) -> Expr {
+    bytewise(text).binary(BinOper::Custom("^@"), prefix)
+}
+
+pub(super) fn contains(text: Expr, needle: Expr) -> Expr {
+    function("strpos", [bytewise(text), needle]).gt(0)
+}
+
+pub(super) fn ends(text: Expr, needle: Expr) -> Expr {
+    let end = function("char_length", [needle.clone()]);
+    function("right", [bytewise(text), end]).eq(needle)
+}
+
+/// `infinity` and `-infinity` are no instants.
+pub(super) fn finite(instant: Expr) -> Expr {
+    let is_finite = function("isfinite", [instant.clone()]);
+    CaseStatement::new().case(is_finite, instant).into()
 }
 
 /// A sum of `bigint` is `numeric`, so each part is cast back.
@@ -131,6 +172,7 @@ pub(super) fn sum(integer: Expr) -> [Expr; 2] {
 }
 
 pub(super) fn mask(mask: Mask, text: Expr) -> Expr {
+    let (cell, text) = (text.clone(), plain(text));
     let concat = |left: Expr, right: Expr| left.binary(BinOper::Custom("||"), right);
     let cut = match mask {
         Mask::Last4 => CaseStatement::new()
@@ -144,7 +186,7 @@ pub(super) fn mask(mask: Mask, text: Expr) -> Expr {
             ))
             .into(),
         Mask::Domain => {
-            let at = || function("strpos", [bytewise(text.clone()), Expr::val("@")]);
+            let at = || function("strpos", [bytewise(cell.clone()), Expr::val("@")]);
             CaseStatement::new()
                 .case(at().eq(0), STARS)
                 .finally(concat(

@@ -4,9 +4,19 @@ use sea_query::{
     Alias, BinOper, CaseStatement, Expr, ExprTrait as _, Func, Query as Statement, SelectStatement,
 };
 
-use super::{function, json, json_list};
+use super::{function, is_integer, json, json_list};
 use crate::dto::{FOUR_STARS, LAST4_MINIMUM, Mask, STARS};
-use crate::policy::{Kind, Place, Value};
+use crate::policy::{Kind, Value};
+
+pub(super) fn is_written(key: Expr, kind: Kind, text: Expr) -> Option<Expr> {
+    match kind {
+        Kind::Int => Some(is_integer(key, text, "INTEGER", "TEXT")),
+        Kind::Uuid => Some(key.eq(function("unhex", [text, Expr::cust("'-'")]))),
+        Kind::Bool | Kind::Float | Kind::Text | Kind::Enum(_) | Kind::Bytes | Kind::Timestamp => {
+            None
+        }
+    }
+}
 
 pub(super) fn bytewise(text: Expr) -> Expr {
     text.binary(
@@ -33,18 +43,17 @@ pub(super) fn long_list(kind: Kind, values: &[&Value]) -> SelectStatement {
         .take()
 }
 
-pub(super) fn within(place: Place, text: Expr, needle: Expr) -> Expr {
-    match place {
-        Place::Anywhere => function("instr", [text, needle]).gt(0),
-        Place::AtEnd => {
-            // As bytes: for text, `length` and `substr` stop at a NUL.
-            let needle = needle.cast_as(Alias::new("BLOB"));
-            let end = function("length", [needle.clone()]).mul(-1);
-            let found = function("substr", [text.cast_as(Alias::new("BLOB")), end]);
-            // Of an empty blob `substr` gives null.
-            function("coalesce", [found, Expr::cust("x''")]).eq(needle)
-        }
-    }
+pub(super) fn contains(text: Expr, needle: Expr) -> Expr {
+    function("instr", [text, needle]).gt(0)
+}
+
+pub(super) fn ends(text: Expr, needle: Expr) -> Expr {
+    // As bytes: for text, `length` and `substr` stop at a NUL.
+    let needle = needle.cast_as(Alias::new("BLOB"));
+    let end = function("length", [needle.clone()]).mul(-1);
+    let found = function("substr", [text.cast_as(Alias::new("BLOB")), end]);
+    // Of an empty blob `substr` gives null.
+    function("coalesce", [found, Expr::cust("x''")]).eq(needle)
 }
 
 pub(super) fn sum(integer: Expr) -> [Expr; 2] {
@@ -82,5 +91,10 @@ pub(super) fn mask(mask: Mask, text: Expr) -> Expr {
             Expr::val(STARS),
         ),
     };
-    CaseStatement::new().case(text.is_not_null(), cut).into()
+    // `length` and `substr` end at a NUL, and the evaluator shows nothing of such a text.
+    let nul = function("instr", [text.clone(), function("char", [Expr::val(0)])]);
+    CaseStatement::new()
+        .case(nul.gt(0), mask.stars())
+        .case(text.is_not_null(), cut)
+        .into()
 }

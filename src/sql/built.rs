@@ -1,0 +1,96 @@
+//! Statements as they are run: a text, the values that are bound, and what to run where one is refused.
+
+use sea_query::{QueryStatementWriter, Values};
+use sea_query_sqlx::SqlxValues;
+use sqlx::{AssertSqlSafe, SqlSafeStr as _, SqlStr};
+
+use super::db::Db;
+use super::dialect::Dialect;
+use crate::bounded::beyond;
+use crate::error::Result;
+
+impl Db {
+    /// The text of a statement in this engine's dialect, and its bound values. The text is an
+    /// event; the values never are.
+    pub(super) fn build(&self, statement: impl Execute) -> Result<Built> {
+        let Parts {
+            sql,
+            values,
+            exactly,
+        } = statement.into_parts(self.dialect());
+        if values.0.len() > self.dialect().most_values() {
+            return Err(beyond("a statement", "values"));
+        }
+        let large = match self.dialect() {
+            #[cfg(feature = "sqlite")]
+            Dialect::Sqlite => None,
+            #[cfg(feature = "postgres")]
+            Dialect::Postgres => None,
+            #[cfg(feature = "mysql")]
+            Dialect::Mysql { .. } => self.beyond_known(sql.as_str(), &values),
+        };
+        crate::audit::statement(sql.as_str());
+        let values = SqlxValues(values);
+        let is_tried_again = self.unit().is_none() && self.dialect().forgets_statements();
+        let spare = Spare {
+            again: is_tried_again.then(|| (sql.clone(), values.clone())),
+            exactly: exactly.map(|(sql, values)| (sql, SqlxValues(values))),
+        };
+        Ok(Built {
+            sql,
+            values,
+            spare,
+            large,
+        })
+    }
+}
+
+/// A statement that is ready to run.
+pub(super) struct Built {
+    pub(super) sql: SqlStr,
+    pub(super) values: SqlxValues,
+    pub(super) spare: Spare,
+    /// Its bytes, where the engine may not take as many.
+    pub(super) large: Option<u64>,
+}
+
+/// The statements to run where the server refuses one before it executes anything.
+pub(super) struct Spare {
+    /// The same, where the server no longer has it prepared (decision 69).
+    ///
+    /// INVARIANT (once): a write never happens twice. PostgreSQL says so while it binds
+    /// (<https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-EXT-QUERY>), MariaDB while it
+    /// looks the statement up or opens its tables
+    /// (<https://dev.mysql.com/doc/refman/8.4/en/statement-caching.html>). Besides, outside of a transaction a
+    /// statement that was refused has left nothing, and within one there is no second try.
+    pub(super) again: Option<(SqlStr, SqlxValues)>,
+    /// One that does not ask what the server refused to ask, also in a transaction: that a text does not
+    /// compare with a column is found when the statement is resolved.
+    pub(super) exactly: Option<(SqlStr, SqlxValues)>,
+}
+
+/// What a connection can run.
+pub(crate) trait Execute {
+    fn into_parts(self, dialect: Dialect) -> Parts;
+}
+
+/// A statement as it is run.
+pub(crate) struct Parts {
+    /// The text in the dialect of the engine.
+    pub(crate) sql: SqlStr,
+    /// The values that are bound to its placeholders.
+    pub(crate) values: Values,
+    /// Another one, where the engine refuses it for a text that one of its columns cannot hold.
+    pub(crate) exactly: Option<(SqlStr, Values)>,
+}
+
+impl<S: QueryStatementWriter> Execute for &S {
+    fn into_parts(self, dialect: Dialect) -> Parts {
+        let (sql, values) = dialect.text(self);
+        Parts {
+            sql: AssertSqlSafe(sql).into_sql_str(),
+            values,
+            exactly: None,
+        }
+    }
+}

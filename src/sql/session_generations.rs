@@ -1,0 +1,119 @@
+//! The counters by which stateless sessions are ended: the statements of their table.
+//!
+//! Its rows are never removed, and only ever grow: a session is over when its token names another
+//! number than the row.
+
+use sea_query::{
+    Expr, ExprTrait as _, InsertStatement, OnConflict, Query, SelectStatement, UpdateStatement,
+};
+
+use super::row::Row;
+use super::session_row::SUBJECT;
+use crate::policy::{Cell, Kind};
+use crate::session::{Generations, StoreError};
+
+pub(super) const TABLE: &str = "clearance_session_generations";
+const GENERATION: &str = "generation";
+/// The subject of what is of everyone: no subject is empty.
+pub(super) const EVERYONE: &str = "";
+
+/// The generation of everyone and that of a subject, as two expressions of a larger question.
+pub(super) fn both(subject: &str) -> [Expr; 2] {
+    [EVERYONE, subject].map(|subject| {
+        let of = Query::select()
+            .column(GENERATION)
+            .from(TABLE)
+            .and_where(Expr::col(SUBJECT).eq(subject))
+            .take();
+        Expr::SubQuery(None, Box::new(of.into()))
+    })
+}
+
+pub(super) fn select(subject: &str) -> SelectStatement {
+    Query::select().exprs(both(subject)).take()
+}
+
+/// Reads the result of [`both`], from this column on.
+pub(super) fn read(row: &Row, first: usize) -> Result<Option<Generations>, StoreError> {
+    let counter = |index| match row.cell(index, Kind::Int) {
+        Ok(Cell::Null) => Ok(None),
+        Ok(Cell::Int(counter)) => u64::try_from(counter)
+            .map(Some)
+            .map_err(|_| StoreError::malformed()),
+        _ => Err(StoreError::malformed()),
+    };
+    let subject = counter(first + 1)?.unwrap_or_default();
+    Ok(counter(first)?.map(|everyone| Generations { everyone, subject }))
+}
+
+/// Tells whether the subject has no row yet, in the result of [`both`]: its generation is 0 either way.
+pub(super) fn lacks_subject(row: &Row, first: usize) -> bool {
+    matches!(row.cell(first + 1, Kind::Int), Ok(Cell::Null))
+}
+
+/// Tells whether a row is that of a subject, at this generation.
+pub(super) fn is(subject: &str, generation: u64) -> Result<Expr, StoreError> {
+    let of = Expr::col(SUBJECT).eq(subject);
+    Ok(of.and(Expr::col(GENERATION).eq(stored(generation)?)))
+}
+
+/// Makes `first` the generation of a subject, or of everyone, unless there is one.
+pub(super) fn begin(subject: &str, first: u64) -> Result<InsertStatement, StoreError> {
+    let mut insert = insert(subject, stored(first)?)?;
+    insert.on_conflict(
+        OnConflict::column(SUBJECT)
+            .value(SUBJECT, Expr::col((TABLE, SUBJECT)))
+            .to_owned(),
+    );
+    Ok(insert)
+}
+
+/// Raises the generation of a subject, whatever it is.
+pub(super) fn raise(subject: &str, step: u64) -> Result<InsertStatement, StoreError> {
+    let step = stored(step)?;
+    let mut insert = insert(subject, step)?;
+    insert.on_conflict(
+        OnConflict::column(SUBJECT)
+            .value(GENERATION, Expr::col((TABLE, GENERATION)).add(step))
+            .to_owned(),
+    );
+    Ok(insert)
+}
+
+/// Raises the generation of everyone, where there is one.
+pub(super) fn raise_everyone(step: u64) -> Result<UpdateStatement, StoreError> {
+    raised(EVERYONE, step)
+}
+
+/// Raises the generation of a subject if it has a row, which is at `from`.
+pub(super) fn raise_from(
+    subject: &str,
+    from: u64,
+    step: u64,
+) -> Result<UpdateStatement, StoreError> {
+    let mut update = raised(subject, step)?;
+    update.and_where(Expr::col(GENERATION).eq(stored(from)?));
+    Ok(update)
+}
+
+fn raised(subject: &str, step: u64) -> Result<UpdateStatement, StoreError> {
+    Ok(Query::update()
+        .table(TABLE)
+        .value(GENERATION, Expr::col(GENERATION).add(stored(step)?))
+        .and_where(Expr::col(SUBJECT).eq(subject))
+        .take())
+}
+
+fn insert(subject: &str, generation: i64) -> Result<InsertStatement, StoreError> {
+    let mut insert = Query::insert();
+    insert
+        .into_table(TABLE)
+        .columns([SUBJECT, GENERATION])
+        .values([subject.into(), generation.into()])
+        .map_err(|_| StoreError::malformed())?;
+    Ok(insert)
+}
+
+fn stored(generation: u64) -> Result<i64, StoreError> {
+    i64::try_from(generation).map_err(|_| StoreError::malformed())
+}

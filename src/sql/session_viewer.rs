@@ -1,0 +1,98 @@
+//! A session and the row of its viewer, in one statement.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use sea_query::{Expr, ExprTrait as _, SelectStatement, Value, Values};
+
+use super::db::Db;
+use super::question::{Layout, Question};
+use super::render::Renderer;
+use super::row::Row;
+use super::select;
+use super::session_row::{
+    COLUMNS, EXPIRES_AT, ID, IDLE_EXPIRES_AT, SUBJECT, TABLE, last_record, micros,
+};
+use super::session_store::SqlSessionStore;
+use super::template::Ready;
+use crate::dto::{Decided, Shape};
+use crate::entity::Entity;
+use crate::error::Result;
+use crate::session::{SessionId, SessionRecord, StoreError};
+
+/// The statement that finds a session and its viewer's row, whose text is made once.
+pub(crate) struct SessionViewer {
+    text: Arc<str>,
+    layout: Layout,
+}
+
+impl Db {
+    /// The statement for the rows of a question, by their key; `None` where one statement cannot find both.
+    pub(crate) fn session_viewer<E: Entity>(
+        &self,
+        shape: &Shape<E>,
+        decided: &Decided,
+        question: &Question,
+    ) -> Result<Option<SessionViewer>> {
+        let dialect = self.dialect();
+        let (statement, layout) = select::rows(dialect, shape, decided, question)?;
+        let renderer = Renderer::new(dialect, E::__table());
+        let key = E::__table().key();
+        let kind = renderer.spec(key)?.kind();
+        let subject = Expr::col((TABLE, SUBJECT));
+        let Some(is_theirs) = dialect.is_written(renderer.column(key)?, kind, subject) else {
+            return Ok(None);
+        };
+        let mark = (SessionId::from_bytes([0; 16]), DateTime::UNIX_EPOCH);
+        let statement = joined(statement, is_theirs, mark);
+        let (text, bound) = dialect.text(&statement);
+        // A value of the rows' own, such as the instant of a rule, is another one the next time.
+        let is_fixed = bound == values(mark) && layout.nested.is_empty();
+        Ok(is_fixed.then(|| SessionViewer {
+            text: text.into(),
+            layout,
+        }))
+    }
+}
+
+impl SqlSessionStore {
+    /// The session of `id` if it lives, and the row of its viewer.
+    pub(crate) async fn load_with_viewer(
+        &self,
+        statement: &SessionViewer,
+        id: SessionId,
+        now: DateTime<Utc>,
+    ) -> Result<Option<(SessionRecord, Row)>, StoreError> {
+        let ready = Ready::new(Arc::clone(&statement.text), values((id, now)));
+        let Some(row) = self.row(ready).await? else {
+            return Ok(None);
+        };
+        let record = last_record(&row).ok_or(StoreError::malformed())?;
+        Ok(Some((record, row)))
+    }
+}
+
+impl SessionViewer {
+    /// How the row of the viewer is read.
+    pub(crate) const fn layout(&self) -> &Layout {
+        &self.layout
+    }
+}
+
+fn values((id, now): (SessionId, DateTime<Utc>)) -> Values {
+    let now: Value = micros(now).into();
+    Values(vec![id.to_string().into(), now.clone(), now])
+}
+
+fn joined(
+    mut rows: SelectStatement,
+    is_theirs: Expr,
+    (id, now): (SessionId, DateTime<Utc>),
+) -> SelectStatement {
+    rows.columns(COLUMNS.map(|column| (TABLE, column)))
+        .inner_join(TABLE, is_theirs)
+        .and_where(Expr::col((TABLE, ID)).eq(id.to_string()))
+        .and_where(Expr::col((TABLE, IDLE_EXPIRES_AT)).gt(micros(now)))
+        .and_where(Expr::col((TABLE, EXPIRES_AT)).gt(micros(now)))
+        .take()
+}

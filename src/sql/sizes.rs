@@ -1,0 +1,76 @@
+//! The number of parts that a text has where a client chooses it.
+//!
+//! A server keeps each text prepared for each connection, and has room for so many of all clients together
+//! (`max_prepared_stmt_count` of MariaDB is 16,382). So a list is of few sizes: its last part stands there as
+//! often as the next size wants it, which changes nothing of what it means (decision 68).
+
+/// Parts of a condition up to here stand in the text as they are: mostly the program's own.
+const FEW: usize = 8;
+
+/// Fills up to the next power of two with copies of the last one.
+pub(super) fn filled<T: Clone>(mut values: Vec<T>) -> Vec<T> {
+    let size = values.len().checked_next_power_of_two();
+    if let (Some(size), Some(last)) = (size, values.last().cloned()) {
+        values.resize(size, last);
+    }
+    values
+}
+
+/// The same for conditions that are joined, where they are more than a few: each copy may be asked of every
+/// row.
+pub(super) fn filled_if_many<T: Clone>(conditions: Vec<T>) -> Vec<T> {
+    if conditions.len() <= FEW {
+        conditions
+    } else {
+        filled(conditions)
+    }
+}
+
+/// Returns how many of so many rows one statement inserts, where it takes `most`: a row cannot stand there twice.
+pub(crate) const fn inserted_at_once(rows: usize, most: usize) -> usize {
+    let most = if rows < most { rows } else { most };
+    match most.checked_ilog2() {
+        Some(size) if most > FEW => 1 << size,
+        Some(_) | None => most,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn av_42_a_list_is_filled_up_to_the_next_size() {
+        assert_eq!(filled::<u8>(Vec::new()), [0; 0]);
+        for (list, size) in [(1, 1), (2, 2), (3, 4), (4, 4), (5, 8), (1_000, 1_024)] {
+            let filled = filled((0..list).collect());
+            assert_eq!(filled.len(), size);
+            assert!(filled.iter().copied().take(list).eq(0..list));
+            assert!(filled.iter().skip(list).all(|last| *last == list - 1));
+        }
+        assert_eq!(filled_if_many((0..7).collect()).len(), 7);
+        assert_eq!(filled_if_many((0..9).collect()).len(), 16);
+    }
+
+    #[test]
+    fn av_42_rows_are_inserted_in_few_sizes_and_all_of_them() {
+        for (rows, most, size) in [
+            (1, 99, 1),
+            (7, 99, 7),
+            (8, 99, 8),
+            (9, 99, 8),
+            (99, 70, 64),
+            (3, 1, 1),
+        ] {
+            assert_eq!(inserted_at_once(rows, most), size, "{rows} {most}");
+        }
+        for rows in 1..3_000 {
+            let (mut left, mut statements) = (rows, 0);
+            while left > 0 {
+                left -= inserted_at_once(left, 1_000);
+                statements += 1;
+            }
+            assert!(statements <= rows / 512 + 8, "{rows} {statements}");
+        }
+    }
+}
