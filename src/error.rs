@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use crate::limits::FIELD_ERRORS;
+
 /// The result of everything in this library that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -74,6 +76,8 @@ pub(crate) enum Kind {
     Configuration(Cow<'static, str>),
     /// A rule or a row could not be worked out: neither allowed nor denied.
     Internal(&'static str),
+    /// A stored value is none that its field can have.
+    Unreadable,
 }
 
 /// What is wrong with one field of what a caller sent. It never repeats the value.
@@ -86,11 +90,13 @@ pub struct FieldError {
 impl FieldError {
     /// The keys of unknown members are the caller's own words; more than this is not repeated.
     const LONGEST_KEY: usize = 64;
+    /// A validation of the application may repeat what was sent.
+    const LONGEST_MESSAGE: usize = 256;
 
     pub(crate) fn new(field: &str, message: &str) -> Self {
         Self {
             field: field.chars().take(Self::LONGEST_KEY).collect(),
-            message: message.to_owned(),
+            message: message.chars().take(Self::LONGEST_MESSAGE).collect(),
         }
     }
 
@@ -205,7 +211,11 @@ impl Error {
         Self::new(Kind::Stale)
     }
 
-    pub(crate) fn unprocessable(fields: Vec<FieldError>) -> Self {
+    pub(crate) fn unprocessable(mut fields: Vec<FieldError>) -> Self {
+        if fields.len() > FIELD_ERRORS {
+            fields.truncate(FIELD_ERRORS);
+            fields.push(FieldError::new("", "has more that is wrong"));
+        }
         Self::new(Kind::Unprocessable(fields))
     }
 
@@ -235,6 +245,14 @@ impl Error {
 
     pub(crate) fn internal(what: &'static str) -> Self {
         Self::new(Kind::Internal(what))
+    }
+
+    pub(crate) fn unreadable() -> Self {
+        Self::new(Kind::Unreadable)
+    }
+
+    pub(crate) const fn is_unreadable(&self) -> bool {
+        matches!(*self.kind, Kind::Unreadable)
     }
 
     /// The same error once more, for another who waited for it.
@@ -305,7 +323,8 @@ impl Error {
         matches!(*self.kind, Kind::Unprocessable(_))
     }
 
-    /// What is wrong with each field of what the caller sent; empty for every other error.
+    /// What is wrong with each field of what the caller sent; empty for every other error. More than
+    /// [`FIELD_ERRORS`](crate::limits::FIELD_ERRORS) are not named.
     #[must_use]
     pub fn fields(&self) -> &[FieldError] {
         match &*self.kind {
@@ -326,7 +345,8 @@ impl Error {
             | Kind::Contended
             | Kind::Misuse(_)
             | Kind::Configuration(_)
-            | Kind::Internal(_) => &[],
+            | Kind::Internal(_)
+            | Kind::Unreadable => &[],
         }
     }
 
@@ -352,7 +372,8 @@ impl Error {
     }
 
     /// The database gave way to another transaction that wanted the same rows: a deadlock, a
-    /// serialization failure, a lock that was waited for too long. Nothing was written, and the
+    /// serialization failure, a lock that was waited for too long. Or, within a transaction, the columns of a
+    /// table were changed, or a pooler reset the connection, since a statement was prepared. Nothing was written, and the
     /// same transaction from its beginning, begun anew, is likely to succeed. It is also
     /// [`Error::is_unavailable`].
     #[must_use]
@@ -405,7 +426,8 @@ impl Error {
             | Kind::CookieTooLarge { .. }
             | Kind::Misuse(_)
             | Kind::Configuration(_)
-            | Kind::Internal(_) => 500,
+            | Kind::Internal(_)
+            | Kind::Unreadable => 500,
         }
     }
 }
@@ -448,6 +470,9 @@ impl fmt::Display for Error {
             Kind::Misuse(advice) => write!(f, "misuse: {advice}"),
             Kind::Configuration(advice) => write!(f, "configuration: {advice}"),
             Kind::Internal(what) => write!(f, "internal error: {what}"),
+            Kind::Unreadable => f.write_str(
+                "internal error: a column holds a value that its entity's field does not have",
+            ),
         }
     }
 }

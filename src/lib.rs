@@ -49,7 +49,7 @@
 //!     let request = as_viewer(viewer);
 //!     let profiles = request.scope(async {
 //!         let access = Access::<Read<Member>>::authenticated().await?;
-//!         access.project::<Profile>([ada])
+//!         access.project::<Profile>([ada]).await
 //!     });
 //!     Ok(profiles.await?.into_iter().map(|profile| profile.phone).collect())
 //! }
@@ -143,7 +143,7 @@
 //!
 //! What happens is told through `tracing`, with stable targets: `clearance::sql` and
 //! `clearance::explain` (debug), `clearance::session`, `clearance::token`, `clearance::access` and `clearance::audit`
-//! (info), `clearance::database` (warn) and `clearance::failure` (error). No event holds a secret, a
+//! (info), `clearance::database` and `clearance::check` (warn) and `clearance::failure` (error). No event holds a secret, a
 //! token or a row's value, but the key of a row that is written. [`Db::audited`] records each decision
 //! on a write in a place of your own.
 #[cfg(target_family = "wasm")]
@@ -168,11 +168,13 @@ pub mod account;
 pub mod adapter;
 mod answer;
 mod audit;
+mod bounded;
 mod clock;
 pub mod dto;
 pub mod entity;
 mod error;
 pub mod input;
+pub mod limits;
 #[cfg(feature = "matrix")]
 mod matrix;
 pub mod policy;
@@ -265,6 +267,7 @@ pub use clearance_derive::rule;
 pub mod __private {
     pub use serde;
 
+    pub use crate::dto::number::{AsItIs, Writing};
     pub use crate::dto::source::generated::*;
     pub use crate::dto::{FieldSpec, Mask, Output, Shape, Visibility, select};
     pub use crate::entity::relation::generated::*;
@@ -276,8 +279,10 @@ pub mod __private {
     pub use crate::policy::rule::{Computed, Input};
     pub use crate::policy::{Cell, Context, Expr, Op, Operand, Rule, Source};
     pub use crate::registry::{Repository, dto_info, entity_info, input_info, repository_info};
+    pub use crate::repository::access::allowed;
     pub use crate::repository::memo::{Key, recall, remember, run};
-    pub use crate::repository::release::returned;
+    pub use crate::repository::release::Checked;
+    pub use crate::repository::release::generated::*;
     pub use crate::sql::Cells;
 
     /// The cell of a field, for `Entity::__cell`.
@@ -293,6 +298,11 @@ pub mod __fuzzing {
     /// Takes `data` as the text of a cursor, and as what is sealed in one.
     pub fn cursor(data: &[u8]) {
         crate::repository::fuzz_cursor(data);
+    }
+
+    /// Takes `data` as the body of a request.
+    pub fn body(data: &[u8]) {
+        crate::input::fuzz_body(data);
     }
 }
 

@@ -1,7 +1,6 @@
 //! One request: its credential, what was found out about it, and the scope in which code asks.
 
-use std::any::{Any, TypeId};
-use std::collections::HashMap;
+use std::any::Any;
 use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
 use std::net::IpAddr;
@@ -17,17 +16,20 @@ use crate::audit;
 use crate::error::{Error, Result};
 use crate::policy::Context;
 use crate::repository::Decisions;
-use crate::repository::memo::Changes;
+use crate::repository::memo::{Answers, Changes, Instants};
 use crate::session::{
-    Current, CursorSealer, Epochs, ErasedSlot, First, Hints, Loaded, Origin, Sessions, Slot,
-    SlotCell, Verified,
+    Address, Current, CursorSealer, Epochs, ErasedSlot, First, Hints, Loaded, Origin, Sessions,
+    Slot, SlotCell, Verified,
 };
-use crate::sql::{DatabaseId, StatementGuard};
+use crate::sql::{DatabaseId, StatementGuard, TokenGuard};
 use crate::viewer::Viewer;
 
+mod held;
+mod intent;
 mod scope;
 mod sessions;
 
+use self::intent::Intent;
 #[cfg(any(feature = "actix-web", feature = "tower"))]
 pub(crate) use self::scope::Scoped;
 pub(crate) use self::scope::outside_of_requests;
@@ -96,36 +98,15 @@ struct Inner {
 /// What only some requests note, for as long as they last.
 #[derive(Default)]
 struct Notes {
-    circumstances: OnceLock<Context>,
+    /// The instant of every use, where there are no sessions whose clock tells it.
+    given_now: Option<DateTime<Utc>>,
     decisions: Decisions,
-    memo: Mutex<Memo>,
+    memo: Answers,
     changes: Changes,
+    instants: Instants,
     set_cookies: Mutex<Vec<HeaderValue>>,
     id: OnceLock<Box<str>>,
 }
-
-/// What may come of a request, by its method
-/// ([RFC 9110, section 9.2.1](https://www.rfc-editor.org/rfc/rfc9110#section-9.2.1)).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Intent {
-    /// It may change something, or nobody said what its method is.
-    Any,
-    /// Browsers send it for any other site that asks them to, cookies and all.
-    Safe,
-}
-
-impl Intent {
-    fn of(method: &Method) -> Self {
-        if method.is_safe() {
-            Self::Safe
-        } else {
-            Self::Any
-        }
-    }
-}
-
-/// What else is remembered for the length of a request, by its type.
-pub(crate) type Memo = HashMap<TypeId, Arc<dyn Any + Send + Sync>>;
 
 /// A request that may be over.
 #[derive(Clone)]
@@ -157,8 +138,11 @@ impl RequestContext {
     /// The context of a request with this head, from `address` where it is known.
     ///
     /// As its method is known, a request with a safe one (`GET`, `HEAD`, `OPTIONS`, `TRACE`) writes
-    /// nothing and signs nobody out ([ASVS 3.5.3](https://github.com/OWASP/ASVS)): a link on any site makes a
-    /// browser send it, with its cookie.
+    /// nothing and ends or moves no session ([ASVS 3.5.3](https://github.com/OWASP/ASVS)): a link on any site
+    /// makes a browser send it, with its cookie. Four things are done in one all the same: the callback of a
+    /// sign-in ([`sign_in`](Self::sign_in), and [`step_up`](Self::step_up) of who proves again) and a
+    /// redeemed link, which carry a proof of their own, [`extend_session`](Self::extend_session), and
+    /// [`set_session_data`](Self::set_session_data), which a form needs before it is sent.
     #[must_use]
     pub fn of_parts<V: Viewer>(
         sessions: &Sessions<V>,
@@ -201,7 +185,7 @@ impl RequestContext {
         Self {
             inner: Arc::new(Inner {
                 address: circumstances.address,
-                notes: Notes::of(circumstances),
+                notes: Notes::at(Some(circumstances.now)),
                 ..Inner::new(slot, first, Hints::default())
             }),
         }
@@ -211,9 +195,12 @@ impl RequestContext {
     /// WebSocket, or a task that outlives its request.
     ///
     /// It remembers nothing of this one, so that what is found out in it is as young as it is: fork once
-    /// for each message of a socket, and a revocation ends it with the next one. Rules see the instant of
-    /// the fork as `context.now`. It sets no cookie, so nobody signs in there. It may write whatever the
-    /// method of this request: check the `Origin` of a handshake, which every site can send, with the
+    /// for each message of a socket, and a revocation ends it with the next one. It sets no cookie, so nobody
+    /// signs in there.
+    ///
+    /// Where this request must change nothing, because its method is safe, its fork must not either. The
+    /// handshake of a socket is the exception, a `GET` with an `Upgrade`: its fork may write. Check the
+    /// `Origin` of a handshake, which every site can send, with the
     /// [gate against forged requests](crate::route::Csrf).
     ///
     /// # Example
@@ -232,14 +219,14 @@ impl RequestContext {
     /// ```
     #[must_use]
     pub fn fork(&self) -> Self {
-        let mut circumstances = self.rule_context().clone();
-        circumstances.now = self.now();
+        let intent = self.inner.intent.of_fork(&self.inner.hints);
         let slot = self.inner.slot();
         let first = self.inner.first.fork(slot.core().is_err());
         let fork = Self {
             inner: Arc::new(Inner {
                 address: self.inner.address,
-                notes: Notes::of(circumstances),
+                intent,
+                notes: Notes::at(self.inner.notes().given_now),
                 finished: AtomicBool::new(true),
                 unproved: AtomicBool::new(self.inner.unproved.load(Ordering::Acquire)),
                 ..Inner::new(
@@ -405,12 +392,17 @@ impl RequestContext {
 
     /// Refuses a request that must change nothing.
     pub(crate) fn require_unsafe_method(&self) -> Result<()> {
-        if self.inner.intent == Intent::Safe {
+        if self.inner.intent.is_safe() {
             return Err(Error::misuse(
                 "a request with a safe method (GET, HEAD, OPTIONS, TRACE) must change nothing, because every site can have a browser send it: route what writes or signs out with POST, PUT, PATCH or DELETE",
             ));
         }
         self.require_proof()
+    }
+
+    /// The address of the application, if the request has sessions that know it.
+    pub(crate) fn app_address(&self) -> Option<&Address> {
+        Some(&self.inner.slot().core().ok()?.address)
     }
 
     fn mark_read(&self) {
@@ -419,7 +411,7 @@ impl RequestContext {
 
     fn forget_memo(&self) {
         self.inner.notes().decisions.clear();
-        lock(&self.inner.notes().memo).clear();
+        self.inner.notes().memo.clear();
         self.inner.notes().changes.note();
     }
 
@@ -433,15 +425,24 @@ impl RequestContext {
         Arc::ptr_eq(&self.inner, &other.inner)
     }
 
-    /// The circumstances that rules read as `context`, fixed when they are first read.
+    /// Returns the circumstances that rules would read as `context` now.
+    ///
+    /// Rule time is the time of use: each query, each page, each write and each question to an
+    /// [`Access`](crate::Access) has an instant of its own, however long ago the request began.
     #[must_use]
-    pub fn rule_context(&self) -> &Context {
-        let inner = &*self.inner;
-        inner.notes().circumstances.get_or_init(|| {
-            let mut circumstances = Context::new(inner.slot.now().unwrap_or_default());
-            circumstances.address = inner.address;
-            circumstances
-        })
+    pub fn rule_context(&self) -> Context {
+        let circumstances = self.circumstances();
+        self.instants().note(circumstances.now);
+        circumstances
+    }
+
+    /// The circumstances of a use that begins now, to the microsecond, as columns hold instants.
+    pub(crate) fn circumstances(&self) -> Context {
+        let now = self.now();
+        Context {
+            now: DateTime::from_timestamp_micros(now.timestamp_micros()).unwrap_or(now),
+            address: self.inner.address,
+        }
     }
 
     /// What rules came to in this request.
@@ -449,9 +450,14 @@ impl RequestContext {
         &self.inner.notes().decisions
     }
 
-    /// What else is remembered for this request. Signing in or out empties it.
-    pub(crate) fn memo(&self) -> &Mutex<Memo> {
+    /// What methods gave in this request. Signing in or out empties it.
+    pub(crate) fn memo(&self) -> &Answers {
         &self.inner.notes().memo
+    }
+
+    /// The instants that rules have read in this request.
+    pub(crate) fn instants(&self) -> &Instants {
+        &self.inner.notes().instants
     }
 
     /// The changes that this request makes, as far as what it remembers depends on them.
@@ -467,7 +473,8 @@ impl RequestContext {
     /// The present instant, by the clock of the sessions.
     pub(crate) fn now(&self) -> DateTime<Utc> {
         let now = self.inner.slot.now();
-        now.unwrap_or_else(|| self.rule_context().now)
+        now.or_else(|| self.inner.notes().given_now)
+            .unwrap_or_default()
     }
 
     /// By what a viewer of this request's sessions is found out to have changed, if it has any.
@@ -480,6 +487,12 @@ impl RequestContext {
         self.inner.slot().cursors()
     }
 
+    /// Whether the sessions are in this database, so that a statement of it can test one.
+    pub(crate) fn is_beside(&self, database: DatabaseId) -> bool {
+        let slot = self.inner.slot();
+        slot.now().is_some() && slot.database() == Some(database)
+    }
+
     /// What a statement tests to be sure of the session, if the sessions are in that statement's
     /// database.
     pub(crate) fn statement_guard<V: Viewer>(
@@ -490,15 +503,28 @@ impl RequestContext {
         let slot = self.inner.slot();
         let now = slot.now()?;
         let loaded = verified.loaded();
-        let beside = slot.database()? == database;
-        beside.then(|| StatementGuard::new(loaded.id, loaded.secret_hash, now))
+        let is_stored = loaded.token.is_none() && slot.database()? == database;
+        is_stored.then(|| StatementGuard::new(loaded.id, loaded.secret_hash, now))
+    }
+}
+
+impl RequestContext {
+    /// Returns the generations that a write in this database holds, where the session is in its token and
+    /// what ends it is there.
+    pub(crate) fn token_guard<'a>(
+        &self,
+        loaded: &'a Loaded,
+        database: DatabaseId,
+    ) -> Option<&'a TokenGuard> {
+        let token = loaded.token.as_deref()?;
+        self.is_beside(database).then_some(token)
     }
 }
 
 impl Notes {
-    fn of(circumstances: Context) -> OnceLock<Box<Self>> {
+    fn at(given_now: Option<DateTime<Utc>>) -> OnceLock<Box<Self>> {
         let notes = Self {
-            circumstances: OnceLock::from(circumstances),
+            given_now,
             ..Self::default()
         };
         OnceLock::from(Box::new(notes))

@@ -3,6 +3,7 @@
 
 #[cfg(feature = "accounts")]
 mod account;
+mod line;
 mod review;
 mod source;
 mod store;

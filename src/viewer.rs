@@ -1,5 +1,6 @@
 //! Who asks: the application's viewer type, its subject, and the source it is loaded from.
 
+use std::any::Any;
 use std::fmt;
 
 use async_trait::async_trait;
@@ -8,7 +9,9 @@ use crate::session::SessionClaims;
 
 /// The id of a viewer as a session keeps it.
 ///
-/// It is text, so that UUID, integer and string ids work alike.
+/// It is text, so that UUID, integer and string ids work alike. One of more than
+/// [`MAX_BYTES`](Self::MAX_BYTES) has no session: to sign it in, or to end its sessions, is
+/// [not valid](crate::Error::is_invalid).
 ///
 /// # Example
 ///
@@ -23,6 +26,9 @@ use crate::session::SessionClaims;
 pub struct Subject(String);
 
 impl Subject {
+    /// The bytes of the longest subject that a session is kept of: every store has room for as many.
+    pub const MAX_BYTES: usize = 1_024;
+
     /// The subject whose text is what `id` displays as.
     pub fn new(id: impl fmt::Display) -> Self {
         Self(id.to_string())
@@ -31,6 +37,15 @@ impl Subject {
     /// The subject with exactly this text, without a copy of it.
     pub(crate) fn new_text(text: String) -> Self {
         Self(text)
+    }
+
+    /// Refuses one that not every store could keep. It may be of what a client sent.
+    pub(crate) fn require_storable(&self) -> crate::error::Result<()> {
+        if self.0.len() <= Self::MAX_BYTES {
+            Ok(())
+        } else {
+            Err(crate::error::Error::invalid())
+        }
     }
 
     /// The text of the id.
@@ -72,6 +87,9 @@ pub trait Viewer: Send + Sync + 'static {
 pub type SourceError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Loads the viewer of a subject, from wherever the application keeps its users.
+///
+/// [`Db::viewers`](crate::Db::viewers) is one over a table of the application, and the one to take where
+/// viewers are rows.
 ///
 /// It runs outside of any request, because what it gives serves every request of the session. To
 /// read through the library's own [`Db`](crate::Db), take an
@@ -123,5 +141,11 @@ pub trait ViewerSource<V: Viewer>: Send + Sync + 'static {
         _claims: &SessionClaims,
     ) -> Result<Option<V>, SourceError> {
         self.load(subject).await
+    }
+
+    /// What finds a viewer in the statement of its session in `store`. It is the library's own.
+    #[doc(hidden)]
+    fn __with_viewer(&self, _store: &dyn Any) -> Option<Box<dyn Any>> {
+        None
     }
 }

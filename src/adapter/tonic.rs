@@ -10,7 +10,10 @@
 //! request when that task is from `tokio::spawn`, and refused there: use [`clearance::spawn`](crate::spawn).
 //!
 //! A [gate](crate::route::Gate) answers in HTTP, and without a body here, so that clients see
-//! `UNAUTHENTICATED` for its 401 and `PERMISSION_DENIED` for its 403.
+//! `UNAUTHENTICATED` for its 401 and `PERMISSION_DENIED` for its 403. Put
+//! [`GrpcCalls`](crate::route::GrpcCalls) around all services: tonic reads the messages of a call whatever its media
+//! type is, and a page of another site can have a browser send some with the user's cookie. Without that gate such
+//! a call can change nothing through this library, and sign nobody in or out.
 //!
 //! # Example
 //!
@@ -35,12 +38,21 @@
 //! # }
 //! ```
 
+use std::any::TypeId;
+
 use http::HeaderMap;
 use http::header::WWW_AUTHENTICATE;
+use tonic::body::Body;
 use tonic::metadata::MetadataMap;
 use tonic::{Code, Status};
 
 use crate::error::{Error, Kind};
+use crate::route::is_grpc;
+
+/// Tells whether a request to services of tonic is no call of gRPC. Whose services they are is shown by tonic's own body.
+pub(super) fn is_no_call<A: 'static>(headers: &HeaderMap) -> bool {
+    TypeId::of::<A>() == TypeId::of::<Body>() && !is_grpc(headers)
+}
 
 /// The answer over gRPC
 /// ([status codes](https://grpc.io/docs/guides/status-codes/)), by the status that
@@ -92,6 +104,7 @@ const fn code(kind: &Kind) -> Code {
         | Kind::CookieTooLarge { .. }
         | Kind::Misuse(_)
         | Kind::Configuration(_)
-        | Kind::Internal(_) => Code::Internal,
+        | Kind::Internal(_)
+        | Kind::Unreadable => Code::Internal,
     }
 }

@@ -50,6 +50,7 @@ impl<V, S, A, B> Service<Request<A>> for SessionService<V, S>
 where
     V: Viewer,
     S: Service<Request<A>, Response = Response<B>>,
+    A: 'static,
     B: Body,
 {
     type Response = Response<ScopedBody<B>>;
@@ -65,6 +66,10 @@ where
         let context = self
             .layer
             .context(request.method(), request.headers(), peer);
+        #[cfg(feature = "tonic")]
+        if super::tonic::is_no_call::<A>(request.headers()) {
+            context.doubt();
+        }
         ScopedFuture {
             response: context.call(|| self.inner.call(request)),
         }

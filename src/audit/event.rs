@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
+use super::text::escaped;
 use crate::entity::{RowAction, Schema};
 use crate::policy::Value;
 use crate::request::RequestContext;
@@ -145,8 +146,8 @@ impl AuditEvent {
     /// The key of the row, as text; none where many rows were to be changed, and where a row was
     /// refused that had no key yet.
     ///
-    /// Control characters are escaped, and more than 255 characters are cut off: a key can be what
-    /// somebody made up.
+    /// Control and format characters are escaped, those that turn the direction of writing among them, and
+    /// more than 255 characters are cut off: a key can be what somebody made up.
     #[must_use]
     pub fn key(&self) -> Option<&str> {
         self.key.as_deref()
@@ -190,15 +191,8 @@ impl AuditEvent {
 pub(crate) fn key_text(key: &Value) -> Option<String> {
     const LONGEST: usize = 255;
     let text = key.to_text()?;
-    let mut escaped = String::new();
-    for letter in text.chars().take(LONGEST) {
-        if letter.is_control() {
-            escaped.extend(letter.escape_default());
-        } else {
-            escaped.push(letter);
-        }
-    }
-    Some(escaped.chars().take(LONGEST).collect())
+    let text: String = text.chars().take(LONGEST).collect();
+    Some(escaped(&text).chars().take(LONGEST).collect())
 }
 
 #[cfg(test)]
@@ -210,6 +204,7 @@ mod tests {
         let text = |text: &str| key_text(&Value::Text(text.to_owned())).unwrap();
         assert_eq!(text("a b\u{e9}"), "a b\u{e9}");
         assert_eq!(text("a\nb\0"), "a\\nb\\u{0}");
+        assert_eq!(text("fdp\u{202e}exe"), "fdp\\u{202e}exe");
         assert_eq!(text(&"x".repeat(10_000)).len(), 255);
         assert_eq!(text(&"\n".repeat(10_000)).len(), 255);
         assert_eq!(key_text(&Value::Null), None);

@@ -1,5 +1,6 @@
 //! What happened, as `tracing` events with stable targets, and the record of writes. No event holds
-//! a secret, a token or a row's value, but the key of a row that is written.
+//! a secret, a token or a row's value, but the key of a row that is written. Text that comes from outside has
+//! its control and format characters escaped, those that turn the direction of writing among them.
 //!
 //! | target | level | says |
 //! |---|---|---|
@@ -7,17 +8,20 @@
 //! | `clearance::audit` | error | an [`AuditEvent`] that its sink did not take |
 //! | `clearance::sql` | debug | the text of each statement, without its values |
 //! | `clearance::database` | warn | the class and code of a failed statement |
+//! | `clearance::database` | error | a stored value that its field cannot have |
 //! | `clearance::session` | info | a session's life, and each refused credential and sign-in |
 //! | `clearance::session` | warn | a session store or viewer source that gave no answer |
 //! | `clearance::token` | info | each refused token |
 //! | `clearance::token` | warn | a key that has sealed half of what it may |
 //! | `clearance::explain` | debug | which rule decided, without what a row holds |
 //! | `clearance::access` | info | each refused call, each system access, each escape hatch |
+//! | `clearance::check` | warn | a trigger that can change a row behind the rules of its write, and a foreign key that an input sets whose rows no rule is asked of |
 //! | `clearance::failure` | error | the advice behind an answer of status 500 |
 
 mod event;
 mod session;
 mod sink;
+mod text;
 
 pub use event::{AuditEvent, Outcome};
 pub(crate) use event::{By, key_text};
@@ -27,15 +31,25 @@ pub use session::{
 };
 pub use sink::{AuditSink, SinkError};
 pub(crate) use sink::{Sink, Unrecorded, decided, listens, record, refused};
+pub(crate) use text::is_hidden;
 
+use std::borrow::Cow;
+
+use self::text::escaped;
 use crate::error::Error;
 use crate::session::StoreError;
 
 use crate::policy::Failure;
 use crate::viewer::Subject;
 
+/// A subject as text that shows all that it holds: it can be what somebody chose to be called.
+fn shown(subject: Option<&Subject>) -> Option<Cow<'_, str>> {
+    subject.map(|subject| escaped(subject.as_str()))
+}
+
 /// A decision on a write.
 pub(crate) fn write(event: &AuditEvent) {
+    let viewer = shown(event.viewer.as_ref());
     tracing::info!(
         target: "clearance::audit",
         outcome = event.outcome.word(),
@@ -46,7 +60,7 @@ pub(crate) fn write(event: &AuditEvent) {
         rows = event.rows,
         fields = ?event.fields,
         rule = event.rule,
-        viewer = event.viewer.as_ref().map(Subject::as_str),
+        viewer = viewer.as_deref(),
         reason = event.reason,
         request_id = event.request_id.as_deref(),
         "write {}", event.outcome.word(),
@@ -55,13 +69,14 @@ pub(crate) fn write(event: &AuditEvent) {
 
 /// A decision that was not recorded.
 fn unrecorded(event: &AuditEvent, error: &Error) {
+    let viewer = shown(event.viewer.as_ref());
     tracing::error!(
         target: "clearance::audit",
         outcome = event.outcome.word(),
         action = event.action.word(),
         entity = event.entity,
         key = event.key.as_deref(),
-        viewer = event.viewer.as_ref().map(Subject::as_str),
+        viewer = viewer.as_deref(),
         request_id = event.request_id.as_deref(),
         %error,
         "write not recorded",
@@ -78,6 +93,28 @@ pub(crate) fn database_failure(class: &'static str, code: &str) {
     tracing::warn!(target: "clearance::database", class, code, "statement failed");
 }
 
+/// A trigger that can make a row another one than the rules of its write were asked of.
+pub(crate) fn trigger(entity: &'static str, table: &'static str, trigger: &str) {
+    tracing::warn!(
+        target: "clearance::check",
+        entity,
+        table,
+        trigger,
+        "rules of writes do not see what this trigger changes",
+    );
+}
+
+/// A field that clients may set to refer to rows which they may not read.
+pub(crate) fn unchecked_reference(input: &'static str, field: &'static str, table: &str) {
+    tracing::warn!(
+        target: "clearance::check",
+        input,
+        field,
+        table,
+        "a foreign key without a relation: declare a `belongs_to`, or say `any_row` with a reason"
+    );
+}
+
 /// A way around the rules that the application took on purpose.
 pub(crate) fn escape_hatch(name: &'static str, reason: &'static str) {
     tracing::info!(target: "clearance::access", hatch = name, reason, "escape hatch");
@@ -86,6 +123,11 @@ pub(crate) fn escape_hatch(name: &'static str, reason: &'static str) {
 /// A call whose rule did not allow it.
 pub(crate) fn call_denied() {
     tracing::info!(target: "clearance::access", "call denied");
+}
+
+/// An access that was used after its request's session became another one.
+pub(crate) fn access_of_another_session() {
+    tracing::info!(target: "clearance::access", "access of another session");
 }
 
 /// A route whose rules did not let a request pass. What its path is the application's own log says.
@@ -102,6 +144,16 @@ pub(crate) fn forged_request(why: &'static str) {
 /// for it. The client is not told.
 pub(crate) fn hidden_field_named(dto: &'static str, field: &'static str) {
     tracing::info!(target: "clearance::access", dto, field, "query names a hidden field");
+}
+
+/// A stored value that its field cannot have, so that the field is hidden, or the row left out.
+pub(crate) fn unreadable(entity: &'static str, field: &'static str, key: Option<&str>) {
+    tracing::error!(target: "clearance::database", entity, field, key, "value cannot be read");
+}
+
+/// A query that asks for more than one of the limits allows, and that was refused for it.
+pub(crate) fn beyond_limit(dto: &'static str, limit: &'static str) {
+    tracing::info!(target: "clearance::access", dto, limit, "query beyond a limit");
 }
 
 /// A call that is open to everybody.
@@ -158,6 +210,25 @@ pub(crate) fn channel_connected() {
 /// This node does not hear the others, and falls back to the cache bound.
 pub(crate) fn channel_lost() {
     tracing::warn!(target: "clearance::nodes", "channel lost");
+}
+
+/// This node hears what it does not understand, and falls back to the cache bound.
+pub(crate) fn channel_unread() {
+    tracing::warn!(target: "clearance::nodes", "channel not understood");
+}
+
+/// PostgreSQL checks no text in this database, so that this node does not listen to it.
+#[cfg(feature = "postgres")]
+pub(crate) fn channel_without_text() {
+    tracing::error!(
+        target: "clearance::nodes",
+        "a database of the encoding `SQL_ASCII` has no channel: make it anew with `UTF8`"
+    );
+}
+
+/// This node understands all that it hears again.
+pub(crate) fn channel_read() {
+    tracing::info!(target: "clearance::nodes", "channel understood");
 }
 
 /// The application's viewer source gave no answer.

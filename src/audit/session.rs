@@ -7,6 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
+use super::shown;
 use crate::error::Refusal;
 use crate::request::outside_of_requests;
 use crate::session::{Origin, SessionId};
@@ -250,7 +251,8 @@ impl SessionEvent {
         self.address
     }
 
-    /// With what program the request was made, as it said itself.
+    /// With what program the request was made, as it said itself: without control and format characters, at
+    /// most 255 characters.
     #[must_use]
     pub fn agent(&self) -> Option<&str> {
         self.agent.as_deref()
@@ -297,11 +299,12 @@ impl SessionEvents {
     }
 
     pub(crate) async fn tell(&self, event: SessionEvent) {
+        let subject = shown(event.subject.as_ref());
         tracing::info!(
             target: "clearance::session",
             session = event.session.map(|id| id.to_string()),
             previous = event.previous.map(|id| id.to_string()),
-            subject = event.subject.as_ref().map(Subject::as_str),
+            subject = subject.as_deref(),
             reason = event.kind.reason(),
             count = event.kind.count(),
             address = event.address.map(|address| address.to_string()),

@@ -2,8 +2,10 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::sync::Semaphore;
 
 use super::event::AuditEvent;
 use crate::error::{Error, Result};
@@ -87,6 +89,10 @@ impl Db {
     /// with the change, in one transaction, and those that were refused. Transactions begun on it
     /// are recorded as well. A sink that this handle had before is no longer asked.
     ///
+    /// A refusal that cannot be recorded because the database cannot be had, for instance while its author
+    /// holds every connection, is recorded as soon as it can: 1,024 of them wait in memory, for some
+    /// ten minutes. While so many wait every write is refused ([`Error::is_unavailable`]).
+    ///
     /// Each write costs one more statement, and a transaction where there is none. In a transaction
     /// of the application's a record that fails is a statement that fails: nothing more can be done
     /// in it. Reads are not recorded.
@@ -108,13 +114,45 @@ impl Db {
     /// ```
     #[must_use]
     pub fn audited(&self, sink: impl AuditSink) -> Self {
-        self.with_sink(Some(Sink(Arc::new(sink))))
+        self.with_sink(Some(Sink::new(sink)))
     }
 }
 
+/// The most refusals that wait for the database, before no more is tried.
+const BACKLOG: usize = 1_024;
+
+/// The attempts to record a refusal that waits, at most [`PAUSE`] apart: some ten minutes.
+const ATTEMPTS: u32 = 120;
+const PAUSE: Duration = Duration::from_secs(5);
+
 /// The sink of a database.
 #[derive(Clone)]
-pub(crate) struct Sink(Arc<dyn AuditSink>);
+pub(crate) struct Sink(Arc<Inner>);
+
+struct Inner {
+    sink: Box<dyn AuditSink>,
+    places: Arc<Semaphore>,
+    /// One of those that wait is tried at a time, so that all of them take one connection.
+    turn: tokio::sync::Mutex<()>,
+}
+
+impl Sink {
+    fn new(sink: impl AuditSink) -> Self {
+        Self(Arc::new(Inner {
+            sink: Box::new(sink),
+            places: Arc::new(Semaphore::new(BACKLOG)),
+            turn: tokio::sync::Mutex::default(),
+        }))
+    }
+
+    /// Refuses to try what could not be recorded if it were refused.
+    pub(crate) fn require_place(&self) -> Result<()> {
+        if self.0.places.available_permits() > 0 {
+            return Ok(());
+        }
+        Err(Error::unavailable("the audit sink"))
+    }
+}
 
 impl fmt::Debug for Sink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -129,14 +167,29 @@ pub(crate) fn listens(db: &Db) -> bool {
 
 /// Records a decision in the transaction that `db` belongs to.
 pub(crate) async fn record(db: &Db, event: &AuditEvent) -> Result<()> {
-    let Some(Sink(sink)) = db.sink() else {
+    attempt(db, event).await.map_err(|failed| {
+        super::unrecorded(event, &failed.error);
+        failed.error
+    })
+}
+
+/// A record that was not made.
+struct Failed {
+    error: Error,
+    /// The database could not be had, which may be otherwise soon.
+    is_outage: bool,
+}
+
+async fn attempt(db: &Db, event: &AuditEvent) -> std::result::Result<(), Failed> {
+    let Some(Sink(inner)) = db.sink() else {
         return Ok(());
     };
-    let recorded = outside_of_requests(sink.record(&db.with_sink(None), event)).await;
-    recorded.map_err(|error| {
-        let error = of_sink(&error);
-        super::unrecorded(event, &error);
-        error
+    let recorded = outside_of_requests(inner.sink.record(&db.with_sink(None), event)).await;
+    recorded.map_err(|error| Failed {
+        is_outage: error
+            .downcast_ref::<Error>()
+            .is_some_and(Error::is_unavailable),
+        error: of_sink(&error),
     })
 }
 
@@ -208,11 +261,49 @@ impl Unrecorded {
     }
 
     async fn record(mut self) {
-        if let Some(event) = &self.event {
+        let Some(event) = &self.event else { return };
+        let Err(failed) = attempt(&self.db, event).await else {
+            self.event = None;
+            return;
+        };
+        let sink = self.db.sink().filter(|_| failed.is_outage).cloned();
+        let place = sink.and_then(|Sink(inner)| {
+            let place = Arc::clone(&inner.places).try_acquire_owned().ok()?;
+            Some((inner, place))
+        });
+        match (place, tokio::runtime::Handle::try_current()) {
+            (Some((inner, place)), Ok(runtime)) => {
+                drop(runtime.spawn(async move {
+                    self.record_later(&inner).await;
+                    drop(place);
+                }));
+            }
             // A failure is an event by itself, and the refusal stays one.
-            let _ = record(&self.db, event).await;
+            (_, _) => {
+                super::unrecorded(event, &failed.error);
+                self.event = None;
+            }
         }
-        self.event = None;
+    }
+
+    /// Tries until the database can be had. Whoever holds all of its connections is often the one whose
+    /// refusals are to be recorded (decision 73).
+    async fn record_later(mut self, inner: &Inner) {
+        let mut pause = PAUSE / 64;
+        for _ in 0..ATTEMPTS {
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(PAUSE);
+            let Some(event) = &self.event else { return };
+            let _turn = inner.turn.lock().await;
+            match attempt(&self.db, event).await {
+                Ok(()) => self.event = None,
+                Err(failed) if failed.is_outage => {}
+                Err(failed) => {
+                    super::unrecorded(event, &failed.error);
+                    self.event = None;
+                }
+            }
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use super::{Column, Entity, Filterable, Scalar};
+use crate::bounded::Bounded;
 use crate::dto::{Condition, Test};
 use crate::policy::comparand::Ordered;
 use crate::policy::comparand::family::Text;
@@ -14,8 +15,10 @@ use crate::policy::{Comparand, Op, SameFamily, TextTest};
 ///
 /// A row on which the column's rule does not allow it fulfils neither the condition nor its
 /// opposite.
+///
+/// It is as bounded as a [`Filter`](crate::dto::Filter).
 #[must_use = "a filter does nothing until a query takes it"]
-pub struct ColumnFilter<E>(pub(crate) Condition, PhantomData<fn() -> E>);
+pub struct ColumnFilter<E>(pub(crate) Bounded<Condition>, PhantomData<fn() -> E>);
 
 impl<E: Entity, T: Scalar + Comparand, U> Column<E, T, U> {
     /// The column equals `value`.
@@ -160,19 +163,22 @@ impl<E: Entity, T: Scalar + Comparand, U> Column<E, T, U> {
 
     fn test(self, test: Test) -> ColumnFilter<E> {
         let field = self.field();
-        ColumnFilter(Condition::Column { field, test }, PhantomData)
+        ColumnFilter(
+            Bounded::plain(Condition::Column { field, test }),
+            PhantomData,
+        )
     }
 }
 
 impl<E> ColumnFilter<E> {
     /// Both conditions hold.
     pub fn and(self, other: Self) -> Self {
-        Self(Condition::All(vec![self.0, other.0]), PhantomData)
+        Self(self.0.and(other.0), PhantomData)
     }
 
     /// At least one of the conditions holds.
     pub fn or(self, other: Self) -> Self {
-        Self(Condition::Any(vec![self.0, other.0]), PhantomData)
+        Self(self.0.or(other.0), PhantomData)
     }
 }
 
@@ -181,7 +187,7 @@ impl<E> std::ops::Not for ColumnFilter<E> {
     type Output = Self;
 
     fn not(self) -> Self {
-        Self(Condition::Not(Box::new(self.0)), PhantomData)
+        Self(self.0.opposite(), PhantomData)
     }
 }
 

@@ -10,7 +10,7 @@ mod table;
 
 pub use column::{Assignable, Column, Filterable, Filtered, Key, Lookup, Plain, Searchable};
 pub use filter::ColumnFilter;
-pub use relation::{Cardinality, Many, One, Related, Relation};
+pub use relation::{Cardinality, Many, One, Related, Relation, Side};
 pub use scalar::{Scalar, Storable, TextEnum};
 pub use secret::Secret;
 pub use table::{ColumnSpec, Operation, RowAction, RowRules, Schema, Table};

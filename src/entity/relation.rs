@@ -1,9 +1,12 @@
 //! How the rows of one table belong to those of another.
 
+use std::any::Any;
 use std::fmt;
 use std::marker::PhantomData;
 
 use super::{Entity, Schema};
+use crate::policy::{Context, Decision};
+use crate::viewer::Viewer;
 
 /// A relation that an entity declares with `belongs_to` or `has_many`, as rules and nested DTOs
 /// use it.
@@ -11,8 +14,16 @@ pub struct Relation {
     name: &'static str,
     cardinality: Cardinality,
     join: Join,
+    other: Side,
+}
+
+/// The entity on the other side, without its type.
+#[doc(hidden)]
+#[derive(Clone, Copy)]
+pub struct Side {
     /// A function, because two tables may be related to each other.
-    target: fn() -> &'static Schema,
+    schema: fn() -> &'static Schema,
+    read: fn(&dyn Any, &Context) -> Option<Decision>,
 }
 
 /// How many rows can stand on the other side.
@@ -45,30 +56,22 @@ pub(crate) struct Pair {
 #[doc(hidden)]
 impl Relation {
     #[must_use]
-    pub const fn __belongs_to(
-        name: &'static str,
-        own_field: &'static str,
-        target: fn() -> &'static Schema,
-    ) -> Self {
+    pub const fn __belongs_to(name: &'static str, own_field: &'static str, other: Side) -> Self {
         Self {
             name,
             cardinality: Cardinality::One,
             join: Join::OwnField(own_field),
-            target,
+            other,
         }
     }
 
     #[must_use]
-    pub const fn __has_many(
-        name: &'static str,
-        their_field: &'static str,
-        target: fn() -> &'static Schema,
-    ) -> Self {
+    pub const fn __has_many(name: &'static str, their_field: &'static str, other: Side) -> Self {
         Self {
             name,
             cardinality: Cardinality::Many,
             join: Join::TheirField(their_field),
-            target,
+            other,
         }
     }
 
@@ -76,13 +79,13 @@ impl Relation {
     pub const fn __has_many_on(
         name: &'static str,
         pairs: Vec<(&'static str, &'static str)>,
-        target: fn() -> &'static Schema,
+        other: Side,
     ) -> Self {
         Self {
             name,
             cardinality: Cardinality::Many,
             join: Join::Pairs(pairs),
-            target,
+            other,
         }
     }
 }
@@ -103,7 +106,21 @@ impl Relation {
     /// The table on the other side.
     #[must_use]
     pub fn target(&self) -> &'static Schema {
-        (self.target)()
+        (self.other.schema)()
+    }
+
+    /// What the rules for reading a row on the other side come to for `viewer`, or `None` where they
+    /// speak of another type of viewer.
+    pub(crate) fn readable<V: Viewer>(&self, viewer: &V, context: &Context) -> Option<Decision> {
+        (self.other.read)(viewer, context)
+    }
+
+    /// The own field that holds the key of the one row on the other side.
+    pub(crate) const fn own_key(&self) -> Option<&'static str> {
+        match &self.join {
+            Join::OwnField(field) => Some(field),
+            Join::TheirField(_) | Join::Pairs(_) => None,
+        }
     }
 
     /// The columns that must be equal, or `None` where a name is no field of its table.
@@ -183,12 +200,22 @@ pub struct Many;
 pub(crate) mod generated {
     use std::marker::PhantomData;
 
-    use super::{Entity, Related, Schema};
+    use super::{Entity, Related, Schema, Side};
     use crate::entity::Column;
     use crate::policy::{Comparand, SameFamily};
 
     #[must_use]
-    pub fn schema_of<E: Entity>() -> &'static Schema {
+    pub const fn side<E: Entity>() -> Side {
+        Side {
+            schema: schema_of::<E>,
+            read: |viewer, context| {
+                let viewer = viewer.downcast_ref::<E::Viewer>()?;
+                Some(E::__table().rows().read.decide(Some(viewer), context))
+            },
+        }
+    }
+
+    fn schema_of<E: Entity>() -> &'static Schema {
         E::__table()
     }
 

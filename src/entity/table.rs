@@ -37,6 +37,8 @@ pub struct ColumnSpec {
     kind: Kind,
     nullable: bool,
     lookup: bool,
+    /// Several rows may stand under one value that is looked up.
+    many: bool,
 }
 
 /// Who may do what to which rows.
@@ -244,6 +246,14 @@ impl Schema {
         Some((self.column(index)?, before))
     }
 
+    /// The fields of the columns that these bits stand for.
+    pub(crate) fn marked(&self, bits: u128) -> impl Iterator<Item = &'static str> {
+        let columns = self.columns.iter().enumerate();
+        columns
+            .filter(move |(index, _)| bits >> index & 1 == 1)
+            .map(|(_, column)| column.field())
+    }
+
     pub(crate) fn column(&self, index: usize) -> Option<&ColumnSpec> {
         self.columns.get(index)
     }
@@ -284,7 +294,15 @@ impl ColumnSpec {
             kind: T::KIND,
             nullable: T::NULLABLE,
             lookup,
+            many: false,
         }
+    }
+
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn __many(mut self) -> Self {
+        self.many = true;
+        self
     }
 
     /// The name of the field in Rust.
@@ -315,6 +333,12 @@ impl ColumnSpec {
     #[must_use]
     pub const fn is_lookup(&self) -> bool {
         self.lookup
+    }
+
+    /// Whether its entity says that looking up one value may find several rows.
+    #[must_use]
+    pub const fn finds_many(&self) -> bool {
+        self.many
     }
 }
 

@@ -14,6 +14,8 @@ mod untrusted;
 
 pub use assign::Assign;
 pub(crate) use object::Object;
+#[cfg(fuzzing)]
+pub(crate) use object::fuzz as fuzz_body;
 pub(crate) use settable::{Part, Settable};
 pub(crate) use shape::{InputField, InputShape, Preset};
 pub use untrusted::{Untrusted, Valid};
@@ -73,7 +75,8 @@ pub(crate) fn is_required<T: Incoming>() -> impl Fn(&str) -> bool {
 pub(crate) mod generated {
     pub use super::object::Object;
     pub use super::shape::{
-        Assigned, InputField, InputShape, NotShown, Preset, assignable, assigned, shown_by,
+        Assigned, InputField, InputShape, NoColumn, NotShown, Preset, assignable, assigned,
+        column_of, shown_by,
     };
     #[cfg(feature = "garde")]
     pub use super::untrusted::validate;

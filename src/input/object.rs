@@ -1,53 +1,71 @@
 //! A JSON object taken apart member by member, with all that is wrong with it.
+//!
+//! What it costs to read one grows with its length and with nothing else: a value stays the text that it
+//! came as until the field that takes it is known, a double is found by a hash, and reading ends where no
+//! request of any type could go on.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fmt;
 
-use serde::de::{Deserialize, DeserializeOwned, Deserializer, Error as _, MapAccess, Visitor};
-use serde_json::Value;
+use serde::de::{DeserializeOwned, Deserializer as _, Error as _, MapAccess, Visitor};
+use serde_json::value::RawValue;
 
 use super::Assign;
 use crate::error::FieldError;
+use crate::limits::{BODY_DEPTH, FIELD_ERRORS, MEMBERS};
 
 /// The members of a body that are not yet taken, and what was wrong with those that are.
 #[derive(Debug, Default)]
 pub struct Object {
-    members: Vec<(String, Value)>,
+    members: HashMap<String, Box<RawValue>>,
     errors: Vec<FieldError>,
 }
 
-/// Why a body is no JSON object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Why a body is no JSON object that can be read.
+#[derive(Debug)]
 pub(super) enum Malformed {
-    /// It is no JSON.
+    /// It is no JSON, or too deep.
     Syntax,
     /// It is JSON of another kind.
     Kind,
+    /// It was not read to its end, with what was wrong until there.
+    Beyond(Vec<FieldError>),
 }
 
 impl Object {
     pub(super) fn read(body: &[u8]) -> Result<Self, Malformed> {
-        serde_json::from_slice(body).map_err(|error| {
-            if error.is_data() {
-                Malformed::Kind
-            } else {
-                Malformed::Syntax
-            }
-        })
+        if !is_shallow(body) {
+            return Err(Malformed::Syntax);
+        }
+        let mut object = Self::default();
+        let mut is_full = false;
+        let mut json = serde_json::Deserializer::from_slice(body);
+        let members = Members {
+            object: &mut object,
+            is_full: &mut is_full,
+        };
+        let read = json.deserialize_map(members).and_then(|()| json.end());
+        match read {
+            Ok(()) => Ok(object),
+            Err(_) if is_full => Err(Malformed::Beyond(object.errors)),
+            Err(error) if error.is_data() => Err(Malformed::Kind),
+            Err(_) => Err(Malformed::Syntax),
+        }
     }
 
     /// The member under this key as a field, or `None` with the reason noted.
     pub fn take<T: Member>(&mut self, key: &'static str) -> Option<T> {
-        let Some(place) = self.members.iter().position(|(known, _)| known == key) else {
+        let Some(value) = self.members.remove(key) else {
             let absent = T::absent();
             if absent.is_none() {
                 self.refuse(key, "is missing");
             }
             return absent;
         };
-        let (_, value) = self.members.swap_remove(place);
-        let is_null = value.is_null();
+        let is_null = value.get() == "null";
         // What the parser says of a value would repeat the value.
-        let taken = T::present(value);
+        let taken = T::present(value.get());
         if taken.is_none() {
             let message = if is_null {
                 "must not be null"
@@ -65,12 +83,41 @@ impl Object {
 
     /// What is wrong, once every known member was taken.
     pub(super) fn finish(mut self) -> Vec<FieldError> {
-        self.members.sort_by(|(one, _), (other, _)| one.cmp(other));
-        for (key, _) in std::mem::take(&mut self.members) {
+        let mut unknown: Vec<String> = std::mem::take(&mut self.members).into_keys().collect();
+        unknown.sort();
+        for key in unknown {
             self.refuse(&key, "is not a field of this request");
         }
         self.errors
     }
+}
+
+/// Whether no list and no object stands deeper than [`BODY_DEPTH`]. Of what is no JSON it may say either.
+fn is_shallow(body: &[u8]) -> bool {
+    let (mut depth, mut in_text, mut escaped) = (0_usize, false, false);
+    for byte in body {
+        if in_text {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' => escaped = true,
+                b'"' => in_text = false,
+                _ => {}
+            }
+            continue;
+        }
+        match byte {
+            b'"' => in_text = true,
+            b'[' | b'{' => {
+                depth += 1;
+                if depth > BODY_DEPTH {
+                    return false;
+                }
+            }
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    true
 }
 
 /// A field that a member can fill.
@@ -78,8 +125,8 @@ pub trait Member: Sized {
     /// What the field is without a member; `None` where it must be there.
     fn absent() -> Option<Self>;
 
-    /// What a member makes of it, or `None` where it is of another kind.
-    fn present(value: Value) -> Option<Self>;
+    /// What a member, as JSON, makes of it, or `None` where it is of another kind.
+    fn present(json: &str) -> Option<Self>;
 }
 
 impl<T: DeserializeOwned> Member for T {
@@ -87,8 +134,8 @@ impl<T: DeserializeOwned> Member for T {
         None
     }
 
-    fn present(value: Value) -> Option<Self> {
-        serde_json::from_value(value).ok()
+    fn present(json: &str) -> Option<Self> {
+        serde_json::from_str(json).ok()
     }
 }
 
@@ -97,41 +144,83 @@ impl<T: DeserializeOwned> Member for Assign<T> {
         Some(Self::Absent)
     }
 
-    fn present(value: Value) -> Option<Self> {
-        serde_json::from_value(value).ok().map(Self::Value)
+    fn present(json: &str) -> Option<Self> {
+        serde_json::from_str(json).ok().map(Self::Value)
     }
 }
 
-impl<'de> Deserialize<'de> for Object {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(Members)
-    }
+struct Members<'a> {
+    object: &'a mut Object,
+    /// Reading ended before the body did.
+    is_full: &'a mut bool,
 }
 
-struct Members;
-
-impl<'de> Visitor<'de> for Members {
-    type Value = Object;
+impl<'de> Visitor<'de> for Members<'_> {
+    type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object, A::Error> {
-        // More members than that are no request of any type; looking for doubles is quadratic.
-        const MOST: usize = 1_024;
-        let mut object = Object::default();
-        while let Some((key, value)) = map.next_entry::<String, Value>()? {
-            if object.members.len() == MOST {
-                return Err(A::Error::custom("too many members"));
-            }
-            // Two programs that read the body could see different values of it.
-            if object.members.iter().any(|(known, _)| *known == key) {
-                object.refuse(&key, "stands there twice");
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some((key, value)) = map.next_entry::<String, Box<RawValue>>()? {
+            if self.object.members.len() == MEMBERS {
+                self.object.refuse("", "has too many members");
+                *self.is_full = true;
             } else {
-                object.members.push((key, value));
+                match self.object.members.entry(key) {
+                    Entry::Vacant(place) => {
+                        place.insert(value);
+                    }
+                    // Two programs that read the body could see different values of it.
+                    Entry::Occupied(place) => {
+                        let twice = FieldError::new(place.key(), "stands there twice");
+                        self.object.errors.push(twice);
+                        *self.is_full = self.object.errors.len() > FIELD_ERRORS;
+                    }
+                }
+            }
+            if *self.is_full {
+                return Err(A::Error::custom("the rest is not read"));
             }
         }
-        Ok(object)
+        Ok(())
+    }
+}
+
+/// See `fuzz/fuzz_targets/body.rs`.
+#[cfg(fuzzing)]
+#[expect(clippy::panic, reason = "a panic is how a fuzz target fails")]
+pub(crate) fn fuzz(data: &[u8]) {
+    use crate::error::Error;
+
+    let plain = serde_json::from_slice::<serde_json::Value>(data);
+    match (Object::read(data), plain) {
+        (Ok(mut object), plain) => {
+            assert!(object.members.len() <= MEMBERS);
+            // What is kept of a body is no more than the body.
+            let kept = object.members.iter();
+            let kept = kept.map(|(key, value)| key.len() + value.get().len());
+            assert!(kept.sum::<usize>() <= data.len());
+            if let Ok(plain) = plain {
+                assert_eq!(
+                    plain.as_object().map(serde_json::Map::len),
+                    Some(object.members.len())
+                );
+                let number = plain.get("number").and_then(serde_json::Value::as_i64);
+                if let (Some(number), true) = (number, object.errors.is_empty()) {
+                    assert_eq!(object.take("number"), Some(number));
+                }
+            }
+            let _ = object.take::<Assign<Option<String>>>("text");
+            let _ = object.take::<Vec<serde_json::Value>>("list");
+            let answer = Error::unprocessable(object.finish()).to_response();
+            assert!(answer.body().len() < 64 * 1024);
+        }
+        (Err(Malformed::Syntax), Ok(_)) if is_shallow(data) => {
+            panic!("a body of JSON was taken for something else")
+        }
+        (Err(Malformed::Beyond(errors)), _) => assert!(errors.len() <= FIELD_ERRORS + 1),
+        (Err(Malformed::Syntax | Malformed::Kind), _) => {}
     }
 }

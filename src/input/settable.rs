@@ -1,8 +1,10 @@
 //! What the rules of an input type come to for one viewer, before any body and any row.
 
 use super::{InputField, InputShape};
-use crate::entity::{Entity, RowAction};
-use crate::policy::{Context, Decision, Value, decide, with_written};
+use crate::entity::{Entity, Relation, RowAction};
+use crate::policy::{
+    Context, Decision, Fulfilled, Reduced, Value, decide, null, related, some, with_written,
+};
 
 /// Who may set what.
 pub(crate) struct Settable {
@@ -92,6 +94,8 @@ impl Settable {
             let own = decide(field.rules(), Some(viewer), context);
             let mut parts = vec![Part::of_new(written::<E>(own, &preset))];
             parts.extend(shown(shape, field, &read, viewer, context));
+            let relations = field.checked_relations();
+            parts.extend(relations.map(|it| Part::of_new(refers::<E>(it, viewer, context))));
             parts
         });
         Self {
@@ -114,6 +118,29 @@ fn shown<E: Entity>(
         Decision::Deny | Decision::Fail(_) => read.clone(),
         Decision::Allow | Decision::Depends(_) => decide(spec.rules(), Some(viewer), context),
     }))
+}
+
+/// What must allow that the row is joined to one at the other end of `relation`: it may be read, or there
+/// is none.
+fn refers<E: Entity>(
+    relation: &'static Relation,
+    viewer: &E::Viewer,
+    context: &Context,
+) -> Decision {
+    let read = match relation.readable(viewer, context) {
+        Some(Decision::Allow) => Reduced::Always,
+        // Rules of other viewers allow this one nothing.
+        Some(Decision::Deny) | None => Reduced::Never,
+        Some(Decision::Depends(residual)) => Reduced::Left(residual),
+        Some(Decision::Fail(failure)) => return Decision::Fail(failure),
+    };
+    let readable = related(relation, Reduced::Always, Fulfilled::BySome, read);
+    let own = relation
+        .own_key()
+        .and_then(|own| E::__table().position(own));
+    let unset = own.filter(|(_, column)| column.is_nullable());
+    let unset = unset.map(|(index, column)| Reduced::Left(null(index, column.kind(), true)));
+    some(unset.into_iter().chain([readable]).map(Ok)).map_or_else(Decision::Fail, Decision::from)
 }
 
 fn preset<E: Entity>(

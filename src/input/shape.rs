@@ -1,10 +1,11 @@
 //! An input type as the library knows it at run time.
 
 use std::fmt;
+use std::marker::PhantomData;
 
 use super::Assign;
 use crate::dto::{Dto, FieldSpec, Shape, Token};
-use crate::entity::{Assignable, Column, Entity, RowAction, Storable};
+use crate::entity::{Assignable, Column, Entity, Relation, RowAction, Storable};
 use crate::policy::{Context, Rule, Source, Value};
 
 /// The fields of an input type, their rules, and what is set beside them.
@@ -27,6 +28,8 @@ pub struct InputField<E: Entity> {
     /// The field of the DTO whose rule must show the value that is replaced; none where it is
     /// blind, and in a new row.
     shown_by: Option<usize>,
+    /// Why it may refer to rows that its viewer may not read; none where it may not.
+    any_row: Option<&'static str>,
 }
 
 /// A value that the program sets, whatever the client sends.
@@ -115,6 +118,7 @@ impl<E: Entity> InputField<E> {
             stored: true,
             rules,
             shown_by: None,
+            any_row: None,
         }
     }
 
@@ -131,6 +135,14 @@ impl<E: Entity> InputField<E> {
     #[must_use]
     pub const fn __shown_by(mut self, field: usize) -> Self {
         self.shown_by = Some(field);
+        self
+    }
+
+    /// The same, referring to any row, for this reason.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn __any_row(mut self, reason: &'static str) -> Self {
+        self.any_row = Some(reason);
         self
     }
 
@@ -153,19 +165,36 @@ impl<E: Entity> InputField<E> {
     pub(crate) const fn shown_by(&self) -> Option<usize> {
         self.shown_by
     }
+
+    pub(crate) const fn any_row(&self) -> Option<&'static str> {
+        self.any_row
+    }
+
+    /// The relations that the field sets: each leads to the one row whose key it is given.
+    pub(crate) fn relations(&self) -> impl Iterator<Item = &'static Relation> {
+        let relations = E::__table().relations().iter();
+        let field = Some(self.field).filter(|_| self.stored);
+        relations.filter(move |relation| field.is_some() && relation.own_key() == field)
+    }
+
+    /// Those of them whose rows a viewer must be able to read, to refer to one.
+    pub(crate) fn checked_relations(&self) -> impl Iterator<Item = &'static Relation> {
+        let checked = self.any_row.is_none();
+        self.relations().filter(move |_| checked)
+    }
 }
 
 impl<E: Entity> Preset<E> {
     /// A value that is made of the viewer.
     #[doc(hidden)]
     #[must_use]
-    pub fn __viewer<T: Storable, U>(
-        column: Column<E, T, U>,
+    pub fn __viewer<T: Storable + 'static>(
+        column: NamedColumn<E, T>,
         source: Source,
         value: fn(&E::Viewer, &Context) -> T,
     ) -> Self {
         Self {
-            field: column.field(),
+            field: column.field,
             source,
             value: PresetValue::Viewer(Box::new(move |viewer, context| {
                 value(viewer, context).cell().into_value()
@@ -176,13 +205,13 @@ impl<E: Entity> Preset<E> {
     /// A value that needs no viewer.
     #[doc(hidden)]
     #[must_use]
-    pub fn __circumstances<T: Storable, U>(
-        column: Column<E, T, U>,
+    pub fn __circumstances<T: Storable + 'static>(
+        column: NamedColumn<E, T>,
         source: Source,
         value: fn(&Context) -> T,
     ) -> Self {
         Self {
-            field: column.field(),
+            field: column.field,
             source,
             value: PresetValue::Circumstances(Box::new(move |context| {
                 value(context).cell().into_value()
@@ -236,16 +265,62 @@ impl<T: Storable> Assigned<T> for Assign<T> {
     }
 }
 
+/// The column that a field of an input type has the name of.
+#[diagnostic::on_unimplemented(
+    message = "`{E}` has no field of this name",
+    label = "not a field of `{E}`",
+    note = "a field of an input type has the name of the field that it writes; `#[serde(rename = \"..\")]` names it in JSON",
+    note = "what only the repository reads is `#[unstored]`"
+)]
+pub trait ColumnOf<E> {
+    #[doc(hidden)]
+    type Value;
+
+    #[doc(hidden)]
+    fn __field(&self) -> &'static str;
+}
+
+impl<E: Entity, T, U> ColumnOf<E> for Column<E, T, U> {
+    type Value = T;
+
+    fn __field(&self) -> &'static str {
+        self.field()
+    }
+}
+
+/// What the name of a field comes to in an entity that has no column of that name.
+#[derive(Debug)]
+pub struct NoColumn;
+
+/// A column of `E` that holds a `T`.
+#[derive(Debug)]
+pub struct NamedColumn<E, T> {
+    field: &'static str,
+    of: PhantomData<fn() -> (E, T)>,
+}
+
+/// The column of this name.
+pub fn column_of<E: Entity, C: ColumnOf<E>>(column: C) -> NamedColumn<E, C::Value> {
+    NamedColumn {
+        field: column.__field(),
+        of: PhantomData,
+    }
+}
+
 /// What the field gives its column.
-pub fn assigned<E: Entity, T: Storable, U>(
-    _: Column<E, T, U>,
-    field: &impl Assigned<T>,
-) -> Option<Value> {
+pub fn assigned<E: Entity, C: ColumnOf<E>>(_: C, field: &impl Assigned<C::Value>) -> Option<Value> {
     field.__assigned()
 }
 
+/// A column that can be written once its row is there. No column at all is told of by [`ColumnOf`].
+pub trait Changeable {}
+
+impl<E, T, U: Assignable> Changeable for Column<E, T, U> {}
+
+impl Changeable for NoColumn {}
+
 /// Refuses the key of a row.
-pub const fn assignable<E: Entity, T, U: Assignable>(_: Column<E, T, U>) {}
+pub fn assignable(_: impl Changeable) {}
 
 /// The token under which a DTO shows a field to queries.
 #[diagnostic::on_unimplemented(

@@ -6,12 +6,14 @@ use std::ops::Deref;
 use http::HeaderValue;
 
 use super::object::Malformed;
-use super::{Incoming, Object};
+use super::{Incoming, InputShape, Object};
 use crate::audit::{self, AuditEvent};
 use crate::entity::Entity;
 use crate::error::{Error, FieldError, Result};
+#[cfg(feature = "garde")]
+use crate::limits::FIELD_ERRORS;
 use crate::policy::Value;
-use crate::repository::{Access, Writes, refusal};
+use crate::repository::{Access, InUse, Writes, refusal};
 
 /// What a client sent, unread.
 ///
@@ -93,40 +95,54 @@ impl<T> Untrusted<T> {
 }
 
 impl<T: Incoming> Untrusted<T> {
-    /// Reads it for the one that `access` speaks of. Where refusals are recorded, as on a database
-    /// that is [audited](crate::Db::audited), open it with
-    /// [`Writer::open`](crate::repository::Writer::open), which knows the database.
+    /// Reads it for the one that `access` speaks of. No store is asked: whether a session that was revoked
+    /// in between still stands is for the write to find out, and [`Writer::open`] asks at once.
+    ///
+    /// [`Writer::open`]: crate::repository::Writer::open
+    /// Where refusals are recorded, as on a database
+    /// that is [audited](crate::Db::audited), open it with [`Writer::open`], which knows the database.
+    ///
+    /// What it costs grows with the length of the body and with nothing else. How long one may be is the
+    /// framework's to say; what stands in it has [limits](crate::limits).
     ///
     /// # Errors
     ///
     /// [`Error::is_unsupported_media_type`] when it was not sent as JSON, [`Error::is_invalid`] when
     /// it is no JSON, [`Error::is_unprocessable`] with what is wrong with each field, [`Error::is_forbidden`] when it sets a field that this viewer may set in
-    /// no row, [`Error::is_misuse`] outside the request of the access.
+    /// no row, [`Error::is_unauthenticated`] when the request has another session by now,
+    /// [`Error::is_misuse`] outside the request of the access.
     pub fn open<P>(self, access: &Access<P>) -> Result<Valid<T>>
     where
         P: Writes<<T::Entity as Entity>::Viewer>,
     {
-        self.opened(access)?.map_err(|refused| {
+        let using = access.in_use_at_once()?;
+        self.opened(using.as_ref())?.map_err(|refused| {
             audit::write(&refused);
             Error::forbidden()
         })
     }
 
-    /// The same, with the event of a field that may not be set left to the caller.
-    pub(crate) fn opened<P>(self, access: &Access<P>) -> Result<Result<Valid<T>, Box<AuditEvent>>>
-    where
-        P: Writes<<T::Entity as Entity>::Viewer>,
-    {
+    /// The same, with the event of a field that may not be set left to the caller. Where nobody waits
+    /// to find out who the viewer is by now, the write alone tells of such a field: it asks all of it
+    /// again anyway.
+    pub(crate) fn opened(
+        self,
+        using: Option<&InUse<<T::Entity as Entity>::Viewer>>,
+    ) -> Result<Result<Valid<T>, Box<AuditEvent>>> {
         let value = match self.0 {
             Content::Value(value) => value,
             Content::Json(body) => parse::<T>(&body)?,
             Content::NotJson => return Err(Error::unsupported_media_type()),
         };
         let shape = T::__shape();
-        if let Some(refused) = refusal(access, shape, &value.__values())? {
+        let values = value.__values();
+        if let Some(using) = using
+            && let Some(refused) = refusal(using, shape, &values)?
+        {
             return Ok(Err(Box::new(refused)));
         }
-        let mut errors = value.__validate();
+        let mut errors = not_finite(shape, &values);
+        errors.extend(value.__validate());
         if errors.is_empty() {
             return Ok(Ok(Valid(value)));
         }
@@ -146,6 +162,7 @@ fn parse<T: Incoming>(body: &[u8]) -> Result<T> {
     let mut object = Object::read(body).map_err(|malformed| match malformed {
         Malformed::Syntax => Error::malformed(),
         Malformed::Kind => Error::unprocessable(vec![FieldError::new("", "must be an object")]),
+        Malformed::Beyond(errors) => Error::unprocessable(errors),
     })?;
     let value = T::__parse(&mut object);
     let errors = object.finish();
@@ -153,6 +170,16 @@ fn parse<T: Incoming>(body: &[u8]) -> Result<T> {
         Some(value) if errors.is_empty() => Ok(value),
         _ => Err(Error::unprocessable(errors)),
     }
+}
+
+/// The fields with a number that is none in JSON. One engine stores null in its place, another the
+/// number, which no DTO could show.
+fn not_finite<E: Entity>(shape: &InputShape<E>, values: &[Option<Value>]) -> Vec<FieldError> {
+    let fields = shape.fields().iter().zip(values);
+    fields
+        .filter(|(_, value)| matches!(value, Some(Value::Float(number)) if !number.is_finite()))
+        .map(|(field, _)| FieldError::new(field.field(), "must be a finite number"))
+        .collect()
 }
 
 impl<T> From<T> for Untrusted<T> {
@@ -207,6 +234,8 @@ where
         Err(report) => {
             let found = report.iter();
             found
+                // One more than an answer names, so that it says that there were more.
+                .take(FIELD_ERRORS + 1)
                 .map(|(path, error)| FieldError::new(&path.to_string(), error.message()))
                 .collect()
         }

@@ -66,7 +66,7 @@ pub(super) fn attributes(
     vec![
         AttributeRow {
             attribute: "context.now",
-            meaning: "the instant at which the request began, in UTC",
+            meaning: "the instant of the use, in UTC: of each query, write, page and row of a stream",
             read_at: reading(&|text| text.contains("context.now")),
         },
         AttributeRow {

@@ -316,7 +316,7 @@ impl Matrix {
                 let first = format!(
                     "<th scope=\"row\"><code>{}</code>{key}<br>{}</th><td>{stated}</td>",
                     escape(&row.field),
-                    row.notes()
+                    about(&row.notes())
                 );
                 answers(page, &first, &row.cells);
             }

@@ -67,6 +67,8 @@ fn field_row(field: &InputFieldInfo) -> InputFieldRow {
         blind: field.is_blind(),
         rules: rule_rows(field.rules()),
         shown_if: field.shown_if().iter().map(rule_row).collect(),
+        refers_to: field.relations().iter().map(|it| it.name()).collect(),
+        any_row: field.any_row(),
         cells: Vec::new(),
     }
 }

@@ -227,7 +227,10 @@ impl Matrix {
                 let shown = rules(&row.shown_if);
                 stated.push_str(&format!("<br>where {} shows it: {shown}", code(reads)));
             }
-            page.row([format!("{field}<br>{}", row.notes()), stated], &row.cells);
+            page.row(
+                [format!("{field}<br>{}", about(&row.notes())), stated],
+                &row.cells,
+            );
         }
         page.blank();
         for preset in &input.presets {
@@ -255,7 +258,8 @@ impl Matrix {
 }
 
 pub(super) const SOURCE_NOT_READ: &str = "Calls of `unguarded_pool`, `unguarded_sql` and \
-    `Access::system` are not known from types. `clearance::testing::review` reads the source for them.";
+    `Access::system`, `Db::viewers`, and of `Reader::secret` in public methods, are not known from types. \
+    `clearance::testing::review` reads the source for them.";
 pub(super) const METHODS: &str = "A method runs inside a request. The program itself has no access \
     there, so it calls none.";
 pub(super) const SCHEMA_NOT_READ: &str =

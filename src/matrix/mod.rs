@@ -176,7 +176,7 @@ impl<'a, V: 'static> MatrixBuilder<'a, V> {
                 .map(|repository| rows::repository_rows(repository, &asking, &self.context))
                 .collect(),
             context_attributes: attributes::attributes(&rules, &repositories),
-            escape_hatches: lint::hatches(&entities, &dtos, &repositories),
+            escape_hatches: lint::hatches(&entities, &dtos, &inputs, &repositories),
             source_was_read: false,
             schema_was_read: self.schema.is_some(),
             lints,

@@ -138,6 +138,12 @@ pub(crate) struct InputFieldRow {
     /// The rules by which the DTO must show what is replaced.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) shown_if: Vec<RuleRow>,
+    /// The relations that it sets.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) refers_to: Vec<&'static str>,
+    /// Why it may refer to a row that its viewer may not read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) any_row: Option<&'static str>,
     pub(crate) cells: Vec<Cell>,
 }
 
@@ -185,12 +191,18 @@ impl InputFieldRow {
     /// What is to be known of it before its rules, in words.
     pub(super) fn notes(&self) -> String {
         let mut notes = vec![if self.required {
-            "must be sent"
+            "must be sent".to_owned()
         } else {
-            "may be absent"
+            "may be absent".to_owned()
         }];
-        notes.extend((!self.stored).then_some("not stored"));
-        notes.extend(self.blind.then_some("blind"));
+        notes.extend((!self.stored).then(|| "not stored".to_owned()));
+        notes.extend(self.blind.then(|| "blind".to_owned()));
+        let which = match self.any_row {
+            Some(_) => "any",
+            None => "one that may be read",
+        };
+        let refers = self.refers_to.iter();
+        notes.extend(refers.map(|relation| format!("sets `{relation}` to {which}")));
         notes.join(", ")
     }
 

@@ -65,6 +65,7 @@ pub(super) fn words(residual: &Residual, schema: &Schema, row: Subject) -> Strin
             wanted,
         } => {
             let test = match place {
+                Place::AtStart(_) => "starts_with",
                 Place::Anywhere => "contains",
                 Place::AtEnd => "ends_with",
             };
@@ -88,8 +89,13 @@ pub(super) fn words(residual: &Residual, schema: &Schema, row: Subject) -> Strin
                 Fulfilled::BySome => "exists",
                 Fulfilled::ByEvery => "all",
             };
-            let condition = words(condition, relation.target(), Subject::Row);
-            format!("{word}({name}.{}, |row| {condition})", relation.name())
+            let condition = if **condition == Residual::All(Vec::new()) {
+                "|_| true".to_owned()
+            } else {
+                let condition = words(condition, relation.target(), Subject::Row);
+                format!("|row| {condition}")
+            };
+            format!("{word}({name}.{}, {condition})", relation.name())
         }
     }
 }

@@ -58,6 +58,19 @@ impl RuleInfo {
         named
     }
 
+    /// The columns of the row as a write makes it that it reads, when it is a rule for writing rows
+    /// of `schema`. Related rows are read as they are stored.
+    pub(crate) fn written(&self, schema: &'static Schema) -> Vec<&'static ColumnSpec> {
+        let mut named = Vec::new();
+        name_own(&self.expr, schema, &mut named);
+        let placed = named.into_iter().filter_map(|field| schema.place(field));
+        placed
+            .filter_map(|(place, _)| schema.at(place))
+            .filter(|(_, before)| !before)
+            .map(|(column, _)| column)
+            .collect()
+    }
+
     /// The fields of the row itself that it names, as it is or as it was, each once.
     #[cfg(feature = "matrix")]
     pub(crate) fn fields(&self, schema: &'static Schema) -> Vec<&'static str> {
@@ -155,6 +168,30 @@ impl EntityInfo {
     #[must_use]
     pub fn filters(&self) -> &[(&'static str, Vec<RuleInfo>)] {
         &self.filters
+    }
+
+    /// Whether it states anything of a write.
+    pub(crate) fn is_written(&self) -> bool {
+        self.operations.iter().any(|(action, stated)| match action {
+            RowAction::Read => false,
+            RowAction::Create | RowAction::Update | RowAction::Delete => *stated != Stated::Denied,
+        })
+    }
+
+    /// The rules that are asked of a row as it will be, each with what is done to it.
+    pub(crate) fn written_rules(&self) -> impl Iterator<Item = (RowAction, &RuleInfo)> {
+        let updated = self.updated.iter().map(|rule| (RowAction::Update, rule));
+        let stated = self.operations.iter().filter(|(action, _)| match action {
+            RowAction::Create => true,
+            // Where nothing else is stated of what may become of a row.
+            RowAction::Update => self.updated.is_empty(),
+            RowAction::Read | RowAction::Delete => false,
+        });
+        let stated = stated.flat_map(|(action, stated)| {
+            let rules = stated.rules().iter();
+            rules.map(|rule| (*action, rule))
+        });
+        stated.chain(updated)
     }
 
     /// Every rule that it states.
@@ -363,6 +400,34 @@ impl FieldInfo {
     #[must_use]
     pub const fn output(&self) -> Output {
         self.output
+    }
+}
+
+/// Collects the fields of the row itself that a rule for rows of `schema` names.
+fn name_own(expr: &Expr, schema: &'static Schema, named: &mut Vec<&'static str>) {
+    match expr {
+        Expr::Related { relation, .. } => {
+            if let Some(relation) = schema.relation(relation) {
+                named.extend(relation.own_fields(schema));
+            }
+        }
+        Expr::Not(inner) => name_own(inner, schema, named),
+        Expr::All(parts) | Expr::Any(parts) => {
+            for part in parts {
+                name_own(part, schema, named);
+            }
+        }
+        Expr::Free(_)
+        | Expr::Opaque(_)
+        | Expr::Flag(_)
+        | Expr::IsSome(_)
+        | Expr::IsNone(_)
+        | Expr::Contains { .. }
+        | Expr::Compare { .. } => {
+            let mut found = Vec::new();
+            name_fields(expr, schema, &mut found);
+            named.extend(found.into_iter().map(|(_, field)| field));
+        }
     }
 }
 

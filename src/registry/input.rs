@@ -2,7 +2,7 @@
 
 use super::info::{EntityInfo, RuleInfo};
 use crate::dto::{FieldSpec, Shape};
-use crate::entity::{RowAction, Schema};
+use crate::entity::{Relation, RowAction, Schema};
 use crate::input::{Incoming, is_required};
 use crate::policy::Source;
 
@@ -28,6 +28,8 @@ pub struct InputFieldInfo {
     shown_by: Option<&'static str>,
     shown_if: Vec<RuleInfo>,
     blind: bool,
+    relations: Vec<&'static Relation>,
+    any_row: Option<&'static str>,
 }
 
 /// A column that the program sets beside what a client sends, as the registry knows it.
@@ -59,6 +61,8 @@ impl InputInfo {
                 blind: shape.action() == RowAction::Update
                     && field.is_stored()
                     && shown_by.is_none(),
+                relations: field.relations().collect(),
+                any_row: field.any_row(),
             }
         });
         let presets = shape.presets().iter().map(|preset| PresetInfo {
@@ -110,6 +114,12 @@ impl InputInfo {
     #[must_use]
     pub const fn reads(&self) -> Option<&'static str> {
         self.reads
+    }
+
+    /// The rules that are asked of the row as it will be, each with what is done to it.
+    pub(crate) fn written_rules(&self) -> impl Iterator<Item = (RowAction, &RuleInfo)> {
+        let rules = self.fields.iter().flat_map(|field| &field.rules);
+        rules.map(|rule| (self.action, rule))
     }
 
     pub(crate) const fn schema(&self) -> &'static Schema {
@@ -165,6 +175,18 @@ impl InputFieldInfo {
     #[must_use]
     pub const fn is_blind(&self) -> bool {
         self.blind
+    }
+
+    /// The relations of the entity that the field sets: each leads to the row whose key it is given.
+    #[must_use]
+    pub fn relations(&self) -> &[&'static Relation] {
+        &self.relations
+    }
+
+    /// Why the field may refer to a row that its viewer may not read. None where it may not.
+    #[must_use]
+    pub const fn any_row(&self) -> Option<&'static str> {
+        self.any_row
     }
 }
 

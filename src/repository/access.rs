@@ -2,13 +2,13 @@
 
 use std::fmt;
 
-use super::grant::{Asker, BySession, MayWrite, Public, Read, System, Write};
-use super::memo::{Recalls, Seen};
+use super::grant::{Asker, BySession, Held, MayWrite, Public, Read, System, Write};
+use super::memo::Recalls;
 use crate::audit;
 use crate::error::{Error, Result};
 use crate::policy::Context;
 use crate::request::{RequestContext, WeakContext};
-use crate::session::Verified;
+use crate::session::{Loaded, Verified};
 use crate::viewer::Viewer;
 
 /// The proof that a call was allowed, which [`Db::reader`](crate::Db::reader) and
@@ -18,6 +18,12 @@ use crate::viewer::Viewer;
 /// the method is open to everybody, [`System`] that no viewer is involved at all. It has no
 /// public constructor but the guards below, cannot be cloned, and is refused outside the request
 /// in which it was made.
+///
+/// One that a viewer stands behind belongs to one session of that viewer. Each use of it asks whether
+/// that session still stands, and the rules see the viewer as they are then, at the instant of the use.
+/// Where the session was revoked, or the request has another one after a sign-in, a sign-out or
+/// [`rotate_session`](RequestContext::rotate_session), it is answered 401
+/// ([`Error::is_unauthenticated`]), whatever it is used for.
 ///
 /// `#[repository]` writes the guards from attributes; these are the same ones, to be called by
 /// hand:
@@ -128,16 +134,21 @@ impl<P: BySession> Access<P> {
         })
     }
 
-    /// The viewer on whose behalf the call runs.
+    /// The viewer on whose behalf the call runs, as the guard found them.
     #[must_use]
     pub fn viewer(&self) -> &P::Viewer {
         self.grant.verified().viewer()
     }
 
-    /// The circumstances of the request.
+    /// The circumstances at the instant of the guard, which a condition of
+    /// `#[authorize(access, if ..)]` reads. A later use of the access has an instant of its own.
     #[must_use]
     pub fn context(&self) -> &Context {
-        self.grant.context()
+        let context = self.grant.context();
+        if let Some(request) = self.request.as_ref().and_then(WeakContext::upgrade) {
+            request.instants().note(context.now);
+        }
+        context
     }
 
     #[doc(hidden)]
@@ -157,12 +168,18 @@ impl Access<Public> {
     ///
     /// # Errors
     ///
-    /// [`Error::is_misuse`] outside a request.
+    /// [`Error::is_misuse`] outside a request, and when `reason` is empty.
     pub fn public(reason: &'static str) -> Result<Self> {
+        let request = RequestContext::current()?;
+        if reason.trim().is_empty() {
+            return Err(Error::misuse(
+                "`Access::public` wants the reason for it, for whoever reviews the log",
+            ));
+        }
         audit::public_access(reason);
         Ok(Self {
             grant: Public::new(),
-            request: Some(RequestContext::current()?.downgrade()),
+            request: Some(request.downgrade()),
         })
     }
 }
@@ -190,6 +207,11 @@ impl Access<System> {
     }
 }
 
+/// Decides the condition of `#[authorize]`; called by generated code.
+pub fn allowed(condition: impl FnOnce() -> bool) -> bool {
+    condition()
+}
+
 fn outside_a_request() -> Result<()> {
     if RequestContext::try_current().is_some() {
         Err(Error::misuse(
@@ -208,11 +230,20 @@ impl<P> fmt::Debug for Access<P> {
 
 /// Who asks, as the rules see it.
 impl<P> Access<P> {
-    pub(super) fn seen(&self) -> Seen
+    pub(super) fn seen(&self) -> Held<'_>
     where
         P: Recalls,
     {
         self.grant.__seen()
+    }
+
+    /// The session that it was made for.
+    pub(super) fn held(&self) -> Option<&Loaded>
+    where
+        P: MayWrite,
+    {
+        let Held(held) = self.grant.__held();
+        held.map(AsRef::as_ref)
     }
 
     /// Why the program itself acts; none for a viewer.
@@ -223,6 +254,7 @@ impl<P> Access<P> {
         self.grant.__reason()
     }
 
+    /// Who held it when it was made. What is asked of rules goes through [`Access::in_use`].
     pub(crate) fn asker<V: Viewer>(&self) -> Asker<'_, V>
     where
         P: super::Reads<V>,

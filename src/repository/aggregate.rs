@@ -1,15 +1,19 @@
 //! Counts, sums and groups, through an access.
 
+use super::asking::Asking;
 use super::grant::Reads;
 use super::reader::{Reader, Reading, ViewerOf};
 use super::select::{Select, Shown};
+use crate::bounded::beyond;
 use crate::dto::{
     Aggregates, Answers, AskedAggregate, Dto, Field, Grouping, NamedField, Origin, Scope, Token,
 };
 use crate::entity::Entity;
 use crate::error::{Error, Result};
+use crate::limits::{AGGREGATES, ORDERS};
 use crate::policy::{Decision, Kind, Reduced, Value, every, null};
 use crate::sql::{Answer, Asked, Function, Masked, Question, Summary, read_summary};
+use crate::viewer::Viewer;
 
 /// Rows that have the same values under the keys of a [`Grouping`].
 ///
@@ -60,13 +64,14 @@ impl<P> Reader<'_, P> {
         D: Shown,
         P: Reads<ViewerOf<D>>,
     {
-        let reading = self.asking()?.reading(select)?;
+        let asking = self.asking().await?;
+        let reading = asking.reading(select)?;
         let rows = AskedAggregate {
             function: Function::Rows,
             field: None,
             filter: None,
         };
-        let found = self.summarize(&reading, &[], &[&rows], None).await?;
+        let found = asking.summarize(&reading, &[], &[&rows], None).await?;
         match found.into_iter().flat_map(|(_, answers)| answers).next() {
             Some(Answer::Count(count)) => Ok(count),
             Some(Answer::Sum(_) | Answer::Average(_) | Answer::Value(_)) | None => {
@@ -82,17 +87,18 @@ impl<P> Reader<'_, P> {
     ///
     /// As [`Reader::all`]. [`Error::is_misuse`] for a sum of something else than integers, or the
     /// least of something without an order; [`Error::is_invalid`] when the field was named by
-    /// a client. An internal error when a sum does not fit 64 bits.
+    /// a client.
     pub async fn aggregate<D, A>(&self, select: Select<D>, aggregates: A) -> Result<A::Output>
     where
         D: Dto,
         A: Aggregates<D>,
         P: Reads<ViewerOf<D>>,
     {
-        let reading = self.asking()?.reading(select)?;
+        let asking = self.asking().await?;
+        let reading = asking.reading(select)?;
         let asked = aggregates.__asked().0;
         let asked: Vec<_> = asked.iter().collect();
-        let found = self.summarize(&reading, &[], &asked, None).await?;
+        let found = asking.summarize(&reading, &[], &asked, None).await?;
         let mut answers = found.into_iter().flat_map(|(_, answers)| answers);
         A::__read(&mut Answers(&mut answers))
     }
@@ -144,7 +150,7 @@ impl<P> Reader<'_, P> {
     /// use clearance::repository::Group;
     ///
     /// /// Teams of at least three, with their points.
-    /// async fn teams(db: &Db) -> Result<Vec<Group<(u64, Option<i64>)>>> {
+    /// async fn teams(db: &Db) -> Result<Vec<Group<(u64, Option<i128>)>>> {
     ///     let access = Access::<Read<Member>>::authenticated().await?;
     ///     let rows = Aggregate::<Profile, _>::rows;
     ///     let teams = Grouping::by([Profile::TEAM]).having(rows().ge(3));
@@ -170,16 +176,28 @@ impl<P> Reader<'_, P> {
                 "groups want a field to be put together by: use `aggregate` for all rows at once",
             ));
         }
-        let reading = self.asking()?.reading(select)?;
+        let asking = self.asking().await?;
+        let reading = asking.reading(select)?;
+        let name = reading.select.shape().name();
+        if grouping.keys.len() > ORDERS {
+            return Err(beyond(name, "groups"));
+        }
+        let having = match &grouping.having {
+            None => None,
+            Some(having) => Some(having.within(name)?),
+        };
         let wanted = aggregates.__asked().0;
         let mut asked: Vec<_> = wanted.iter().collect();
-        if let Some(having) = &grouping.having {
+        if let Some(having) = having {
             having.asked(&mut asked);
         }
+        if asked.len() > AGGREGATES {
+            return Err(beyond(name, "aggregates"));
+        }
         let limit = reading.select.rows();
-        let in_statement = limit.filter(|_| grouping.having.is_none());
+        let in_statement = limit.filter(|_| having.is_none());
         let keys: Vec<_> = grouping.keys.iter().map(|key| key.named_field()).collect();
-        let found = self
+        let found = asking
             .summarize(&reading, &keys, &asked, in_statement)
             .await?;
         let most = limit.map_or(usize::MAX, |limit| limit.try_into().unwrap_or(usize::MAX));
@@ -190,7 +208,7 @@ impl<P> Reader<'_, P> {
             }
             let mut answers = answers.into_iter();
             let values = A::__read(&mut Answers(&mut answers))?;
-            let holds = match &grouping.having {
+            let holds = match having {
                 None => true,
                 Some(having) => having.holds(&mut answers)? == Some(true),
             };
@@ -204,7 +222,9 @@ impl<P> Reader<'_, P> {
         }
         Ok(groups)
     }
+}
 
+impl<V: Viewer> Asking<'_, V> {
     async fn summarize<D>(
         &self,
         reading: &Reading<D>,
@@ -213,10 +233,8 @@ impl<P> Reader<'_, P> {
         limit: Option<u64>,
     ) -> Result<Vec<Found>>
     where
-        D: Shown,
-        P: Reads<ViewerOf<D>>,
+        D: Shown<Entity: Entity<Viewer = V>>,
     {
-        let asking = self.asking()?;
         let decided = &reading.decided;
         let nothing = || {
             if keys.is_empty() {
@@ -232,8 +250,8 @@ impl<P> Reader<'_, P> {
             return Ok(nothing());
         }
         // The order plays no part, but a query that is refused for it is refused here too.
-        reading.select.order_keys(&asking, decided)?;
-        let scope = reading.select.scope(&asking, decided);
+        reading.select.order_keys(self, decided)?;
+        let scope = reading.select.scope(self, decided);
         let summary = Summary {
             keys: keys
                 .iter()
@@ -244,7 +262,7 @@ impl<P> Reader<'_, P> {
                 .map(|asked| Ok((asked.function, cell(&scope, asked)?)))
                 .collect::<Result<_>>()?,
         };
-        let Some(restriction) = reading.select.restriction(&asking, decided)? else {
+        let Some(restriction) = reading.select.restriction(self, decided)? else {
             return Ok(nothing());
         };
         let question = Question {
@@ -298,7 +316,7 @@ fn cell<E: Entity>(scope: &Scope<'_, E>, asked: &AskedAggregate) -> Result<Optio
         .ok_or_else(|| Error::internal("an aggregate names no field"))?;
     let filter = match &asked.filter {
         None => None,
-        Some(filter) => Some(scope.reduce(filter, true)?),
+        Some(filter) => Some(scope.reduce(filter.within(scope.shape.name())?, true)?),
     };
     masked(scope, field, how, filter).map(Some)
 }

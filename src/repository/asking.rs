@@ -4,35 +4,31 @@ use std::sync::Arc;
 
 use super::access::Access;
 use super::decided::decided;
-use super::grant::{Asker, Reads};
+use super::grant::Reads;
+use super::in_use::InUse;
 use super::reader::Reading;
 use super::select::{Select, Shown};
 use crate::dto::{Decided, Shape};
 use crate::entity::Entity;
 use crate::error::Result;
-use crate::request::RequestContext;
 use crate::sql::{Asked, Db, Plan, Question};
 use crate::viewer::Viewer;
 
-/// One who asks: what planning a query needs of an access.
+/// One who asks for one answer: what planning its queries needs of an access.
 pub(crate) struct Asking<'a, V: Viewer> {
     pub(super) db: &'a Db,
-    request: Option<RequestContext>,
-    asker: Asker<'a, V>,
+    pub(super) using: InUse<V>,
 }
 
 impl<'a, V: Viewer> Asking<'a, V> {
-    pub(super) fn new<P: Reads<V>>(db: &'a Db, access: &'a Access<P>) -> Result<Self> {
-        Ok(Self {
-            db,
-            request: access.request()?,
-            asker: access.asker(),
-        })
+    pub(super) async fn begin<P: Reads<V>>(db: &'a Db, access: &Access<P>) -> Result<Self> {
+        let using = access.in_use().await?;
+        Ok(Self { db, using })
     }
 
     /// What the rules of a shape come to.
     pub(crate) fn decided<E: Entity<Viewer = V>>(&self, shape: &Shape<E>) -> Result<Arc<Decided>> {
-        decided(shape, &self.asker, self.request.as_ref())
+        decided(shape, &self.using)
     }
 
     /// Works the rules of a query out.
@@ -40,17 +36,13 @@ impl<'a, V: Viewer> Asking<'a, V> {
     where
         D: Shown<Entity: Entity<Viewer = V>>,
     {
+        // Before anything else walks it.
+        select.condition()?;
         let decided = self.decided(select.shape())?;
-        let viewer = match self.asker {
-            Asker::Viewer(verified) => Some(verified.clone()),
-            Asker::Nobody | Asker::System => None,
-        };
-        let context = self.request.as_ref();
         Ok(Reading {
             select,
             decided,
-            viewer,
-            context: context.map(|request| request.rule_context().clone()),
+            using: self.using.clone(),
         })
     }
 
@@ -61,5 +53,11 @@ impl<'a, V: Viewer> Asking<'a, V> {
             question,
             summary: None,
         })
+    }
+
+    /// The same for a later statement of the answer, where the viewer was found anew since.
+    pub(super) async fn again(&self) -> Result<Option<Self>> {
+        let using = self.using.renewed().await?;
+        Ok(using.map(|using| Self { db: self.db, using }))
     }
 }

@@ -81,6 +81,9 @@ impl<'a, E: Entity> Attempt<'a, E> {
         for (shape, fields) in self.sent {
             for field in fields {
                 rules.add("writable_if", "writable_unless", field.rules());
+                for relation in field.checked_relations() {
+                    rules.push(&format!("read_if of {}", relation.name()));
+                }
             }
             let mut shown = fields
                 .iter()

@@ -3,37 +3,34 @@
 use std::sync::Arc;
 
 use super::access::Access;
+use super::asking::Asking;
 use super::attempt::{Attempt, Which, read_rules};
 use super::decided::rule_failed;
-use super::grant::{Asker, Writes};
+use super::grant::Writes;
+use super::in_use::{InUse, Level};
 use super::memo::Writing;
 use super::together::Together;
 use crate::audit::{self, AuditEvent, By, Outcome};
-use crate::clock::{Clock as _, SystemClock};
 use crate::entity::{Entity, Operation, RowAction};
-use crate::error::{Error, Result};
-use crate::policy::{Context, Decision, Reduced, Rule, Value, decide, once_written};
+use crate::error::{Error, Refusal, Result};
+use crate::policy::{Context, Decision, Reduced, Rule, Value, once_written};
 use crate::request::RequestContext;
 use crate::session::{Changing, Verified};
-use crate::sql::{Change, Changed, Db, StatementGuard};
+use crate::sql::{Change, Changed, Db, StatementGuard, TokenGuard};
 use crate::viewer::Subject;
 
 pub(super) struct Authority<E: Entity> {
     action: RowAction,
     /// What the rules of the operation come to.
     pub(super) decision: Decision,
-    /// None for the program itself.
-    session: Option<Session<E>>,
+    /// Who writes, at the instant of this attempt.
+    using: InUse<E::Viewer>,
+    /// What the statement itself must find standing.
+    guard: Option<StatementGuard>,
+    /// The generations that the transaction of the statement must hold, where the session is in its token.
+    token: Option<TokenGuard>,
     /// Why the program itself writes.
     reason: Option<&'static str>,
-    /// The circumstances where there is no request.
-    context: Context,
-}
-
-struct Session<E: Entity> {
-    request: RequestContext,
-    viewer: Verified<E::Viewer>,
-    guard: Option<StatementGuard>,
 }
 
 impl<E: Entity> Authority<E> {
@@ -42,67 +39,71 @@ impl<E: Entity> Authority<E> {
     where
         P: Writes<E::Viewer>,
     {
-        let Some(request) = access.request()? else {
-            return Ok(Self {
-                action,
-                decision: Decision::Allow,
-                session: None,
-                reason: access.reason(),
-                context: Context::new(SystemClock.now()),
-            });
+        if let Some(sink) = db.sink() {
+            sink.require_place()?;
+        }
+        // A statement looks itself whether the session still stands, where it is beside the rows.
+        let level = match access.request()? {
+            Some(request) if !request.is_beside(db.id()) => Level::Current,
+            Some(_) | None => Level::Verified,
         };
-        let Asker::Viewer(verified) = access.asker::<E::Viewer>() else {
-            return Err(Error::internal("a write without a viewer inside a request"));
+        let using = access.begin_use::<E::Viewer>(level).await?;
+        let guard = match (using.request(), using.verified()) {
+            (Some(request), Some(verified)) => request.statement_guard(verified, db.id()),
+            (Some(_), None) => {
+                return Err(Error::internal("a write without a viewer inside a request"));
+            }
+            (None, _) => None,
         };
-        let guard = request.statement_guard(verified, db.id());
-        let viewer = match guard {
-            // The statement itself looks whether the session still stands.
-            Some(_) => verified.clone(),
-            None => request.verify_current::<E::Viewer>().await?.into_verified(),
+        let token = match (using.request(), using.verified()) {
+            (Some(request), Some(verified)) => {
+                request.token_guard(verified.loaded(), db.id()).cloned()
+            }
+            (Some(_) | None, _) => None,
         };
-        let context = request.rule_context().clone();
-        let operation = E::__table().rows().of(action);
         Ok(Self {
             action,
-            decision: operation.decide(Some(viewer.viewer()), &context),
-            session: Some(Session {
-                request,
-                viewer,
-                guard,
-            }),
-            reason: None,
-            context,
+            decision: using.operation(E::__table().rows().of(action)),
+            using,
+            guard,
+            token,
+            reason: access.reason(),
         })
     }
 
     /// The viewer; none for the program itself.
     pub(super) fn viewer(&self) -> Option<&E::Viewer> {
-        Some(self.session.as_ref()?.viewer.viewer())
+        self.using.viewer()
     }
 
     pub(super) const fn context(&self) -> &Context {
-        &self.context
+        self.using.context()
+    }
+
+    /// The same one, who asks for what the write is about.
+    pub(super) fn asking<'a>(&self, db: &'a Db) -> Asking<'a, E::Viewer> {
+        let using = self.using.clone();
+        Asking { db, using }
     }
 
     /// The session that the statement itself must find standing.
-    pub(super) fn guard(&self) -> Option<&StatementGuard> {
-        self.session.as_ref()?.guard.as_ref()
+    pub(super) const fn guard(&self) -> Option<&StatementGuard> {
+        self.guard.as_ref()
+    }
+
+    /// The request and the viewer whose session it rests on.
+    fn session(&self) -> Option<(&RequestContext, &Verified<E::Viewer>)> {
+        Some((self.using.request()?, self.using.verified()?))
     }
 
     /// What the rules of another operation come to.
     pub(super) fn decide(&self, operation: &Operation<E>) -> Decision {
-        match self.viewer() {
-            None => Decision::Allow,
-            viewer => operation.decide(viewer, &self.context),
-        }
+        self.using.operation(operation)
     }
 
     /// What other rules come to, which must all hold.
     pub(super) fn decide_rules(&self, rules: &[Rule<E::Viewer, E>]) -> Decision {
-        match self.viewer() {
-            None => Decision::Allow,
-            viewer => decide(rules, viewer, &self.context),
-        }
+        self.using.rules(rules)
     }
 
     /// Runs the change, records what it touched, and tells it. Where it is recorded, change and
@@ -113,7 +114,7 @@ impl<E: Entity> Authority<E> {
         change: &Change,
         attempt: &Attempt<'_, E>,
     ) -> Result<Changed> {
-        if db.sink().is_none() {
+        if db.sink().is_none() && self.token.is_none() {
             return self.run_in(db, change, attempt).await;
         }
         let together = Together::begin_steps(db).await?;
@@ -129,15 +130,39 @@ impl<E: Entity> Authority<E> {
         Ok(changed)
     }
 
-    /// Runs a part of a change, and tells what it touched.
+    /// Makes the end of the session wait until the transaction has ended, where a statement cannot look for
+    /// the session itself (decision 72).
+    pub(super) async fn hold_token(&self, db: &Db) -> Result<()> {
+        let Some(token) = &self.token else {
+            return Ok(());
+        };
+        if db.holds_token(token).await? {
+            Ok(())
+        } else {
+            // The store is not asked why: its answer could wait for what this transaction holds.
+            Err(Error::unauthenticated(Refusal::Unknown))
+        }
+    }
+
+    /// Runs a part of a change, and tells what it touched. It runs in a transaction where a token is held.
     pub(super) async fn touch(
         &self,
         db: &Db,
         change: &Change,
         which: Which<'_>,
     ) -> Result<Changed> {
-        let session = self.session.as_ref();
-        let writing = session.map(|session| Writing::begin(&session.request));
+        self.hold_token(db).await?;
+        // First, so that nothing waits between the look at the session and the write.
+        db.require_counted(E::__table()).await?;
+        if let Some((request, viewer)) = self.session()
+            && self.guard.is_none()
+            && self.token.is_none()
+            && !viewer.loaded().holds()
+        {
+            // Something was revoked since, and the statement does not look by itself.
+            request.still_current(viewer).await?;
+        }
+        let writing = self.using.request().map(Writing::begin);
         // Dropped right after the statement, also where the caller gives up.
         let mut changing = self.changing(which);
         let touched = db.change(change).await;
@@ -164,7 +189,7 @@ impl<E: Entity> Authority<E> {
         if !E::__table().is_viewer_of() {
             return None;
         }
-        let epochs = Arc::clone(self.session.as_ref()?.request.epochs()?);
+        let epochs = Arc::clone(self.using.request()?.epochs()?);
         let keys = match which {
             Which::One(key) => std::slice::from_ref(key),
             Which::Several(keys) => keys,
@@ -204,10 +229,10 @@ impl<E: Entity> Authority<E> {
     /// Tells a session that has ended from a row that was not there, after a statement that
     /// checked both touched nothing.
     pub(super) async fn require_session(&self) -> Result<()> {
-        if let Some(session) = &self.session
-            && session.guard.is_some()
+        if let Some((request, viewer)) = self.session()
+            && self.guard.is_some()
         {
-            session.request.verify_current::<E::Viewer>().await?;
+            request.still_current(viewer).await?;
         }
         Ok(())
     }
@@ -239,9 +264,9 @@ impl<E: Entity> Authority<E> {
     }
 
     fn by(&self) -> By {
-        match &self.session {
-            Some(session) => By::viewer(&session.request, &session.viewer),
-            None => By::program(self.context.now, self.reason),
+        match self.session() {
+            Some((request, viewer)) => By::viewer(request, viewer),
+            None => By::program(self.context().now, self.reason),
         }
     }
 }

@@ -8,12 +8,12 @@ use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use super::access::Access;
 use super::decided::{decided, rule_failed};
 use super::grant::{Asker, Reads};
-use super::release::Release;
+use super::in_use::InUse;
+use super::release::{Checked, Release, may_leave};
 use crate::dto::{Dto, Token};
 use crate::entity::{Entity, RowAction};
 use crate::error::Result;
 use crate::policy::Decision;
-use crate::request::RequestContext;
 
 /// Yes, no, or it depends on the row.
 ///
@@ -99,7 +99,7 @@ impl<D: Dto> CanSee<D> {
 
 impl<P> Access<P> {
     /// What the one behind this access may see of `D` and do to its rows: yes, no, or it depends
-    /// on the row. No database is asked.
+    /// on the row. No row is asked for.
     ///
     /// A field's answer speaks of the rows that can be read; where none can, it is no. Creating,
     /// updating and deleting are answered by the rules, whether or not this access may write,
@@ -108,9 +108,10 @@ impl<P> Access<P> {
     ///
     /// # Errors
     ///
-    /// When a rule cannot be worked out, as a query would. [`Error::is_misuse`] outside the
-    /// request of the access.
+    /// When a rule cannot be worked out, as a query would. [`Error::is_unauthenticated`] when the
+    /// session has ended meanwhile, [`Error::is_misuse`] outside the request of the access.
     ///
+    /// [`Error::is_unauthenticated`]: crate::Error::is_unauthenticated
     /// [`Error::is_misuse`]: crate::Error::is_misuse
     ///
     /// # Example
@@ -138,7 +139,7 @@ impl<P> Access<P> {
     /// # let member = Member { id: 1, admin: false, team: "red".into() };
     /// # as_viewer(member).scope(async {
     /// let access = Access::<Read<Member>>::authenticated().await?;
-    /// let can_see = access.can_see::<Profile>()?;
+    /// let can_see = access.can_see::<Profile>().await?;
     /// assert_eq!(can_see.field(Profile::PHONE), Answer::Depends);
     /// assert_eq!(can_see.key("salary"), Some(Answer::No));
     /// assert_eq!(can_see.rows(RowAction::Update), Answer::Depends);
@@ -147,18 +148,17 @@ impl<P> Access<P> {
     /// # }).await
     /// # }
     /// ```
-    pub fn can_see<D>(&self) -> Result<CanSee<D>>
+    pub async fn can_see<D>(&self) -> Result<CanSee<D>>
     where
         D: Dto,
         P: Reads<<D::Entity as Entity>::Viewer>,
     {
-        let request = self.request()?;
-        let asker = self.asker::<<D::Entity as Entity>::Viewer>();
+        let using = self.in_use::<<D::Entity as Entity>::Viewer>().await?;
         let shape = D::__shape();
-        let decided = decided(shape, &asker, request.as_ref())?;
+        let decided = decided(shape, &using)?;
         let mut rows = RowAction::ALL.map(|action| (action, Answer::No));
         for (action, answer) in &mut rows {
-            *answer = may::<D::Entity>(&asker, request.as_ref(), *action)?;
+            *answer = may::<D::Entity>(&using, *action)?;
         }
         let mut fields = Vec::with_capacity(shape.fields().len());
         for (index, field) in shape.fields().iter().enumerate() {
@@ -179,7 +179,7 @@ impl<P> Access<P> {
 
 impl<P> Access<P> {
     /// Whether the one behind this access may do this to rows of `E`: yes, no, or it depends on the
-    /// row. No database is asked.
+    /// row. No row is asked for.
     ///
     /// It is [`CanSee::rows`] for an entity that no DTO shows. What a client may send of a row is
     /// told by [`Access::can_set`].
@@ -205,39 +205,30 @@ impl<P> Access<P> {
     /// # async fn main() -> Result<()> {
     /// # as_viewer(Member { id: 1 }).scope(async {
     /// let access = Access::<Read<Member>>::authenticated().await?;
-    /// assert_eq!(access.can::<Note>(RowAction::Delete)?, Answer::Depends);
-    /// assert_eq!(access.can::<Note>(RowAction::Create)?, Answer::No);
+    /// assert_eq!(access.can::<Note>(RowAction::Delete).await?, Answer::Depends);
+    /// assert_eq!(access.can::<Note>(RowAction::Create).await?, Answer::No);
     /// # Ok(())
     /// # }).await
     /// # }
     /// ```
-    pub fn can<E>(&self, action: RowAction) -> Result<Answer>
+    pub async fn can<E>(&self, action: RowAction) -> Result<Answer>
     where
         E: Entity,
         P: Reads<E::Viewer>,
     {
-        let request = self.request()?;
-        may::<E>(&self.asker::<E::Viewer>(), request.as_ref(), action)
+        may::<E>(&self.in_use().await?, action)
     }
 }
 
-fn may<E: Entity>(
-    asker: &Asker<'_, E::Viewer>,
-    request: Option<&RequestContext>,
-    action: RowAction,
-) -> Result<Answer> {
+fn may<E: Entity>(using: &InUse<E::Viewer>, action: RowAction) -> Result<Answer> {
     let table = E::__table();
-    let decide = |viewer, request: &RequestContext| {
-        let operation = table.rows().of(action);
-        operation.decide(viewer, request.rule_context())
-    };
-    let decision = match (asker, request) {
-        (Asker::System, _) | (_, None) => Decision::Allow,
-        (Asker::Nobody, Some(request)) => match action {
-            RowAction::Read => decide(None, request),
-            RowAction::Create | RowAction::Update | RowAction::Delete => Decision::Deny,
-        },
-        (Asker::Viewer(verified), Some(request)) => decide(Some(verified.viewer()), request),
+    let decision = match (using.asker(), action) {
+        (Asker::Nobody, RowAction::Create | RowAction::Update | RowAction::Delete) => {
+            Decision::Deny
+        }
+        (Asker::Viewer(_) | Asker::Nobody | Asker::System, _) => {
+            using.operation(table.rows().of(action))
+        }
     };
     answer(&decision, table.entity(), action.rule())
 }
@@ -251,7 +242,9 @@ fn answer(decision: &Decision, what: &'static str, rule: &'static str) -> Result
     }
 }
 
-impl<D> Release for CanSee<D> {}
+may_leave! {
+    [D] CanSee<D>;
+}
 
 impl<D> Serialize for CanSee<D> {
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {

@@ -9,7 +9,7 @@ use super::access::Access;
 use super::can_see::{Answer, Map};
 use super::decided::rule_failed;
 use super::grant::{Asker, Reads};
-use super::release::Release;
+use super::release::{Checked, Release, may_leave};
 use crate::entity::{Column, Entity};
 use crate::error::Result;
 use crate::input::{Incoming, Part, Settable};
@@ -66,11 +66,12 @@ impl<T: Incoming> CanSet<T> {
 
 impl<P> Access<P> {
     /// What the one behind this access may set by `T`: yes, no, or it depends on the row and on
-    /// what is sent. No database is asked.
+    /// what is sent. No row is asked for.
     ///
     /// A field's answer speaks of the rows that may be written: of those that may be created; for
     /// a patch, of those that may be updated and, unless the field is blind, be read. Where there
-    /// can be none, it is no. Presets count with the values that they have for this viewer.
+    /// can be none, it is no. Presets count with the values that they have for this viewer. A field that
+    /// refers to another row depends on which.
     ///
     /// As with [`Access::can_see`] an access that only reads may ask, so that a page knows what to
     /// draw; nobody writes without a viewer. A [`System`](super::System) access may set
@@ -78,9 +79,10 @@ impl<P> Access<P> {
     ///
     /// # Errors
     ///
-    /// When a rule cannot be worked out, as the write would. [`Error::is_misuse`] outside the
-    /// request of the access.
+    /// When a rule cannot be worked out, as the write would. [`Error::is_unauthenticated`] when the
+    /// session has ended meanwhile, [`Error::is_misuse`] outside the request of the access.
     ///
+    /// [`Error::is_unauthenticated`]: crate::Error::is_unauthenticated
     /// [`Error::is_misuse`]: crate::Error::is_misuse
     ///
     /// # Example
@@ -115,7 +117,7 @@ impl<P> Access<P> {
     /// # async fn main() -> Result<()> {
     /// # as_viewer(Member { id: 1, editor: false }).scope(async {
     /// let access = Access::<Read<Member>>::authenticated().await?;
-    /// let can_set = access.can_set::<EditNote>()?;
+    /// let can_set = access.can_set::<EditNote>().await?;
     /// assert_eq!(can_set.row(), Answer::Depends);
     /// assert_eq!(can_set.field(Note::TITLE), Answer::Yes);
     /// assert_eq!(can_set.field(Note::STAGE), Answer::Depends);
@@ -124,21 +126,21 @@ impl<P> Access<P> {
     /// # }).await
     /// # }
     /// ```
-    pub fn can_set<T>(&self) -> Result<CanSet<T>>
+    pub async fn can_set<T>(&self) -> Result<CanSet<T>>
     where
         T: Incoming,
         P: Reads<<T::Entity as Entity>::Viewer>,
     {
         let shape = T::__shape();
-        let request = self.request()?;
-        let settable = match (self.asker::<<T::Entity as Entity>::Viewer>(), &request) {
-            (Asker::Viewer(verified), Some(request)) => {
-                Settable::of(shape, verified.viewer(), request.rule_context())
+        let using = self.in_use::<<T::Entity as Entity>::Viewer>().await?;
+        let settable = match using.asker() {
+            Asker::Viewer(verified) => {
+                // Presets may be made of the instant as well.
+                using.note_time();
+                Settable::of(shape, verified.viewer(), using.context())
             }
-            (Asker::Nobody, Some(_)) => Settable::all(&Decision::Deny, shape.fields().len()),
-            (Asker::System, _) | (Asker::Viewer(_) | Asker::Nobody, None) => {
-                Settable::of_system(shape)
-            }
+            Asker::Nobody => Settable::all(&Decision::Deny, shape.fields().len()),
+            Asker::System => Settable::of_system(shape),
         };
         let fields = shape.fields().iter().zip(&settable.fields);
         let fields = fields.map(|(field, parts)| {
@@ -170,7 +172,9 @@ fn answer(parts: &[Part], what: &'static str, rule: &'static str) -> Result<Answ
     Ok(answer)
 }
 
-impl<T> Release for CanSet<T> {}
+may_leave! {
+    [T] CanSet<T>;
+}
 
 impl<T: Incoming> Serialize for CanSet<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {

@@ -6,6 +6,7 @@ use super::attempt::{Attempt, Fields, Which};
 use super::authority::{Authority, columns, of_written};
 use super::grant::Writes;
 use super::inputs::{Sent, conditions, given, preset};
+use super::references::{instead_of_conflict, references, unreadable};
 use super::together::Together;
 use super::writer::{Writer, read_back};
 use crate::dto::Dto;
@@ -99,7 +100,8 @@ where
     /// # Errors
     ///
     /// [`Error::is_forbidden`] when the entity's `create_if`, or the rule of a field that is set,
-    /// does not allow it; [`Error::is_misuse`] when a rule reads a column that nothing sets, and
+    /// does not allow it; [`Error::is_unprocessable`] when a field that the client sent refers to no
+    /// row that its viewer may read; [`Error::is_misuse`] when a rule reads a column that nothing sets, and
     /// when one is set twice; otherwise as [`Writer::insert`].
     pub async fn execute(self) -> Result<E::Key> {
         let inserted = self.run(self.writer.db()).await?;
@@ -133,12 +135,12 @@ where
 
     async fn run_and_read<D: Dto<Entity = E>>(&self, db: &Db) -> Result<Option<D>> {
         let inserted = self.run(db).await?;
-        read_back(db, self.writer.access(), &inserted.key).await
+        read_back(db, &inserted.authority, &inserted.key).await
     }
 
     async fn run_and_show<D: Dto<Entity = E>>(&self, db: &Db) -> Result<D> {
         let inserted = self.run(db).await?;
-        if let Some(shown) = read_back(db, self.writer.access(), &inserted.key).await? {
+        if let Some(shown) = read_back(db, &inserted.authority, &inserted.key).await? {
             return Ok(shown);
         }
         let attempt = self.attempt(Some(&inserted.key), &inserted.values);
@@ -177,12 +179,18 @@ where
         let known = values.iter().find(|(column, _)| *column == table.key());
         let known = known.map(|(_, key)| key);
         let attempt = self.attempt(known, &values);
-        let Some(rules) = self.rules(&authority, &values)? else {
+        let Some(mut rules) = self.rules(&authority, &values)? else {
             authority.denied(db, &attempt).await?;
             return Err(Error::forbidden());
         };
+        let is_ruled = !rules.is_empty();
+        let references = references(&authority, self.content.sent.as_slice(), &values)?;
+        rules.extend(references.iter().map(|it| it.condition.clone()));
         let change = db.insert::<E>(&values, &rules, authority.guard(), known.is_none())?;
-        let changed = authority.run(db, &change, &attempt).await?;
+        let changed = match authority.run(db, &change, &attempt).await {
+            Ok(changed) => changed,
+            Err(error) => return Err(instead_of_conflict(db, &references, error).await),
+        };
         if changed.rows > 0 {
             let key = known.cloned().or(changed.key).ok_or_else(|| {
                 Error::misuse("the database made no integer key for a new row: preset the key")
@@ -194,10 +202,17 @@ where
             });
         }
         authority.denied(db, &attempt).await?;
-        if rules.is_empty() {
-            return Err(Error::internal("an insert wrote no row"));
-        }
-        Err(Error::forbidden())
+        let errors = unreadable(db, &references).await?;
+        Err(if !errors.is_empty() {
+            Error::unprocessable(errors)
+        } else if is_ruled {
+            Error::forbidden()
+        } else if references.is_empty() {
+            Error::internal("an insert wrote no row")
+        } else {
+            // What it refers to was not there for the statement, and is now.
+            Error::contended()
+        })
     }
 
     /// The columns that are set, and their values.

@@ -5,13 +5,14 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::grant::Asker;
+use super::mark::{Kept, Mark};
 use super::reader::{Reading, ViewerOf};
 use super::select::Shown;
 use crate::dto::{Condition, Decided, Direction, NamedField, OrderBy, Test};
 use crate::entity::Entity;
 use crate::error::Result;
 use crate::policy::{Decision, Op, TextTest, Value};
-use crate::sql::{Found, Position, Structure};
+use crate::sql::{Found, Structure};
 use crate::viewer::Viewer;
 
 /// Where a page ended, for the next one to go on from; see [`Reader::page`](super::Reader::page).
@@ -87,7 +88,7 @@ pub(super) fn bound<D: Shown>(
     asker: &Asker<'_, ViewerOf<D>>,
     engine: &str,
     lookups: &[(usize, Value)],
-) -> Vec<u8> {
+) -> Result<Vec<u8>> {
     let select = &reading.select;
     let mut encoder = Encoder::default();
     encoder.text(engine);
@@ -112,7 +113,7 @@ pub(super) fn bound<D: Shown>(
         encoder.number(*column);
         encoder.value(value);
     }
-    match select.condition() {
+    match select.condition()? {
         None => encoder.tag(0),
         Some(condition) => {
             encoder.tag(1);
@@ -144,7 +145,7 @@ pub(super) fn bound<D: Shown>(
     encoder.tag(modes.refuse_hidden.into());
     encoder.tag(modes.constant_time.into());
     encoder.decision(&reading.decided.rows);
-    encoder.0
+    Ok(encoder.0)
 }
 
 impl Encoder {
@@ -295,27 +296,44 @@ impl Encoder {
     }
 }
 
-/// A position as the content of a cursor.
-pub(super) fn encode(position: &Position) -> Vec<u8> {
+/// A mark as the content of a cursor.
+pub(super) fn encode(mark: &Mark) -> Vec<u8> {
     let mut encoder = Encoder::default();
-    encoder.number(position.values.len());
-    for value in &position.values {
-        encoder.value(value);
+    encoder.number(mark.values.len());
+    for kept in &mark.values {
+        match kept {
+            Kept::Whole(value) => {
+                encoder.tag(0);
+                encoder.value(value);
+            }
+            Kept::Beginning(begins, whole) => {
+                encoder.tag(1);
+                encoder.value(begins);
+                encoder.0.extend_from_slice(whole);
+            }
+            Kept::Nothing => encoder.tag(2),
+        }
     }
-    encoder.value(&position.key);
+    encoder.value(&mark.key);
     encoder.0
 }
 
 /// What [`encode`] wrote; `None` for anything else.
-pub(super) fn decode(content: &[u8]) -> Option<Position> {
+pub(super) fn decode(content: &[u8]) -> Option<Mark> {
     let mut decoder = Decoder(content);
     let count = decoder.number()?;
     let mut values = Vec::new();
     for _ in 0..count {
-        values.push(decoder.value()?);
+        let [tag] = decoder.take()?;
+        values.push(match tag {
+            0 => Kept::Whole(decoder.value()?),
+            1 => Kept::Beginning(decoder.value()?, decoder.take()?),
+            2 => Kept::Nothing,
+            _ => return None,
+        });
     }
     let key = decoder.value()?;
-    decoder.0.is_empty().then_some(Position { values, key })
+    decoder.0.is_empty().then_some(Mark { values, key })
 }
 
 /// See `fuzz/fuzz_targets/cursor.rs`.
@@ -331,9 +349,9 @@ pub(crate) fn fuzz(data: &[u8]) {
         assert_eq!(sealer.open(b"bound", &text).as_deref(), Some(data));
         assert!(sealer.open(b"other", &text).is_none());
     }
-    if let Some(position) = decode(data) {
+    if let Some(mark) = decode(data) {
         // Not `data` itself: a boolean that is neither 0 nor 1 is read as false.
-        let written = encode(&position);
+        let written = encode(&mark);
         assert_eq!(decode(&written).map(|again| encode(&again)), Some(written));
     }
 }

@@ -2,14 +2,15 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::grant::Asker;
+use chrono::{DateTime, Utc};
+
+use super::in_use::InUse;
 use crate::audit;
 use crate::dto::{Decided, Shape};
 use crate::entity::Entity;
 use crate::error::{Error, Result};
 use crate::policy::{Decision, Failure};
-use crate::request::RequestContext;
-use crate::session::LoadNumber;
+use crate::session::{LoadNumber, Verified};
 
 /// What the rules of some shapes came to, by the loading of the viewer that they were worked out for. A
 /// decision that is left to the row is kept as what is left, never as an answer.
@@ -19,16 +20,26 @@ pub(crate) struct Decisions(Mutex<Vec<Known>>);
 struct Known {
     shape: u64,
     viewer: Option<LoadNumber>,
+    /// The instant for which it was worked out, where a rule reads it.
+    at: Option<DateTime<Utc>>,
     decided: Arc<Decided>,
 }
 
+/// How many shapes' decisions a request keeps: an application may put shapes together without end.
+const MOST: usize = 64;
+
 impl Decisions {
-    fn get(&self, shape: u64, viewer: Option<LoadNumber>) -> Option<Arc<Decided>> {
+    fn get(
+        &self,
+        shape: u64,
+        viewer: Option<LoadNumber>,
+        at: Option<DateTime<Utc>>,
+    ) -> Option<Arc<Decided>> {
         let known = self.known();
         // A request has few shapes, and all of one loading.
         let mut known = known.iter();
         known
-            .find(|known| known.shape == shape && known.viewer == viewer)
+            .find(|known| known.shape == shape && known.viewer == viewer && known.at == at)
             .map(|known| Arc::clone(&known.decided))
     }
 
@@ -39,6 +50,9 @@ impl Decisions {
             let is_of_other_kind = known.viewer.is_some() != new.viewer.is_some();
             is_of_other_kind || (known.viewer == new.viewer && known.shape != new.shape)
         });
+        if known.len() >= MOST {
+            known.remove(0);
+        }
         known.push(new);
     }
 
@@ -56,30 +70,28 @@ impl Decisions {
 /// What the rules of `shape` come to for the one who asks.
 pub(super) fn decided<E: Entity>(
     shape: &Shape<E>,
-    asker: &Asker<'_, E::Viewer>,
-    request: Option<&RequestContext>,
+    using: &InUse<E::Viewer>,
 ) -> Result<Arc<Decided>> {
     shape.check()?;
-    let Some(request) = request else {
-        return Ok(Arc::new(shape.decide_all_allowed()));
+    let request = match using.request() {
+        Some(request) if using.asks_rules() => request,
+        _ => return Ok(Arc::new(shape.decide_all_allowed())),
     };
-    let viewer = match asker {
-        Asker::Viewer(verified) => Some(*verified),
-        Asker::Nobody => None,
-        Asker::System => return Ok(Arc::new(shape.decide_all_allowed())),
-    };
-    let loading = viewer.map(|verified| verified.load_number());
-    if let Some(decided) = request.decisions().get(shape.id(), loading) {
+    if shape.may_read_time() {
+        using.note_time();
+    }
+    let loading = using.verified().map(Verified::load_number);
+    // What a rule made of one instant is not what it makes of the next.
+    let at = shape.reads_time().then_some(using.context().now);
+    if let Some(decided) = request.decisions().get(shape.id(), loading, at) {
         return Ok(decided);
     }
-    let decided = Arc::new(shape.decide(
-        viewer.map(|verified| verified.viewer()),
-        request.rule_context(),
-    ));
+    let decided = Arc::new(shape.decide(using.viewer(), using.context()));
     refuse_failure(shape, &decided)?;
     request.decisions().put(Known {
         shape: shape.id(),
         viewer: loading,
+        at,
         decided: Arc::clone(&decided),
     });
     Ok(decided)
@@ -121,7 +133,8 @@ pub(super) fn rule_failed(what: &'static str, rule: &'static str, failure: Failu
         | Failure::UnknownRelation(_)
         | Failure::KindMismatch
         | Failure::UnknownInput
-        | Failure::NotSet(_) => Error::internal("a rule could not be worked out"),
+        | Failure::NotSet(_)
+        | Failure::TooLarge => Error::internal("a rule could not be worked out"),
     }
 }
 
@@ -130,11 +143,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_request_that_goes_on_keeps_the_decisions_of_its_last_loading() {
+    fn av_22_a_request_that_goes_on_keeps_the_decisions_of_its_last_loading() {
         let decisions = Decisions::default();
         let known = |shape, viewer| Known {
             shape,
             viewer,
+            at: None,
             decided: Arc::new(Decided::new(Decision::Allow, Vec::new(), Vec::new())),
         };
         decisions.put(known(1, None));
@@ -143,10 +157,15 @@ mod tests {
             for shape in [1, 2, 1] {
                 decisions.put(known(shape, viewer));
             }
-            assert!(decisions.get(1, viewer).is_some());
-            assert!(decisions.get(2, viewer).is_some());
+            assert!(decisions.get(1, viewer, None).is_some());
+            assert!(decisions.get(2, viewer, None).is_some());
         }
-        assert!(decisions.get(1, None).is_some());
+        assert!(decisions.get(1, None, None).is_some());
         assert_eq!(decisions.known().len(), 3);
+        for shape in 0..1_000 {
+            decisions.put(known(shape, None));
+        }
+        assert_eq!(decisions.known().len(), MOST);
+        assert!(decisions.get(999, None, None).is_some());
     }
 }

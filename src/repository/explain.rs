@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::access::Access;
-use super::grant::{Asker, Reads};
+use super::grant::Reads;
 use crate::audit;
 use crate::dto::{Dto, FieldSpec};
 use crate::entity::{Entity, Operation, RowAction};
@@ -47,6 +47,8 @@ pub(super) enum Basis {
     Visible,
     /// Whoever may write the row may set the field.
     Writable,
+    /// The row that a field refers to is there, and may be read.
+    Referred,
     /// The program itself is not asked.
     System,
     /// Nobody writes without a viewer.
@@ -170,6 +172,12 @@ impl Verdict {
             Basis::Open(reason) => writeln!(f, ", because rows are open: {reason}")?,
             Basis::Visible => writeln!(f, ", because it is visible without a rule")?,
             Basis::Writable => writeln!(f, ", because whoever may write the row may set it")?,
+            Basis::Referred if self.outcome == Ok(Truth::True) => {
+                writeln!(f, ", because the row it refers to may be read")?;
+            }
+            Basis::Referred => {
+                writeln!(f, ", because there is no such row that may be read")?;
+            }
             Basis::System => writeln!(f, ", because the program itself asks")?,
             Basis::NoViewer => writeln!(f, ", because nobody writes without a viewer")?,
         }
@@ -205,13 +213,14 @@ impl<P> Access<P> {
     /// Why the one behind this access may or may not see `row` as `D`, field by field. It also
     /// leaves an event under the target `clearance::explain`, at level debug.
     ///
-    /// The rules are worked out anew over this row in memory. No database is asked, and nothing
-    /// is remembered. What a rule says of related rows is therefore unknown, and where that
+    /// The rules are worked out anew over this row in memory. No row is asked for, and nothing is
+    /// remembered. What a rule says of related rows is therefore unknown, and where that
     /// decides [`Verdict::needs_related_rows`] says so.
     ///
     /// # Errors
     ///
-    /// [`Error::is_misuse`](crate::Error::is_misuse) outside the request of the access. A rule
+    /// [`Error::is_unauthenticated`](crate::Error::is_unauthenticated) when the session has ended
+    /// meanwhile, [`Error::is_misuse`](crate::Error::is_misuse) outside the request of the access. A rule
     /// that cannot be worked out is no error here: it is what the explanation then says.
     ///
     /// # Example
@@ -238,7 +247,7 @@ impl<P> Access<P> {
     /// # as_viewer(Member { id: 1, team: None }).scope(async {
     /// let access = Access::<Read<Member>>::authenticated().await?;
     /// let ada = User { id: 1, team: Some("red".into()), phone: "555-0100".into() };
-    /// let explanation = access.explain::<Profile>(&ada)?;
+    /// let explanation = access.explain::<Profile>(&ada).await?;
     /// let phone = explanation.field("phone").unwrap();
     /// assert_eq!(phone.outcome(), Ok(Truth::Unknown));
     /// assert_eq!(phone.deciding().next().unwrap().source().text, "same(viewer.team, row.team)");
@@ -247,20 +256,16 @@ impl<P> Access<P> {
     /// # }).await
     /// # }
     /// ```
-    pub fn explain<D>(&self, row: &D::Entity) -> Result<Explanation>
+    pub async fn explain<D>(&self, row: &D::Entity) -> Result<Explanation>
     where
         D: Dto,
         P: Reads<<D::Entity as Entity>::Viewer>,
     {
-        let request = self.request()?;
-        let asker = self.asker::<<D::Entity as Entity>::Viewer>();
-        let (viewer, context) = match (&asker, &request) {
-            (Asker::Viewer(verified), Some(request)) => {
-                (Some(verified.viewer()), Some(request.rule_context()))
-            }
-            (Asker::Nobody, Some(request)) => (None, Some(request.rule_context())),
-            (Asker::System, _) | (Asker::Viewer(_) | Asker::Nobody, None) => (None, None),
-        };
+        let using = self.in_use::<<D::Entity as Entity>::Viewer>().await?;
+        // For logs, and so not looked at rule by rule.
+        using.note_time();
+        let viewer = using.viewer();
+        let context = using.asks_rules().then(|| using.context());
         let table = D::Entity::__table();
         let verdict = |rules: &[_]| match context {
             Some(context) => Verdict::of(rules, viewer, row, context),

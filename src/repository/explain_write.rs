@@ -7,6 +7,7 @@ use super::create::Create;
 use super::explain::{Basis, Verdict};
 use super::grant::Writes;
 use super::inputs::Sent;
+use super::references::{Reference, references};
 use super::update::Update;
 use super::writer::Writer;
 use crate::audit;
@@ -47,6 +48,8 @@ struct FieldVerdicts {
     set: Verdict,
     /// The DTO that must show what is replaced, and whether it does.
     shown: Option<(&'static str, Verdict)>,
+    /// The relations that it sets, and whether the row that each leads to may be read.
+    refers: Vec<(&'static str, Verdict)>,
 }
 
 impl WriteExplanation {
@@ -107,6 +110,14 @@ impl WriteExplanation {
         Some(verdict)
     }
 
+    /// The relations that the field sets, each with whether the row that it then leads to is there and
+    /// may be read, which the write needs.
+    pub fn refers(&self, field: &str) -> impl Iterator<Item = (&'static str, &Verdict)> {
+        let verdicts = self.verdicts_of(field).into_iter();
+        let refers = verdicts.flat_map(|verdicts| &verdicts.refers);
+        refers.map(|(relation, verdict)| (*relation, verdict))
+    }
+
     /// Whether the row may be read, which a patch of fields that are not blind needs.
     #[must_use]
     pub const fn read(&self) -> Option<&Verdict> {
@@ -122,12 +133,15 @@ impl WriteExplanation {
             .find(|verdict| verdict.outcome() != Ok(Truth::True))
     }
 
-    /// In the order in which the write asks.
+    /// In the order in which the write answers.
     fn verdicts(&self) -> impl Iterator<Item = &Verdict> {
         let fields = self.fields.iter();
         let set = fields.clone().map(|field| &field.set);
+        let refers = fields.clone().flat_map(|field| &field.refers);
         let shown = fields.filter_map(|field| Some(&field.shown.as_ref()?.1));
-        std::iter::once(&self.row)
+        refers
+            .map(|(_, verdict)| verdict)
+            .chain(std::iter::once(&self.row))
             .chain(&self.updated)
             .chain(set)
             .chain(&self.read)
@@ -163,6 +177,14 @@ impl fmt::Display for WriteExplanation {
         for FieldVerdicts { field, shown, .. } in &self.fields {
             if let Some((dto, shown)) = shown {
                 shown.write(f, format_args!("field `{field}`, shown by `{dto}`"))?;
+            }
+        }
+        for FieldVerdicts { field, refers, .. } in &self.fields {
+            for (relation, verdict) in refers {
+                verdict.write(
+                    f,
+                    format_args!("field `{field}`, set to a row of `{relation}`"),
+                )?;
             }
         }
         Ok(())
@@ -224,9 +246,10 @@ where
         let row = asking.operation(&rows.update, AskedRow::Stored);
         let after = AskedRow::Written(&changes);
         let updated = asking.operation(rows.updated(), after);
+        let references = references(&authority, &self.changes.patches, &changes)?;
         let mut fields = Vec::new();
         for sent in &self.changes.patches {
-            fields.extend(asking.fields(sent, after));
+            fields.extend(asking.fields(sent, &references, after));
         }
         let shown = fields.iter().any(|field| field.shown.is_some());
         let read = shown.then(|| asking.operation(&rows.read, AskedRow::Stored));
@@ -264,9 +287,10 @@ where
         let new = AskedRow::New(&values);
         let mut asking = Asking::new(&authority);
         let row = asking.operation(&E::__table().rows().create, new);
+        let references = references(&authority, self.content.sent.as_slice(), &values)?;
         let mut fields = Vec::new();
         if let Some(sent) = &self.content.sent {
-            fields.extend(asking.fields(sent, new));
+            fields.extend(asking.fields(sent, &references, new));
         }
         let known = asking.answer(db, None).await?;
         Ok(explained(WriteExplanation {
@@ -332,6 +356,8 @@ struct Known {
 /// A verdict whose rules are not yet answered.
 enum Open<E: Entity> {
     Stated(Basis, Truth),
+    /// The row that is referred to is there, and may be read.
+    Referred(Residual),
     Rules(Vec<AskedRule<'static, E::Viewer, E>>),
 }
 
@@ -340,6 +366,7 @@ struct OpenField<E: Entity> {
     field: &'static str,
     set: Open<E>,
     shown: Option<(&'static str, Open<E>)>,
+    refers: Vec<(&'static str, Open<E>)>,
 }
 
 impl<'a, E: Entity> Asking<'a, E> {
@@ -363,7 +390,12 @@ impl<'a, E: Entity> Asking<'a, E> {
         }
     }
 
-    fn fields(&mut self, (shape, given): &Sent<E>, row: AskedRow<'_>) -> Vec<OpenField<E>> {
+    fn fields(
+        &mut self,
+        (shape, given): &Sent<E>,
+        references: &[Reference<E>],
+        row: AskedRow<'_>,
+    ) -> Vec<OpenField<E>> {
         let given = given.iter();
         given
             .map(|field| OpenField {
@@ -374,6 +406,15 @@ impl<'a, E: Entity> Asking<'a, E> {
                     let open = self.stated(spec.rules(), Basis::Visible, AskedRow::Stored);
                     (reads.name(), open)
                 }),
+                refers: references
+                    .iter()
+                    .filter(|reference| std::ptr::eq(reference.field, *field))
+                    .map(|reference| {
+                        self.ask(&reference.condition);
+                        let open = Open::Referred(reference.condition.clone());
+                        (reference.relation.name(), open)
+                    })
+                    .collect(),
             })
             .collect()
     }
@@ -401,11 +442,15 @@ impl<'a, E: Entity> Asking<'a, E> {
             .map(|rule| ask(rule, viewer, context, row))
             .collect();
         for condition in asked.iter().flat_map(AskedRule::conditions) {
-            if !self.conditions.contains(condition) {
-                self.conditions.push(condition.clone());
-            }
+            self.ask(condition);
         }
         Open::Rules(asked)
+    }
+
+    fn ask(&mut self, condition: &Residual) {
+        if !self.conditions.contains(condition) {
+            self.conditions.push(condition.clone());
+        }
     }
 
     async fn answer(self, db: &Db, key: Option<&Value>) -> Result<Known> {
@@ -427,13 +472,16 @@ impl<'a, E: Entity> Asking<'a, E> {
 
 impl<E: Entity> Open<E> {
     fn verdict(self, known: &Known) -> Verdict {
+        let holds = |residual: &Residual| {
+            let mut truths = known.truths.iter();
+            truths.any(|(condition, holds)| *holds && condition == residual)
+        };
         match self {
             Self::Stated(basis, truth) => Verdict::stated(basis, truth),
+            Self::Referred(condition) => {
+                Verdict::stated(Basis::Referred, Truth::from(holds(&condition)))
+            }
             Self::Rules(asked) => {
-                let holds = |residual: &Residual| {
-                    let mut truths = known.truths.iter();
-                    truths.any(|(condition, holds)| *holds && condition == residual)
-                };
                 Verdict::of_traces(asked.into_iter().map(|rule| rule.trace(&holds)).collect())
             }
         }
@@ -447,6 +495,11 @@ impl<E: Entity> OpenField<E> {
             field: self.field,
             set: self.set.verdict(known),
             shown: self.shown.map(|(dto, open)| (dto, open.verdict(known))),
+            refers: self
+                .refers
+                .into_iter()
+                .map(|(relation, open)| (relation, open.verdict(known)))
+                .collect(),
         }
     }
 }

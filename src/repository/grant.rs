@@ -1,11 +1,12 @@
 //! What an access can prove.
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::memo::WhileHeld;
 use crate::policy::Context;
 use crate::request::RequestContext;
-use crate::session::Verified;
+use crate::session::{Loaded, Verified};
 use crate::viewer::Viewer;
 
 /// A verified viewer may read.
@@ -36,7 +37,7 @@ impl<V: Viewer> Read<V> {
     pub(super) fn new(verified: Verified<V>, request: &RequestContext) -> Self {
         Self {
             verified,
-            context: request.rule_context().clone(),
+            context: request.circumstances(),
         }
     }
 }
@@ -45,7 +46,7 @@ impl<V: Viewer> Write<V> {
     pub(super) fn new(verified: Verified<V>, request: &RequestContext) -> Self {
         Self {
             verified,
-            context: request.rule_context().clone(),
+            context: request.circumstances(),
             _writing: WhileHeld::begin(request),
         }
     }
@@ -74,6 +75,10 @@ pub enum Asker<'a, V: Viewer> {
     System,
 }
 
+/// The session that a grant rests on, if it rests on one.
+#[doc(hidden)]
+pub struct Held<'a>(pub(super) Option<&'a Arc<Loaded>>);
+
 /// A grant to read the rows of entities whose viewer is `V`.
 #[diagnostic::on_unimplemented(
     message = "this access does not read rows of entities whose viewer is `{V}`",
@@ -101,6 +106,11 @@ pub trait MayWrite: sealed::Sealed + Send + Sync {
     #[doc(hidden)]
     fn __reason(&self) -> Option<&'static str> {
         None
+    }
+
+    #[doc(hidden)]
+    fn __held(&self) -> Held<'_> {
+        Held(None)
     }
 }
 
@@ -163,7 +173,11 @@ impl<V: Viewer> Reads<V> for System {
     }
 }
 
-impl<V: Viewer> MayWrite for Write<V> {}
+impl<V: Viewer> MayWrite for Write<V> {
+    fn __held(&self) -> Held<'_> {
+        Held(Some(self.verified.loaded()))
+    }
+}
 impl MayWrite for System {
     fn __reason(&self) -> Option<&'static str> {
         Some(self.reason)

@@ -1,29 +1,24 @@
 //! What the rules of an input type come to.
 
-use super::access::Access;
 use super::attempt::field_rules;
 use super::authority::{Authority, of_row, of_written};
-use super::grant::{Asker, Writes};
+use super::in_use::InUse;
 use crate::audit::{AuditEvent, By, Outcome};
 use crate::entity::Entity;
 use crate::error::{Error, Result};
 use crate::input::{InputField, InputShape, Preset};
-use crate::policy::{Decision, Reduced, Residual, Value, decide};
+use crate::policy::{Decision, Reduced, Residual, Value};
 
 /// What a client sent: the type of it, and those of its fields that were given.
 pub(super) type Sent<E> = (&'static InputShape<E>, Vec<&'static InputField<E>>);
 
 /// The refusal of an input that sets a field which this viewer may set in no row, if it is one.
-pub(crate) fn refusal<E: Entity, P>(
-    access: &Access<P>,
+pub(crate) fn refusal<E: Entity>(
+    using: &InUse<E::Viewer>,
     shape: &InputShape<E>,
     values: &[Option<Value>],
-) -> Result<Option<AuditEvent>>
-where
-    P: Writes<E::Viewer>,
-{
-    let (Some(request), Asker::Viewer(verified)) = (access.request()?, access.asker::<E::Viewer>())
-    else {
+) -> Result<Option<AuditEvent>> {
+    let (Some(request), Some(verified)) = (using.request(), using.verified()) else {
         return Ok(None);
     };
     let given = given(shape, values);
@@ -33,13 +28,9 @@ where
             .map(|(field, value)| (field.field(), value.clone())),
     )?;
     for (field, _) in given {
-        let decision = decide(
-            field.rules(),
-            Some(verified.viewer()),
-            request.rule_context(),
-        );
+        let decision = using.rules(field.rules());
         if of_written::<E>(decision, field.field(), &columns)? == Reduced::Never {
-            let by = By::viewer(&request, verified);
+            let by = By::viewer(request, verified);
             return Ok(Some(AuditEvent {
                 fields: vec![field.field()],
                 rule: field_rules(field.rules()),

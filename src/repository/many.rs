@@ -2,11 +2,13 @@
 
 use std::fmt;
 
+use super::asking::Asking;
 use super::attempt::{Attempt, Fields, Which};
 use super::authority::{Authority, of_row};
 use super::decided::rule_failed;
 use super::grant::Writes;
 use super::reader::ViewerOf;
+use super::references::{Reference, unreadable};
 use super::select::Select;
 use super::together::Together;
 use super::update::{Allowed, Changes, Planned};
@@ -16,7 +18,7 @@ use crate::entity::{Assignable, Column, Entity, RowAction, Storable};
 use crate::error::{Error, Result};
 use crate::input::{Patch, Valid};
 use crate::policy::{Op, Reduced, Residual, Value, compare_with, once_written};
-use crate::sql::{Changed, Db, Target, candidates, session_lock};
+use crate::sql::{Changed, Db, Target, candidates, inserted_at_once};
 
 /// An update of many rows in the making; see [`Writer::update_many`].
 #[must_use = "an update does nothing until it is executed"]
@@ -27,7 +29,7 @@ pub struct UpdateMany<'a, P, D: Dto> {
 }
 
 /// How many rows one statement names by their keys.
-const KEYS: usize = 500;
+const KEYS: usize = 512;
 
 impl<'a, P, D> UpdateMany<'a, P, D>
 where
@@ -74,19 +76,25 @@ where
     /// # Errors
     ///
     /// [`Error::is_forbidden`] when this viewer may make no row of the entity what is set,
+    /// [`Error::is_unprocessable`] when a field of the patch refers to no row that they may read,
     /// [`Error::is_misuse`] when the query has a limit, otherwise as
     /// [`Update::execute`](super::Update::execute).
     pub async fn execute_permitted(self) -> Result<u64> {
         let db = self.writer.db();
         let authority = self.authority(db).await?;
-        let Planned { changes, allowed } = self.plan(&authority)?;
+        let planned = self.plan(&authority)?;
+        let Planned {
+            changes,
+            allowed,
+            references,
+        } = planned;
         let attempt = self.attempt(&changes);
         let permitted = match allowed {
             Allowed::Where(rules) => rules,
             Allowed::NoRow => return authority.denied(db, &attempt).await.map(|()| 0),
             Allowed::Never => return never(db, &authority, &attempt).await,
         };
-        let Some(mut rules) = self.found()? else {
+        let Some(mut rules) = self.found(&authority.asking(db))? else {
             return authority.require_session().await.map(|()| 0);
         };
         rules.extend(permitted);
@@ -99,6 +107,7 @@ where
         let changed = authority.run(db, &change, &attempt).await?;
         if changed.rows == 0 {
             authority.require_session().await?;
+            require_readable(db, &authority, &references, &attempt).await?;
             authority.allowed(db, &attempt, &changed).await?;
         }
         Ok(changed.rows)
@@ -119,16 +128,22 @@ where
 
     async fn all(&self, db: &Db) -> Result<u64> {
         let authority = self.authority(db).await?;
-        let Planned { changes, allowed } = self.plan(&authority)?;
+        let planned = self.plan(&authority)?;
+        let Planned {
+            changes,
+            allowed,
+            references,
+        } = planned;
         let attempt = self.attempt(&changes);
         let permitted = match allowed {
             Allowed::Where(rules) => Some(rules),
             Allowed::NoRow => None,
             Allowed::Never => return never(db, &authority, &attempt).await,
         };
-        let Some(found) = self.found()? else {
+        let Some(found) = self.found(&authority.asking(db))? else {
             return authority.require_session().await.map(|()| 0);
         };
+        authority.hold_token(db).await?;
         // Read first and locked, so that nobody changes one between the look and the update.
         let key = D::Entity::__table().key();
         let statement = candidates::<D::Entity>(db.dialect(), &found, permitted.as_deref())?;
@@ -144,6 +159,9 @@ where
             Ok(())
         };
         db.fetch_each(&statement, each).await?;
+        if keys.is_empty() || !all_permitted {
+            require_readable(db, &authority, &references, &attempt).await?;
+        }
         if keys.is_empty() {
             return authority.require_session().await.map(|()| 0);
         }
@@ -155,7 +173,7 @@ where
             let mut rules = permitted.clone();
             rules.push(Residual::Among {
                 column: key,
-                values: keys.to_vec(),
+                values: keys.to_vec().into(),
                 wanted: true,
             });
             let target = Target {
@@ -187,7 +205,7 @@ where
         Authority::of(db, self.writer.access(), RowAction::Update).await
     }
 
-    fn plan(&self, authority: &Authority<D::Entity>) -> Result<Planned> {
+    fn plan(&self, authority: &Authority<D::Entity>) -> Result<Planned<D::Entity>> {
         let planned = self.changes.plan(authority, None)?;
         if matches!(planned.allowed, Allowed::Where(_)) && planned.changes.is_empty() {
             return Err(Error::misuse(
@@ -198,15 +216,14 @@ where
     }
 
     /// What must hold of a row for this viewer to find it by the query, or `None` where none is.
-    fn found(&self) -> Result<Option<Vec<Residual>>> {
-        let asking = self.writer.asking()?;
+    fn found(&self, asking: &Asking<'_, ViewerOf<D>>) -> Result<Option<Vec<Residual>>> {
         let decided = asking.decided(self.select.shape())?;
         let mut found = match of_row::<D::Entity>(decided.rows.clone(), "read_if")? {
             Reduced::Never => return Ok(None),
             Reduced::Always => Vec::new(),
             Reduced::Left(residual) => vec![residual],
         };
-        let Some(question) = self.select.restriction(&asking, &decided)? else {
+        let Some(question) = self.select.restriction(asking, &decided)? else {
             return Ok(None);
         };
         if question.limit.is_some() {
@@ -237,6 +254,22 @@ async fn never<E: Entity, T>(
 ) -> Result<T> {
     authority.denied(db, attempt).await?;
     Err(Error::forbidden())
+}
+
+/// Refuses a change by whose fields rows are referred to that the viewer may not read, or that are not
+/// there, whatever else stood against it.
+async fn require_readable<E: Entity>(
+    db: &Db,
+    authority: &Authority<E>,
+    references: &[Reference<E>],
+    attempt: &Attempt<'_, E>,
+) -> Result<()> {
+    let errors = unreadable(db, references).await?;
+    if errors.is_empty() {
+        return Ok(());
+    }
+    authority.denied(db, attempt).await?;
+    Err(Error::unprocessable(errors))
 }
 
 /// The keys of new rows, where somebody asks for them.
@@ -285,8 +318,9 @@ where
             Known::Denied => return never(db, &authority, &attempt(&[])).await,
         }
     }
-    let chunk = (PARAMETERS / width).max(1);
-    if known.len() <= chunk && by_relation.is_empty() && authority.guard().is_none() {
+    let most = (PARAMETERS / width).max(1);
+    let at_once = inserted_at_once(known.len(), most);
+    if known.len() == at_once && by_relation.is_empty() && authority.guard().is_none() {
         let change = db.insert_rows::<E>(&known)?;
         let keys = keys(&known);
         let changed = authority.run(db, &change, &attempt(&keys)).await;
@@ -297,13 +331,17 @@ where
         let db = together.db();
         if let Some(guard) = authority.guard() {
             // The session stands until all of it is written.
-            let statement = session_lock(db.dialect(), guard);
-            if db.fetch_optional(&statement).await?.is_none() {
+            if !db.holds_session(guard).await? {
                 authority.require_session().await?;
                 return Err(Error::unauthenticated(crate::error::Refusal::Unknown));
             }
         }
-        for known in known.chunks(chunk) {
+        let mut left = known.as_slice();
+        while let Some((known, rest)) = left
+            .split_at_checked(inserted_at_once(left.len(), most))
+            .filter(|(known, _)| !known.is_empty())
+        {
+            left = rest;
             let change = db.insert_rows::<E>(known)?;
             let which = keys(known);
             authority.touch(db, &change, Which::Several(&which)).await?;

@@ -2,17 +2,18 @@
 //!
 //! A value is given again only at the moment at which it was worked out: no write of the request
 //! has begun since, none is under way, and the viewer is of the same loading, which still holds.
+//! One for which a rule read the time is given for less than a second (decision 48).
 //! The guard of the method runs before any of this, with each call.
 
 use std::any::{Any, TypeId};
-use std::collections::HashMap;
 use std::future::Future;
 use std::hash::{Hash, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::access::Access;
-use super::grant::{BySession as _, Public, Read};
+use super::grant::{BySession as _, Held, Public, Read};
+pub(crate) use super::remembered::{Answers, Instants};
 use crate::error::{Error, Result};
 use crate::request::{RequestContext, WeakContext};
 use crate::session::{LoadNumber, Loaded};
@@ -115,20 +116,9 @@ impl Recall {
 
     /// What is kept under `key` for the method `M`.
     fn entry<M: 'static, T: Send + 'static>(&self, key: Key) -> Arc<Entry<T>> {
-        let kept = Arc::clone(
-            lock(self.request.memo())
-                .entry(TypeId::of::<(M, T)>())
-                .or_insert_with(|| Arc::new(Mutex::new(Kept::<T>::new()))),
-        );
-        match kept.downcast::<Mutex<Kept<T>>>() {
-            Ok(kept) => Arc::clone(lock(&kept).entry(key).or_default()),
-            // Not reachable: what was put in under the types' own id has these types.
-            Err(_) => Arc::default(),
-        }
+        self.request.memo().of(TypeId::of::<(M, T)>(), key)
     }
 }
-
-type Kept<T> = HashMap<Key, Arc<Entry<T>>>;
 
 /// The outcome of one call. Whoever works it out holds the gate, so that one does and the rest
 /// wait. The gate opens when its holder panics or is dropped, and the next takes over.
@@ -151,10 +141,17 @@ struct Known<T> {
     moment: Moment,
     /// Which run of the method it is the outcome of.
     run: u64,
+    /// The earliest instant that a rule read for it, in microseconds.
+    rests_on: Option<i64>,
 }
 
 impl<T: Clone> Known<T> {
-    fn new<E: 'static>(outcome: &Result<T, E>, moment: Moment, run: u64) -> Option<Self> {
+    fn new<E: 'static>(
+        outcome: &Result<T, E>,
+        moment: Moment,
+        run: u64,
+        rests_on: Option<i64>,
+    ) -> Option<Self> {
         let outcome = match outcome {
             Ok(value) => Ok(value.clone()),
             // An error of the application's own cannot be copied.
@@ -164,6 +161,17 @@ impl<T: Clone> Known<T> {
             outcome,
             moment,
             run,
+            rests_on,
+        })
+    }
+
+    /// Whether a call that came at this instant may have it, as far as rules read the time. One that
+    /// `waited` for it came before the instant that they read, or right after.
+    fn is_recent(&self, arrived_at: i64, waited: bool) -> bool {
+        const SECOND: i64 = 1_000_000;
+        self.rests_on.is_none_or(|at| {
+            let age = arrived_at.saturating_sub(at);
+            (0..SECOND).contains(&age) || (waited && age < 0)
         })
     }
 
@@ -198,6 +206,7 @@ where
     }
     let entry = recall.entry::<M, T>(key);
     let arrived = entry.finished.load(Ordering::Acquire);
+    let arrived_at = recall.request.now().timestamp_micros();
     let mut gate = entry.gate.lock().await;
     let Some(moment) = recall.moment() else {
         drop(gate);
@@ -206,34 +215,38 @@ where
     if let Some(known) = &*gate
         && known.moment == moment
         && (known.lasts() || known.run > arrived)
+        && known.is_recent(arrived_at, known.run > arrived)
     {
+        if let Some(at) = known.rests_on {
+            recall.request.instants().note_again(at);
+        }
         return known.outcome();
     }
+    let watch = recall.request.instants().watch();
     let outcome = run.await;
+    let rests_on = watch.earliest();
+    drop(watch);
     let finished = entry.finished.fetch_add(1, Ordering::AcqRel) + 1;
     // Of the moment before the run: what changed meanwhile makes the two moments differ.
-    *gate = Known::new(&outcome, moment, finished);
+    *gate = Known::new(&outcome, moment, finished, rests_on);
     outcome
 }
 
 /// An access under which values are remembered: one that reads, inside a request.
 pub trait Recalls: sealed::Sealed {
     #[doc(hidden)]
-    fn __seen(&self) -> Seen;
+    fn __seen(&self) -> Held<'_>;
 }
 
-/// The loading of the viewer behind an access.
-pub struct Seen(Option<Arc<Loaded>>);
-
 impl<V: Viewer> Recalls for Read<V> {
-    fn __seen(&self) -> Seen {
-        Seen(Some(Arc::clone(self.verified().loaded())))
+    fn __seen(&self) -> Held<'_> {
+        Held(Some(self.verified().loaded()))
     }
 }
 
 impl Recalls for Public {
-    fn __seen(&self) -> Seen {
-        Seen(None)
+    fn __seen(&self) -> Held<'_> {
+        Held(None)
     }
 }
 
@@ -246,7 +259,8 @@ mod sealed {
 
 /// Called by generated code, after the guard.
 pub fn recall<P: Recalls>(access: &Access<P>) -> Result<Recall> {
-    let Seen(viewer) = access.seen();
+    let Held(viewer) = access.seen();
+    let viewer = viewer.cloned();
     match access.request()? {
         Some(request) => Ok(Recall { request, viewer }),
         None => Err(Error::internal("a read without a request")),

@@ -25,7 +25,7 @@
 //! as an e-mail address or a diagnosis, and where the table is small or another condition narrows
 //! it. Lookups are not touched by it: whoever may run them may test a guess.
 
-mod access;
+pub(crate) mod access;
 mod aggregate;
 mod asking;
 mod attempt;
@@ -39,19 +39,26 @@ mod existence;
 mod explain;
 mod explain_write;
 mod grant;
+mod in_use;
 mod inputs;
 mod many;
+mod mark;
 pub(crate) mod memo;
 mod nested;
 mod page;
 mod reader;
+mod references;
 pub(crate) mod release;
+mod remembered;
 mod secret;
 mod select;
+mod stream;
 mod together;
 mod transaction;
 mod unguarded;
+mod unreadable;
 mod update;
+mod viewers;
 mod writer;
 
 pub use access::Access;
@@ -67,14 +74,17 @@ pub(crate) use decided::Decisions;
 pub use explain::{Explanation, Verdict};
 pub use explain_write::WriteExplanation;
 pub use grant::{MayWrite, Public, Read, Reads, System, Write, Writes};
+pub(crate) use in_use::InUse;
 pub(crate) use inputs::refusal;
 pub use many::UpdateMany;
 pub(crate) use nested::{Load, NestedRow, load};
 pub use page::{Page, Slice};
-pub use reader::{Reader, Rows};
+pub use reader::Reader;
 pub use release::Release;
-pub use select::{Select, Shown};
+pub use select::{Select, Shown, Streamed};
+pub use stream::Rows;
 pub use transaction::Transaction;
 pub use unguarded::UnguardedSql;
 pub use update::Update;
+pub use viewers::TableViewers;
 pub use writer::Writer;

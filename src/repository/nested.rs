@@ -91,9 +91,11 @@ impl<D: Dto> Batch<D> {
     fn of(&self, key: &Key) -> Result<Vec<D>> {
         let rows = self.of_key.get(key).into_iter().flatten();
         rows.filter_map(|index| Some((*index, self.rows.get(*index)?)))
-            .map(|(index, row)| {
-                self.reading
-                    .read(&self.layout, row, Some(self.nested.of(index)))
+            .filter_map(|(index, row)| {
+                let shown = self
+                    .reading
+                    .read(&self.layout, row, Some(self.nested.of(index)));
+                shown.transpose()
             })
             .collect()
     }
@@ -113,7 +115,10 @@ impl<V: Viewer> Asking<'_, V> {
         let nested = self.nested(reading, layout, rows, &[]).await?;
         let shown = rows.iter().enumerate();
         shown
-            .map(|(index, row)| reading.read(layout, row, Some(nested.of(index))))
+            .filter_map(|(index, row)| {
+                let shown = reading.read(layout, row, Some(nested.of(index)));
+                shown.transpose()
+            })
             .collect()
     }
 
@@ -148,8 +153,10 @@ impl<V: Viewer> Asking<'_, V> {
             } else {
                 let mut above = above.to_vec();
                 above.push(shape.id());
+                // Who asks may have been signed out since the rows above were read.
+                let renewed = self.again().await?;
                 let nesting = Nesting {
-                    asking: self,
+                    asking: renewed.as_ref().unwrap_or(self),
                     relation,
                     own,
                     keys: distinct,
@@ -251,13 +258,21 @@ async fn batch<D: Dto>(
         .into_iter()
         .map(|pair| pair.theirs)
         .collect::<Vec<_>>();
-    let question = question(asking, &reading, &theirs, nesting.keys)?;
-    let Plan { statement, layout } =
-        asking.plan(&reading, question.as_ref().unwrap_or(&Question::default()))?;
-    let rows = match question {
-        Some(_) => asking.db.fetch_all(statement).await?,
-        None => Vec::new(),
-    };
+    let mut rows = Vec::new();
+    let mut planned = None;
+    for keys in batches(nesting.keys, theirs.len()) {
+        let question = question(asking, &reading, &theirs, keys)?;
+        let Plan { statement, layout } =
+            asking.plan(&reading, question.as_ref().unwrap_or(&Question::default()))?;
+        planned = Some(layout);
+        match question {
+            // All rows that belong to a key come with it, so their order is that of one statement.
+            Some(_) => rows.extend(asking.db.fetch_all(statement).await?),
+            None => break,
+        }
+    }
+    let layout =
+        planned.ok_or_else(|| Error::internal("related rows were asked for without a key"))?;
     let mut of_key: HashMap<Key, Vec<usize>> = HashMap::new();
     for (index, row) in rows.iter().enumerate() {
         let cells = layout
@@ -311,6 +326,26 @@ fn question<D: Dto>(
     }))
 }
 
+/// The keys of each statement. Keys of one column are one list, however many there are; those of
+/// several are bound one by one, and an engine takes only so many.
+fn batches(keys: Vec<Vec<Value>>, columns: usize) -> Vec<Vec<Vec<Value>>> {
+    const BOUND: usize = 1_024;
+    if columns <= 1 {
+        return vec![keys];
+    }
+    // Of a size that texts have.
+    let most = 1 << (BOUND / columns).checked_ilog2().unwrap_or_default();
+    let mut batches = Vec::with_capacity(keys.len().div_ceil(most));
+    let mut keys = keys.into_iter();
+    loop {
+        let batch: Vec<_> = keys.by_ref().take(most).collect();
+        if batch.is_empty() {
+            return batches;
+        }
+        batches.push(batch);
+    }
+}
+
 fn joined(theirs: &[usize], keys: Vec<Vec<Value>>) -> Residual {
     if let [column] = *theirs {
         return Residual::Among {
@@ -329,4 +364,22 @@ fn joined(theirs: &[usize], keys: Vec<Vec<Value>>) -> Residual {
         Residual::All(equal.collect())
     });
     Residual::Any(rows.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn av_03_keys_of_several_columns_come_in_batches() {
+        let keys = || (0..100_000).map(|number| vec![Value::Int(number), Value::Int(0)]);
+        for (columns, most) in [(2, 512), (3, 256), (2_000, 1)] {
+            let batches = batches(keys().collect(), columns);
+            assert!(batches.iter().all(|batch| batch.len() <= most));
+            assert!(batches.into_iter().flatten().eq(keys()));
+        }
+        // One column's are one list.
+        assert_eq!(batches(keys().collect(), 1).len(), 1);
+        assert_eq!(batches(keys().take(500).collect(), 2).len(), 1);
+    }
 }

@@ -1,16 +1,19 @@
 //! Pages by key: each goes on where the one before it ended.
 
+use chrono::DateTime;
 use serde::ser::{Serialize, SerializeStruct as _, Serializer};
 
+use super::asking::Asking;
 use super::cursor::{Cursor, bound, decode, encode};
 use super::grant::Reads;
+use super::mark::Mark;
 use super::reader::{Reader, Reading, ViewerOf};
 use super::select::{Select, Shown};
 use crate::entity::Entity;
 use crate::error::{Error, Result};
-use crate::policy::{Decision, Kind};
+use crate::policy::{Cell, Decision, Kind, Value};
 use crate::session::CursorSealer;
-use crate::sql::{Layout, OrderKey, Plan, Position, Question, Row};
+use crate::sql::{Layout, OrderKey, Plan, Question, Row};
 
 /// Which page of a query: how many rows, and from where on.
 #[derive(Debug, Clone)]
@@ -102,7 +105,7 @@ impl<P> Reader<'_, P> {
             (Ok(rows), Some(more)) if rows > 0 && i64::try_from(more).is_ok() => (rows, more),
             _ => return Err(Error::invalid()),
         };
-        let asking = self.asking()?;
+        let asking = self.asking().await?;
         let reading = asking.reading(select)?;
         plain_key(&reading)?;
         // Where no row may be read no field was decided, and no cursor was ever made.
@@ -112,7 +115,7 @@ impl<P> Reader<'_, P> {
         } else {
             reading.select.order_keys(&asking, &reading.decided)?
         };
-        let sealing = self.sealing(&reading)?;
+        let sealing = Sealing::of(&asking, &reading)?;
         let after = match &page.after {
             None => None,
             Some(cursor) => Some(sealing.open(cursor, &reading, &order)?),
@@ -127,9 +130,20 @@ impl<P> Reader<'_, P> {
         let Some(restriction) = reading.select.restriction(&asking, &reading.decided)? else {
             return Ok(empty);
         };
+        let after = match after {
+            None => None,
+            Some(mark) => {
+                let now = if mark.is_whole() {
+                    None
+                } else {
+                    now(&asking, &reading, &restriction, &order, &mark).await?
+                };
+                Some(mark.position(&order, now.as_deref()))
+            }
+        };
         let question = Question {
+            by_key: !reading.select.ends_by_key(&order),
             order,
-            by_key: true,
             // One more than the page has, to see whether there is a next.
             limit: Some(more),
             pages: true,
@@ -141,26 +155,36 @@ impl<P> Reader<'_, P> {
         let is_last_page = found.len() <= rows;
         found.truncate(rows);
         let next = match found.last() {
-            Some(last) if !is_last_page => Some(sealing.seal(&position(&layout, last)?)?),
+            Some(last) if !is_last_page => Some(sealing.seal(values(&layout, last)?)?),
             Some(_) | None => None,
         };
         let rows = asking.show(&reading, &layout, &found).await?;
         Ok(Slice { rows, next })
     }
+}
 
-    fn sealing<D>(&self, reading: &Reading<D>) -> Result<Sealing>
-    where
-        D: Shown,
-        P: Reads<ViewerOf<D>>,
-    {
-        let lookups = reading.select.lookups()?;
-        let asker = self.access.asker::<ViewerOf<D>>();
-        let engine = self.db.dialect().name();
-        Ok(Sealing {
-            request: self.access.request()?,
-            bound: bound(reading, &asker, engine, &lookups),
-        })
-    }
+/// What the row of a mark has under each order now, if this viewer may still find it by the query.
+async fn now<D: Shown>(
+    asking: &Asking<'_, ViewerOf<D>>,
+    reading: &Reading<D>,
+    restriction: &Question,
+    order: &[OrderKey],
+    mark: &Mark,
+) -> Result<Option<Vec<Option<Value>>>> {
+    let key = reading.select.table().key();
+    let mut lookups = restriction.lookups.clone();
+    lookups.push((key, mark.key.clone()));
+    let question = Question {
+        lookups,
+        order: order.to_vec(),
+        limit: Some(1),
+        pages: true,
+        ..restriction.clone()
+    };
+    let Plan { statement, layout } = asking.plan(reading, &question)?;
+    let found = asking.db.fetch_all(statement).await?;
+    let values = found.first().map(|row| values(&layout, row)).transpose()?;
+    Ok(values.map(|(values, _)| values))
 }
 
 /// A cursor holds the key of a row, so that must be no value that is hidden from anybody.
@@ -179,16 +203,22 @@ fn plain_key<D: Shown>(reading: &Reading<D>) -> Result<()> {
     Ok(())
 }
 
-/// Where the row stands in the order of its statement.
-fn position(layout: &Layout, row: &Row) -> Result<Position> {
+/// What the row has under each order of its statement, `None` for what cannot be read, and its key.
+fn values(layout: &Layout, row: &Row) -> Result<(Vec<Option<Value>>, Value)> {
     let mut values = Vec::with_capacity(layout.position.len());
     for (column, kind) in &layout.position {
-        values.push(row.cell(*column, *kind)?.into_value());
+        values.push(match row.cell(*column, *kind) {
+            Ok(Cell::Timestamp(micros)) if DateTime::from_timestamp_micros(micros).is_none() => {
+                None
+            }
+            Ok(cell) => Some(cell.into_value()),
+            Err(error) if error.is_unreadable() => None,
+            Err(error) => return Err(error),
+        });
     }
-    let key = values
-        .pop()
-        .ok_or_else(|| Error::internal("a page has no key"))?;
-    Ok(Position { values, key })
+    let key = values.pop().flatten();
+    let key = key.ok_or_else(|| Error::internal("a page has no key"))?;
+    Ok((values, key))
 }
 
 /// The key of a request's cursors, and what they are bound to.
@@ -198,6 +228,16 @@ struct Sealing {
 }
 
 impl Sealing {
+    fn of<D: Shown>(asking: &Asking<'_, ViewerOf<D>>, reading: &Reading<D>) -> Result<Self> {
+        let lookups = reading.select.lookups()?;
+        let asker = asking.using.asker();
+        let engine = asking.db.dialect().name();
+        Ok(Self {
+            request: asking.using.request().cloned(),
+            bound: bound(reading, &asker, engine, &lookups)?,
+        })
+    }
+
     fn sealer(&self) -> Result<&CursorSealer> {
         match self.request.as_ref().and_then(|request| request.cursors()) {
             Some(sealer) => Ok(sealer),
@@ -205,8 +245,9 @@ impl Sealing {
         }
     }
 
-    fn seal(&self, position: &Position) -> Result<Cursor> {
-        let text = self.sealer()?.seal(&self.bound, &encode(position))?;
+    fn seal(&self, (values, key): (Vec<Option<Value>>, Value)) -> Result<Cursor> {
+        let mark = Mark::of(values, key);
+        let text = self.sealer()?.seal(&self.bound, &encode(&mark))?;
         Ok(text.into())
     }
 
@@ -215,7 +256,7 @@ impl Sealing {
         cursor: &Cursor,
         reading: &Reading<D>,
         order: &[OrderKey],
-    ) -> Result<Position> {
+    ) -> Result<Mark> {
         let table = reading.select.table();
         let kinds = order.iter().map(|key| key.kind(table));
         let kinds: Vec<Kind> = kinds.collect::<Result<_>>()?;
@@ -226,7 +267,7 @@ impl Sealing {
         self.sealer()?
             .open(&self.bound, cursor.as_str())
             .and_then(|content| decode(&content))
-            .filter(|position| position.fits(&kinds, key))
+            .filter(|mark| mark.fits(&kinds, key))
             .ok_or_else(Error::invalid)
     }
 }

@@ -1,27 +1,20 @@
 //! Reading through an access.
 
-use std::fmt;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context as TaskContext, Poll};
-
-use futures_core::Stream;
-use futures_util::StreamExt as _;
 
 use super::access::Access;
 use super::asking::Asking;
 use super::decided::decided;
 use super::existence::denied_or_missing;
-use super::grant::{Asker, Reads};
+use super::grant::Reads;
+use super::in_use::InUse;
 use super::nested::NestedRow;
 use super::select::{Denied, Select, Shown};
 use crate::dto::{Decided, Dto};
 use crate::entity::Entity;
 use crate::error::{Error, Result};
-use crate::policy::{Context, Decision};
-use crate::request::RequestContext;
-use crate::session::Verified;
-use crate::sql::{Cells, Db, Layout, Plan, Row, SEVERAL};
+use crate::policy::Decision;
+use crate::sql::{Cells, Db, Layout, Plan, Question, Row, SEVERAL};
 use crate::viewer::Viewer;
 
 /// Runs queries for the one an [`Access`] speaks of. Made by [`Db::reader`].
@@ -58,8 +51,9 @@ impl<P> Reader<'_, P> {
     /// [`Error::is_not_found`] when there is none, or none that this viewer may read: the two
     /// are not told apart, unless the query says
     /// [`forbidden_if_denied`](Select::forbidden_if_denied). [`Error::is_misuse`] outside the
-    /// request of the access, [`Error::is_unavailable`] when the database does not answer, and
-    /// an internal error when there are several rows.
+    /// request of the access and for a lookup that [finds many](crate::entity::ColumnSpec::finds_many)
+    /// alone, [`Error::is_unavailable`] when the database does not answer, and an internal error when
+    /// there are several rows.
     pub async fn one<D>(&self, select: Select<D>) -> Result<D>
     where
         D: Shown,
@@ -67,7 +61,8 @@ impl<P> Reader<'_, P> {
     {
         let denied = select.denied();
         let lookups = select.lookups()?;
-        if let Some(row) = self.optional(select).await? {
+        let asking = self.asking().await?;
+        if let Some(row) = asking.optional(select).await? {
             return Ok(row);
         }
         match denied {
@@ -75,9 +70,7 @@ impl<P> Reader<'_, P> {
             Denied::Forbidden if lookups.is_empty() => Err(Error::misuse(
                 "`forbidden_if_denied` wants a `lookup`, which says whose existence may be told",
             )),
-            Denied::Forbidden => {
-                Err(denied_or_missing::<D::Entity, P>(self.db, self.access, &lookups).await?)
-            }
+            Denied::Forbidden => Err(denied_or_missing::<D::Entity>(&asking, &lookups).await?),
         }
     }
 
@@ -91,16 +84,14 @@ impl<P> Reader<'_, P> {
         D: Shown,
         P: Reads<ViewerOf<D>>,
     {
-        let mut rows = self.all(select.limit(SEVERAL)).await?;
-        let row = rows.pop();
-        if rows.is_empty() {
-            Ok(row)
-        } else {
-            Err(several())
-        }
+        self.asking().await?.optional(select).await
     }
 
     /// All rows of the query that this viewer may read.
+    ///
+    /// Where a stored value is none that its field can have (`infinity` for an instant, a name that its enum
+    /// lacks), the field is hidden, if it is a `Field`; otherwise the row is left out, as one that may not be
+    /// read. Either is an event. [`one`](Self::one) and [`optional`](Self::optional) are then internal errors.
     ///
     /// # Errors
     ///
@@ -112,72 +103,14 @@ impl<P> Reader<'_, P> {
         D: Shown,
         P: Reads<ViewerOf<D>>,
     {
-        let Some((plan, reading)) = self.prepare(select)? else {
-            return Ok(Vec::new());
-        };
-        let Plan { statement, layout } = plan;
-        if layout.nested.is_empty() {
-            let mut shown = Vec::new();
-            let each = |row| {
-                shown.push(reading.read(&layout, &row, None)?);
-                Ok(())
-            };
-            self.db.fetch_each(statement, each).await?;
-            return Ok(shown);
-        }
-        let rows = self.db.fetch_all(statement).await?;
-        self.asking()?.show(&reading, &layout, &rows).await
+        self.asking().await?.all(select).await
     }
 
-    /// The rows of the query as they arrive, for answers too large to hold. The rules are those
-    /// of this moment: a stream that has begun is not cut off by a later change.
-    ///
-    /// # Errors
-    ///
-    /// As [`Reader::all`], for what can be told before the first row; what fails later is an
-    /// item of the stream, and its last.
-    pub fn stream<D>(&self, select: Select<D>) -> Result<Rows<D>>
-    where
-        D: Shown,
-        P: Reads<ViewerOf<D>>,
-    {
-        let Some((plan, reading)) = self.prepare(select)? else {
-            return Ok(Rows::new(futures_util::stream::empty()));
-        };
-        if !plan.layout.nested.is_empty() {
-            return Err(Error::misuse(
-                "rows that show related rows are loaded together, so they cannot be streamed: use pages",
-            ));
-        }
-        let rows = self.db.fetch_stream(plan.statement);
-        Ok(Rows::new(rows.map(move |row| {
-            row.and_then(|row| reading.read(&plan.layout, &row, None))
-        })))
-    }
-
-    pub(super) fn asking<V: Viewer>(&self) -> Result<Asking<'_, V>>
+    pub(super) async fn asking<V: Viewer>(&self) -> Result<Asking<'_, V>>
     where
         P: Reads<V>,
     {
-        Asking::new(self.db, self.access)
-    }
-
-    /// Plans a query, or tells that no row can answer it.
-    fn prepare<D>(&self, select: Select<D>) -> Result<Option<(Plan, Reading<D>)>>
-    where
-        D: Shown,
-        P: Reads<ViewerOf<D>>,
-    {
-        let asking = self.asking()?;
-        let reading = asking.reading(select)?;
-        if reading.decided.rows == Decision::Deny {
-            return Ok(None);
-        }
-        let Some(question) = reading.select.question(&asking, &reading.decided)? else {
-            return Ok(None);
-        };
-        let plan = asking.plan(&reading, &question)?;
-        Ok(Some((plan, reading)))
+        Asking::begin(self.db, self.access).await
     }
 
     /// How the engine would answer the query, in its own words; `None` where no statement is
@@ -193,7 +126,7 @@ impl<P> Reader<'_, P> {
         D: Shown,
         P: Reads<ViewerOf<D>>,
     {
-        match self.prepare(select)? {
+        match self.asking().await?.prepare(select)? {
             None => Ok(None),
             Some((plan, _)) => self.db.explain(&plan.statement).await.map(Some),
         }
@@ -212,9 +145,85 @@ impl<P> Reader<'_, P> {
         D: Shown,
         P: Reads<ViewerOf<D>>,
     {
-        Ok(self
+        let using = self.access.in_use_at_once()?;
+        let using = using.ok_or_else(|| Error::misuse("the session must be found out first"))?;
+        let asking = Asking { db: self.db, using };
+        Ok(asking
             .prepare(select)?
             .map(|(plan, _)| Arc::clone(plan.statement.text())))
+    }
+}
+
+impl<V: Viewer> Asking<'_, V> {
+    /// All rows of the query.
+    pub(super) async fn all<D>(&self, select: Select<D>) -> Result<Vec<D>>
+    where
+        D: Shown<Entity: Entity<Viewer = V>>,
+    {
+        Ok(self.listed(select).await?.rows)
+    }
+
+    async fn listed<D>(&self, select: Select<D>) -> Result<Listed<D>>
+    where
+        D: Shown<Entity: Entity<Viewer = V>>,
+    {
+        let mut listed = Listed {
+            rows: Vec::new(),
+            unreadable: false,
+        };
+        let Some((plan, reading)) = self.prepare(select)? else {
+            return Ok(listed);
+        };
+        let Plan { statement, layout } = plan;
+        if layout.nested.is_empty() {
+            let each = |row| {
+                match reading.read(&layout, &row, None)? {
+                    Some(row) => listed.rows.push(row),
+                    None => listed.unreadable = true,
+                }
+                Ok(())
+            };
+            self.db.fetch_each(statement, each).await?;
+            return Ok(listed);
+        }
+        let rows = self.db.fetch_all(statement).await?;
+        listed.rows = self.show(&reading, &layout, &rows).await?;
+        listed.unreadable = listed.rows.len() < rows.len();
+        Ok(listed)
+    }
+
+    /// The one row of the query, if there is one.
+    pub(super) async fn optional<D>(&self, select: Select<D>) -> Result<Option<D>>
+    where
+        D: Shown<Entity: Entity<Viewer = V>>,
+    {
+        select.wants_one()?;
+        let Listed {
+            mut rows,
+            unreadable,
+        } = self.listed(select.limit(SEVERAL)).await?;
+        if unreadable {
+            return Err(Error::unreadable());
+        }
+        let row = rows.pop();
+        if rows.is_empty() {
+            Ok(row)
+        } else {
+            Err(several())
+        }
+    }
+
+    /// Plans a query, or tells that no row can answer it.
+    pub(super) fn prepare<D>(&self, select: Select<D>) -> Result<Option<(Plan, Reading<D>)>>
+    where
+        D: Shown<Entity: Entity<Viewer = V>>,
+    {
+        let reading = self.reading(select)?;
+        let Some(question) = reading.question(self)? else {
+            return Ok(None);
+        };
+        let plan = self.plan(&reading, &question)?;
+        Ok(Some((plan, reading)))
     }
 }
 
@@ -222,34 +231,70 @@ pub(super) fn several() -> Error {
     Error::internal("a query for one row found several: look it up by a unique column")
 }
 
+/// The rows of a query.
+struct Listed<D> {
+    rows: Vec<D>,
+    /// Whether a row was left out because it could not be read.
+    unreadable: bool,
+}
+
 /// What turns the rows of a plan into DTOs.
 pub(super) struct Reading<D: Shown> {
     pub(super) select: Select<D>,
     pub(super) decided: Arc<Decided>,
-    pub(super) viewer: Option<Verified<ViewerOf<D>>>,
-    pub(super) context: Option<Context>,
+    pub(super) using: InUse<ViewerOf<D>>,
 }
 
 impl<D: Shown> Reading<D> {
+    /// What the database is asked, or `None` where no row can answer.
+    pub(super) fn question(&self, asking: &Asking<'_, ViewerOf<D>>) -> Result<Option<Question>> {
+        if self.decided.rows == Decision::Deny {
+            return Ok(None);
+        }
+        self.select.question(asking, &self.decided)
+    }
+
+    /// The row, or `None` where a field that cannot be hidden cannot be read either.
     pub(super) fn read(
         &self,
         layout: &Layout,
         row: &Row,
         nested: Option<NestedRow<'_>>,
-    ) -> Result<D> {
-        let found = match (&layout.entity, &self.context) {
-            (Some(slots), Some(context)) => {
-                let entity = D::Entity::__from_cells(&mut Cells::new(row, slots, 0))?;
-                let viewer = self.viewer.as_ref().map(Verified::viewer);
+    ) -> Result<Option<D>> {
+        self.read_as(&self.using, layout, row, nested)
+    }
+
+    /// The same for another instant than that of the statement, as far as rules run in Rust.
+    pub(super) fn read_as(
+        &self,
+        using: &InUse<ViewerOf<D>>,
+        layout: &Layout,
+        row: &Row,
+        nested: Option<NestedRow<'_>>,
+    ) -> Result<Option<D>> {
+        let key = || self.key(layout, row);
+        let found = match &layout.entity {
+            Some(slots) => {
+                let mut cells = Cells::new(row, slots, 0);
+                let entity = match D::Entity::__from_cells(&mut cells) {
+                    Ok(entity) => entity,
+                    Err(error) => {
+                        let columns = self.select.table().marked(cells.unreadable());
+                        return self.told(Err(error), columns, key);
+                    }
+                };
+                let (viewer, context) = (using.viewer(), using.context());
                 self.select
                     .shape()
                     .visibility(&self.decided, &entity, viewer, context)
                     .bits()
             }
-            _ => 0,
+            None => 0,
         };
-        self.select
-            .decode(&mut Cells::of_select(row, layout, found, nested))
+        let mut cells = Cells::of_select(row, layout, found, nested);
+        let shown = self.select.decode(&mut cells);
+        let fields = self.select.shape().marked(cells.unreadable());
+        self.told(shown, fields, key)
     }
 }
 
@@ -259,32 +304,27 @@ impl<P> Access<P> {
     ///
     /// # Errors
     ///
-    /// [`Error::is_misuse`] outside the request of this access and when a rule reads related
-    /// rows, [`Error::is_forbidden`] when a field with `#[dto(hidden = error)]` is hidden.
-    pub fn project<D>(&self, rows: impl IntoIterator<Item = <D as Dto>::Entity>) -> Result<Vec<D>>
+    /// [`Error::is_unauthenticated`] when the session has ended meanwhile, [`Error::is_misuse`]
+    /// outside the request of this access and when a rule reads related rows, [`Error::is_forbidden`]
+    /// when a field with `#[dto(hidden = error)]` is hidden.
+    pub async fn project<D>(
+        &self,
+        rows: impl IntoIterator<Item = <D as Dto>::Entity>,
+    ) -> Result<Vec<D>>
     where
         D: Dto,
         P: Reads<<<D as Dto>::Entity as Entity>::Viewer>,
     {
         let shape = D::__shape();
-        let request: Option<RequestContext> = self.request()?;
-        let asker = self.asker();
-        let decided = decided(shape, &asker, request.as_ref())?;
+        let using = self.in_use().await?;
+        let decided = decided(shape, &using)?;
         if shape.is_nested() || decided.is_related() {
             return Err(Error::misuse(format!(
                 "`{}` shows related rows, or its rules read them, and rows in memory have none: use a query",
                 shape.name()
             )));
         }
-        let viewer = match asker {
-            Asker::Viewer(verified) => Some(verified.viewer()),
-            Asker::Nobody | Asker::System => None,
-        };
-        // Without a request every rule is decided, and none reads the circumstances.
-        let no_circumstances = Context::new(chrono::DateTime::UNIX_EPOCH);
-        let context = request
-            .as_ref()
-            .map_or(&no_circumstances, RequestContext::rule_context);
+        let (viewer, context) = (using.viewer(), using.context());
         let show = |row: D::Entity| {
             let visible = shape.visibility(&decided, &row, viewer, context);
             D::__from_row(row, visible)
@@ -301,32 +341,5 @@ impl<P> Access<P> {
                     .collect()
             }
         }
-    }
-}
-
-/// Rows as they arrive; see [`Reader::stream`].
-pub struct Rows<D>(Pin<Box<dyn Stream<Item = Result<D>> + Send>>);
-
-impl<D> Rows<D> {
-    fn new(rows: impl Stream<Item = Result<D>> + Send + 'static) -> Self {
-        Self(Box::pin(rows))
-    }
-}
-
-impl<D> Stream for Rows<D> {
-    type Item = Result<D>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Option<Self::Item>> {
-        self.0.as_mut().poll_next(cx)
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        self.0.size_hint()
-    }
-}
-
-impl<D> fmt::Debug for Rows<D> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Rows").finish_non_exhaustive()
     }
 }

@@ -9,8 +9,9 @@ use crate::policy::Value;
 
 /// A type that a repository method may return: DTOs, collections of them, and plain values.
 ///
-/// An entity is not among them. A struct of one's own that puts several DTOs together is, with
-/// `#[derive(Release)]`.
+/// An entity is not among them, and cannot be made one of them. A struct of one's own that puts
+/// several DTOs together is, with `#[derive(Release)]`, which asks it of every field; there is no
+/// other way to implement it.
 ///
 /// # Example
 ///
@@ -36,54 +37,147 @@ use crate::policy::Value;
     note = "return a `#[derive(Dto)]` type; a row of a table stays inside",
     note = "a struct that puts DTOs together may leave with `#[derive(Release)]`"
 )]
-pub trait Release {}
+pub trait Release: Checked {}
 
-macro_rules! plain {
-    ($($plain:ty),*) => {$(
-        impl Release for $plain {}
+/// A type of which it is known what it holds: the derives write it, beside [`Release`].
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "`Release` of `{Self}` is not written by a derive, so nobody looked at its fields",
+    label = "this may hold a row",
+    note = "write `#[derive(Release)]`, which asks of every field whether it may leave, or `#[derive(Dto)]` for what shows rows"
+)]
+pub trait Checked {}
+
+macro_rules! may_leave {
+    ($([$($parameters:tt)*] $type:ty;)*) => {$(
+        impl<$($parameters)*> Checked for $type {}
+        impl<$($parameters)*> Release for $type {}
     )*};
 }
+pub(super) use may_leave;
 
-plain!(
-    (),
-    bool,
-    i8,
-    i16,
-    i32,
-    i64,
-    u8,
-    u16,
-    u32,
-    u64,
-    usize,
-    f64,
-    String,
-    Uuid,
-    DateTime<Utc>
-);
-
-impl<T: Release> Release for Vec<T> {}
-impl<T: Release> Release for Option<T> {}
-impl<T: Release> Release for Box<T> {}
-impl<T: Release> Release for Field<T> {}
-impl<D: Release> Release for Rows<D> {}
-impl<E> Release for Record<E> {}
-impl<D: Release> Release for Slice<D> {}
-impl Release for Cursor {}
-impl<T: Release> Release for Group<T> {}
-impl Release for Value {}
-impl<A: Release, B: Release> Release for (A, B) {}
-impl<A: Release, B: Release, C: Release> Release for (A, B, C) {}
+may_leave! {
+    [] ();
+    [] bool;
+    [] i8;
+    [] i16;
+    [] i32;
+    [] i64;
+    [] u8;
+    [] u16;
+    [] u32;
+    [] u64;
+    [] usize;
+    [] f64;
+    [] String;
+    [] Uuid;
+    [] DateTime<Utc>;
+    [] Value;
+    [] Cursor;
+    [T: Release] Vec<T>;
+    [T: Release] Option<T>;
+    [T: Release] Box<T>;
+    [T: Release] Field<T>;
+    [D: Release] Rows<D>;
+    [D: Release] Slice<D>;
+    [T: Release] Group<T>;
+    [E] Record<E>;
+    [A: Release, B: Release] (A, B);
+    [A: Release, B: Release, C: Release] (A, B, C);
+}
 
 /// The return type of a repository method.
+#[doc(hidden)]
 #[diagnostic::on_unimplemented(
     message = "a repository method returns a `Result`, not `{Self}`",
     label = "this return type",
     note = "every guard can refuse: write `Result<T, E>` with any `E: From<clearance::Error>`"
 )]
-pub trait Returned {}
+pub trait Returned {
+    type Error;
+}
 
-impl<T: Release, E: From<crate::Error>> Returned for std::result::Result<T, E> {}
+impl<T: Release, E: From<crate::Error>> Returned for std::result::Result<T, E> {
+    type Error = E;
+}
 
-/// Lets the compiler check a return type; called by generated code.
-pub const fn returned<T: Returned>() {}
+/// What generated code calls, for the compiler to refuse what would let a row out.
+#[doc(hidden)]
+pub(crate) mod generated {
+    use std::marker::PhantomData;
+
+    use super::{Release, Returned};
+    use crate::entity::Entity;
+
+    /// Checks a return type, and goes on with its error.
+    #[must_use]
+    pub const fn returned<T: Returned>() -> Inside<T::Error> {
+        inside()
+    }
+
+    /// Goes on with `T`.
+    #[must_use]
+    pub const fn inside<T: ?Sized>() -> Inside<T> {
+        Inside(PhantomData)
+    }
+
+    /// A type of which something must not be true.
+    ///
+    /// Of a method's name the compiler takes the one below where its bound holds, which then asks
+    /// for what nothing can be, and else the one of [`Otherwise`].
+    pub struct Inside<T: ?Sized>(PhantomData<fn(&T)>);
+
+    impl<T: serde::Serialize> Inside<T> {
+        pub fn check_unserialized(self)
+        where
+            T: Unserialized,
+        {
+        }
+    }
+
+    impl<T: Release> Inside<T> {
+        pub fn check_unreleased(self)
+        where
+            T: Unreleased,
+        {
+        }
+    }
+
+    impl<T: Entity> Inside<T> {
+        pub fn check_no_entity(self)
+        where
+            T: NoEntity,
+        {
+        }
+    }
+
+    /// What holds of every other type.
+    pub trait Otherwise: Sized {
+        fn check_unserialized(self) {}
+        fn check_unreleased(self) {}
+        fn check_no_entity(self) {}
+    }
+
+    impl<T: ?Sized> Otherwise for Inside<T> {}
+
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` is an entity, and an entity is not serialised",
+        label = "the row of a table",
+        note = "remove `Serialize`: what leaves is shown by a `#[derive(Dto)]` type, field by field"
+    )]
+    pub trait Unserialized {}
+
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` is an entity, and an entity does not leave its repository",
+        label = "the row of a table",
+        note = "remove `Release`: what leaves is shown by a `#[derive(Dto)]` type, field by field"
+    )]
+    pub trait Unreleased {}
+
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` is an entity, and an entity does not leave its repository, not in an error either",
+        label = "an error of this method is or holds a row",
+        note = "give the error what may be told, such as the fields of a `#[derive(Dto)]` type"
+    )]
+    pub trait NoEntity {}
+}

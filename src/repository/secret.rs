@@ -1,7 +1,7 @@
 //! Reading a secret, for a comparison inside the repository.
 
 use super::decided::rule_failed;
-use super::grant::{Asker, Reads};
+use super::grant::Reads;
 use super::reader::Reader;
 use crate::entity::{Column, Entity, Scalar, Searchable, Secret, Storable};
 use crate::error::{Error, Result};
@@ -62,19 +62,15 @@ impl<P> Reader<'_, P> {
         let table = E::__table();
         let unknown = || Error::internal("a column constant names no column of its table");
         let (index, spec) = table.position(secret.field()).ok_or_else(unknown)?;
-        let (by, _) = table.position(lookup.field()).ok_or_else(unknown)?;
+        let (by, looked_up) = table.position(lookup.field()).ok_or_else(unknown)?;
+        if looked_up.finds_many() {
+            return Err(Error::misuse(
+                "a column that is `lookup(many)` finds lists: find a secret by the key or a unique column",
+            ));
+        }
 
-        let request = self.access.request()?;
-        let decision = match (self.access.asker::<E::Viewer>(), &request) {
-            (Asker::System, _) | (_, None) => Decision::Allow,
-            (Asker::Nobody, Some(request)) => {
-                table.rows().read.decide(None, request.rule_context())
-            }
-            (Asker::Viewer(verified), Some(request)) => table
-                .rows()
-                .read
-                .decide(Some(verified.viewer()), request.rule_context()),
-        };
+        let using = self.access.in_use::<E::Viewer>().await?;
+        let decision = using.operation(&table.rows().read);
         let rows = match &decision {
             Decision::Allow => None,
             Decision::Deny => return Ok(None),
@@ -88,9 +84,7 @@ impl<P> Reader<'_, P> {
         self.db
             .fetch_each(&statement, |row| {
                 let secret = Secret::from_cell(row.cell(0, spec.kind())?);
-                let secret = secret.ok_or_else(|| {
-                    Error::internal("a column holds a value that its entity's field does not have")
-                })?;
+                let secret = secret.ok_or_else(Error::unreadable)?;
                 if found.replace(secret).is_some() {
                     return Err(super::reader::several());
                 }

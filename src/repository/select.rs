@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use super::asking::Asking;
 use super::reader::ViewerOf;
+use crate::bounded::{Bounded, beyond};
 use crate::dto::{
     AcrossQuestion, Condition, Decided, Direction, Dto, Filter, Modes, NamedField, Order, OrderBy,
     Record, Scope, Shape,
 };
 use crate::entity::{Column, ColumnFilter, Entity, Scalar, Schema, Searchable};
 use crate::error::{Error, Result};
+use crate::limits::ORDERS;
 use crate::policy::{Comparand, Decision, Kind, Reduced, Residual, SameFamily, Value};
 use crate::sql::{By, Cells, Found, Masked, OrderKey, Question, Related, SEVERAL};
 
@@ -22,7 +24,7 @@ use crate::sql::{By, Cells, Found, Masked, OrderKey, Question, Related, SEVERAL}
 pub struct Select<D: Shown> {
     shape: ShapeOf<D::Entity>,
     lookups: Vec<(&'static str, Value)>,
-    filter: Option<Condition>,
+    filter: Option<Bounded<Condition>>,
     order: Vec<(OrderBy, Direction)>,
     limit: Option<u64>,
     modes: Modes,
@@ -59,6 +61,17 @@ impl<E: Entity> Shown for Record<E> {
     type Entity = E;
 }
 
+/// What can be shown row by row as it arrives: a [`Dto`] that shows no related rows, which are loaded
+/// for all rows of an answer at once. The derive writes it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` shows related rows, so it cannot be streamed",
+    label = "related rows are loaded for all rows at once",
+    note = "read with `all`, or with a `Page` where there can be many"
+)]
+pub trait Streamed {}
+
+impl<E: Entity> Streamed for Record<E> {}
+
 impl<D: Dto> Select<D> {
     pub(crate) fn new(shape: &'static Shape<<D as Dto>::Entity>) -> Self {
         Self::over(ShapeOf::Derived(shape), |_, cells| D::__from_cells(cells))
@@ -70,7 +83,7 @@ impl<D: Dto> Select<D> {
     }
 
     /// Rows in this order; a second order decides among rows that tie in the first. Rows that
-    /// still tie stand by key.
+    /// still tie stand by key. More than [`ORDERS`] are not valid.
     pub fn order(mut self, order: Order<D>) -> Self {
         self.order.push((order.by, order.direction));
         self
@@ -151,13 +164,13 @@ impl<D: Shown> Select<D> {
     /// # let _ = query;
     /// ```
     pub fn search(self, needle: impl Into<String>) -> Self {
-        self.only(Condition::Search(needle.into()))
+        self.only(Bounded::plain(Condition::Search(needle.into())))
     }
 
-    fn only(mut self, condition: Condition) -> Self {
+    fn only(mut self, condition: Bounded<Condition>) -> Self {
         self.filter = Some(match self.filter {
             None => condition,
-            Some(before) => Condition::All(vec![before, condition]),
+            Some(before) => before.and(condition),
         });
         self
     }
@@ -216,6 +229,23 @@ impl<D: Shown> Select<D> {
         (self.decode)(self.shape(), cells)
     }
 
+    /// Refuses to look for one row where any number of rows may stand: somebody who writes a second one
+    /// would have the query fail for everybody.
+    pub(super) fn wants_one(&self) -> Result<()> {
+        let table = self.table();
+        let mut lookups = self.lookups.iter();
+        let many = |field: &str| {
+            let place = table.position(field);
+            place.is_some_and(|(_, column)| column.finds_many())
+        };
+        if !self.lookups.is_empty() && lookups.all(|(field, _)| many(field)) {
+            return Err(Error::misuse(
+                "a column that is `lookup(many)` finds lists: look one row up by its key or a unique column",
+            ));
+        }
+        Ok(())
+    }
+
     /// The lookups by column.
     pub(crate) fn lookups(&self) -> Result<Vec<(usize, Value)>> {
         let table = D::Entity::__table();
@@ -241,8 +271,19 @@ impl<D: Shown> Select<D> {
         }
     }
 
-    pub(super) const fn condition(&self) -> Option<&Condition> {
-        self.filter.as_ref()
+    /// The filter, if there is one; a query beyond a limit is not valid.
+    pub(super) fn condition(&self) -> Result<Option<&Condition>> {
+        let name = self.shape().name();
+        if self.order.len() > ORDERS {
+            return Err(beyond(name, "orders"));
+        }
+        if self.lookups.len() > ORDERS {
+            return Err(beyond(name, "lookups"));
+        }
+        self.filter
+            .as_ref()
+            .map(|filter| filter.within(name))
+            .transpose()
     }
 
     pub(super) fn orders(&self) -> &[(OrderBy, Direction)] {
@@ -264,7 +305,7 @@ impl<D: Shown> Select<D> {
         asking: &Asking<'_, ViewerOf<D>>,
         decided: &Decided,
     ) -> Result<Option<Question>> {
-        let filter = match &self.filter {
+        let filter = match self.condition()? {
             None => None,
             Some(condition) => match self.scope(asking, decided).reduce(condition, true)? {
                 Reduced::Always => None,
@@ -301,14 +342,20 @@ impl<D: Shown> Select<D> {
         let Some(mut question) = self.restriction(asking, decided)? else {
             return Ok(None);
         };
-        question.by_key =
-            !self.order.is_empty() || question.limit.is_some_and(|limit| limit > SEVERAL);
+        let ordered = !self.order.is_empty() || question.limit.is_some_and(|limit| limit > SEVERAL);
+        question.by_key = ordered && !self.ends_by_key(&order);
         question.order = order;
         Ok(Some(question))
     }
 
+    /// Whether the last order is by the key, after which no rows tie.
+    pub(super) fn ends_by_key(&self, order: &[OrderKey]) -> bool {
+        let key = self.table().key();
+        order.last().is_some_and(|order| order.is_by(key))
+    }
+
     /// The columns to order by. One that is hidden in every row decides nothing, so it is not
-    /// among them.
+    /// among them, and neither is what follows the key.
     pub(super) fn order_keys(
         &self,
         asking: &Asking<'_, ViewerOf<D>>,
@@ -336,7 +383,9 @@ impl<D: Shown> Select<D> {
                     }
                 }
             };
-            if let Some(visible) = visible {
+            if let Some(visible) = visible
+                && !self.ends_by_key(&order)
+            {
                 order.push(OrderKey {
                     by,
                     visible,

@@ -5,7 +5,7 @@ use std::fmt;
 use super::access::Access;
 use super::grant::MayWrite;
 use super::writer::Writer;
-use crate::error::Result;
+use crate::error::{Error, Refusal, Result};
 use crate::sql::{Db, Ending, Extent, Savepoint, Unit};
 
 /// A transaction of the database: what is written in it is seen by others when it is committed,
@@ -25,14 +25,14 @@ use crate::sql::{Db, Ending, Extent, Savepoint, Unit};
 /// Where the engine stops one of two transactions that wait for each other the error
 /// [is retryable](crate::Error::is_retryable): begin again from the start.
 ///
-/// The isolation is the engine's default: read committed on PostgreSQL, repeatable read on MySQL
-/// and MariaDB, serializable on SQLite, where one transaction at a time writes. The rule of a
-/// guarded write is checked on the row as it stands when it is written, on each of them. What a
-/// rule reads of *related* rows is, on PostgreSQL, as it stood when the statement began: where the
-/// statement waits for its row meanwhile, a change of a related row is not seen. Where that
-/// matters, write the related row in the same transaction first, or set
-/// `default_transaction_isolation` to serializable, under which one of the two
-/// [is refused](crate::Error::is_retryable).
+/// The level of isolation is that of the connection: by default read committed on PostgreSQL, repeatable
+/// read on MySQL and MariaDB, serializable on SQLite, where one transaction at a time writes. At each
+/// level, the session stands and the rule of a guarded write holds of the row as it is when it is
+/// written. On MySQL and MariaDB the *related* rows that a rule reads stay as they are, too, until the
+/// transaction ends. On PostgreSQL they are as they stood when the statement began, at each level: where
+/// the statement waits for its row meanwhile, a change of a related row is not seen. Where that matters,
+/// write the related row first in the same transaction, for instance a version in it: whoever else
+/// changes it then waits.
 #[must_use = "a transaction that is dropped is rolled back"]
 pub struct Transaction<'a, P> {
     db: Db,
@@ -48,8 +48,9 @@ impl Db {
     ///
     /// # Errors
     ///
-    /// [`Error::is_misuse`](crate::Error::is_misuse) outside the request of the access and inside
-    /// another transaction, [`Error::is_unavailable`](crate::Error::is_unavailable) when the
+    /// [`Error::is_unauthenticated`](crate::Error::is_unauthenticated) when the session has ended
+    /// meanwhile, [`Error::is_misuse`](crate::Error::is_misuse) outside the request of the access and
+    /// inside another transaction, [`Error::is_unavailable`](crate::Error::is_unavailable) when the
     /// database does not answer.
     ///
     /// # Example
@@ -100,13 +101,20 @@ impl Db {
         &self,
         access: &'a Access<P>,
     ) -> Result<Transaction<'a, P>> {
-        access.request()?;
+        access.require_standing().await?;
         let unit = self.begin_unit(Extent::Application).await?;
-        Ok(Transaction {
+        let transaction = Transaction {
             db: self.within(unit.clone()),
             unit,
             access,
-        })
+        };
+        if let (Some(request), Some(held)) = (access.request()?, access.held())
+            && let Some(token) = request.token_guard(held, self.id())
+            && !transaction.db.begins_with_token(token).await?
+        {
+            return Err(Error::unauthenticated(Refusal::Unknown));
+        }
+        Ok(transaction)
     }
 }
 
@@ -172,12 +180,15 @@ impl<P: MayWrite> Transaction<'_, P> {
     ///
     /// # Errors
     ///
-    /// [`Error::is_misuse`](crate::Error::is_misuse) when a statement in it failed, so that
-    /// nothing was written; [`Error::is_conflict`](crate::Error::is_conflict) and
+    /// [`Error::is_unauthenticated`](crate::Error::is_unauthenticated) when the session of a write in it
+    /// has ended meanwhile; [`Error::is_misuse`](crate::Error::is_misuse) when a statement in it failed. In
+    /// either case nothing was written. [`Error::is_conflict`](crate::Error::is_conflict) and
     /// [`Error::is_retryable`](crate::Error::is_retryable) when the database refuses;
     /// [`Error::is_unavailable`](crate::Error::is_unavailable) when it does not answer, and then
     /// nobody knows whether it happened.
     pub async fn commit(self) -> Result<()> {
+        // Where that fails, it is rolled back as it is dropped.
+        self.db.require_sessions().await?;
         self.unit.end(Ending::Commit).await
     }
 

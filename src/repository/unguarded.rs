@@ -5,14 +5,13 @@ use std::marker::PhantomData;
 
 use super::access::Access;
 use super::decided::decided;
-use super::grant::{Asker, Reads};
+use super::grant::Reads;
 use super::reader::Reader;
 use crate::audit;
 use crate::dto::Dto;
 use crate::entity::Entity;
 use crate::error::{Error, Result};
-use crate::policy::{Comparand, Context, Decision, Value};
-use crate::request::RequestContext;
+use crate::policy::{Comparand, Decision, Value};
 use crate::sql::{Db, OwnLayout, own_query};
 
 impl<'a, P> Reader<'a, P> {
@@ -29,6 +28,9 @@ impl<'a, P> Reader<'a, P> {
     /// so that a row rule that needs it denies the row, and a field rule hides the field. A field
     /// whose own column is missing is hidden. What an alias calls `name` is taken for the column
     /// `name`. Other columns are ignored.
+    ///
+    /// On PostgreSQL and MySQL the connection is closed afterwards, or after the transaction, because a
+    /// function that the query calls may have set what decides on the statements of the next viewer.
     ///
     /// The text is the engine's own, its placeholders too: `?` on SQLite and MySQL, `$1` on
     /// PostgreSQL.
@@ -130,30 +132,22 @@ where
         }
         let query = own_query(self.db.dialect(), self.sql, &self.values)?;
         let shape = D::__shape();
-        let request = self.access.request()?;
-        let asker = self.access.asker::<E::Viewer>();
-        let decided = decided(shape, &asker, request.as_ref())?;
+        let using = self.access.in_use::<E::Viewer>().await?;
+        let decided = decided(shape, &using)?;
         audit::escape_hatch("unguarded_sql", self.reason);
         let rows_rule = match &decided.rows {
             Decision::Allow => None,
             Decision::Deny | Decision::Fail(_) => return Ok(Vec::new()),
             Decision::Depends(residual) => Some(residual),
         };
-        let viewer = match asker {
-            Asker::Viewer(verified) => Some(verified.viewer()),
-            Asker::Nobody | Asker::System => None,
-        };
-        // Without a request every rule is decided, and none reads the circumstances.
-        let no_circumstances = Context::new(chrono::DateTime::UNIX_EPOCH);
-        let context = request
-            .as_ref()
-            .map_or(&no_circumstances, RequestContext::rule_context);
+        let (viewer, context) = (using.viewer(), using.context());
         let rules = E::__table().rows().read.rules();
         let whole = decided.is_opaque();
 
         let mut layout = None;
         let mut shown = Vec::new();
         self.db
+            .for_own_query()
             .fetch_each(query, |row| {
                 let layout = match &mut layout {
                     Some(layout) => layout,
@@ -162,7 +156,17 @@ where
                 let facts = layout.facts(&row, whole)?;
                 if rows_rule.is_none_or(|rule| rule.holds(&facts, rules, viewer, context)) {
                     let visible = shape.visibility(&decided, &facts, viewer, context);
-                    shown.push(D::__from_cells(&mut layout.cells(&row, visible.bits()))?);
+                    let mut cells = layout.cells(&row, visible.bits());
+                    let read = D::__from_cells(&mut cells);
+                    for field in shape.marked(cells.unreadable()) {
+                        audit::unreadable(E::__table().entity(), field, None);
+                    }
+                    match read {
+                        Ok(row) => shown.push(row),
+                        // As in every list.
+                        Err(error) if error.is_unreadable() => {}
+                        Err(error) => return Err(error),
+                    }
                 }
                 Ok(())
             })

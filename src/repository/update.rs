@@ -8,12 +8,13 @@ use super::create::Create;
 use super::existence::denied_or_missing;
 use super::grant::Writes;
 use super::inputs::{Sent, conditions, given, preset};
+use super::references::{Reference, instead_of_conflict, references, unreadable};
 use super::select::Denied;
 use super::together::Together;
 use super::writer::{Writer, read_back};
 use crate::dto::Dto;
 use crate::entity::{Assignable, Column, Entity, RowAction, Storable};
-use crate::error::{Error, Result};
+use crate::error::{Error, FieldError, Result};
 use crate::input::{Patch, Valid};
 use crate::policy::{Op, Reduced, Residual, Term, Value};
 use crate::sql::{Db, Target, exists};
@@ -35,9 +36,11 @@ pub(super) struct Changes<E: Entity> {
 }
 
 /// An update whose rules have come out.
-pub(super) struct Planned {
+pub(super) struct Planned<E: Entity> {
     pub(super) changes: Vec<(usize, Value)>,
     pub(super) allowed: Allowed,
+    /// What the client's fields refer to. Their conditions stand among the rules.
+    pub(super) references: Vec<Reference<E>>,
 }
 
 /// Which rows may be updated so.
@@ -54,6 +57,8 @@ struct Tried<E: Entity> {
     authority: Authority<E>,
     changes: Vec<(usize, Value)>,
     end: End,
+    /// The fields that refer to no row which the viewer may read.
+    unreadable: Vec<FieldError>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,13 +97,22 @@ impl<E: Entity> Changes<E> {
         &self,
         authority: &Authority<E>,
         version: Option<(&'static str, i64)>,
-    ) -> Result<Planned> {
+    ) -> Result<Planned<E>> {
         if self.set.is_empty() && self.patches.is_empty() {
             return Err(Error::misuse("the update sets nothing: call `set` first"));
         }
         let changes = self.values(authority, version)?;
-        let allowed = self.allowed(authority, &changes)?;
-        Ok(Planned { changes, allowed })
+        let mut allowed = self.allowed(authority, &changes)?;
+        let mut found = Vec::new();
+        if let Allowed::Where(rules) = &mut allowed {
+            found = references(authority, &self.patches, &changes)?;
+            rules.extend(found.iter().map(|it| it.condition.clone()));
+        }
+        Ok(Planned {
+            changes,
+            allowed,
+            references: found,
+        })
     }
 
     fn allowed(&self, authority: &Authority<E>, changes: &[(usize, Value)]) -> Result<Allowed> {
@@ -252,7 +266,8 @@ where
     ///
     /// [`Error::is_not_found`] when there is no such row or the rules do not allow it,
     /// [`Error::is_forbidden`] when this viewer may make no row of the entity what is set,
-    /// [`Error::is_stale`] when the row has another version, [`Error::is_misuse`] when nothing
+    /// [`Error::is_unprocessable`] when a field that the client sent refers to no row that its viewer
+    /// may read, [`Error::is_stale`] when the row has another version, [`Error::is_misuse`] when nothing
     /// was set or one column twice, otherwise as [`Writer::insert`].
     pub async fn execute(self) -> Result<()> {
         self.run(self.writer.db()).await.map(|_| ())
@@ -347,13 +362,13 @@ where
     }
 
     async fn run_and_read<D: Dto<Entity = E>>(&self, db: &Db) -> Result<Option<D>> {
-        self.run(db).await?;
-        read_back(db, self.writer.access(), &self.key).await
+        let tried = self.run(db).await?;
+        read_back(db, &tried.authority, &self.key).await
     }
 
     async fn run_and_show<D: Dto<Entity = E>>(&self, db: &Db) -> Result<D> {
         let tried = self.run(db).await?;
-        if let Some(shown) = read_back(db, self.writer.access(), &self.key).await? {
+        if let Some(shown) = read_back(db, &tried.authority, &self.key).await? {
             return Ok(shown);
         }
         let attempt = self.attempt(&tried.changes);
@@ -376,19 +391,30 @@ where
 
     /// Tries it. That nothing was touched is not told to anybody yet.
     async fn tried(&self, db: &Db, authority: Authority<E>) -> Result<Tried<E>> {
-        let Planned { changes, allowed } = self.changes.plan(&authority, self.version)?;
+        let planned = self.changes.plan(&authority, self.version)?;
+        let Planned {
+            changes,
+            allowed,
+            references,
+        } = planned;
         let end = match allowed {
-            Allowed::Where(rules) => self.update(db, &authority, &changes, rules).await?,
+            Allowed::Where(rules) => match self.update(db, &authority, &changes, rules).await {
+                Ok(end) => end,
+                Err(error) => return Err(instead_of_conflict(db, &references, error).await),
+            },
             Allowed::NoRow => End::NoRow,
             Allowed::Never => End::Never,
         };
+        let mut errors = Vec::new();
         if end != End::Done {
             authority.require_session().await?;
+            errors = unreadable(db, &references).await?;
         }
         Ok(Tried {
             authority,
             changes,
             end,
+            unreadable: errors,
         })
     }
 
@@ -445,12 +471,15 @@ where
 
     /// What to answer where nothing was touched: no row, or none that may be updated so.
     async fn answer(&self, db: &Db, tried: &Tried<E>) -> Result<Error> {
+        if !tried.unreadable.is_empty() {
+            return Ok(Error::unprocessable(tried.unreadable.clone()));
+        }
         match (tried.end, self.denied) {
             (End::Never, _) => Ok(Error::forbidden()),
             (End::Done | End::NoRow, Denied::NotFound) => Ok(Error::not_found()),
             (End::Done | End::NoRow, Denied::Forbidden) => {
                 let lookups = [(E::__table().key(), self.key.clone())];
-                denied_or_missing::<E, P>(db, self.writer.access(), &lookups).await
+                denied_or_missing::<E>(&tried.authority.asking(db), &lookups).await
             }
         }
     }

@@ -6,7 +6,7 @@ use super::access::Access;
 use super::attempt::Attempt;
 use super::authority::{Authority, of_row};
 use super::create::{Create, NewRow};
-use super::grant::{Reads, Writes};
+use super::grant::Writes;
 use super::many::{UpdateMany, insert_many};
 use super::reader::{Reader, ViewerOf};
 use super::select::Select;
@@ -83,13 +83,14 @@ impl<'a, P> Writer<'a, P> {
     ///
     /// # Errors
     ///
-    /// As [`Untrusted::open`].
+    /// As [`Untrusted::open`], and [`Error::is_unauthenticated`] when the session has ended meanwhile.
     pub async fn open<T>(&self, sent: Untrusted<T>) -> Result<Valid<T>>
     where
         T: Incoming,
         P: Writes<<T::Entity as Entity>::Viewer>,
     {
-        match sent.opened(self.access())? {
+        let using = self.access().in_use().await?;
+        match sent.opened(Some(&using))? {
             Ok(valid) => Ok(valid),
             Err(refused) => {
                 audit::refused(self.db(), *refused).await;
@@ -200,12 +201,12 @@ impl<'a, P> Writer<'a, P> {
     }
 }
 
-/// The row with this key as the one who wrote it may see it.
-pub(super) async fn read_back<D, P>(db: &Db, access: &Access<P>, key: &Value) -> Result<Option<D>>
-where
-    D: Dto,
-    P: Reads<ViewerOf<D>>,
-{
+/// The row with this key as the one who wrote it may see it, at the instant of the write.
+pub(super) async fn read_back<D: Dto>(
+    db: &Db,
+    authority: &Authority<D::Entity>,
+    key: &Value,
+) -> Result<Option<D>> {
     let select: Select<D> = crate::dto::select::<D>();
-    db.reader(access).optional(select.with_key(key)).await
+    authority.asking(db).optional(select.with_key(key)).await
 }

@@ -11,7 +11,6 @@ use pin_project_lite::pin_project;
 use super::RequestContext;
 use crate::error::{Error, Result};
 use crate::session::Verified;
-use crate::sql::within_poll;
 use crate::viewer::Viewer;
 
 thread_local! {
@@ -142,18 +141,12 @@ impl<F: Future> Future for Scoped<F> {
         {
             context.renew();
         }
-        let is_request = this.context.is_some();
         within(this.context, || {
             let Some(future) = this.future.as_mut().as_pin_mut() else {
                 // Only who polls it again after the end comes here.
                 return Poll::Pending;
             };
-            // What a part of a request leaves, that runs outside of it, is for the request.
-            let polled = if is_request {
-                within_poll(cx, |cx| future.poll(cx))
-            } else {
-                future.poll(cx)
-            };
+            let polled = future.poll(cx);
             if polled.is_ready() {
                 this.future.set(None);
             }

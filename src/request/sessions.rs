@@ -9,10 +9,10 @@ use serde::de::DeserializeOwned;
 
 use super::{RequestContext, lock};
 use crate::audit::{self, Revocation, SignInRefusal};
-use crate::error::{Error, Result};
+use crate::error::{Error, Refusal, Result};
 use crate::session::{
-    Assurance, CsrfToken, Fresh, Freshness, Opened, Optimistic, Rotation, SessionId, SessionInfo,
-    SessionView, SignIn,
+    Assurance, CsrfToken, DataVersion, Fresh, Freshness, Opened, Optimistic, Rotation, SessionData,
+    SessionId, SessionInfo, SessionView, SignIn,
 };
 use crate::viewer::{Subject, Viewer};
 
@@ -30,7 +30,7 @@ impl RequestContext {
 
     /// Signs a subject in: ends the session that the request came with, stores a new one under
     /// a new id, and sets its cookie on the response. Later calls in this request see the new
-    /// session.
+    /// session. Where it comes to nothing, the session before goes on.
     ///
     /// Who the subject is has been proved by the application, for instance with a password. That the
     /// user meant to is for the application to see to: no `SameSite` keeps a form on another site from
@@ -45,7 +45,8 @@ impl RequestContext {
     /// nobody can have meant to sign in with this request, because a
     /// browser sends it for a picture, a script, a frame within another site, or a page that nobody
     /// asked for yet ([ASVS 7.6.2](https://github.com/OWASP/ASVS)).
-    /// [`Error::is_misuse`] when the response's headers are gone already.
+    /// [`Error::is_misuse`] when the response's headers are gone already. [`Error::is_invalid`] when the
+    /// subject is longer than [`Subject::MAX_BYTES`](crate::Subject::MAX_BYTES).
     pub async fn sign_in(&self, sign_in: impl Into<SignIn>) -> Result<SessionId> {
         let (sign_in, origin) = (sign_in.into(), self.origin());
         self.require_proof()?;
@@ -64,8 +65,9 @@ impl RequestContext {
     /// response. Without a session only the cookie is removed. It wants a `POST`: a link, or a picture
     /// on any site, would sign out whoever looks at it.
     ///
-    /// So it is with two cookies of the session's name, which lead to nobody: the cookie of the
-    /// configured path and domain is removed, and no session ends.
+    /// A cookie that was replaced meanwhile, by [`rotate_session`](Self::rotate_session) or a step-up, ends what
+    /// the session goes on under. Two cookies of the session's name lead to nobody: both are removed, and no session
+    /// ends.
     ///
     /// # Errors
     ///
@@ -100,8 +102,9 @@ impl RequestContext {
     /// [hook](crate::session::SessionHooks::on_verify) asks for another proof, which is for
     /// [`step_up`](Self::step_up) to note. [`Error::is_unavailable`] when the store does not answer;
     /// the old cookie may lead to the session, or nothing. [`Error::is_misuse`] when the
-    /// response's headers are gone already.
+    /// response's headers are gone already, and in a request with a safe method, such as `GET`.
     pub async fn rotate_session(&self) -> Result<SessionId> {
+        self.require_unsafe_method()?;
         self.rotate(Rotation::Privilege).await
     }
 
@@ -147,7 +150,7 @@ impl RequestContext {
     pub fn csrf_token(&self) -> Result<CsrfToken> {
         self.mark_read();
         let session = self.inner.slot().named()?;
-        self.inner.slot().core()?.csrf.issue(session)
+        self.inner.slot().core()?.csrf.issue(&session)
     }
 
     /// Takes what a form sent in the field [`CsrfToken::FIELD`]. A request that may come from another site
@@ -160,7 +163,7 @@ impl RequestContext {
         self.mark_read();
         let session = self.inner.slot().named();
         let core = self.inner.slot().core()?;
-        if !session.is_ok_and(|session| core.csrf.verify(session, token)) {
+        if !session.is_ok_and(|session| core.csrf.verify(&session, token)) {
             audit::forged_request("a wrong token");
             return Err(Error::forbidden());
         }
@@ -244,12 +247,24 @@ impl RequestContext {
     pub async fn verify_fresh<V: Viewer>(&self, freshness: Freshness) -> Result<Fresh<V>> {
         let current = self.verify_current::<V>().await?;
         let loaded = Arc::clone(current.loaded());
-        let fresh = freshness.check(current, self.now());
+        let fresh = freshness.check(current, self);
         if fresh.is_err() {
             let slot = self.slot::<V>()?;
             slot.tell_step_up(&loaded, || self.origin()).await;
         }
         fresh
+    }
+
+    /// Refuses a proof that does not hold in this very call: of another request, of a session that was left
+    /// or ended since, or that is too old by now.
+    async fn require_fresh<V: Viewer>(&self, proof: &Fresh<V>) -> Result<()> {
+        proof.require(self)?;
+        let now = self.verify_fresh::<V>(proof.freshness()).await?;
+        if now.session_id() == proof.session_id() && now.subject() == proof.subject() {
+            Ok(())
+        } else {
+            Err(Error::unauthenticated(Refusal::Unknown))
+        }
     }
 
     /// The living sessions of the viewer, the last created first: the devices that are signed in.
@@ -260,9 +275,11 @@ impl RequestContext {
     ///
     /// # Errors
     ///
-    /// [`Error::is_unavailable`] when the store does not answer, [`Error::is_misuse`] under
+    /// As [`verify_fresh`](Self::verify_fresh), which is asked again: a proof that was held is good for as
+    /// long as its session and its freshness. [`Error::is_misuse`] for a proof of another request, and under
     /// [`Strategy::Stateless`](crate::session::Strategy::Stateless), where there is no list.
     pub async fn list_sessions<V: Viewer>(&self, proof: &Fresh<V>) -> Result<Vec<SessionInfo>> {
+        self.require_fresh(proof).await?;
         let records = self.inner.slot().core()?.list(proof.subject()).await?;
         let current = proof.session_id();
         let info = |record| SessionInfo::new(record, Some(current));
@@ -273,18 +290,19 @@ impl RequestContext {
     /// [`sign_out`](Self::sign_out).
     ///
     /// Of a stateless one it tells whether it was not ended by its id before, and so `true` for an id
-    /// that nobody has. Each such id is kept in the store until the longest lifetime of a session has
-    /// passed: limit how often a viewer may ask.
+    /// that nobody has. Each such id is kept in the store for 400 days, the longest that a session
+    /// can live: limit how often a viewer may ask.
     ///
     /// # Errors
     ///
-    /// [`Error::is_unavailable`] when the store does not answer; the session may still live.
-    /// [`Error::is_misuse`] in a request with a safe method, such as `GET`.
+    /// As [`list_sessions`](Self::list_sessions), and [`Error::is_misuse`] in a request with a safe method,
+    /// such as `GET`. Where the store does not answer the session may still live.
     pub async fn revoke_session<V: Viewer>(&self, proof: &Fresh<V>, id: SessionId) -> Result<bool> {
         self.require_unsafe_method()?;
+        self.require_fresh(proof).await?;
         let core = self.inner.slot().core()?;
         self.forget_memo();
-        core.revoke(id, proof.subject(), Revocation::ById, &self.origin())
+        core.revoke(id, proof.subject(), None, Revocation::ById, &self.origin())
             .await
     }
 
@@ -293,17 +311,14 @@ impl RequestContext {
     ///
     /// # Errors
     ///
-    /// As [`RequestContext::verify_session`], and [`Error::is_misuse`] for a proof of another request's
-    /// session, when the response's headers are gone already, and in a request with a safe method, such as
-    /// `GET`. Where the store does not answer the others may still live.
+    /// As [`verify_fresh`](Self::verify_fresh), and [`Error::is_misuse`] for a proof of another request, when
+    /// the response's headers are gone already, and in a request with a safe method, such as `GET`. Where
+    /// the store does not answer the others may still live.
     pub async fn revoke_other_sessions<V: Viewer>(&self, proof: &Fresh<V>) -> Result<u64> {
         self.require_unsafe_method()?;
-        if proof.session_id() != self.verify_current::<V>().await?.session_id() {
-            return Err(Error::misuse("this proof is of another request's session"));
-        }
+        self.require_fresh(proof).await?;
         self.begin_change()?;
-        let (slot, first) = (self.inner.slot(), &self.inner.first);
-        let others = slot.revoke_others(first, &self.origin()).await?;
+        let others = self.inner.slot().revoke_others(&self.origin()).await?;
         if let Some(opened) = others.opened {
             self.end_change(opened);
         }
@@ -321,7 +336,7 @@ impl RequestContext {
         Ok(SessionView::new(&verified, &core.settings.shown))
     }
 
-    /// What the application keeps with this session; `None` where it keeps nothing.
+    /// Returns what the application keeps with this session, which may be nothing.
     ///
     /// Each session has data of its own, so there are none without a sign-in, and a new sign-in begins
     /// with none.
@@ -333,47 +348,60 @@ impl RequestContext {
     /// [`Error::is_unavailable`] when the store does not answer, [`Error::is_misuse`] under
     /// [`Strategy::Stateless`](crate::session::Strategy::Stateless), which keeps no data. What is
     /// stored and is not a `T` is an internal error.
-    pub async fn session_data<T: DeserializeOwned>(&self) -> Result<Option<T>> {
+    pub async fn session_data<T: DeserializeOwned>(&self) -> Result<SessionData<T>> {
         self.mark_read();
-        let data = self
-            .inner
-            .slot()
-            .data(&self.inner.first, &self.origin())
-            .await?;
-        data.map(|data| serde_json::from_slice(&data))
+        let (slot, first) = (self.inner.slot(), &self.inner.first);
+        let record = slot.record(first, &self.origin()).await?;
+        let (data, version) = slot.core()?.data(&record).await?;
+        let value = data
+            .map(|data| serde_json::from_slice(&data))
             .transpose()
-            .map_err(|_| Error::internal("the data of a session are not what is asked for"))
+            .map_err(|_| Error::internal("the data of a session are not what is asked for"))?;
+        Ok(SessionData::new(value, version))
     }
 
-    /// Keeps `data` with the session, as JSON, in the place of what was there. They end with it, and
-    /// stay when it is rotated.
+    /// Keeps `data` with the session, as JSON, in the place of what was there when they were
+    /// [read](Self::session_data); none are kept where they are `None`. They end with the session, and stay
+    /// when it is rotated.
     ///
-    /// Of two requests that write at the same time the last wins, and what the other one wrote is lost.
+    /// Of two requests that change the same data at the same time the first wins, and the other one is told:
+    /// read them again, make the change once more, and set them. What was set can be changed and set again.
     ///
     /// # Errors
     ///
-    /// As [`session_data`](Self::session_data), and [`Error::is_misuse`] for what cannot be written as
-    /// JSON.
-    pub async fn set_session_data<T: Serialize>(&self, data: &T) -> Result<()> {
-        let data = serde_json::to_vec(data)
-            .map_err(|_| Error::misuse("these data of a session cannot be written as JSON"))?;
-        self.set_data(Some(&data)).await
+    /// [`Error::is_conflict`] when they were changed or removed since they were read, or are of another
+    /// session. As [`session_data`](Self::session_data), and [`Error::is_misuse`] for what cannot be written
+    /// as JSON, and for `None` in a request with a safe method, as
+    /// [`clear_session_data`](Self::clear_session_data).
+    pub async fn set_session_data<T: Serialize>(&self, data: &mut SessionData<T>) -> Result<()> {
+        let json = data.as_ref().map(serde_json::to_vec).transpose();
+        let json =
+            json.map_err(|_| Error::misuse("these data of a session cannot be written as JSON"))?;
+        if json.is_none() {
+            self.require_unsafe_method()?;
+        }
+        self.set_data(json.as_deref(), Some(data.version())).await?;
+        data.written();
+        Ok(())
     }
 
-    /// Removes what the application keeps with the session.
+    /// Removes what the application keeps with the session, whatever that is by now.
     ///
     /// # Errors
     ///
-    /// As [`session_data`](Self::session_data).
+    /// As [`session_data`](Self::session_data), and [`Error::is_misuse`] in a request with a safe method,
+    /// such as `GET`.
     pub async fn clear_session_data(&self) -> Result<()> {
-        self.set_data(None).await
+        self.require_unsafe_method()?;
+        self.set_data(None, None).await
     }
 
-    async fn set_data(&self, data: Option<&[u8]>) -> Result<()> {
+    async fn set_data(&self, data: Option<&[u8]>, version: Option<&DataVersion>) -> Result<()> {
         self.require_proof()?;
         self.mark_read();
         let (slot, first) = (self.inner.slot(), &self.inner.first);
-        slot.set_data(first, &self.origin(), data).await
+        let record = slot.record(first, &self.origin()).await?;
+        slot.core()?.set_data(&record, data, version).await
     }
 
     /// Before the session is another one.

@@ -11,7 +11,7 @@ use crate::answer::problem;
 use crate::audit;
 use crate::error::{Error, Result};
 use crate::request::RequestContext;
-use crate::session::CsrfToken;
+use crate::session::{CsrfToken, is_loopback};
 
 const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
@@ -23,14 +23,19 @@ const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 ///
 /// 1. [`Sec-Fetch-Site`](https://www.w3.org/TR/fetch-metadata/) decides, where the browser says it:
 ///    `same-origin` and `none` pass;
-/// 2. else `Origin` does: it must be the one that `Host` names, or a [trusted one](Self::trust);
+/// 2. else `Origin` does: it must be that of the application's
+///    [address](crate::session::SessionsBuilder::app_url), in scheme, host and port, or a
+///    [trusted one](Self::trust). Where the session cookie has a
+///    [domain](crate::session::CookieConfig::domain), it may also be the one that `Host` names, below that
+///    domain and over the scheme of the address;
 /// 3. where neither is said, by an old browser or by no browser, a request without any cookie passes, and one
 ///    with cookies only with the session's [token](crate::RequestContext::csrf_token): in the header
 ///    `x-csrf-token`, or in a form field that the handler gives to
 ///    [`verify_csrf_token`](crate::RequestContext::verify_csrf_token). Until then such a request can
 ///    read and change nothing.
 ///
-/// Put it inside of the session layer, and around everything else.
+/// Put it inside of the session layer, and around everything else. Outside of it no address is known, and
+/// `Origin` must be the one that `Host` names: over `https:`, or over `http:` at a loopback address.
 ///
 /// # Example
 ///
@@ -55,7 +60,7 @@ impl Csrf {
     }
 
     /// Trusts another origin, such as `https://pay.example`, also where `Sec-Fetch-Site` says that it is
-    /// another one. Name the application's own where a proxy before it changes `Host`.
+    /// another one. Name every other address at which browsers reach the application.
     #[must_use]
     pub fn trust(mut self, origin: &str) -> Self {
         self.trusted.push(origin.to_owned());
@@ -117,7 +122,7 @@ impl Checked {
         match (site.map(HeaderValue::as_bytes), origin) {
             (Some(b"same-origin" | b"none"), _) => Verdict::Own,
             (Some(_), _) => Verdict::Foreign,
-            (None, Some(Some(origin))) if is_host(&origin, head) => Verdict::Own,
+            (None, Some(Some(origin))) if is_own(&origin, head) => Verdict::Own,
             (None, Some(_)) => Verdict::Foreign,
             (None, None) if head.headers.contains_key(COOKIE) => Verdict::Unknown,
             (None, None) => Verdict::Own,
@@ -167,6 +172,22 @@ fn parse(origin: &str) -> Option<Url> {
     let url = Url::parse(origin).ok()?;
     let plain = url.username().is_empty() && url.password().is_none();
     (plain && url.has_host() && url.origin().is_tuple()).then_some(url)
+}
+
+/// Whether pages of `origin` are the application's own. `Host` has no scheme, so a page that somebody on the
+/// way wrote at `http:` would pass for one of an application over `https:` if nothing else were compared.
+fn is_own(origin: &Url, head: &Parts) -> bool {
+    let context = RequestContext::current().ok();
+    match context.as_ref().and_then(RequestContext::app_address) {
+        Some(address) => {
+            address.is(origin) || (address.shares_cookie(origin) && is_host(origin, head))
+        }
+        None => {
+            let encrypted = origin.scheme() == "https";
+            let private = origin.host_str().is_some_and(is_loopback);
+            (encrypted || private) && is_host(origin, head)
+        }
+    }
 }
 
 /// Whether the request was sent to the host of `origin`.

@@ -20,7 +20,7 @@ pub(crate) trait Check: Send + Sync + 'static {
 /// Stands before handlers: it lets a request pass, or answers it in their place.
 ///
 /// Each of [`RouteRules`](super::RouteRules), [`Protect`](super::Protect), [`Csrf`](super::Csrf),
-/// [`ResourceIsolation`](super::ResourceIsolation) and [`SecurityHeaders`](super::SecurityHeaders) ends
+/// [`GrpcCalls`](super::GrpcCalls), [`ResourceIsolation`](super::ResourceIsolation) and [`SecurityHeaders`](super::SecurityHeaders) ends
 /// as one, and every adapter takes it as its framework takes a middleware. A gate is a convenience: without
 /// it, repositories refuse by themselves.
 ///

@@ -1,5 +1,7 @@
 //! Groups of an identity provider, and who passes for being in them.
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 
 use crate::error::{Error, Result};
@@ -42,11 +44,6 @@ impl Membership {
         self.name.as_deref()
     }
 
-    /// The id and the name.
-    fn texts(&self) -> impl Iterator<Item = &str> {
-        std::iter::once(self.id()).chain(self.name())
-    }
-
     /// Text, or an object with an `id` and perhaps a `name`.
     fn from_json(value: &Value) -> Option<Self> {
         let text = |value: &Value| {
@@ -87,7 +84,7 @@ impl From<String> for Membership {
 /// # Example
 ///
 /// ```
-/// use clearance::route::{GroupRule, Groups};
+/// use clearance::route::{GroupKey, GroupRule, Groups};
 /// use clearance::session::SignIn;
 /// use clearance::Subject;
 ///
@@ -97,9 +94,10 @@ impl From<String> for Membership {
 /// let sign_in = SignIn::new(Subject::new("ada")).claim("groups", groups.to_claim())?;
 /// # let _ = sign_in;
 ///
-/// assert!(GroupRule::any_of(["Research", "Board"])?.allows(&groups));
+/// assert!(GroupRule::any_of(["g-17", "g-4"])?.allows(&groups));
 /// assert!(GroupRule::all_of(["g-17", "press"])?.allows(&groups));
-/// assert!(!GroupRule::all_of(["Research", "Board"])?.allows(&groups));
+/// assert!(!GroupRule::any_of(["Research"])?.allows(&groups), "there is no such id");
+/// assert!(GroupRule::any_of([GroupKey::name("Research")])?.allows(&groups));
 /// # Ok::<(), clearance::Error>(())
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -129,34 +127,54 @@ impl Groups {
         })
     }
 
-    /// Those that were noted in a session under this name. Where nothing was, or no list of text,
-    /// there are none, and no rule allows anything.
+    /// Those that were noted in a session under this name: what [`to_claim`](Self::to_claim) wrote, or a
+    /// plain list of ids. Where nothing was, or no list of text, there are none, and no rule allows
+    /// anything.
     #[must_use]
     pub fn from_claims(claims: &SessionClaims, claim: &str) -> Self {
         let list = claims.get(claim).and_then(ClaimValue::as_text_list);
-        list.into_iter().flatten().cloned().collect()
+        let mut groups: Vec<Membership> = Vec::new();
+        // A name is told right after the id that it belongs to, and never alone.
+        let mut nameless = false;
+        for text in list.into_iter().flatten() {
+            let noted = Noted::of(text);
+            match (&noted, groups.last_mut()) {
+                (Some(Noted::Id(id)), _) => groups.push(Membership::new(*id)),
+                (Some(Noted::Name(name)), Some(group)) if nameless => {
+                    group.name = Some((*name).to_owned());
+                }
+                (Some(Noted::Name(_)) | None, _) => {}
+            }
+            nameless = matches!(noted, Some(Noted::Id(_)));
+        }
+        Self { groups }
     }
 
-    /// To be noted in a session: the ids and names in one list, each once.
-    ///
-    /// Every [`GroupRule`] decides by it as by the groups themselves. Which name belongs to which id
-    /// is not kept, so each text is a group of its own when it is read again.
+    /// To be noted in a session: one list, in which each id is followed by the name of its group. Read by
+    /// [`from_claims`](Self::from_claims), it gives the same groups, each once.
     #[must_use]
     pub fn to_claim(&self) -> ClaimValue {
-        let mut texts: Vec<String> = Vec::new();
-        for text in self.groups.iter().flat_map(Membership::texts) {
-            if !texts.iter().any(|known| known == text) {
-                texts.push(text.to_owned());
-            }
-        }
-        ClaimValue::TextList(texts)
+        let mut seen = HashSet::new();
+        let groups = self.groups.iter().filter(|group| seen.insert(*group));
+        let texts = groups.flat_map(|group| {
+            let name = group.name().map(|name| Noted::Name(name).to_text());
+            std::iter::once(Noted::Id(group.id()).to_text()).chain(name)
+        });
+        ClaimValue::TextList(texts.collect())
     }
 
-    /// Whether a group of this id or name is among them: byte for byte, so `Admins` is not `admins`.
+    /// Tells whether the group of this id is among them: byte for byte, so `Admins` is not `admins`. One that is
+    /// only named so is another.
     #[must_use]
-    pub fn contains(&self, id_or_name: &str) -> bool {
-        let mut texts = self.groups.iter().flat_map(Membership::texts);
-        texts.any(|text| text == id_or_name)
+    pub fn contains(&self, id: &str) -> bool {
+        self.groups.iter().any(|group| group.id() == id)
+    }
+
+    /// Tells whether a group of this name is among them, byte for byte. Anybody who may name a group can give it
+    /// the name of another.
+    #[must_use]
+    pub fn contains_named(&self, name: &str) -> bool {
+        self.groups.iter().any(|group| group.name() == Some(name))
     }
 
     /// Each of them, in the order in which they came.
@@ -173,16 +191,102 @@ impl<G: Into<Membership>> FromIterator<G> for Groups {
     }
 }
 
-/// Which groups a viewer must be in: any of some, or all of them.
+/// An id or a name in the list that a session has of its groups.
 ///
-/// Each is named by its id or its name. Where people may name groups as they like, write ids, and see
-/// to it that nobody can call a group by the id of another.
+/// Names are what people chose, so each is marked, and no name reads as an id. What a provider's plain list
+/// says stands there as it is, but for an id that looks like a marked text.
+enum Noted<'a> {
+    Id(&'a str),
+    Name(&'a str),
+}
+
+impl<'a> Noted<'a> {
+    const MARK: char = '~';
+    const ID: &'static str = "~i";
+    const NAME: &'static str = "~n";
+
+    /// Any other text that begins with the mark is neither.
+    fn of(text: &'a str) -> Option<Self> {
+        if !text.starts_with(Self::MARK) {
+            return Some(Self::Id(text)).filter(|_| !text.is_empty());
+        }
+        if let Some(name) = text.strip_prefix(Self::NAME) {
+            return Some(Self::Name(name)).filter(|_| !name.is_empty());
+        }
+        // An id has one spelling: one that needs no mark has none.
+        let id = text.strip_prefix(Self::ID);
+        id.filter(|id| id.starts_with(Self::MARK)).map(Self::Id)
+    }
+
+    fn to_text(&self) -> String {
+        match self {
+            Self::Id(id) if id.starts_with(Self::MARK) => format!("{}{id}", Self::ID),
+            Self::Id(id) => (*id).to_owned(),
+            Self::Name(name) => format!("{}{name}", Self::NAME),
+        }
+    }
+}
+
+/// The key by which a rule names a group: its id, which its provider gives, or its name, which people do.
+///
+/// Plain text is an id. A group that is only named so does not meet a rule over an id, and a group of that id
+/// does not meet one over a name. Where people may name groups as they like, write ids.
+///
+/// Exhaustive: a third way would be one more to get in.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum GroupKey {
+    /// The group of this id.
+    Id(String),
+    /// Each group of this name.
+    Name(String),
+}
+
+impl GroupKey {
+    /// Names the group of this id.
+    #[must_use]
+    pub fn id(id: impl Into<String>) -> Self {
+        Self::Id(id.into())
+    }
+
+    /// Names each group of this name.
+    #[must_use]
+    pub fn name(name: impl Into<String>) -> Self {
+        Self::Name(name.into())
+    }
+
+    fn is_empty(&self) -> bool {
+        match self {
+            Self::Id(text) | Self::Name(text) => text.is_empty(),
+        }
+    }
+
+    fn is_among(&self, groups: &Groups) -> bool {
+        match self {
+            Self::Id(id) => groups.contains(id),
+            Self::Name(name) => groups.contains_named(name),
+        }
+    }
+}
+
+impl From<&str> for GroupKey {
+    fn from(id: &str) -> Self {
+        Self::id(id)
+    }
+}
+
+impl From<String> for GroupKey {
+    fn from(id: String) -> Self {
+        Self::id(id)
+    }
+}
+
+/// Which groups a viewer must be in: any of some, or all of them, each by its [key](GroupKey).
 ///
 /// It is a plain value and asks nobody, so it can be used wherever there are [`Groups`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GroupRule {
     required: Required,
-    groups: Vec<String>,
+    groups: Vec<GroupKey>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -196,9 +300,8 @@ impl GroupRule {
     ///
     /// # Errors
     ///
-    /// [`Error::is_misuse`] when there are none, or one has neither id nor name, which is the empty
-    /// text.
-    pub fn any_of(groups: impl IntoIterator<Item = impl Into<String>>) -> Result<Self> {
+    /// [`Error::is_misuse`] when there are none, or the id or name of one is the empty text.
+    pub fn any_of(groups: impl IntoIterator<Item = impl Into<GroupKey>>) -> Result<Self> {
         Self::new(Required::Any, groups)
     }
 
@@ -207,16 +310,16 @@ impl GroupRule {
     /// # Errors
     ///
     /// As [`GroupRule::any_of`]: a rule that requires nothing would allow everybody.
-    pub fn all_of(groups: impl IntoIterator<Item = impl Into<String>>) -> Result<Self> {
+    pub fn all_of(groups: impl IntoIterator<Item = impl Into<GroupKey>>) -> Result<Self> {
         Self::new(Required::All, groups)
     }
 
     fn new(
         required: Required,
-        groups: impl IntoIterator<Item = impl Into<String>>,
+        groups: impl IntoIterator<Item = impl Into<GroupKey>>,
     ) -> Result<Self> {
-        let groups: Vec<String> = groups.into_iter().map(Into::into).collect();
-        if groups.is_empty() || groups.iter().any(String::is_empty) {
+        let groups: Vec<GroupKey> = groups.into_iter().map(Into::into).collect();
+        if groups.is_empty() || groups.iter().any(GroupKey::is_empty) {
             return Err(Error::misuse(
                 "a rule over groups names one group at least, and none by an empty text",
             ));
@@ -229,8 +332,8 @@ impl GroupRule {
     pub fn allows(&self, groups: &Groups) -> bool {
         let mut required = self.groups.iter();
         match self.required {
-            Required::Any => required.any(|group| groups.contains(group)),
-            Required::All => required.all(|group| groups.contains(group)),
+            Required::Any => required.any(|group| group.is_among(groups)),
+            Required::All => required.all(|group| group.is_among(groups)),
         }
     }
 }

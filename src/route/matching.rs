@@ -11,12 +11,17 @@ use futures_util::future::BoxFuture;
 use http::request::Parts;
 use regex::{Regex, RegexBuilder};
 
+use crate::bounded::{Bounded, By, Form, Logic};
 use crate::error::{Error, Result};
+use crate::limits::{CONDITION_DEPTH, CONDITIONS};
 
 /// Which requests a rule is about: by path, or by what a function says of the request's head.
 ///
 /// Paths are compared as [`NormalPath`](super::NormalPath) reads them, so that another spelling of the
 /// same path is the same path. They begin with `/`, and a `/` at their end says nothing.
+///
+/// One is made of at most [`CONDITIONS`] others, [`CONDITION_DEPTH`] deep. Rules that are told of a larger one
+/// [are not built](crate::Error::is_configuration).
 ///
 /// # Example
 ///
@@ -31,7 +36,7 @@ use crate::error::{Error, Result};
 /// # Ok::<(), clearance::Error>(())
 /// ```
 #[derive(Clone)]
-pub struct Route(Kind);
+pub struct Route(Bounded<Kind>);
 
 #[derive(Clone)]
 enum Kind {
@@ -40,9 +45,9 @@ enum Kind {
     Pattern(Regex),
     When(Arc<dyn Fn(&Parts) -> bool + Send + Sync>),
     WhenAsync(Arc<AsyncPredicate>),
-    Not(Box<Route>),
-    And(Box<Route>, Box<Route>),
-    Or(Box<Route>, Box<Route>),
+    Not(Box<Kind>),
+    All(Vec<Kind>),
+    Any(Vec<Kind>),
 }
 
 type AsyncPredicate = dyn Fn(&Parts) -> BoxFuture<'static, bool> + Send + Sync;
@@ -57,7 +62,7 @@ impl Route {
     ///
     /// [`Error::is_configuration`] when it does not begin with `/`.
     pub fn exact(path: &str) -> Result<Self> {
-        trimmed(path).map(Kind::Exact).map(Self)
+        trimmed(path).map(Kind::Exact).map(Self::plain)
     }
 
     /// This path, and those below it: `/admin` is not about `/administrators`.
@@ -66,7 +71,7 @@ impl Route {
     ///
     /// [`Error::is_configuration`] when it does not begin with `/`.
     pub fn prefix(path: &str) -> Result<Self> {
-        trimmed(path).map(Kind::Prefix).map(Self)
+        trimmed(path).map(Kind::Prefix).map(Self::plain)
     }
 
     /// The paths that this regular expression describes from their beginning to their end, in the syntax of
@@ -77,7 +82,7 @@ impl Route {
     /// [`Error::is_configuration`] when it is none, or too large.
     pub fn pattern(expression: &str) -> Result<Self> {
         Regex::new(&format!(r"\A(?:{expression})\z"))
-            .map(|regex| Self(Kind::Pattern(regex)))
+            .map(|regex| Self::plain(Kind::Pattern(regex)))
             .map_err(|_| {
                 Error::configuration(format!(
                     "the pattern `{expression}` of a route is no regular expression, or too large"
@@ -88,7 +93,7 @@ impl Route {
     /// Those that `predicate` picks. Where it panics, the request needs a session.
     #[must_use]
     pub fn when(predicate: impl Fn(&Parts) -> bool + Send + Sync + 'static) -> Self {
-        Self(Kind::When(Arc::new(predicate)))
+        Self::plain(Kind::When(Arc::new(predicate)))
     }
 
     /// As [`Route::when`], for what has to be waited for.
@@ -99,65 +104,139 @@ impl Route {
     {
         let predicate =
             move |head: &Parts| -> BoxFuture<'static, bool> { Box::pin(predicate(head)) };
-        Self(Kind::WhenAsync(Arc::new(predicate)))
+        Self::plain(Kind::WhenAsync(Arc::new(predicate)))
     }
 
     /// Those that both are about.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
-        Self(Kind::And(Box::new(self), Box::new(other)))
+        Self(self.0.and(other.0))
     }
 
     /// Those that either is about.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
-        Self(Kind::Or(Box::new(self), Box::new(other)))
+        Self(self.0.or(other.0))
     }
 
-    /// The same, whatever the case of the letters `a` to `z`.
-    pub(super) fn ignoring_case(self) -> Result<Self> {
-        let boxed = |route: Box<Self>| route.ignoring_case().map(Box::new);
-        Ok(Self(match self.0 {
-            Kind::Exact(path) => Kind::Exact(path.to_ascii_lowercase()),
-            Kind::Prefix(path) => Kind::Prefix(path.to_ascii_lowercase()),
-            Kind::Pattern(regex) => {
+    /// The same, whatever the case of the letters `a` to `z` where that is not told apart.
+    pub(super) fn ready(self, ignores_case: bool) -> Result<Self> {
+        let ready = self.0.try_map(|kind| match ignores_case {
+            true => kind.ignoring_case(),
+            false => Ok(kind),
+        })?;
+        ready.map(Self).ok_or_else(|| {
+            Error::configuration(format!(
+                "a route is made of more than {CONDITIONS} others, or they stand more than {CONDITION_DEPTH} deep in one another: write a pattern"
+            ))
+        })
+    }
+
+    /// Whether it is about a request with this head, whose path reads `path`.
+    pub(super) async fn is_about(&self, path: &str, head: &Parts) -> Result<bool, Panicked> {
+        match self.0.get() {
+            Some(kind) => kind.is_about(trim_end(path), head).await,
+            None => Err(Panicked),
+        }
+    }
+
+    const fn plain(kind: Kind) -> Self {
+        Self(Bounded::plain(kind))
+    }
+}
+
+impl Kind {
+    fn ignoring_case(self) -> Result<Self> {
+        let each = |kinds: Vec<Self>| -> Result<Vec<Self>> {
+            kinds.into_iter().map(Self::ignoring_case).collect()
+        };
+        Ok(match self {
+            Self::Exact(path) => Self::Exact(path.to_ascii_lowercase()),
+            Self::Prefix(path) => Self::Prefix(path.to_ascii_lowercase()),
+            Self::Pattern(regex) => {
                 let built = RegexBuilder::new(regex.as_str())
                     .case_insensitive(true)
                     .build();
                 let too_large = |_| {
                     Error::configuration("the pattern of a route is too large without its case")
                 };
-                Kind::Pattern(built.map_err(too_large)?)
+                Self::Pattern(built.map_err(too_large)?)
             }
-            kind @ (Kind::When(_) | Kind::WhenAsync(_)) => kind,
-            Kind::Not(route) => Kind::Not(boxed(route)?),
-            Kind::And(one, other) => Kind::And(boxed(one)?, boxed(other)?),
-            Kind::Or(one, other) => Kind::Or(boxed(one)?, boxed(other)?),
-        }))
+            kind @ (Self::When(_) | Self::WhenAsync(_)) => kind,
+            Self::Not(inner) => Self::Not(Box::new(inner.ignoring_case()?)),
+            Self::All(parts) => Self::All(each(parts)?),
+            Self::Any(parts) => Self::Any(each(parts)?),
+        })
     }
 
-    /// Whether it is about a request with this head, whose path reads `path`.
-    pub(super) async fn is_about(&self, path: &str, head: &Parts) -> Result<bool, Panicked> {
-        let path = trim_end(path);
-        match &self.0 {
-            Kind::Exact(exact) => Ok(path == exact),
-            Kind::Prefix(prefix) => Ok(path
+    async fn is_about(&self, path: &str, head: &Parts) -> Result<bool, Panicked> {
+        match self {
+            Self::Exact(exact) => Ok(path == exact),
+            Self::Prefix(prefix) => Ok(path
                 .strip_prefix(prefix.as_str())
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || prefix == "/")),
-            Kind::Pattern(regex) => Ok(regex.is_match(path)),
-            Kind::When(predicate) => {
+            Self::Pattern(regex) => Ok(regex.is_match(path)),
+            Self::When(predicate) => {
                 catch_unwind(AssertUnwindSafe(|| predicate(head))).map_err(|_| Panicked)
             }
-            Kind::WhenAsync(predicate) => {
+            Self::WhenAsync(predicate) => {
                 let asked = catch_unwind(AssertUnwindSafe(|| predicate(head)));
                 let asked = AssertUnwindSafe(asked.map_err(|_| Panicked)?);
                 asked.catch_unwind().await.map_err(|_| Panicked)
             }
-            Kind::Not(route) => Ok(!Box::pin(route.is_about(path, head)).await?),
-            Kind::And(one, other) => Ok(Box::pin(one.is_about(path, head)).await?
-                && Box::pin(other.is_about(path, head)).await?),
-            Kind::Or(one, other) => Ok(Box::pin(one.is_about(path, head)).await?
-                || Box::pin(other.is_about(path, head)).await?),
+            Self::Not(inner) => Ok(!Box::pin(inner.is_about(path, head)).await?),
+            Self::All(parts) => {
+                for part in parts {
+                    if !Box::pin(part.is_about(path, head)).await? {
+                        return Ok(false);
+                    }
+                }
+                Ok(true)
+            }
+            Self::Any(parts) => {
+                for part in parts {
+                    if Box::pin(part.is_about(path, head)).await? {
+                        return Ok(true);
+                    }
+                }
+                Ok(false)
+            }
+        }
+    }
+}
+
+impl Logic for Kind {
+    fn form(&self) -> Form {
+        match self {
+            Self::All(_) => Form::Joined(By::All),
+            Self::Any(_) => Form::Joined(By::Any),
+            Self::Not(_) => Form::Opposite,
+            Self::Exact(_)
+            | Self::Prefix(_)
+            | Self::Pattern(_)
+            | Self::When(_)
+            | Self::WhenAsync(_) => Form::Plain,
+        }
+    }
+
+    fn joined(by: By, parts: Vec<Self>) -> Self {
+        match by {
+            By::All => Self::All(parts),
+            By::Any => Self::Any(parts),
+        }
+    }
+
+    fn into_parts(self, by: By) -> Vec<Self> {
+        match (self, by) {
+            (Self::All(parts), By::All) | (Self::Any(parts), By::Any) => parts,
+            (other, _) => vec![other],
+        }
+    }
+
+    fn opposite(self) -> Self {
+        match self {
+            Self::Not(inner) => *inner,
+            other => Self::Not(Box::new(other)),
         }
     }
 }
@@ -167,20 +246,29 @@ impl Not for Route {
 
     /// Those that it is not about.
     fn not(self) -> Self {
-        Self(Kind::Not(Box::new(self)))
+        Self(self.0.opposite())
     }
 }
 
 impl fmt::Debug for Route {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            Kind::Exact(path) => f.debug_tuple("Exact").field(path).finish(),
-            Kind::Prefix(path) => f.debug_tuple("Prefix").field(path).finish(),
-            Kind::Pattern(regex) => f.debug_tuple("Pattern").field(&regex.as_str()).finish(),
-            Kind::When(_) | Kind::WhenAsync(_) => f.write_str("When(..)"),
-            Kind::Not(route) => f.debug_tuple("Not").field(route).finish(),
-            Kind::And(one, other) => f.debug_tuple("And").field(one).field(other).finish(),
-            Kind::Or(one, other) => f.debug_tuple("Or").field(one).field(other).finish(),
+        match self.0.get() {
+            Some(kind) => kind.fmt(f),
+            None => f.write_str("Route(..)"),
+        }
+    }
+}
+
+impl fmt::Debug for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exact(path) => f.debug_tuple("Exact").field(path).finish(),
+            Self::Prefix(path) => f.debug_tuple("Prefix").field(path).finish(),
+            Self::Pattern(regex) => f.debug_tuple("Pattern").field(&regex.as_str()).finish(),
+            Self::When(_) | Self::WhenAsync(_) => f.write_str("When(..)"),
+            Self::Not(inner) => f.debug_tuple("Not").field(inner).finish(),
+            Self::All(parts) => f.debug_tuple("All").field(parts).finish(),
+            Self::Any(parts) => f.debug_tuple("Any").field(parts).finish(),
         }
     }
 }

@@ -9,6 +9,7 @@
 //! | [`Protect`] | the session | who is not signed in, or not who it should be |
 //! | [`Csrf`] | where the browser says that it comes from | what another site had it send |
 //! | [`ResourceIsolation`] | the same | what another site embeds |
+//! | [`GrpcCalls`] | the media type, and the session where it is another one | what is no call of gRPC |
 //! | [`SecurityHeaders`] | nothing | nobody: it tells browsers what to enforce |
 //!
 //! Each ends as a [`Gate`], which every adapter takes as its framework takes a middleware.
@@ -49,6 +50,7 @@ mod csrf;
 mod forms;
 mod gate;
 mod groups;
+mod grpc;
 mod headers;
 mod matching;
 mod path;
@@ -62,7 +64,10 @@ pub use answers::Denied;
 pub use csrf::Csrf;
 pub use forms::{sign_in_link, sign_out_form};
 pub use gate::Gate;
-pub use groups::{GroupRule, Groups, Membership};
+pub use groups::{GroupKey, GroupRule, Groups, Membership};
+pub use grpc::GrpcCalls;
+#[cfg(feature = "tonic")]
+pub(crate) use grpc::is_grpc;
 pub use headers::{ResourceIsolation, SecurityHeaders};
 pub use matching::Route;
 pub use path::NormalPath;

@@ -168,7 +168,8 @@ impl RouteRules {
     /// # Errors
     ///
     /// [`Error::is_configuration`] for groups under another strategy than
-    /// [`Strategy::Stateless`], and for a page that is neither a path nor a URL.
+    /// [`Strategy::Stateless`], for a page that is neither a path nor a URL, and for a route that is made of
+    /// too many others.
     pub fn build<V: Viewer>(self, sessions: &Sessions<V>) -> Result<Gate> {
         let outlook = sessions.outlook();
         let groups = self
@@ -180,13 +181,8 @@ impl RouteRules {
                 "the cookie says nothing of groups, except under `Strategy::Stateless`: protect these routes with `Protect::groups`, which asks the session",
             ));
         }
-        let cased = |route: Route| {
-            if self.ignores_case {
-                route.ignoring_case()
-            } else {
-                Ok(route)
-            }
-        };
+        let ignores_case = self.ignores_case;
+        let ready = |route: Route| route.ready(ignores_case);
         let rules = self.rules.into_iter();
         let answers = self.denials.resolve()?;
         let entrance = answers
@@ -197,10 +193,10 @@ impl RouteRules {
         Ok(Gate::new(Rules {
             everything: self.everything,
             rules: rules
-                .map(|(route, demand)| Ok((cased(route)?, demand)))
+                .map(|(route, demand)| Ok((ready(route)?, demand)))
                 .collect::<Result<_>>()?,
-            api: self.api.into_iter().map(cased).collect::<Result<_>>()?,
-            entrance: entrance.transpose()?.map(cased).transpose()?,
+            api: self.api.into_iter().map(ready).collect::<Result<_>>()?,
+            entrance: entrance.transpose()?.map(ready).transpose()?,
             home: self.home.map(|url| Page::new(&url)).transpose()?,
             answers,
             ignores_case: self.ignores_case,

@@ -1,10 +1,13 @@
 //! The contract of an adapter, as a check that any implementation can run.
 
+mod deletion;
+
 use std::future::Future;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::join_all;
 
+use self::deletion::deletes_users;
 use super::store::{BrokenContract, Outcome, STEP, record, rule, start};
 use crate::account::{
     Account, AccountId, AccountKind, Adapter, AdapterError, Email, NewUser, ProviderTokens,
@@ -113,9 +116,9 @@ pub async fn check_session_adapter(adapter: &dyn SessionAdapter) -> Result<(), B
                 .is_none(),
     )?;
     answered(adapter.create_session(&session)).await?;
-    answered(adapter.delete_user(&user.id)).await?;
+    answered(adapter.remove_user(&user.id)).await?;
     rule(
-        "`delete_user` ends the sessions of the user, and no others",
+        "`remove_user` ends the sessions of the user, and no others",
         !answered(adapter.delete_session(session.id, &user.id)).await?
             && answered(adapter.delete_session(orphan.id, &orphan.subject)).await?,
     )
@@ -534,32 +537,5 @@ async fn redeems_tokens(adapter: &dyn Adapter) -> Outcome {
         "`sweep_verification_tokens` removes tokens that have ended, and no others",
         !answered(redeem("verify:bob", &swept, start())).await?
             && answered(redeem("verify:bob", &kept, start())).await?,
-    )
-}
-
-async fn deletes_users(adapter: &dyn Adapter) -> Outcome {
-    let profile = with_email(email("fay@example.com")?);
-    let other = created(adapter, &NewUser::default()).await?;
-    let account = Account::new(account("Fay")?, AccountKind::OAuth);
-    let sign_in = || adapter.find_or_create_user_by_account(&account, &profile, start());
-    let user = answered(sign_in()).await?.into_user();
-    rule(
-        "`delete_user` removes a user, and says whether they were there",
-        answered(adapter.delete_user(&user.id)).await?
-            && !answered(adapter.delete_user(&user.id)).await?
-            && answered(adapter.get_user(&user.id)).await?.is_none()
-            && answered(adapter.get_user(&other.id)).await? == Some(other),
-    )?;
-    rule(
-        "`delete_user` removes the accounts of the user",
-        answered(adapter.get_user_by_account(&account.id))
-            .await?
-            .is_none()
-            && answered(adapter.list_accounts(&user.id)).await?.is_empty(),
-    )?;
-    let again = answered(sign_in()).await?;
-    rule(
-        "the account and the address of a user who is gone are free, and lead to another one",
-        matches!(&again, SignIn::First(again) if again.id != user.id),
     )
 }

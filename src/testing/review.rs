@@ -70,8 +70,9 @@ pub struct Unreviewed(String);
 
 impl<V: 'static> Review<'_, V> {
     /// Reads the Rust files below `folder`, mostly the `src` of a crate: for derives that `app!`
-    /// does not list, and for calls of `unguarded_pool`, `unguarded_sql` and `Access::system`,
-    /// which types do not tell of and which become escape hatches in the matrix.
+    /// does not list, for calls of `unguarded_pool`, `unguarded_sql`, `Access::system` and `Db::viewers`, and for
+    /// those of `Reader::secret` in a method that is `public`, or in a function that names the type
+    /// `Public`: types do not tell of them, and they become escape hatches in the matrix.
     ///
     /// It reads what is written there. Items that a macro makes are not seen, nor a derive or a
     /// call under another name (`use clearance::Dto as D`). Items under `#[cfg(test)]` are left

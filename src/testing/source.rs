@@ -69,6 +69,7 @@ impl Scan {
                     scan: self,
                     file: &shown,
                     inside: Vec::new(),
+                    public: Vec::new(),
                 }
                 .visit_file(&parsed),
                 Err(error) => self.failed.push(format!("{shown}: {error}")),
@@ -99,6 +100,8 @@ struct Visitor<'a> {
     scan: &'a mut Scan,
     file: &'a str,
     inside: Vec<String>,
+    /// For each function around: why it may be called by nobody, where it may.
+    public: Vec<Option<String>>,
 }
 
 impl Visitor<'_> {
@@ -119,13 +122,18 @@ impl Visitor<'_> {
     }
 
     fn call(&mut self, kind: &'static str, reason: Option<&Expr>, span: proc_macro2::Span) {
-        let reason = match reason {
-            Some(Expr::Lit(literal)) => match &literal.lit {
-                Lit::Str(text) => Some(text.value()),
-                _ => None,
-            },
-            _ => None,
-        };
+        self.found_call(kind, reason.and_then(literal), span);
+    }
+
+    /// A secret that is read, in a function that serves nobody in particular.
+    fn secret(&mut self, span: proc_macro2::Span) {
+        if let Some(Some(reason)) = self.public.last() {
+            let reason = Some(reason.clone()).filter(|reason| !reason.is_empty());
+            self.found_call("secret in a public method", reason, span);
+        }
+    }
+
+    fn found_call(&mut self, kind: &'static str, reason: Option<String>, span: proc_macro2::Span) {
         self.scan.calls.push(Call {
             kind,
             reason,
@@ -134,10 +142,17 @@ impl Visitor<'_> {
         });
     }
 
-    fn within(&mut self, name: &syn::Ident, visit: impl FnOnce(&mut Self)) {
-        self.inside.push(plain(name));
+    fn within(
+        &mut self,
+        attributes: &[Attribute],
+        signature: &syn::Signature,
+        visit: impl FnOnce(&mut Self),
+    ) {
+        self.inside.push(plain(&signature.ident));
+        self.public.push(serves_nobody(attributes, signature));
         visit(self);
         self.inside.pop();
+        self.public.pop();
     }
 }
 
@@ -182,13 +197,13 @@ impl<'ast> Visit<'ast> for Visitor<'_> {
     }
 
     fn visit_item_fn(&mut self, item: &'ast syn::ItemFn) {
-        self.within(&item.sig.ident, |this| {
+        self.within(&item.attrs, &item.sig, |this| {
             syn::visit::visit_item_fn(this, item)
         });
     }
 
     fn visit_impl_item_fn(&mut self, item: &'ast syn::ImplItemFn) {
-        self.within(&item.sig.ident, |this| {
+        self.within(&item.attrs, &item.sig, |this| {
             syn::visit::visit_impl_item_fn(this, item);
         });
     }
@@ -209,6 +224,10 @@ impl<'ast> Visit<'ast> for Visitor<'_> {
                     self.call("unguarded_sql", strings(call.args.iter()), last.span());
                 } else if last == "system" && owner.is_some_and(|owner| owner == "Access") {
                     self.call("Access::system", call.args.first(), last.span());
+                } else if last == "viewers" && owner.is_some_and(|owner| owner == "Db") {
+                    self.call("Db::viewers", call.args.iter().nth(2), last.span());
+                } else if last == "secret" && owner.is_some_and(|owner| owner == "Reader") {
+                    self.secret(last.span());
                 }
             }
         }
@@ -222,8 +241,66 @@ impl<'ast> Visit<'ast> for Visitor<'_> {
                 strings(call.args.iter()),
                 call.method.span(),
             );
+        } else if call.method == "viewers" && call.args.len() == VIEWERS_ARGUMENTS {
+            self.call("Db::viewers", call.args.iter().nth(1), call.method.span());
+        } else if call.method == "secret" && call.args.len() == SECRET_ARGUMENTS {
+            self.secret(call.method.span());
         }
         syn::visit::visit_expr_method_call(self, call);
+    }
+}
+
+/// What `Db::viewers` takes: the key, the reason, and what makes a viewer of a row.
+const VIEWERS_ARGUMENTS: usize = 3;
+
+/// What `Reader::secret` takes: the column, what the row is looked up by, and the value of that.
+const SECRET_ARGUMENTS: usize = 3;
+
+/// Why a function may be called by nobody, empty where it does not say: a method under `#[public(..)]`, or
+/// a function that is handed an access or a reader of nobody's.
+fn serves_nobody(attributes: &[Attribute], signature: &syn::Signature) -> Option<String> {
+    let named = |attribute: &&Attribute| {
+        let last = attribute.path().segments.last();
+        last.is_some_and(|segment| segment.ident == "public")
+    };
+    if let Some(attribute) = attributes.iter().find(named) {
+        let Meta::List(list) = &attribute.meta else {
+            return Some(String::new());
+        };
+        // What stands there is checked by the macro; the one text is the reason.
+        let mut trees = list.tokens.clone().into_iter();
+        let reason = trees.find_map(|tree| match tree {
+            proc_macro2::TokenTree::Literal(literal) => match Lit::new(literal) {
+                Lit::Str(text) => Some(text.value()),
+                _ => None,
+            },
+            _ => None,
+        });
+        return Some(reason.unwrap_or_default());
+    }
+    let mut names = Names(false);
+    names.visit_signature(signature);
+    names.0.then(String::new)
+}
+
+/// Whether the type `Public` is named.
+struct Names(bool);
+
+impl<'ast> Visit<'ast> for Names {
+    fn visit_path_segment(&mut self, segment: &'ast syn::PathSegment) {
+        self.0 |= segment.ident == "Public";
+        syn::visit::visit_path_segment(self, segment);
+    }
+}
+
+/// The text of a literal.
+fn literal(expr: &Expr) -> Option<String> {
+    match expr {
+        Expr::Lit(literal) => match &literal.lit {
+            Lit::Str(text) => Some(text.value()),
+            _ => None,
+        },
+        _ => None,
     }
 }
 

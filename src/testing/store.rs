@@ -7,9 +7,10 @@ use std::num::NonZeroU32;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::line::{creates_instead, follows_what_was_replaced};
 use crate::session::{
-    Assurance, Created, Replaced, SecretHash, SessionId, SessionLimit, SessionRecord, SessionStore,
-    Standing, StoreError,
+    Assurance, Created, DataKept, Generations, Replaced, SecretHash, SessionId, SessionLimit,
+    SessionRecord, SessionStore, Standing, StoreError, StoredData,
 };
 use crate::viewer::Subject;
 
@@ -59,12 +60,15 @@ pub async fn check_session_store(store: &dyn SessionStore) -> Result<(), BrokenC
     treats_expired_as_absent(store).await?;
     touches_without_inserting(store).await?;
     replaces_without_inserting(store).await?;
+    follows_what_was_replaced(store).await?;
+    creates_instead(store).await?;
     keeps_data(store).await?;
     limits(store).await?;
     deletes_only_what_is_named(store).await?;
     lists(store).await?;
     sweeps(store).await?;
     notes_what_stateless_sessions_ended(store).await?;
+    counts_generations(store).await?;
     deletes_everyone(store).await
 }
 
@@ -76,13 +80,13 @@ pub(super) fn rule(rule: &'static str, kept: bool) -> Outcome {
     }
 }
 
-async fn answered<T>(answer: impl Future<Output = Result<T, StoreError>>) -> Outcome<T> {
+pub(super) async fn answered<T>(answer: impl Future<Output = Result<T, StoreError>>) -> Outcome<T> {
     answer
         .await
         .map_err(|_| BrokenContract::new("an empty store that is reachable answers every call"))
 }
 
-const STORED: Created = Created::Stored(Vec::new());
+pub(super) const STORED: Created = Created::Stored(Vec::new());
 
 /// The largest step that the contract's instants keep apart.
 pub(super) const STEP: TimeDelta = TimeDelta::microseconds(1);
@@ -234,7 +238,7 @@ async fn replaces_without_inserting(store: &dyn SessionStore) -> Outcome {
             && answered(store.load(new.id, start())).await?.is_none(),
     )?;
     answered(store.create(&old, None)).await?;
-    answered(store.set_data(old.id, start(), Some(b"kept"))).await?;
+    answered(store.set_data(old.id, start(), Some(b"kept"), None)).await?;
     let foreign = SessionRecord {
         secret_hash: SecretHash::from_bytes([0; 32]),
         ..old.clone()
@@ -266,11 +270,15 @@ async fn replaces_without_inserting(store: &dyn SessionStore) -> Outcome {
             && answered(store.load(old.id, start())).await?.is_none()
             && answered(store.load(new.id, start())).await?.as_ref() == Some(&new),
     )?;
+    let kept = StoredData {
+        data: Some(b"kept".to_vec()),
+        version: 1,
+    };
     rule(
-        "`replace` leaves the data with the session",
-        answered(store.data(new.id, start())).await?.as_deref() == Some(b"kept"),
+        "`replace` leaves the data with the session, and their version",
+        answered(store.data(new.id, start())).await? == Some(kept),
     )?;
-    answered(store.set_data(new.id, start(), None)).await?;
+    answered(store.set_data(new.id, start(), None, None)).await?;
     rule(
         "a session is replaced once",
         replace(&old, &new).await? == Replaced::Gone,
@@ -282,21 +290,44 @@ async fn keeps_data(store: &dyn SessionStore) -> Outcome {
 
     let session = record(23, "gus");
     let end = session.idle_expires_at;
-    rule(
-        "`set_data` of a session that is not there says so and stores nothing",
-        !answered(store.set_data(session.id, start(), Some(b"x"))).await?
-            && answered(store.load(session.id, start())).await?.is_none(),
-    )?;
+    let set = async |data: Option<&[u8]>, version| {
+        answered(store.set_data(session.id, start(), data, version)).await
+    };
+    let there = async || answered(store.data(session.id, start())).await;
+    for version in [None, Some(0)] {
+        rule(
+            "`set_data` of a session that is not there says so and stores nothing",
+            set(Some(b"x"), version).await? == DataKept::Gone
+                && answered(store.load(session.id, start())).await?.is_none(),
+        )?;
+    }
     answered(store.create(&session, None)).await?;
     rule(
-        "a new session has no data",
-        answered(store.data(session.id, start())).await?.is_none(),
+        "a new session has no data, of the version 0",
+        there().await? == Some(StoredData::default()),
     )?;
     let large: Vec<u8> = (0..LARGE).map(|index| (index % 251) as u8).collect();
+    let kept = |data: &[u8], version| {
+        Some(StoredData {
+            data: Some(data.to_vec()),
+            version,
+        })
+    };
     rule(
         "`data` gives back what `set_data` was given, up to a mebibyte",
-        answered(store.set_data(session.id, start(), Some(&large))).await?
-            && answered(store.data(session.id, start())).await? == Some(large),
+        set(Some(&large), Some(0)).await? == DataKept::Done && there().await? == kept(&large, 1),
+    )?;
+    for version in [0, 2, u64::MAX] {
+        rule(
+            "`set_data` with another version than that of the data changes nothing",
+            set(Some(b"x"), Some(version)).await? == DataKept::Stale
+                && set(None, Some(version)).await? == DataKept::Stale
+                && there().await? == kept(&large, 1),
+        )?;
+    }
+    rule(
+        "`set_data` without a version changes whatever is there, and counts the version",
+        set(Some(b"y"), None).await? == DataKept::Done && there().await? == kept(b"y", 2),
     )?;
     rule(
         "`set_data` changes nothing else",
@@ -305,12 +336,17 @@ async fn keeps_data(store: &dyn SessionStore) -> Outcome {
     rule(
         "data are absent with their session, from its end on",
         answered(store.data(session.id, end)).await?.is_none()
-            && !answered(store.set_data(session.id, end, Some(b"x"))).await?,
+            && answered(store.set_data(session.id, end, Some(b"x"), None)).await? == DataKept::Gone
+            && answered(store.set_data(session.id, end, Some(b"x"), Some(2))).await?
+                == DataKept::Gone,
     )?;
+    let removed = StoredData {
+        data: None,
+        version: 3,
+    };
     rule(
-        "`set_data` removes data",
-        answered(store.set_data(session.id, start(), None)).await?
-            && answered(store.data(session.id, start())).await?.is_none(),
+        "`set_data` removes data, and counts the version on",
+        set(None, Some(2)).await? == DataKept::Done && there().await? == Some(removed),
     )
 }
 
@@ -362,8 +398,8 @@ async fn notes_what_stateless_sessions_ended(store: &dyn SessionStore) -> Outcom
         answered(store.standing(one, &ines)).await? == clear,
     )?;
     let ended = [
-        answered(store.deny(one, until)).await?,
-        answered(store.deny(one, until)).await?,
+        answered(store.deny(one, &ines, until)).await?,
+        answered(store.deny(one, &ines, until)).await?,
     ];
     rule(
         "`deny` ends one session once, and no other",
@@ -376,6 +412,7 @@ async fn notes_what_stateless_sessions_ended(store: &dyn SessionStore) -> Outcom
     let cut_off = |steps| Standing {
         denied: false,
         cut_off: Some(start() + STEP * steps),
+        generations: None,
     };
     rule(
         "`cut_off` holds for its subject, and is never made weaker",
@@ -398,6 +435,67 @@ async fn notes_what_stateless_sessions_ended(store: &dyn SessionStore) -> Outcom
     rule(
         "`sweep` removes a note that is past its time",
         answered(store.standing(one, &ines)).await? == clear,
+    )
+}
+
+async fn counts_generations(store: &dyn SessionStore) -> Outcome {
+    const FIRST: u64 = 1 << 47;
+
+    let (mia, ned) = (Subject::new("mia"), Subject::new("ned"));
+    let nobody = Subject::new("nobody");
+    let id = SessionId::from_bytes([32; 16]);
+    let began = async |subject| answered(store.generations(subject, 7)).await;
+    let stands = async |subject| -> Outcome<_> {
+        Ok(answered(store.standing(id, subject)).await?.generations)
+    };
+    let are = |everyone, subject| Generations { everyone, subject };
+    answered(store.raise_generation(None, 1)).await?;
+    answered(store.raise_generation(Some(&ned), 2)).await?;
+    rule(
+        "there is no generation of everyone until a session asks for one",
+        stands(&mia).await?.is_none(),
+    )?;
+    rule(
+        "`generations` makes the first generation of everyone, and once",
+        answered(store.generations(&mia, FIRST)).await? == are(FIRST, 0)
+            && began(&mia).await? == are(FIRST, 0)
+            && began(&ned).await? == are(FIRST, 2),
+    )?;
+    answered(store.raise_generation(Some(&mia), 3)).await?;
+    answered(store.raise_generation(Some(&mia), 4)).await?;
+    rule(
+        "`raise_generation` raises that of its subject by so much, and no other",
+        began(&mia).await? == are(FIRST, 7) && began(&ned).await? == are(FIRST, 2),
+    )?;
+    answered(store.raise_generation(None, 5)).await?;
+    rule(
+        "`raise_generation` without a subject raises that of everyone",
+        began(&mia).await? == are(FIRST + 5, 7) && began(&ned).await? == are(FIRST + 5, 2),
+    )?;
+    let olga = Subject::new("olga");
+    let raise =
+        async |subject, from| answered(store.raise_generation_from(subject, from, 1 << 32)).await;
+    rule(
+        "`raise_generation_from` raises what it is told, and nothing else",
+        !raise(&olga, 1).await?
+            && began(&olga).await?.subject == 0
+            && raise(&olga, 0).await?
+            && !raise(&olga, 0).await?
+            && began(&olga).await?.subject == 1 << 32
+            && raise(&olga, 1 << 32).await?
+            && began(&olga).await?.subject == 1 << 33
+            && !raise(&mia, 6).await?
+            && began(&mia).await? == are(FIRST + 5, 7),
+    )?;
+    rule(
+        "`standing` says the generations",
+        stands(&mia).await? == Some(are(FIRST + 5, 7))
+            && stands(&nobody).await? == Some(are(FIRST + 5, 0)),
+    )?;
+    answered(store.sweep(start() + TimeDelta::days(100_000))).await?;
+    rule(
+        "`sweep` never forgets a generation",
+        stands(&mia).await? == Some(are(FIRST + 5, 7)),
     )
 }
 

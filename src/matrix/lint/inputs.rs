@@ -6,7 +6,7 @@ use crate::entity::RowAction;
 use crate::input::Part;
 use crate::policy::{Decision, Residual};
 use crate::registry::{EntityEntry, InputEntry, InputFieldInfo};
-use crate::sql::DatabaseSchema;
+use crate::sql::{DatabaseSchema, unchecked};
 
 /// A blind field lets a viewer replace what the DTO of its patch hides from them.
 pub(super) fn writes_without_a_read<V>(
@@ -111,6 +111,37 @@ pub(super) fn taken_values<V>(
                 ),
                 advice: "the conflict tells that the value is taken: let only those set it who may \
                          see it, answer a conflict as if it were none, or accept it in review",
+            });
+        }
+    }
+}
+
+/// A field sets a column that is a foreign key in the database, and no relation says whose rows its
+/// writer must be able to read.
+pub(super) fn references_unchecked<V>(
+    subject: &Subject<'_, V>,
+    entity: &EntityEntry<V>,
+    schema: &DatabaseSchema,
+    lints: &mut Vec<Lint>,
+) {
+    let Some(live) = schema.table(entity.info.schema().name()) else {
+        return;
+    };
+    for input in subject.inputs_of(entity) {
+        for unchecked in unchecked(&input.info, &live.foreign_keys) {
+            lints.push(Lint {
+                lint: "input sets a foreign key without a relation",
+                at: places(unchecked.field.rules()),
+                about: format!(
+                    "`{}::{}` refers to rows of the table `{}`, and `{}` declares no relation for it",
+                    input.info.name(),
+                    unchecked.field.field(),
+                    unchecked.table,
+                    input.info.entity()
+                ),
+                advice: "the answer tells a row that may not be read from none, and joins the new \
+                         row to it: declare a `belongs_to`, so that only rows that may be read are \
+                         referred to, or say `#[writable(any_row, reason = \"..\")]`",
             });
         }
     }

@@ -48,6 +48,7 @@ pub(super) fn lints<V>(subject: &Subject<'_, V>) -> Vec<Lint> {
         if let Some(schema) = subject.schema {
             against_the_schema(subject, entity, schema, &mut lints);
             inputs::taken_values(subject, entity, schema, &mut lints);
+            inputs::references_unchecked(subject, entity, schema, &mut lints);
         }
     }
     // Not by place: a rule that moves must not move its lint.
@@ -199,8 +200,10 @@ fn against_the_schema<V>(
                         "{what} can be ordered by, and `{}` is declared `COLLATE {collation}`",
                         column.name()
                     ),
-                    advice: "order is by bytes on every engine, which an index of another \
-                             collation cannot serve: declare the column with a binary collation",
+                    advice: "order and `starts_with` are by bytes on every engine, which an index of \
+                             another collation cannot serve: declare the column with a binary \
+                             collation (on PostgreSQL an index with `text_pattern_ops` serves \
+                             `starts_with`, too)",
                 });
             }
         }
@@ -266,6 +269,7 @@ fn orders(expr: &Expr, schema: &Schema, field: &str) -> bool {
 pub(super) fn hatches<V>(
     entities: &[EntityEntry<V>],
     dtos: &[DtoEntry<V>],
+    inputs: &[InputEntry<V>],
     repositories: &[RepositoryInfo],
 ) -> Vec<Hatch> {
     let mut hatches = Vec::new();
@@ -327,6 +331,16 @@ pub(super) fn hatches<V>(
                     at: Some(rule.source().place()),
                 });
             }
+        }
+    }
+    for input in inputs {
+        for field in input.info.fields() {
+            hatches.extend(field.any_row().map(|reason| Hatch {
+                kind: "reference to any row",
+                what: format!("{}::{}", input.info.name(), field.field()),
+                reason: Some(reason.to_owned()),
+                at: places(field.rules()).into_iter().next(),
+            }));
         }
     }
     hatches

@@ -1,0 +1,218 @@
+//! One use of an access: who asks, in which request, and at which instant.
+
+use super::access::Access;
+use super::grant::{Asker, MayWrite, Reads};
+use crate::clock::{Clock as _, SystemClock};
+use crate::entity::{Entity, Operation};
+use crate::error::{Error, Result};
+use crate::policy::{Context, Decision, Rule, decide};
+use crate::request::RequestContext;
+use crate::session::Verified;
+use crate::viewer::Viewer;
+
+/// One use of an access: one instant, and one viewer as they are when it begins.
+pub(crate) struct InUse<V: Viewer> {
+    request: Option<RequestContext>,
+    who: Who<V>,
+    context: Context,
+}
+
+/// How well the viewer of a use is found out.
+#[derive(Clone, Copy)]
+pub(super) enum Level {
+    Verified,
+    /// With the store and the viewer source asked in this very call.
+    Current,
+}
+
+enum Who<V: Viewer> {
+    Viewer(Verified<V>),
+    Nobody,
+    /// Rules are not asked.
+    System,
+}
+
+impl<P> Access<P> {
+    /// Begins a use.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_unauthenticated`] where the session that the access was made for has ended, or the
+    /// request has another one by now. [`Error::is_misuse`] outside its request.
+    pub(super) async fn in_use<V: Viewer>(&self) -> Result<InUse<V>>
+    where
+        P: Reads<V>,
+    {
+        self.begin_use(Level::Verified).await
+    }
+
+    /// The same where nobody can wait: `None` where it must be found out whether the session still
+    /// stands, or who the viewer is by now.
+    pub(crate) fn in_use_at_once<V: Viewer>(&self) -> Result<Option<InUse<V>>>
+    where
+        P: Reads<V>,
+    {
+        let request = self.request()?;
+        let who = match (self.asker::<V>(), &request) {
+            (Asker::Viewer(held), Some(request)) => {
+                if !request.holds(held.loaded())? {
+                    return Ok(None);
+                }
+                Who::Viewer(held.clone())
+            }
+            (Asker::Viewer(_), None) => return Err(Error::internal("a viewer without a request")),
+            (Asker::Nobody, _) => Who::Nobody,
+            (Asker::System, _) => Who::System,
+        };
+        Ok(Some(InUse::new(request, who)))
+    }
+
+    /// The same, with the viewer found out at this level.
+    pub(super) async fn begin_use<V: Viewer>(&self, level: Level) -> Result<InUse<V>>
+    where
+        P: Reads<V>,
+    {
+        let request = self.request()?;
+        let who = match (self.asker::<V>(), &request) {
+            (Asker::Viewer(held), Some(request)) => Who::Viewer(match level {
+                Level::Verified => request.still(held).await?,
+                Level::Current => request.still_current(held).await?,
+            }),
+            (Asker::Viewer(_), None) => return Err(Error::internal("a viewer without a request")),
+            (Asker::Nobody, _) => Who::Nobody,
+            (Asker::System, _) => Who::System,
+        };
+        Ok(InUse::new(request, who))
+    }
+
+    /// Refuses an access whose session has ended, or is not that of its request by now.
+    pub(super) async fn require_standing(&self) -> Result<()>
+    where
+        P: MayWrite,
+    {
+        match (self.request()?, self.held()) {
+            (Some(request), Some(held)) => request.require_still(held).await,
+            _ => Ok(()),
+        }
+    }
+}
+
+impl<V: Viewer> InUse<V> {
+    fn new(request: Option<RequestContext>, who: Who<V>) -> Self {
+        Self {
+            context: circumstances(request.as_ref()),
+            request,
+            who,
+        }
+    }
+
+    pub(super) const fn request(&self) -> Option<&RequestContext> {
+        self.request.as_ref()
+    }
+
+    pub(super) const fn asker(&self) -> Asker<'_, V> {
+        match &self.who {
+            Who::Viewer(verified) => Asker::Viewer(verified),
+            Who::Nobody => Asker::Nobody,
+            Who::System => Asker::System,
+        }
+    }
+
+    pub(super) const fn verified(&self) -> Option<&Verified<V>> {
+        match &self.who {
+            Who::Viewer(verified) => Some(verified),
+            Who::Nobody | Who::System => None,
+        }
+    }
+
+    pub(super) fn viewer(&self) -> Option<&V> {
+        self.verified().map(Verified::viewer)
+    }
+
+    pub(super) const fn context(&self) -> &Context {
+        &self.context
+    }
+
+    /// Returns whether rules are asked: the program itself is asked for none.
+    pub(super) const fn asks_rules(&self) -> bool {
+        !matches!(self.who, Who::System)
+    }
+
+    /// Evaluates the rules of an operation.
+    pub(super) fn operation<E: Entity<Viewer = V>>(&self, operation: &Operation<E>) -> Decision {
+        if !self.asks_rules() {
+            return Decision::Allow;
+        }
+        self.note(operation.rules());
+        operation.decide(self.viewer(), &self.context)
+    }
+
+    /// Evaluates other rules, which must all hold.
+    pub(super) fn rules<E: Entity<Viewer = V>>(&self, rules: &[Rule<V, E>]) -> Decision {
+        if !self.asks_rules() {
+            return Decision::Allow;
+        }
+        self.note(rules);
+        decide(rules, self.viewer(), &self.context)
+    }
+
+    /// Notes for the memo of the request that an answer may rest on the instant.
+    pub(super) fn note<E>(&self, rules: &[Rule<V, E>]) {
+        let mut rules = rules.iter();
+        if rules.any(|rule| rule.reads_time() || rule.is_opaque()) {
+            self.note_time();
+        }
+    }
+
+    pub(super) fn note_time(&self) {
+        if let Some(request) = &self.request {
+            request.instants().note(self.context.now);
+        }
+    }
+
+    /// The same use with the viewer found anew, where something was revoked or changed since, or it is
+    /// too long ago; `None` where all is as it was.
+    pub(super) async fn renewed(&self) -> Result<Option<Self>> {
+        let (Some(request), Who::Viewer(held)) = (&self.request, &self.who) else {
+            return Ok(None);
+        };
+        if request.is_recent(held.loaded()) {
+            return Ok(None);
+        }
+        request.renew();
+        let found = request.still(held).await?;
+        Ok(Some(Self {
+            who: Who::Viewer(found),
+            ..self.clone()
+        }))
+    }
+
+    /// The same use at this instant.
+    pub(super) fn now(&self) -> Self {
+        Self {
+            context: circumstances(self.request.as_ref()),
+            ..self.clone()
+        }
+    }
+}
+
+fn circumstances(request: Option<&RequestContext>) -> Context {
+    match request {
+        Some(request) => request.circumstances(),
+        None => Context::new(SystemClock.now()),
+    }
+}
+
+impl<V: Viewer> Clone for InUse<V> {
+    fn clone(&self) -> Self {
+        Self {
+            request: self.request.clone(),
+            who: match &self.who {
+                Who::Viewer(verified) => Who::Viewer(verified.clone()),
+                Who::Nobody => Who::Nobody,
+                Who::System => Who::System,
+            },
+            context: self.context.clone(),
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! The content of a cursor: where a page ended (keyset pagination).
+//!
+//! A long text would make a long cursor, and one that is too long for an address. So a cursor holds the
+//! beginning of it and a digest, and the next page looks the rest up by the key, as this viewer sees the row
+//! then. See `docs/decisions/0054-what-one-user-can-do-to-others.md`.
+
+use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
+
+use crate::dto::Direction;
+use crate::policy::{Kind, Value, first_after};
+use crate::sql::{Held, OrderKey, Position, Rest, is_of};
+
+/// Bytes of a value that a cursor holds.
+const LONGEST: usize = 256;
+
+/// Where a page ended.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Mark {
+    /// The values of the row under each order.
+    pub(super) values: Vec<Kept>,
+    pub(super) key: Value,
+}
+
+/// A value as a cursor keeps it.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Kept {
+    Whole(Value),
+    /// How a longer text or longer bytes begin, and the digest of the whole.
+    Beginning(Value, Digest),
+    /// Nothing, because no value of the library stands for what is stored: `infinity`, say.
+    Nothing,
+}
+
+pub(super) type Digest = [u8; SHA256_OUTPUT_LEN];
+
+impl Mark {
+    /// The mark of a row with these values, `None` for one that cannot be read.
+    pub(super) fn of(values: Vec<Option<Value>>, key: Value) -> Self {
+        Self {
+            values: values.into_iter().map(Kept::of).collect(),
+            key,
+        }
+    }
+
+    /// Returns whether it has the values that the order asks for.
+    pub(super) fn fits(&self, kinds: &[Kind], key: Kind) -> bool {
+        self.values.len() == kinds.len()
+            && self
+                .values
+                .iter()
+                .zip(kinds)
+                .all(|(kept, kind)| match kept {
+                    Kept::Whole(value) => *value == Value::Null || is_of(value, *kind),
+                    Kept::Beginning(begins, _) => is_of(begins, *kind),
+                    Kept::Nothing => true,
+                })
+            && is_of(&self.key, key)
+    }
+
+    /// Returns whether it holds each value whole.
+    pub(super) fn is_whole(&self) -> bool {
+        let mut values = self.values.iter();
+        values.all(|kept| matches!(kept, Kept::Whole(_)))
+    }
+
+    /// The position of the row. What is not in the mark is taken of what is found under its key `now`.
+    ///
+    /// Where that is another value by now, or no row, nobody knows where among those that begin alike the
+    /// page ended. The next one then begins with the first of them: it may show some once more, and skips
+    /// none.
+    pub(super) fn position(self, order: &[OrderKey], now: Option<&[Option<Value>]>) -> Position {
+        let mut values = Vec::with_capacity(self.values.len());
+        for (place, kept) in self.values.into_iter().enumerate() {
+            let found = now.and_then(|now| now.get(place));
+            let (begins, whole) = match (kept, found) {
+                (Kept::Whole(value), _) => {
+                    values.push(Held::Value(value));
+                    continue;
+                }
+                (Kept::Nothing, Some(None)) => {
+                    values.push(Held::Stored);
+                    continue;
+                }
+                (Kept::Nothing, _) => {
+                    return Position {
+                        values,
+                        rest: Rest::Every,
+                    };
+                }
+                (Kept::Beginning(begins, whole), _) => (begins, whole),
+            };
+            if let Some(Some(found)) = found
+                && digested(found) == Some(whole)
+            {
+                values.push(Held::Value(found.clone()));
+                continue;
+            }
+            let ascends = order
+                .get(place)
+                .is_none_or(|key| key.direction == Direction::Ascending);
+            let rest = match (ascends, end(&begins)) {
+                (true, _) => {
+                    values.push(Held::Value(begins));
+                    Rest::Every
+                }
+                (false, Some(end)) => {
+                    values.push(Held::Value(end));
+                    Rest::None
+                }
+                (false, None) => Rest::Every,
+            };
+            return Position { values, rest };
+        }
+        Position {
+            values,
+            rest: Rest::Behind(self.key),
+        }
+    }
+}
+
+impl Kept {
+    fn of(value: Option<Value>) -> Self {
+        let Some(value) = value else {
+            return Self::Nothing;
+        };
+        match (beginning(&value), digested(&value)) {
+            (Some(begins), Some(whole)) => Self::Beginning(begins, whole),
+            _ => Self::Whole(value),
+        }
+    }
+}
+
+/// The beginning of a value that is too long for a cursor.
+fn beginning(value: &Value) -> Option<Value> {
+    match value {
+        Value::Text(text) if text.len() > LONGEST => {
+            let end = (0..=LONGEST).rev().find(|end| text.is_char_boundary(*end));
+            let begins = text.get(..end.unwrap_or_default()).unwrap_or_default();
+            Some(Value::Text(begins.to_owned()))
+        }
+        Value::Bytes(bytes) if bytes.len() > LONGEST => {
+            let begins = bytes.get(..LONGEST).unwrap_or_default();
+            Some(Value::Bytes(begins.to_owned()))
+        }
+        Value::Text(_)
+        | Value::Bytes(_)
+        | Value::Null
+        | Value::Bool(_)
+        | Value::Int(_)
+        | Value::Float(_)
+        | Value::Uuid(_)
+        | Value::Timestamp(_) => None,
+    }
+}
+
+fn digested(value: &Value) -> Option<Digest> {
+    let bytes = match value {
+        Value::Text(text) => text.as_bytes(),
+        Value::Bytes(bytes) => bytes,
+        Value::Null
+        | Value::Bool(_)
+        | Value::Int(_)
+        | Value::Float(_)
+        | Value::Uuid(_)
+        | Value::Timestamp(_) => return None,
+    };
+    digest(&SHA256, bytes).as_ref().try_into().ok()
+}
+
+/// The first value after all that begin so, if there is one.
+fn end(begins: &Value) -> Option<Value> {
+    match begins {
+        Value::Text(text) => first_after(text).map(Value::Text),
+        Value::Bytes(bytes) => {
+            let mut end = bytes.clone();
+            while let Some(last) = end.pop() {
+                if let Some(next) = last.checked_add(1) {
+                    end.push(next);
+                    return Some(Value::Bytes(end));
+                }
+            }
+            None
+        }
+        Value::Null
+        | Value::Bool(_)
+        | Value::Int(_)
+        | Value::Float(_)
+        | Value::Uuid(_)
+        | Value::Timestamp(_) => None,
+    }
+}

@@ -1,0 +1,75 @@
+//! The part of an adapter's contract that is about users who are deleted.
+
+use std::sync::{Mutex, PoisonError};
+
+use async_trait::async_trait;
+
+use super::{account, answered, created, email, with_email};
+use crate::account::{Account, AccountKind, Adapter, EndsSessions, NewUser, SignIn};
+use crate::error::Error;
+use crate::testing::store::{Outcome, rule, start};
+use crate::viewer::Subject;
+
+pub(super) async fn deletes_users(adapter: &dyn Adapter) -> Outcome {
+    let profile = with_email(email("fay@example.com")?);
+    let other = created(adapter, &NewUser::default()).await?;
+    let account = Account::new(account("Fay")?, AccountKind::OAuth);
+    let sign_in = || adapter.find_or_create_user_by_account(&account, &profile, start());
+    let user = answered(sign_in()).await?.into_user();
+    rule(
+        "`remove_user` removes a user, and says whether they were there",
+        answered(adapter.remove_user(&user.id)).await?
+            && !answered(adapter.remove_user(&user.id)).await?
+            && answered(adapter.get_user(&user.id)).await?.is_none()
+            && answered(adapter.get_user(&other.id)).await? == Some(other),
+    )?;
+    rule(
+        "`remove_user` removes the accounts of the user",
+        answered(adapter.get_user_by_account(&account.id))
+            .await?
+            .is_none()
+            && answered(adapter.list_accounts(&user.id)).await?.is_empty(),
+    )?;
+    let again = answered(sign_in()).await?;
+    rule(
+        "the account and the address of a user who is gone are free, and lead to another one",
+        matches!(&again, SignIn::First(again) if again.id != user.id),
+    )?;
+    let again = again.into_user();
+    let ending = Ending {
+        adapter,
+        ended: Mutex::default(),
+    };
+    let deleted = [
+        adapter.delete_user(&again.id, &ending).await.ok(),
+        adapter.delete_user(&again.id, &ending).await.ok(),
+    ];
+    rule(
+        "`delete_user` says whether the user was there",
+        deleted == [Some(true), Some(false)],
+    )?;
+    let gone = (again.id, true);
+    rule(
+        "`delete_user` ends the sessions of the user when the user is gone, each time it is called",
+        ending
+            .ended
+            .into_inner()
+            .is_ok_and(|ended| ended == [gone.clone(), gone]),
+    )
+}
+
+/// Notes whose sessions were to be ended, and whether the user was gone by then.
+struct Ending<'a, A: ?Sized> {
+    adapter: &'a A,
+    ended: Mutex<Vec<(Subject, bool)>>,
+}
+
+#[async_trait]
+impl<A: Adapter + ?Sized> EndsSessions for Ending<'_, A> {
+    async fn end_sessions(&self, subject: &Subject) -> Result<(), Error> {
+        let gone = self.adapter.get_user(subject).await?.is_none();
+        let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        ended.push((subject.clone(), gone));
+        Ok(())
+    }
+}
