@@ -12,6 +12,7 @@
 
 #[path = "../support/engines.rs"]
 mod engines;
+mod references;
 mod rules;
 mod sample;
 #[path = "../support/seeds.rs"]
@@ -280,7 +281,7 @@ async fn read(
                 .scope(async {
                     let access = Access::<Public>::public("the agreement test").unwrap();
                     let rows = db.reader(&access).all(shape.select()).await.unwrap();
-                    (request.rule_context().clone(), rows)
+                    (request.rule_context(), rows)
                 })
                 .await
         }

@@ -24,7 +24,7 @@ impl RuleSpec {
 
     /// The rule with what it says of related rows said of the row itself.
     pub fn of_one_row(self) -> Self {
-        Self(of_one_row(self.0))
+        Self(of_one_row(&self.0))
     }
 
     /// The rule with some of its fields taken from the row as it was before an update: those
@@ -41,14 +41,14 @@ impl RuleSpec {
     }
 }
 
-fn of_one_row(expr: Expr) -> Expr {
-    let each = |parts: Vec<Expr>| parts.into_iter().map(of_one_row).collect();
+fn of_one_row(expr: &Expr) -> Expr {
+    let each = |parts: &[Expr]| parts.iter().map(of_one_row).collect();
     match expr {
-        Expr::Related { condition, .. } => of_one_row(*condition),
-        Expr::Not(inner) => Expr::Not(Box::new(of_one_row(*inner))),
+        Expr::Related { condition, .. } => of_one_row(condition),
+        Expr::Not(inner) => Expr::Not(Box::new(of_one_row(inner))),
         Expr::All(parts) => Expr::All(each(parts)),
         Expr::Any(parts) => Expr::Any(each(parts)),
-        leaf => leaf,
+        leaf => leaf.clone(),
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::cell::{Cell as Place, RefCell};
 
-use clearance::__private::schema_of;
+use clearance::__private::side;
 use clearance::dto::{Record, Shape};
 use clearance::entity::{Column, Operation, Plain, Relation, RowRules, Table};
 use clearance::policy::{
@@ -109,7 +109,7 @@ impl Round {
             },
             delete: Operation::Rules(vec![self.delete.rule()]),
         };
-        let own = schema_of::<Ruled>;
+        let own = side::<Ruled>();
         Table::__new(
             "Ruled",
             "samples",

@@ -79,7 +79,7 @@ impl Users {
 
     #[authenticated(access)]
     pub async fn feed(&self) -> Result<Rows<Profile>> {
-        self.db.reader(&access).stream(Profile::select())
+        self.db.reader(&access).stream(Profile::select()).await
     }
 }
 

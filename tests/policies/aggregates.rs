@@ -3,7 +3,7 @@
 use clearance::dto::{Aggregate, Aggregates, Grouping};
 use clearance::policy::Value;
 use clearance::repository::{Group, Select};
-use clearance::{Dto, Error, Field, Result, Token};
+use clearance::{Dto, Field, Result, Token};
 
 use crate::support::*;
 
@@ -171,7 +171,7 @@ async fn s6_aggregates_stay_the_same_where_only_hidden_values_differ() {
 }
 
 #[tokio::test]
-async fn s6_a_sum_neither_wraps_nor_saturates() {
+async fn s6_av_07_a_sum_neither_wraps_nor_saturates_nor_fails() {
     let with = |salaries: &[i64]| {
         let people = salaries.iter().zip(1..).map(|(salary, id)| Person {
             salary: *salary,
@@ -184,18 +184,17 @@ async fn s6_a_sum_neither_wraps_nor_saturates() {
     };
     // What fits in the end fits, in whatever order it is summed.
     for (salaries, expected) in [
-        (vec![i64::MAX, 1, -2], i64::MAX - 1),
+        (vec![i64::MAX, 1, -2], i128::from(i64::MAX) - 1),
         (vec![i64::MAX, i64::MAX, i64::MIN, i64::MIN], -2),
-        (vec![i64::MIN], i64::MIN),
+        (vec![i64::MIN], i64::MIN.into()),
+        // Nobody's rows make the sum fail for who reads them.
+        (vec![i64::MAX, 1], i128::from(i64::MAX) + 1),
+        (vec![i64::MIN, -1], i128::from(i64::MIN) - 1),
+        (vec![i64::MAX; 3], i128::from(i64::MAX) * 3),
         (vec![-1, -1], -2),
         (vec![0x1_0000_0000, -1], 0xffff_ffff),
     ] {
         assert_eq!(sum(with(&salaries).await).await.unwrap(), Some(expected));
-    }
-    for salaries in [vec![i64::MAX, 1], vec![i64::MIN, -1], vec![i64::MAX; 3]] {
-        let error: Error = sum(with(&salaries).await).await.unwrap_err();
-        assert_eq!(error.status(), 500);
-        assert!(!error.to_string().contains("922"), "{error}");
     }
     let directory = with(&[i64::MAX, i64::MAX]).await;
     let mean = aggregate(&directory, admin(), Pay::select(), Pay::SALARY.avg()).await;

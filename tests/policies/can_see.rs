@@ -7,7 +7,10 @@ use clearance::{Access, Answer, CanSee, Dto, Entity, Field, Read, Viewer, Write,
 use crate::support::*;
 
 async fn profile_as(viewer: Member) -> CanSee<Profile> {
-    as_viewer(viewer, async { read().await.can_see::<Profile>().unwrap() }).await
+    as_viewer(viewer, async {
+        read().await.can_see::<Profile>().await.unwrap()
+    })
+    .await
 }
 
 fn answers(can_see: &CanSee<Profile>) -> [Answer; 4] {
@@ -51,11 +54,11 @@ async fn p12_asvs_8_2_3_each_field_is_yes_no_or_depends_by_viewer() {
 async fn p12_x11_nobody_and_the_program_itself_have_their_answers() {
     use Answer::{Depends, No, Yes};
 
-    let nobody = as_nobody(async { public().can_see::<Profile>().unwrap() }).await;
+    let nobody = as_nobody(async { public().can_see::<Profile>().await.unwrap() }).await;
     assert_eq!(answers(&nobody), [Yes, Yes, No, No]);
     assert_eq!(operations(&nobody), [Depends, No, No, No]);
 
-    let program = system().can_see::<Profile>().unwrap();
+    let program = system().can_see::<Profile>().await.unwrap();
     assert_eq!(answers(&program), [Yes; 4]);
     assert_eq!(operations(&program), [Yes; 4]);
 }
@@ -75,13 +78,13 @@ async fn p12_nobody_writes_even_where_the_rule_asks_for_no_viewer() {
         id: i64,
     }
 
-    let can_see = as_nobody(async { public().can_see::<NoteCard>().unwrap() }).await;
+    let can_see = as_nobody(async { public().can_see::<NoteCard>().await.unwrap() }).await;
     assert_eq!(
         operations(&can_see),
         [Answer::Yes, Answer::No, Answer::No, Answer::No]
     );
     let writer = as_viewer(stranger(), async {
-        write().await.can_see::<NoteCard>().unwrap()
+        write().await.can_see::<NoteCard>().await.unwrap()
     });
     assert_eq!(
         operations(&writer.await),
@@ -108,7 +111,7 @@ async fn p12_r4_where_no_row_can_be_read_no_field_can_be_seen() {
     }
 
     let can_see = as_viewer(stranger(), async {
-        read().await.can_see::<NoteCard>().unwrap()
+        read().await.can_see::<NoteCard>().await.unwrap()
     });
     let can_see = can_see.await;
     assert_eq!(can_see.field(NoteCard::ID), Answer::No);
@@ -130,7 +133,9 @@ async fn p12_it_serialises_under_the_keys_of_the_dto() {
         salary: Field<i64>,
     }
 
-    let can_see = as_viewer(editor(), async { read().await.can_see::<Card>().unwrap() });
+    let can_see = as_viewer(editor(), async {
+        read().await.can_see::<Card>().await.unwrap()
+    });
     let can_see = can_see.await;
     assert_eq!(can_see.key("publishedAt"), Some(Answer::Depends));
     assert_eq!(can_see.key("published_at"), None);
@@ -238,8 +243,8 @@ async fn p9_a_read_by_an_attribute_that_was_not_loaded_fails() {
             for error in [
                 reader.all(NoteCard::select()).await.unwrap_err(),
                 reader.all(DraftCard::select()).await.unwrap_err(),
-                access.project::<NoteCard>([note()]).unwrap_err(),
-                access.can_see::<NoteCard>().unwrap_err(),
+                access.project::<NoteCard>([note()]).await.unwrap_err(),
+                access.can_see::<NoteCard>().await.unwrap_err(),
             ] {
                 assert!(error.is_misuse(), "{error}");
                 assert_eq!(error.status(), 500);
@@ -327,7 +332,7 @@ async fn p9_p12_a_rule_for_writing_that_cannot_be_worked_out_fails_the_answer() 
         .scope(async {
             let access = Access::<Read<Guest>>::authenticated().await.unwrap();
             let events = Events::of("clearance::access");
-            assert!(access.can_see::<NoteId>().unwrap_err().is_misuse());
+            assert!(access.can_see::<NoteId>().await.unwrap_err().is_misuse());
             let events = events.take();
             assert!(events[0].contains("create_if"), "{events:#?}");
         })

@@ -2,6 +2,7 @@
 
 use clearance::entity::RowAction;
 use clearance::policy::Loaded;
+use clearance::repository::Reads;
 use clearance::{
     Access, Answer, Assign, CanSet, Entity, Incoming, Input, Patch, Read, Untrusted, Viewer,
     testing,
@@ -13,7 +14,7 @@ use crate::support::*;
 use Answer::{Depends, No, Yes};
 
 async fn told<T: Incoming<Entity = Note>>(viewer: Member) -> CanSet<T> {
-    as_viewer(viewer, async { read().await.can_set::<T>().unwrap() }).await
+    as_viewer(viewer, async { read().await.can_set::<T>().await.unwrap() }).await
 }
 
 /// The answer for the row, and that for each field.
@@ -61,8 +62,8 @@ async fn p12_w21_each_field_of_a_patch_takes_the_dto_into_account() {
 async fn p12_x11_nobody_sets_anything_and_the_program_what_needs_no_viewer() {
     let (new, edit) = as_nobody(async {
         let access = public();
-        let new = access.can_set::<NewNote>().unwrap();
-        (new, access.can_set::<EditNote>().unwrap())
+        let new = access.can_set::<NewNote>().await.unwrap();
+        (new, access.can_set::<EditNote>().await.unwrap())
     })
     .await;
     assert_eq!(answers(&new), (No, vec![No; 4]));
@@ -80,10 +81,10 @@ async fn p12_x11_nobody_sets_anything_and_the_program_what_needs_no_viewer() {
     let access = system();
     // Its presets are made of a viewer.
     assert_eq!(
-        answers(&access.can_set::<NewNote>().unwrap()),
+        answers(&access.can_set::<NewNote>().await.unwrap()),
         (No, vec![No; 4])
     );
-    let close = access.can_set::<Close>().unwrap();
+    let close = access.can_set::<Close>().await.unwrap();
     assert_eq!(answers(&close), (Yes, vec![Yes]));
 
     let directory = empty_directory(SCHEMA).await;
@@ -152,12 +153,12 @@ async fn p12_where_no_row_may_be_written_or_read_no_field_may_be_set() {
     ] {
         as_viewer(viewer, async {
             let access = read().await;
-            assert_eq!(answers(&access.can_set::<Raise>().unwrap()), raise);
+            assert_eq!(answers(&access.can_set::<Raise>().await.unwrap()), raise);
             // No row may become what the preset makes of it.
-            let lower = access.can_set::<Lower>().unwrap();
+            let lower = access.can_set::<Lower>().await.unwrap();
             assert_eq!(answers(&lower), (No, vec![No]));
             // Nothing is said of new rows.
-            let new = access.can_set::<NewEntry>().unwrap();
+            let new = access.can_set::<NewEntry>().await.unwrap();
             assert_eq!(answers(&new), (No, vec![No]));
         })
         .await;
@@ -182,33 +183,29 @@ async fn p12_it_serialises_under_the_keys_that_a_client_sends() {
 
 #[tokio::test]
 async fn p12_w22_an_entity_says_what_may_be_done_to_its_rows_without_a_dto() {
+    let told =
+        async |viewer| as_viewer(viewer, async { can::<Note, _>(&read().await).await }).await;
+    assert_eq!(told(admin()).await, [Yes, Depends, Yes, Yes]);
+    assert_eq!(told(editor()).await, [Yes, Depends, Depends, No]);
+    assert_eq!(told(stranger()).await, [Depends, Depends, Depends, No]);
+
+    let nobody = as_nobody(async { can::<Person, _>(&public()).await });
+    assert_eq!(nobody.await, [Depends, No, No, No]);
+    assert_eq!(can::<Note, _>(&system()).await, [Yes; 4]);
+}
+
+async fn can<E: Entity, P: Reads<E::Viewer>>(access: &Access<P>) -> [Answer; 4] {
+    let mut answers = [Answer::No; 4];
     let actions = [
         RowAction::Read,
         RowAction::Create,
         RowAction::Update,
         RowAction::Delete,
     ];
-    let told = async |viewer| {
-        as_viewer(viewer, async {
-            let access = read().await;
-            actions.map(|action| access.can::<Note>(action).unwrap())
-        })
-        .await
-    };
-    assert_eq!(told(admin()).await, [Yes, Depends, Yes, Yes]);
-    assert_eq!(told(editor()).await, [Yes, Depends, Depends, No]);
-    assert_eq!(told(stranger()).await, [Depends, Depends, Depends, No]);
-
-    let nobody = as_nobody(async {
-        let access = public();
-        actions.map(|action| access.can::<Person>(action).unwrap())
-    });
-    assert_eq!(nobody.await, [Depends, No, No, No]);
-    let access = system();
-    assert_eq!(
-        actions.map(|action| access.can::<Note>(action).unwrap()),
-        [Yes; 4]
-    );
+    for (answer, action) in answers.iter_mut().zip(actions) {
+        *answer = access.can::<E>(action).await.unwrap();
+    }
+    answers
 }
 
 /// Notes 1 and 2 are by the editor, 3 is by the stranger, 4 by nobody who asks.
@@ -254,7 +251,7 @@ async fn p12_w1_w22_what_is_told_is_what_each_engine_does() {
     for viewer in [admin(), editor(), stranger()] {
         as_viewer(viewer.clone(), async {
             let access = write().await;
-            let can_set = access.can_set::<EditNote>().unwrap();
+            let can_set = access.can_set::<EditNote>().await.unwrap();
             let writer = directory.db.writer(&access);
             // The rows that may be updated at all, and be read.
             let rows: Vec<i64> = match viewer.role {
@@ -319,7 +316,7 @@ async fn p9_p12_a_rule_that_cannot_be_worked_out_fails_the_answer() {
         .scope(async {
             let access = Access::<Read<Guest>>::authenticated().await.unwrap();
             let events = Events::of("clearance::access");
-            assert!(access.can_set::<NewPage>().unwrap_err().is_misuse());
+            assert!(access.can_set::<NewPage>().await.unwrap_err().is_misuse());
             let events = events.take();
             assert!(events[0].contains("NewPage"), "{events:#?}");
             assert!(
@@ -333,10 +330,11 @@ async fn p9_p12_a_rule_that_cannot_be_worked_out_fails_the_answer() {
 #[tokio::test]
 async fn p12_it_is_told_only_in_the_request_of_its_access() {
     let access = as_viewer(admin(), read()).await;
-    assert!(access.can_set::<NewNote>().unwrap_err().is_misuse());
+    assert!(access.can_set::<NewNote>().await.unwrap_err().is_misuse());
     assert!(
         access
             .can::<Note>(RowAction::Delete)
+            .await
             .unwrap_err()
             .is_misuse()
     );

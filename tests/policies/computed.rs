@@ -72,7 +72,7 @@ async fn r15_r16_a_computed_field_is_hidden_with_its_input_and_not_computed_then
     let before = CARDS.load(Ordering::SeqCst);
     let rows = as_viewer(editor(), async {
         let people = [person(1, Some("red")), person(3, Some("blue"))];
-        read().await.project::<Card>(people).unwrap()
+        read().await.project::<Card>(people).await.unwrap()
     })
     .await;
     assert_eq!(rows[0].card, Field::Visible("user1 <+49 30 555001>".into()));

@@ -8,7 +8,7 @@ use crate::support::*;
 
 async fn explained(viewer: Member, row: Person) -> Explanation {
     as_viewer(viewer, async move {
-        read().await.explain::<Profile>(&row).unwrap()
+        read().await.explain::<Profile>(&row).await.unwrap()
     })
     .await
 }
@@ -87,7 +87,7 @@ async fn x6_the_first_rule_that_does_not_allow_is_the_one_that_decided() {
         ..person(6, None)
     };
     let explanation = as_viewer(editor(), async {
-        read().await.explain::<Card>(&row).unwrap()
+        read().await.explain::<Card>(&row).await.unwrap()
     });
     let explanation = explanation.await;
     let email = explanation.field("email").unwrap();
@@ -181,7 +181,7 @@ async fn x6_it_leaves_an_event_under_its_own_target() {
 #[tokio::test]
 async fn x6_x11_nobody_and_the_program_itself_are_explained_too() {
     let row = person(1, Some("red"));
-    let nobody = as_nobody(async { public().explain::<Profile>(&row).unwrap() }).await;
+    let nobody = as_nobody(async { public().explain::<Profile>(&row).await.unwrap() }).await;
     let phone = nobody.field("phone").unwrap();
     assert_eq!(phone.outcome(), Ok(Truth::Unknown));
     assert_eq!(
@@ -189,7 +189,7 @@ async fn x6_x11_nobody_and_the_program_itself_are_explained_too() {
         Ok(Truth::False)
     );
 
-    let program = system().explain::<Profile>(&row).unwrap();
+    let program = system().explain::<Profile>(&row).await.unwrap();
     assert_eq!(program.field("phone").unwrap().outcome(), Ok(Truth::True));
     assert!(
         program
@@ -206,7 +206,12 @@ async fn x6_p10_what_related_rows_decide_is_said_to_be_missing() {
     let explanation = clearance::testing::as_viewer(reader(1, None))
         .scope(async move {
             let access = clearance::Access::<clearance::Read<Reader>>::authenticated();
-            access.await.unwrap().explain::<CommentView>(&row).unwrap()
+            access
+                .await
+                .unwrap()
+                .explain::<CommentView>(&row)
+                .await
+                .unwrap()
         })
         .await;
     let field = explanation.field("reported").unwrap();

@@ -156,3 +156,72 @@ async fn n14_ids_and_instants_are_looked_for_in_long_lists_too() {
     let found = writer.all(query).await.unwrap();
     assert_eq!((found.len(), found[0].at), (1, at(3)));
 }
+
+/// Instants of years that RFC 3339 does not have: before the first one, and of five digits.
+#[tokio::test]
+async fn n22_instants_of_far_years_are_looked_for_in_long_lists_as_in_short_ones() {
+    use chrono::{DateTime, TimeZone as _, Utc};
+
+    #[derive(Debug, Clone, Entity)]
+    #[entity(table = "epochs", viewer = Holder, rows = open, reason = "a test of lists", create_if(true))]
+    struct Epoch {
+        #[entity(key)]
+        id: i64,
+        at: Option<DateTime<Utc>>,
+    }
+    #[derive(Debug, Dto)]
+    #[dto(entity = Epoch, default = visible)]
+    struct EpochView {
+        id: i64,
+        at: Option<DateTime<Utc>>,
+    }
+    let far = [-4700, -1, 0, 1, 999, 1970, 9999, 10_000, 99_999, 260_000].map(|year| {
+        let start = Utc.with_ymd_and_hms(year, 3, 4, 5, 6, 7).unwrap();
+        start + chrono::TimeDelta::microseconds(89)
+    });
+    let directory =
+        empty_directory("CREATE TABLE epochs (id INTEGER PRIMARY KEY, at INSTANT)").await;
+    let access = system();
+    let writer = directory.db.writer(&access);
+    for (id, at) in (1..).zip(far) {
+        // MySQL has the years 1 to 9999.
+        let storable =
+            crate::engines::engine() != crate::engines::Engine::Mysql || (4..=7).contains(&id);
+        let at = Some(at).filter(|_| storable);
+        writer.insert(Epoch { id, at }).await.unwrap();
+    }
+    let beyond = [DateTime::<Utc>::MIN_UTC, DateTime::<Utc>::MAX_UTC];
+    let mut answers = Vec::new();
+    for fill in [0, 2_000_i64] {
+        let near = || (0..fill).map(|second| DateTime::from_timestamp(second, 0).unwrap());
+        let list = || {
+            far.into_iter()
+                .skip(1)
+                .step_by(2)
+                .chain(beyond)
+                .chain(near())
+        };
+        let found = async |filter| {
+            let query = EpochView::select()
+                .filter(filter)
+                .order(EpochView::ID.asc());
+            let rows = writer.all(query).await.unwrap();
+            rows.iter().map(|row| row.id).collect::<Vec<_>>()
+        };
+        answers.push((
+            found(EpochView::AT.is_in(list())).await,
+            found(EpochView::AT.is_not_in(list())).await,
+        ));
+    }
+    assert_eq!(answers[0], answers[1]);
+    let (among, others) = &answers[0];
+    match crate::engines::engine() {
+        crate::engines::Engine::Mysql => {
+            assert_eq!((&among[..], &others[..]), (&[4, 6][..], &[5, 7][..]))
+        }
+        _ => assert_eq!(
+            (&among[..], &others[..]),
+            (&[2, 4, 6, 8, 10][..], &[1, 3, 5, 7, 9][..])
+        ),
+    }
+}

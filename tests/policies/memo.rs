@@ -199,7 +199,7 @@ async fn vs_06_two_calls_are_one_statement_with_exactly_the_columns_of_the_dto()
         let first = users.profile("person-1").await.unwrap();
         let second = users.profile("person-1").await.unwrap();
         assert_eq!(first.username, second.username);
-        insta::assert_snapshot!(statements.one(), @r#"SELECT "people"."id" AS "id", "people"."username" AS "username", "people"."phone" AS "phone", "people"."salary" AS "salary" FROM "people" WHERE "people"."slug" = ? AND ("people"."slug" COLLATE BINARY) = ? LIMIT ?"#);
+        insta::assert_snapshot!(statements.one(), @r#"SELECT "t0"."id" AS "id", "t0"."username" AS "username", "t0"."phone" AS "phone", "t0"."salary" AS "salary" FROM "people" AS "t0" WHERE "t0"."slug" = ? AND ("t0"."slug" COLLATE BINARY) = ? LIMIT ?"#);
 
         // Other arguments, or another method, are another value.
         assert_eq!(users.profile("person-2").await.unwrap().id, 2);

@@ -1,8 +1,8 @@
-//! The connection that a session was read over serves the statement that comes after it, and is never
-//! kept while anything waits.
+//! A connection that has done its statement serves the next one, and the application's own statements on
+//! the same pool do not wait for that.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use clearance::{
@@ -10,8 +10,9 @@ use clearance::{
     System, Viewer, ViewerSource, async_trait, repository, verify_session,
 };
 use futures_util::FutureExt as _;
+use futures_util::future::join_all;
 use http::HeaderMap;
-use sqlx::pool::PoolOptions;
+use sqlx::pool::{Pool, PoolConnection, PoolOptions};
 use tokio::runtime::Handle;
 
 use crate::engines::{Database, Engine, TestPool, database, engine};
@@ -78,7 +79,7 @@ impl People {
     }
 }
 
-/// An application whose pool has one connection, and counts how often it is taken from there.
+/// An application that counts how often a connection is taken from its pool.
 struct Application {
     people: People,
     sessions: Sessions<Reader>,
@@ -88,11 +89,21 @@ struct Application {
 }
 
 impl Application {
+    /// One whose pool has one connection.
     async fn new() -> Self {
+        Self::with(1, LONG).await
+    }
+
+    async fn with(connections: u32, wait: Duration) -> Self {
         let database = database(SCHEMA).await;
         database.db.migrate().await.unwrap();
-        let taken = Arc::default();
-        let pool = one_connection(&database.url, &taken).await;
+        let taken: Arc<AtomicUsize> = Arc::default();
+        let options = Counting {
+            connections,
+            wait,
+            taken: Arc::clone(&taken),
+        };
+        let pool = options.connect(&database.url).await;
         let db = pool.db();
         let builder = Sessions::builder(
             Key::generate().unwrap(),
@@ -119,24 +130,49 @@ impl Application {
     }
 }
 
-async fn one_connection(url: &str, taken: &Arc<AtomicUsize>) -> TestPool {
-    match engine() {
-        Engine::Sqlite => TestPool::Sqlite(counting(taken).connect(url).await.unwrap()),
-        Engine::Postgres => TestPool::Postgres(counting(taken).connect(url).await.unwrap()),
-        Engine::Mysql => TestPool::Mysql(counting(taken).connect(url).await.unwrap()),
+/// Long enough for any machine; whoever keeps a connection fails the test after it.
+const LONG: Duration = Duration::from_secs(10);
+
+/// A pool that counts.
+struct Counting {
+    connections: u32,
+    wait: Duration,
+    taken: Arc<AtomicUsize>,
+}
+
+impl Counting {
+    async fn connect(self, url: &str) -> TestPool {
+        match engine() {
+            Engine::Sqlite => TestPool::Sqlite(self.options().connect(url).await.unwrap()),
+            Engine::Postgres => TestPool::Postgres(self.options().connect(url).await.unwrap()),
+            Engine::Mysql => TestPool::Mysql(self.options().connect(url).await.unwrap()),
+        }
+    }
+
+    fn options<DB: sqlx::Database>(self) -> PoolOptions<DB> {
+        let taken = self.taken;
+        PoolOptions::new()
+            .max_connections(self.connections)
+            .acquire_timeout(self.wait)
+            .before_acquire(move |_, _| {
+                taken.fetch_add(1, Ordering::SeqCst);
+                async { Ok(true) }.boxed()
+            })
     }
 }
 
-fn counting<DB: sqlx::Database>(taken: &Arc<AtomicUsize>) -> PoolOptions<DB> {
-    let taken = Arc::clone(taken);
-    PoolOptions::new()
-        .max_connections(1)
-        // Long enough for any machine; whoever keeps the connection fails the test after it.
-        .acquire_timeout(Duration::from_secs(10))
-        .before_acquire(move |_, _| {
-            taken.fetch_add(1, Ordering::SeqCst);
-            async { Ok(true) }.boxed()
-        })
+/// Takes so many connections of the application at once, and gives them back.
+async fn all_of(pool: &TestPool, count: usize) {
+    match pool {
+        TestPool::Sqlite(pool) => taken_at_once(pool, count).await,
+        TestPool::Postgres(pool) => taken_at_once(pool, count).await,
+        TestPool::Mysql(pool) => taken_at_once(pool, count).await,
+    }
+}
+
+async fn taken_at_once<DB: sqlx::Database>(pool: &Pool<DB>, count: usize) {
+    let taken = join_all((0..count).map(|_| pool.acquire())).await;
+    assert!(taken.iter().all(Result::is_ok), "they were kept");
 }
 
 /// Takes the connection of the application and gives it back.
@@ -148,25 +184,129 @@ async fn acquire(pool: &TestPool) {
     }
 }
 
+/// How many statements a request of these tests has: for its session, its viewer and its rows.
+const STATEMENTS: usize = 3;
+
 #[tokio::test]
-async fn vs_02_session_viewer_and_rows_are_read_over_one_connection() {
+async fn vs_02_a_connection_that_has_done_its_statement_serves_the_next() {
+    const REQUESTS: usize = 20;
+    let application = Application::with(2, LONG).await;
+    let before = application.taken.load(Ordering::SeqCst);
+    for _ in 0..REQUESTS {
+        let names = application.request().scope(application.people.names());
+        assert_eq!(names.await.unwrap(), ["ada", "bob"]);
+    }
+    let taken = application.taken.load(Ordering::SeqCst) - before;
+    assert!(taken * 4 < REQUESTS * STATEMENTS * 3, "{taken}");
+}
+
+#[tokio::test]
+async fn vs_02_the_only_connection_of_a_pool_goes_back_after_each_statement() {
     let application = Application::new().await;
     let before = application.taken.load(Ordering::SeqCst);
     for _ in 0..5 {
         let names = application.request().scope(application.people.names());
         assert_eq!(names.await.unwrap(), ["ada", "bob"]);
     }
-    assert_eq!(application.taken.load(Ordering::SeqCst) - before, 5);
-    let request = application.request();
-    application.people.with(&request).names().await.unwrap();
-    assert_eq!(application.taken.load(Ordering::SeqCst) - before, 6);
-    let request = application.request();
-    let current = request.scope(async {
-        request.verify_current::<Reader>().await?;
-        application.people.names().await
+    let taken = application.taken.load(Ordering::SeqCst) - before;
+    assert_eq!(taken, 5 * STATEMENTS);
+}
+
+#[tokio::test]
+async fn vs_02_the_only_connection_serves_whoever_of_the_library_waits() {
+    const REQUESTS: usize = 20;
+    let application = Application::new().await;
+    let before = application.taken.load(Ordering::SeqCst);
+    let names = (0..REQUESTS).map(|_| {
+        let request = application.request();
+        let people = &application.people;
+        async move { request.scope(people.names()).await.unwrap() }
     });
-    current.await.unwrap();
-    assert_eq!(application.taken.load(Ordering::SeqCst) - before, 7);
+    assert_eq!(join_all(names).await.len(), REQUESTS);
+    let taken = application.taken.load(Ordering::SeqCst) - before;
+    assert!(taken * 4 < REQUESTS * STATEMENTS * 3, "{taken}");
+}
+
+#[tokio::test]
+async fn vs_02_the_application_has_its_turn_while_statements_of_the_library_wait() {
+    let application = Arc::new(Application::new().await);
+    let done = Arc::new(AtomicBool::new(false));
+    let asking = (0..8).map(|_| {
+        let (application, done) = (Arc::clone(&application), Arc::clone(&done));
+        tokio::spawn(async move {
+            while !done.load(Ordering::SeqCst) {
+                let request = application.request();
+                request.scope(application.people.names()).await.unwrap();
+            }
+        })
+    });
+    let asking: Vec<_> = asking.collect();
+    for _ in 0..3 {
+        acquire(&application.people.pool).await;
+    }
+    done.store(true, Ordering::SeqCst);
+    for asking in asking {
+        asking.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn vs_02_a_connection_that_nobody_wants_goes_back_to_its_pool() {
+    let application = Application::with(2, LONG).await;
+    let pool = &application.people.pool;
+    for _ in 0..5 {
+        let names = application.request().scope(application.people.names());
+        names.await.unwrap();
+        all_of(pool, 2).await;
+    }
+}
+
+/// Whoever waits for its turn, and whoever waits at the pool.
+#[tokio::test]
+async fn vs_02_who_waits_longer_than_the_pool_says_is_told_so() {
+    let application = Application::with(1, Duration::from_millis(50)).await;
+    let access = Access::<System>::system("a test of connections").unwrap();
+    let names = || {
+        let reader = application.people.db.reader(&access);
+        async move { reader.all(Name::select()).await.unwrap_err() }
+    };
+    let held = match &application.people.pool {
+        TestPool::Sqlite(pool) => Held::Sqlite(pool.acquire().await.unwrap()),
+        TestPool::Postgres(pool) => Held::Postgres(pool.acquire().await.unwrap()),
+        TestPool::Mysql(pool) => Held::Mysql(pool.acquire().await.unwrap()),
+    };
+    for error in <[_; 3]>::from(tokio::join!(names(), names(), names())) {
+        assert!(error.is_unavailable(), "{error:?}");
+    }
+    drop(held);
+    let reader = application.people.db.reader(&access);
+    assert_eq!(reader.all(Name::select()).await.unwrap().len(), 2);
+}
+
+#[expect(dead_code, reason = "held until the test lets it go")]
+enum Held {
+    Sqlite(PoolConnection<sqlx::Sqlite>),
+    Postgres(PoolConnection<sqlx::Postgres>),
+    Mysql(PoolConnection<sqlx::MySql>),
+}
+
+/// The way back to a pool is a task, which wants a runtime.
+#[test]
+fn vs_02_a_database_may_be_dropped_where_no_runtime_is() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let application = runtime.block_on(async {
+        let application = Application::with(2, LONG).await;
+        let names = application.request().scope(application.people.names());
+        names.await.unwrap();
+        application
+    });
+    let Application {
+        people, sessions, ..
+    } = application;
+    drop((people, sessions));
 }
 
 #[tokio::test]
@@ -199,9 +339,8 @@ async fn vs_02_a_connection_is_not_kept_when_the_request_ends() {
     acquire(&application.people.pool).await;
 }
 
-/// Nobody would give it back there.
 #[tokio::test(flavor = "multi_thread")]
-async fn vs_02_a_connection_is_not_kept_where_no_request_is_polled() {
+async fn vs_02_a_connection_is_not_kept_from_who_blocks_a_thread() {
     let application = Application::new().await;
     let request = application.request();
     request.verify_session::<Reader>().await.unwrap();

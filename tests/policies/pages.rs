@@ -3,6 +3,7 @@
 use clearance::dto::{Direction, Order};
 use clearance::repository::{Cursor, Page, Select, Slice};
 use clearance::session::MemorySessionStore;
+use clearance::token::KeyRing;
 use clearance::{
     Access, Dto, Entity, Error, Field, Key, RequestContext, Result, Sessions, SourceError, Subject,
     Token, ViewerSource, async_trait,
@@ -405,8 +406,8 @@ impl ViewerSource<Member> for Members {
     }
 }
 
-async fn signed_in(key: &Key) -> RequestContext {
-    let sessions = Sessions::builder(key.clone(), MemorySessionStore::new(), Members)
+async fn signed_in(ring: impl Into<KeyRing>) -> RequestContext {
+    let sessions = Sessions::builder(ring, MemorySessionStore::new(), Members)
         .app_url("https://app.example")
         .build()
         .unwrap();
@@ -416,24 +417,52 @@ async fn signed_in(key: &Key) -> RequestContext {
 }
 
 #[tokio::test]
+async fn sr_31_a_cursor_opens_while_its_key_is_changed() {
+    let directory = directory().await;
+    let (old, new) = (Key::generate().unwrap(), Key::generate().unwrap());
+    let before = KeyRing::new(old.clone());
+    let known = before.clone().retired(new.clone());
+    let changed = KeyRing::new(new.clone()).retired(old.clone());
+    let opens = async |made_by: &KeyRing, opened_by: &KeyRing| {
+        let query = || Profile::select().order(Profile::PHONE.asc());
+        let maker = signed_in(made_by.clone()).await;
+        let slice = maker.scope(page(&directory, query(), Page::first(1))).await;
+        let cursor = slice.unwrap().next.unwrap();
+        let opener = signed_in(opened_by.clone()).await;
+        let after = page(&directory, query(), Page::after(1, &cursor));
+        opener.scope(after).await
+    };
+    for (made_by, opened_by) in [
+        (&before, &known),
+        (&known, &before),
+        (&known, &changed),
+        (&changed, &known),
+        (&before, &changed),
+    ] {
+        assert!(opens(made_by, opened_by).await.is_ok());
+    }
+    is_refused(opens(&before, &KeyRing::new(new)).await);
+}
+
+#[tokio::test]
 async fn s11_a_cursor_opens_on_every_server_of_one_key_and_on_no_other() {
     let directory = directory().await;
     let (key, other) = (Key::generate().unwrap(), Key::generate().unwrap());
     let query = || Profile::select().order(Profile::PHONE.asc());
-    let first = signed_in(&key).await;
+    let first = signed_in(key.clone()).await;
     let slice = first
         .scope(page(&directory, query(), Page::first(1)))
         .await
         .unwrap();
     let next = Page::after(1, &slice.next.unwrap());
     // Another service, with sessions of its own, under the same key.
-    let second = signed_in(&key).await;
+    let second = signed_in(key.clone()).await;
     let slice = second
         .scope(page(&directory, query(), next.clone()))
         .await
         .unwrap();
     assert_eq!(slice.rows[0].id, 2);
-    let third = signed_in(&other).await;
+    let third = signed_in(other.clone()).await;
     is_refused(third.scope(page(&directory, query(), next.clone())).await);
     is_refused(as_viewer(editor(), page(&directory, query(), next)).await);
 }

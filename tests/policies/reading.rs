@@ -236,7 +236,7 @@ async fn dt_02_vs_06_the_select_names_the_columns_of_the_dto_only() {
     as_viewer(admin(), profile(&directory, "person-1"))
         .await
         .unwrap();
-    insta::assert_snapshot!(statements.one(), @r#"SELECT "people"."id" AS "id", "people"."username" AS "username", "people"."phone" AS "phone", "people"."salary" AS "salary" FROM "people" WHERE "people"."slug" = ? AND ("people"."slug" COLLATE BINARY) = ? LIMIT ?"#);
+    insta::assert_snapshot!(statements.one(), @r#"SELECT "t0"."id" AS "id", "t0"."username" AS "username", "t0"."phone" AS "phone", "t0"."salary" AS "salary" FROM "people" AS "t0" WHERE "t0"."slug" = ? AND ("t0"."slug" COLLATE BINARY) = ? LIMIT ?"#);
 }
 
 #[tokio::test]
@@ -332,7 +332,7 @@ async fn t_2_rows_in_memory_are_shown_as_the_database_shows_them() {
             let query = Profile::select().order(Profile::ID.asc());
             (
                 directory.db.reader(&access).all(query).await.unwrap(),
-                access.project::<Profile>(people()).unwrap(),
+                access.project::<Profile>(people()).await.unwrap(),
             )
         })
         .await;
@@ -361,7 +361,7 @@ async fn t_2_n1_a_test_for_null_means_the_same_of_rows_in_memory() {
         let access = read().await;
         let query = ByNull::select().order(ByNull::ID.asc());
         let selected = directory.db.reader(&access).all(query).await.unwrap();
-        assert_eq!(selected, access.project::<ByNull>(people()).unwrap());
+        assert_eq!(selected, access.project::<ByNull>(people()).await.unwrap());
         let seen = selected.iter().filter(|row| !row.phone.is_hidden()).count();
         assert_eq!((selected.len(), seen), (5, 4));
     })
@@ -432,7 +432,13 @@ async fn stream_gives_what_all_gives() {
         let access = read().await;
         let reader = directory.db.reader(&access);
         let query = || Profile::select().order(Profile::ID.desc()).limit(4);
-        let streamed: Vec<Profile> = reader.stream(query()).unwrap().try_collect().await.unwrap();
+        let streamed: Vec<Profile> = reader
+            .stream(query())
+            .await
+            .unwrap()
+            .try_collect()
+            .await
+            .unwrap();
         (streamed, reader.all(query()).await.unwrap())
     })
     .await;

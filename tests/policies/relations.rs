@@ -181,6 +181,7 @@ async fn rows_in_memory_have_no_related_rows_so_projecting_them_is_a_misuse() {
             let access = read_access().await;
             let error = access
                 .project::<Title>([post(1, Some(1), None)])
+                .await
                 .unwrap_err();
             assert!(error.is_misuse(), "{error}");
             assert!(error.to_string().contains("related rows"), "{error}");

@@ -201,7 +201,9 @@ fn x7_calls_around_the_rules_are_found_in_the_source() {
         impl Jobs {{ fn nightly(&self) {{ let access = clearance::Access::system(REASON); }} }}
         fn report(reader: Reader) {{ reader.unguarded_sql(\"a report\", \"SELECT 1\"); }}
         #[cfg(test)] fn only_for_tests() {{ Access::system(\"test\"); }}
-        fn other() {{ Machine::system(\"no access\"); }}"
+        fn other() {{ Machine::system(\"no access\"); machine.viewers(1); }}
+        fn members(db: Db) {{ db.viewers(User::ID, \"a viewer is loaded\", member); }}
+        fn more(db: Db) {{ Db::viewers(&db, User::ID, \"and another\", member); }}"
     );
     let it = crate_of(&source, "md");
     let matrix = json(&it.check(true).unwrap());
@@ -219,9 +221,50 @@ fn x7_calls_around_the_rules_are_found_in_the_source() {
         calls,
         [
             "Access::system | in nightly | the reason is not written there as a text | src/deeper/lib.rs:8",
+            "Db::viewers | in members | a viewer is loaded | src/deeper/lib.rs:12",
+            "Db::viewers | in more | and another | src/deeper/lib.rs:13",
             "unguarded_pool | in open | the application owns it | src/deeper/lib.rs:7",
             "unguarded_sql | in report | a report | src/deeper/lib.rs:9",
         ]
     );
     assert_eq!(matrix["source_was_read"], true);
+}
+
+#[test]
+fn x7_a_secret_that_a_public_method_reads_is_a_way_around() {
+    let source = format!(
+        "{LISTED}
+        impl People {{
+            #[public(access, reason = \"whoever signs in is nobody yet\")]
+            pub async fn fits(&self, name: &str) -> Result<bool> {{
+                self.db.reader(&access).secret(Person::HASH, Person::NAME, name).await
+            }}
+            #[authenticated(access)]
+            pub async fn own(&self) -> Result<bool> {{
+                self.db.reader(&access).secret(Person::HASH, Person::ID, 1).await
+            }}
+        }}
+        fn helper(reader: &Reader<'_, Public>) {{ Reader::secret(reader, A, B, 1); }}
+        fn of_members(reader: &Reader<'_, Read<Member>>) {{ reader.secret(A, B, 1); }}
+        impl Vault {{ #[public(access, reason = \"x\")] fn open(&self) {{ self.secret(); }} }}"
+    );
+    let it = crate_of(&source, "md");
+    let matrix = json(&it.check(true).unwrap());
+    let hatches = matrix["escape_hatches"].as_array().unwrap();
+    let secrets: Vec<_> = hatches
+        .iter()
+        .filter(|hatch| hatch["kind"] == "secret in a public method")
+        .map(|hatch| {
+            ["what", "reason", "at"]
+                .map(|key| hatch[key].as_str().unwrap())
+                .join(" | ")
+        })
+        .collect();
+    assert_eq!(
+        secrets,
+        [
+            "in helper | the reason is not written there as a text | src/deeper/lib.rs:17",
+            "in fits | whoever signs in is nobody yet | src/deeper/lib.rs:10",
+        ]
+    );
 }

@@ -262,7 +262,7 @@ pub fn public() -> Access<Public> {
 }
 
 pub fn request_context() -> Context {
-    RequestContext::current().unwrap().rule_context().clone()
+    RequestContext::current().unwrap().rule_context()
 }
 
 /// Has this thread's events given to `layer` while the guard is there.
@@ -331,9 +331,48 @@ fn plain(statement: &str) -> String {
         }
     }
     // The ways to compare bytes.
+    let plain = without_casts_to_text(&plain);
     let plain = plain.replace("COLLATE \"C\"", "COLLATE BINARY");
     let plain = exchanged(&plain, ("CAST(", "("), (" AS BINARY)", " COLLATE BINARY)"));
-    exchanged(&plain, ("COALESCE(", ""), (", FALSE)", ""))
+    let plain = exchanged(&plain, ("COALESCE(", ""), (", FALSE)", ""));
+    with_bound_limit(plain.replace(" LIMIT (SELECT ?)", " LIMIT ?"))
+}
+
+/// PostgreSQL compares every column of text as `text`.
+fn without_casts_to_text(statement: &str) -> String {
+    let mut plain = String::with_capacity(statement.len());
+    let mut rest = statement;
+    while let Some((before, cast)) = rest.split_once("CAST(") {
+        let Some((cell, after)) = cast.split_once(')') else {
+            break;
+        };
+        plain.push_str(before);
+        rest = after;
+        match cell.strip_suffix(" AS text") {
+            Some(cell) if before.ends_with('(') && after.starts_with(')') => {
+                plain.pop();
+                plain.push_str(cell);
+                rest = after.strip_prefix(')').unwrap();
+            }
+            Some(cell) => plain.push_str(cell),
+            None => plain.push_str(&format!("CAST({cell})")),
+        }
+    }
+    plain + rest
+}
+
+/// PostgreSQL has the number of rows in the text, or a larger one inside and the number bound around it.
+fn with_bound_limit(statement: String) -> String {
+    let within = statement
+        .strip_prefix("SELECT * FROM (")
+        .and_then(|rest| rest.strip_suffix(") AS \"page\" LIMIT ?"));
+    let limited = within.unwrap_or(&statement);
+    match limited.rsplit_once(" LIMIT ") {
+        Some((rows, number)) if number.bytes().all(|digit| digit.is_ascii_digit()) => {
+            format!("{rows} LIMIT ?")
+        }
+        Some(_) | None => statement,
+    }
 }
 
 /// With other words around each part that stands between these.

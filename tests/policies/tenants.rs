@@ -251,7 +251,7 @@ async fn x13_asvs_8_4_1_rows_in_memory_are_held_against_the_tenant_too() {
     });
     as_clerk(2, async {
         let access = reading().await;
-        let shown = access.project::<LineView>(rows).unwrap();
+        let shown = access.project::<LineView>(rows).await.unwrap();
         assert_eq!(shown.iter().map(|row| row.id).collect::<Vec<_>>(), [2]);
     })
     .await;

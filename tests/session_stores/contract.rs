@@ -7,7 +7,7 @@ use crate::stores::{fresh, is_redis, redis_url, store};
 use crate::support::{record, start};
 
 #[tokio::test]
-async fn sd_02_sd_13_sd_17_sd_18_rf_1_every_store_keeps_the_contract() {
+async fn sd_02_sd_13_sd_17_sd_18_sd_51_rf_1_every_store_keeps_the_contract() {
     check_session_store(&MemorySessionStore::new())
         .await
         .unwrap();

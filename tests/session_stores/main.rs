@@ -11,11 +11,13 @@
 mod contract;
 #[path = "../support/engines.rs"]
 mod engines;
+mod limits;
 mod node;
 mod nodes;
 mod outages;
 mod processes;
 mod races;
+mod redis_keys;
 mod redis_server;
 mod silent;
 #[path = "../support/stores.rs"]

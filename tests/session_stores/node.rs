@@ -10,6 +10,7 @@ use clearance::session::nodes::{
     ChannelError, ChannelHealth, NodeChannel, NodeListener, RedisChannel,
 };
 use clearance::testing::ManualClock;
+use clearance::token::KeyRing;
 use clearance::{
     Clock as _, Key, RequestContext, Sessions, SourceError, Subject, Viewer, ViewerSource,
     async_trait,
@@ -61,14 +62,17 @@ pub struct Cluster {
     pub key: Key,
     pub members: Members,
     pub channel: Arc<dyn NodeChannel>,
+    /// The channel's name on the server.
+    pub name: String,
 }
 
 impl Cluster {
     pub async fn new() -> Self {
-        let kept = store().await;
+        let (kept, name) = (store().await, fresh("nodes"));
         Self {
-            channel: channel(&kept).await,
+            channel: channel(&kept, &name).await,
             kept,
+            name,
             clock: ManualClock::at(start()),
             key: Key::generate().unwrap(),
             members: Members::default(),
@@ -79,12 +83,21 @@ impl Cluster {
         &self,
         build: impl FnOnce(SessionsBuilder<Member>) -> SessionsBuilder<Member>,
     ) -> Node {
+        self.node_of(self.key.clone(), build)
+    }
+
+    /// A node with a ring of its own.
+    pub fn node_of(
+        &self,
+        ring: impl Into<KeyRing>,
+        build: impl FnOnce(SessionsBuilder<Member>) -> SessionsBuilder<Member>,
+    ) -> Node {
         let members = Members {
             roles: Arc::clone(&self.members.roles),
             loads: Arc::default(),
         };
         let store = Arc::clone(&self.kept.store);
-        let builder = Sessions::builder(self.key.clone(), store, members.clone())
+        let builder = Sessions::builder(ring, store, members.clone())
             .app_url("https://app.example")
             .cache_bound(BOUND)
             .clock(self.clock.clone());
@@ -155,15 +168,16 @@ pub async fn until(is_so: impl Fn() -> bool) {
 }
 
 /// The channel of this engine; where it has none, one within the process.
-async fn channel(kept: &Fresh) -> Arc<dyn NodeChannel> {
+pub async fn channel(kept: &Fresh, name: &str) -> Arc<dyn NodeChannel> {
     if is_redis() {
         let channel = RedisChannel::connect(&redis_url()).await.unwrap();
-        return Arc::new(channel.with_name(fresh("nodes")));
+        return Arc::new(channel.with_name(name));
     }
     match engine() {
         Engine::Postgres => {
             let database = kept.database.as_ref().unwrap();
-            Arc::new(database.db.node_channel().unwrap())
+            let channel = database.db.node_channel().unwrap();
+            Arc::new(channel.with_name(name).unwrap())
         }
         Engine::Sqlite | Engine::Mysql => Arc::new(Hub(broadcast::channel(1_000).0)),
     }

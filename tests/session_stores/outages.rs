@@ -154,6 +154,7 @@ async fn rf_6_connections_that_are_cut_while_nobody_asks_are_noticed_by_nobody()
     fresh.store.create(&session, None).await.unwrap();
     let database = fresh.database.as_ref().unwrap();
     if let TestPool::Postgres(_) | TestPool::Mysql(_) = database.pool {
+        database.pool.rest().await;
         cut(database).await;
     }
     let found = fresh.store.load(session.id, start()).await;

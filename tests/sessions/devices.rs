@@ -156,6 +156,12 @@ async fn sd_08_what_a_program_says_of_itself_is_cut_and_cleaned() {
             (vec![b'x'; 10_240], "x".repeat(255)),
             ("ü".repeat(300).into_bytes(), "ü".repeat(255)),
             (b"\xff\xfeok".to_vec(), "\u{fffd}\u{fffd}ok".to_owned()),
+            // What turns the direction of writing, and what is not seen.
+            (
+                "a\u{202e}b\u{2066}c\u{200f}d\u{61c}".into(),
+                "abcd".to_owned(),
+            ),
+            ("e\u{301}\u{200b}f".into(), "e\u{301}f".to_owned()),
             (Vec::new(), String::new()),
         ] {
             let browser = signed_in(&rig, &agent, None).await;
@@ -165,5 +171,113 @@ async fn sd_08_what_a_program_says_of_itself_is_cut_and_cleaned() {
             assert_eq!(listed[0].address(), None);
             rig.sessions.revoke_all(&ada()).await.unwrap();
         }
+    }
+}
+
+/// What each call that takes a proof says: that it did what it was for, or the status of the refusal.
+async fn uses(request: &RequestContext, proof: &Fresh<Member>, stored: bool) -> Vec<u16> {
+    let elsewhere = clearance::SessionId::from_bytes([7; 16]);
+    let status = |refused: Option<clearance::Error>| refused.map_or(200, |error| error.status());
+    let mut answers = vec![
+        status(request.revoke_session(proof, elsewhere).await.err()),
+        status(request.revoke_other_sessions(proof).await.err()),
+    ];
+    if stored {
+        answers.push(status(request.list_sessions(proof).await.err()));
+    }
+    answers
+}
+
+#[tokio::test]
+async fn sd_61_a_proof_that_is_held_does_nothing_when_its_time_is_over() {
+    for strategy in crate::support::STRATEGIES {
+        let stored = strategy != Strategy::Stateless;
+        for way in 0..6 {
+            let rig = Rig::of(strategy);
+            let browser = Browser::signed_in(&rig, &ada()).await;
+            let other = Browser::signed_in(&rig, &ada()).await;
+            let request = browser.request(&rig);
+            let proof = fresh(&request).await;
+            let expected = match way {
+                0 => {
+                    request.sign_out().await.unwrap();
+                    401
+                }
+                1 => {
+                    // By another node, of which this one hears nothing.
+                    let node =
+                        rig.beside(crate::support::key(0), |builder| builder.strategy(strategy));
+                    browser.request(&node).sign_out().await.unwrap();
+                    401
+                }
+                2 => {
+                    request.rotate_session().await.unwrap();
+                    401
+                }
+                3 => {
+                    request.sign_in(&Subject::new("eve")).await.unwrap();
+                    401
+                }
+                4 => {
+                    // It is as old as it may be, and then older.
+                    rig.clock.advance(60 * MINUTE);
+                    assert!(request.revoke_session(&proof, other_id()).await.is_ok());
+                    rig.clock.advance(crate::support::SECOND);
+                    401
+                }
+                _ => {
+                    rig.members.gone.lock().unwrap().push("ada".to_owned());
+                    401
+                }
+            };
+            let answers = uses(&request, &proof, stored).await;
+            assert!(
+                answers.iter().all(|status| *status == expected),
+                "{strategy:?} {way}: {answers:?}"
+            );
+            if way != 5 {
+                assert_eq!(other.status(&rig).await, 200, "{strategy:?} {way}");
+            }
+        }
+    }
+}
+
+fn other_id() -> clearance::SessionId {
+    clearance::SessionId::from_bytes([9; 16])
+}
+
+#[tokio::test]
+async fn sd_61_a_proof_is_good_in_its_own_request_as_long_as_it_is_fresh() {
+    for strategy in crate::support::STRATEGIES {
+        let stored = strategy != Strategy::Stateless;
+        let rig = Rig::of(strategy);
+        let browser = Browser::signed_in(&rig, &ada()).await;
+        let request = browser.request(&rig);
+        let proof = fresh(&request).await;
+        // Of the same session, and of another one of the same subject.
+        let again = Browser::signed_in(&rig, &ada()).await;
+        for elsewhere in [
+            &browser.request(&rig),
+            &request.fork(),
+            &again.request(&rig),
+        ] {
+            let answers = uses(elsewhere, &proof, stored).await;
+            assert!(answers.iter().all(|status| *status == 500), "{answers:?}");
+        }
+        assert_eq!(again.status(&rig).await, 200);
+        // As often as it takes.
+        if stored {
+            for _ in 0..2 {
+                assert_eq!(uses(&request, &proof, stored).await, [200, 200, 200]);
+            }
+        } else {
+            assert!(request.revoke_session(&proof, other_id()).await.is_ok());
+            assert!(request.revoke_other_sessions(&proof).await.is_ok());
+        }
+        assert_eq!(again.status(&rig).await, 401, "{strategy:?}");
+        // When its request is gone, nothing is left that it would be good for.
+        drop(request);
+        let answers = uses(&browser.request(&rig), &proof, stored).await;
+        assert!(answers.iter().all(|status| *status == 500));
     }
 }

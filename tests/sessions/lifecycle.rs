@@ -311,7 +311,7 @@ fn explain_prints_every_effective_setting() {
          idle limit: 900.000 s (set by the program)\n\
          absolute limit: 43200.000 s (set by the program)\n\
          limits: meets the session limits of NIST SP 800-63B-4 AAL3\n\
-         sessions of a subject: any number (default)\n\
+         sessions of a subject: 1000 at most, one more sign-in ends the oldest (default)\n\
          groups: claim `groups` (default)\n\
          touch interval: 30.000 s (set by the program)\n\
          verified: at most 5.000 s old; a change through this library on this node holds at once (default)\n\

@@ -1,7 +1,10 @@
 //! What is logged, and what never is.
 
+use std::sync::{Arc, Mutex};
+
 use clearance::session::MemorySessionStore;
-use clearance::{Sessions, Subject};
+use clearance::{RequestContext, Sessions, Subject};
+use tracing::field::{Field, Visit};
 
 use crate::support::logs::Capture;
 use crate::support::{MINUTE, Member, Rig, Source, key, sqlite_file};
@@ -83,5 +86,69 @@ async fn rf_16_no_log_line_and_no_debug_output_holds_a_token_a_key_or_a_secret()
             assert!(!output.contains(token.as_str()), "{token} in:\n{output}");
             assert!(!output.contains(&token[..token.len().min(24)]));
         }
+    }
+}
+
+/// What every event says as text, as a subscriber is given it.
+#[derive(Clone, Default)]
+struct Said(Arc<Mutex<Vec<String>>>);
+
+impl Visit for Said {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        let said = format!("{}={value}", field.name());
+        self.0.lock().unwrap().push(said);
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        self.record_str(field, &format!("{value:?}"));
+    }
+}
+
+impl tracing::Subscriber for Said {
+    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        event.record(&mut self.clone());
+    }
+
+    fn enter(&self, _: &tracing::span::Id) {}
+
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+#[tokio::test]
+async fn sd_62_no_event_turns_the_direction_of_a_log() {
+    let said = Said::default();
+    let _guard = tracing::subscriber::set_default(said.clone());
+    let rig = Rig::new();
+    let mut headers = http::HeaderMap::new();
+    let agent = "x\u{202e}y\u{2067}z".as_bytes();
+    headers.insert("user-agent", http::HeaderValue::from_bytes(agent).unwrap());
+    let request = RequestContext::new(&rig.sessions, &headers);
+    let request = request.with_request_id("\u{202e}forged");
+    let subject = Subject::new("ada\u{202e}nimda\u{200f}\n");
+    request.sign_in(&subject).await.unwrap();
+    request.sign_out().await.unwrap();
+    rig.sessions.revoke_all(&subject).await.unwrap();
+    let said = said.0.lock().unwrap();
+    let shown = "subject=ada\\u{202e}nimda\\u{200f}\\n";
+    assert!(
+        said.iter().filter(|said| *said == shown).count() >= 3,
+        "{said:?}"
+    );
+    for said in said.iter() {
+        let hidden =
+            |letter: char| letter.is_control() || "\u{202e}\u{2067}\u{200f}".contains(letter);
+        assert!(!said.contains(hidden), "{said:?}");
     }
 }

@@ -55,8 +55,10 @@ async fn sd_01_both_migrations_run_in_either_order_and_again() {
                 "_sqlx_migrations",
                 "clearance_audit",
                 "clearance_migrations",
+                "clearance_replaced_sessions",
                 "clearance_session_cut_offs",
                 "clearance_session_denials",
+                "clearance_session_generations",
                 "clearance_sessions",
                 "sessions",
                 "users"

@@ -44,7 +44,7 @@ async fn sl_05_nothing_of_the_session_can_be_read_from_the_cookie() {
             .map(|part| URL_SAFE_NO_PAD.decode(part).unwrap()),
     );
     for text in texts {
-        for word in ["ada-the", "hello", "greeting", "session_at", "exp"] {
+        for word in ["ada-the", "hello", "greeting", "session_at", "\"exp\""] {
             let there = text.windows(word.len()).any(|part| part == word.as_bytes());
             assert!(!there, "{word}");
         }
@@ -104,7 +104,8 @@ async fn sl_10_nobodys_session_is_not_extended() {
         for mut browser in [Browser::default(), signed_out, forged] {
             let request = browser.request(&rig);
             assert_eq!(request.extend_session().await.unwrap(), None);
-            assert_eq!(browser.finish(&request), [""; 0], "{strategy:?}");
+            browser.finish(&request);
+            assert!(browser.jar.is_empty(), "{strategy:?}");
         }
     }
 }
@@ -239,7 +240,12 @@ async fn sl_20_stateless_sessions_are_neither_listed_nor_counted_nor_hold_data()
     let request = browser.request(&rig);
     let data = request.session_data::<String>().await;
     assert!(data.unwrap_err().is_misuse());
-    let data = request.set_session_data(&"data").await;
+    // Nor does it take those of a session that is stored.
+    let stored = Rig::new();
+    let ada = Browser::signed_in(&stored, &ada()).await;
+    let mut data = ada.request(&stored).session_data().await.unwrap();
+    *data = Some("data".to_owned());
+    let data = request.set_session_data(&mut data).await;
     assert!(data.unwrap_err().is_misuse());
     let limit = SessionLimit::Reject(NonZeroU32::MIN);
     let built = clearance::Sessions::<Member>::builder(

@@ -9,10 +9,10 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use clearance::session::{
-    Created, MemorySessionStore, Replaced, SessionLimit, SessionRecord, SessionStore,
-    SessionsBuilder, Standing, StoreError, Strategy,
+    Created, DataKept, Generations, MemorySessionStore, Replaced, SecretHash, SessionLimit,
+    SessionRecord, SessionStore, SessionsBuilder, Standing, StoreError, StoredData, Strategy,
 };
 use clearance::testing::ManualClock;
 use clearance::token::KeyRing;
@@ -102,6 +102,8 @@ impl Pause {
     }
 }
 
+pub(crate) type Noise = Arc<dyn Fn() + Send + Sync>;
+
 /// A store that counts, stops, fails and collides as it is told.
 pub(crate) struct TestStore {
     pub(crate) inner: Arc<dyn SessionStore>,
@@ -112,9 +114,13 @@ pub(crate) struct TestStore {
     pub(crate) touch_down: AtomicBool,
     pub(crate) loaded: Pause,
     pub(crate) before_touch: Pause,
+    pub(crate) before_create: Pause,
     pub(crate) before_replace: Pause,
     pub(crate) before_set_data: Pause,
     pub(crate) deleted: Pause,
+    pub(crate) denied: Pause,
+    /// What happens whenever the store has read a session, before its answer arrives.
+    pub(crate) noise: Mutex<Option<Noise>>,
     /// The id that the next creation gets instead of its own, as if randomness repeated itself.
     pub(crate) repeated_id: Mutex<Option<SessionId>>,
 }
@@ -130,11 +136,29 @@ impl TestStore {
             touch_down: AtomicBool::new(false),
             loaded: Pause::default(),
             before_touch: Pause::default(),
+            before_create: Pause::default(),
             before_replace: Pause::default(),
             before_set_data: Pause::default(),
             deleted: Pause::default(),
+            denied: Pause::default(),
+            noise: Mutex::new(None),
             repeated_id: Mutex::new(None),
         })
+    }
+
+    pub(crate) fn set_noise(&self, noise: impl Fn() + Send + Sync + 'static) {
+        *self.noise.lock().unwrap() = Some(Arc::new(noise));
+    }
+
+    pub(crate) fn silence(&self) {
+        *self.noise.lock().unwrap() = None;
+    }
+
+    fn make_noise(&self) {
+        let noise = self.noise.lock().unwrap().clone();
+        if let Some(noise) = noise {
+            noise();
+        }
     }
 
     pub(crate) fn set_down(&self, down: bool) {
@@ -169,6 +193,31 @@ impl SessionStore for TestStore {
         self.inner.create(&record, limit).await
     }
 
+    async fn create_instead_of(
+        &self,
+        old: &SessionRecord,
+        record: &SessionRecord,
+        limit: Option<SessionLimit>,
+    ) -> Result<Created, StoreError> {
+        self.call()?;
+        let mut record = record.clone();
+        if let Some(id) = self.repeated_id.lock().unwrap().take() {
+            record.id = id;
+        }
+        self.before_create.pass().await;
+        self.inner.create_instead_of(old, &record, limit).await
+    }
+
+    async fn successor(
+        &self,
+        id: SessionId,
+        secret_hash: SecretHash,
+        now: DateTime<Utc>,
+    ) -> Result<Option<SessionRecord>, StoreError> {
+        self.call()?;
+        self.inner.successor(id, secret_hash, now).await
+    }
+
     async fn load(
         &self,
         id: SessionId,
@@ -178,6 +227,7 @@ impl SessionStore for TestStore {
         self.loads.fetch_add(1, Ordering::SeqCst);
         let found = self.inner.load(id, now).await;
         self.loaded.pass().await;
+        self.make_noise();
         found
     }
 
@@ -206,7 +256,11 @@ impl SessionStore for TestStore {
         self.inner.replace(old, &record, now).await
     }
 
-    async fn data(&self, id: SessionId, now: DateTime<Utc>) -> Result<Option<Vec<u8>>, StoreError> {
+    async fn data(
+        &self,
+        id: SessionId,
+        now: DateTime<Utc>,
+    ) -> Result<Option<StoredData>, StoreError> {
         self.call()?;
         self.inner.data(id, now).await
     }
@@ -216,10 +270,11 @@ impl SessionStore for TestStore {
         id: SessionId,
         now: DateTime<Utc>,
         data: Option<&[u8]>,
-    ) -> Result<bool, StoreError> {
+        version: Option<u64>,
+    ) -> Result<DataKept, StoreError> {
         self.call()?;
         self.before_set_data.pass().await;
-        self.inner.set_data(id, now, data).await
+        self.inner.set_data(id, now, data, version).await
     }
 
     async fn delete(&self, id: SessionId, subject: &Subject) -> Result<bool, StoreError> {
@@ -252,9 +307,40 @@ impl SessionStore for TestStore {
         self.inner.list(subject, now).await
     }
 
-    async fn deny(&self, id: SessionId, until: DateTime<Utc>) -> Result<bool, StoreError> {
+    async fn deny(
+        &self,
+        id: SessionId,
+        subject: &Subject,
+        until: DateTime<Utc>,
+    ) -> Result<bool, StoreError> {
         self.call()?;
-        self.inner.deny(id, until).await
+        let denied = self.inner.deny(id, subject, until).await;
+        self.denied.pass().await;
+        denied
+    }
+
+    async fn generations(&self, subject: &Subject, first: u64) -> Result<Generations, StoreError> {
+        self.call()?;
+        self.inner.generations(subject, first).await
+    }
+
+    async fn raise_generation(
+        &self,
+        subject: Option<&Subject>,
+        step: u64,
+    ) -> Result<(), StoreError> {
+        self.call()?;
+        self.inner.raise_generation(subject, step).await
+    }
+
+    async fn raise_generation_from(
+        &self,
+        subject: &Subject,
+        from: u64,
+        step: u64,
+    ) -> Result<bool, StoreError> {
+        self.call()?;
+        self.inner.raise_generation_from(subject, from, step).await
     }
 
     async fn cut_off(
@@ -272,6 +358,7 @@ impl SessionStore for TestStore {
         self.loads.fetch_add(1, Ordering::SeqCst);
         let standing = self.inner.standing(id, subject).await;
         self.loaded.pass().await;
+        self.make_noise();
         standing
     }
 
@@ -413,6 +500,22 @@ impl Rig {
         Self::node(self.clock.clone(), store, members, key, settings)
     }
 
+    /// A node beside this one whose clock shows another time.
+    pub(crate) fn apart(
+        &self,
+        by: TimeDelta,
+        settings: impl FnOnce(SessionsBuilder<Member>) -> SessionsBuilder<Member>,
+    ) -> Self {
+        let (store, members) = (Arc::clone(&self.store), Arc::clone(&self.members));
+        Self::node(
+            ManualClock::at(self.now() + by),
+            store,
+            members,
+            key(0),
+            settings,
+        )
+    }
+
     pub(crate) fn now(&self) -> DateTime<Utc> {
         clearance::Clock::now(&self.clock)
     }
@@ -474,6 +577,23 @@ pub(crate) fn pair(set_cookie: &HeaderValue) -> String {
 }
 
 /// A database file that is removed with the directory.
+/// Keeps `value` with the session of a request, whatever was kept before.
+pub(crate) async fn keep<T: serde::Serialize + serde::de::DeserializeOwned>(
+    request: &RequestContext,
+    value: T,
+) -> clearance::Result<()> {
+    let mut data = request.session_data().await?;
+    *data = Some(value);
+    request.set_session_data(&mut data).await
+}
+
+/// What is kept with the session of a request.
+pub(crate) async fn kept<T: serde::de::DeserializeOwned>(
+    request: &RequestContext,
+) -> clearance::Result<Option<T>> {
+    Ok(request.session_data().await?.into_inner())
+}
+
 pub(crate) async fn sqlite_file() -> (tempfile::TempDir, Db) {
     let directory = tempfile::tempdir().unwrap();
     let db = Db::connect(&sqlite_url(&directory)).await.unwrap();

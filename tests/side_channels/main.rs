@@ -16,6 +16,7 @@ mod database;
 mod engines;
 mod model;
 mod queries;
+mod references;
 #[path = "../support/seeds.rs"]
 mod seeds;
 mod writes;

@@ -350,7 +350,10 @@ pub async fn answer<P: Reads<Member>>(
                     .await,
             )
         }
-        "stream" => match reader.stream(PersonRow::select().order(PersonRow::PHONE.asc())) {
+        "stream" => match reader
+            .stream(PersonRow::select().order(PersonRow::PHONE.asc()))
+            .await
+        {
             Ok(rows) => {
                 let rows: Vec<_> = rows.collect().await;
                 told(rows.into_iter().collect::<Result<Vec<_>, _>>())

@@ -1,8 +1,10 @@
 //! Sessions under load for a long time: 100,000 of them on one PostgreSQL, signed in, verified,
 //! touched and revoked from many tasks at once. `cargo xtask soak` runs it.
 //!
+//! Meanwhile the viewers of 1,000 others a second change, which is in everybody's way who shares a group with one.
+//!
 //! It fails when a session is answered that was revoked before the question, or one is refused that
-//! lives, and when the process holds more memory at the end than after the warm-up.
+//! lives or is answered as unavailable, and when the process holds more memory at the end than after the warm-up.
 
 #![expect(
     clippy::unwrap_used,
@@ -244,6 +246,24 @@ async fn main() {
         })
         .collect();
 
+    // Twenty thousand strangers are in every group, and so in everybody's way.
+    let noise = tokio::spawn({
+        let soak = Arc::clone(&soak);
+        async move {
+            let mut tick = tokio::time::interval(Duration::from_millis(100));
+            let mut changes = 0_u64;
+            while began.elapsed() < duration {
+                tick.tick().await;
+                for _ in 0..100 {
+                    changes += 1;
+                    let stranger = Subject::new(format!("stranger {}", changes % 20_000));
+                    soak.sessions.viewer_changed(&stranger);
+                }
+            }
+            changes
+        }
+    });
+
     let mut memory = Vec::new();
     while began.elapsed() < duration {
         tokio::time::sleep(duration / 60).await;
@@ -252,6 +272,8 @@ async fn main() {
     for task in tasks {
         task.await.unwrap();
     }
+
+    println!("{} changes of others meanwhile", noise.await.unwrap());
 
     let counts = &soak.counts;
     let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);

@@ -15,6 +15,7 @@ mod engines;
 #[path = "../support/logs.rs"]
 mod logs;
 mod schema;
+mod stored;
 mod types;
 
 use clearance::testing::check_session_store;

@@ -112,7 +112,11 @@ async fn n11_n13_every_type_comes_back_as_it_was_written() {
     let found = writer.all(query).await.unwrap();
     assert_eq!(found.len(), 3);
     for (found, thing) in found.into_iter().zip(things()) {
-        let expected = access.project::<ThingView>([thing]).unwrap().remove(0);
+        let expected = access
+            .project::<ThingView>([thing])
+            .await
+            .unwrap()
+            .remove(0);
         assert_eq!(found, expected);
     }
 }
@@ -144,7 +148,7 @@ async fn n11_a_comparison_beyond_the_column_is_no_error() {
 }
 
 #[tokio::test]
-async fn a_value_that_its_type_does_not_have_is_an_error_and_no_panic() {
+async fn av_10_a_value_that_its_type_does_not_have_leaves_its_row_out_and_is_no_panic() {
     let database = database(schema()).await;
     let access = system();
     let writer = database.db.writer(&access);
@@ -157,9 +161,14 @@ async fn a_value_that_its_type_does_not_have_is_an_error_and_no_panic() {
         }
     };
     database.pool.execute(odd).await;
-    match writer.all(ThingView::select()).await {
-        Err(error) => assert_eq!(error.status(), 500, "{error}"),
+    let rows = writer.all(ThingView::select()).await.unwrap();
+    let one = writer.one(ThingView::select()).await;
+    match engine() {
+        Engine::Sqlite | Engine::Postgres => {
+            assert!(rows.is_empty());
+            assert_eq!(one.unwrap_err().status(), 500);
+        }
         // The driver of MySQL reads a date of zeros as none.
-        Ok(rows) => assert_eq!((engine(), rows[0].unset), (Engine::Mysql, None)),
+        Engine::Mysql => assert_eq!(one.unwrap().unset, None),
     }
 }

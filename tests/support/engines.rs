@@ -3,6 +3,8 @@
 //! `CLEARANCE_ENGINE` names it: `sqlite`, which needs nothing, or `postgres` or `mysql`, whose
 //! server `POSTGRES_URL` or `MYSQL_URL` names. One set of tests runs on each. What only SQLite can
 //! show has a name that ends in `on_sqlite`, so that a run on another engine leaves it out by name.
+//! `CLEARANCE_ISOLATION` names the level that connections to a server begin with, as an operator may have
+//! set it: `read committed`, `repeatable read` or `serializable`. Without it, it is the server's own.
 
 use std::fmt;
 
@@ -24,6 +26,80 @@ pub fn engine() -> Engine {
         Ok("mysql") => Engine::Mysql,
         Ok(other) => panic!("CLEARANCE_ENGINE names no engine: `{other}`"),
     }
+}
+
+/// How much transactions see of each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Isolation {
+    ReadCommitted,
+    RepeatableRead,
+    Serializable,
+}
+
+impl Isolation {
+    fn named() -> Option<Self> {
+        let name = std::env::var("CLEARANCE_ISOLATION").ok()?;
+        let level = Self::ALL.into_iter().find(|level| level.name() == name);
+        Some(level.unwrap_or_else(|| panic!("CLEARANCE_ISOLATION names no level: `{name}`")))
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::ReadCommitted => "read committed",
+            Self::RepeatableRead => "repeatable read",
+            Self::Serializable => "serializable",
+        }
+    }
+
+    pub const ALL: [Self; 3] = [
+        Self::ReadCommitted,
+        Self::RepeatableRead,
+        Self::Serializable,
+    ];
+
+    /// The level of this run.
+    #[allow(dead_code, reason = "few tests are about it")]
+    pub fn of_this_run() -> Self {
+        match engine() {
+            Engine::Sqlite => Self::Serializable,
+            Engine::Postgres => Self::named().unwrap_or(Self::ReadCommitted),
+            Engine::Mysql => Self::named().unwrap_or(Self::RepeatableRead),
+        }
+    }
+}
+
+/// Connections that begin at this level, or at the server's own.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test sets what an operator would"
+)]
+fn postgres_at(level: Option<Isolation>) -> sqlx::postgres::PgPoolOptions {
+    let options = sqlx::postgres::PgPoolOptions::new().max_connections(4);
+    options.after_connect(move |connection, _| {
+        Box::pin(async move {
+            let Some(level) = level else { return Ok(()) };
+            let set = format!("SET default_transaction_isolation = '{}'", level.name());
+            let set = sqlx::raw_sql(AssertSqlSafe(set)).execute(connection);
+            set.await.map(|_| ())
+        })
+    })
+}
+
+/// The same on MariaDB.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test sets what an operator would"
+)]
+fn mysql_at(level: Option<Isolation>) -> sqlx::mysql::MySqlPoolOptions {
+    let options = sqlx::mysql::MySqlPoolOptions::new().max_connections(4);
+    options.after_connect(move |connection, _| {
+        Box::pin(async move {
+            let Some(level) = level else { return Ok(()) };
+            let set = format!("SET SESSION TRANSACTION ISOLATION LEVEL {}", level.name());
+            let set = sqlx::raw_sql(AssertSqlSafe(set)).execute(connection);
+            set.await.map(|_| ())
+        })
+    })
 }
 
 impl Engine {
@@ -178,6 +254,45 @@ impl TestPool {
         }
     }
 
+    /// The same database through connections that begin at this level.
+    #[allow(dead_code, reason = "few tests are about it")]
+    pub fn at(&self, level: Isolation) -> Self {
+        match self {
+            Self::Sqlite(pool) => Self::Sqlite(pool.clone()),
+            Self::Postgres(pool) => {
+                let options = pool.connect_options().as_ref().clone();
+                Self::Postgres(postgres_at(Some(level)).connect_lazy_with(options))
+            }
+            Self::Mysql(pool) => {
+                let options = pool.connect_options().as_ref().clone();
+                Self::Mysql(mysql_at(Some(level)).connect_lazy_with(options))
+            }
+        }
+    }
+
+    /// Opens every connection that it may have: to open one takes more stack than a small thread has.
+    #[allow(dead_code, reason = "few tests have small threads")]
+    pub async fn open(&self) {
+        match self {
+            Self::Sqlite(pool) => open(pool).await,
+            Self::Postgres(pool) => open(pool).await,
+            Self::Mysql(pool) => open(pool).await,
+        }
+    }
+
+    /// Waits until every connection is back.
+    #[allow(dead_code, reason = "few tests break connections")]
+    pub async fn rest(&self) {
+        let is_at_rest = || match self {
+            Self::Sqlite(pool) => pool.num_idle() == pool.size() as usize,
+            Self::Postgres(pool) => pool.num_idle() == pool.size() as usize,
+            Self::Mysql(pool) => pool.num_idle() == pool.size() as usize,
+        };
+        while !is_at_rest() {
+            tokio::task::yield_now().await;
+        }
+    }
+
     pub fn db(&self) -> Db {
         let reason = "the test makes its own tables";
         match self {
@@ -185,6 +300,14 @@ impl TestPool {
             Self::Postgres(pool) => Db::unguarded_pool(pool.clone(), reason),
             Self::Mysql(pool) => Db::unguarded_pool(pool.clone(), reason),
         }
+    }
+}
+
+#[allow(dead_code, reason = "as `TestPool::open`")]
+async fn open<DB: sqlx::Database>(pool: &sqlx::Pool<DB>) {
+    let mut open = Vec::new();
+    for _ in 0..pool.options().get_max_connections() {
+        open.push(pool.acquire().await.unwrap());
     }
 }
 
@@ -308,9 +431,7 @@ async fn empty(engine: Engine) -> Database {
                 .execute(&mut server)
                 .await
                 .unwrap();
-            let pool = sqlx::postgres::PgPoolOptions::new()
-                .max_connections(4)
-                .connect_lazy_with(options.database(&name));
+            let pool = postgres_at(Isolation::named()).connect_lazy_with(options.database(&name));
             let pool = TestPool::Postgres(pool);
             let collation = "CREATE COLLATION nocase \
                 (provider = icu, locale = 'und-u-ks-level2', deterministic = false)";
@@ -329,8 +450,7 @@ async fn empty(engine: Engine) -> Database {
                 .await
                 .unwrap();
             let options = options.database(&name);
-            let pool = sqlx::mysql::MySqlPoolOptions::new()
-                .max_connections(4)
+            let pool = mysql_at(Isolation::named())
                 // A statement that leaves the driver's cache costs 40 ms, and random queries are
                 // more than its 100; but a server keeps 16,382 of them for all connections.
                 .connect_lazy_with(options.statement_cache_capacity(1_500));

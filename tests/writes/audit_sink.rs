@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 
 use crate::audit::in_request;
 use crate::desk::*;
-use crate::support::{Directory, Events, execute, instant, system};
+use crate::support::{Directory, Events, TestPool, execute, instant, system};
 
 /// What the library keeps, as an application would read it.
 #[derive(Debug, Entity)]
@@ -449,8 +449,68 @@ async fn asvs_16_3_3_a_refusal_on_the_only_connection_waits_for_its_end_on_sqlit
     kept_at_last(&only, &["update 91 denied", "update 92 denied"]).await;
 }
 
+/// A pool of one connection, for which nobody waits long.
+fn with_one_connection(pool: &TestPool) -> Db {
+    let reason = "a test with one connection";
+    let wait = Duration::from_millis(100);
+    match pool {
+        TestPool::Sqlite(pool) => {
+            let options = pool.connect_options().as_ref().clone();
+            let one = sqlx::sqlite::SqlitePoolOptions::new().max_connections(1);
+            let one = one.acquire_timeout(wait).connect_lazy_with(options);
+            Db::unguarded_pool(one, reason)
+        }
+        TestPool::Postgres(pool) => {
+            let options = pool.connect_options().as_ref().clone();
+            let one = sqlx::postgres::PgPoolOptions::new().max_connections(1);
+            let one = one.acquire_timeout(wait).connect_lazy_with(options);
+            Db::unguarded_pool(one, reason)
+        }
+        TestPool::Mysql(pool) => {
+            let options = pool.connect_options().as_ref().clone();
+            let one = sqlx::mysql::MySqlPoolOptions::new().max_connections(1);
+            let one = one.acquire_timeout(wait).connect_lazy_with(options);
+            Db::unguarded_pool(one, reason)
+        }
+    }
+}
+
 #[tokio::test]
-async fn asvs_16_3_3_a_key_made_up_by_a_client_is_recorded_too() {
+async fn asvs_16_3_3_av_46_a_refusal_is_recorded_though_its_author_holds_every_connection() {
+    let (directory, _) = audited_desk().await;
+    let db = with_one_connection(&directory.pool).audited(SqlAuditSink::new());
+    let program = system();
+    let held = loop {
+        // To connect takes longer than this pool waits.
+        match db.begin(&program).await {
+            Ok(held) => break held,
+            Err(error) => assert!(error.is_unavailable(), "{error}"),
+        }
+    };
+    in_request(agent(), async |access| {
+        for id in 1..=3_i64 {
+            // Only a lead deletes, so that no statement is needed to refuse it.
+            let error = db.writer(&access).delete::<Ticket>(id).await.unwrap_err();
+            assert!(error.is_not_found(), "{error}");
+        }
+    })
+    .await;
+    assert_eq!(kept(&directory.db).await, [""; 0]);
+    held.rollback().await.unwrap();
+    let mut all = Vec::new();
+    while all.len() < 3 {
+        tokio::task::yield_now().await;
+        all = kept(&directory.db).await;
+    }
+    all.sort();
+    assert_eq!(
+        all,
+        ["delete 1 denied", "delete 2 denied", "delete 3 denied"]
+    );
+}
+
+#[tokio::test]
+async fn asvs_16_3_3_sd_62_a_key_made_up_by_a_client_is_recorded_too() {
     #[derive(Debug, Entity)]
     #[entity(table = "labels", viewer = Agent, rows = open, reason = "writes are under test")]
     struct Label {
@@ -461,7 +521,11 @@ async fn asvs_16_3_3_a_key_made_up_by_a_client_is_recorded_too() {
     let (directory, db) = audited_desk().await;
     // Nobody may delete a label, so no statement is run.
     in_request(agent(), async |access| {
-        for name in ["a\nb\0".to_owned(), "x".repeat(100_000)] {
+        for name in [
+            "a\nb\0".to_owned(),
+            "x".repeat(100_000),
+            "fdp.\u{202e}exe\u{2069}\u{200f}".to_owned(),
+        ] {
             let error = db.writer(&access).delete::<Label>(name).await.unwrap_err();
             assert!(error.is_not_found());
         }
@@ -471,6 +535,8 @@ async fn asvs_16_3_3_a_key_made_up_by_a_client_is_recorded_too() {
     assert_eq!(records[0].row_key.as_deref(), Some("a\\nb\\u{0}"));
     assert_eq!(records[0].rule, "no delete_if");
     assert_eq!(records[1].row_key.as_ref().unwrap().len(), 255);
+    let turned = "fdp.\\u{202e}exe\\u{2069}\\u{200f}";
+    assert_eq!(records[2].row_key.as_deref(), Some(turned));
 }
 
 /// A sink of the application's own, in a table of its own.

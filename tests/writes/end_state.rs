@@ -214,7 +214,7 @@ async fn w11_what_no_rule_reads_costs_no_second_condition() {
     .await;
     insta::assert_snapshot!(
         statements.one(),
-        @r#"UPDATE "articles" SET "title" = ? WHERE "articles"."id" = ? AND "articles"."owner" = ?"#
+        @r#"UPDATE "articles" AS "t0" SET "title" = ? WHERE "t0"."id" = ? AND "t0"."owner" = ?"#
     );
 }
 

@@ -10,6 +10,8 @@
 
 mod audit;
 mod audit_sink;
+mod computed;
+mod constraints;
 mod desk;
 mod end_state;
 #[path = "../support/engines.rs"]
@@ -20,8 +22,13 @@ mod kinds;
 mod many;
 mod patches;
 mod races;
+mod references;
+mod references_told;
+mod related_races;
 mod relations;
+mod revocation_races;
 mod revoked;
+mod stateless_races;
 #[path = "../policies/support.rs"]
 mod support;
 mod transactions;

@@ -3,14 +3,13 @@
 
 use std::pin::pin;
 
-use clearance::repository::Writes;
-use clearance::{
-    Access, Db, Dto, Entity, Error, RequestContext, Result, Sessions, Viewer as _, Write, testing,
-};
-use futures_util::future::{Either, join, join_all, join3, select};
+use clearance::repository::{MayWrite, Transaction, Writes};
+use clearance::{Access, Db, Dto, Entity, Error, RequestContext, Result, Write, testing};
+use futures_util::future::{Either, join, join_all, join3, join4, select};
 use sqlx::Row as _;
 use tokio::sync::Barrier;
 
+use crate::engines::{Engine, Isolation, engine};
 use crate::support::*;
 
 #[derive(Debug, Entity)]
@@ -23,16 +22,16 @@ use crate::support::*;
     update_if(row.owner == viewer.id),
     delete_if(row.owner == viewer.id)
 )]
-struct Note {
+pub(crate) struct Note {
     #[entity(key)]
-    id: i64,
-    owner: i64,
-    text: String,
+    pub(crate) id: i64,
+    pub(crate) owner: i64,
+    pub(crate) text: String,
 }
 
 #[derive(Debug, PartialEq, Dto)]
 #[dto(entity = Note, default = visible)]
-struct NoteView {
+pub(crate) struct NoteView {
     id: i64,
     owner: i64,
     text: String,
@@ -68,7 +67,7 @@ const SCHEMA: &str = "
 ";
 
 /// Two notes of the editor.
-async fn notes() -> Directory {
+pub(crate) async fn notes() -> Directory {
     let directory = empty_directory(SCHEMA).await;
     let access = system();
     let writer = directory.db.writer(&access);
@@ -81,14 +80,14 @@ async fn notes() -> Directory {
 }
 
 /// What stands in the notes, as somebody outside of any transaction reads it.
-async fn texts(directory: &Directory) -> Vec<String> {
+pub(crate) async fn texts(directory: &Directory) -> Vec<String> {
     let access = system();
     let query = NoteView::select().order(NoteView::ID.asc());
     let rows = directory.db.reader(&access).all(query).await.unwrap();
     rows.into_iter().map(|row| row.text).collect()
 }
 
-async fn rewrite<P>(db: &Db, access: &Access<P>, id: i64, text: &str) -> Result<()>
+pub(crate) async fn rewrite<P>(db: &Db, access: &Access<P>, id: i64, text: &str) -> Result<()>
 where
     P: Writes<Member>,
 {
@@ -98,16 +97,16 @@ where
 
 /// What the editor does to the first note.
 #[derive(Debug, Clone, Copy)]
-enum Change {
+pub(crate) enum Change {
     Update,
     Delete,
     /// Update it in a transaction, which has read it before.
     UpdateTogether,
 }
 
-const CHANGES: [Change; 3] = [Change::Update, Change::Delete, Change::UpdateTogether];
+pub(crate) const CHANGES: [Change; 3] = [Change::Update, Change::Delete, Change::UpdateTogether];
 
-async fn change(db: &Db, access: &Access<Write<Member>>, change: Change) -> Result<()> {
+pub(crate) async fn change(db: &Db, access: &Access<Write<Member>>, change: Change) -> Result<()> {
     match change {
         Change::Update => rewrite(db, access, 1, "changed").await,
         Change::Delete => db.writer(access).delete::<Note>(1).await,
@@ -123,7 +122,7 @@ async fn change(db: &Db, access: &Access<Write<Member>>, change: Change) -> Resu
 }
 
 /// What is left when the change was done.
-fn changed(change: Change) -> Vec<&'static str> {
+pub(crate) fn changed(change: Change) -> Vec<&'static str> {
     match change {
         Change::Update => vec!["changed", "as it was"],
         Change::Delete => vec!["as it was"],
@@ -166,7 +165,7 @@ async fn waiting(pool: &TestPool) -> i64 {
 
 /// Lets `work` go on until `number` statements wait for locks, of which it is one. Gives what it came
 /// to where it does not wait.
-async fn until_it_waits<W: Future + Unpin>(
+pub(crate) async fn until_it_waits<W: Future + Unpin>(
     directory: &Directory,
     number: i64,
     work: &mut W,
@@ -186,11 +185,91 @@ async fn until_it_waits<W: Future + Unpin>(
     }
 }
 
+/// What a write came to, and what somebody did who came after it.
+pub(crate) struct Raced<W, O> {
+    pub(crate) outcome: W,
+    pub(crate) other: O,
+    /// Whether whoever came later had to wait as well.
+    pub(crate) other_waited: bool,
+}
+
+/// Has `work` wait for whoever holds what it needs, begins `other` meanwhile, and then has the holder `end`.
+pub(crate) async fn race<W: Future<Output: std::fmt::Debug>, O: Future>(
+    directory: &Directory,
+    case: &str,
+    work: W,
+    other: O,
+    end: impl Future<Output = ()>,
+) -> Raced<W::Output, O::Output> {
+    let mut work = pin!(work);
+    let early = until_it_waits(directory, 1, &mut work).await;
+    assert!(early.is_none(), "{case} did not wait: {early:?}");
+    let mut other = pin!(other);
+    let early = until_it_waits(directory, 2, &mut other).await;
+    let other_waited = early.is_none();
+    let (outcome, other) = match early {
+        Some(other) => (join(work, end).await.0, other),
+        None => {
+            let (outcome, other, ()) = join3(work, other, end).await;
+            (outcome, other)
+        }
+    };
+    Raced {
+        outcome,
+        other,
+        other_waited,
+    }
+}
+
+pub(crate) async fn let_go<P: MayWrite>(holder: Transaction<'_, P>, commits: bool) {
+    let ended = if commits {
+        holder.commit().await
+    } else {
+        holder.rollback().await
+    };
+    ended.unwrap();
+}
+
+/// Three who write one after the other without a pause, until each is refused, and what `other` comes to that
+/// begins beside them.
+pub(crate) async fn beside_writers<O>(
+    directory: &Directory,
+    request: &RequestContext,
+    access: &Access<Write<Member>>,
+    other: impl Future<Output = O>,
+) -> ([Error; 3], O) {
+    let begun = Barrier::new(4);
+    let writer = async |id| {
+        begun.wait().await;
+        let mut number = 0;
+        loop {
+            number += 1;
+            let text = format!("stolen {number}");
+            let written = request.scope(rewrite(&directory.db, access, id, &text));
+            if let Err(error) = written.await
+                && !error.is_retryable()
+            {
+                return error;
+            }
+        }
+    };
+    let other = async {
+        begun.wait().await;
+        other.await
+    };
+    let (first, second, third, other) = join4(writer(1), writer(2), writer(2), other).await;
+    ([first, second, third], other)
+}
+
 /// Whether the row was not found, or the transaction had to give way because the row has changed since
-/// it was read, as MariaDB can be set to say.
-fn is_refused(directory: &Directory, error: &Error) -> bool {
-    let gives_way = matches!(directory.pool, TestPool::Mysql(_)) && error.is_retryable();
-    error.is_not_found() || gives_way
+/// it was read, as MariaDB can be set to say and PostgreSQL says from repeatable read on.
+pub(crate) fn is_refused(level: Isolation, error: &Error) -> bool {
+    let may_give_way = match engine() {
+        Engine::Sqlite => false,
+        Engine::Postgres => level > Isolation::ReadCommitted,
+        Engine::Mysql => true,
+    };
+    error.is_not_found() || may_give_way && error.is_retryable()
 }
 
 /// A request of the editor, and the right to write in it.
@@ -240,7 +319,10 @@ async fn vs_14_asvs_15_4_2_a_row_that_changes_hands_while_a_write_waits_for_it_i
             let texts = texts(&directory).await;
             if given_away {
                 let error = outcome.unwrap_err();
-                assert!(is_refused(&directory, &error), "{what:?}: {error}");
+                assert!(
+                    is_refused(Isolation::of_this_run(), &error),
+                    "{what:?}: {error}"
+                );
                 assert_eq!(texts, ["as it was"; 2], "{what:?}");
             } else {
                 outcome.unwrap();
@@ -250,7 +332,7 @@ async fn vs_14_asvs_15_4_2_a_row_that_changes_hands_while_a_write_waits_for_it_i
     }
 }
 
-/// On MySQL and MariaDB a transaction keeps seeing the row that it read.
+/// From repeatable read on a transaction keeps seeing the row that it read.
 #[tokio::test]
 async fn vs_14_asvs_15_4_2_a_row_that_changed_hands_since_the_transaction_read_it_is_not_written() {
     let directory = notes().await;
@@ -265,12 +347,12 @@ async fn vs_14_asvs_15_4_2_a_row_that_changed_hands_since_the_transaction_read_i
     let read = request.scope(writer.one(query())).await.unwrap();
     give_away(&directory.db).await.unwrap();
     let again = request.scope(writer.one(query())).await.unwrap();
-    let repeats = matches!(directory.pool, TestPool::Mysql(_));
+    let repeats = Isolation::of_this_run() > Isolation::ReadCommitted;
     assert_eq!(read == again, repeats, "{again:?}");
 
     let outcome = request.scope(rewrite(&db, &access, 1, "changed")).await;
     let error = outcome.unwrap_err();
-    assert!(is_refused(&directory, &error), "{error}");
+    assert!(is_refused(Isolation::of_this_run(), &error), "{error}");
     drop(transaction);
     assert_eq!(texts(&directory).await, ["as it was"; 2]);
 }
@@ -320,163 +402,6 @@ async fn asvs_15_4_2_a_transaction_that_gives_way_to_a_change_of_what_it_read_ca
     let anew = change(&db, &access, Change::UpdateTogether);
     request.scope(anew).await.unwrap();
     assert_eq!(texts(&directory).await, ["changed"; 2]);
-}
-
-/// A session that is signed in beside the data, so that each write looks for it itself.
-async fn session(directory: &Directory) -> (Sessions<Member>, RequestContext) {
-    let sessions = sessions_beside(directory).await;
-    let request = signed_in(&sessions, &editor()).await;
-    (sessions, request)
-}
-
-/// Nothing more is written once the session is over.
-async fn assert_over(
-    directory: &Directory,
-    request: &RequestContext,
-    access: &Access<Write<Member>>,
-) {
-    let before = texts(directory).await;
-    let (db, id) = (&directory.db, 2);
-    let (owner, text) = (access.viewer().id, "changed".to_owned());
-    let writer = db.writer(access);
-    let outcomes = [
-        request.scope(rewrite(db, access, id, "again")).await,
-        request.scope(writer.delete::<Note>(id)).await,
-        request
-            .scope(writer.insert(Note { id: 3, owner, text }))
-            .await,
-    ];
-    for outcome in outcomes {
-        let error = outcome.unwrap_err();
-        assert!(error.is_unauthenticated(), "{error}");
-    }
-    assert_eq!(texts(directory).await, before);
-}
-
-#[tokio::test]
-async fn rf_1_sd_06_asvs_15_4_2_nothing_is_written_after_a_revocation_while_a_write_waits() {
-    for what in CHANGES {
-        for commits in [true, false] {
-            let directory = notes().await;
-            let (sessions, request) = session(&directory).await;
-            let access = request.scope(write()).await;
-            let other = system();
-            let holder = directory.db.begin(&other).await.unwrap();
-            rewrite(&holder.db(), &other, 1, "held").await.unwrap();
-
-            let mut work = pin!(request.scope(change(&directory.db, &access, what)));
-            let early = until_it_waits(&directory, 1, &mut work).await;
-            assert!(early.is_none(), "{what:?} did not wait: {early:?}");
-            let subject = editor().subject();
-            let mut revocation = pin!(sessions.revoke_all(&subject));
-            // It takes the session from the write, or has to wait until that is done.
-            let revoked = until_it_waits(&directory, 2, &mut revocation).await;
-            let revocation_waited = revoked.is_none();
-            let end = async {
-                if commits {
-                    holder.commit().await.unwrap();
-                } else {
-                    holder.rollback().await.unwrap();
-                }
-            };
-            let outcome = if let Some(revoked) = revoked {
-                assert_eq!(revoked.unwrap(), 1);
-                join(work, end).await.0
-            } else {
-                let (outcome, revoked, ()) = join3(work, revocation, end).await;
-                assert_eq!(revoked.unwrap(), 1);
-                outcome
-            };
-            let texts = texts(&directory).await;
-            match outcome {
-                Ok(()) => {
-                    assert!(revocation_waited, "{what:?} was done after the revocation");
-                    assert_eq!(texts, changed(what));
-                }
-                Err(error) => {
-                    // What the holder changed is no longer what the transaction read.
-                    let gave_way = revocation_waited && error.is_retryable();
-                    let refused = error.is_unauthenticated() || gave_way;
-                    assert!(refused, "{what:?}: {error}");
-                    let held = if commits { "held" } else { "as it was" };
-                    assert_eq!(texts, [held, "as it was"], "{what:?}");
-                }
-            }
-            assert_over(&directory, &request, &access).await;
-        }
-    }
-}
-
-#[tokio::test]
-async fn rf_1_sd_06_asvs_15_4_2_rows_are_not_inserted_after_a_revocation_while_they_wait() {
-    let directory = notes().await;
-    let (sessions, request) = session(&directory).await;
-    let access = request.scope(write()).await;
-    let note = |id| Note {
-        id,
-        owner: editor().id,
-        text: "new".to_owned(),
-    };
-    let other = system();
-    let holder = directory.db.begin(&other).await.unwrap();
-    holder.writer().insert(note(3)).await.unwrap();
-
-    let writer = directory.db.writer(&access);
-    let mut work = pin!(request.scope(writer.insert_many([note(3), note(4)])));
-    let early = until_it_waits(&directory, 1, &mut work).await;
-    assert!(early.is_none(), "it did not wait: {early:?}");
-    let subject = editor().subject();
-    let mut revocation = pin!(sessions.revoke_all(&subject));
-    let revoked = until_it_waits(&directory, 2, &mut revocation).await;
-    let end = async { holder.rollback().await.unwrap() };
-    let (outcome, expected) = if let Some(revoked) = revoked {
-        assert_eq!(revoked.unwrap(), 1);
-        (join(work, end).await.0, false)
-    } else {
-        let (outcome, revoked, ()) = join3(work, revocation, end).await;
-        assert_eq!(revoked.unwrap(), 1);
-        let written = outcome.is_ok();
-        (outcome, written)
-    };
-    if let Err(error) = &outcome {
-        assert!(error.is_unauthenticated(), "{error}");
-    }
-    assert_eq!(outcome.is_ok(), expected, "done after the revocation");
-    let texts = texts(&directory).await;
-    assert_eq!(texts.len(), if expected { 4 } else { 2 });
-    assert_over(&directory, &request, &access).await;
-}
-
-#[tokio::test]
-async fn rf_1_sd_06_asvs_16_5_3_nothing_stays_of_a_transaction_that_a_revocation_overtakes() {
-    let directory = notes().await;
-    let (sessions, request) = session(&directory).await;
-    let access = request.scope(write()).await;
-    let transaction = request.scope(directory.db.begin(&access)).await.unwrap();
-    let db = transaction.db();
-    let rewrite = async |id| {
-        let work = rewrite(&db, &access, id, "changed");
-        request.scope(work).await
-    };
-    rewrite(1).await.unwrap();
-    let subject = editor().subject();
-    let mut revocation = pin!(sessions.revoke_all(&subject));
-    let revoked = until_it_waits(&directory, 1, &mut revocation).await;
-    if let Some(revoked) = revoked {
-        assert_eq!(revoked.unwrap(), 1);
-        let error = rewrite(2).await.unwrap_err();
-        assert!(error.is_unauthenticated(), "{error}");
-        drop(transaction);
-        assert_eq!(texts(&directory).await, ["as it was"; 2]);
-    } else {
-        // The session stands until the transaction that rests on it has ended.
-        rewrite(2).await.unwrap();
-        let (revoked, committed) = join(revocation, transaction.commit()).await;
-        committed.unwrap();
-        assert_eq!(revoked.unwrap(), 1);
-        assert_eq!(texts(&directory).await, ["changed"; 2]);
-    }
-    assert_over(&directory, &request, &access).await;
 }
 
 const WRITERS: i64 = 50;

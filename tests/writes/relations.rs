@@ -166,8 +166,9 @@ async fn w9_w14_a_rule_that_only_related_rows_can_answer_stands_in_the_statement
     let inserts = statements.take();
     let inserts = inserts.iter().filter(|text| text.starts_with("INSERT"));
     assert_eq!(inserts.count(), 1, "it was the statement that refused");
+    // One that is not there is none to ask a rule of.
     let error = add(&directory, maker(7), r#"{"title":"b","project_id":99}"#).await;
-    assert!(error.unwrap_err().is_forbidden());
+    assert!(error.unwrap_err().is_unprocessable());
     // A field that is absent asks no rule.
     assert_eq!(
         add(&directory, maker(7), r#"{"title":"c"}"#)
@@ -199,10 +200,10 @@ async fn w15_nothing_of_the_applications_own_runs_before_the_viewer_may_set_it()
 async fn w18_a_row_is_joined_and_parted_by_the_rule_of_the_column_that_joins_it() {
     let directory = workshop().await;
     // Somebody else's project; one that is not there.
-    for project in [2, 99] {
+    for (project, status) in [(2, 404), (99, 422)] {
         let body = format!(r#"{{"title":"moved","project_id":{project}}}"#);
         let error = put(&directory, maker(7), &body).await.unwrap_err();
-        assert!(error.is_not_found(), "{error}");
+        assert_eq!(error.status(), status, "{error}");
     }
     let task = put(&directory, maker(7), r#"{"project_id":3}"#)
         .await

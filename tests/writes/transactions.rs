@@ -321,7 +321,11 @@ async fn asvs_16_5_3_a_stream_in_a_transaction_is_read_to_its_end() {
     as_viewer(admin(), async {
         let access = write().await;
         let transaction = directory.db.begin(&access).await.unwrap();
-        let mut rows = transaction.writer().stream(Profile::select()).unwrap();
+        let mut rows = transaction
+            .writer()
+            .stream(Profile::select())
+            .await
+            .unwrap();
         while let Some(row) = rows.next().await {
             row.unwrap();
         }
@@ -329,7 +333,11 @@ async fn asvs_16_5_3_a_stream_in_a_transaction_is_read_to_its_end() {
         transaction.commit().await.unwrap();
 
         let transaction = directory.db.begin(&access).await.unwrap();
-        let mut rows = transaction.writer().stream(Profile::select()).unwrap();
+        let mut rows = transaction
+            .writer()
+            .stream(Profile::select())
+            .await
+            .unwrap();
         rows.next().await.unwrap().unwrap();
         drop(rows);
         is_misuse(transaction.commit().await, "failed before");

@@ -190,6 +190,8 @@ pub(crate) async fn cs_03_asvs_3_5_1_what_another_site_sends_is_refused(serve: i
         ("sec-fetch-site", "same-site"),
         ("origin", "https://evil.example"),
         ("origin", "null"),
+        // Its own host, but not over the scheme of its address.
+        ("origin", &*own),
         ("x-csrf-token", "forged"),
     ] {
         assert_eq!(send("/sign-out", name, value).await, 403, "{name}: {value}");
@@ -206,7 +208,7 @@ pub(crate) async fn cs_03_asvs_3_5_1_what_another_site_sends_is_refused(serve: i
     let token = server.rig.request(&ada.cookie).csrf_token().unwrap();
     for (name, value) in [
         ("sec-fetch-site", "same-origin"),
-        ("origin", &*own),
+        ("origin", "https://app.example"),
         ("x-csrf-token", token.expose()),
     ] {
         assert_eq!(send("/stalled", name, value).await, 200, "{name}: {value}");

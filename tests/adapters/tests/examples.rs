@@ -86,6 +86,8 @@ async fn works(name: &str) {
     let response = from_own_page(ada.post(&notes).json(&note)).await;
     assert_eq!(response.status(), 200);
     assert_eq!(response.headers()["x-content-type-options"], "nosniff");
+    let media_type = response.headers()["content-type"].to_str().unwrap();
+    assert!(media_type.starts_with("application/json"), "{media_type}");
     let stored = json!({ "id": 1, "text": "the engine weaves" });
     assert_eq!(response.json::<Value>().await.unwrap(), stored);
     let forged = json!({ "text": "x", "author": 2 });
@@ -96,6 +98,8 @@ async fn works(name: &str) {
     assert_eq!(status, 204);
     let seen = async |browser: &Client| {
         let response = browser.get(&notes).send().await.unwrap();
+        let media_type = response.headers()["content-type"].to_str().unwrap();
+        assert!(media_type.starts_with("application/json"), "{media_type}");
         response.json::<Value>().await.unwrap()
     };
     assert_eq!(seen(&ada).await, json!([stored]));

@@ -276,7 +276,11 @@ async fn vs_13_a_body_says_how_long_it_is_and_is_not_too_long() {
 async fn cs_03_a_gate_before_a_route_sees_what_the_request_is_for() {
     let csrf = || clearance::route::Csrf::new().build().unwrap();
     let routes = path!("a").and(gate(csrf())).map(|| "").recover(recover);
-    for (origin, status) in [("http://app.example", 200), ("http://evil.example", 403)] {
+    for (origin, status) in [
+        ("https://app.example", 200),
+        ("http://app.example", 403),
+        ("https://evil.example", 403),
+    ] {
         let request = http::Request::post("http://app.example/a").header("origin", origin);
         assert_eq!(answer(routes.clone(), request).await.0, status);
     }

@@ -40,7 +40,7 @@ impl Users {
     #[public(access, reason = "the front page lists names")]
     pub async fn names(&self, limit: impl Into<u64> + Send) -> Result<Rows<Profile>> {
         let limit = limit.into().min(Self::LIMIT);
-        self.db.reader(&access).stream(Profile::select().limit(limit))
+        self.db.reader(&access).stream(Profile::select().limit(limit)).await
     }
 
     #[authenticated(access)]

@@ -11,6 +11,11 @@ fn pass() {
     trybuild::TestCases::new().pass("pass/*.rs");
 }
 
+#[test]
+fn x23_derives_inside_of_macros_pass() {
+    trybuild::TestCases::new().pass("pass/x23/*.rs");
+}
+
 /// No toolchain for WebAssembly is needed to see that the crate refuses to be built for it: the
 /// refusal stands before anything that such a target lacks.
 #[test]

@@ -15,7 +15,7 @@ impl Users {
     #[authenticated(access)]
     #[memo]
     pub async fn feed(&self) -> Result<Rows<Profile>> {
-        self.db.reader(&access).stream(Profile::select())
+        self.db.reader(&access).stream(Profile::select()).await
     }
 }
 

@@ -355,6 +355,12 @@ fn told<T>(outcome: Result<T>) -> String {
         Ok(_) => "done;".to_owned(),
         Err(error) => {
             let answer = format!("{} {error};", error.status());
+            if error.is_unprocessable() {
+                // The only field of these clients that refers to anything.
+                let fields = error.fields().iter().map(|it| it.field());
+                assert_eq!(fields.collect::<Vec<_>>(), ["boss_id"], "{answer}");
+                return answer;
+            }
             let known = match error.status() {
                 403 => "403 not allowed;",
                 404 => "404 not found;",

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use clearance::account::{
-    Account, AccountId, AccountKind, Adapter, AdapterError, Email, NewUser, SessionAdapter as _,
-    SqlAdapter, UserChange, UserEmail, VerificationToken,
+    Account, AccountId, AccountKind, Adapter, AdapterError, Email, EndsSessions, NewUser,
+    SessionAdapter as _, SqlAdapter, UserChange, UserEmail, VerificationToken,
 };
 use clearance::session::{
     Assurance, MemorySessionStore, SecretHash, SessionId, SessionRecord, SessionStore,
@@ -340,10 +340,64 @@ async fn ad_08_users_of_the_kit_sign_in_with_sessions_kept_anywhere() {
             .into_set_cookies()
             .remove(0);
         verify(&sessions, &cookie).await.unwrap();
-        assert!(adapter.delete_user(&user.id).await.unwrap());
-        sessions.revoke_all(&user.id).await.unwrap();
+        assert!(adapter.delete_user(&user.id, &sessions).await.unwrap());
         let refused = verify(&sessions, &cookie).await.unwrap_err();
         assert!(refused.is_unauthenticated());
+    }
+}
+
+/// Signs the user in once more when they are gone, as a request that was slower does.
+struct SlowSignIn<'a>(&'a Sessions<Member>);
+
+#[async_trait]
+impl EndsSessions for SlowSignIn<'_> {
+    async fn end_sessions(&self, subject: &Subject) -> clearance::Result<()> {
+        self.0.create(subject).await?;
+        self.0.end_sessions(subject).await
+    }
+}
+
+#[tokio::test]
+async fn sd_63_whoever_is_deleted_is_signed_out_everywhere() {
+    let (database, adapter) = kit().await;
+    for (number, sessions) in [
+        sessions(database.db.session_store(), &adapter),
+        sessions(MemorySessionStore::new(), &adapter),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let sign_up = async |name: &str| {
+            let (account, new) = (account(&format!("{name}-{number}")), NewUser::default());
+            let user = adapter.find_or_create_user_by_account(&account, &new, now());
+            user.await.unwrap().into_user().id
+        };
+        let (ada, eve) = (sign_up("ada").await, sign_up("eve").await);
+        let mut cookies = Vec::new();
+        for user in [&ada, &ada, &eve] {
+            let session = sessions.create(user).await.unwrap();
+            let cookie = session.into_set_cookies().remove(0);
+            // From now on the cache knows it.
+            verify(&sessions, &cookie).await.unwrap();
+            cookies.push(cookie);
+        }
+        assert!(
+            adapter
+                .delete_user(&ada, &SlowSignIn(&sessions))
+                .await
+                .unwrap()
+        );
+        for cookie in &cookies[..2] {
+            let refused = verify(&sessions, cookie).await.unwrap_err();
+            assert!(refused.is_unauthenticated());
+        }
+        assert!(sessions.list(&ada).await.unwrap().is_empty());
+        verify(&sessions, &cookies[2]).await.unwrap();
+        assert_eq!(sessions.list(&eve).await.unwrap().len(), 1);
+        // Who was gone before is not told apart from who is gone now.
+        sessions.create(&ada).await.unwrap();
+        assert!(!adapter.delete_user(&ada, &sessions).await.unwrap());
+        assert!(sessions.list(&ada).await.unwrap().is_empty());
     }
 }
 

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
-use clearance::route::{Gate, Protect};
+use clearance::route::{Gate, GrpcCalls, Protect};
 use clearance::{RequestContext, SessionLayer, Subject};
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt as _};
@@ -143,6 +143,125 @@ fn with_cookie<T>(message: T, cookie: &str) -> Request<T> {
 fn values<'a>(metadata: &'a MetadataMap, key: &str) -> Vec<&'a str> {
     let values = metadata.get_all(key).iter();
     values.map(|value| value.to_str().unwrap()).collect()
+}
+
+/// A message as it stands in a body.
+fn framed(text: &str) -> Vec<u8> {
+    let message = prost::Message::encode_to_vec(&Text::of(text));
+    let mut body = vec![0];
+    body.extend(u32::try_from(message.len()).unwrap().to_be_bytes());
+    body.extend(message);
+    body
+}
+
+/// As a page of another site has a browser send it: any bytes, with the user's cookie.
+async fn send_as(
+    server: &Server,
+    media_types: &[&'static str],
+    method: &str,
+    text: &str,
+    cookie: &str,
+) -> http::Response<tonic::body::Body> {
+    let body = http_body_util::Full::new(framed(text).into());
+    let mut request = http::Request::post(path(method).as_str())
+        .body(tonic::body::Body::new(body))
+        .unwrap();
+    for media_type in media_types {
+        let value = http::HeaderValue::from_static(media_type);
+        request.headers_mut().append("content-type", value);
+    }
+    if !cookie.is_empty() {
+        request
+            .headers_mut()
+            .insert("cookie", cookie.parse().unwrap());
+    }
+    let mut channel = server.channel.clone();
+    tower::ServiceExt::ready(&mut channel).await.unwrap();
+    tower::Service::call(&mut channel, request).await.unwrap()
+}
+
+/// What a browser sends for another site without asking, and what is no media type of gRPC in other ways.
+const FOREIGN: [&[&str]; 10] = [
+    &[],
+    &["text/plain"],
+    &["text/plain;charset=utf-8"],
+    &["application/x-www-form-urlencoded"],
+    &["multipart/form-data; boundary=x"],
+    &["text/plain; application/grpc"],
+    &["text/plain, application/grpc"],
+    &["application/json"],
+    &["text/plain", "application/grpc"],
+    &["application/grpc", "text/plain"],
+];
+
+const OF_GRPC: [&[&str]; 5] = [
+    &["application/grpc"],
+    &["application/grpc+proto"],
+    &["Application/GRPC;x=y"],
+    &["application/grpc-web"],
+    &["application/grpc-web-text+proto"],
+];
+
+#[tokio::test]
+async fn cs_25_what_is_no_call_of_grpc_reaches_no_handler() {
+    let server = Server::behind(GrpcCalls::<Member>::new().build()).await;
+    let ada = server.rig.device("ada").await;
+    let note = r#"{"text":"one"}"#;
+    for media_types in FOREIGN {
+        for (method, text) in [
+            ("Add", note),
+            ("Name", ""),
+            ("SignIn", "eve"),
+            ("SignOut", ""),
+        ] {
+            let answer = send_as(&server, media_types, method, text, &ada.cookie).await;
+            assert_eq!(answer.status(), 415, "{media_types:?}");
+            assert!(!answer.headers().contains_key("grpc-status"));
+            assert!(!answer.headers().contains_key("set-cookie"));
+            // Who is not signed in is told nothing else, whatever is wrong.
+            let answer = send_as(&server, media_types, method, text, "").await;
+            assert_eq!(answer.status(), 401, "{media_types:?}");
+            assert!(!answer.headers().contains_key("set-cookie"));
+        }
+    }
+    let eve = server.rig.device("eve").await;
+    server.rig.store.set_down(true);
+    let answer = send_as(&server, &["text/plain"], "Name", "", &eve.cookie).await;
+    assert_eq!(answer.status(), 503);
+    server.rig.store.set_down(false);
+    assert_eq!(count(&server.handled), 0);
+    assert_eq!(server.text("All", &ada.cookie).await.unwrap(), "0");
+    for media_types in OF_GRPC {
+        let answer = send_as(&server, media_types, "Name", "", &ada.cookie).await;
+        assert_eq!(answer.status(), 200, "{media_types:?}");
+    }
+}
+
+/// The handler runs, and can change nothing.
+#[tokio::test]
+async fn cs_25_without_the_gate_what_is_no_call_of_grpc_changes_nothing() {
+    let server = Server::start().await;
+    let ada = server.rig.device("ada").await;
+    let note = r#"{"text":"one"}"#;
+    let status = |answer: &http::Response<tonic::body::Body>| {
+        let status = answer.headers().get("grpc-status");
+        status.map(|status| status.to_str().unwrap().to_owned())
+    };
+    for media_types in FOREIGN {
+        for (method, text) in [("Add", note), ("SignIn", "eve"), ("SignOut", "")] {
+            let answer = send_as(&server, media_types, method, text, &ada.cookie).await;
+            let denied = (Code::PermissionDenied as i32).to_string();
+            assert_eq!(status(&answer), Some(denied), "{media_types:?} {method}");
+            assert!(!answer.headers().contains_key("set-cookie"));
+        }
+        let answer = send_as(&server, media_types, "Add", note, "").await;
+        let nobody = (Code::Unauthenticated as i32).to_string();
+        assert_eq!(status(&answer), Some(nobody), "{media_types:?}");
+    }
+    assert_eq!(server.text("All", &ada.cookie).await.unwrap(), "0");
+    let answer = send_as(&server, &["application/grpc"], "Add", note, &ada.cookie).await;
+    assert_eq!(status(&answer), None, "it stands in the trailers");
+    assert_eq!(server.text("All", &ada.cookie).await.unwrap(), "1");
 }
 
 /// Methods that want a viewer.
