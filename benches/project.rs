@@ -90,7 +90,7 @@ fn show_by_hand(viewer: &Member, row: Employee) -> ProfileByHand {
 async fn library(rows: Vec<Employee>) -> (Duration, Vec<u8>) {
     let access = Access::<Read<Member>>::authenticated().await.unwrap();
     let start = Instant::now();
-    let shown = access.project::<Profile>(rows).unwrap();
+    let shown = access.project::<Profile>(rows).await.unwrap();
     let json = serde_json::to_vec(&shown).unwrap();
     let elapsed = start.elapsed();
     black_box(shown);

@@ -58,8 +58,8 @@ const SCHEMA: &str = "CREATE TABLE items (id INTEGER PRIMARY KEY, owner INTEGER 
 const ROWS: i64 = 10_000;
 const BATCH: i64 = 1_000;
 
-/// The same check of the session, in the same form. On PostgreSQL a session that is found has to be
-/// kept from being revoked while the statement waits for its row.
+/// The same check of the session, in the same form. On a server a session that is found has to be kept
+/// from being revoked while the statement waits for its row.
 const GUARDED: &str = "UPDATE items SET name = ? WHERE id = ? AND owner = ? AND EXISTS (\
     SELECT 1 FROM clearance_sessions WHERE id = ? AND secret_hash = ? \
     AND idle_expires_at > ? AND expires_at > ?LOCK)";
@@ -74,7 +74,8 @@ fn dialect(engine: Engine, sql: &str) -> String {
     };
     let sql = match engine {
         Engine::Postgres => sql.replace("LOCK", " FOR KEY SHARE"),
-        Engine::Sqlite | Engine::Mysql => sql.replace("LOCK", ""),
+        Engine::Mysql => sql.replace("LOCK", " LOCK IN SHARE MODE"),
+        Engine::Sqlite => sql.replace("LOCK", ""),
     };
     if engine != Engine::Postgres {
         return sql;

@@ -167,7 +167,8 @@ impl fmt::Display for Report {
     }
 }
 
-fn median(values: &[f64]) -> f64 {
+/// The middle one of some values.
+pub fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     sorted[sorted.len() / 2]
