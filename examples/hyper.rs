@@ -12,7 +12,7 @@ use clearance::route::{Csrf, SecurityHeaders, session_state};
 use clearance::{RequestContext, Result, SessionLayer, Untrusted};
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::{Bytes, Incoming};
-use hyper::header::CONTENT_TYPE;
+use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
@@ -32,8 +32,13 @@ fn status(status: StatusCode) -> Response<String> {
 }
 
 fn json(value: &impl Serialize) -> Response<String> {
-    serde_json::to_string(value)
-        .map_or_else(|_| status(StatusCode::INTERNAL_SERVER_ERROR), Response::new)
+    let Ok(text) = serde_json::to_string(value) else {
+        return status(StatusCode::INTERNAL_SERVER_ERROR);
+    };
+    let mut response = Response::new(text);
+    let media_type = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(CONTENT_TYPE, media_type);
+    response
 }
 
 async fn read(body: Incoming) -> Option<Bytes> {

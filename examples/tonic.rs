@@ -12,9 +12,10 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use clearance::route::GrpcCalls;
 use clearance::{RequestContext, SessionLayer};
 use futures_util::stream::{self, BoxStream, StreamExt as _};
-use journal::{Credentials, Journal, NewNote, NoteView};
+use journal::{Credentials, Journal, Member, NewNote, NoteView};
 use tokio::net::TcpListener;
 use tonic::body::Body;
 use tonic::server::{Grpc, NamedService};
@@ -129,6 +130,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("http://{}", listener.local_addr()?);
     Server::builder()
         .layer(SessionLayer::new(sessions))
+        .layer(GrpcCalls::<Member>::new().build())
         .add_service(JournalServer(journal))
         .serve_with_incoming(TcpIncoming::from(listener))
         .await?;

@@ -109,7 +109,7 @@ fn cookies() -> Table {
     table.row("genuine", ["200", "1"]);
     table.row("genuine, once more", ["200", "0"]);
     table.row("forged: one character changed", ["401", "0"]);
-    table.row("revoked: its session signed out", ["401", "1"]);
+    table.row("revoked: its session signed out", ["401", "2"]);
     table.row("expired: nine hours later", ["401", "0"]);
     table
 }

@@ -103,7 +103,7 @@ fn statements(answers: &[Answer]) -> Table {
 fn named(answer: &Answer, column: &str) -> &'static str {
     match answer.sql.last() {
         None => NONE,
-        Some(sql) if sql.contains(&format!("THEN \"users\".\"{column}\"")) => IN_A_CASE,
+        Some(sql) if sql.contains(&format!("THEN \"t0\".\"{column}\"")) => IN_A_CASE,
         Some(sql) if sql.contains(column) => NAMED,
         Some(_) => NOT_NAMED,
     }
