@@ -11,7 +11,7 @@ use std::process::Command;
 use crate::Failure;
 use crate::command::{read, root, shown, write};
 
-const TARGETS: [&str; 4] = ["cookie_header", "jws", "jwe", "cursor"];
+const TARGETS: [&str; 5] = ["cookie_header", "jws", "jwe", "cursor", "body"];
 const DEFAULT_SECONDS: u32 = 600;
 /// Files of one corpus that are kept.
 const MOST_SEEDS: usize = 75;

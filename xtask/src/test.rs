@@ -7,10 +7,25 @@ use std::process::Command;
 
 use crate::Failure;
 use crate::command::{cargo, read, root, shown};
-use crate::servers::{self, Engine, HELD, Servers};
+use crate::servers::{self, Engine, HELD, Server, Servers};
 
 /// What only SQLite can show has a name that says so, and is left out by it on the others.
 pub(crate) const ONLY_SQLITE: &str = "on_sqlite";
+
+/// The level of isolation that tests begin their connections with.
+const ISOLATION: &str = "CLEARANCE_ISOLATION";
+
+/// What a transaction sees of others must change nothing here.
+const AT_EACH_LEVEL: [&str; 3] = ["agreement", "session_stores", "writes"];
+
+/// The level besides the engine's own that real servers are set to.
+const fn other_isolation(engine: Engine) -> Option<&'static str> {
+    match engine {
+        Engine::Postgres => Some("serializable"),
+        Engine::Mysql => Some("read committed"),
+        Engine::Redis => None,
+    }
+}
 
 /// What a run is about.
 #[derive(Debug, PartialEq, Eq)]
@@ -88,21 +103,19 @@ pub(crate) fn run(only: Option<&str>) -> Result<(), Failure> {
         )?;
     }
     for (server, names) in servers.0.iter().zip(&lanes) {
-        let mut tests = cargo(&root());
-        tests.args(["test", "--all-features", "--no-fail-fast"]);
-        for name in names {
-            tests.args(["--test", name]);
-        }
-        // The first lane has run those.
-        tests.args(["--", "--skip", ONLY_SQLITE]);
-        servers::ask(Some(server), &mut tests);
         let what = format!(
             "what asks a server ({}), {}, {}",
             names.join(", "),
             server.engine.name(),
             server.origin
         );
-        lane(&what, &mut tests)?;
+        lane(&what, &mut on(server, names))?;
+        if let Some(level) = other_isolation(server.engine) {
+            let names = AT_EACH_LEVEL.map(str::to_owned);
+            let name = server.engine.name();
+            let what = format!("{}, {name} at {level}", names.join(", "));
+            lane(&what, on(server, &names).env(ISOLATION, level))?;
+        }
     }
     if scope.workspace {
         let (_, ended_well) = shown(cargo(&root()).args(["run", "--example", "quickstart"]))?;
@@ -121,6 +134,22 @@ pub(crate) fn run(only: Option<&str>) -> Result<(), Failure> {
     } else {
         Err("not everything passed".to_owned())
     }
+}
+
+/// These test binaries on a server.
+fn on(server: &Server, names: &[String]) -> Command {
+    let mut tests = cargo(&root());
+    // Of the whole workspace, as in the first lane, whose programs have the same features then and are
+    // not built once more.
+    tests.args(["test", "--workspace", "--all-features", "--no-fail-fast"]);
+    for name in names {
+        tests.args(["--test", name]);
+    }
+    // The first lane has run those.
+    tests.args(["--", "--skip", ONLY_SQLITE]);
+    tests.env_remove(ISOLATION);
+    servers::ask(Some(server), &mut tests);
+    tests
 }
 
 /// The test binaries of each engine, in the order of the engines.

@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(600);
 /// What became of a mutation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// Every named test failed with the mutation and passed without it.
+    /// Every named test failed with the mutation, or ended its program, and passed without it.
     Caught,
     /// This test passed although the check was gone.
     Missed(String),
@@ -62,7 +62,8 @@ pub(crate) fn run(tree: &Tree, entry: &Entry, server: Option<&Server>) -> Result
     let _replaced = tree.replace(&entry.file, &mutated)?;
     for test in entry.tests() {
         match verdict(tree, test, server)? {
-            Verdict::Failed => {}
+            // A stack that overflows ends the program, and nothing else shows that it does.
+            Verdict::Failed | Verdict::Crashed => {}
             Verdict::Passed => return Ok(Outcome::Missed(test.clone())),
             other => {
                 return Ok(Outcome::Broken(format!(
