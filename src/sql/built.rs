@@ -4,6 +4,7 @@ use sea_query::{QueryStatementWriter, Values};
 use sea_query_sqlx::SqlxValues;
 use sqlx::{AssertSqlSafe, SqlSafeStr as _, SqlStr};
 
+use super::attempts::Attempts;
 use super::db::Db;
 use super::dialect::Dialect;
 use crate::bounded::beyond;
@@ -35,6 +36,7 @@ impl Db {
         let spare = Spare {
             again: is_tried_again.then(|| (sql.clone(), values.clone())),
             exactly: exactly.map(|(sql, values)| (sql, SqlxValues(values))),
+            attempts: None,
         };
         Ok(Built {
             sql,
@@ -56,7 +58,7 @@ pub(super) struct Built {
 
 /// The statements to run where the server refuses one before it executes anything.
 pub(super) struct Spare {
-    /// The same, where the server no longer has it prepared (decision 69).
+    /// The same, where the server no longer has it prepared, or let another one through (decision 69).
     ///
     /// INVARIANT (once): a write never happens twice. PostgreSQL says so while it binds
     /// (<https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-EXT-QUERY>), MariaDB while it
@@ -67,6 +69,16 @@ pub(super) struct Spare {
     /// One that does not ask what the server refused to ask, also in a transaction: that a text does not
     /// compare with a column is found when the statement is resolved.
     pub(super) exactly: Option<(SqlStr, SqlxValues)>,
+    attempts: Option<Attempts>,
+}
+
+impl Spare {
+    /// The same statement, after others that the engine let through in its place (decision 69).
+    pub(super) async fn after_another(&mut self) -> Option<(SqlStr, SqlxValues)> {
+        let again = self.again.as_ref()?;
+        let attempts = self.attempts.get_or_insert_with(Attempts::begin);
+        attempts.wait().await.then(|| again.clone())
+    }
 }
 
 /// What a connection can run.

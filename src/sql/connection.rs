@@ -13,7 +13,7 @@ use tokio::sync::OwnedMappedMutexGuard;
 use super::built::{Built, Execute, Spare};
 use super::connections::{Connections, Pooled};
 use super::db::{Db, Engine};
-use super::failure::{classify, is_full, is_mixed, is_stale};
+use super::failure::{classify, is_beaten, is_full, is_mixed, is_stale};
 use super::row::Row;
 use super::unit::{Begun, Statement, Transacting};
 use crate::error::{Error, Result};
@@ -120,20 +120,23 @@ impl<DB: Transacting> Lease<DB> {
     fn again<'a>(
         &'a mut self,
         error: &'a sqlx::Error,
-        spare: Spare,
+        spare: &'a mut Spare,
     ) -> BoxFuture<'a, Option<(SqlStr, SqlxValues)>> {
         Box::pin(async move {
             if is_mixed(error) {
-                let (sql, values) = spare.exactly?;
+                let (sql, values) = spare.exactly.take()?;
                 crate::audit::statement(sql.as_str());
                 return Some((sql, values));
+            }
+            if is_beaten(error) {
+                return spare.after_another().await;
             }
             let is_stale = is_stale(error);
             if is_stale || is_full(error) {
                 // Where that fails the connection is gone, which the pool finds out.
                 let _ = self.clear_cached_statements().await;
             }
-            spare.again.filter(|_| is_stale)
+            spare.again.take_if(|_| is_stale)
         })
     }
 }
@@ -251,7 +254,7 @@ impl Db {
         let Built {
             sql,
             values,
-            spare,
+            mut spare,
             large,
         } = self.build(statement)?;
         match self.connection(large).await? {
@@ -259,8 +262,8 @@ impl Db {
             Connection::Sqlite(mut lease) => {
                 let query = sqlx::query_with(sql, values);
                 let mut outcome = query.execute(&mut *lease).await;
-                if let Err(error) = &outcome
-                    && let Some((sql, values)) = lease.again(error, spare).await
+                while let Err(error) = &outcome
+                    && let Some((sql, values)) = lease.again(error, &mut spare).await
                 {
                     let query = sqlx::query_with(sql, values);
                     outcome = Box::pin(query.execute(&mut *lease)).await;
@@ -276,8 +279,8 @@ impl Db {
             Connection::Postgres(mut lease) => {
                 let query = sqlx::query_with(sql, values);
                 let mut outcome = query.execute(&mut *lease).await;
-                if let Err(error) = &outcome
-                    && let Some((sql, values)) = lease.again(error, spare).await
+                while let Err(error) = &outcome
+                    && let Some((sql, values)) = lease.again(error, &mut spare).await
                 {
                     let query = sqlx::query_with(sql, values);
                     outcome = Box::pin(query.execute(&mut *lease)).await;
@@ -293,8 +296,8 @@ impl Db {
             Connection::Mysql(mut lease) => {
                 let query = sqlx::query_with(sql, values);
                 let mut outcome = query.execute(&mut *lease).await;
-                if let Err(error) = &outcome
-                    && let Some((sql, values)) = lease.again(error, spare).await
+                while let Err(error) = &outcome
+                    && let Some((sql, values)) = lease.again(error, &mut spare).await
                 {
                     let query = sqlx::query_with(sql, values);
                     outcome = Box::pin(query.execute(&mut *lease)).await;
@@ -313,7 +316,7 @@ impl Db {
         let Built {
             sql,
             values,
-            spare,
+            mut spare,
             large,
         } = self.build(statement)?;
         match self.connection(large).await? {
@@ -321,8 +324,8 @@ impl Db {
             Connection::Sqlite(mut lease) => {
                 let query = sqlx::query_with(sql, values);
                 let mut row = query.fetch_optional(&mut *lease).await;
-                if let Err(error) = &row
-                    && let Some((sql, values)) = lease.again(error, spare).await
+                while let Err(error) = &row
+                    && let Some((sql, values)) = lease.again(error, &mut spare).await
                 {
                     let query = sqlx::query_with(sql, values);
                     row = Box::pin(query.fetch_optional(&mut *lease)).await;
@@ -335,8 +338,8 @@ impl Db {
             Connection::Postgres(mut lease) => {
                 let query = sqlx::query_with(sql, values);
                 let mut row = query.fetch_optional(&mut *lease).await;
-                if let Err(error) = &row
-                    && let Some((sql, values)) = lease.again(error, spare).await
+                while let Err(error) = &row
+                    && let Some((sql, values)) = lease.again(error, &mut spare).await
                 {
                     let query = sqlx::query_with(sql, values);
                     row = Box::pin(query.fetch_optional(&mut *lease)).await;
@@ -349,8 +352,8 @@ impl Db {
             Connection::Mysql(mut lease) => {
                 let query = sqlx::query_with(sql, values);
                 let mut row = query.fetch_optional(&mut *lease).await;
-                if let Err(error) = &row
-                    && let Some((sql, values)) = lease.again(error, spare).await
+                while let Err(error) = &row
+                    && let Some((sql, values)) = lease.again(error, &mut spare).await
                 {
                     let query = sqlx::query_with(sql, values);
                     row = Box::pin(query.fetch_optional(&mut *lease)).await;
@@ -371,7 +374,7 @@ impl Db {
         let Built {
             sql,
             values,
-            spare,
+            mut spare,
             large,
         } = self.build(statement)?;
         match self.connection(large).await? {
@@ -379,8 +382,8 @@ impl Db {
             Connection::Sqlite(mut lease) => {
                 let rows = sqlx::query_with(sql, values).fetch(&mut *lease);
                 let mut outcome = each_of(rows, Row::Sqlite, &mut each).await;
-                if let Err((error, 0)) = &outcome
-                    && let Some((sql, values)) = lease.again(error, spare).await
+                while let Err((error, 0)) = &outcome
+                    && let Some((sql, values)) = lease.again(error, &mut spare).await
                 {
                     let rows = sqlx::query_with(sql, values).fetch(&mut *lease);
                     outcome = Box::pin(each_of(rows, Row::Sqlite, &mut each)).await;
@@ -393,8 +396,8 @@ impl Db {
             Connection::Postgres(mut lease) => {
                 let rows = sqlx::query_with(sql, values).fetch(&mut *lease);
                 let mut outcome = each_of(rows, Row::Postgres, &mut each).await;
-                if let Err((error, 0)) = &outcome
-                    && let Some((sql, values)) = lease.again(error, spare).await
+                while let Err((error, 0)) = &outcome
+                    && let Some((sql, values)) = lease.again(error, &mut spare).await
                 {
                     let rows = sqlx::query_with(sql, values).fetch(&mut *lease);
                     outcome = Box::pin(each_of(rows, Row::Postgres, &mut each)).await;
@@ -407,8 +410,8 @@ impl Db {
             Connection::Mysql(mut lease) => {
                 let rows = sqlx::query_with(sql, values).fetch(&mut *lease);
                 let mut outcome = each_of(rows, Row::Mysql, &mut each).await;
-                if let Err((error, 0)) = &outcome
-                    && let Some((sql, values)) = lease.again(error, spare).await
+                while let Err((error, 0)) = &outcome
+                    && let Some((sql, values)) = lease.again(error, &mut spare).await
                 {
                     let rows = sqlx::query_with(sql, values).fetch(&mut *lease);
                     outcome = Box::pin(each_of(rows, Row::Mysql, &mut each)).await;
@@ -439,20 +442,20 @@ impl Db {
         let built = self.build(statement);
         let db = self.clone();
         async_stream::try_stream! {
-            let Built { sql, values, spare, large } = built?;
+            let Built { sql, values, mut spare, large } = built?;
             match db.connection(large).await? {
                 #[cfg(feature = "sqlite")]
                 Connection::Sqlite(mut lease) => {
                     let mut rows = sqlx::query_with(sql, values).fetch(&mut *lease);
                     let mut next = rows.try_next().await;
-                    if let Err(error) = &next {
+                    while let Err(error) = &next {
                         drop(rows);
-                        if let Some((sql, values)) = lease.again(error, spare).await {
-                            rows = sqlx::query_with(sql, values).fetch(&mut *lease);
-                            next = rows.try_next().await;
-                        } else {
+                        let Some((sql, values)) = lease.again(error, &mut spare).await else {
                             rows = Box::pin(futures_util::stream::empty());
-                        }
+                            break;
+                        };
+                        rows = sqlx::query_with(sql, values).fetch(&mut *lease);
+                        next = rows.try_next().await;
                     }
                     let failed = loop {
                         match next {
@@ -472,14 +475,14 @@ impl Db {
                 Connection::Postgres(mut lease) => {
                     let mut rows = sqlx::query_with(sql, values).fetch(&mut *lease);
                     let mut next = rows.try_next().await;
-                    if let Err(error) = &next {
+                    while let Err(error) = &next {
                         drop(rows);
-                        if let Some((sql, values)) = lease.again(error, spare).await {
-                            rows = sqlx::query_with(sql, values).fetch(&mut *lease);
-                            next = rows.try_next().await;
-                        } else {
+                        let Some((sql, values)) = lease.again(error, &mut spare).await else {
                             rows = Box::pin(futures_util::stream::empty());
-                        }
+                            break;
+                        };
+                        rows = sqlx::query_with(sql, values).fetch(&mut *lease);
+                        next = rows.try_next().await;
                     }
                     let failed = loop {
                         match next {
@@ -499,14 +502,14 @@ impl Db {
                 Connection::Mysql(mut lease) => {
                     let mut rows = sqlx::query_with(sql, values).fetch(&mut *lease);
                     let mut next = rows.try_next().await;
-                    if let Err(error) = &next {
+                    while let Err(error) = &next {
                         drop(rows);
-                        if let Some((sql, values)) = lease.again(error, spare).await {
-                            rows = sqlx::query_with(sql, values).fetch(&mut *lease);
-                            next = rows.try_next().await;
-                        } else {
+                        let Some((sql, values)) = lease.again(error, &mut spare).await else {
                             rows = Box::pin(futures_util::stream::empty());
-                        }
+                            break;
+                        };
+                        rows = sqlx::query_with(sql, values).fetch(&mut *lease);
+                        next = rows.try_next().await;
                     }
                     let failed = loop {
                         match next {

@@ -255,9 +255,6 @@ fn is_contention(error: &dyn DatabaseError, code: &str) -> bool {
     #[cfg(feature = "mysql")]
     if let Some(error) = error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>() {
         const LOCK_WAIT: u16 = 1205;
-        const DEADLOCK: u16 = 1213;
-        // MariaDB with `innodb_snapshot_isolation`, its default from 11.6.2 on.
-        const CHANGED_SINCE_READ: u16 = 1020;
         return matches!(error.number(), LOCK_WAIT | DEADLOCK | CHANGED_SINCE_READ);
     }
     let _ = error;
@@ -272,6 +269,20 @@ pub(super) fn is_stale(error: &sqlx::Error) -> bool {
         let code = error.code();
         is_forgotten(error, code.as_deref().unwrap_or_default())
     })
+}
+
+/// Tells whether the engine let another transaction through in the place of this one, which waited for no lock
+/// in vain. The statement has left nothing, and is likely to succeed at once.
+pub(super) fn is_beaten(error: &sqlx::Error) -> bool {
+    let Some(error) = error.as_database_error() else {
+        return false;
+    };
+    #[cfg(feature = "mysql")]
+    if let Some(error) = error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>() {
+        return matches!(error.number(), DEADLOCK | CHANGED_SINCE_READ);
+    }
+    // serialization_failure, deadlock_detected; SQLite has no codes of five places.
+    matches!(error.code().as_deref(), Some("40001" | "40P01"))
 }
 
 fn is_forgotten(error: &dyn DatabaseError, code: &str) -> bool {
@@ -338,6 +349,13 @@ pub(super) fn is_mixed(error: &sqlx::Error) -> bool {
 
 #[cfg(feature = "mysql")]
 const TOO_MANY_STATEMENTS: u16 = 1461;
+
+#[cfg(feature = "mysql")]
+const DEADLOCK: u16 = 1213;
+
+/// MariaDB with `innodb_snapshot_isolation`, its default from 11.6.2 on.
+#[cfg(feature = "mysql")]
+const CHANGED_SINCE_READ: u16 = 1020;
 
 /// Whether the database cannot be had just now, rather than that the statement is wrong.
 fn is_outage(error: &dyn DatabaseError, code: &str) -> bool {

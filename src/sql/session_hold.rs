@@ -170,7 +170,7 @@ impl Ending<'_> {
         let mut attempts = Attempts::begin();
         loop {
             let ended = self.run_once(db).await;
-            if !attempts.go_on(&ended) {
+            if !attempts.go_on(&ended).await {
                 return ended;
             }
         }

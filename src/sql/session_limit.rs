@@ -36,7 +36,7 @@ pub(super) async fn create(db: &Db, creation: &Creation<'_>) -> Result<Created> 
     let mut attempts = Attempts::begin();
     loop {
         let created = create_alone(db, creation).await;
-        if !attempts.go_on(&created) {
+        if !attempts.go_on(&created).await {
             return created;
         }
     }

@@ -29,7 +29,7 @@ pub(super) async fn replace(
     let mut attempts = Attempts::begin();
     loop {
         let replaced = replace_once(db, old, record, now).await;
-        if !attempts.go_on(&replaced) {
+        if !attempts.go_on(&replaced).await {
             return replaced;
         }
     }

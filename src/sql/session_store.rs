@@ -202,7 +202,7 @@ impl SqlSessionStore {
         let mut attempts = Attempts::begin();
         loop {
             let done = self.db.execute(statement).await;
-            if !attempts.go_on(&done) {
+            if !attempts.go_on(&done).await {
                 return done.map(|rows| rows.count);
             }
         }

@@ -20,7 +20,7 @@ pub(super) async fn touch(db: &Db, record: &SessionRecord) -> Result<bool> {
     let mut attempts = Attempts::begin();
     loop {
         let touched = touch_once(db, record).await;
-        if !attempts.go_on(&touched) {
+        if !attempts.go_on(&touched).await {
             return touched;
         }
     }

@@ -332,6 +332,27 @@ async fn vs_14_asvs_15_4_2_a_row_that_changes_hands_while_a_write_waits_for_it_i
     }
 }
 
+/// The row has changed since the statement began, which an engine may refuse from repeatable read on.
+#[tokio::test]
+async fn av_47_a_write_that_others_came_before_is_done_all_the_same() {
+    for level in Isolation::ALL {
+        let directory = notes().await;
+        let db = directory.pool.at(level).db();
+        let (request, access) = at_the_desk().await;
+        let other = system();
+        let holder = directory.db.begin(&other).await.unwrap();
+        rewrite(&holder.db(), &other, 1, "before").await.unwrap();
+
+        let work = request.scope(rewrite(&db, &access, 1, "after"));
+        let mut work = pin!(work);
+        let early = until_it_waits(&directory, 1, &mut work).await;
+        assert!(early.is_none(), "{level:?} did not wait: {early:?}");
+        let (outcome, ()) = join(work, let_go(holder, true)).await;
+        outcome.unwrap();
+        assert_eq!(texts(&directory).await, ["after", "as it was"], "{level:?}");
+    }
+}
+
 /// From repeatable read on a transaction keeps seeing the row that it read.
 #[tokio::test]
 async fn vs_14_asvs_15_4_2_a_row_that_changed_hands_since_the_transaction_read_it_is_not_written() {
