@@ -75,7 +75,6 @@ pub(crate) use cookie::is_loopback;
 pub(crate) use cursor::CursorSealer;
 pub(crate) use data::DataVersion;
 pub(crate) use epoch::{Changing, Epochs};
-#[cfg(feature = "accounts")]
 pub(crate) use key::fill_random;
 pub(crate) use level::{First, LoadNumber, Loaded};
 pub(crate) use lifecycle::{Opened, Rotation};

@@ -42,13 +42,19 @@ pub(crate) struct Device {
 pub(crate) struct Load {
     pub(crate) sessions: Sessions<Member>,
     pub(crate) tally: Tally,
+    /// Whether the store makes room by removing sessions that live.
+    pub(crate) may_forget: bool,
     devices: Vec<Mutex<Device>>,
 }
 
 /// Enough randomness to mix operations, and the same for the same seed.
-pub(crate) struct Dice(pub(crate) u64);
+pub(crate) struct Dice(u64);
 
 impl Dice {
+    pub(crate) const fn of(task: usize) -> Self {
+        Self(0x9e37_79b9_7f4a_7c15 ^ (task as u64 + 1).wrapping_mul(0xff51_afd7))
+    }
+
     fn below(&mut self, bound: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
@@ -105,6 +111,7 @@ impl Load {
         Self {
             sessions,
             tally: Tally::new(),
+            may_forget: false,
             devices: (0..SESSIONS).map(device).collect(),
         }
     }
@@ -142,6 +149,12 @@ impl Load {
         (answer, begun.generation)
     }
 
+    fn lost(&self, what: &str) {
+        if !self.may_forget {
+            self.tally.wrong(what.to_owned());
+        }
+    }
+
     async fn sign_in(&self, task: usize, device: &mut Device) {
         let context = RequestContext::new(&self.sessions, &HeaderMap::new());
         let call = context.sign_in(&device.subject);
@@ -172,8 +185,7 @@ impl Load {
         match answer {
             Answer::Yes(was_there) => {
                 if was_alive && !was_there {
-                    self.tally
-                        .wrong("a session that lived was not there".to_owned());
+                    self.lost("a session that lived was not there");
                 }
                 device.end();
                 if let Some(cookie) = device.ended.last() {
@@ -201,8 +213,7 @@ impl Load {
             }
             (Answer::Yes(_), None) => self.tally.wrong("a rotation gave no cookie".to_owned()),
             (Answer::Refused, _) => {
-                self.tally
-                    .wrong("a session that lived was not rotated".to_owned());
+                self.lost("a session that lived was not rotated");
                 device.end();
             }
             (Answer::None, cookie) => {
@@ -223,8 +234,7 @@ impl Load {
         let call = context.extend_session();
         let (answer, _) = self.call(task, "extend", Source::Store, call).await;
         if matches!(answer, Answer::Yes(None) | Answer::Refused) {
-            self.tally
-                .wrong("a session that lived was not extended".to_owned());
+            self.lost("a session that lived was not extended");
             device.end();
         }
     }
@@ -266,8 +276,7 @@ impl Load {
             }
             Answer::Refused => {
                 if matches!(device.session, Session::Alive(_)) {
-                    self.tally
-                        .wrong("a session that lived was refused".to_owned());
+                    self.lost("a session that lived was refused");
                 }
                 device.end();
                 true
@@ -310,6 +319,27 @@ impl Load {
             _ if matches!(device.session, Session::Ended) => self.sign_in(task, device).await,
             _ => {
                 self.verify(task, device, source).await;
+            }
+        }
+    }
+
+    /// Ends all sessions of the users of one of `tasks` tasks; asks again where that failed.
+    pub(crate) async fn revoke_everything(&self, task: usize, tasks: usize) {
+        for device in self.devices.iter().skip(task).step_by(tasks) {
+            let device = &mut *device.lock().await;
+            let begun = Instant::now();
+            loop {
+                let call = self.sessions.revoke_all(&device.subject);
+                match self.call(task, "revoke all", Source::Store, call).await.0 {
+                    Answer::Yes(_) => break device.end(),
+                    Answer::Refused => {
+                        break self.tally.wrong("a revocation was refused".to_owned());
+                    }
+                    Answer::None if begun.elapsed() > RECOVERY => {
+                        break self.tally.wrong("a revocation never succeeded".to_owned());
+                    }
+                    Answer::None => {}
+                }
             }
         }
     }

@@ -5,7 +5,7 @@
 //! It fails when, with the server down, anything but "unavailable" is answered beyond the cache
 //! bound; when a session is answered after a revocation that succeeded, or refused after a sign-in
 //! that did; when a failed sign-in gives a cookie; when a call hangs; and when not every task is
-//! answered again.
+//! answered again. With `FAULTS_CONDITION` the server answers, and cannot do what it is asked.
 
 #![expect(
     clippy::unwrap_used,
@@ -15,6 +15,7 @@
     reason = "a panic is how a test fails"
 )]
 
+mod conditions;
 mod load;
 mod tally;
 
@@ -23,7 +24,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use clearance::session::{Lifetime, RedisSessionStore};
+use clearance::session::{Lifetime, RedisSessionStore, SessionsBuilder};
 use clearance::{Db, Key, Sessions, SourceError, Subject, Viewer, ViewerSource, async_trait};
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines, Stdin};
 
@@ -56,13 +57,24 @@ impl ViewerSource<Member> for Members {
 
 async fn sessions(url: &str) -> clearance::Result<Sessions<Member>> {
     let key = Key::generate()?;
-    let builder = if url.starts_with("redis:") {
-        Sessions::builder(key, RedisSessionStore::connect(url).await?, Members)
-    } else {
-        let db = Db::connect(url).await?;
-        db.migrate().await?;
-        Sessions::builder(key, db.session_store(), Members)
-    };
+    if url.starts_with("redis:") {
+        return built(Sessions::builder(
+            key,
+            RedisSessionStore::connect(url).await?,
+            Members,
+        ));
+    }
+    let db = Db::connect(url).await?;
+    db.migrate().await?;
+    beside(key, &db)
+}
+
+/// Sessions in that database.
+fn beside(key: Key, db: &Db) -> clearance::Result<Sessions<Member>> {
+    built(Sessions::builder(key, db.session_store(), Members))
+}
+
+fn built(builder: SessionsBuilder<Member>) -> clearance::Result<Sessions<Member>> {
     builder
         .app_url("https://app.example")
         .lifetime(Lifetime::sliding(
@@ -88,27 +100,20 @@ impl Steps {
 async fn main() -> ExitCode {
     let url =
         std::env::var("FAULTS_URL").expect("FAULTS_URL names a server; run `cargo xtask faults`");
+    if let Ok(condition) = std::env::var("FAULTS_CONDITION") {
+        return code(conditions::run(&condition, &url).await);
+    }
     let load = Arc::new(Load::new(sessions(&url).await.unwrap()));
     let mut steps = Steps(BufReader::new(tokio::io::stdin()).lines());
 
-    let began = Instant::now();
-    every_task(|task| {
-        let load = Arc::clone(&load);
-        async move { load.fill(task, TASKS).await }
-    })
-    .await;
-    println!(
-        "{SESSIONS} sessions signed in within {:.1?}",
-        began.elapsed()
-    );
+    fill(&load).await;
 
     let ends = Arc::new(AtomicBool::new(false));
     let users = tokio::spawn(every_task({
         let (load, ends) = (Arc::clone(&load), Arc::clone(&ends));
         move |task| {
             let (load, ends) = (Arc::clone(&load), Arc::clone(&ends));
-            let mut dice =
-                Dice(0x9e37_79b9_7f4a_7c15 ^ (task as u64 + 1).wrapping_mul(0xff51_afd7));
+            let mut dice = Dice::of(task);
             async move {
                 while !ends.load(Ordering::Relaxed) {
                     load.step(task, &mut dice).await;
@@ -138,11 +143,28 @@ async fn main() -> ExitCode {
     }
     ends.store(true, Ordering::Relaxed);
     users.await.unwrap();
-    if load.tally.end() {
+    code(load.tally.end())
+}
+
+fn code(all_was_right: bool) -> ExitCode {
+    if all_was_right {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
     }
+}
+
+async fn fill(load: &Arc<Load>) {
+    let began = Instant::now();
+    every_task(|task| {
+        let load = Arc::clone(load);
+        async move { load.fill(task, TASKS).await }
+    })
+    .await;
+    println!(
+        "{SESSIONS} sessions signed in within {:.1?}",
+        began.elapsed()
+    );
 }
 
 /// Waits until every task is answered again, and asks for every session that there was.
@@ -156,14 +178,20 @@ async fn recover(load: &Arc<Load>, kill: u64) {
             .wrong(format!("not every task was answered within {RECOVERY:?}"));
     }
     load.tally.enter(Phase::Up);
+    let found = examine(load).await;
+    load.tally.report(kill);
+    found.report();
+}
+
+/// Asks for every session that there was.
+async fn examine(load: &Arc<Load>) -> Arc<Found> {
     let found = Arc::new(Found::default());
     every_task(|task| {
         let (load, found) = (Arc::clone(load), Arc::clone(&found));
         async move { load.examine(task, TASKS, &found).await }
     })
     .await;
-    load.tally.report(kill);
-    found.report();
+    found
 }
 
 /// Runs as many tasks as there are users at once.

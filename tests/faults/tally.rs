@@ -89,6 +89,41 @@ struct Counts {
     slowest: Option<(Duration, &'static str, Outcome)>,
 }
 
+impl Counts {
+    fn told(&self) -> String {
+        let outcomes = Outcome::ALL.iter().zip(self.outcomes);
+        let outcomes: Vec<String> = outcomes
+            .map(|((_, word), count)| format!("{count} {word}"))
+            .collect();
+        let slowest = self.slowest.map(|(took, operation, outcome)| {
+            format!("; slowest {took:.2?} ({operation}, {})", outcome.word())
+        });
+        format!("{}{}", outcomes.join(", "), slowest.unwrap_or_default())
+    }
+}
+
+/// What came of calls that only look a session up, and of those that change one.
+#[derive(Default)]
+pub(crate) struct Calls {
+    lookups: [u64; 5],
+    changes: [u64; 5],
+}
+
+impl Calls {
+    /// Those that only look a session up and were not answered.
+    pub(crate) const fn lookups_unavailable(&self) -> u64 {
+        self.lookups[Outcome::Unavailable as usize] + self.lookups[Outcome::Contended as usize]
+    }
+
+    pub(crate) const fn changes_answered(&self) -> u64 {
+        self.changes[Outcome::Answered as usize]
+    }
+
+    pub(crate) const fn changes_unavailable(&self) -> u64 {
+        self.changes[Outcome::Unavailable as usize] + self.changes[Outcome::Contended as usize]
+    }
+}
+
 pub(crate) struct Tally(Mutex<State>);
 
 struct State {
@@ -102,6 +137,7 @@ struct State {
     last_task: Option<Duration>,
     tasks: HashSet<usize>,
     spans: [Counts; 3],
+    of_kind: Calls,
     calls: u64,
     wrong: Vec<String>,
     wrong_count: u64,
@@ -119,6 +155,7 @@ impl Tally {
             last_task: None,
             tasks: HashSet::new(),
             spans: [Counts::default(); 3],
+            of_kind: Calls::default(),
             calls: 0,
             wrong: Vec::new(),
             wrong_count: 0,
@@ -179,6 +216,11 @@ impl Tally {
         let span = state.span(source, begun);
         let took = begun.at.elapsed();
         state.calls += 1;
+        let of_kind = match operation {
+            "verify" | "verify current" => &mut state.of_kind.lookups,
+            _ => &mut state.of_kind.changes,
+        };
+        of_kind[outcome as usize] += 1;
         let counts = &mut state.spans[span as usize];
         counts.outcomes[outcome as usize] += 1;
         if counts.slowest.is_none_or(|(slowest, _, _)| took > slowest) {
@@ -208,23 +250,20 @@ impl Tally {
         self.wrong(format!("{operation}: no answer within {limit:?}"));
     }
 
+    /// Prints what was counted while the server was so, and hands it back.
+    pub(crate) fn report_calls(&self, server: &str) -> Calls {
+        let mut state = self.lock();
+        let [up, ..] = std::mem::take(&mut state.spans);
+        println!("{server}\n  calls up      {}", up.told());
+        std::mem::take(&mut state.of_kind)
+    }
+
     /// Prints what was counted since the last time.
     pub(crate) fn report(&self, kill: u64) {
         let mut state = self.lock();
         println!("kill {kill}, down for {:.1?}", state.was_down);
         for (name, counts) in Span::ALL.iter().zip(std::mem::take(&mut state.spans)) {
-            let outcomes = Outcome::ALL.iter().zip(counts.outcomes);
-            let outcomes: Vec<String> = outcomes
-                .map(|((_, word), count)| format!("{count} {word}"))
-                .collect();
-            let slowest = counts.slowest.map(|(took, operation, outcome)| {
-                format!("; slowest {took:.2?} ({operation}, {})", outcome.word())
-            });
-            println!(
-                "  calls {name:6}  {}{}",
-                outcomes.join(", "),
-                slowest.unwrap_or_default()
-            );
+            println!("  calls {name:6}  {}", counts.told());
         }
         let after = |time: Option<Duration>| match time {
             Some(time) => format!("{time:.2?}"),

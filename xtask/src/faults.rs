@@ -1,4 +1,5 @@
-//! `cargo xtask faults`: kills each engine under load, starts it again, and keeps the last output.
+//! `cargo xtask faults`: kills each engine under load, starts it again, has each do without something that it
+//! needs, and keeps the last output.
 //!
 //! The load and the judgement are `tests/faults/main.rs`, which is told of each step and waited for,
 //! so that it knows for certain when no server can have answered.
@@ -23,7 +24,7 @@ const DOWN: Duration = Duration::from_secs(3);
 /// How long it stays down the last time: a pool of sqlx waits 30 s for a connection, so that every
 /// user gives up once and then makes a call of which nothing is but while the server is down.
 const LONG_DOWN: Duration = Duration::from_secs(65);
-const TARGET: [&str; 4] = ["test", "--all-features", "--test", "faults"];
+const TARGET: [&str; 5] = ["test", "--workspace", "--all-features", "--test", "faults"];
 
 pub(crate) fn run(kills: Option<&str>) -> Result<(), Failure> {
     let kills = match kills {
@@ -55,9 +56,23 @@ pub(crate) fn run(kills: Option<&str>) -> Result<(), Failure> {
         if !passed {
             failed.push(engine.name());
         }
+        drop(servers);
+        let condition = Condition::of(engine);
+        let (output, passed) = condition.judge()?;
+        let _ = write!(
+            report,
+            "\n## {}, {}: {}\n\n```text\n{}\n```\n",
+            engine.name(),
+            condition.told(),
+            if passed { "passed" } else { "FAILED" },
+            output.trim()
+        );
+        if !passed {
+            failed.push(condition.word());
+        }
     }
     let text = format!(
-        "# Faults\n\nThe last output of `cargo xtask faults {kills}`: each engine, with its durable settings, is killed with SIGKILL under load and started again. \
+        "# Faults\n\nThe last output of `cargo xtask faults {kills}`: each engine, with its durable settings, is killed with SIGKILL under load and started again, and a new one of each is made to do without something. \
          What the system has accepted outlives a process, so it shows what a crash of the server does, not a loss of power.\n{report}"
     );
     write(&root().join("docs/results/faults.md"), &text)?;
@@ -73,7 +88,7 @@ pub(crate) fn run(kills: Option<&str>) -> Result<(), Failure> {
 
 /// Kills a server that often; hands back what the driver said, and whether all was as it must be.
 fn faults(url: &str, mut server: Running, kills: u32) -> Result<(String, bool), Failure> {
-    let mut driver = Driver::start(url)?;
+    let mut driver = Driver::start(&[("FAULTS_URL", url)])?;
     driver.until("ready")?;
     for kill in 1..=kills {
         std::thread::sleep(LOAD);
@@ -89,6 +104,64 @@ fn faults(url: &str, mut server: Running, kills: u32) -> Result<(String, bool), 
     driver.end()
 }
 
+/// A server that answers, and cannot do what it is asked.
+#[derive(Clone, Copy)]
+enum Condition {
+    Standby,
+    Full,
+    Statements,
+}
+
+impl Condition {
+    const fn of(engine: Engine) -> Self {
+        match engine {
+            Engine::Postgres => Self::Standby,
+            Engine::Mysql => Self::Statements,
+            Engine::Redis => Self::Full,
+        }
+    }
+
+    /// As the driver calls it.
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Standby => "standby",
+            Self::Full => "full",
+            Self::Statements => "statements",
+        }
+    }
+
+    /// As the report calls it.
+    const fn told(self) -> &'static str {
+        match self {
+            Self::Standby => "a standby that only reads and then takes over",
+            Self::Full => "no room in memory",
+            Self::Statements => "a flood of statements",
+        }
+    }
+
+    /// Hands back what the driver said of such a server, and whether all was as it must be.
+    fn judge(self) -> Result<(String, bool), Failure> {
+        let ask = |servers: &Servers, standby: &str| {
+            let server = servers.0.first().ok_or("there is no server")?;
+            println!("\n{}, {}", server.origin, self.told());
+            Driver::start(&[
+                ("FAULTS_URL", &server.url),
+                ("FAULTS_CONDITION", self.word()),
+                ("FAULTS_STANDBY_URL", standby),
+            ])?
+            .end()
+        };
+        match self {
+            Self::Standby => {
+                let (servers, standby) = Servers::with_standby()?;
+                ask(&servers, &standby)
+            }
+            Self::Full => ask(&Servers::durable(Engine::Redis)?.0, ""),
+            Self::Statements => ask(&Servers::durable(Engine::Mysql)?.0, ""),
+        }
+    }
+}
+
 /// The program that makes load and judges the answers. Its lines are for the report, but for those
 /// that answer a step by repeating it.
 struct Driver {
@@ -99,9 +172,9 @@ struct Driver {
 }
 
 impl Driver {
-    fn start(url: &str) -> Result<Self, Failure> {
+    fn start(variables: &[(&str, &str)]) -> Result<Self, Failure> {
         let mut command = cargo(&root());
-        command.args(TARGET).env("FAULTS_URL", url);
+        command.args(TARGET).envs(variables.iter().copied());
         println!("\n$ {}", line(&command));
         let (handle, stdin, stdout) =
             HELD.start_talking(&mut command, Stop::Group(Signal::TERM))?;

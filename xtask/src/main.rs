@@ -48,7 +48,8 @@ usage: cargo xtask <command>
   soak [seconds]              100,000 sessions under load for ten minutes; writes
                               docs/results/soak.md
   faults [kills]              kill PostgreSQL, MariaDB and Redis with SIGKILL under load and start
-                              them again, each three times unless said; writes
+                              them again, each three times unless said; then lead users to a
+                              standby, leave them no memory and no prepared statements; writes
                               docs/results/faults.md";
 
 fn main() -> ExitCode {

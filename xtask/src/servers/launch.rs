@@ -38,6 +38,15 @@ pub(super) struct Place {
 impl Place {
     /// A new place. `owner` is the user that the engine's package makes.
     pub(super) fn new(owner: &str, durability: Durability) -> Result<Self, Failure> {
+        Self::with_password(owner, durability, &password()?)
+    }
+
+    /// A new place whose account has that password.
+    pub(super) fn with_password(
+        owner: &str,
+        durability: Durability,
+        password: &str,
+    ) -> Result<Self, Failure> {
         let user = User::of_server(owner)?;
         let directory = match durability {
             Durability::Off => HELD.directory(memory())?,
@@ -50,7 +59,7 @@ impl Place {
             held: &HELD,
             user,
             directory,
-            password: password()?,
+            password: password.to_owned(),
         })
     }
 

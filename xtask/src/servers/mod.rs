@@ -111,6 +111,13 @@ impl Servers {
         Ok((servers, running))
     }
 
+    /// A new PostgreSQL, and the URL of a standby that follows it.
+    pub(crate) fn with_standby() -> Result<(Self, String), Failure> {
+        let (servers, running) = Self::durable(Engine::Postgres)?;
+        let (standby, _) = postgres::start_standby(&running)?;
+        Ok((servers, standby.url))
+    }
+
     fn each(
         engines: &[Engine],
         server: impl Fn(Engine) -> Result<Server, Failure>,
