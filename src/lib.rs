@@ -66,7 +66,7 @@
 //! # }
 //! ```
 //!
-//! The README has a whole program, and `examples/quickstart` one that shows its SQL.
+//! `docs/guide/program.md` has a whole program, and `examples/quickstart` prints its SQL.
 //!
 //! # What a program consists of
 //!
@@ -306,7 +306,24 @@ pub mod __fuzzing {
     }
 }
 
-/// Compiles the programs in the README.
+/// Compiles the programs in the README and the guide.
 #[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct ReadmeDoctests;
+mod pages {
+    #[doc = include_str!("../README.md")]
+    struct Readme;
+
+    #[doc = include_str!("../docs/guide/program.md")]
+    struct Program;
+
+    #[doc = include_str!("../docs/guide/writing.md")]
+    struct Writing;
+
+    #[doc = include_str!("../docs/guide/review.md")]
+    struct Review;
+
+    #[doc = include_str!("../docs/guide/audit.md")]
+    struct Audit;
+
+    #[doc = include_str!("../docs/guide/sessions.md")]
+    struct Sessions;
+}

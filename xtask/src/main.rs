@@ -8,6 +8,7 @@ mod faults;
 mod fuzz;
 mod mutants;
 mod mutations;
+mod prose;
 mod servers;
 mod soak;
 mod test;
@@ -30,6 +31,8 @@ usage: cargo xtask <command>
                               Ctrl-C
   coverage [--write]          compare docs/requirements.md with the tests that really run;
                               --write refreshes docs/coverage.md
+  prose                       fail where over one in a hundred summaries of the documentation
+                              opens with neither a verb nor a noun
   mutations [--list] [--only <id or file>]
                               break the code on purpose, one listed change at a time, and
                               require that its test fails; a full run writes
@@ -71,6 +74,7 @@ fn run(arguments: &[&str]) -> Result<(), Failure> {
         ["servers"] => servers::wait(),
         ["coverage"] => coverage::run(false),
         ["coverage", "--write"] => coverage::run(true),
+        ["prose"] => prose::run(),
         ["mutations"] => mutations::run(None),
         ["mutations", "--only", id] => mutations::run(Some(id)),
         ["mutations", "--list"] => mutations::list(),
