@@ -4,26 +4,20 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use futures_core::Stream;
-use futures_util::TryStreamExt as _;
 use futures_util::future::BoxFuture;
+use futures_util::{StreamExt as _, TryFutureExt as _, TryStreamExt as _};
 use sea_query_sqlx::SqlxValues;
-use sqlx::{AssertSqlSafe, Connection as _, SqlStr};
+use sqlx::{AssertSqlSafe, Connection as _, SqlSafeStr as _, SqlStr};
 use tokio::sync::OwnedMappedMutexGuard;
 
 use super::built::{Built, Execute, Spare};
 use super::connections::{Connections, Pooled};
 use super::db::{Db, Engine};
+use super::driver::{Driver, Touched};
 use super::failure::{classify, is_beaten, is_full, is_mixed, is_stale};
 use super::row::Row;
-use super::unit::{Begun, Statement, Transacting};
+use super::unit::{Begun, Statement};
 use crate::error::{Error, Result};
-
-/// The rows that a statement touched.
-pub(crate) struct Touched {
-    pub(crate) count: u64,
-    /// The integer that the engine counted up for a new row, where it says so without being asked.
-    pub(crate) last_key: Option<i64>,
-}
 
 /// A connection for one statement.
 pub(super) enum Connection {
@@ -36,13 +30,13 @@ pub(super) enum Connection {
 }
 
 /// A connection of one engine.
-pub(super) enum Lease<DB: Transacting> {
+pub(super) enum Lease<DB: Driver> {
     Pool(Pooled<DB>),
     Transaction(OneStatement<DB>),
 }
 
 /// The connection of a transaction, for one statement.
-pub(super) struct OneStatement<DB: Transacting> {
+pub(super) struct OneStatement<DB: Driver> {
     // Dropped before what looks after the transaction then.
     connection: OfTransaction<DB>,
     statement: Statement,
@@ -51,7 +45,7 @@ pub(super) struct OneStatement<DB: Transacting> {
 /// The connection of a transaction, which no other statement has meanwhile.
 pub(super) type OfTransaction<DB> = OwnedMappedMutexGuard<Option<Begun<DB>>, Pooled<DB>>;
 
-impl<DB: Transacting> Lease<DB> {
+impl<DB: Driver> Lease<DB> {
     async fn of_pool(db: &Db, of: &Arc<Connections<DB>>) -> Result<Self> {
         let mut connection = of.acquire().await.map_err(classify)?;
         // Nobody waits for what the database still says when the statement is given up.
@@ -112,7 +106,7 @@ impl<DB: Transacting> Lease<DB> {
     }
 }
 
-impl<DB: Transacting> Lease<DB> {
+impl<DB: Driver> Lease<DB> {
     /// The statement to run in the place of one that was refused, on this connection. Where the server no
     /// longer has it as the driver prepared it, all that the driver keeps of this connection goes with it.
     ///
@@ -141,14 +135,101 @@ impl<DB: Transacting> Lease<DB> {
     }
 }
 
-impl<DB: Transacting> Drop for OneStatement<DB> {
+/// How a statement runs, whatever the engine. Where it is refused and may run again, what waits for that is boxed:
+/// it is rare, and would be part of each future of the application.
+impl<DB: Driver> Lease<DB> {
+    async fn control(&mut self, sql: SqlStr) -> Result<()> {
+        let outcome = DB::run(self, sql).await;
+        outcome.map_err(|error| self.fail(error))?;
+        self.settle();
+        Ok(())
+    }
+
+    async fn execute(mut self, built: Built) -> Result<Touched> {
+        let mut spare = built.spare;
+        let mut outcome = DB::execute(&mut self, built.sql, built.values).await;
+        while let Err(error) = &outcome
+            && let Some((sql, values)) = self.again(error, &mut spare).await
+        {
+            outcome = Box::pin(DB::execute(&mut self, sql, values)).await;
+        }
+        let touched = outcome.map_err(|error| self.fail(error))?;
+        self.end();
+        Ok(touched)
+    }
+
+    async fn fetch_optional(mut self, built: Built) -> Result<Option<Row>> {
+        let mut spare = built.spare;
+        let mut outcome = DB::fetch_optional(&mut self, built.sql, built.values).await;
+        while let Err(error) = &outcome
+            && let Some((sql, values)) = self.again(error, &mut spare).await
+        {
+            outcome = Box::pin(DB::fetch_optional(&mut self, sql, values)).await;
+        }
+        let row = outcome.map_err(|error| self.fail(error))?;
+        self.end();
+        Ok(row.map(DB::row))
+    }
+
+    async fn fetch_each(
+        mut self,
+        built: Built,
+        mut each: impl FnMut(Row) -> Result<()> + Send,
+    ) -> Result<()> {
+        let mut spare = built.spare;
+        let rows = DB::fetch(&mut self, built.sql, built.values);
+        let mut outcome = each_of(rows, DB::row, &mut each).await;
+        // Rows that were handed out are not handed out again.
+        while let Err((error, 0)) = &outcome
+            && let Some((sql, values)) = self.again(error, &mut spare).await
+        {
+            let rows = DB::fetch(&mut self, sql, values);
+            outcome = Box::pin(each_of(rows, DB::row, &mut each)).await;
+        }
+        let outcome = outcome.map_err(|(error, _)| self.fail(error))?;
+        self.end();
+        outcome
+    }
+
+    fn fetch_stream(mut self, built: Built) -> impl Stream<Item = Result<Row>> + Send + 'static {
+        async_stream::try_stream! {
+            let mut spare = built.spare;
+            let mut rows = DB::fetch(&mut self, built.sql, built.values);
+            let mut next = rows.try_next().await;
+            while let Err(error) = &next {
+                drop(rows);
+                let Some((sql, values)) = self.again(error, &mut spare).await else {
+                    rows = futures_util::stream::empty().boxed();
+                    break;
+                };
+                rows = DB::fetch(&mut self, sql, values);
+                next = rows.try_next().await;
+            }
+            let failed = loop {
+                match next {
+                    Ok(Some(row)) => yield DB::row(row),
+                    Ok(None) => break None,
+                    Err(error) => break Some(error),
+                }
+                next = rows.try_next().await;
+            };
+            drop(rows);
+            if let Some(error) = failed {
+                Err(self.fail(error))?;
+            }
+            self.end();
+        }
+    }
+}
+
+impl<DB: Driver> Drop for OneStatement<DB> {
     fn drop(&mut self) {
         // While the connection is still held, so that no other statement has it meanwhile.
         self.statement.conclude();
     }
 }
 
-impl<DB: Transacting> Deref for Lease<DB> {
+impl<DB: Driver> Deref for Lease<DB> {
     type Target = DB::Connection;
 
     fn deref(&self) -> &Self::Target {
@@ -159,7 +240,7 @@ impl<DB: Transacting> Deref for Lease<DB> {
     }
 }
 
-impl<DB: Transacting> DerefMut for Lease<DB> {
+impl<DB: Driver> DerefMut for Lease<DB> {
     fn deref_mut(&mut self) -> &mut Self::Target {
         match self {
             Self::Pool(connection) => connection,
@@ -186,28 +267,15 @@ impl Connection {
     /// one.
     pub(super) async fn control(&mut self, sql: String) -> Result<()> {
         crate::audit::statement(&sql);
-        let query = sqlx::raw_sql(AssertSqlSafe(sql));
+        let sql = AssertSqlSafe(sql).into_sql_str();
         match self {
             #[cfg(feature = "sqlite")]
-            Self::Sqlite(lease) => {
-                let outcome = query.execute(&mut **lease).await;
-                outcome.map_err(|error| lease.fail(error))?;
-                lease.settle();
-            }
+            Self::Sqlite(lease) => lease.control(sql).await,
             #[cfg(feature = "postgres")]
-            Self::Postgres(lease) => {
-                let outcome = query.execute(&mut **lease).await;
-                outcome.map_err(|error| lease.fail(error))?;
-                lease.settle();
-            }
+            Self::Postgres(lease) => lease.control(sql).await,
             #[cfg(feature = "mysql")]
-            Self::Mysql(lease) => {
-                let outcome = query.execute(&mut **lease).await;
-                outcome.map_err(|error| lease.fail(error))?;
-                lease.settle();
-            }
+            Self::Mysql(lease) => lease.control(sql).await,
         }
-        Ok(())
     }
 }
 
@@ -251,117 +319,26 @@ impl Db {
 
     /// Runs a statement and tells which rows it touched.
     pub(crate) async fn execute(&self, statement: impl Execute) -> Result<Touched> {
-        let Built {
-            sql,
-            values,
-            mut spare,
-            large,
-        } = self.build(statement)?;
-        match self.connection(large).await? {
+        let built = self.build(statement)?;
+        match self.connection(built.large).await? {
             #[cfg(feature = "sqlite")]
-            Connection::Sqlite(mut lease) => {
-                let query = sqlx::query_with(sql, values);
-                let mut outcome = query.execute(&mut *lease).await;
-                while let Err(error) = &outcome
-                    && let Some((sql, values)) = lease.again(error, &mut spare).await
-                {
-                    let query = sqlx::query_with(sql, values);
-                    outcome = Box::pin(query.execute(&mut *lease)).await;
-                }
-                let outcome = outcome.map_err(|error| lease.fail(error))?;
-                lease.end();
-                Ok(Touched {
-                    count: outcome.rows_affected(),
-                    last_key: None,
-                })
-            }
+            Connection::Sqlite(lease) => lease.execute(built).await,
             #[cfg(feature = "postgres")]
-            Connection::Postgres(mut lease) => {
-                let query = sqlx::query_with(sql, values);
-                let mut outcome = query.execute(&mut *lease).await;
-                while let Err(error) = &outcome
-                    && let Some((sql, values)) = lease.again(error, &mut spare).await
-                {
-                    let query = sqlx::query_with(sql, values);
-                    outcome = Box::pin(query.execute(&mut *lease)).await;
-                }
-                let outcome = outcome.map_err(|error| lease.fail(error))?;
-                lease.end();
-                Ok(Touched {
-                    count: outcome.rows_affected(),
-                    last_key: None,
-                })
-            }
+            Connection::Postgres(lease) => lease.execute(built).await,
             #[cfg(feature = "mysql")]
-            Connection::Mysql(mut lease) => {
-                let query = sqlx::query_with(sql, values);
-                let mut outcome = query.execute(&mut *lease).await;
-                while let Err(error) = &outcome
-                    && let Some((sql, values)) = lease.again(error, &mut spare).await
-                {
-                    let query = sqlx::query_with(sql, values);
-                    outcome = Box::pin(query.execute(&mut *lease)).await;
-                }
-                let outcome = outcome.map_err(|error| lease.fail(error))?;
-                lease.end();
-                Ok(Touched {
-                    count: outcome.rows_affected(),
-                    last_key: i64::try_from(outcome.last_insert_id()).ok(),
-                })
-            }
+            Connection::Mysql(lease) => lease.execute(built).await,
         }
     }
 
     pub(crate) async fn fetch_optional(&self, statement: impl Execute) -> Result<Option<Row>> {
-        let Built {
-            sql,
-            values,
-            mut spare,
-            large,
-        } = self.build(statement)?;
-        match self.connection(large).await? {
+        let built = self.build(statement)?;
+        match self.connection(built.large).await? {
             #[cfg(feature = "sqlite")]
-            Connection::Sqlite(mut lease) => {
-                let query = sqlx::query_with(sql, values);
-                let mut row = query.fetch_optional(&mut *lease).await;
-                while let Err(error) = &row
-                    && let Some((sql, values)) = lease.again(error, &mut spare).await
-                {
-                    let query = sqlx::query_with(sql, values);
-                    row = Box::pin(query.fetch_optional(&mut *lease)).await;
-                }
-                let row = row.map_err(|error| lease.fail(error))?;
-                lease.end();
-                Ok(row.map(Row::Sqlite))
-            }
+            Connection::Sqlite(lease) => lease.fetch_optional(built).await,
             #[cfg(feature = "postgres")]
-            Connection::Postgres(mut lease) => {
-                let query = sqlx::query_with(sql, values);
-                let mut row = query.fetch_optional(&mut *lease).await;
-                while let Err(error) = &row
-                    && let Some((sql, values)) = lease.again(error, &mut spare).await
-                {
-                    let query = sqlx::query_with(sql, values);
-                    row = Box::pin(query.fetch_optional(&mut *lease)).await;
-                }
-                let row = row.map_err(|error| lease.fail(error))?;
-                lease.end();
-                Ok(row.map(Row::Postgres))
-            }
+            Connection::Postgres(lease) => lease.fetch_optional(built).await,
             #[cfg(feature = "mysql")]
-            Connection::Mysql(mut lease) => {
-                let query = sqlx::query_with(sql, values);
-                let mut row = query.fetch_optional(&mut *lease).await;
-                while let Err(error) = &row
-                    && let Some((sql, values)) = lease.again(error, &mut spare).await
-                {
-                    let query = sqlx::query_with(sql, values);
-                    row = Box::pin(query.fetch_optional(&mut *lease)).await;
-                }
-                let row = row.map_err(|error| lease.fail(error))?;
-                lease.end();
-                Ok(row.map(Row::Mysql))
-            }
+            Connection::Mysql(lease) => lease.fetch_optional(built).await,
         }
     }
 
@@ -369,57 +346,16 @@ impl Db {
     pub(crate) async fn fetch_each(
         &self,
         statement: impl Execute,
-        mut each: impl FnMut(Row) -> Result<()> + Send,
+        each: impl FnMut(Row) -> Result<()> + Send,
     ) -> Result<()> {
-        let Built {
-            sql,
-            values,
-            mut spare,
-            large,
-        } = self.build(statement)?;
-        match self.connection(large).await? {
+        let built = self.build(statement)?;
+        match self.connection(built.large).await? {
             #[cfg(feature = "sqlite")]
-            Connection::Sqlite(mut lease) => {
-                let rows = sqlx::query_with(sql, values).fetch(&mut *lease);
-                let mut outcome = each_of(rows, Row::Sqlite, &mut each).await;
-                while let Err((error, 0)) = &outcome
-                    && let Some((sql, values)) = lease.again(error, &mut spare).await
-                {
-                    let rows = sqlx::query_with(sql, values).fetch(&mut *lease);
-                    outcome = Box::pin(each_of(rows, Row::Sqlite, &mut each)).await;
-                }
-                let outcome = outcome.map_err(|(error, _)| lease.fail(error))?;
-                lease.end();
-                outcome
-            }
+            Connection::Sqlite(lease) => lease.fetch_each(built, each).await,
             #[cfg(feature = "postgres")]
-            Connection::Postgres(mut lease) => {
-                let rows = sqlx::query_with(sql, values).fetch(&mut *lease);
-                let mut outcome = each_of(rows, Row::Postgres, &mut each).await;
-                while let Err((error, 0)) = &outcome
-                    && let Some((sql, values)) = lease.again(error, &mut spare).await
-                {
-                    let rows = sqlx::query_with(sql, values).fetch(&mut *lease);
-                    outcome = Box::pin(each_of(rows, Row::Postgres, &mut each)).await;
-                }
-                let outcome = outcome.map_err(|(error, _)| lease.fail(error))?;
-                lease.end();
-                outcome
-            }
+            Connection::Postgres(lease) => lease.fetch_each(built, each).await,
             #[cfg(feature = "mysql")]
-            Connection::Mysql(mut lease) => {
-                let rows = sqlx::query_with(sql, values).fetch(&mut *lease);
-                let mut outcome = each_of(rows, Row::Mysql, &mut each).await;
-                while let Err((error, 0)) = &outcome
-                    && let Some((sql, values)) = lease.again(error, &mut spare).await
-                {
-                    let rows = sqlx::query_with(sql, values).fetch(&mut *lease);
-                    outcome = Box::pin(each_of(rows, Row::Mysql, &mut each)).await;
-                }
-                let outcome = outcome.map_err(|(error, _)| lease.fail(error))?;
-                lease.end();
-                outcome
-            }
+            Connection::Mysql(lease) => lease.fetch_each(built, each).await,
         }
     }
 
@@ -441,92 +377,18 @@ impl Db {
     ) -> impl Stream<Item = Result<Row>> + Send + 'static {
         let built = self.build(statement);
         let db = self.clone();
-        async_stream::try_stream! {
-            let Built { sql, values, mut spare, large } = built?;
-            match db.connection(large).await? {
+        let rows = async move {
+            let built = built?;
+            Ok(match db.connection(built.large).await? {
                 #[cfg(feature = "sqlite")]
-                Connection::Sqlite(mut lease) => {
-                    let mut rows = sqlx::query_with(sql, values).fetch(&mut *lease);
-                    let mut next = rows.try_next().await;
-                    while let Err(error) = &next {
-                        drop(rows);
-                        let Some((sql, values)) = lease.again(error, &mut spare).await else {
-                            rows = Box::pin(futures_util::stream::empty());
-                            break;
-                        };
-                        rows = sqlx::query_with(sql, values).fetch(&mut *lease);
-                        next = rows.try_next().await;
-                    }
-                    let failed = loop {
-                        match next {
-                            Ok(Some(row)) => yield Row::Sqlite(row),
-                            Ok(None) => break None,
-                            Err(error) => break Some(error),
-                        }
-                        next = rows.try_next().await;
-                    };
-                    drop(rows);
-                    if let Some(error) = failed {
-                        Err(lease.fail(error))?;
-                    }
-                    lease.end();
-                }
+                Connection::Sqlite(lease) => lease.fetch_stream(built).boxed(),
                 #[cfg(feature = "postgres")]
-                Connection::Postgres(mut lease) => {
-                    let mut rows = sqlx::query_with(sql, values).fetch(&mut *lease);
-                    let mut next = rows.try_next().await;
-                    while let Err(error) = &next {
-                        drop(rows);
-                        let Some((sql, values)) = lease.again(error, &mut spare).await else {
-                            rows = Box::pin(futures_util::stream::empty());
-                            break;
-                        };
-                        rows = sqlx::query_with(sql, values).fetch(&mut *lease);
-                        next = rows.try_next().await;
-                    }
-                    let failed = loop {
-                        match next {
-                            Ok(Some(row)) => yield Row::Postgres(row),
-                            Ok(None) => break None,
-                            Err(error) => break Some(error),
-                        }
-                        next = rows.try_next().await;
-                    };
-                    drop(rows);
-                    if let Some(error) = failed {
-                        Err(lease.fail(error))?;
-                    }
-                    lease.end();
-                }
+                Connection::Postgres(lease) => lease.fetch_stream(built).boxed(),
                 #[cfg(feature = "mysql")]
-                Connection::Mysql(mut lease) => {
-                    let mut rows = sqlx::query_with(sql, values).fetch(&mut *lease);
-                    let mut next = rows.try_next().await;
-                    while let Err(error) = &next {
-                        drop(rows);
-                        let Some((sql, values)) = lease.again(error, &mut spare).await else {
-                            rows = Box::pin(futures_util::stream::empty());
-                            break;
-                        };
-                        rows = sqlx::query_with(sql, values).fetch(&mut *lease);
-                        next = rows.try_next().await;
-                    }
-                    let failed = loop {
-                        match next {
-                            Ok(Some(row)) => yield Row::Mysql(row),
-                            Ok(None) => break None,
-                            Err(error) => break Some(error),
-                        }
-                        next = rows.try_next().await;
-                    };
-                    drop(rows);
-                    if let Some(error) = failed {
-                        Err(lease.fail(error))?;
-                    }
-                    lease.end();
-                }
-            }
-        }
+                Connection::Mysql(lease) => lease.fetch_stream(built).boxed(),
+            })
+        };
+        rows.try_flatten_stream()
     }
 }
 

@@ -18,6 +18,7 @@ mod connection;
 mod connections;
 mod db;
 mod dialect;
+mod driver;
 mod failure;
 mod inspect;
 mod lengths;

@@ -3,14 +3,14 @@
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError};
 
-use sqlx::Database;
-use sqlx::database::HasStatementCache;
+use sqlx::SqlSafeStr as _;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::aftermath::{Aftermath, Extent};
 use super::connection::{Connection, Lease};
 use super::connections::{Connections, Pooled};
 use super::db::{Db, Engine};
+use super::driver::Driver;
 use super::failure::classify;
 use super::session_guard::StatementGuard;
 use super::session_hold::TokenGuard;
@@ -20,7 +20,7 @@ use crate::error::{Error, Result};
 /// A connection in a transaction. Dropped without an end, it is rolled back.
 ///
 /// The driver's own transaction gives its connection back to the pool whatever has become of it.
-pub(super) struct Begun<DB: Transacting> {
+pub(super) struct Begun<DB: Driver> {
     connection: Option<Pooled<DB>>,
     given_up: GivenUp,
     aftermath: Arc<Aftermath>,
@@ -29,36 +29,7 @@ pub(super) struct Begun<DB: Transacting> {
 /// Whether something was given up half-way, so that nobody knows what the connection says next.
 type GivenUp = Arc<AtomicBool>;
 
-/// An engine whose connections run plain text, and whose driver keeps what they prepared.
-pub(super) trait Transacting: Database + HasStatementCache {
-    fn run(
-        connection: &mut Self::Connection,
-        sql: &'static str,
-    ) -> impl Future<Output = sqlx::Result<()>> + Send;
-}
-
-#[cfg(feature = "sqlite")]
-impl Transacting for sqlx::Sqlite {
-    async fn run(connection: &mut Self::Connection, sql: &'static str) -> sqlx::Result<()> {
-        sqlx::raw_sql(sql).execute(connection).await.map(|_| ())
-    }
-}
-
-#[cfg(feature = "postgres")]
-impl Transacting for sqlx::Postgres {
-    async fn run(connection: &mut Self::Connection, sql: &'static str) -> sqlx::Result<()> {
-        sqlx::raw_sql(sql).execute(connection).await.map(|_| ())
-    }
-}
-
-#[cfg(feature = "mysql")]
-impl Transacting for sqlx::MySql {
-    async fn run(connection: &mut Self::Connection, sql: &'static str) -> sqlx::Result<()> {
-        sqlx::raw_sql(sql).execute(connection).await.map(|_| ())
-    }
-}
-
-impl<DB: Transacting> Begun<DB> {
+impl<DB: Driver> Begun<DB> {
     async fn begin(
         of: &Arc<Connections<DB>>,
         sql: &'static str,
@@ -81,7 +52,9 @@ impl<DB: Transacting> Begun<DB> {
         let known = self.given_up.swap(true, Ordering::AcqRel);
         if let Some(connection) = &mut self.connection {
             crate::audit::statement(sql);
-            DB::run(connection, sql).await.map_err(classify)?;
+            DB::run(connection, sql.into_sql_str())
+                .await
+                .map_err(classify)?;
         }
         self.given_up.store(known, Ordering::Release);
         Ok(())
@@ -103,7 +76,7 @@ impl<DB: Transacting> Begun<DB> {
     }
 }
 
-impl<DB: Transacting> Drop for Begun<DB> {
+impl<DB: Driver> Drop for Begun<DB> {
     fn drop(&mut self) {
         let Some(mut connection) = self.connection.take() else {
             return;
@@ -122,7 +95,10 @@ impl<DB: Transacting> Drop for Begun<DB> {
             return;
         }
         runtime.spawn(async move {
-            if DB::run(&mut connection, "ROLLBACK").await.is_err() {
+            if DB::run(&mut connection, "ROLLBACK".into_sql_str())
+                .await
+                .is_err()
+            {
                 connection.close_if_dropped(true);
             }
             drop(connection);
@@ -295,7 +271,7 @@ impl Unit {
         })
     }
 
-    async fn lease_of<DB: Transacting>(
+    async fn lease_of<DB: Driver>(
         &self,
         slot: &Slot<DB>,
         though_failed: bool,
@@ -330,7 +306,7 @@ impl Unit {
         }
     }
 
-    async fn end_of<DB: Transacting>(&self, slot: &Slot<DB>, ending: Ending) -> Result<()> {
+    async fn end_of<DB: Driver>(&self, slot: &Slot<DB>, ending: Ending) -> Result<()> {
         let begun = slot.lock().await.take();
         self.0.ended.store(true, Ordering::Release);
         let begun = begun.ok_or_else(|| Error::misuse(ENDED))?;

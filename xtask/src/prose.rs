@@ -61,7 +61,9 @@ fn summaries(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let mut is_inside = false;
     text.lines().enumerate().filter_map(move |(index, line)| {
         let line = line.trim_start();
-        let comment = line.strip_prefix("///").or_else(|| line.strip_prefix("//!"));
+        let comment = line
+            .strip_prefix("///")
+            .or_else(|| line.strip_prefix("//!"));
         let is_first = !std::mem::replace(&mut is_inside, comment.is_some());
         let summary = comment.filter(|_| is_first)?;
         Some((index + 1, summary.trim()))
@@ -81,15 +83,29 @@ mod tests {
     fn a_summary_is_the_first_line_of_each_comment() {
         let text = "//! A file.\n//! More.\n\n/// Returns it.\n/// What else.\nfn it() {}\n    /// Who asks.\n";
         let found: Vec<_> = summaries(text).collect();
-        assert_eq!(found, [(1, "A file."), (4, "Returns it."), (7, "Who asks.")]);
+        assert_eq!(
+            found,
+            [(1, "A file."), (4, "Returns it."), (7, "Who asks.")]
+        );
     }
 
     #[test]
     fn a_riddle_is_told_by_its_first_word() {
-        for riddle in ["What is left.", "Whether it is.", "Has it found.", "By its key."] {
+        for riddle in [
+            "What is left.",
+            "Whether it is.",
+            "Has it found.",
+            "By its key.",
+        ] {
             assert!(is_riddle(riddle), "{riddle}");
         }
-        for plain in ["Returns what is left.", "Hashes it.", "`Who` asks.", "", "Bytes."] {
+        for plain in [
+            "Returns what is left.",
+            "Hashes it.",
+            "`Who` asks.",
+            "",
+            "Bytes.",
+        ] {
             assert!(!is_riddle(plain), "{plain}");
         }
     }
