@@ -187,6 +187,7 @@ pub mod session;
 mod sql;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod token;
 mod viewer;
 
 #[cfg(any(
@@ -222,7 +223,6 @@ pub use repository::{
 pub use request::{RequestContext, in_current_scope, spawn, verify_session};
 pub use roles::Roles;
 #[doc(inline)]
-pub use session::token;
 pub use session::{Current, Fresh, Freshness, Key, Optimistic, SessionId, Sessions, Verified};
 #[cfg(feature = "matrix")]
 pub use sql::DatabaseSchema;

@@ -5,7 +5,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 
-use crate::session::SessionClaims;
+use crate::token::SessionClaims;
 
 /// The id of a viewer as a session keeps it.
 ///

@@ -6,8 +6,7 @@ use zeroize::Zeroizing;
 use super::linked::AccountId;
 use crate::entity::Secret;
 use crate::error::{Error, Result};
-use crate::session::Key;
-use crate::session::token::{KeyRing, OfRing};
+use crate::token::{Key, KeyRing, OfRing};
 
 const PURPOSE: &str = "provider token";
 const KEY_ID_PURPOSE: &str = "provider token key id";

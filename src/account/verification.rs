@@ -9,7 +9,8 @@ use chrono::{DateTime, Utc};
 use zeroize::Zeroizing;
 
 use crate::error::Result;
-use crate::session::{SecretHash, fill_random};
+use crate::session::SecretHash;
+use crate::token::key::fill_random;
 
 const BYTES: usize = 32;
 

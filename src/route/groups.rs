@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use serde_json::Value;
 
 use crate::error::{Error, Result};
-use crate::session::SessionClaims;
-use crate::session::token::ClaimValue;
+use crate::token::ClaimValue;
+use crate::token::SessionClaims;
 
 /// That somebody is in a group, as an identity provider tells of it: the group has an id, and perhaps a name for people.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

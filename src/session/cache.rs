@@ -11,7 +11,7 @@ use moka::ops::compute::Op;
 
 use super::epoch::{Epoch, Shard};
 use super::level::Verified;
-use super::token::Fingerprint;
+use super::sealed::Fingerprint;
 use crate::error::{Error, Refusal, Result};
 
 /// What is known about a credential. An outage is not an answer.

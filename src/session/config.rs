@@ -8,7 +8,6 @@ use std::time::Duration;
 use super::Sessions;
 use super::address::Address;
 use super::cache::Cache;
-use super::claims::SessionClaims;
 use super::cookie::CookieConfig;
 use super::csrf::CsrfTokens;
 use super::cursor::CursorSealer;
@@ -22,7 +21,6 @@ use super::settings::{Described, SetLifetime, Setting, SettingSource, Settings, 
 use super::stateless::Stateless;
 use super::store::{Assurance, SessionLimit, SessionStore};
 use super::ticket::{Sealers, Strategy, Tickets};
-use super::token::KeyRing;
 use super::view::SessionView;
 use super::with_viewer::{WithViewer, with_viewer};
 use crate::audit::{SessionEventSink, SessionEvents};
@@ -30,6 +28,8 @@ use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, Kind, Result};
 use crate::route::Groups;
 use crate::sql::{DatabaseId, SqlSessionStore};
+use crate::token::KeyRing;
+use crate::token::SessionClaims;
 use crate::viewer::{Viewer, ViewerSource};
 
 /// What a token says of itself, and of a subject of some length.

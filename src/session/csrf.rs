@@ -6,10 +6,10 @@ use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::key::{Key, fill_random};
 use super::ticket::Ticket;
-use super::token::{KeyRing, OfRing};
 use crate::error::Result;
+use crate::token::key::{Key, fill_random};
+use crate::token::{KeyRing, OfRing};
 
 const PURPOSE: &str = "csrf";
 const NONCE: usize = 16;

@@ -6,9 +6,9 @@ use aws_lc_rs::aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::key::Key;
-use super::token::{KeyRing, OfRing};
 use crate::error::{Error, Result};
+use crate::token::key::Key;
+use crate::token::{KeyRing, OfRing};
 
 const PURPOSE: &str = "cursor";
 const VERSION: u8 = 2;

@@ -7,9 +7,9 @@ use std::sync::{Arc, OnceLock};
 use aws_lc_rs::hmac;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use super::key::Key;
-use super::token::{KeyRing, OfRing};
 use crate::error::Result;
+use crate::token::key::Key;
+use crate::token::{KeyRing, OfRing};
 use crate::viewer::Subject;
 
 const PURPOSE: &str = "node notice";

@@ -7,7 +7,6 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::cookie::{MAX_AGE_LIMIT_SECONDS, Stale};
-use super::key::fill_random;
 use super::lifecycle::{Core, Opened};
 use super::origin::Origin;
 use super::stateless::{KnownSession, denial, line_denial};
@@ -15,6 +14,7 @@ use super::store::{Generations, SessionId, SessionRecord};
 use crate::audit::SessionEventKind;
 use crate::error::{Error, Refusal, Result};
 use crate::sql::TokenGuard;
+use crate::token::key::fill_random;
 use crate::viewer::Subject;
 
 /// For how much longer than its time what ended a session is kept, so that a node whose clock is behind

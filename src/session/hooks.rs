@@ -4,10 +4,10 @@ use std::net::IpAddr;
 
 use async_trait::async_trait;
 
-use super::claims::SessionClaims;
 use super::level::Verified;
 use super::origin::Origin;
 use super::sign_in::SignIn;
+use crate::token::SessionClaims;
 use crate::viewer::{SourceError, Viewer};
 
 /// The application's own part in the life of its sessions; see

@@ -9,11 +9,11 @@ use std::sync::{Arc, OnceLock};
 
 use chrono::{DateTime, Utc};
 
-use super::claims::SessionClaims;
 use super::epoch::{Epoch, Shard};
 use super::store::{Assurance, SecretHash, SessionId};
 use crate::route::Groups;
 use crate::sql::TokenGuard;
+use crate::token::SessionClaims;
 use crate::viewer::{Subject, Viewer};
 
 /// A session and its viewer as one load found them. A request keeps it without the viewer's type.

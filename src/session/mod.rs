@@ -10,7 +10,6 @@
 mod address;
 mod cache;
 mod chunks;
-mod claims;
 mod config;
 mod cookie;
 mod creation;
@@ -22,7 +21,6 @@ mod epoch;
 mod fresh;
 mod generations;
 mod hooks;
-mod key;
 mod level;
 mod lifecycle;
 mod lifetime;
@@ -34,6 +32,7 @@ mod origin;
 mod outlook;
 #[cfg(feature = "redis")]
 mod redis;
+mod sealed;
 mod service;
 mod sessions;
 mod settings;
@@ -43,20 +42,16 @@ mod slot_cell;
 mod stateless;
 mod store;
 mod ticket;
-#[doc(hidden)]
-pub mod token;
 mod told;
 mod view;
 mod with_viewer;
 
-pub use claims::SessionClaims;
 pub use config::SessionsBuilder;
 pub use cookie::{CookieConfig, SameSite};
 pub use csrf::CsrfToken;
 pub use data::SessionData;
 pub use fresh::{Fresh, Freshness};
 pub use hooks::{RequestOrigin, SessionHooks, Verdict};
-pub use key::Key;
 pub use level::{Current, Optimistic, Presence, Sealed, Verified};
 pub use lifetime::Lifetime;
 pub use sessions::{NewSession, SessionInfo, Sessions};
@@ -70,12 +65,13 @@ pub use store::{
 pub use ticket::Strategy;
 pub use view::SessionView;
 
+pub use crate::token::{Key, SessionClaims};
+
 pub(crate) use address::Address;
 pub(crate) use cookie::is_loopback;
 pub(crate) use cursor::CursorSealer;
 pub(crate) use data::DataVersion;
 pub(crate) use epoch::{Changing, Epochs};
-pub(crate) use key::fill_random;
 pub(crate) use level::{First, LoadNumber, Loaded};
 pub(crate) use lifecycle::{Opened, Rotation};
 #[cfg(feature = "testing")]

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use http::HeaderMap;
 
-use super::claims::SessionClaims;
 use super::cookie::CookieHeaders;
 use super::ticket::{Strategy, Ticket, Tickets};
 use crate::clock::Clock;
 use crate::route::{GroupRule, Groups};
+use crate::token::SessionClaims;
 
 /// Opens the cookies of sessions. It has no store, so it can ask none.
 pub(crate) struct Outlook {

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::cache::{Answer, Cache, Cached, Refused};
-use super::claims::SessionClaims;
 use super::hooks::{RequestOrigin, SessionHooks};
 use super::level::{LoadNumber, Loaded, Verified};
 use super::lifecycle::Core;
@@ -19,6 +18,7 @@ use crate::audit::{self, SignInRefusal};
 use crate::error::{Error, Refusal, Result};
 use crate::request::outside_of_requests;
 use crate::route::Groups;
+use crate::token::SessionClaims;
 use crate::viewer::{Subject, Viewer, ViewerSource};
 
 /// How often a load is repeated because a revocation came in between, before the store is asked alone.

@@ -17,9 +17,9 @@ use super::outlook::Outlook;
 use super::service::Service;
 use super::sign_in::SignIn;
 use super::store::{Assurance, SessionId, SessionRecord, SessionStore};
-use super::token::KeyRing;
 use crate::audit::Revocation;
 use crate::error::{Error, Result};
+use crate::token::KeyRing;
 use crate::viewer::{Subject, Viewer, ViewerSource};
 
 /// The sessions of an application whose viewers are `V`.

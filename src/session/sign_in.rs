@@ -1,9 +1,9 @@
 //! What an application says when somebody signs in.
 
-use super::claims::SessionClaims;
 use super::store::Assurance;
-use super::token::ClaimValue;
 use crate::error::Result;
+use crate::token::ClaimValue;
+use crate::token::SessionClaims;
 use crate::viewer::Subject;
 
 /// A sign-in: whose it is, and what the application knows of it.

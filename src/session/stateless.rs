@@ -7,12 +7,13 @@ use aws_lc_rs::digest;
 use chrono::{DateTime, DurationRound as _, TimeDelta, Utc};
 use zeroize::Zeroizing;
 
-use super::claims::{CREATED, END, KEPT, SessionClaims, UNDER};
-use super::key::fill_random;
+use super::sealed::Credential;
 use super::store::{Assurance, Generations, SecretHash, SessionId, SessionRecord};
 use super::ticket::{Issued, Ticket};
-use super::token::{ClaimValue, Claims, Credential, EncryptedCodec, KeyRing, Opened};
 use crate::error::{Error, Refusal, Result};
+use crate::token::key::fill_random;
+use crate::token::session_claims::{CREATED, END, KEPT, SessionClaims, UNDER};
+use crate::token::{ClaimValue, Claims, EncryptedCodec, KeyRing, Opened};
 use crate::viewer::Subject;
 
 /// The id of a session that has none yet.

@@ -7,10 +7,11 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
 use zeroize::Zeroizing;
 
+use super::sealed::{Credential, Sealer};
 use super::stateless::{KnownSession, Stateless};
 use super::store::SessionRecord;
-use super::token::{Credential, KeyRing, OfRing, Sealer};
 use crate::error::{Refusal, Result};
+use crate::token::{KeyRing, OfRing};
 
 /// Where the truth about a session is, and what its cookie says. Handlers do not change with it,
 /// except that a list of sessions and their data, as a limit of their number, need a store of sessions.

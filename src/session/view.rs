@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde::ser::{SerializeMap as _, Serializer};
 
 use super::level::Verified;
-use super::token::ClaimValue;
+use crate::token::ClaimValue;
 
 /// What of a session an application shows to its own pages: whose it is, when it ends, and the claims
 /// that its settings name, `name` and `image` unless they name others. It is for what a page looks

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
-use crate::session::fill_random;
+use crate::token::key::fill_random;
 
 /// How often a step is done again because another one was in its way, and for how long at most: an
 /// engine that waited for a lock itself has been patient already.

@@ -4,8 +4,8 @@ use aws_lc_rs::hmac;
 use subtle::ConstantTimeEq as _;
 
 use crate::error::Result;
-use crate::session::key::Key;
-use crate::session::token::KeyRing;
+use crate::token::KeyRing;
+use crate::token::key::Key;
 
 const PURPOSE: &str = "node notice seal";
 const BYTES: usize = 16;

@@ -17,8 +17,8 @@ use super::{ChannelError, NodeChannel, NodeListener, Nodes};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::session::epoch::{Advanced, Epochs};
-use crate::session::key::fill_random;
-use crate::session::token::KeyRing;
+use crate::token::KeyRing;
+use crate::token::key::fill_random;
 
 /// How long a step of the channel may take.
 const PATIENCE: Duration = Duration::from_secs(2);

@@ -7,13 +7,13 @@ use http::HeaderValue;
 
 use super::Slot;
 use crate::error::Result;
-use crate::session::claims::SessionClaims;
 use crate::session::level::{First, Loaded};
 use crate::session::lifecycle::{Core, Opened};
 use crate::session::service::Service;
 use crate::session::stateless::KnownSession;
 use crate::session::store::SessionRecord;
 use crate::session::ticket::Strategy;
+use crate::token::SessionClaims;
 use crate::viewer::Viewer;
 
 impl<V: Viewer> Slot<V> {

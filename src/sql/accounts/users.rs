@@ -7,8 +7,8 @@ use uuid::Uuid;
 use super::linked;
 use super::{Answer, exactly, failed, instant, micros, text};
 use crate::account::{AccountId, AdapterError, Email, NewUser, User, UserChange, UserEmail};
-use crate::session::fill_random;
 use crate::sql::{Db, Row};
+use crate::token::key::fill_random;
 use crate::viewer::Subject;
 
 pub(super) const TABLE: &str = "clearance_users";

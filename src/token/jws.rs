@@ -7,9 +7,9 @@ use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair as _, ParsedPublicKe
 
 use super::compact;
 use super::header::{Algorithm, Header};
+use super::key::Key;
 use super::opener::{Opens, Refusal};
 use crate::error::{Error, Result};
-use crate::session::key::Key;
 
 const MAC: usize = 32;
 const SIGNATURE: usize = 64;

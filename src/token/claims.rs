@@ -9,8 +9,8 @@ use chrono::{DateTime, Utc};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
+use super::key::fill_random;
 use crate::error::{Error, Result};
-use crate::session::key::fill_random;
 use crate::viewer::Subject;
 
 /// The claims that the library itself reads or writes.
@@ -88,7 +88,7 @@ impl Claims {
     }
 
     /// The same under an id of the caller's own.
-    pub(in crate::session) fn with_id(mut self, id: String) -> Self {
+    pub(crate) fn with_id(mut self, id: String) -> Self {
         self.id = id;
         self
     }
@@ -244,13 +244,13 @@ impl Claims {
     }
 
     /// Whether the library itself reads or writes this claim.
-    pub(in crate::session) fn is_registered(name: &str) -> bool {
+    pub(crate) fn is_registered(name: &str) -> bool {
         REGISTERED.contains(&name)
     }
 
     /// Adds a claim that was read, and is none of the registered ones; false where it must not be
     /// there.
-    pub(in crate::session) fn admit(
+    pub(crate) fn admit(
         values: &mut Vec<(String, ClaimValue)>,
         name: &str,
         value: ClaimValue,
@@ -316,7 +316,7 @@ pub enum ClaimValue {
 
 impl ClaimValue {
     /// The value of a JSON value; none where that is neither.
-    pub(in crate::session) fn from_json(value: Value) -> Option<Self> {
+    pub(crate) fn from_json(value: Value) -> Option<Self> {
         match value {
             Value::String(text) => Some(Self::Text(text)),
             Value::Bool(value) => Some(Self::Bool(value)),

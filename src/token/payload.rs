@@ -186,7 +186,7 @@ impl<'de> Deserialize<'de> for Text<'de> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::SessionClaims;
+    use crate::token::SessionClaims;
 
     /// Whoever reads JSON goes one step down for each list in a list.
     #[test]

@@ -9,12 +9,12 @@ use crate::error::{Error, Result};
 use crate::token::{ClaimValue, Claims};
 
 /// The values that the library itself keeps in a session's token.
-pub(super) const CREATED: &str = "session_at";
-pub(super) const END: &str = "session_end";
+pub(crate) const CREATED: &str = "session_at";
+pub(crate) const END: &str = "session_end";
 /// Whether the browser keeps the session and the generations that it began under, in one text.
-pub(super) const UNDER: &str = "session_under";
+pub(crate) const UNDER: &str = "session_under";
 /// The first of these alone, in tokens that name no generations.
-pub(super) const KEPT: &str = "session_kept";
+pub(crate) const KEPT: &str = "session_kept";
 const OWN: [&str; 4] = [CREATED, END, UNDER, KEPT];
 /// How many of them one token has.
 const OWN_AT_ONCE: usize = 3;
@@ -78,7 +78,7 @@ impl SessionClaims {
     }
 
     /// Those of a token, without the library's own.
-    pub(super) fn of(claims: &Claims) -> Self {
+    pub(crate) fn of(claims: &Claims) -> Self {
         let values = claims.claims().filter(|(name, _)| !OWN.contains(name));
         Self {
             values: values
@@ -88,13 +88,13 @@ impl SessionClaims {
     }
 
     /// As a store keeps them.
-    pub(super) fn to_json(&self) -> Result<String> {
+    pub(crate) fn to_json(&self) -> Result<String> {
         serde_json::to_string(self)
             .map_err(|_| Error::internal("a session's claims could not be written"))
     }
 
     /// What [`SessionClaims::to_json`] wrote.
-    pub(super) fn from_json(json: &str) -> Result<Self> {
+    pub(crate) fn from_json(json: &str) -> Result<Self> {
         let malformed = || Error::internal("a stored session is malformed");
         let members: serde_json::Map<String, serde_json::Value> =
             serde_json::from_str(json).map_err(|_| malformed())?;

@@ -2,8 +2,8 @@
 
 use super::jwe::EncryptionKey;
 use super::jws::SigningKey;
+use super::key::Key;
 use crate::error::{Error, Result};
-use crate::session::key::Key;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

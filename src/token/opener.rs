@@ -49,7 +49,7 @@ impl Refusal {
 }
 
 /// What came of opening a token, for those who tell an old one of their own from any other.
-pub(in crate::session) enum Opened {
+pub(crate) enum Opened {
     Good(Claims),
     Expired,
     Refused,

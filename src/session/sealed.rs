@@ -9,8 +9,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::error::{Error, Result};
-use crate::session::key::{Key, fill_random};
 use crate::session::store::{SecretHash, SessionId};
+use crate::token::key::{Key, fill_random};
 
 const PURPOSE: &str = "session cookie";
 const VERSION: u8 = 1;
@@ -38,7 +38,7 @@ pub(crate) struct Credential {
 type Secret = Zeroizing<[u8; SECRET]>;
 
 impl Credential {
-    pub(in crate::session) fn new(id: [u8; ID], secret: &[u8; SECRET], expires_at: i64) -> Self {
+    pub(super) fn new(id: [u8; ID], secret: &[u8; SECRET], expires_at: i64) -> Self {
         let mut hash = [0; 32];
         hash.copy_from_slice(digest::digest(&digest::SHA256, secret).as_ref());
         Self {

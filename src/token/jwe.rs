@@ -12,10 +12,10 @@ use subtle::ConstantTimeEq as _;
 use super::compact;
 use super::header::{Algorithm, Header};
 use super::jws::show;
+use super::key::Key;
 use super::opener::{Opens, Refusal};
 use crate::audit;
 use crate::error::{Error, Result};
-use crate::session::key::Key;
 
 const GCM_NONCE: usize = 12;
 const GCM_TAG: usize = 16;

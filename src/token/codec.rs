@@ -5,12 +5,12 @@ use chrono::{DateTime, Utc};
 use super::claims::Claims;
 use super::jwe::{DecryptionKey, EncryptionKey};
 use super::jws::{SigningKey, VerifyingKey};
+use super::key::Key;
 use super::opener::{Opened, Opener};
 use super::ring::{self, KeyRing, OfRing};
 #[cfg(doc)]
 use crate::error::Error;
 use crate::error::Result;
-use crate::session::key::Key;
 
 /// Makes and opens signed tokens. Whoever holds one can read it.
 ///
@@ -158,7 +158,7 @@ impl EncryptedCodec {
     }
 
     /// The same for the library's own tokens, whose purposes nobody else may have.
-    pub(in crate::session) fn derived_own(ring: &KeyRing, purpose: &str) -> Result<Self> {
+    pub(crate) fn derived_own(ring: &KeyRing, purpose: &str) -> Result<Self> {
         let OfRing { sealing, retired } = ring.derived(|key| ring::a256gcm(key, purpose))?;
         let codec = Self::shared(sealing, purpose)?;
         let mut retired = retired.into_iter();
@@ -219,7 +219,7 @@ impl EncryptedCodec {
         self.opener.open(token, now)
     }
 
-    pub(in crate::session) fn open_or_expired(&self, token: &str, now: DateTime<Utc>) -> Opened {
+    pub(crate) fn open_or_expired(&self, token: &str, now: DateTime<Utc>) -> Opened {
         self.opener.open_or_expired(token, now)
     }
 }
