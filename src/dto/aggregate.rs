@@ -1,4 +1,4 @@
-//! Counts and sums of DTO fields, as values to be asked for.
+//! Aggregates of DTO fields (counts, sums, minima, maxima, means), grouping and `HAVING` conditions.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -10,9 +10,9 @@ use crate::error::{Error, Result};
 use crate::policy::{Comparand, Op, Value, compare_values};
 use crate::sql::{Answer, Function};
 
-/// A count, sum, least, greatest or mean of a field of the DTO `D`, that comes as a `T`.
+/// A count, sum, minimum, maximum or mean of a field of the DTO `D`, returned as a `T`.
 ///
-/// It is made of the cells that the viewer may see. A hidden cell counts nowhere but in
+/// It is computed over the cells that the viewer may see. A hidden cell counts only in
 /// [`Aggregate::rows`], which counts rows; null cells count nowhere else either.
 ///
 /// # Example
@@ -53,34 +53,34 @@ pub(crate) struct Asked {
 }
 
 impl<D: Dto> Token<D> {
-    /// How many rows have a value here that is visible and not null.
+    /// Counts the rows in which this field is visible and not null.
     pub const fn count(self) -> Aggregate<D, u64> {
         Aggregate::new(Function::Count, Some(self.named_field()))
     }
 
-    /// How many different values are visible here, byte by byte.
+    /// Counts the distinct visible values of this field, compared byte by byte.
     pub const fn count_distinct(self) -> Aggregate<D, u64> {
         Aggregate::new(Function::CountDistinct, Some(self.named_field()))
     }
 
-    /// The sum of the visible integers; `None` where there is none. It is exact, and wide enough for every
-    /// table, so that no row makes it fail for who reads the others.
+    /// Sums the visible integers; `None` if there are none. The sum is exact and wide enough for every
+    /// table, so that no row can make it overflow and fail for those who read the others.
     pub const fn sum(self) -> Aggregate<D, Option<i128>> {
         Aggregate::new(Function::Sum, Some(self.named_field()))
     }
 
-    /// The mean of the visible integers; `None` where there is none.
+    /// Averages the visible integers; `None` if there are none.
     pub const fn avg(self) -> Aggregate<D, Option<f64>> {
         Aggregate::new(Function::Average, Some(self.named_field()))
     }
 
-    /// The least of the visible integers, instants or texts; [`Value::Null`] where there is none.
-    /// Text is compared byte by byte.
+    /// Returns the minimum of the visible integers, instants or texts; [`Value::Null`] if there are
+    /// none. Text is compared byte by byte.
     pub const fn min(self) -> Aggregate<D, Value> {
         Aggregate::new(Function::Min, Some(self.named_field()))
     }
 
-    /// The greatest of the visible integers, instants or texts; [`Value::Null`] where there is
+    /// Returns the maximum of the visible integers, instants or texts; [`Value::Null`] if there are
     /// none.
     pub const fn max(self) -> Aggregate<D, Value> {
         Aggregate::new(Function::Max, Some(self.named_field()))
@@ -88,7 +88,7 @@ impl<D: Dto> Token<D> {
 }
 
 impl<D: Dto> Aggregate<D, u64> {
-    /// How many rows there are, whatever of them is visible.
+    /// Counts all rows that may be read, regardless of which fields are visible.
     pub const fn rows() -> Self {
         Self::new(Function::Rows, None)
     }
@@ -106,8 +106,8 @@ impl<D, T> Aggregate<D, T> {
         }
     }
 
-    /// Made of those cells only whose row fulfils `filter`. [`Aggregate::rows`] takes none: count
-    /// the key instead.
+    /// Restricts the aggregate to rows that fulfil `filter`. [`Aggregate::rows`] accepts no filter:
+    /// count the key instead.
     pub fn filter(mut self, filter: Filter<D>) -> Self {
         self.asked.filter = Some(match self.asked.filter {
             None => filter.0,
@@ -116,32 +116,32 @@ impl<D, T> Aggregate<D, T> {
         self
     }
 
-    /// Groups in which it equals `value`.
+    /// Matches groups in which the aggregate equals `value`.
     pub fn eq(self, value: impl Comparand) -> Having<D> {
         self.compare(Op::Eq, &value)
     }
 
-    /// Groups in which it differs from `value`.
+    /// Matches groups in which the aggregate differs from `value`.
     pub fn ne(self, value: impl Comparand) -> Having<D> {
         self.compare(Op::Ne, &value)
     }
 
-    /// Groups in which it is less than `value`.
+    /// Matches groups in which the aggregate is less than `value`.
     pub fn lt(self, value: impl Comparand) -> Having<D> {
         self.compare(Op::Lt, &value)
     }
 
-    /// Groups in which it is at most `value`.
+    /// Matches groups in which the aggregate is at most `value`.
     pub fn le(self, value: impl Comparand) -> Having<D> {
         self.compare(Op::Le, &value)
     }
 
-    /// Groups in which it is greater than `value`.
+    /// Matches groups in which the aggregate is greater than `value`.
     pub fn gt(self, value: impl Comparand) -> Having<D> {
         self.compare(Op::Gt, &value)
     }
 
-    /// Groups in which it is at least `value`.
+    /// Matches groups in which the aggregate is at least `value`.
     pub fn ge(self, value: impl Comparand) -> Having<D> {
         self.compare(Op::Ge, &value)
     }
@@ -152,10 +152,10 @@ impl<D, T> Aggregate<D, T> {
     }
 }
 
-/// A condition on the aggregates of a group, made from [`Aggregate`]s. An aggregate of no visible
-/// cell fulfils neither a condition nor its opposite.
+/// A condition on the aggregates of a group (SQL's `HAVING`), made from [`Aggregate`]s. An aggregate
+/// over no visible cell is unknown: it fulfils neither a condition nor its opposite.
 ///
-/// It is as bounded as a [`Filter`].
+/// It has the same size limits as a [`Filter`].
 #[must_use = "a condition does nothing until groups take it"]
 pub struct Having<D>(pub(crate) Bounded<Test>, PhantomData<fn() -> D>);
 
@@ -169,12 +169,12 @@ pub(crate) enum Test {
 }
 
 impl<D> Having<D> {
-    /// Both conditions hold.
+    /// Combines both conditions with AND.
     pub fn and(self, other: Self) -> Self {
         Self(self.0.and(other.0), PhantomData)
     }
 
-    /// At least one of the conditions holds.
+    /// Combines both conditions with OR.
     pub fn or(self, other: Self) -> Self {
         Self(self.0.or(other.0), PhantomData)
     }
@@ -221,7 +221,8 @@ impl Logic for Test {
 }
 
 impl Test {
-    /// The aggregates that it is about, in the order in which [`Test::holds`] asks for them.
+    /// Collects the aggregates that the condition compares, in the order in which [`Test::holds`]
+    /// consumes their answers.
     pub(crate) fn asked<'a>(&'a self, asked: &mut Vec<&'a Asked>) {
         match self {
             Self::Compare(aggregate, _, _) => asked.push(aggregate),
@@ -234,8 +235,8 @@ impl Test {
         }
     }
 
-    /// Whether it holds, or `None` where that is unknown. Every part takes its answer, so that
-    /// each gets its own.
+    /// Evaluates the condition; `None` if the result is unknown. Every part is evaluated even after the
+    /// result is known, because each must consume its own answer.
     pub(crate) fn holds(&self, answers: &mut impl Iterator<Item = Answer>) -> Result<Option<bool>> {
         match self {
             Self::Compare(_, op, value) => compare(&next(answers)?, *op, value),
@@ -246,7 +247,7 @@ impl Test {
     }
 }
 
-/// Kleene's AND where `deciding` is false, and his OR where it is true.
+/// Kleene's AND if `deciding` is false, his OR if it is true.
 fn join(
     parts: &[Test],
     answers: &mut impl Iterator<Item = Answer>,
@@ -302,7 +303,7 @@ pub(crate) fn next(answers: &mut impl Iterator<Item = Answer>) -> Result<Answer>
         .ok_or_else(|| Error::internal("an aggregate has no answer"))
 }
 
-/// What an [`Aggregate`] can come as: `u64`, `Option<i128>`, `Option<f64>` or [`Value`].
+/// The Rust type of an [`Aggregate`]'s result: `u64`, `Option<i128>`, `Option<f64>` or [`Value`].
 pub trait Outcome: sealed::Sealed + Sized {
     #[doc(hidden)]
     fn __outcome(answer: sealed::Outcome) -> Result<Self>;
@@ -351,9 +352,9 @@ impl Outcome for Value {
     }
 }
 
-/// One [`Aggregate`] or a tuple of up to four, asked for in one statement.
+/// One [`Aggregate`] or a tuple of up to four, computed in one statement.
 pub trait Aggregates<D>: sealed::Sealed + Sized {
-    /// What they come as.
+    /// The type of the results.
     type Output;
 
     #[doc(hidden)]
@@ -375,7 +376,7 @@ impl<D: Dto, T: Outcome> Aggregates<D> for Aggregate<D, T> {
     }
 }
 
-/// Nothing but the groups themselves.
+/// No aggregate, only the group keys.
 impl<D: Dto> Aggregates<D> for () {
     type Output = ();
 
@@ -418,15 +419,15 @@ tuples! {
 pub(crate) mod sealed {
     pub trait Sealed {}
 
-    /// What is asked for, out of reach of other crates.
+    /// The requested aggregates, sealed against other crates.
     #[derive(Debug)]
     pub struct Asked(pub(crate) Vec<super::Asked>);
 
-    /// An answer, out of reach of other crates.
+    /// An answer, sealed against other crates.
     #[derive(Debug)]
     pub struct Outcome(pub(crate) super::Answer);
 
-    /// Answers in the order of what was asked.
+    /// The answers, in the order of the requested aggregates.
     pub struct Answers<'a>(pub(crate) &'a mut (dyn Iterator<Item = super::Answer> + 'a));
 
     impl Sealed for u64 {}
@@ -437,7 +438,8 @@ pub(crate) mod sealed {
     impl<D, T> Sealed for super::Aggregate<D, T> {}
 }
 
-/// What rows are put together by; see [`Reader::groups`](crate::repository::Reader::groups).
+/// The fields to group rows by, with an optional `HAVING` condition; see
+/// [`Reader::groups`](crate::repository::Reader::groups).
 #[must_use = "groups are read by a reader"]
 pub struct Grouping<D> {
     pub(crate) keys: Vec<Token<D>>,
@@ -445,7 +447,7 @@ pub struct Grouping<D> {
 }
 
 impl<D: Dto> Grouping<D> {
-    /// By the values of these fields, byte by byte.
+    /// Groups by the values of these fields, compared byte by byte.
     pub fn by(tokens: impl IntoIterator<Item = Token<D>>) -> Self {
         Self {
             keys: tokens.into_iter().collect(),
@@ -453,7 +455,7 @@ impl<D: Dto> Grouping<D> {
         }
     }
 
-    /// Only groups that fulfil `having`. Several conditions must all hold.
+    /// Keeps only groups that fulfil `having`. Several conditions must all hold.
     pub fn having(mut self, having: Having<D>) -> Self {
         self.having = Some(match self.having {
             None => having.0,

@@ -1,12 +1,12 @@
-//! Hidden is a type, not a null.
+//! The wrapper for DTO fields that can be hidden: a hidden value is a variant of its own, not a null.
 
 use crate::entity::Scalar;
 
-/// A value that this viewer may see, or the mark that it is hidden.
+/// A value that this viewer may see, or the marker that it is hidden.
 ///
-/// A null that may be seen is `Visible(None)`, which differs from `Hidden`. It has no
-/// `Serialize`: the DTO that holds it writes it, and leaves the key out when it is hidden (or
-/// writes null, with `#[dto(hidden = null)]`).
+/// A null that may be seen is `Visible(None)`, which differs from `Hidden`. It does not implement
+/// `Serialize`: the DTO that holds it serialises it, and omits the key of a hidden field (or writes
+/// null, with `#[dto(hidden = null)]`).
 ///
 /// # Example
 ///
@@ -19,14 +19,14 @@ use crate::entity::Scalar;
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Field<T> {
-    /// The viewer may see it, and this is what it holds.
+    /// The value, which the viewer may see.
     Visible(T),
-    /// The viewer may not see it. The value never left the database.
+    /// The viewer may not see the value. It never left the database.
     Hidden,
 }
 
 impl<T> Field<T> {
-    /// The value, if the viewer may see it.
+    /// Returns a reference to the value if the viewer may see it.
     #[must_use]
     pub const fn visible(&self) -> Option<&T> {
         match self {
@@ -35,7 +35,7 @@ impl<T> Field<T> {
         }
     }
 
-    /// The value itself, if the viewer may see it.
+    /// Returns the value itself if the viewer may see it.
     #[must_use]
     pub fn into_visible(self) -> Option<T> {
         match self {
@@ -44,14 +44,14 @@ impl<T> Field<T> {
         }
     }
 
-    /// Whether the value is hidden from the viewer.
+    /// Returns whether the value is hidden from the viewer.
     #[must_use]
     pub const fn is_hidden(&self) -> bool {
         matches!(self, Self::Hidden)
     }
 }
 
-/// A type of DTO field that can say "hidden", for a column of type `C`.
+/// A type of DTO field that can represent "hidden", for a column of type `C`.
 #[diagnostic::on_unimplemented(
     message = "a field that can be hidden cannot have the type `{Self}` over a column of type `{C}`",
     label = "this field has a rule, so it needs a way to say that it is hidden",

@@ -1,4 +1,4 @@
-//! Filters with the rules of their fields built in.
+//! Reduction of filters to predicates on columns, each joined with the visibility rule of its field.
 
 use super::source::{Answer, Question, Source};
 use super::token::{Condition, NamedField, Origin, Test};
@@ -12,16 +12,16 @@ use crate::policy::{
 };
 use crate::repository::Asking;
 
-/// How a query treats what this viewer may not see.
+/// The options of a query that govern fields hidden from this viewer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Modes {
-    /// A query that names a hidden field is refused.
+    /// A query that names a field that may be hidden is refused.
     pub(crate) refuse_hidden: bool,
-    /// No comparison is made, and no index asked, where the value is hidden.
+    /// No comparison is made, and no index used, in rows where the value is hidden.
     pub(crate) constant_time: bool,
 }
 
-/// The fields that conditions and orders are about, with what their rules came to.
+/// The fields that conditions and orders name, with the decisions of their rules.
 pub(crate) struct Scope<'a, E: Entity> {
     pub(crate) shape: &'a Shape<E>,
     pub(crate) decided: &'a Decided,
@@ -30,10 +30,10 @@ pub(crate) struct Scope<'a, E: Entity> {
 }
 
 impl<E: Entity> Scope<'_, E> {
-    /// What must hold of a row for `condition` to be definitely `wanted`.
+    /// Reduces `condition` to the predicate under which a row definitely evaluates it to `wanted`.
     ///
-    /// A condition on a hidden field is unknown whichever way it is asked, so it is joined with
-    /// the field's own rule after negation has been pushed down to it.
+    /// A condition on a hidden field is unknown whether negated or not, so the field's own rule is
+    /// joined to it after negation has been pushed down to the field.
     pub(crate) fn reduce(&self, condition: &Condition, wanted: bool) -> Result<Reduced> {
         self.check(condition)?;
         // `every` and `some` carry a rule's failure; a filter's own error is kept beside it.
@@ -48,7 +48,8 @@ impl<E: Entity> Scope<'_, E> {
         }
     }
 
-    /// Asks each field that is named whether it may be, whatever the others come to.
+    /// Checks each named field for whether the query may name it, regardless of how the others
+    /// evaluate.
     fn check(&self, condition: &Condition) -> Result<()> {
         match condition {
             Condition::Field { field, .. } => self.may_name(*field),
@@ -62,8 +63,8 @@ impl<E: Entity> Scope<'_, E> {
         }
     }
 
-    /// Refuses the name of a field that is not visible in every row, in the mode that asks for
-    /// it. The answer is that of an unknown field.
+    /// Refuses the name of a field that is not visible in every row, if the query refuses hidden fields.
+    /// The error is the same as for an unknown field.
     pub(crate) fn may_name(&self, field: NamedField) -> Result<()> {
         match (
             self.decided.fields.get(field.index),
@@ -125,7 +126,7 @@ impl<E: Entity> Scope<'_, E> {
             Condition::Related { field, condition } => {
                 let visible = kept(self.visible(*field));
                 if visible == Reduced::Never {
-                    // In the mode that refuses, what is named behind it is looked at all the same.
+                    // In the mode that refuses, the fields named behind it are checked all the same.
                     kept(self.related(*field, &Question::Condition(condition, wanted), wanted));
                     return Ok(Reduced::Never);
                 }
@@ -144,8 +145,8 @@ impl<E: Entity> Scope<'_, E> {
         }
     }
 
-    /// The text columns of the DTO that can be searched, each with what must hold for it to be
-    /// visible. A field whose rule runs in Rust is not among them.
+    /// Returns the searchable text columns of the DTO, each with the predicate under which it is
+    /// visible. Fields whose rule runs in Rust are excluded.
     fn searched(&self) -> Vec<(usize, Reduced)> {
         let decisions = self.decided.fields.iter();
         let fields = self.shape.fields().iter().zip(decisions);
@@ -167,7 +168,7 @@ impl<E: Entity> Scope<'_, E> {
             .collect()
     }
 
-    /// What must hold of a row for the column to be visible and to pass the test.
+    /// Returns the predicate under which the column is visible and passes the test.
     fn test(
         &self,
         visible: Reduced,
@@ -199,7 +200,8 @@ impl<E: Entity> Scope<'_, E> {
         }
     }
 
-    /// A row that the field shows fulfils what is asked, definitely or definitely not.
+    /// Returns the predicate that some row shown by the field answers the question with `wanted`,
+    /// definitely; for the negation on a `has_many`, that every such row does.
     fn related(&self, field: NamedField, question: &Question<'_>, wanted: bool) -> Result<Reduced> {
         let (relation, answer) = self.across(field, question)?;
         let fulfilled = match relation.cardinality() {
@@ -210,7 +212,7 @@ impl<E: Entity> Scope<'_, E> {
         Ok(related(relation, answer.within, fulfilled, answer.holds))
     }
 
-    /// Asks the DTO that shows the rows of this field.
+    /// Resolves the relation of this field, and puts the question to the DTO that shows its rows.
     pub(crate) fn across(
         &self,
         field: NamedField,
@@ -233,7 +235,7 @@ impl<E: Entity> Scope<'_, E> {
         Ok((relation, answer))
     }
 
-    /// Index and kind of a field's column.
+    /// Returns the index and the kind of a field's column.
     pub(crate) fn column(&self, field: NamedField) -> Option<(usize, Kind)> {
         let spec = self.shape.fields().get(field.index)?;
         if !spec.is_column() {
@@ -243,7 +245,7 @@ impl<E: Entity> Scope<'_, E> {
         Some((column, spec.kind()))
     }
 
-    /// What must hold of a row for the field to be visible.
+    /// Returns the predicate under which the field is visible.
     pub(crate) fn visible(&self, field: NamedField) -> Result<Reduced> {
         match self.decided.fields.get(field.index) {
             Some(Decision::Allow) => Ok(Reduced::Always),
@@ -257,7 +259,7 @@ impl<E: Entity> Scope<'_, E> {
         }
     }
 
-    /// What must hold of a row for whatever shows this column to be visible. A column that is no
+    /// Returns the predicate under which the DTO's field for this column is visible. A column without a
     /// field has no rule of its own.
     pub(crate) fn column_shown(&self, column: usize) -> Result<Reduced> {
         let Some(spec) = E::__table().column(column) else {

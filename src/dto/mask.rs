@@ -1,28 +1,28 @@
-//! Masks: a part of a value in place of the whole.
+//! Masks, which show a part of a value in place of the whole.
 
 /// A mask that the database itself applies, so that the whole value does not leave it.
 ///
-/// A null stays null: a mask tells whether there is a value. Of a value with a NUL in it a mask shows its
-/// stars alone, because engines do not agree on where such a text ends.
+/// A null stays null: a mask reveals whether there is a value. For a value that contains a NUL, a mask
+/// shows its stars alone, because engines do not agree on where such a text ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mask {
     /// `****` and the last four characters; `****` alone for a value of fewer than eight.
     Last4,
-    /// `***@` and what follows the first at sign; `***` alone for a value without one.
+    /// `***@` and the text after the first at sign; `***` alone for a value without one.
     Domain,
     /// The first character and `***`; `***` alone for an empty value.
     Initial,
 }
 
-/// The mask of an unknown remainder.
+/// The text that replaces the masked part, except under [`Mask::Last4`].
 pub(crate) const STARS: &str = "***";
-/// What stands before the last four characters.
+/// The text that precedes the last four characters under [`Mask::Last4`].
 pub(crate) const FOUR_STARS: &str = "****";
-/// A value of fewer characters than this shows none of them under [`Mask::Last4`].
+/// The minimum length, in characters, of a value that [`Mask::Last4`] shows a part of.
 pub(crate) const LAST4_MINIMUM: i64 = 8;
 
 impl Mask {
-    /// What is shown where no part of the value is.
+    /// Returns the mask that shows no part of the value.
     pub(crate) const fn stars(self) -> &'static str {
         match self {
             Self::Last4 => FOUR_STARS,
@@ -30,7 +30,7 @@ impl Mask {
         }
     }
 
-    /// The mask of `value`, as the database would make it.
+    /// Masks `value` exactly as the database would.
     pub(crate) fn apply(self, value: &str) -> String {
         if value.contains('\0') {
             return self.stars().to_owned();

@@ -1,4 +1,4 @@
-//! What may leave a repository: data transfer objects, field by field.
+//! Data transfer objects: the fields that may leave a repository, each with its visibility rule.
 
 mod aggregate;
 mod field;
@@ -42,7 +42,7 @@ use crate::sql::Cells;
     note = "add `#[derive(Dto)]` and `#[dto(entity = ..)]` to the struct that lists what may leave"
 )]
 pub trait Dto: Sized + Send + 'static {
-    /// The entity whose rows it shows.
+    /// The entity whose rows the DTO shows.
     type Entity: Entity;
 
     #[doc(hidden)]

@@ -1,14 +1,15 @@
-//! Numbers as JSON has them. One that it does not have would be written as null, as a hidden value may be.
+//! JSON serialisation of floating-point numbers. A number that JSON lacks (NaN, infinities) is an
+//! error: serde would write it as null, which is how a hidden value may be written.
 
 use serde::ser::{Error as _, Serialize, Serializer};
 
-/// A field of a DTO that is to be written.
+/// A DTO field about to be serialised.
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct Writing<'a, T>(pub &'a T);
 
-/// A field of any type, which is written as it is. Where the type is a number a method of its own comes
-/// before this one.
+/// The fallback for fields of any type, serialised unchanged. For floating-point types an inherent
+/// method takes precedence over this one.
 #[doc(hidden)]
 pub trait AsItIs<T> {
     fn __written(&self) -> &T;

@@ -1,4 +1,4 @@
-//! The rows of a shape that was put together by hand.
+//! Rows of a shape that was built at run time instead of derived.
 
 use std::marker::PhantomData;
 
@@ -12,9 +12,9 @@ use crate::error::Result;
 use crate::policy::{Cell, Value};
 use crate::sql::Cells;
 
-/// A row of a [`Shape`] made by [`Shape::builder`]: keys and values, each under its rule.
+/// A row of a [`Shape`] made by [`Shape::builder`]: keys and values, each subject to its rule.
 ///
-/// It serialises as the DTO of a derive would: a hidden field's key is left out.
+/// It serialises as a derived DTO would: the key of a hidden field is omitted.
 #[derive(Debug)]
 pub struct Record<E> {
     fields: Vec<(&'static str, Field<Value>)>,
@@ -51,7 +51,7 @@ impl<E: Entity> Record<E> {
         })
     }
 
-    /// The value under `key`: hidden, or what it holds. `None` when there is no such key.
+    /// Returns the value under `key`, which may be hidden; `None` if there is no such key.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Field<Value>> {
         self.fields
@@ -75,7 +75,7 @@ impl<E> Serialize for Record<E> {
     }
 }
 
-/// A cell as `serde` writes the Rust type of its column.
+/// A cell, serialised as `serde` serialises the Rust type of its column.
 struct Written<'a>(Cell<'a>);
 
 impl Serialize for Written<'_> {

@@ -1,4 +1,4 @@
-//! Names of DTO fields that show related rows, and what a query can ask of those.
+//! Tokens of DTO fields that show related rows, with the filters and orders made from them.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -8,11 +8,11 @@ use super::{Direction, Dto, Filter, Order, Token};
 use crate::bounded::Bounded;
 use crate::sql::Found;
 
-/// The name of a field of `D` that shows related rows as `C`, as a constant of it:
+/// The name of a `D` field that shows related rows as `C`, as a constant of `D`:
 /// `PostView::COMMENTS`.
 ///
-/// What is asked of related rows is asked of those that this viewer could be shown there: rows
-/// that may not be read do not count, and where a field of one is hidden it fulfils no condition.
+/// A filter or order sees only the related rows that this viewer could be shown there: rows that may
+/// not be read do not count, and a row in which a field is hidden fulfils no condition on that field.
 ///
 /// # Example
 ///
@@ -61,8 +61,8 @@ impl<D: Dto, C: Dto> RelatedToken<D, C> {
         }
     }
 
-    /// Some related row fulfils `filter`. Where a `belongs_to` leads to no row, this and its
-    /// opposite are unknown.
+    /// Matches rows of which some related row fulfils `filter`. If a `belongs_to` leads to no row, this
+    /// and its opposite are unknown.
     pub fn exists(self, filter: Filter<C>) -> Filter<D> {
         let field = self.named_field();
         Filter::of(filter.0.inside(|condition| Condition::Related {
@@ -71,28 +71,28 @@ impl<D: Dto, C: Dto> RelatedToken<D, C> {
         }))
     }
 
-    /// No related row fails `filter`: each one definitely fulfils it, be there none.
+    /// Matches rows of which every related row definitely fulfils `filter`, even if there is none.
     pub fn all(self, filter: Filter<C>) -> Filter<D> {
         !self.exists(!filter)
     }
 
-    /// There is no related row, of a `has_many`. A `belongs_to` without one is unknown, so ask
-    /// whether its own column is null.
+    /// Matches rows without a related row, for a `has_many`. A `belongs_to` without one is unknown;
+    /// test its own column for null instead.
     pub fn is_empty(self) -> Filter<D> {
         !self.exists(Filter::of(Bounded::plain(Condition::All(Vec::new()))))
     }
 
-    /// How many related rows there are, to order by.
+    /// Returns the number of related rows, to order by.
     pub const fn count(self) -> RelatedValue<D> {
         self.value(Found::Number, None)
     }
 
-    /// The lowest value of a field over the related rows where it is visible, to order by.
+    /// Returns the lowest value of a field over the related rows in which it is visible, to order by.
     pub const fn min(self, of: Token<C>) -> RelatedValue<D> {
         self.value(Found::Lowest, Some(of.named_field()))
     }
 
-    /// The highest value of a field over the related rows where it is visible, to order by.
+    /// Returns the highest value of a field over the related rows in which it is visible, to order by.
     pub const fn max(self, of: Token<C>) -> RelatedValue<D> {
         self.value(Found::Highest, Some(of.named_field()))
     }
@@ -128,7 +128,7 @@ impl<D, C> fmt::Debug for RelatedToken<D, C> {
     }
 }
 
-/// A value found over the related rows of each row; see [`RelatedToken::count`].
+/// A value computed over the related rows of each row; see [`RelatedToken::count`].
 #[derive(Debug)]
 #[must_use = "a value does nothing until a query orders by it"]
 pub struct RelatedValue<D> {
@@ -147,12 +147,12 @@ impl<D> Clone for RelatedValue<D> {
 impl<D> Copy for RelatedValue<D> {}
 
 impl<D: Dto> RelatedValue<D> {
-    /// Rows by this value, the lowest first. Where there is none it comes last.
+    /// Orders rows by this value, the lowest first. Rows without a value come last.
     pub const fn asc(self) -> Order<D> {
         self.order(Direction::Ascending)
     }
 
-    /// Rows by this value, the highest first. Where there is none it comes last.
+    /// Orders rows by this value, the highest first. Rows without a value come last.
     pub const fn desc(self) -> Order<D> {
         self.order(Direction::Descending)
     }

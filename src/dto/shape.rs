@@ -1,4 +1,4 @@
-//! A DTO as the library knows it at run time: its fields, their rules and their outputs.
+//! The run-time description of a DTO: its fields, their rules and their outputs.
 
 use std::fmt;
 use std::sync::OnceLock;
@@ -12,24 +12,24 @@ use crate::policy::{Context, Decision, Facts, Residual, Rule, decide};
 
 /// The fields of a DTO of entity `E`, each with its rules.
 ///
-/// `#[derive(Dto)]` makes one. [`Shape::builder`] makes one by hand over the same rules, for a
-/// DTO that is put together at run time; its rows are [`Record`](crate::dto::Record)s.
+/// `#[derive(Dto)]` makes one. [`Shape::builder`] makes one from the same rules for a DTO that is
+/// composed at run time; its rows are [`Record`](crate::dto::Record)s.
 pub struct Shape<E: Entity> {
     id: u64,
     name: &'static str,
     fields: Vec<FieldSpec<E>>,
-    /// For each field, those that it would tell of.
+    /// For each field, the indices of the fields that its value would reveal.
     links: Vec<Vec<usize>>,
     mistake: Option<String>,
     reads: OnceLock<Reads>,
 }
 
-/// What the rules of a shape read of the circumstances.
+/// The circumstances, beside viewer and row, on which the rules of a shape depend.
 #[derive(Debug, Clone, Copy)]
 struct Reads {
-    /// What they come to before any row may differ from one instant to the next.
+    /// Set if a decision made before any row may differ from one instant to the next.
     time: bool,
-    /// A part of them runs in Rust, over whatever it likes.
+    /// Set if a part of the rules runs in Rust, where it may read anything.
     anything: bool,
 }
 
@@ -42,14 +42,14 @@ pub struct FieldSpec<E: Entity> {
     source: Source<E::Viewer>,
 }
 
-/// What stands in place of a value that is hidden.
+/// The output in place of a hidden value.
 ///
-/// It is exhaustive on purpose: a new output must break whatever writes one.
+/// It is exhaustive on purpose: adding a variant must break every consumer that writes outputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Output {
     /// The field has no rule and is never hidden.
     Shown,
-    /// The key is left out.
+    /// The key is omitted.
     Omit,
     /// Null.
     Null,
@@ -57,28 +57,28 @@ pub enum Output {
     Error,
     /// A part of the value, cut by the database.
     Mask(Mask),
-    /// What a function of the application makes of the value, which leaves the database for it.
+    /// The result of an application function on the value, which leaves the database for that.
     MaskInProcess,
 }
 
-/// What the rules of a shape come to for one viewer.
+/// The decisions of a shape's rules for one viewer.
 #[derive(Debug, Clone)]
 pub(crate) struct Decided {
     pub(crate) rows: Decision,
     pub(crate) fields: Vec<Decision>,
     /// The columns of the entity that have a `filter_if` rule, by field.
     pub(crate) columns: Vec<(&'static str, Decision)>,
-    /// The fields that are visible in every row, as bits.
+    /// The fields that are visible in every row, as a bit set.
     always: u128,
-    /// What each row has to be asked.
+    /// The conditions to evaluate for each row.
     asked: Vec<Asked>,
 }
 
-/// A condition on the row, and the fields that it shows, as bits.
+/// A condition on the row, and the fields that it makes visible, as a bit set.
 #[derive(Debug, Clone)]
 struct Asked {
     residual: Residual,
-    /// The field whose rules it is left of.
+    /// The field from whose rules the residual comes.
     field: usize,
     shows: u128,
 }
@@ -97,7 +97,7 @@ impl Decided {
                 Decision::Allow => always |= bit,
                 Decision::Deny | Decision::Fail(_) => {}
                 Decision::Depends(residual) => {
-                    // An opaque part names a function by its place in its own field's rules.
+                    // An opaque part names a function by its index in its own field's rules.
                     let same = asked
                         .iter_mut()
                         .find(|known| known.residual == *residual && !residual.is_opaque());
@@ -121,7 +121,7 @@ impl Decided {
         }
     }
 
-    /// Whether a part of what is left runs over the whole row in Rust.
+    /// Returns whether some residual runs over the whole row in Rust.
     pub(crate) fn is_opaque(&self) -> bool {
         std::iter::once(&self.rows)
             .chain(&self.fields)
@@ -130,7 +130,7 @@ impl Decided {
 }
 
 impl Decided {
-    /// Whether a decision is left to related rows.
+    /// Returns whether some decision depends on related rows.
     pub(crate) fn is_related(&self) -> bool {
         std::iter::once(&self.rows)
             .chain(&self.fields)
@@ -157,7 +157,7 @@ impl<E: Entity> Shape<E> {
         }
     }
 
-    /// Starts a shape by hand; `name` stands for it in logs.
+    /// Starts a shape that is built by hand; `name` identifies it in logs.
     pub const fn builder(name: &'static str) -> ShapeBuilder<E> {
         ShapeBuilder {
             name,
@@ -165,18 +165,18 @@ impl<E: Entity> Shape<E> {
         }
     }
 
-    /// Tells one shape from another within the process.
+    /// Returns the identity of the shape within the process.
     pub(crate) const fn id(&self) -> u64 {
         self.id
     }
 
-    /// The name of the DTO.
+    /// Returns the name of the DTO.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         self.name
     }
 
-    /// The fields that these bits stand for.
+    /// Returns the names of the fields whose bits are set.
     pub(crate) fn marked(&self, bits: u128) -> impl Iterator<Item = &'static str> {
         let fields = self.fields.iter().enumerate();
         fields
@@ -184,15 +184,17 @@ impl<E: Entity> Shape<E> {
             .map(|(_, field)| field.field())
     }
 
-    /// Its fields, in the order in which they are declared.
+    /// Returns the fields, in declaration order.
     #[must_use]
     pub fn fields(&self) -> &[FieldSpec<E>] {
         &self.fields
     }
 
+    /// Reports the shape's mistake, if it has one.
+    ///
     /// # Errors
     ///
-    /// [`Error::is_misuse`] when no viewer could be shown it.
+    /// [`Error::is_misuse`] if the shape could be shown to no viewer.
     pub(crate) fn check(&self) -> Result<()> {
         match &self.mistake {
             None => Ok(()),
@@ -200,30 +202,31 @@ impl<E: Entity> Shape<E> {
         }
     }
 
-    /// The fields that a field would tell of: where one of them is hidden, so is it.
+    /// Returns the fields that this field's value would reveal: it is hidden if one of them is.
     pub(crate) fn told_by(&self, field: usize) -> impl Iterator<Item = &FieldSpec<E>> {
         let links = self.links.get(field).into_iter().flatten();
         links.filter_map(|index| self.fields.get(*index))
     }
 
-    /// What is wrong with it whoever asks.
+    /// Returns the mistake in the shape's definition, one that does not depend on the viewer.
     pub(crate) fn mistake(&self) -> Option<&str> {
         self.mistake.as_deref()
     }
 
-    /// Whether it shows related rows.
+    /// Returns whether the DTO shows related rows.
     pub(crate) fn is_nested(&self) -> bool {
         self.fields
             .iter()
             .any(|field| matches!(field.source, Source::Related { .. }))
     }
 
-    /// Whether what its rules come to before any row may differ from one instant to the next.
+    /// Returns whether a decision made before any row may differ from one instant to the next.
     pub(crate) fn reads_time(&self) -> bool {
         self.reads().time
     }
 
-    /// Whether an answer by its rules may differ from one instant to the next.
+    /// Returns whether any result of the rules may differ from one instant to the next: also true if a
+    /// part runs in Rust.
     pub(crate) fn may_read_time(&self) -> bool {
         let Reads { time, anything } = self.reads();
         time || anything
@@ -243,10 +246,10 @@ impl<E: Entity> Shape<E> {
         })
     }
 
-    /// Works the rules out for `viewer` (or nobody), each once.
+    /// Evaluates the rules for `viewer` (or nobody), each once.
     pub(crate) fn decide(&self, viewer: Option<&E::Viewer>, context: &Context) -> Decided {
         let rows = E::__table().rows().read.decide(viewer, context);
-        // Where no row can be read no field rule matters, so none is worked out.
+        // If no row can be read no field rule matters, so none is evaluated.
         let fields = if rows == Decision::Deny {
             Vec::new()
         } else {
@@ -267,7 +270,7 @@ impl<E: Entity> Shape<E> {
         Decided::new(rows, fields, columns)
     }
 
-    /// What the rules come to when every rule allows.
+    /// Returns the decisions for a query to which no rule applies: everything is allowed.
     pub(crate) fn decide_all_allowed(&self) -> Decided {
         let fields = self.fields.iter().map(|_| Decision::Allow).collect();
         let filters = E::__table().filters().iter();
@@ -277,7 +280,7 @@ impl<E: Entity> Shape<E> {
         Decided::new(Decision::Allow, fields, columns)
     }
 
-    /// Which fields of `row` are visible, given what the rules came to.
+    /// Evaluates the residuals on `row` and returns which of its fields are visible.
     pub(crate) fn visibility(
         &self,
         decided: &Decided,
@@ -343,38 +346,38 @@ impl<E: Entity> FieldSpec<E> {
         &self.source
     }
 
-    /// Whether it shows the column of its name.
+    /// Returns whether the field shows the column of its name.
     #[must_use]
     pub const fn is_column(&self) -> bool {
         matches!(self.source, Source::Column)
     }
 
-    /// The name of the field in Rust, on the DTO and on its entity.
+    /// Returns the Rust name of the field, on the DTO and on its entity.
     #[must_use]
     pub const fn field(&self) -> &'static str {
         self.field
     }
 
-    /// The key under which it is serialised.
+    /// Returns the key under which the field is serialised.
     #[must_use]
     pub const fn key(&self) -> &'static str {
         self.key
     }
 
-    /// The rules that must all allow it; none means that it is always visible.
+    /// Returns the rules that must all allow the field; a field with none is always visible.
     #[must_use]
     pub fn rules(&self) -> &[Rule<E::Viewer, E>] {
         &self.rules
     }
 
-    /// What stands in its place when it is hidden.
+    /// Returns the output in place of the field if it is hidden.
     #[must_use]
     pub const fn output(&self) -> Output {
         self.output
     }
 }
 
-/// Puts a [`Shape`] together by hand.
+/// A builder of [`Shape`]s at run time.
 ///
 /// # Example
 ///
@@ -403,12 +406,12 @@ pub struct ShapeBuilder<E: Entity> {
 }
 
 impl<E: Entity> ShapeBuilder<E> {
-    /// A field that every viewer who can read the row may see.
+    /// Adds a field that every viewer who can read the row may see.
     pub fn visible<T: Scalar, U>(self, column: Column<E, T, U>) -> Self {
         self.with(column, Vec::new(), Output::Shown)
     }
 
-    /// A field that is left out where `rule` does not allow it.
+    /// Adds a field that is omitted unless `rule` allows it.
     pub fn visible_if<T: Scalar, U>(
         self,
         column: Column<E, T, U>,
@@ -429,11 +432,11 @@ impl<E: Entity> ShapeBuilder<E> {
         self
     }
 
-    /// The finished shape.
+    /// Builds the shape.
     ///
     /// # Errors
     ///
-    /// [`Error::is_misuse`] when it has no field, more than 128, or one of them twice.
+    /// [`Error::is_misuse`] if it has no field, more than 128, or one of them twice.
     pub fn build(self) -> Result<std::sync::Arc<Shape<E>>> {
         if self.fields.is_empty() || self.fields.len() > MAX_FIELDS {
             return Err(Error::misuse("a shape has between 1 and 128 fields"));

@@ -1,4 +1,5 @@
-//! Where the value of a DTO's field comes from: a column, other columns, or related rows.
+//! The source of a DTO field's value (a column, other columns, or related rows), and predicates across
+//! relations.
 
 use std::fmt;
 
@@ -9,11 +10,11 @@ use crate::policy::{Decision, Kind, Reduced, Residual, every};
 use crate::repository::{Asking, Load};
 use crate::viewer::Viewer;
 
-/// Where a field's value comes from.
+/// The source of a field's value.
 pub(crate) enum Source<V: Viewer> {
     /// The column of its name.
     Column,
-    /// What a function makes of these columns.
+    /// The result of a function on these columns.
     Computed {
         function: &'static str,
         inputs: Vec<&'static str>,
@@ -31,7 +32,7 @@ pub(crate) enum Source<V: Viewer> {
 pub(crate) struct ShownAs {
     pub(crate) shape: u64,
     pub(crate) name: &'static str,
-    /// Those that it shows related rows as itself.
+    /// The DTOs as which this one shows related rows in turn.
     pub(crate) nested: Vec<fn() -> ShownAs>,
 }
 
@@ -52,7 +53,7 @@ impl ShownAs {
         }
     }
 
-    /// The name of one that is nested in itself, here or further down.
+    /// Returns the name of a DTO that is nested in itself, here or further down.
     pub(crate) fn endless(&self, above: &[u64]) -> Option<&'static str> {
         if above.contains(&self.shape) {
             return Some(self.name);
@@ -62,31 +63,31 @@ impl ShownAs {
     }
 }
 
-/// What a query through a relation asks of the DTO on its other side.
+/// The question that a query puts, through a relation, to the DTO on its other side.
 pub(crate) enum Question<'a> {
-    /// That a condition definitely holds, or definitely does not.
+    /// Under which predicate a condition definitely holds (`true`), or definitely does not (`false`)?
     Condition(&'a Condition, bool),
-    /// Where a field is visible.
+    /// Under which predicate is this field visible?
     Field(NamedField),
-    /// Nothing of any field.
+    /// Which rows may be shown at all, whatever their fields?
     Nothing,
 }
 
-/// What a question through a relation comes to, over the columns of the other side.
+/// The answer to a [`Question`], over the columns of the other side.
 pub(crate) struct Answer {
-    /// Which rows this viewer could be shown there.
+    /// The predicate that selects the rows that this viewer could be shown there.
     pub(crate) within: Reduced,
-    /// The condition, or where the field is visible.
+    /// The predicate of the condition, or that of the field's visibility.
     pub(crate) holds: Reduced,
-    /// The column of the field that was asked for.
+    /// The column of the field in question.
     pub(crate) column: Option<(usize, Kind)>,
 }
 
-/// Asks the DTO on the other side of a relation, for the viewer `V`.
+/// A function that puts a question to the DTO on the other side of a relation, for the viewer `V`.
 type Across<V> =
     fn(&Asking<'_, V>, Modes, &'static Relation, &'static Schema, &Question<'_>) -> Result<Answer>;
 
-/// See [`Across`].
+/// Answers a question about the rows of `D`; see [`Across`].
 pub(super) fn across<D: Dto>(
     asking: &Asking<'_, <D::Entity as Entity>::Viewer>,
     modes: Modes,
@@ -138,21 +139,21 @@ pub(super) fn across<D: Dto>(
 }
 
 /// A type of field that shows related rows as the DTO `Self::Dto`: `Option<D>` for a `belongs_to`,
-/// `Vec<D>` for a `has_many`, or a [`Field`](super::Field) of one.
+/// `Vec<D>` for a `has_many`, or a [`Field`](super::Field) of either.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot show related rows",
     note = "write `Option<D>` for a `belongs_to` and `Vec<D>` for a `has_many`, where `D` is a DTO of the related entity",
     note = "where the relation can be hidden, write `Field<..>` of one of these"
 )]
 pub trait Nested: Sized {
-    /// The DTO that shows one of them.
+    /// The DTO that shows one related row.
     type Dto: Dto;
-    /// How many there can be.
+    /// The number of rows that there can be: one or many.
     #[doc(hidden)]
     type Cardinality;
 
-    /// The field for these rows, `None` standing for hidden ones; `None` where the type cannot
-    /// say that.
+    /// Makes the field of these rows; `rows` is `None` if they are hidden. Returns `None` if the type
+    /// cannot represent that.
     #[doc(hidden)]
     fn __found(rows: Option<Vec<Self::Dto>>) -> Option<Self>;
 }
@@ -187,7 +188,7 @@ impl<N: Nested> Nested for super::Field<N> {
     }
 }
 
-/// What generated code calls.
+/// The functions that generated code calls.
 #[doc(hidden)]
 pub(crate) mod generated {
     use super::{Dto, Entity, Nested, Related, Result};
@@ -201,7 +202,7 @@ pub(crate) mod generated {
     {
     }
 
-    /// A row in memory has no related rows.
+    /// Returns the error for a DTO made in memory: a row in memory has no related rows.
     pub fn not_at_hand<T>() -> Result<T> {
         Err(Error::misuse(
             "a nested DTO is shown by a query only: rows in memory have no related rows",
@@ -219,8 +220,8 @@ impl<V: Viewer> fmt::Debug for Source<V> {
     }
 }
 
-/// For each field, the fields of the same DTO that it would tell of: the columns it is computed
-/// from, or those that join it to its related rows. Where one of them is hidden, so is it.
+/// Returns, for each field, the fields of the same DTO that its value would reveal: the columns it is
+/// computed from, or those that join it to its related rows. A field is hidden if one of these is.
 pub(super) fn links<E: Entity>(fields: &[FieldSpec<E>]) -> Vec<Vec<usize>> {
     let schema = E::__table();
     fields
@@ -243,7 +244,7 @@ pub(super) fn links<E: Entity>(fields: &[FieldSpec<E>]) -> Vec<Vec<usize>> {
         .collect()
 }
 
-/// The decisions on the fields, each joined with those of the fields that it would tell of.
+/// Joins the decision on each field with those on the fields that its value would reveal.
 pub(super) fn joined(links: &[Vec<usize>], own: Vec<Decision>) -> Vec<Decision> {
     if links.iter().all(Vec::is_empty) {
         return own;
@@ -255,7 +256,7 @@ pub(super) fn joined(links: &[Vec<usize>], own: Vec<Decision>) -> Vec<Decision> 
     joined.collect()
 }
 
-/// All of the decisions allow.
+/// Joins decisions with AND.
 fn all<'a>(decisions: impl Iterator<Item = &'a Decision>) -> Decision {
     let mut left: Vec<Residual> = Vec::new();
     for decision in decisions {
@@ -275,7 +276,7 @@ fn all<'a>(decisions: impl Iterator<Item = &'a Decision>) -> Decision {
 }
 
 impl<E: Entity> Shape<E> {
-    /// What is wrong with the shape whoever asks, as advice to its author.
+    /// Returns a mistake in the shape that does not depend on the viewer, as advice to its author.
     pub(super) fn found_mistake(
         name: &str,
         fields: &[FieldSpec<E>],

@@ -1,4 +1,4 @@
-//! Names of DTO fields as constants, and the conditions and orders made from them.
+//! Field tokens (DTO fields as constants), and the filters and orders made from them.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -11,9 +11,9 @@ use crate::sql::Found;
 
 /// The name of a field of the DTO `D`, as a constant of it: `Profile::PHONE`.
 ///
-/// A condition made from it carries the field's rule: a row whose field is hidden from the
-/// viewer fulfils no condition on it, neither `eq` nor `ne`, neither `is_null` nor
-/// `is_not_null`, and no negation of one.
+/// A condition made from it includes the field's rule: a row whose field is hidden from the viewer
+/// fulfils no condition on it, neither `eq` nor `ne`, neither `is_null` nor `is_not_null`, and no
+/// negation of one.
 ///
 /// # Example
 ///
@@ -39,12 +39,13 @@ pub struct Token<D> {
     dto: PhantomData<fn() -> D>,
 }
 
-/// Who named a field.
+/// The origin of a field's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Origin {
-    /// The application's code. A value of another kind beside it is a mistake in the code.
+    /// The application's code. Comparing the field with a value of another kind is a mistake in the
+    /// code.
     Code,
-    /// A client. A value of another kind beside it is a query that is not valid.
+    /// A client. Comparing the field with a value of another kind is an invalid query.
     Client,
 }
 
@@ -59,18 +60,18 @@ impl<D: Dto> Token<D> {
         }
     }
 
-    /// The place of the field in its DTO.
+    /// Returns the index of the field in its DTO.
     pub(crate) const fn index(self) -> usize {
         self.field
     }
 
-    /// The field that is serialised under `key`, for a name that a client sent, such as the
+    /// Looks up the field that is serialised under `key`, for a name that a client sent, such as the
     /// `phone` of `?sort=phone`.
     ///
     /// # Errors
     ///
-    /// [`Error::is_invalid`] when the DTO has no such field, or has one without a token: one that
-    /// is masked, computed or shows related rows, or whose rule runs in Rust.
+    /// [`Error::is_invalid`] if the DTO has no such field, or the field has no token: it is masked or
+    /// computed, shows related rows, or has a rule that runs in Rust.
     ///
     /// # Example
     ///
@@ -109,82 +110,82 @@ impl<D: Dto> Token<D> {
         })
     }
 
-    /// The field equals `value`.
+    /// Matches rows whose field equals `value`.
     pub fn eq(self, value: impl Comparand) -> Filter<D> {
         self.compare(Op::Eq, &value)
     }
 
-    /// The field is set and differs from `value`.
+    /// Matches rows whose field is set and differs from `value`.
     pub fn ne(self, value: impl Comparand) -> Filter<D> {
         self.compare(Op::Ne, &value)
     }
 
-    /// The field is less than `value`. Text is compared byte by byte.
+    /// Matches rows whose field is less than `value`. Text is compared byte by byte.
     pub fn lt(self, value: impl Comparand) -> Filter<D> {
         self.compare(Op::Lt, &value)
     }
 
-    /// The field is at most `value`.
+    /// Matches rows whose field is at most `value`.
     pub fn le(self, value: impl Comparand) -> Filter<D> {
         self.compare(Op::Le, &value)
     }
 
-    /// The field is greater than `value`.
+    /// Matches rows whose field is greater than `value`.
     pub fn gt(self, value: impl Comparand) -> Filter<D> {
         self.compare(Op::Gt, &value)
     }
 
-    /// The field is at least `value`.
+    /// Matches rows whose field is at least `value`.
     pub fn ge(self, value: impl Comparand) -> Filter<D> {
         self.compare(Op::Ge, &value)
     }
 
-    /// The field equals one of `values`; with no value, no row. Its opposite is
+    /// Matches rows whose field equals one of `values`; without any value, no row. Its opposite is
     /// [`is_not_in`](Token::is_not_in).
     pub fn is_in<T: Comparand>(self, values: impl IntoIterator<Item = T>) -> Filter<D> {
         self.test(Test::among(values, true))
     }
 
-    /// The field is set and equals none of `values`. With a null among them no row, because
-    /// whether the field equals it is unknown; with no value every row where the field is
-    /// visible.
+    /// Matches rows whose field is set and equals none of `values`. If one of them is null it matches
+    /// no row, because comparing with null is unknown; without any value, it matches every row whose
+    /// field is visible.
     pub fn is_not_in<T: Comparand>(self, values: impl IntoIterator<Item = T>) -> Filter<D> {
         self.test(Test::among(values, false))
     }
 
-    /// The text of the field has `needle` in it, byte by byte as in [`str::contains`]. No
-    /// character of it is a wildcard.
+    /// Matches rows whose text contains `needle`, byte by byte as in [`str::contains`]. None of its
+    /// characters is a wildcard.
     pub fn contains(self, needle: impl Into<String>) -> Filter<D> {
         self.test(Test::Text(TextTest::Contains, needle.into()))
     }
 
-    /// The text of the field begins with `needle`, as in [`str::starts_with`]. An index over the
+    /// Matches rows whose text begins with `needle`, as in [`str::starts_with`]. An index over the
     /// bytes of the column serves it.
     pub fn starts_with(self, needle: impl Into<String>) -> Filter<D> {
         self.test(Test::Text(TextTest::StartsWith, needle.into()))
     }
 
-    /// The text of the field ends with `needle`, as in [`str::ends_with`].
+    /// Matches rows whose text ends with `needle`, as in [`str::ends_with`].
     pub fn ends_with(self, needle: impl Into<String>) -> Filter<D> {
         self.test(Test::Text(TextTest::EndsWith, needle.into()))
     }
 
-    /// The field is visible and null.
+    /// Matches rows whose field is visible and null.
     pub const fn is_null(self) -> Filter<D> {
         self.test(Test::Null(true))
     }
 
-    /// The field is visible and not null.
+    /// Matches rows whose field is visible and not null.
     pub const fn is_not_null(self) -> Filter<D> {
         self.test(Test::Null(false))
     }
 
-    /// Rows by this field, the lowest first. Nulls and hidden fields come last, by key.
+    /// Orders rows by this field, the lowest first. Nulls and hidden fields come last, by key.
     pub const fn asc(self) -> Order<D> {
         Order::new(OrderBy::Field(self.named_field()), Direction::Ascending)
     }
 
-    /// Rows by this field, the highest first. Nulls and hidden fields come last, by key.
+    /// Orders rows by this field, the highest first. Nulls and hidden fields come last, by key.
     pub const fn desc(self) -> Order<D> {
         Order::new(OrderBy::Field(self.named_field()), Direction::Descending)
     }
@@ -233,7 +234,7 @@ impl<D> fmt::Debug for Token<D> {
 #[must_use = "a filter does nothing until a query takes it"]
 pub struct Filter<D>(pub(crate) Bounded<Condition>, PhantomData<fn() -> D>);
 
-/// A field of a DTO, without the DTO's type.
+/// A field of a DTO, without the type of the DTO.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct NamedField {
     pub(crate) index: usize,
@@ -247,14 +248,14 @@ pub(crate) enum Condition {
         field: NamedField,
         test: Test,
     },
-    /// On a column of the entity that has a `filter_if` rule, by its field.
+    /// A test on a column of the entity that has a `filter_if` rule, named by its field.
     Column {
         field: &'static str,
         test: Test,
     },
-    /// A text field of the DTO has this in it.
+    /// Some searchable text field of the DTO contains this text.
     Search(String),
-    /// A row that this field shows fulfils a condition on the fields of its own DTO.
+    /// A row shown by this field fulfils a condition on the fields of its own DTO.
     Related {
         field: NamedField,
         condition: Box<Condition>,
@@ -264,7 +265,7 @@ pub(crate) enum Condition {
     Any(Vec<Condition>),
 }
 
-/// What is asked of one field.
+/// The test that a condition makes on one field.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Test {
     Compare(Op, Value),
@@ -319,19 +320,19 @@ impl<D> Filter<D> {
         Self(condition, PhantomData)
     }
 
-    /// Both conditions hold.
+    /// Combines both conditions with AND.
     pub fn and(self, other: Self) -> Self {
         Self(self.0.and(other.0), PhantomData)
     }
 
-    /// At least one of the conditions holds.
+    /// Combines both conditions with OR.
     pub fn or(self, other: Self) -> Self {
         Self(self.0.or(other.0), PhantomData)
     }
 }
 
-/// The condition definitely does not hold. A condition on a hidden or null field is unknown, and
-/// so is its opposite: the row fulfils neither.
+/// Negates the condition. A condition on a hidden or null field is unknown, and so is its opposite: the
+/// row fulfils neither.
 impl<D> std::ops::Not for Filter<D> {
     type Output = Self;
 
@@ -380,11 +381,12 @@ impl<D> Order<D> {
     }
 }
 
-/// What rows are ordered by.
+/// The value by which an order sorts rows.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum OrderBy {
     Field(NamedField),
-    /// What is found over the rows that a field shows, among the cells of a field of theirs.
+    /// The number of the rows that a field shows, or the lowest or highest value among one of their
+    /// fields.
     Related {
         field: NamedField,
         found: Found,
@@ -392,7 +394,7 @@ pub(crate) enum OrderBy {
     },
 }
 
-/// Which end comes first.
+/// The direction of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
     /// The lowest first.

@@ -1,4 +1,4 @@
-//! Which fields of one row are visible, when a DTO is made from an entity in memory.
+//! The visible fields of one row, as a bit set, for a DTO that is made from an entity in memory.
 
 use crate::dto::{Hideable, Mask, Maskable};
 use crate::entity::Scalar;
@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 #[derive(Debug, Clone, Copy)]
 pub struct Visibility(u128);
 
-/// The most fields that a DTO can have.
+/// The maximum number of fields of a DTO.
 pub(crate) const MAX_FIELDS: usize = 128;
 
 impl Visibility {
@@ -28,7 +28,7 @@ impl Visibility {
 
 #[doc(hidden)]
 impl Visibility {
-    /// Whether a computed field is shown.
+    /// Returns whether a computed field is shown.
     #[must_use]
     pub const fn shows(self, field: usize) -> bool {
         self.is_visible(field)
