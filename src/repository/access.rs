@@ -1,4 +1,4 @@
-//! The proof that a rule allowed a call.
+//! `Access`, the unforgeable proof that a guard allowed a call.
 
 use std::fmt;
 
@@ -11,22 +11,20 @@ use crate::request::{RequestContext, WeakContext};
 use crate::session::{Loaded, Verified};
 use crate::viewer::Viewer;
 
-/// The proof that a call was allowed, which [`Db::reader`](crate::Db::reader) and
-/// [`Db::writer`](crate::Db::writer) ask for.
+/// The proof that a guard allowed a call, required by [`Db::reader`](crate::Db::reader) and
+/// [`Db::writer`](crate::Db::writer).
 ///
-/// `P` says what it proves: [`Read`] and [`Write`] that a viewer was verified, [`Public`] that
-/// the method is open to everybody, [`System`] that no viewer is involved at all. It has no
-/// public constructor but the guards below, cannot be cloned, and is refused outside the request
-/// in which it was made.
+/// `P` is the kind of proof: [`Read`] and [`Write`] prove that a viewer was verified, [`Public`] that
+/// the method is open to everybody, [`System`] that no viewer is involved at all. An access has no
+/// public constructors but the guards below, cannot be cloned, and is refused outside the request in
+/// which it was made.
 ///
-/// One that a viewer stands behind belongs to one session of that viewer. Each use of it asks whether
-/// that session still stands, and the rules see the viewer as they are then, at the instant of the use.
-/// Where the session was revoked, or the request has another one after a sign-in, a sign-out or
-/// [`rotate_session`](RequestContext::rotate_session), it is answered 401
-/// ([`Error::is_unauthenticated`]), whatever it is used for.
+/// An access with a viewer is bound to one session of that viewer. Each use checks whether that session
+/// is still valid, and the rules see the viewer as they are then, at the instant of the use. If the
+/// session was revoked, or a sign-in, a sign-out or [`rotate_session`](RequestContext::rotate_session)
+/// gave the request another one, every use fails with 401 ([`Error::is_unauthenticated`]).
 ///
-/// `#[repository]` writes the guards from attributes; these are the same ones, to be called by
-/// hand:
+/// `#[repository]` generates calls of these guards from attributes; they can also be called by hand:
 ///
 /// ```
 /// # use clearance::{Db, Dto, Entity, Result, Viewer};
@@ -48,12 +46,12 @@ use crate::viewer::Viewer;
 /// ```
 pub struct Access<P> {
     grant: P,
-    /// The request it belongs to; a system access belongs to none.
+    /// The request that the access belongs to; a system access belongs to none.
     request: Option<WeakContext>,
 }
 
 impl<P> Access<P> {
-    /// The request it belongs to, if it is the one that runs now.
+    /// Returns the request that the access belongs to, if it is the current one.
     pub(crate) fn request(&self) -> Result<Option<RequestContext>> {
         let Some(request) = &self.request else {
             outside_a_request()?;
@@ -75,17 +73,17 @@ impl<V: Viewer> Access<Read<V>> {
     ///
     /// # Errors
     ///
-    /// [`Error::is_unauthenticated`] without a valid session, [`Error::is_unavailable`] when
-    /// that cannot be found out, [`Error::is_misuse`] outside a request.
+    /// [`Error::is_unauthenticated`] without a valid session, [`Error::is_unavailable`] if that cannot
+    /// be determined, [`Error::is_misuse`] outside a request.
     pub async fn authenticated() -> Result<Self> {
         Self::from_session(Read::new).await
     }
 
-    /// Allows reading to those viewers that `rule` picks.
+    /// Allows reading to those viewers for whom `rule` returns `true`.
     ///
     /// # Errors
     ///
-    /// As [`Access::authenticated`], and [`Error::is_forbidden`] when `rule` gives `false`.
+    /// As [`Access::authenticated`], and [`Error::is_forbidden`] if `rule` returns `false`.
     pub async fn authorized(rule: impl FnOnce(&V, &Context) -> bool) -> Result<Self> {
         let access = Self::authenticated().await?;
         let allowed = rule(access.viewer(), access.context());
@@ -94,28 +92,28 @@ impl<V: Viewer> Access<Read<V>> {
 }
 
 impl<V: Viewer> Access<Write<V>> {
-    /// Allows writing to any viewer with a valid session. The session is checked once more, at
-    /// level *current*, with each write: in the very statement where sessions and data share
-    /// the database, and right before it elsewhere.
+    /// Allows writing to any viewer with a valid session. Each write checks the session once more, at
+    /// level *current*: in the statement itself if sessions and data share the database, otherwise
+    /// right before it.
     ///
     /// # Errors
     ///
-    /// [`Error::is_unauthenticated`] without a valid session, [`Error::is_unavailable`] when
-    /// that cannot be found out, [`Error::is_misuse`] outside a request, and in one with a safe method,
-    /// such as `GET`, which must write nothing ([ASVS 3.5.3](https://github.com/OWASP/ASVS)).
+    /// [`Error::is_unauthenticated`] without a valid session, [`Error::is_unavailable`] if that cannot
+    /// be determined, [`Error::is_misuse`] outside a request, and in one with a safe method, such as
+    /// `GET`, which must write nothing ([ASVS 3.5.3](https://github.com/OWASP/ASVS)).
     /// [`Error::is_forbidden`] in one that may come from [another site](crate::route::Csrf).
     pub async fn authenticated() -> Result<Self> {
         let access = Self::from_session(Write::new).await?;
-        // Only then: who is not signed in learns nothing else.
+        // After the session check: a client that is not signed in learns nothing else.
         RequestContext::current()?.require_unsafe_method()?;
         Ok(access)
     }
 
-    /// Allows writing to those viewers that `rule` picks.
+    /// Allows writing to those viewers for whom `rule` returns `true`.
     ///
     /// # Errors
     ///
-    /// As [`Access::authenticated`], and [`Error::is_forbidden`] when `rule` gives `false`.
+    /// As [`Access::authenticated`], and [`Error::is_forbidden`] if `rule` returns `false`.
     pub async fn authorized(rule: impl FnOnce(&V, &Context) -> bool) -> Result<Self> {
         let access = Self::authenticated().await?;
         let allowed = rule(access.viewer(), access.context());
@@ -123,7 +121,7 @@ impl<V: Viewer> Access<Write<V>> {
     }
 }
 
-/// An access that a viewer stands behind.
+/// An access on behalf of a viewer.
 impl<P: BySession> Access<P> {
     async fn from_session(grant: fn(Verified<P::Viewer>, &RequestContext) -> P) -> Result<Self> {
         let request = RequestContext::current()?;
@@ -134,14 +132,14 @@ impl<P: BySession> Access<P> {
         })
     }
 
-    /// The viewer on whose behalf the call runs, as the guard found them.
+    /// Returns the viewer on whose behalf the call runs, as loaded by the guard.
     #[must_use]
     pub fn viewer(&self) -> &P::Viewer {
         self.grant.verified().viewer()
     }
 
-    /// The circumstances at the instant of the guard, which a condition of
-    /// `#[authorize(access, if ..)]` reads. A later use of the access has an instant of its own.
+    /// Returns the context at the instant of the guard, which a condition of `#[authorize(access, if
+    /// ..)]` reads. A later use of the access has an instant of its own.
     #[must_use]
     pub fn context(&self) -> &Context {
         let context = self.grant.context();
@@ -163,12 +161,12 @@ impl<P: BySession> Access<P> {
 }
 
 impl Access<Public> {
-    /// Allows reading to everybody, signed in or not, for `reason`. There is no viewer, so a
+    /// Allows reading to everybody, signed in or not; `reason` is logged. There is no viewer, so a
     /// condition that reads it is unknown and grants nothing.
     ///
     /// # Errors
     ///
-    /// [`Error::is_misuse`] outside a request, and when `reason` is empty.
+    /// [`Error::is_misuse`] outside a request, and if `reason` is empty.
     pub fn public(reason: &'static str) -> Result<Self> {
         let request = RequestContext::current()?;
         if reason.trim().is_empty() {
@@ -185,13 +183,13 @@ impl Access<Public> {
 }
 
 impl Access<System> {
-    /// Allows everything to the program itself, for `reason`: a migration, a scheduled job. No
-    /// rule is asked, and each use is an event.
+    /// Allows everything to the program itself, such as a migration or a scheduled job; `reason` is
+    /// logged. No rule is evaluated, and each use is an audit event.
     ///
     /// # Errors
     ///
-    /// [`Error::is_misuse`] inside a request, which always has a viewer or is public, and when
-    /// `reason` is empty.
+    /// [`Error::is_misuse`] inside a request, which always has a viewer or is public, and if `reason`
+    /// is empty.
     pub fn system(reason: &'static str) -> Result<Self> {
         outside_a_request()?;
         if reason.trim().is_empty() {
@@ -207,7 +205,7 @@ impl Access<System> {
     }
 }
 
-/// Decides the condition of `#[authorize]`; called by generated code.
+/// Evaluates the condition of `#[authorize]`; called by generated code.
 pub fn allowed(condition: impl FnOnce() -> bool) -> bool {
     condition()
 }
@@ -228,7 +226,7 @@ impl<P> fmt::Debug for Access<P> {
     }
 }
 
-/// Who asks, as the rules see it.
+/// The identity behind the access, as the rules and the writes see it.
 impl<P> Access<P> {
     pub(super) fn seen(&self) -> Held<'_>
     where
@@ -237,7 +235,7 @@ impl<P> Access<P> {
         self.grant.__seen()
     }
 
-    /// The session that it was made for.
+    /// Returns the session for which the access was made.
     pub(super) fn held(&self) -> Option<&Loaded>
     where
         P: MayWrite,
@@ -246,7 +244,7 @@ impl<P> Access<P> {
         held.map(AsRef::as_ref)
     }
 
-    /// Why the program itself acts; none for a viewer.
+    /// Returns the program's reason for a system access; `None` for a viewer.
     pub(super) fn reason(&self) -> Option<&'static str>
     where
         P: MayWrite,
@@ -254,7 +252,8 @@ impl<P> Access<P> {
         self.grant.__reason()
     }
 
-    /// Who held it when it was made. What is asked of rules goes through [`Access::in_use`].
+    /// Returns the holder at the time the access was made. Rules are evaluated through
+    /// [`Access::in_use`] instead.
     pub(crate) fn asker<V: Viewer>(&self) -> Asker<'_, V>
     where
         P: super::Reads<V>,

@@ -1,4 +1,4 @@
-//! Counts, sums and groups, through an access.
+//! Aggregate queries (counts, sums, groups, distinct values) through an access.
 
 use super::asking::Asking;
 use super::grant::Reads;
@@ -15,26 +15,26 @@ use crate::policy::{Decision, Kind, Reduced, Value, every, null};
 use crate::sql::{Answer, Asked, Function, Masked, Question, Summary, read_summary};
 use crate::viewer::Viewer;
 
-/// Rows that have the same values under the keys of a [`Grouping`].
+/// Rows that share their values under the keys of a [`Grouping`].
 ///
-/// It may leave a repository, and has no form of its own in JSON: to send groups, turn them into
-/// a struct under [`#[derive(Release)]`](derive@crate::Release) and `#[derive(serde::Serialize)]`.
+/// A group may leave a repository, but has no JSON form of its own: to send groups, convert them into a
+/// struct under [`#[derive(Release)]`](derive@crate::Release) and `#[derive(serde::Serialize)]`.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Group<T> {
-    /// The value that they share under each key. Rows in which it is hidden from the viewer are
-    /// one group, whatever it is.
+    /// The shared value under each key. Rows in which it is hidden from the viewer form one group,
+    /// whatever their values.
     pub keys: Vec<Field<Value>>,
-    /// What the aggregates came to.
+    /// The results of the aggregates.
     pub values: T,
 }
 
-/// A group as it was read: its keys, `None` where hidden, and its answers.
+/// A group as read from the database: its keys, `None` if hidden, and the answers of its aggregates.
 type Found = (Vec<Option<Value>>, Vec<Answer>);
 
 impl<P> Reader<'_, P> {
-    /// How many rows of the query this viewer may read. Its order and its limit play no part, so
-    /// that the same query serves for a page and for its total.
+    /// Counts the rows of the query that this viewer may read. The query's order and limit are ignored,
+    /// so that the same query serves for a page and for its total.
     ///
     /// # Errors
     ///
@@ -80,14 +80,13 @@ impl<P> Reader<'_, P> {
         }
     }
 
-    /// What `aggregates` come to over the rows of the query that this viewer may read, and over
-    /// the cells of them that this viewer may see. The query's order and limit play no part.
+    /// Computes `aggregates` over the rows of the query that this viewer may read, and over those of
+    /// their cells that this viewer may see. The query's order and limit are ignored.
     ///
     /// # Errors
     ///
-    /// As [`Reader::all`]. [`Error::is_misuse`] for a sum of something else than integers, or the
-    /// least of something without an order; [`Error::is_invalid`] when the field was named by
-    /// a client.
+    /// As [`Reader::all`]. [`Error::is_misuse`] for a sum of anything but integers, or the minimum or
+    /// maximum of a type without an order; [`Error::is_invalid`] instead if a client named the field.
     pub async fn aggregate<D, A>(&self, select: Select<D>, aggregates: A) -> Result<A::Output>
     where
         D: Dto,
@@ -103,9 +102,9 @@ impl<P> Reader<'_, P> {
         A::__read(&mut Answers(&mut answers))
     }
 
-    /// The different values that this viewer may see under `token`, from the least to the
-    /// greatest. A null comes last, and after it [`Field::Hidden`] once, if it is hidden in
-    /// a row. The query's order plays no part; its limit counts values.
+    /// Returns the distinct values that this viewer may see under `token`, in ascending order. A null
+    /// comes last, and after it [`Field::Hidden`] once, if the field is hidden in some row. The query's
+    /// order is ignored; its limit counts values.
     ///
     /// # Errors
     ///
@@ -119,14 +118,14 @@ impl<P> Reader<'_, P> {
         Ok(groups.into_iter().flat_map(|group| group.keys).collect())
     }
 
-    /// The rows of the query put together by the values of fields, with aggregates of each group.
+    /// Groups the rows of the query by the values of fields, and computes aggregates of each group.
     ///
-    /// Rows in which a key is hidden from this viewer are one group, which shows no value, and an
-    /// aggregate is made of visible cells only. Groups stand by their keys, nulls last and hidden
-    /// ones after them. The query's order plays no part; its limit counts groups.
+    /// Rows in which a key is hidden from this viewer form one group, which shows no value, and an
+    /// aggregate is computed over visible cells only. Groups are ordered by their keys, nulls last and
+    /// hidden ones after them. The query's order is ignored; its limit counts groups.
     ///
-    /// A condition on a group is worked out in Rust once the groups have been read, so that it
-    /// means the same over every engine.
+    /// A `HAVING` condition is evaluated in Rust once the groups have been read, so that it means the
+    /// same on every engine.
     ///
     /// # Errors
     ///
@@ -249,7 +248,7 @@ impl<V: Viewer> Asking<'_, V> {
         if decided.rows == Decision::Deny {
             return Ok(nothing());
         }
-        // The order plays no part, but a query that is refused for it is refused here too.
+        // The order is ignored, but a query that would be refused for its order is refused here too.
         reading.select.order_keys(self, decided)?;
         let scope = reading.select.scope(self, decided);
         let summary = Summary {
@@ -286,7 +285,7 @@ impl<V: Viewer> Asking<'_, V> {
     }
 }
 
-/// What an aggregate comes to where there is no row.
+/// Returns the result of an aggregate over no rows.
 fn of_nothing(asked: &AskedAggregate) -> Answer {
     match asked.function {
         Function::Rows | Function::Count | Function::CountDistinct => Answer::Count(0),
@@ -321,7 +320,7 @@ fn cell<E: Entity>(scope: &Scope<'_, E>, asked: &AskedAggregate) -> Result<Optio
     masked(scope, field, how, filter).map(Some)
 }
 
-/// What is done with a field's values.
+/// The use of a field's values in a summary.
 #[derive(Clone, Copy)]
 enum Use {
     Counted,
@@ -344,7 +343,8 @@ impl Use {
     }
 }
 
-/// The field where it is visible, and where the filter holds.
+/// Returns the field's column with the predicate under which it counts: it is visible, and the filter
+/// holds.
 fn masked<E: Entity>(
     scope: &Scope<'_, E>,
     field: NamedField,

@@ -1,4 +1,5 @@
-//! Who asks a database, apart from the access that says so.
+//! The asking side of one read: the database, and the identity and instant under which rules are
+//! evaluated.
 
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use crate::error::Result;
 use crate::sql::{Asked, Db, Plan, Question};
 use crate::viewer::Viewer;
 
-/// One who asks for one answer: what planning its queries needs of an access.
+/// The identity and instant of one answer: the parts of an access that planning its queries needs.
 pub(crate) struct Asking<'a, V: Viewer> {
     pub(super) db: &'a Db,
     pub(super) using: InUse<V>,
@@ -26,17 +27,17 @@ impl<'a, V: Viewer> Asking<'a, V> {
         Ok(Self { db, using })
     }
 
-    /// What the rules of a shape come to.
+    /// Returns the decisions of a shape's rules.
     pub(crate) fn decided<E: Entity<Viewer = V>>(&self, shape: &Shape<E>) -> Result<Arc<Decided>> {
         decided(shape, &self.using)
     }
 
-    /// Works the rules of a query out.
+    /// Evaluates the rules of a query.
     pub(super) fn reading<D>(&self, select: Select<D>) -> Result<Reading<D>>
     where
         D: Shown<Entity: Entity<Viewer = V>>,
     {
-        // Before anything else walks it.
+        // Checked before anything else walks the condition.
         select.condition()?;
         let decided = self.decided(select.shape())?;
         Ok(Reading {
@@ -55,7 +56,8 @@ impl<'a, V: Viewer> Asking<'a, V> {
         })
     }
 
-    /// The same for a later statement of the answer, where the viewer was found anew since.
+    /// Renews the viewer for a later statement of the answer; `None` if the present one is still
+    /// recent.
     pub(super) async fn again(&self) -> Result<Option<Self>> {
         let using = self.using.renewed().await?;
         Ok(using.map(|using| Self { db: self.db, using }))

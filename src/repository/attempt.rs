@@ -1,28 +1,28 @@
-//! A write as its event tells of it.
+//! A write attempt, as its audit event describes it.
 
 use super::inputs::Sent;
 use crate::audit::{AuditEvent, By, Outcome, key_text};
 use crate::entity::{Entity, Operation, RowAction, Schema};
 use crate::policy::{Rule, Value};
 
-/// What a write is about.
+/// The subject of a write: its rows, its columns, and the client's fields.
 pub(super) struct Attempt<'a, E: Entity> {
     pub(super) which: Which<'a>,
     pub(super) fields: Fields<'a>,
-    /// What a client sent.
+    /// The fields that a client sent.
     pub(super) sent: &'a [Sent<E>],
 }
 
-/// The rows that are to be written.
+/// The rows to be written.
 #[derive(Clone, Copy)]
 pub(super) enum Which<'a> {
-    /// The one with this key.
+    /// The row with this key.
     One(&'a Value),
-    /// A new one, whose key the database makes.
+    /// A new row, whose key the database generates.
     New,
-    /// Those with these keys, as far as anybody asks for them.
+    /// The rows with these keys, as far as the audit or the viewer cache needs them.
     Several(&'a [Value]),
-    /// Those that a query finds.
+    /// The rows that a query finds.
     Found,
 }
 
@@ -35,7 +35,7 @@ impl<'a> Which<'a> {
     }
 }
 
-/// The columns that are set.
+/// The columns to be set.
 #[derive(Clone, Copy)]
 pub(super) enum Fields<'a> {
     All,
@@ -43,7 +43,7 @@ pub(super) enum Fields<'a> {
 }
 
 impl<'a, E: Entity> Attempt<'a, E> {
-    /// One row, without anything that a client sent.
+    /// Describes a write of one row, without anything that a client sent.
     pub(super) const fn of(key: &'a Value) -> Self {
         Self {
             which: Which::One(key),
@@ -52,7 +52,7 @@ impl<'a, E: Entity> Attempt<'a, E> {
         }
     }
 
-    /// What came of it, by the rules of `action`.
+    /// Makes the event of this outcome, with the rules of `action`.
     pub(super) fn event(&self, by: By, action: RowAction, outcome: Outcome) -> AuditEvent {
         let table = E::__table();
         let rule = if by.asks_rules() {
@@ -100,21 +100,21 @@ impl<'a, E: Entity> Attempt<'a, E> {
     }
 }
 
-/// The rules of whether a row that was written may be read back.
+/// Returns the text of the rules that decide whether a written row may be read back.
 pub(super) fn read_rules<E: Entity>() -> String {
     let mut rules = Written::default();
     rules.operation::<E>(RowAction::Read);
     rules.0
 }
 
-/// The rules that a field of an input has by itself.
+/// Returns the text of an input field's own rules.
 pub(super) fn field_rules<V, E>(rules: &[Rule<V, E>]) -> String {
     let mut written = Written::default();
     written.add("writable_if", "writable_unless", rules);
     written.0
 }
 
-/// Rules as they stand in the program, with their attributes.
+/// The text of rules as written in the program, with their attributes.
 #[derive(Default)]
 struct Written(String);
 

@@ -1,4 +1,4 @@
-//! What allows a write: the rules as they came out, and the session it rests on.
+//! The authority of a write: the decisions of its rules, and the session it depends on.
 
 use std::sync::Arc;
 
@@ -21,20 +21,20 @@ use crate::viewer::Subject;
 
 pub(super) struct Authority<E: Entity> {
     action: RowAction,
-    /// What the rules of the operation come to.
+    /// The decision of the operation's rules.
     pub(super) decision: Decision,
-    /// Who writes, at the instant of this attempt.
+    /// The writer, at the instant of this attempt.
     using: InUse<E::Viewer>,
-    /// What the statement itself must find standing.
+    /// The session that the statement itself must find valid.
     guard: Option<StatementGuard>,
-    /// The generations that the transaction of the statement must hold, where the session is in its token.
+    /// The generations that the write's transaction must hold, for a stateless session.
     token: Option<TokenGuard>,
-    /// Why the program itself writes.
+    /// The reason of a system access.
     reason: Option<&'static str>,
 }
 
 impl<E: Entity> Authority<E> {
-    /// Who writes, and what the rules of `action` come to for them.
+    /// Determines the writer, and evaluates the rules of `action` for them.
     pub(super) async fn of<P>(db: &Db, access: &Access<P>, action: RowAction) -> Result<Self>
     where
         P: Writes<E::Viewer>,
@@ -42,7 +42,7 @@ impl<E: Entity> Authority<E> {
         if let Some(sink) = db.sink() {
             sink.require_place()?;
         }
-        // A statement looks itself whether the session still stands, where it is beside the rows.
+        // A statement checks the session itself if sessions are in the same database as the rows.
         let level = match access.request()? {
             Some(request) if !request.is_beside(db.id()) => Level::Current,
             Some(_) | None => Level::Verified,
@@ -71,7 +71,7 @@ impl<E: Entity> Authority<E> {
         })
     }
 
-    /// The viewer; none for the program itself.
+    /// Returns the viewer; `None` for the program itself.
     pub(super) fn viewer(&self) -> Option<&E::Viewer> {
         self.using.viewer()
     }
@@ -80,34 +80,34 @@ impl<E: Entity> Authority<E> {
         self.using.context()
     }
 
-    /// The same one, who asks for what the write is about.
+    /// Returns the same identity and instant, for queries about the rows of the write.
     pub(super) fn asking<'a>(&self, db: &'a Db) -> Asking<'a, E::Viewer> {
         let using = self.using.clone();
         Asking { db, using }
     }
 
-    /// The session that the statement itself must find standing.
+    /// Returns the session that the statement itself must find valid.
     pub(super) const fn guard(&self) -> Option<&StatementGuard> {
         self.guard.as_ref()
     }
 
-    /// The request and the viewer whose session it rests on.
+    /// Returns the request, and the viewer whose session the write depends on.
     fn session(&self) -> Option<(&RequestContext, &Verified<E::Viewer>)> {
         Some((self.using.request()?, self.using.verified()?))
     }
 
-    /// What the rules of another operation come to.
+    /// Evaluates the rules of another operation.
     pub(super) fn decide(&self, operation: &Operation<E>) -> Decision {
         self.using.operation(operation)
     }
 
-    /// What other rules come to, which must all hold.
+    /// Evaluates other rules, which must all hold.
     pub(super) fn decide_rules(&self, rules: &[Rule<E::Viewer, E>]) -> Decision {
         self.using.rules(rules)
     }
 
-    /// Runs the change, records what it touched, and tells it. Where it is recorded, change and
-    /// record happen together or not at all.
+    /// Runs the change, and records and logs the rows that it touched. If there is an audit sink,
+    /// change and record are atomic.
     pub(super) async fn run(
         &self,
         db: &Db,
@@ -130,8 +130,8 @@ impl<E: Entity> Authority<E> {
         Ok(changed)
     }
 
-    /// Makes the end of the session wait until the transaction has ended, where a statement cannot look for
-    /// the session itself (decision 72).
+    /// Blocks the end of the session until the transaction has ended, for sessions that a statement
+    /// cannot check itself (decision 72).
     pub(super) async fn hold_token(&self, db: &Db) -> Result<()> {
         let Some(token) = &self.token else {
             return Ok(());
@@ -139,12 +139,14 @@ impl<E: Entity> Authority<E> {
         if db.holds_token(token).await? {
             Ok(())
         } else {
-            // The store is not asked why: its answer could wait for what this transaction holds.
+            // The store is not asked for the reason: its answer could wait for a lock of this
+            // transaction.
             Err(Error::unauthenticated(Refusal::Unknown))
         }
     }
 
-    /// Runs a part of a change, and tells what it touched. It runs in a transaction where a token is held.
+    /// Runs one part of a change, and invalidates the cached viewers whose rows it touched. It must run
+    /// in a transaction if a token is held.
     pub(super) async fn touch(
         &self,
         db: &Db,
@@ -152,21 +154,21 @@ impl<E: Entity> Authority<E> {
         which: Which<'_>,
     ) -> Result<Changed> {
         self.hold_token(db).await?;
-        // First, so that nothing waits between the look at the session and the write.
+        // Before the check of the session, so that nothing waits between that check and the write.
         db.require_counted(E::__table()).await?;
         if let Some((request, viewer)) = self.session()
             && self.guard.is_none()
             && self.token.is_none()
             && !viewer.loaded().holds()
         {
-            // Something was revoked since, and the statement does not look by itself.
+            // Something was revoked since, and the statement does not check the session itself.
             request.still_current(viewer).await?;
         }
         let writing = self.using.request().map(Writing::begin);
-        // Dropped right after the statement, also where the caller gives up.
+        // Dropped right after the statement, even if the caller cancels.
         let mut changing = self.changing(which);
         let touched = db.change(change).await;
-        // A statement whose caller gave up, or whose database gave no answer, may still happen.
+        // A statement that was cancelled, or whose database did not answer, may still take effect.
         let known = !touched.as_ref().is_err_and(Error::is_unavailable);
         if let Some(writing) = writing.filter(|_| known) {
             writing.end();
@@ -184,7 +186,7 @@ impl<E: Entity> Authority<E> {
         touched
     }
 
-    /// The viewers that these rows stand behind.
+    /// Returns the viewers whose rows these are; `None` unless the entity is the one of a viewer.
     fn changing(&self, which: Which<'_>) -> Option<Changing> {
         if !E::__table().is_viewer_of() {
             return None;
@@ -203,7 +205,7 @@ impl<E: Entity> Authority<E> {
         Some(changing)
     }
 
-    /// Records what was changed, in the transaction of the change.
+    /// Records the change, in its own transaction.
     pub(super) async fn allowed(
         &self,
         db: &Db,
@@ -226,8 +228,8 @@ impl<E: Entity> Authority<E> {
         Ok(())
     }
 
-    /// Tells a session that has ended from a row that was not there, after a statement that
-    /// checked both touched nothing.
+    /// Fails if the session has ended, to distinguish that from a missing row after a statement that
+    /// checks both has touched nothing.
     pub(super) async fn require_session(&self) -> Result<()> {
         if let Some((request, viewer)) = self.session()
             && self.guard.is_some()
@@ -237,14 +239,14 @@ impl<E: Entity> Authority<E> {
         Ok(())
     }
 
-    /// The session has ended, or else the rules did not allow the write of this row.
+    /// Fails if the session has ended; otherwise records that the rules refused the write of this row.
     pub(super) async fn denied(&self, db: &Db, attempt: &Attempt<'_, E>) -> Result<()> {
         self.require_session().await?;
         self.refused(db, attempt).await;
         Ok(())
     }
 
-    /// Records that the rules did not allow the write, or that the row was not there.
+    /// Records that the rules refused the write, or that there was no such row.
     pub(super) async fn refused(&self, db: &Db, attempt: &Attempt<'_, E>) {
         if audit::listens(db) {
             let event = attempt.event(self.by(), self.action, Outcome::Denied);
@@ -252,7 +254,7 @@ impl<E: Entity> Authority<E> {
         }
     }
 
-    /// Records that what was written is taken back, because it may not be read.
+    /// Records that a write is rolled back because the viewer may not read the result.
     pub(super) async fn unreadable(&self, db: &Db, attempt: &Attempt<'_, E>) {
         if audit::listens(db) {
             let event = AuditEvent {
@@ -271,14 +273,14 @@ impl<E: Entity> Authority<E> {
     }
 }
 
-/// The key of a row that stands behind a viewer is its subject.
+/// Adds the viewer whose row has this key: the key is their subject.
 fn add(changing: &mut Changing, key: &Value) {
     if let Some(subject) = key.to_text() {
         changing.add(&Subject::new(subject));
     }
 }
 
-/// What a row must fulfil as it is.
+/// Returns the predicate that a row must fulfil as it is.
 pub(super) fn of_row<E: Entity>(decision: Decision, rule: &'static str) -> Result<Reduced> {
     match decision {
         Decision::Allow => Ok(Reduced::Always),
@@ -291,7 +293,7 @@ pub(super) fn of_row<E: Entity>(decision: Decision, rule: &'static str) -> Resul
     }
 }
 
-/// What must hold of a row, so that it fulfils a rule once it has these values.
+/// Returns the predicate on the present row under which it fulfils a rule once it has these values.
 pub(super) fn of_written<E: Entity>(
     decision: Decision,
     rule: &'static str,
@@ -305,7 +307,7 @@ pub(super) fn of_written<E: Entity>(
     }
 }
 
-/// Columns that are set, by name, as columns of their table. Each may be set once.
+/// Resolves the names of the columns to set to positions in their table. Each may be set once.
 pub(super) fn columns<E: Entity>(
     named: impl IntoIterator<Item = (&'static str, Value)>,
 ) -> Result<Vec<(usize, Value)>> {

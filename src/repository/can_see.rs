@@ -1,4 +1,4 @@
-//! What a viewer may see and do, told before any row.
+//! `CanSee`: the permissions of a viewer on a DTO's rows and fields, evaluated without a row.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -15,9 +15,9 @@ use crate::entity::{Entity, RowAction};
 use crate::error::Result;
 use crate::policy::Decision;
 
-/// Yes, no, or it depends on the row.
+/// A permission: yes, no, or dependent on the row.
 ///
-/// It is exhaustive on purpose: what shows answers must have a place for each.
+/// It is exhaustive on purpose: code that shows answers must handle each of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {
     /// Allowed, whatever the row.
@@ -29,7 +29,7 @@ pub enum Answer {
 }
 
 impl Answer {
-    /// The answer as one word: `yes`, `no` or `depends`.
+    /// Returns the answer as one word: `yes`, `no` or `depends`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -52,7 +52,7 @@ impl Serialize for Answer {
     }
 }
 
-/// What one viewer may see of the DTO `D`, and do to its rows, without a row at hand. Made by
+/// The permissions of one viewer on the fields and rows of the DTO `D`, without a row at hand. Made by
 /// [`Access::can_see`].
 ///
 /// It serialises as `{"rows": {"read": "depends", ..}, "fields": {"phone": "no", ..}}`, the
@@ -64,7 +64,7 @@ pub struct CanSee<D> {
 }
 
 impl<D: Dto> CanSee<D> {
-    /// Whether the field may be seen in the rows that can be read; no, where none can be.
+    /// Returns whether the field may be seen in the rows that can be read; no, if none can be.
     #[must_use]
     pub fn field(&self, token: Token<D>) -> Answer {
         self.fields
@@ -72,8 +72,8 @@ impl<D: Dto> CanSee<D> {
             .map_or(Answer::No, |(_, answer)| *answer)
     }
 
-    /// As [`CanSee::field`], by the key under which the field is serialised. `None` when the DTO
-    /// has no such key.
+    /// Looks up the answer of [`CanSee::field`] by the key under which the field is serialised. `None`
+    /// if the DTO has no such key.
     #[must_use]
     pub fn key(&self, key: &str) -> Option<Answer> {
         self.fields
@@ -82,12 +82,12 @@ impl<D: Dto> CanSee<D> {
             .map(|(_, answer)| *answer)
     }
 
-    /// Every key with its answer, in the order of the DTO.
+    /// Returns every key with its answer, in the order of the DTO.
     pub fn fields(&self) -> impl Iterator<Item = (&'static str, Answer)> + '_ {
         self.fields.iter().copied()
     }
 
-    /// Whether this may be done to rows of the DTO's entity.
+    /// Returns whether this may be done to rows of the DTO's entity.
     #[must_use]
     pub fn rows(&self, action: RowAction) -> Answer {
         self.rows
@@ -98,18 +98,18 @@ impl<D: Dto> CanSee<D> {
 }
 
 impl<P> Access<P> {
-    /// What the one behind this access may see of `D` and do to its rows: yes, no, or it depends
-    /// on the row. No row is asked for.
+    /// Evaluates which fields of `D` the holder of this access may see, and which operations they may
+    /// do to its rows: yes, no, or depending on the row. No row is queried.
     ///
-    /// A field's answer speaks of the rows that can be read; where none can, it is no. Creating,
-    /// updating and deleting are answered by the rules, whether or not this access may write,
-    /// so that a page can ask with a [`Read`](super::Read) which buttons to draw; nobody writes
-    /// without a viewer. A [`System`](super::System) access may do everything.
+    /// A field's answer is about the rows that can be read; if none can, it is no. The answers for
+    /// creating, updating and deleting come from the rules, whether or not this access may write, so
+    /// that a page can use a [`Read`](super::Read) to decide which buttons to draw; without a viewer
+    /// they are no. A [`System`](super::System) access may do everything.
     ///
     /// # Errors
     ///
-    /// When a rule cannot be worked out, as a query would. [`Error::is_unauthenticated`] when the
-    /// session has ended meanwhile, [`Error::is_misuse`] outside the request of the access.
+    /// If a rule cannot be evaluated, as a query would. [`Error::is_unauthenticated`] if the session
+    /// has ended meanwhile, [`Error::is_misuse`] outside the request of the access.
     ///
     /// [`Error::is_unauthenticated`]: crate::Error::is_unauthenticated
     /// [`Error::is_misuse`]: crate::Error::is_misuse
@@ -162,7 +162,7 @@ impl<P> Access<P> {
         }
         let mut fields = Vec::with_capacity(shape.fields().len());
         for (index, field) in shape.fields().iter().enumerate() {
-            // Where no row can be read the rules of the fields were not worked out.
+            // If no row can be read the rules of the fields were not evaluated.
             let answer = match decided.fields.get(index) {
                 Some(decision) => self::answer(decision, shape.name(), field.field())?,
                 None => Answer::No,
@@ -178,11 +178,11 @@ impl<P> Access<P> {
 }
 
 impl<P> Access<P> {
-    /// Whether the one behind this access may do this to rows of `E`: yes, no, or it depends on the
-    /// row. No row is asked for.
+    /// Returns whether the holder of this access may do this to rows of `E`: yes, no, or depending on
+    /// the row. No row is queried.
     ///
-    /// It is [`CanSee::rows`] for an entity that no DTO shows. What a client may send of a row is
-    /// told by [`Access::can_set`].
+    /// It is [`CanSee::rows`] for an entity without a DTO. [`Access::can_set`] answers which fields a
+    /// client may send.
     ///
     /// # Errors
     ///
@@ -259,7 +259,7 @@ impl<D> Serialize for CanSee<D> {
     }
 }
 
-/// Keys with their answers.
+/// Keys with their answers, serialised as a map.
 pub(super) struct Map(pub(super) Vec<(&'static str, Answer)>);
 
 impl Serialize for Map {

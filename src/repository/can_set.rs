@@ -1,4 +1,4 @@
-//! What a viewer may set by an input type, told before any body and any row.
+//! `CanSet`: the fields that a viewer may set with an input type, evaluated without a body or a row.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -15,7 +15,7 @@ use crate::error::Result;
 use crate::input::{Incoming, Part, Settable};
 use crate::policy::Decision;
 
-/// What one viewer may set by `T`, an [`Input`](trait@crate::Input) or a
+/// The fields that one viewer may set with `T`, an [`Input`](trait@crate::Input) or a
 /// [`Patch`](trait@crate::Patch), without a row at hand. Made by [`Access::can_set`].
 ///
 /// It serialises as `{"row": "depends", "fields": {"title": "yes", ..}}`, the fields under the
@@ -34,13 +34,13 @@ struct Field {
 }
 
 impl<T: Incoming> CanSet<T> {
-    /// Whether rows may be created by the input, or updated by the patch, at all.
+    /// Returns whether rows may be created with the input, or updated with the patch, at all.
     #[must_use]
     pub const fn row(&self) -> Answer {
         self.row
     }
 
-    /// Whether the column may be set; no, where `T` has no field for it.
+    /// Returns whether the column may be set; no, if `T` has no field for it.
     #[must_use]
     pub fn field<C, U>(&self, column: Column<T::Entity, C, U>) -> Answer {
         let mut fields = self.fields.iter();
@@ -49,7 +49,8 @@ impl<T: Incoming> CanSet<T> {
             .map_or(Answer::No, |field| field.answer)
     }
 
-    /// The same by the key under which a client sends the field. `None` when `T` has no such key.
+    /// Looks up the same by the key under which a client sends the field. `None` if `T` has no such
+    /// key.
     #[must_use]
     pub fn key(&self, key: &str) -> Option<Answer> {
         let mut fields = self.fields.iter();
@@ -58,29 +59,29 @@ impl<T: Incoming> CanSet<T> {
             .map(|field| field.answer)
     }
 
-    /// Every key with its answer, in the order of `T`.
+    /// Returns every key with its answer, in the order of `T`.
     pub fn fields(&self) -> impl Iterator<Item = (&'static str, Answer)> + '_ {
         self.fields.iter().map(|field| (field.key, field.answer))
     }
 }
 
 impl<P> Access<P> {
-    /// What the one behind this access may set by `T`: yes, no, or it depends on the row and on
-    /// what is sent. No row is asked for.
+    /// Evaluates which fields the holder of this access may set with `T`: yes, no, or depending on the
+    /// row and on the values sent. No row is queried.
     ///
-    /// A field's answer speaks of the rows that may be written: of those that may be created; for
-    /// a patch, of those that may be updated and, unless the field is blind, be read. Where there
-    /// can be none, it is no. Presets count with the values that they have for this viewer. A field that
+    /// A field's answer is about the rows that may be written: for an input, those that may be created;
+    /// for a patch, those that may be updated and, unless the field is blind, read. If there can be
+    /// none, it is no. Presets count with the values that they have for this viewer. A field that
     /// refers to another row depends on which.
     ///
-    /// As with [`Access::can_see`] an access that only reads may ask, so that a page knows what to
-    /// draw; nobody writes without a viewer. A [`System`](super::System) access may set
-    /// everything, but not by a type whose presets are made of the viewer that it does not have.
+    /// As with [`Access::can_see`], a read access suffices, so that a page knows which inputs to draw;
+    /// without a viewer all answers are no. A [`System`](super::System) access may set everything,
+    /// except with a type whose presets are made of the viewer that it does not have.
     ///
     /// # Errors
     ///
-    /// When a rule cannot be worked out, as the write would. [`Error::is_unauthenticated`] when the
-    /// session has ended meanwhile, [`Error::is_misuse`] outside the request of the access.
+    /// If a rule cannot be evaluated, as the write would. [`Error::is_unauthenticated`] if the session
+    /// has ended meanwhile, [`Error::is_misuse`] outside the request of the access.
     ///
     /// [`Error::is_unauthenticated`]: crate::Error::is_unauthenticated
     /// [`Error::is_misuse`]: crate::Error::is_misuse
@@ -135,7 +136,7 @@ impl<P> Access<P> {
         let using = self.in_use::<<T::Entity as Entity>::Viewer>().await?;
         let settable = match using.asker() {
             Asker::Viewer(verified) => {
-                // Presets may be made of the instant as well.
+                // Presets may depend on the instant as well.
                 using.note_time();
                 Settable::of(shape, verified.viewer(), using.context())
             }
@@ -158,7 +159,7 @@ impl<P> Access<P> {
     }
 }
 
-/// The answer of several decisions, all of which must allow.
+/// Joins several decisions, all of which must allow, into one answer.
 fn answer(parts: &[Part], what: &'static str, rule: &'static str) -> Result<Answer> {
     let mut answer = Answer::Yes;
     for part in parts {

@@ -1,4 +1,4 @@
-//! A new row.
+//! Creation of rows, from entities and from validated inputs.
 
 use std::fmt;
 
@@ -16,7 +16,7 @@ use crate::input::{Input, Valid};
 use crate::policy::{Reduced, Residual, Value};
 use crate::sql::Db;
 
-/// What a row can be created from: an entity that the program made, or what a client sent.
+/// The source of a new row: an entity that the program made, or the input of a client.
 pub trait NewRow {
     /// The entity of the row.
     type Entity: Entity;
@@ -25,7 +25,7 @@ pub trait NewRow {
     fn __content(self) -> Content<Self::Entity>;
 }
 
-/// What is known of a new row.
+/// The values of a new row.
 #[doc(hidden)]
 pub struct Content<E: Entity> {
     set: Vec<(&'static str, Value)>,
@@ -71,7 +71,7 @@ impl<T: Input> NewRow for Valid<T> {
     }
 }
 
-/// A new row in the making; see [`Writer::create`].
+/// A pending insert of one row; see [`Writer::create`].
 #[must_use = "a row is not created until it is executed"]
 pub struct Create<'a, P, E: Entity> {
     pub(super) writer: Writer<'a, P>,
@@ -87,42 +87,41 @@ where
         Self { writer, content }
     }
 
-    /// Gives a column that the client does not set this value, such as a hash of what it sent.
+    /// Sets a column that the client does not set, such as a hash of a value it sent.
     pub fn set<T: Storable, U>(mut self, column: Column<E, T, U>, value: impl Into<T>) -> Self {
         let value = value.into().cell().into_value();
         self.content.set.push((column.field(), value));
         self
     }
 
-    /// Inserts the row, and returns its key. A column that nothing sets gets the database's
-    /// default.
+    /// Inserts the row, and returns its key. A column without a value gets the database's default.
     ///
     /// # Errors
     ///
-    /// [`Error::is_forbidden`] when the entity's `create_if`, or the rule of a field that is set,
-    /// does not allow it; [`Error::is_unprocessable`] when a field that the client sent refers to no
-    /// row that its viewer may read; [`Error::is_misuse`] when a rule reads a column that nothing sets, and
-    /// when one is set twice; otherwise as [`Writer::insert`].
+    /// [`Error::is_forbidden`] if the entity's `create_if`, or the rule of a field that is set, does
+    /// not allow it; [`Error::is_unprocessable`] if a field that the client sent refers to no row that
+    /// its viewer may read; [`Error::is_misuse`] if a rule reads a column that nothing sets, or if a
+    /// column is set twice; otherwise as [`Writer::insert`].
     pub async fn execute(self) -> Result<E::Key> {
         let inserted = self.run(self.writer.db()).await?;
         E::Key::from_cell(inserted.key.as_cell())
             .ok_or_else(|| Error::internal("a new row has a key of another kind"))
     }
 
-    /// Inserts the row and reads it back, both in one transaction. Where the viewer may not read
-    /// what was written, nothing is.
+    /// Inserts the row and reads it back, both in one transaction. If the viewer may not read the new
+    /// row, it is not written.
     ///
     /// # Errors
     ///
-    /// As [`Create::execute`], and [`Error::is_forbidden`] when the row may not be read back.
+    /// As [`Create::execute`], and [`Error::is_forbidden`] if the row may not be read back.
     pub async fn returning<D: Dto<Entity = E>>(self) -> Result<D> {
         let together = Together::begin(self.writer.db()).await?;
         let outcome = self.run_and_show(together.db()).await;
         together.end(outcome).await
     }
 
-    /// The same, but a row that the viewer may not read back is written all the same, and `None`
-    /// is returned.
+    /// Inserts the row and reads it back, both in one transaction. If the viewer may not read the new
+    /// row, it is written all the same, and `None` is returned.
     ///
     /// # Errors
     ///
@@ -160,7 +159,7 @@ where
         }
     }
 
-    /// Refuses a row with another key than the one that is to be updated.
+    /// Refuses a row whose key differs from that of the update.
     pub(super) fn require_key(&self, authority: &Authority<E>, key: &Value) -> Result<()> {
         let wanted = (E::__table().key(), key.clone());
         if self.values(authority)?.contains(&wanted) {
@@ -210,12 +209,12 @@ where
         } else if references.is_empty() {
             Error::internal("an insert wrote no row")
         } else {
-            // What it refers to was not there for the statement, and is now.
+            // The row that it refers to was not there for the statement, and is now.
             Error::contended()
         })
     }
 
-    /// The columns that are set, and their values.
+    /// Returns the columns to set, and their values.
     pub(super) fn values(&self, authority: &Authority<E>) -> Result<Vec<(usize, Value)>> {
         let mut named = self.content.set.clone();
         if let Some((shape, _)) = &self.content.sent {
@@ -224,8 +223,8 @@ where
         columns::<E>(named)
     }
 
-    /// What related rows must fulfil, or `None` where the row may not be created. All else is
-    /// known of a new row.
+    /// Returns the residuals that related rows must fulfil, or `None` if the row may not be created.
+    /// Everything else about a new row is known.
     fn rules(
         &self,
         authority: &Authority<E>,

@@ -1,4 +1,4 @@
-//! What a cursor says, and what it is bound to.
+//! Cursors of keyset pagination: their content, and the query that they are bound to.
 
 use std::fmt;
 
@@ -15,10 +15,11 @@ use crate::policy::{Decision, Op, TextTest, Value};
 use crate::sql::{Found, Structure};
 use crate::viewer::Viewer;
 
-/// Where a page ended, for the next one to go on from; see [`Reader::page`](super::Reader::page).
+/// The position after a page, from which the next one continues; see
+/// [`Reader::page`](super::Reader::page).
 ///
-/// It is sealed: a client can neither read nor make one. It opens only for the viewer, the DTO,
-/// the filter, the order and the row rules that it was made under, whatever the size of the page.
+/// It is sealed: a client can neither read nor make one. It opens only for the viewer, the DTO, the
+/// filter, the order and the row rules for which it was made, whatever the size of the page.
 ///
 /// # Example
 ///
@@ -33,7 +34,7 @@ use crate::viewer::Viewer;
 pub struct Cursor(String);
 
 impl Cursor {
-    /// The text to send to a client.
+    /// Returns the text to send to a client.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -76,13 +77,13 @@ impl<'de> Deserialize<'de> for Cursor {
     }
 }
 
-/// Bytes in which every part begins with a tag or a length.
+/// An injective encoder: every part begins with a tag or a length.
 #[derive(Default)]
 struct Encoder(Vec<u8>);
 
-/// Everything that a cursor of this query is bound to, written down so that no two are alike.
+/// Encodes everything that a cursor of this query is bound to, so that no two queries encode alike.
 ///
-/// Instants in rules stay out: most are `context.now`, which no two requests share.
+/// Instants in rules are excluded: most are `context.now`, which no two requests share (decision 15).
 pub(super) fn bound<D: Shown>(
     reading: &Reading<D>,
     asker: &Asker<'_, ViewerOf<D>>,
@@ -296,7 +297,7 @@ impl Encoder {
     }
 }
 
-/// A mark as the content of a cursor.
+/// Encodes a mark as the content of a cursor.
 pub(super) fn encode(mark: &Mark) -> Vec<u8> {
     let mut encoder = Encoder::default();
     encoder.number(mark.values.len());
@@ -318,7 +319,7 @@ pub(super) fn encode(mark: &Mark) -> Vec<u8> {
     encoder.0
 }
 
-/// What [`encode`] wrote; `None` for anything else.
+/// Decodes the output of [`encode`]; `None` for anything else.
 pub(super) fn decode(content: &[u8]) -> Option<Mark> {
     let mut decoder = Decoder(content);
     let count = decoder.number()?;
@@ -336,7 +337,7 @@ pub(super) fn decode(content: &[u8]) -> Option<Mark> {
     decoder.0.is_empty().then_some(Mark { values, key })
 }
 
-/// See `fuzz/fuzz_targets/cursor.rs`.
+/// The fuzz target of cursors; see `fuzz/fuzz_targets/cursor.rs`.
 #[cfg(fuzzing)]
 #[expect(clippy::unwrap_used, reason = "a panic is how a fuzz target fails")]
 pub(crate) fn fuzz(data: &[u8]) {

@@ -1,4 +1,4 @@
-//! What the rules of a shape come to, worked out once for a request.
+//! Decisions of a shape's rules, memoized per request.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -12,20 +12,21 @@ use crate::error::{Error, Result};
 use crate::policy::{Decision, Failure};
 use crate::session::{LoadNumber, Verified};
 
-/// What the rules of some shapes came to, by the loading of the viewer that they were worked out for. A
-/// decision that is left to the row is kept as what is left, never as an answer.
+/// The memoized decisions of shapes, keyed by the load of the viewer for whom they were made. A
+/// decision that depends on the row is kept as its residual, never as an answer.
 #[derive(Default)]
 pub(crate) struct Decisions(Mutex<Vec<Known>>);
 
 struct Known {
     shape: u64,
     viewer: Option<LoadNumber>,
-    /// The instant for which it was worked out, where a rule reads it.
+    /// The instant of the evaluation, if a rule reads it.
     at: Option<DateTime<Utc>>,
     decided: Arc<Decided>,
 }
 
-/// How many shapes' decisions a request keeps: an application may put shapes together without end.
+/// The maximum number of shapes whose decisions a request keeps: an application may build shapes
+/// without end.
 const MOST: usize = 64;
 
 impl Decisions {
@@ -36,7 +37,7 @@ impl Decisions {
         at: Option<DateTime<Utc>>,
     ) -> Option<Arc<Decided>> {
         let known = self.known();
-        // A request has few shapes, and all of one loading.
+        // A request has few shapes, and all of one load.
         let mut known = known.iter();
         known
             .find(|known| known.shape == shape && known.viewer == viewer && known.at == at)
@@ -45,7 +46,8 @@ impl Decisions {
 
     fn put(&self, new: Known) {
         let mut known = self.known();
-        // What goes on for days finds its viewer anew again and again, and asks for the last one.
+        // A request that runs for days loads its viewer again and again, and asks for the last load
+        // only.
         known.retain(|known| {
             let is_of_other_kind = known.viewer.is_some() != new.viewer.is_some();
             is_of_other_kind || (known.viewer == new.viewer && known.shape != new.shape)
@@ -60,14 +62,14 @@ impl Decisions {
         self.known().clear();
     }
 
-    /// A poisoned lock only means that another task panicked between two steps on the list, each of which
-    /// leaves it whole.
+    /// Locks the list. A poisoned lock only means that another task panicked between two steps on the
+    /// list, each of which leaves it consistent.
     fn known(&self) -> MutexGuard<'_, Vec<Known>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What the rules of `shape` come to for the one who asks.
+/// Returns the decisions of `shape`'s rules, memoized in the request.
 pub(super) fn decided<E: Entity>(
     shape: &Shape<E>,
     using: &InUse<E::Viewer>,
@@ -81,7 +83,7 @@ pub(super) fn decided<E: Entity>(
         using.note_time();
     }
     let loading = using.verified().map(Verified::load_number);
-    // What a rule made of one instant is not what it makes of the next.
+    // The decisions of one instant are not those of the next (decision 48).
     let at = shape.reads_time().then_some(using.context().now);
     if let Some(decided) = request.decisions().get(shape.id(), loading, at) {
         return Ok(decided);
@@ -122,7 +124,7 @@ fn refuse_failure<E: Entity>(shape: &Shape<E>, decided: &Decided) -> Result<()> 
     }
 }
 
-/// Tells the log which rule could not be worked out, and the caller that one could not.
+/// Logs which rule failed to evaluate, and returns an error that does not name it.
 pub(super) fn rule_failed(what: &'static str, rule: &'static str, failure: Failure) -> Error {
     audit::rule_failed(what, rule, &failure);
     match failure {

@@ -1,4 +1,4 @@
-//! Whether a row is there at all, for those who may be told.
+//! The choice between "forbidden" and "not found", for callers who may learn that a row exists.
 
 use super::asking::Asking;
 use crate::entity::Entity;
@@ -6,8 +6,8 @@ use crate::error::{Error, Result};
 use crate::policy::{Decision, Value};
 use crate::sql::exists;
 
-/// What to answer where no row under `lookups` may be touched and the caller chose to tell a row
-/// that is there from one that is not. A row of another tenant is not there.
+/// Returns the error for a write that touched no row under `lookups`, if the caller chose to
+/// distinguish an existing row from a missing one. A row of another tenant counts as missing.
 pub(super) async fn denied_or_missing<E: Entity>(
     asking: &Asking<'_, E::Viewer>,
     lookups: &[(usize, Value)],

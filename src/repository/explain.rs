@@ -1,4 +1,4 @@
-//! Why a row or a field is shown or not: for the log.
+//! Explanations of reads, for the log: the rules that show or hide a row and its fields.
 
 use std::fmt;
 
@@ -11,12 +11,12 @@ use crate::error::Result;
 use crate::policy::explain::outcome_word;
 use crate::policy::{Context, Failure, Rule, RuleTrace, Truth, trace};
 
-/// Why one viewer may or may not see a row and each of its fields: which rule decided, where it
-/// stands, what went into it and what came out. Made by [`Access::explain`].
+/// An explanation of the decisions on a row and each of its fields for one viewer: the deciding rules,
+/// their place in the source, their inputs and their results. Made by [`Access::explain`].
 ///
-/// It is for logs. `Display` has the names of operands and the truth of conditions, never what a
-/// row or the viewer holds. It has no `Serialize` and is not [`Release`](crate::Release), so it
-/// cannot be sent to a client.
+/// It is for logs. `Display` writes the names of operands and the truth of conditions, never the values
+/// of the row or the viewer. It has no `Serialize` and is not [`Release`](crate::Release), so it cannot
+/// be sent to a client.
 #[derive(Debug, Clone)]
 pub struct Explanation {
     dto: &'static str,
@@ -25,7 +25,7 @@ pub struct Explanation {
     fields: Vec<(&'static str, Verdict)>,
 }
 
-/// What the rules of one operation or one field came to, and how.
+/// The result of the rules of one operation or one field, with a trace of each rule.
 #[derive(Debug, Clone)]
 pub struct Verdict {
     basis: Basis,
@@ -34,7 +34,7 @@ pub struct Verdict {
     rules: Vec<RuleTrace>,
 }
 
-/// What a verdict rests on.
+/// The basis of a verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Basis {
     /// All of the rules must allow it.
@@ -45,18 +45,18 @@ pub(super) enum Basis {
     Open(&'static str),
     /// The field is visible without a rule.
     Visible,
-    /// Whoever may write the row may set the field.
+    /// Every viewer who may write the row may set the field.
     Writable,
-    /// The row that a field refers to is there, and may be read.
+    /// The row that a field refers to exists, and may be read.
     Referred,
-    /// The program itself is not asked.
+    /// No rule applies to the program itself.
     System,
-    /// Nobody writes without a viewer.
+    /// Writes without a viewer are denied.
     NoViewer,
 }
 
 impl Explanation {
-    /// Why this may or may not be done to the row.
+    /// Returns the verdict on doing this to the row.
     #[must_use]
     pub fn rows(&self, action: RowAction) -> Option<&Verdict> {
         self.rows
@@ -65,8 +65,8 @@ impl Explanation {
             .map(|(_, verdict)| verdict)
     }
 
-    /// Why the field, by its name in Rust, may or may not be seen in a row that can be read.
-    /// `None` when the DTO has no such field.
+    /// Returns the verdict on the field, by its Rust name, in a row that can be read. `None` if the DTO
+    /// has no such field.
     #[must_use]
     pub fn field(&self, field: &str) -> Option<&Verdict> {
         self.fields
@@ -77,30 +77,30 @@ impl Explanation {
 }
 
 impl Verdict {
-    /// What all of its rules together came to: allowed only when true.
+    /// Returns the joint result of all the rules: only true allows.
     ///
     /// # Errors
     ///
-    /// [`Failure`] when a rule could not be worked out; it is then neither allowed nor denied.
+    /// [`Failure`] if a rule could not be evaluated; it is then neither allowed nor denied.
     pub const fn outcome(&self) -> Result<Truth, Failure> {
         self.outcome
     }
 
-    /// The rules that decided: the first that did not allow it, or all of them.
+    /// Returns the deciding rules: the first that did not allow it, or all of them.
     pub fn deciding(&self) -> impl Iterator<Item = &RuleTrace> {
         self.deciding
             .iter()
             .filter_map(|index| self.rules.get(*index))
     }
 
-    /// Whether related rows decide, which an explanation does not have: it knows the one row that
-    /// it is given. The outcome is then unknown here, and the query may come to another.
+    /// Returns whether the outcome depends on related rows, which an explanation lacks: it knows only
+    /// the row that it is given. The outcome is then unknown here, and the query may yield another.
     #[must_use]
     pub fn needs_related_rows(&self) -> bool {
         self.deciding().any(RuleTrace::needs_related_rows)
     }
 
-    /// Every rule, in the order in which they are stated.
+    /// Returns every rule, in the order of declaration.
     #[must_use]
     pub fn rules(&self) -> &[RuleTrace] {
         &self.rules
@@ -130,7 +130,7 @@ impl Verdict {
     }
 
     pub(super) fn of_traces(rules: Vec<RuleTrace>) -> Self {
-        // One that denies whatever related rows hold decides before one that they decide.
+        // A rule that denies regardless of related rows decides before one that depends on them.
         let denies = |rule: &RuleTrace| rule.outcome() != Ok(Truth::True);
         let denied = rules
             .iter()
@@ -210,18 +210,18 @@ impl fmt::Display for Explanation {
 }
 
 impl<P> Access<P> {
-    /// Why the one behind this access may or may not see `row` as `D`, field by field. It also
-    /// leaves an event under the target `clearance::explain`, at level debug.
+    /// Explains why the holder of this access may or may not see `row` as `D`, field by field. It also
+    /// logs the explanation under the target `clearance::explain`, at level debug.
     ///
-    /// The rules are worked out anew over this row in memory. No row is asked for, and nothing is
-    /// remembered. What a rule says of related rows is therefore unknown, and where that
-    /// decides [`Verdict::needs_related_rows`] says so.
+    /// The rules are evaluated anew over this row in memory. No row is queried, and nothing is
+    /// memoized. A condition on related rows is therefore unknown; [`Verdict::needs_related_rows`]
+    /// returns whether that decides.
     ///
     /// # Errors
     ///
-    /// [`Error::is_unauthenticated`](crate::Error::is_unauthenticated) when the session has ended
-    /// meanwhile, [`Error::is_misuse`](crate::Error::is_misuse) outside the request of the access. A rule
-    /// that cannot be worked out is no error here: it is what the explanation then says.
+    /// [`Error::is_unauthenticated`](crate::Error::is_unauthenticated) if the session has ended
+    /// meanwhile, [`Error::is_misuse`](crate::Error::is_misuse) outside the request of the access. A
+    /// rule that cannot be evaluated is not an error here: the explanation contains the failure.
     ///
     /// # Example
     ///
@@ -262,7 +262,8 @@ impl<P> Access<P> {
         P: Reads<<D::Entity as Entity>::Viewer>,
     {
         let using = self.in_use::<<D::Entity as Entity>::Viewer>().await?;
-        // For logs, and so not looked at rule by rule.
+        // It is for logs, so the instant is noted without a check of each rule for whether it reads the
+        // time.
         using.note_time();
         let viewer = using.viewer();
         let context = using.asks_rules().then(|| using.context());
@@ -294,7 +295,7 @@ impl<P> Access<P> {
             }
         };
         let fields = shape.fields().iter().enumerate().map(|(index, field)| {
-            // What a field would tell of hides it too.
+            // A field is hidden too if one of the fields that it would reveal is.
             let told = shape.told_by(index).map(own);
             let mut hidden = told.filter(|verdict| verdict.outcome() != Ok(Truth::True));
             let verdict = own(field);

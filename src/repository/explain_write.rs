@@ -1,4 +1,5 @@
-//! Why a write is allowed or not: for the log.
+//! Explanations of writes, for the log: the rules that allow or refuse an update, a creation or a
+//! deletion.
 
 use std::fmt;
 
@@ -16,19 +17,19 @@ use crate::error::Result;
 use crate::policy::{AskedRow, AskedRule, Failure, Residual, Rule, RuleTrace, Truth, Value, ask};
 use crate::sql::Db;
 
-/// Why one viewer may or may not do a write: which rules decided, where they stand, and the truth of
-/// each of their parts. Made by [`Update::explain`], [`Create::explain`] and
+/// An explanation of one viewer's write: the deciding rules, their place in the source, and the truth
+/// of each of their parts. Made by [`Update::explain`], [`Create::explain`] and
 /// [`Writer::explain_delete`].
 ///
-/// The database is asked of each part of each rule, as the write asks it of the whole, so that the
-/// two agree, through related rows as well. No value leaves the database for it.
+/// The database evaluates each part of each rule, as the write has it evaluate the whole, so that the
+/// two agree, for conditions on related rows as well. No value leaves the database for it.
 ///
-/// It speaks of rules only. A session that has ended, another version and a unique key can stand
-/// against a write that every rule allows.
+/// It covers rules only. An ended session, another version or a unique key can prevent a write that
+/// every rule allows.
 ///
-/// It is for logs. `Display` has the names of operands and the truth of conditions, never what a
-/// row, a body or the viewer holds. It has no `Serialize` and is not
-/// [`Release`](crate::Release), so it cannot be sent to a client.
+/// It is for logs. `Display` writes the names of operands and the truth of conditions, never the values
+/// of a row, a body or the viewer. It has no `Serialize` and is not [`Release`](crate::Release), so it
+/// cannot be sent to a client.
 #[derive(Debug, Clone)]
 pub struct WriteExplanation {
     entity: &'static str,
@@ -46,26 +47,25 @@ struct FieldVerdicts {
     input: &'static str,
     field: &'static str,
     set: Verdict,
-    /// The DTO that must show what is replaced, and whether it does.
+    /// The name of the DTO that must show the value to be replaced, and the verdict on that.
     shown: Option<(&'static str, Verdict)>,
-    /// The relations that it sets, and whether the row that each leads to may be read.
+    /// The relations that the field sets, with the verdict on reading the row that each leads to.
     refers: Vec<(&'static str, Verdict)>,
 }
 
 impl WriteExplanation {
-    /// Whether there is a row with the key that was given. A row that is to be created counts as
-    /// found.
+    /// Returns whether there is a row with the given key. A row to be created counts as found.
     #[must_use]
     pub const fn found(&self) -> bool {
         self.found
     }
 
-    /// What all rules together came to: the write is allowed only when true. Where there is no row
-    /// it is false.
+    /// Returns the joint result of all rules: only true allows the write. It is false if there is no
+    /// row.
     ///
     /// # Errors
     ///
-    /// [`Failure`] when a rule could not be worked out; the write then fails too.
+    /// [`Failure`] if a rule could not be evaluated; the write then fails too.
     pub fn outcome(&self) -> Result<Truth, Failure> {
         if !self.found {
             return Ok(Truth::False);
@@ -74,51 +74,51 @@ impl WriteExplanation {
             .map_or(Ok(Truth::True), Verdict::outcome)
     }
 
-    /// The rules that decided: those by which the first verdict did not allow it, or all of them.
+    /// Returns the deciding rules: those of the first verdict that did not allow it, or all of them.
     pub fn deciding(&self) -> impl Iterator<Item = &RuleTrace> {
         let refusal = self.first_refusal();
         let all = self.verdicts().filter(move |_| refusal.is_none());
         refusal.into_iter().chain(all).flat_map(Verdict::deciding)
     }
 
-    /// The verdict of the rules for the row itself: `update_if` and `delete_if` of the row as it is,
-    /// `create_if` of the new one.
+    /// Returns the verdict of the rules for the row itself: `update_if` and `delete_if` of the row as
+    /// it is, `create_if` of the new one.
     #[must_use]
     pub const fn row(&self) -> &Verdict {
         &self.row
     }
 
-    /// The verdict on what an update makes of the row: that of `updated_if`, or of `update_if` asked
+    /// Returns the verdict on the row as updated: that of `updated_if`, or of `update_if` evaluated
     /// once more. `None` for other writes.
     #[must_use]
     pub const fn updated(&self) -> Option<&Verdict> {
         self.updated.as_ref()
     }
 
-    /// The verdict of the field's own rules, by its name in Rust. `None` where the client did not
+    /// Returns the verdict of the field's own rules, by its Rust name. `None` if the client did not
     /// send it.
     #[must_use]
     pub fn field(&self, field: &str) -> Option<&Verdict> {
         self.verdicts_of(field).map(|verdicts| &verdicts.set)
     }
 
-    /// Whether the DTO of the patch shows what the field replaces. `None` where it need not: the
-    /// field is blind, or the row is new.
+    /// Returns the verdict on whether the patch's DTO shows the value that the field replaces. `None`
+    /// if it need not: the field is blind, or the row is new.
     #[must_use]
     pub fn shown(&self, field: &str) -> Option<&Verdict> {
         let (_, verdict) = self.verdicts_of(field)?.shown.as_ref()?;
         Some(verdict)
     }
 
-    /// The relations that the field sets, each with whether the row that it then leads to is there and
-    /// may be read, which the write needs.
+    /// Returns the relations that the field sets, each with the verdict on whether the row it then
+    /// leads to exists and may be read, as the write requires.
     pub fn refers(&self, field: &str) -> impl Iterator<Item = (&'static str, &Verdict)> {
         let verdicts = self.verdicts_of(field).into_iter();
         let refers = verdicts.flat_map(|verdicts| &verdicts.refers);
         refers.map(|(relation, verdict)| (*relation, verdict))
     }
 
-    /// Whether the row may be read, which a patch of fields that are not blind needs.
+    /// Returns the verdict on reading the row, which a patch of fields that are not blind requires.
     #[must_use]
     pub const fn read(&self) -> Option<&Verdict> {
         self.read.as_ref()
@@ -133,7 +133,7 @@ impl WriteExplanation {
             .find(|verdict| verdict.outcome() != Ok(Truth::True))
     }
 
-    /// In the order in which the write answers.
+    /// Returns the verdicts in the order in which the write evaluates them.
     fn verdicts(&self) -> impl Iterator<Item = &Verdict> {
         let fields = self.fields.iter();
         let set = fields.clone().map(|field| &field.set);
@@ -196,15 +196,16 @@ where
     E: Entity,
     P: Writes<E::Viewer>,
 {
-    /// Why this update is allowed or not, rule by rule and for each field of its patches. It updates
-    /// nothing. It also leaves an event under the target `clearance::explain`, at level debug.
+    /// Explains why this update is allowed or not, rule by rule and for each field of its patches. It
+    /// updates nothing. It also logs the explanation under the target `clearance::explain`, at level
+    /// debug.
     ///
-    /// Without anything that is set it says whether the row may be updated as it is.
+    /// If nothing is set it explains whether the row may be updated as it is.
     ///
     /// # Errors
     ///
-    /// As [`Update::execute`], where no rule is concerned. A rule that cannot be worked out is no
-    /// error here: it is what the explanation then says.
+    /// As [`Update::execute`], except those about rules. A rule that cannot be evaluated is not an
+    /// error here: the explanation contains the failure.
     ///
     /// # Example
     ///
@@ -271,14 +272,14 @@ where
     E: Entity,
     P: Writes<E::Viewer>,
 {
-    /// Why this row may be created or not, rule by rule and for each field that the client sent. It
-    /// creates nothing. It also leaves an event under the target `clearance::explain`, at level
-    /// debug.
+    /// Explains why this row may be created or not, rule by rule and for each field that the client
+    /// sent. It creates nothing. It also logs the explanation under the target `clearance::explain`, at
+    /// level debug.
     ///
     /// # Errors
     ///
-    /// As [`Create::execute`], where no rule is concerned. A rule that cannot be worked out, or reads
-    /// a column that nothing sets, is no error here: it is what the explanation then says.
+    /// As [`Create::execute`], except those about rules. A rule that cannot be evaluated, or that reads
+    /// a column that nothing sets, is not an error here: the explanation contains the failure.
     pub async fn explain(&self) -> Result<WriteExplanation> {
         let (db, access) = (self.writer.db(), self.writer.access());
         let authority = Authority::<E>::of(db, access, RowAction::Create).await?;
@@ -306,13 +307,13 @@ where
 }
 
 impl<P> Writer<'_, P> {
-    /// Why the row with this key may be deleted or not, rule by rule. It deletes nothing. It also
-    /// leaves an event under the target `clearance::explain`, at level debug.
+    /// Explains why the row with this key may be deleted or not, rule by rule. It deletes nothing. It
+    /// also logs the explanation under the target `clearance::explain`, at level debug.
     ///
     /// # Errors
     ///
-    /// As [`Writer::delete`], where no rule is concerned. A rule that cannot be worked out is no error
-    /// here: it is what the explanation then says.
+    /// As [`Writer::delete`], except those about rules. A rule that cannot be evaluated is not an error
+    /// here: the explanation contains the failure.
     pub async fn explain_delete<E>(&self, key: impl Into<E::Key>) -> Result<WriteExplanation>
     where
         E: Entity,
@@ -341,22 +342,22 @@ fn explained(explanation: WriteExplanation) -> WriteExplanation {
     explanation
 }
 
-/// Collects what is to be found out of the row, so that one statement asks it all.
+/// A collector of the conditions to evaluate on the row, so that one statement evaluates them all.
 struct Asking<'a, E: Entity> {
     authority: &'a Authority<E>,
     conditions: Vec<Residual>,
 }
 
-/// Which of the conditions hold.
+/// The truth of the conditions.
 struct Known {
     found: bool,
     truths: Vec<(Residual, bool)>,
 }
 
-/// A verdict whose rules are not yet answered.
+/// A verdict whose conditions are not yet evaluated.
 enum Open<E: Entity> {
     Stated(Basis, Truth),
-    /// The row that is referred to is there, and may be read.
+    /// The condition that the row referred to exists and may be read.
     Referred(Residual),
     Rules(Vec<AskedRule<'static, E::Viewer, E>>),
 }
@@ -419,7 +420,7 @@ impl<'a, E: Entity> Asking<'a, E> {
             .collect()
     }
 
-    /// The rules of a field, which may have none.
+    /// Collects the rules of a field, which may have none.
     fn stated(
         &mut self,
         rules: &'static [Rule<E::Viewer, E>],

@@ -1,4 +1,4 @@
-//! What an access can prove.
+//! Grants: the kinds of permission that an access can prove.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,26 +9,26 @@ use crate::request::RequestContext;
 use crate::session::{Loaded, Verified};
 use crate::viewer::Viewer;
 
-/// A verified viewer may read.
+/// The grant that a verified viewer may read.
 pub struct Read<V: Viewer> {
     verified: Verified<V>,
     context: Context,
 }
 
-/// A verified viewer may read and write.
+/// The grant that a verified viewer may read and write.
 pub struct Write<V: Viewer> {
     verified: Verified<V>,
     context: Context,
-    /// What is read meanwhile may be old when the write is done.
+    /// Disables memoization while held: a value read meanwhile may be stale once the write is done.
     _writing: WhileHeld,
 }
 
-/// Everybody may read; there is no viewer.
+/// The grant that everybody may read; there is no viewer.
 pub struct Public {
     sealed: (),
 }
 
-/// The program itself may do everything; there is no viewer.
+/// The grant that the program itself may do everything; there is no viewer.
 pub struct System {
     reason: &'static str,
 }
@@ -64,18 +64,18 @@ impl System {
     }
 }
 
-/// Who asks, as rules see it.
+/// The identity under which rules are evaluated.
 #[doc(hidden)]
 pub enum Asker<'a, V: Viewer> {
-    /// This viewer.
+    /// A verified viewer.
     Viewer(&'a Verified<V>),
-    /// Nobody: conditions that read the viewer are unknown.
+    /// No viewer: conditions that read the viewer are unknown.
     Nobody,
-    /// The program itself: rules are not asked.
+    /// The program itself: no rule is evaluated.
     System,
 }
 
-/// The session that a grant rests on, if it rests on one.
+/// The session that a grant depends on, if any.
 #[doc(hidden)]
 pub struct Held<'a>(pub(super) Option<&'a Arc<Loaded>>);
 
@@ -96,13 +96,13 @@ pub trait Reads<V: Viewer>: sealed::Sealed + Send + Sync {
 )]
 pub trait Writes<V: Viewer>: Reads<V> + MayWrite {}
 
-/// A grant to write, whatever the viewer is.
+/// A grant to write, regardless of the type of the viewer.
 #[diagnostic::on_unimplemented(
     message = "this access does not write",
     note = "say `access: Write` in the attribute of the method, or take `Access::<Write<..>>::authenticated()`"
 )]
 pub trait MayWrite: sealed::Sealed + Send + Sync {
-    /// Why there is no viewer.
+    /// Returns the reason why there is no viewer.
     #[doc(hidden)]
     fn __reason(&self) -> Option<&'static str> {
         None
@@ -114,7 +114,7 @@ pub trait MayWrite: sealed::Sealed + Send + Sync {
     }
 }
 
-/// A grant that rests on a session.
+/// A grant that depends on a session.
 #[doc(hidden)]
 pub trait BySession: sealed::Sealed {
     type Viewer: Viewer;

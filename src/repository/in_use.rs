@@ -1,4 +1,5 @@
-//! One use of an access: who asks, in which request, and at which instant.
+//! One use of an access: the identity, the request, and the instant under which rules are evaluated
+//! (decision 48).
 
 use super::access::Access;
 use super::grant::{Asker, MayWrite, Reads};
@@ -17,27 +18,27 @@ pub(crate) struct InUse<V: Viewer> {
     context: Context,
 }
 
-/// How well the viewer of a use is found out.
+/// The freshness required of the viewer of a use.
 #[derive(Clone, Copy)]
 pub(super) enum Level {
     Verified,
-    /// With the store and the viewer source asked in this very call.
+    /// The store and the viewer source are queried in this very call.
     Current,
 }
 
 enum Who<V: Viewer> {
     Viewer(Verified<V>),
     Nobody,
-    /// Rules are not asked.
+    /// The program itself: no rule is evaluated.
     System,
 }
 
 impl<P> Access<P> {
-    /// Begins a use.
+    /// Begins a use, with the viewer verified at [`Level::Verified`].
     ///
     /// # Errors
     ///
-    /// [`Error::is_unauthenticated`] where the session that the access was made for has ended, or the
+    /// [`Error::is_unauthenticated`] if the session for which the access was made has ended, or the
     /// request has another one by now. [`Error::is_misuse`] outside its request.
     pub(super) async fn in_use<V: Viewer>(&self) -> Result<InUse<V>>
     where
@@ -46,8 +47,8 @@ impl<P> Access<P> {
         self.begin_use(Level::Verified).await
     }
 
-    /// The same where nobody can wait: `None` where it must be found out whether the session still
-    /// stands, or who the viewer is by now.
+    /// Begins a use without waiting; `None` if the session must be checked first, or the viewer must be
+    /// loaded anew.
     pub(crate) fn in_use_at_once<V: Viewer>(&self) -> Result<Option<InUse<V>>>
     where
         P: Reads<V>,
@@ -67,7 +68,7 @@ impl<P> Access<P> {
         Ok(Some(InUse::new(request, who)))
     }
 
-    /// The same, with the viewer found out at this level.
+    /// Begins a use, with the viewer verified at this level.
     pub(super) async fn begin_use<V: Viewer>(&self, level: Level) -> Result<InUse<V>>
     where
         P: Reads<V>,
@@ -85,7 +86,7 @@ impl<P> Access<P> {
         Ok(InUse::new(request, who))
     }
 
-    /// Refuses an access whose session has ended, or is not that of its request by now.
+    /// Refuses an access whose session has ended, or is no longer that of its request.
     pub(super) async fn require_standing(&self) -> Result<()>
     where
         P: MayWrite,
@@ -133,7 +134,7 @@ impl<V: Viewer> InUse<V> {
         &self.context
     }
 
-    /// Returns whether rules are asked: the program itself is asked for none.
+    /// Returns whether rules are evaluated; they are not for the program itself.
     pub(super) const fn asks_rules(&self) -> bool {
         !matches!(self.who, Who::System)
     }
@@ -156,7 +157,7 @@ impl<V: Viewer> InUse<V> {
         decide(rules, self.viewer(), &self.context)
     }
 
-    /// Notes for the memo of the request that an answer may rest on the instant.
+    /// Notes, for the request's memo, that a result may depend on the instant.
     pub(super) fn note<E>(&self, rules: &[Rule<V, E>]) {
         let mut rules = rules.iter();
         if rules.any(|rule| rule.reads_time() || rule.is_opaque()) {
@@ -170,8 +171,8 @@ impl<V: Viewer> InUse<V> {
         }
     }
 
-    /// The same use with the viewer found anew, where something was revoked or changed since, or it is
-    /// too long ago; `None` where all is as it was.
+    /// Returns the same use with the viewer loaded anew, if something was revoked or changed since, or
+    /// the load is too old; `None` if the present viewer is still recent.
     pub(super) async fn renewed(&self) -> Result<Option<Self>> {
         let (Some(request), Who::Viewer(held)) = (&self.request, &self.who) else {
             return Ok(None);
@@ -187,7 +188,7 @@ impl<V: Viewer> InUse<V> {
         }))
     }
 
-    /// The same use at this instant.
+    /// Returns the same use at the present instant.
     pub(super) fn now(&self) -> Self {
         Self {
             context: circumstances(self.request.as_ref()),

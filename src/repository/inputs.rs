@@ -1,4 +1,4 @@
-//! What the rules of an input type come to.
+//! Evaluation of the rules of input types: the fields that a client may set, and in which rows.
 
 use super::attempt::field_rules;
 use super::authority::{Authority, of_row, of_written};
@@ -9,10 +9,10 @@ use crate::error::{Error, Result};
 use crate::input::{InputField, InputShape, Preset};
 use crate::policy::{Decision, Reduced, Residual, Value};
 
-/// What a client sent: the type of it, and those of its fields that were given.
+/// A client's input: its type, and the fields that were given.
 pub(super) type Sent<E> = (&'static InputShape<E>, Vec<&'static InputField<E>>);
 
-/// The refusal of an input that sets a field which this viewer may set in no row, if it is one.
+/// Returns the event of refusing an input, if it sets a field that this viewer may set in no row.
 pub(crate) fn refusal<E: Entity>(
     using: &InUse<E::Viewer>,
     shape: &InputShape<E>,
@@ -41,7 +41,7 @@ pub(crate) fn refusal<E: Entity>(
     Ok(None)
 }
 
-/// The fields that were given and are columns, with their values.
+/// Returns the given fields that are columns, with their values.
 pub(super) fn given<'s, E: Entity>(
     shape: &'s InputShape<E>,
     values: &[Option<Value>],
@@ -53,7 +53,7 @@ pub(super) fn given<'s, E: Entity>(
         .collect()
 }
 
-/// What the program sets beside a client.
+/// Evaluates the presets: the values that the program sets beside those of a client.
 pub(super) fn preset<E: Entity>(
     authority: &Authority<E>,
     presets: &[Preset<E>],
@@ -73,8 +73,8 @@ pub(super) fn preset<E: Entity>(
         .collect()
 }
 
-/// What must hold of the row so that these fields may be set, or `None` where they may be in no
-/// row.
+/// Returns the residuals that a row must fulfil so that these fields may be set, or `None` if they may
+/// be set in no row.
 pub(super) fn conditions<E: Entity>(
     authority: &Authority<E>,
     shape: &InputShape<E>,

@@ -1,4 +1,4 @@
-//! Many rows at once.
+//! Updates and inserts of many rows at once.
 
 use std::fmt;
 
@@ -20,7 +20,7 @@ use crate::input::{Patch, Valid};
 use crate::policy::{Op, Reduced, Residual, Value, compare_with, once_written};
 use crate::sql::{Changed, Db, Target, candidates, inserted_at_once};
 
-/// An update of many rows in the making; see [`Writer::update_many`].
+/// A pending update of many rows; see [`Writer::update_many`].
 #[must_use = "an update does nothing until it is executed"]
 pub struct UpdateMany<'a, P, D: Dto> {
     writer: Writer<'a, P>,
@@ -28,7 +28,7 @@ pub struct UpdateMany<'a, P, D: Dto> {
     changes: Changes<D::Entity>,
 }
 
-/// How many rows one statement names by their keys.
+/// The maximum number of rows that one statement names by their keys.
 const KEYS: usize = 512;
 
 impl<'a, P, D> UpdateMany<'a, P, D>
@@ -44,7 +44,7 @@ where
         }
     }
 
-    /// Gives the column this value.
+    /// Sets the column to this value.
     pub fn set<T: Storable, U: Assignable>(
         mut self,
         column: Column<D::Entity, T, U>,
@@ -55,7 +55,7 @@ where
         self
     }
 
-    /// Makes the column null.
+    /// Sets the column to null.
     pub fn clear<T: Storable, U: Assignable>(
         mut self,
         column: Column<D::Entity, Option<T>, U>,
@@ -64,20 +64,20 @@ where
         self
     }
 
-    /// Changes what a client sent to be changed, as [`Update::patch`](super::Update::patch).
+    /// Applies a client's changes, as [`Update::patch`](super::Update::patch).
     pub fn patch<T: Patch<Entity = D::Entity>>(mut self, patch: Valid<T>) -> Self {
         self.changes.patch(&patch);
         self
     }
 
-    /// Updates those of the rows that may be updated so, in one statement, and leaves the others.
-    /// Returns how many were.
+    /// Updates those rows that may be updated so, in one statement, and skips the others. Returns the
+    /// number of updated rows.
     ///
     /// # Errors
     ///
-    /// [`Error::is_forbidden`] when this viewer may make no row of the entity what is set,
-    /// [`Error::is_unprocessable`] when a field of the patch refers to no row that they may read,
-    /// [`Error::is_misuse`] when the query has a limit, otherwise as
+    /// [`Error::is_forbidden`] if this viewer may make these changes to no row of the entity,
+    /// [`Error::is_unprocessable`] if a field of the patch refers to no row that they may read,
+    /// [`Error::is_misuse`] if the query has a limit, otherwise as
     /// [`Update::execute`](super::Update::execute).
     pub async fn execute_permitted(self) -> Result<u64> {
         let db = self.writer.db();
@@ -113,13 +113,13 @@ where
         Ok(changed.rows)
     }
 
-    /// Updates all of the rows, or none where one of them may not be updated so. Returns how many
-    /// there were.
+    /// Updates all of the rows, or none if one of them may not be updated so. Returns the number of
+    /// updated rows.
     ///
     /// # Errors
     ///
-    /// [`Error::is_forbidden`] when one of the rows that this viewer may read may not be updated
-    /// so, otherwise as [`UpdateMany::execute_permitted`].
+    /// [`Error::is_forbidden`] if one of the rows that this viewer may read may not be updated so,
+    /// otherwise as [`UpdateMany::execute_permitted`].
     pub async fn execute_all(self) -> Result<u64> {
         let together = Together::begin(self.writer.db()).await?;
         let outcome = self.all(together.db()).await;
@@ -144,7 +144,8 @@ where
             return authority.require_session().await.map(|()| 0);
         };
         authority.hold_token(db).await?;
-        // Read first and locked, so that nobody changes one between the look and the update.
+        // The rows are read first and locked, so that none changes between the check and the update
+        // (TOCTOU).
         let key = D::Entity::__table().key();
         let statement = candidates::<D::Entity>(db.dialect(), &found, permitted.as_deref())?;
         let kind = D::Entity::__table()
@@ -215,7 +216,8 @@ where
         Ok(planned)
     }
 
-    /// What must hold of a row for this viewer to find it by the query, or `None` where none is.
+    /// Returns the residuals under which this viewer finds a row by the query, or `None` if they find
+    /// none.
     fn found(&self, asking: &Asking<'_, ViewerOf<D>>) -> Result<Option<Vec<Residual>>> {
         let decided = asking.decided(self.select.shape())?;
         let mut found = match of_row::<D::Entity>(decided.rows.clone(), "read_if")? {
@@ -256,8 +258,8 @@ async fn never<E: Entity, T>(
     Err(Error::forbidden())
 }
 
-/// Refuses a change by whose fields rows are referred to that the viewer may not read, or that are not
-/// there, whatever else stood against it.
+/// Refuses a change whose fields refer to rows that do not exist or that the viewer may not read,
+/// before any other reason for a refusal.
 async fn require_readable<E: Entity>(
     db: &Db,
     authority: &Authority<E>,
@@ -272,7 +274,7 @@ async fn require_readable<E: Entity>(
     Err(Error::unprocessable(errors))
 }
 
-/// The keys of new rows, where somebody asks for them.
+/// Returns the keys of new rows, if the entity is the one of a viewer; otherwise nobody needs them.
 fn keys<E: Entity>(rows: &[E]) -> Vec<Value> {
     let table = E::__table();
     if !table.is_viewer_of() {
@@ -283,18 +285,18 @@ fn keys<E: Entity>(rows: &[E]) -> Vec<Value> {
         .collect()
 }
 
-/// So many rows, whose keys nobody asked for.
+/// Makes the result of a change of this many rows, without their keys.
 const fn many(rows: u64) -> Changed {
     Changed { rows, key: None }
 }
 
-/// Inserts rows that are all known, in as few statements as the engine takes.
+/// Inserts rows whose values are all known, in as few statements as the engine allows.
 pub(super) async fn insert_many<E, P>(writer: &Writer<'_, P>, rows: Vec<E>) -> Result<()>
 where
     E: Entity,
     P: Writes<E::Viewer>,
 {
-    /// What each engine takes as parameters of one statement.
+    /// The number of bind parameters that every engine accepts in one statement.
     const PARAMETERS: usize = 30_000;
     if rows.is_empty() {
         return Ok(());
@@ -330,7 +332,7 @@ where
     let outcome = async {
         let db = together.db();
         if let Some(guard) = authority.guard() {
-            // The session stands until all of it is written.
+            // Locks the session, so that it cannot end until all rows are written.
             if !db.holds_session(guard).await? {
                 authority.require_session().await?;
                 return Err(Error::unauthenticated(crate::error::Refusal::Unknown));
@@ -362,11 +364,11 @@ where
     together.end(outcome).await
 }
 
-/// What a rule comes to for a row that is known.
+/// The result of a rule for a row whose values are known.
 enum Known {
     Allowed,
     Denied,
-    /// Related rows decide.
+    /// The result depends on related rows: the values of the row, and the residual to check.
     Related(Vec<(usize, Value)>, Residual),
 }
 

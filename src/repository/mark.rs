@@ -1,8 +1,8 @@
 //! The content of a cursor: where a page ended (keyset pagination).
 //!
-//! A long text would make a long cursor, and one that is too long for an address. So a cursor holds the
-//! beginning of it and a digest, and the next page looks the rest up by the key, as this viewer sees the row
-//! then. See `docs/decisions/0054-what-one-user-can-do-to-others.md`.
+//! A long text would make a cursor too long for a URL. So a cursor holds the beginning of the text and
+//! a digest, and the next page looks up the rest by the key, as this viewer sees the row then (decision
+//! 54).
 
 use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
 
@@ -10,13 +10,13 @@ use crate::dto::Direction;
 use crate::policy::{Kind, Value, first_after};
 use crate::sql::{Held, OrderKey, Position, Rest, is_of};
 
-/// Bytes of a value that a cursor holds.
+/// The maximum number of bytes of a value that a cursor holds.
 const LONGEST: usize = 256;
 
-/// Where a page ended.
+/// The position at which a page ended.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Mark {
-    /// The values of the row under each order.
+    /// The values of the row, one for each order key.
     pub(super) values: Vec<Kept>,
     pub(super) key: Value,
 }
@@ -25,16 +25,16 @@ pub(super) struct Mark {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Kept {
     Whole(Value),
-    /// How a longer text or longer bytes begin, and the digest of the whole.
+    /// The beginning of a long text or byte string, and the digest of the whole.
     Beginning(Value, Digest),
-    /// Nothing, because no value of the library stands for what is stored: `infinity`, say.
+    /// Nothing, because the stored value has no Rust equivalent, such as `infinity`.
     Nothing,
 }
 
 pub(super) type Digest = [u8; SHA256_OUTPUT_LEN];
 
 impl Mark {
-    /// The mark of a row with these values, `None` for one that cannot be read.
+    /// Makes the mark of a row with these values; `None` stands for a value that cannot be read.
     pub(super) fn of(values: Vec<Option<Value>>, key: Value) -> Self {
         Self {
             values: values.into_iter().map(Kept::of).collect(),
@@ -42,7 +42,7 @@ impl Mark {
         }
     }
 
-    /// Returns whether it has the values that the order asks for.
+    /// Returns whether the mark has values of the kinds that the order requires.
     pub(super) fn fits(&self, kinds: &[Kind], key: Kind) -> bool {
         self.values.len() == kinds.len()
             && self
@@ -57,17 +57,18 @@ impl Mark {
             && is_of(&self.key, key)
     }
 
-    /// Returns whether it holds each value whole.
+    /// Returns whether the mark holds each value whole.
     pub(super) fn is_whole(&self) -> bool {
         let mut values = self.values.iter();
         values.all(|kept| matches!(kept, Kept::Whole(_)))
     }
 
-    /// The position of the row. What is not in the mark is taken of what is found under its key `now`.
+    /// Returns the position of the row. Values missing from the mark are taken from `now`, the row
+    /// found under its key.
     ///
-    /// Where that is another value by now, or no row, nobody knows where among those that begin alike the
-    /// page ended. The next one then begins with the first of them: it may show some once more, and skips
-    /// none.
+    /// If the row has another value by now, or is gone, the end of the page among the values with the
+    /// same beginning is unknown. The next page then starts with the first of them: it may repeat some
+    /// rows, but skips none.
     pub(super) fn position(self, order: &[OrderKey], now: Option<&[Option<Value>]>) -> Position {
         let mut values = Vec::with_capacity(self.values.len());
         for (place, kept) in self.values.into_iter().enumerate() {
@@ -130,7 +131,7 @@ impl Kept {
     }
 }
 
-/// The beginning of a value that is too long for a cursor.
+/// Returns the beginning of a value that is too long for a cursor.
 fn beginning(value: &Value) -> Option<Value> {
     match value {
         Value::Text(text) if text.len() > LONGEST => {
@@ -167,7 +168,7 @@ fn digested(value: &Value) -> Option<Digest> {
     digest(&SHA256, bytes).as_ref().try_into().ok()
 }
 
-/// The first value after all that begin so, if there is one.
+/// Returns the first value after all values with this beginning, if there is one.
 fn end(begins: &Value) -> Option<Value> {
     match begins {
         Value::Text(text) => first_after(text).map(Value::Text),

@@ -1,9 +1,9 @@
-//! What `#[memo]` methods gave, kept for the length of a request.
+//! Memoization of `#[memo]` methods for the length of a request, with single flight.
 //!
-//! A value is given again only at the moment at which it was worked out: no write of the request
-//! has begun since, none is under way, and the viewer is of the same loading, which still holds.
-//! One for which a rule read the time is given for less than a second (decision 48).
-//! The guard of the method runs before any of this, with each call.
+//! A memoized value is reused only at the moment at which it was computed: no write of the request has
+//! begun since, none is under way, and the viewer is of the same load, which is still valid. A value
+//! for which a rule read the time is reused for less than a second (decision 48). The guard of the
+//! method runs before any of this, with each call.
 
 use std::any::{Any, TypeId};
 use std::future::Future;
@@ -19,7 +19,7 @@ use crate::request::{RequestContext, WeakContext};
 use crate::session::{LoadNumber, Loaded};
 use crate::viewer::Viewer;
 
-/// The changes that a request makes, as far as what it remembers depends on them.
+/// The count of a request's changes, on which the validity of its memoized values depends.
 #[derive(Default)]
 pub(crate) struct Changes(Mutex<Counts>);
 
@@ -30,7 +30,7 @@ struct Counts {
 }
 
 impl Changes {
-    /// What was worked out up to now is not to be given again.
+    /// Invalidates the values memoized so far.
     pub(crate) fn note(&self) {
         let mut counts = lock(&self.0);
         counts.begun = counts.begun.wrapping_add(1);
@@ -47,15 +47,15 @@ impl Changes {
         counts.under_way = counts.under_way.saturating_sub(1);
     }
 
-    /// How many changes have begun, if none is under way.
+    /// Returns the number of changes begun, if none is under way.
     fn settled(&self) -> Option<u64> {
         let counts = lock(&self.0);
         (counts.under_way == 0).then_some(counts.begun)
     }
 }
 
-/// A change under way. One that is dropped without an end may still happen, so that the request
-/// remembers nothing from then on.
+/// A change under way. If it is dropped without an end it may still take effect, so the request
+/// memoizes nothing from then on.
 #[must_use = "a change that does not end keeps the request from remembering"]
 pub(super) struct Writing(WeakContext);
 
@@ -72,7 +72,7 @@ impl Writing {
     }
 }
 
-/// An access that may write, from its guard until it is dropped.
+/// The lifetime of a write access, from its guard until it is dropped.
 pub(super) struct WhileHeld(Writing);
 
 impl WhileHeld {
@@ -87,13 +87,13 @@ impl Drop for WhileHeld {
     }
 }
 
-/// Who asks for a remembered value, and in which request.
+/// The request and viewer that ask for a memoized value.
 pub struct Recall {
     request: RequestContext,
     viewer: Option<Arc<Loaded>>,
 }
 
-/// At which moment a value was worked out.
+/// The moment at which a value was computed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Moment {
     changes: u64,
@@ -101,9 +101,9 @@ struct Moment {
 }
 
 impl Recall {
-    /// The moment, unless what is worked out now may be old already.
+    /// Returns the present moment, or `None` if a value computed now could already be stale.
     fn moment(&self) -> Option<Moment> {
-        // A public method has no viewer of its own, but its body may call methods that have.
+        // A public method has no viewer of its own, but its body may call methods that do.
         let viewer = self.viewer.as_deref().or_else(|| self.request.found());
         if viewer.is_some_and(|loaded| !loaded.holds()) {
             return None;
@@ -114,14 +114,14 @@ impl Recall {
         })
     }
 
-    /// What is kept under `key` for the method `M`.
+    /// Returns the entry of the method `M` under `key`.
     fn entry<M: 'static, T: Send + 'static>(&self, key: Key) -> Arc<Entry<T>> {
         self.request.memo().of(TypeId::of::<(M, T)>(), key)
     }
 }
 
-/// The outcome of one call. Whoever works it out holds the gate, so that one does and the rest
-/// wait. The gate opens when its holder panics or is dropped, and the next takes over.
+/// The outcome of one call (single flight). The call that computes it holds the gate, and the others
+/// wait. The gate opens if its holder panics or is dropped, and the next call takes over.
 struct Entry<T> {
     gate: tokio::sync::Mutex<Option<Known<T>>>,
     finished: AtomicU64,
@@ -139,9 +139,9 @@ impl<T> Default for Entry<T> {
 struct Known<T> {
     outcome: Result<T>,
     moment: Moment,
-    /// Which run of the method it is the outcome of.
+    /// The number of the method's run that gave this outcome.
     run: u64,
-    /// The earliest instant that a rule read for it, in microseconds.
+    /// The earliest instant that a rule read during the run, in microseconds.
     rests_on: Option<i64>,
 }
 
@@ -165,8 +165,8 @@ impl<T: Clone> Known<T> {
         })
     }
 
-    /// Whether a call that came at this instant may have it, as far as rules read the time. One that
-    /// `waited` for it came before the instant that they read, or right after.
+    /// Returns whether a call that arrived at this instant may reuse the outcome, as far as rules read
+    /// the time. A call that `waited` for it arrived before the instant that they read, or right after.
     fn is_recent(&self, arrived_at: i64, waited: bool) -> bool {
         const SECOND: i64 = 1_000_000;
         self.rests_on.is_none_or(|at| {
@@ -175,7 +175,7 @@ impl<T: Clone> Known<T> {
         })
     }
 
-    /// Whether later calls get it too, and not only those that waited for it.
+    /// Returns whether later calls may reuse the outcome, and not only those that waited for it.
     fn lasts(&self) -> bool {
         match &self.outcome {
             Ok(_) => true,
@@ -191,7 +191,7 @@ impl<T: Clone> Known<T> {
     }
 }
 
-/// The outcome of the method `M` under `key`: the one that is known, or that of `run`. Called by
+/// Returns the outcome of the method `M` under `key`: the memoized one, or that of `run`. Called by
 /// generated code.
 pub async fn remember<M, T, E, F>(recall: Result<Recall>, key: Key, run: F) -> Result<T, E>
 where
@@ -227,12 +227,12 @@ where
     let rests_on = watch.earliest();
     drop(watch);
     let finished = entry.finished.fetch_add(1, Ordering::AcqRel) + 1;
-    // Of the moment before the run: what changed meanwhile makes the two moments differ.
+    // The moment before the run: a change during the run makes it differ from later moments.
     *gate = Known::new(&outcome, moment, finished, rests_on);
     outcome
 }
 
-/// An access under which values are remembered: one that reads, inside a request.
+/// An access under which values are memoized: one that reads, inside a request.
 pub trait Recalls: sealed::Sealed {
     #[doc(hidden)]
     fn __seen(&self) -> Held<'_>;
@@ -257,7 +257,7 @@ mod sealed {
     impl Sealed for super::Public {}
 }
 
-/// Called by generated code, after the guard.
+/// Prepares a memo lookup for the access; called by generated code, after the guard.
 pub fn recall<P: Recalls>(access: &Access<P>) -> Result<Recall> {
     let Held(viewer) = access.seen();
     let viewer = viewer.cloned();
@@ -267,7 +267,7 @@ pub fn recall<P: Recalls>(access: &Access<P>) -> Result<Recall> {
     }
 }
 
-/// A value that a `#[memo]` method can give more than once.
+/// A value that a `#[memo]` method can return more than once.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be remembered for the request",
     label = "this cannot be given twice",
@@ -279,12 +279,12 @@ pub trait Remembered: Clone + Send + 'static {}
 #[diagnostic::do_not_recommend]
 impl<T: Clone + Send + 'static> Remembered for T {}
 
-/// Gives the block of a method its type; called by generated code.
+/// Fixes the output type of a method's block; called by generated code.
 pub const fn run<O, F: Future<Output = O>>(run: F) -> F {
     run
 }
 
-/// What a value is kept under: the repository and the arguments, compared and not only hashed.
+/// The key of a memoized value: the repository and the arguments, compared and not only hashed.
 #[derive(PartialEq, Eq, Hash)]
 pub struct Key(Vec<Box<dyn Part>>);
 
@@ -322,12 +322,12 @@ impl<T: Clone + Eq + Hash + Send + 'static> Told for T {}
 
 /// Called by generated code.
 impl Key {
-    /// The key of a method without arguments.
+    /// Makes the key of a method without arguments.
     pub fn new<T: Told>(repository: &T) -> Self {
         Self(vec![Box::new(repository.clone())])
     }
 
-    /// The same with one more argument.
+    /// Adds one more argument.
     #[must_use]
     pub fn and<T: Argument + ?Sized>(mut self, argument: &T) -> Self {
         self.0.push(argument.__keep());
@@ -335,7 +335,7 @@ impl Key {
     }
 }
 
-/// A part of a key, of any type.
+/// A part of a key, type-erased.
 pub trait Part: Any + Send {
     #[doc(hidden)]
     fn __equals(&self, other: &dyn Part) -> bool;
@@ -370,6 +370,6 @@ impl Hash for dyn Part {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Every holder changes the value in one step, so a panic elsewhere left it whole.
+    // Every holder changes the value in one step, so a panic elsewhere left it consistent.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

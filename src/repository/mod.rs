@@ -2,28 +2,29 @@
 //!
 //! # What a query may name
 //!
-//! A query names fields of its DTO, by their [`Token`](crate::Token)s, and each carries its rule.
-//! Where a field is hidden from the viewer it is masked before it is compared, ordered, grouped or
-//! summed, so a row that hides it is found by no condition on it and stands last in its order.
-//! [`Select::refuse_hidden`] refuses such a query instead, with the answer that an unknown field
-//! gets. A column that the DTO does not show can be looked up where its entity says `lookup`, and
-//! filtered by where it says `filter_if`.
+//! A query names fields of its DTO by their [`Token`](crate::Token)s, and each carries its rule. If a
+//! field is hidden from the viewer it is masked before it is compared, ordered, grouped or summed, so a
+//! row that hides it matches no condition on it and comes last in its order. [`Select::refuse_hidden`]
+//! refuses such a query instead, with the error of an unknown field. A column that the DTO does not
+//! show can be looked up if its entity declares it `lookup`, and filtered by if it declares
+//! `filter_if`.
 //!
 //! # The time that a query takes
 //!
-//! A filter on a field whose rule depends on the row is written in one of two ways:
+//! A filter on a field whose rule depends on the row is translated in one of two ways, which differ in
+//! their timing side channel:
 //!
-//! - By default as `RULE AND field = value`. The database may use the index of the field and ask
-//!   the rule of what it found. The answer tells nothing of a hidden value. The time can: a value
-//!   that stands in a thousand hidden rows takes longer to answer than one that stands in none, and
-//!   somebody with many measurements may see that.
+//! - By default as `RULE AND field = value`. The database may use the index of the field and
+//!   evaluate the rule on the rows it finds. The result reveals nothing of a hidden value, but the
+//!   time can: a value that occurs in a thousand hidden rows takes longer to answer than one that
+//!   occurs in none, and an attacker with many measurements may see that.
 //! - With [`Select::constant_time`] as `CASE WHEN RULE THEN field = value END`. The rule of each
-//!   row is worked out first and no hidden value is compared, so that the time does not depend on
+//!   row is evaluated first and no hidden value is compared, so that the time does not depend on
 //!   one. It costs a read of every row that the rest of the query leaves.
 //!
-//! Choose the second where values can be guessed one by one and the guess is worth something, such
-//! as an e-mail address or a diagnosis, and where the table is small or another condition narrows
-//! it. Lookups are not touched by it: whoever may run them may test a guess.
+//! Choose the second if values can be guessed one by one and a guess is worth something, such as an
+//! e-mail address or a diagnosis, and if the table is small or another condition narrows it. It does
+//! not affect lookups: a viewer who may run them may test a guess.
 
 pub(crate) mod access;
 mod aggregate;

@@ -1,4 +1,4 @@
-//! Nested DTOs: the rows on the other side of a relation, loaded for all rows of a query at once.
+//! Nested DTOs: related rows, loaded for all rows of a query at once (no N+1 queries).
 
 use std::any::Any;
 use std::collections::HashMap;
@@ -16,20 +16,20 @@ use crate::policy::{Cell, Decision, Op, Reduced, Residual, Term, Value};
 use crate::sql::{Join, Layout, Plan, Question, Row};
 use crate::viewer::Viewer;
 
-/// Loads the rows that a relation leads to, for the viewer `V`.
+/// A function that loads the rows that a relation leads to, for the viewer `V`.
 pub(crate) type Load<V> = for<'a> fn(Nesting<'a, V>) -> Loading<'a>;
 type Loading<'a> = Pin<Box<dyn Future<Output = Result<Loaded>> + Send + 'a>>;
-/// A [`Batch`] whose DTO is known to the field that shows it.
+/// A type-erased [`Batch`]; the field that shows it knows its DTO.
 type Loaded = Box<dyn Any + Send + Sync>;
 
-/// For which rows a relation is followed, and who asks.
+/// The rows for which a relation is followed, and the identity that asks.
 pub(crate) struct Nesting<'a, V: Viewer> {
     asking: &'a Asking<'a, V>,
     relation: &'static Relation,
     own: &'static Schema,
-    /// What the rows are joined by, each once.
+    /// The distinct join keys.
     keys: Vec<Vec<Value>>,
-    /// The DTOs around this one.
+    /// The shapes of the enclosing DTOs.
     above: Vec<u64>,
 }
 
@@ -38,12 +38,12 @@ struct Batch<D: Dto> {
     reading: Reading<D>,
     layout: Arc<Layout>,
     rows: Vec<Row>,
-    /// Which rows belong to a key.
+    /// The indices of the rows that belong to each key.
     of_key: HashMap<Key, Vec<usize>>,
     nested: NestedRows,
 }
 
-/// What joins rows, written so that it can be compared byte by byte.
+/// A join key, encoded so that keys can be compared byte by byte.
 type Key = Vec<u8>;
 
 /// The related rows of the rows of a query.
@@ -52,9 +52,9 @@ pub(crate) struct NestedRows(Vec<NestedField>);
 
 struct NestedField {
     field: usize,
-    /// None where no row has any.
+    /// `None` if no row has a key.
     loaded: Option<Loaded>,
-    /// By row; none where it is hidden or joined by a null.
+    /// The key of each row; `None` if it is hidden or null.
     keys: Vec<Option<Key>>,
 }
 
@@ -72,7 +72,7 @@ impl NestedRows {
 }
 
 impl NestedRow<'_> {
-    /// The rows that a field shows.
+    /// Returns the related rows that a field shows, as DTOs.
     pub(crate) fn rows<D: Dto>(self, field: usize) -> Result<Vec<D>> {
         let found = self.rows.0.iter().find(|nested| nested.field == field);
         let nested = found.ok_or_else(|| Error::internal("a nested DTO was not loaded"))?;
@@ -122,7 +122,7 @@ impl<V: Viewer> Asking<'_, V> {
             .collect()
     }
 
-    /// Loads what the nested fields of these rows show: one query for each relation.
+    /// Loads the related rows of these rows' nested fields: one query for each relation.
     async fn nested<D>(
         &self,
         reading: &Reading<D>,
@@ -153,7 +153,7 @@ impl<V: Viewer> Asking<'_, V> {
             } else {
                 let mut above = above.to_vec();
                 above.push(shape.id());
-                // Who asks may have been signed out since the rows above were read.
+                // The viewer may have been signed out since the rows above were read.
                 let renewed = self.again().await?;
                 let nesting = Nesting {
                     asking: renewed.as_ref().unwrap_or(self),
@@ -174,15 +174,15 @@ impl<V: Viewer> Asking<'_, V> {
     }
 }
 
-/// What rows are joined by.
+/// The join keys of some rows.
 struct Keys {
-    /// By row; none where it is hidden or null.
+    /// The key of each row; `None` if it is hidden or null.
     of_rows: Vec<Option<Key>>,
-    /// Each once, as values.
+    /// The distinct keys, as values.
     distinct: Vec<Vec<Value>>,
 }
 
-/// A hidden value is null here.
+/// Collects the join keys of rows. A hidden value is null here.
 fn keys(join: &Join, rows: &[Row]) -> Result<Keys> {
     let mut distinct: HashMap<Key, Vec<Value>> = HashMap::new();
     let mut keys = Vec::with_capacity(rows.len());
@@ -209,7 +209,7 @@ fn keys(join: &Join, rows: &[Row]) -> Result<Keys> {
     })
 }
 
-/// `None` where a part is null: a null joins nothing.
+/// Encodes a join key; `None` if a part is null, because a null joins nothing.
 fn key<'a>(cells: impl Iterator<Item = Cell<'a>>) -> Option<Key> {
     let mut key = Key::new();
     for cell in cells {
@@ -266,7 +266,7 @@ async fn batch<D: Dto>(
             asking.plan(&reading, question.as_ref().unwrap_or(&Question::default()))?;
         planned = Some(layout);
         match question {
-            // All rows that belong to a key come with it, so their order is that of one statement.
+            // All rows of a key come with one statement, so their order is that of the statement.
             Some(_) => rows.extend(asking.db.fetch_all(statement).await?),
             None => break,
         }
@@ -296,10 +296,11 @@ async fn batch<D: Dto>(
     })
 }
 
-/// The query for the rows that are joined by one of `keys`, or `None` when none can be read.
+/// Makes the query for the rows that are joined by one of `keys`, or returns `None` if none can be
+/// read.
 ///
-/// A row whose own joining column is hidden in its DTO is not among them, because where it
-/// stands would tell what the column holds.
+/// It excludes rows whose own join column is hidden in their DTO, because their place would reveal the
+/// value of the column.
 fn question<D: Dto>(
     asking: &Asking<'_, <D::Entity as Entity>::Viewer>,
     reading: &Reading<D>,
@@ -326,14 +327,15 @@ fn question<D: Dto>(
     }))
 }
 
-/// The keys of each statement. Keys of one column are one list, however many there are; those of
-/// several are bound one by one, and an engine takes only so many.
+/// Splits the keys into one batch for each statement. Keys of one column are bound as one list, however
+/// many there are; those of several columns are bound one by one, and an engine limits the number of
+/// parameters.
 fn batches(keys: Vec<Vec<Value>>, columns: usize) -> Vec<Vec<Vec<Value>>> {
     const BOUND: usize = 1_024;
     if columns <= 1 {
         return vec![keys];
     }
-    // Of a size that texts have.
+    // A power of two, as in the statement templates (decision 68).
     let most = 1 << (BOUND / columns).checked_ilog2().unwrap_or_default();
     let mut batches = Vec::with_capacity(keys.len().div_ceil(most));
     let mut keys = keys.into_iter();
@@ -378,7 +380,7 @@ mod tests {
             assert!(batches.iter().all(|batch| batch.len() <= most));
             assert!(batches.into_iter().flatten().eq(keys()));
         }
-        // One column's are one list.
+        // The keys of one column form one list.
         assert_eq!(batches(keys().collect(), 1).len(), 1);
         assert_eq!(batches(keys().take(500).collect(), 2).len(), 1);
     }

@@ -1,4 +1,4 @@
-//! Pages by key: each goes on where the one before it ended.
+//! Keyset pagination: each page continues by key after the last row of the page before it.
 
 use chrono::DateTime;
 use serde::ser::{Serialize, SerializeStruct as _, Serializer};
@@ -15,7 +15,7 @@ use crate::policy::{Cell, Decision, Kind, Value};
 use crate::session::CursorSealer;
 use crate::sql::{Layout, OrderKey, Plan, Question, Row};
 
-/// Which page of a query: how many rows, and from where on.
+/// A page of a query to read: its number of rows, and the cursor that it starts after.
 #[derive(Debug, Clone)]
 #[must_use = "a page is read by a reader"]
 pub struct Page {
@@ -24,12 +24,12 @@ pub struct Page {
 }
 
 impl Page {
-    /// The first `rows` rows.
+    /// Requests the first `rows` rows.
     pub const fn first(rows: u64) -> Self {
         Self { rows, after: None }
     }
 
-    /// The next `rows` rows after those of the page that `cursor` came with.
+    /// Requests the next `rows` rows, after the page that returned `cursor`.
     pub fn after(rows: u64, cursor: &Cursor) -> Self {
         Self {
             rows,
@@ -38,17 +38,17 @@ impl Page {
     }
 }
 
-/// One page of a query.
+/// One page of a query, as read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Slice<D> {
-    /// Its rows.
+    /// The rows of the page.
     pub rows: Vec<D>,
-    /// Where the next page goes on; `None` when this one is the last.
+    /// The cursor from which the next page continues; `None` if this page is the last.
     pub next: Option<Cursor>,
 }
 
-/// As `{"rows": [..], "next": ..}`.
+/// Serialises as `{"rows": [..], "next": ..}`.
 impl<D: Serialize> Serialize for Slice<D> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut slice = serializer.serialize_struct("Slice", 2)?;
@@ -59,16 +59,17 @@ impl<D: Serialize> Serialize for Slice<D> {
 }
 
 impl<P> Reader<'_, P> {
-    /// One page of the query, in its order. Rows that tie in it, and those whose value is null or
-    /// hidden, stand by key, so that pages neither skip nor repeat a row that stays where it is.
+    /// Reads one page of the query, in its order (keyset pagination). Rows that tie in it, and those
+    /// whose value is null or hidden, are ordered by key, so that pages neither skip nor repeat a row
+    /// that stays where it is.
     ///
-    /// The limit of the query plays no part.
+    /// The limit of the query is ignored.
     ///
     /// # Errors
     ///
-    /// [`Error::is_invalid`] when the page has no rows, or its cursor was not made for this
-    /// viewer and this query; else as [`Reader::all`]. [`Error::is_misuse`] when the DTO has
-    /// a rule for the entity's key, which a cursor has to hold.
+    /// [`Error::is_invalid`] if the page has no rows, or its cursor was not made for this viewer and
+    /// this query; otherwise as [`Reader::all`]. [`Error::is_misuse`] if the DTO has a rule for the
+    /// entity's key, which a cursor must contain.
     ///
     /// # Example
     ///
@@ -108,7 +109,7 @@ impl<P> Reader<'_, P> {
         let asking = self.asking().await?;
         let reading = asking.reading(select)?;
         plain_key(&reading)?;
-        // Where no row may be read no field was decided, and no cursor was ever made.
+        // If no row may be read no field was decided, and no cursor was ever made.
         let denied = reading.decided.rows == Decision::Deny;
         let order = if denied {
             Vec::new()
@@ -144,7 +145,7 @@ impl<P> Reader<'_, P> {
         let question = Question {
             by_key: !reading.select.ends_by_key(&order),
             order,
-            // One more than the page has, to see whether there is a next.
+            // One more than the page has, to detect whether there is a next page.
             limit: Some(more),
             pages: true,
             after,
@@ -163,7 +164,7 @@ impl<P> Reader<'_, P> {
     }
 }
 
-/// What the row of a mark has under each order now, if this viewer may still find it by the query.
+/// Reads the present order values of a mark's row, if this viewer may still find the row by the query.
 async fn now<D: Shown>(
     asking: &Asking<'_, ViewerOf<D>>,
     reading: &Reading<D>,
@@ -187,7 +188,8 @@ async fn now<D: Shown>(
     Ok(values.map(|(values, _)| values))
 }
 
-/// A cursor holds the key of a row, so that must be no value that is hidden from anybody.
+/// Refuses a DTO with a rule for the key: a cursor contains the key of a row, so no viewer may have it
+/// hidden.
 fn plain_key<D: Shown>(reading: &Reading<D>) -> Result<()> {
     let table = D::Entity::__table();
     let key = table.column(table.key()).map(|spec| spec.field());
@@ -203,7 +205,8 @@ fn plain_key<D: Shown>(reading: &Reading<D>) -> Result<()> {
     Ok(())
 }
 
-/// What the row has under each order of its statement, `None` for what cannot be read, and its key.
+/// Returns the row's value for each order of its statement, `None` if it cannot be read, and the row's
+/// key.
 fn values(layout: &Layout, row: &Row) -> Result<(Vec<Option<Value>>, Value)> {
     let mut values = Vec::with_capacity(layout.position.len());
     for (column, kind) in &layout.position {
@@ -221,7 +224,7 @@ fn values(layout: &Layout, row: &Row) -> Result<(Vec<Option<Value>>, Value)> {
     Ok((values, key))
 }
 
-/// The key of a request's cursors, and what they are bound to.
+/// The sealing key of a request's cursors, and the query that they are bound to.
 struct Sealing {
     request: Option<crate::request::RequestContext>,
     bound: Vec<u8>,

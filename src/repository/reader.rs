@@ -1,4 +1,4 @@
-//! Reading through an access.
+//! Reads through an access.
 
 use std::sync::Arc;
 
@@ -17,14 +17,14 @@ use crate::policy::Decision;
 use crate::sql::{Cells, Db, Layout, Plan, Question, Row, SEVERAL};
 use crate::viewer::Viewer;
 
-/// Runs queries for the one an [`Access`] speaks of. Made by [`Db::reader`].
+/// A reader of rows on behalf of the holder of an [`Access`]. Made by [`Db::reader`].
 #[derive(Debug)]
 pub struct Reader<'a, P> {
     pub(super) db: &'a Db,
     pub(super) access: &'a Access<P>,
 }
 
-// Derived, it would ask `P` for it.
+// Not derived: the derive would require `P: Clone`.
 impl<P> Clone for Reader<'_, P> {
     fn clone(&self) -> Self {
         *self
@@ -34,7 +34,7 @@ impl<P> Clone for Reader<'_, P> {
 impl<P> Copy for Reader<'_, P> {}
 
 impl Db {
-    /// Reads on behalf of the one that `access` speaks of.
+    /// Starts reads on behalf of the holder of `access`.
     #[must_use]
     pub const fn reader<'a, P>(&'a self, access: &'a Access<P>) -> Reader<'a, P> {
         Reader { db: self, access }
@@ -44,16 +44,15 @@ impl Db {
 pub(super) type ViewerOf<D> = <<D as Shown>::Entity as Entity>::Viewer;
 
 impl<P> Reader<'_, P> {
-    /// The one row of the query.
+    /// Reads the one row of the query.
     ///
     /// # Errors
     ///
-    /// [`Error::is_not_found`] when there is none, or none that this viewer may read: the two
-    /// are not told apart, unless the query says
-    /// [`forbidden_if_denied`](Select::forbidden_if_denied). [`Error::is_misuse`] outside the
-    /// request of the access and for a lookup that [finds many](crate::entity::ColumnSpec::finds_many)
-    /// alone, [`Error::is_unavailable`] when the database does not answer, and an internal error when
-    /// there are several rows.
+    /// [`Error::is_not_found`] if there is none, or none that this viewer may read: the two are not
+    /// distinguished, unless the query has [`forbidden_if_denied`](Select::forbidden_if_denied).
+    /// [`Error::is_misuse`] outside the request of the access and for a lookup that [finds
+    /// many](crate::entity::ColumnSpec::finds_many) alone, [`Error::is_unavailable`] if the database
+    /// does not answer, and an internal error if there are several rows.
     pub async fn one<D>(&self, select: Select<D>) -> Result<D>
     where
         D: Shown,
@@ -74,7 +73,7 @@ impl<P> Reader<'_, P> {
         }
     }
 
-    /// The one row of the query, or `None` when there is none that this viewer may read.
+    /// Reads the one row of the query; `None` if there is none that this viewer may read.
     ///
     /// # Errors
     ///
@@ -87,17 +86,18 @@ impl<P> Reader<'_, P> {
         self.asking().await?.optional(select).await
     }
 
-    /// All rows of the query that this viewer may read.
+    /// Reads all rows of the query that this viewer may read.
     ///
-    /// Where a stored value is none that its field can have (`infinity` for an instant, a name that its enum
-    /// lacks), the field is hidden, if it is a `Field`; otherwise the row is left out, as one that may not be
-    /// read. Either is an event. [`one`](Self::one) and [`optional`](Self::optional) are then internal errors.
+    /// If a stored value is not valid for its field (`infinity` for an instant, a name that its enum
+    /// lacks), the field is hidden, if it is a `Field`; otherwise the row is left out, like one that
+    /// may not be read. Both are logged. [`one`](Self::one) and [`optional`](Self::optional) then
+    /// return an internal error.
     ///
     /// # Errors
     ///
     /// [`Error::is_misuse`] outside the request of the access or for a filter of the wrong kind,
-    /// [`Error::is_unavailable`] when the database does not answer, [`Error::is_forbidden`] when
-    /// a field with `#[dto(hidden = error)]` is hidden.
+    /// [`Error::is_unavailable`] if the database does not answer, [`Error::is_forbidden`] if a field
+    /// with `#[dto(hidden = error)]` is hidden.
     pub async fn all<D>(&self, select: Select<D>) -> Result<Vec<D>>
     where
         D: Shown,
@@ -113,8 +113,7 @@ impl<P> Reader<'_, P> {
         Asking::begin(self.db, self.access).await
     }
 
-    /// How the engine would answer the query, in its own words; `None` where no statement is
-    /// needed.
+    /// Returns the engine's plan for the query, in its own words; `None` if no statement is needed.
     ///
     /// # Errors
     ///
@@ -132,8 +131,7 @@ impl<P> Reader<'_, P> {
         }
     }
 
-    /// The text of the statement that a query comes to, without running it; `None` where no
-    /// statement is needed.
+    /// Returns the text of the query's statement, without running it; `None` if no statement is needed.
     ///
     /// # Errors
     ///
@@ -155,7 +153,7 @@ impl<P> Reader<'_, P> {
 }
 
 impl<V: Viewer> Asking<'_, V> {
-    /// All rows of the query.
+    /// Reads all rows of the query.
     pub(super) async fn all<D>(&self, select: Select<D>) -> Result<Vec<D>>
     where
         D: Shown<Entity: Entity<Viewer = V>>,
@@ -192,7 +190,7 @@ impl<V: Viewer> Asking<'_, V> {
         Ok(listed)
     }
 
-    /// The one row of the query, if there is one.
+    /// Reads the one row of the query, if there is one.
     pub(super) async fn optional<D>(&self, select: Select<D>) -> Result<Option<D>>
     where
         D: Shown<Entity: Entity<Viewer = V>>,
@@ -213,7 +211,7 @@ impl<V: Viewer> Asking<'_, V> {
         }
     }
 
-    /// Plans a query, or tells that no row can answer it.
+    /// Plans a query; `None` if no row can fulfil it.
     pub(super) fn prepare<D>(&self, select: Select<D>) -> Result<Option<(Plan, Reading<D>)>>
     where
         D: Shown<Entity: Entity<Viewer = V>>,
@@ -231,14 +229,14 @@ pub(super) fn several() -> Error {
     Error::internal("a query for one row found several: look it up by a unique column")
 }
 
-/// The rows of a query.
+/// The rows of a query, as read.
 struct Listed<D> {
     rows: Vec<D>,
-    /// Whether a row was left out because it could not be read.
+    /// Set if a row was left out because it could not be read.
     unreadable: bool,
 }
 
-/// What turns the rows of a plan into DTOs.
+/// A query with the decisions of its rules; it turns the rows of a plan into DTOs.
 pub(super) struct Reading<D: Shown> {
     pub(super) select: Select<D>,
     pub(super) decided: Arc<Decided>,
@@ -246,7 +244,7 @@ pub(super) struct Reading<D: Shown> {
 }
 
 impl<D: Shown> Reading<D> {
-    /// What the database is asked, or `None` where no row can answer.
+    /// Returns the question for the database, or `None` if no row can fulfil it.
     pub(super) fn question(&self, asking: &Asking<'_, ViewerOf<D>>) -> Result<Option<Question>> {
         if self.decided.rows == Decision::Deny {
             return Ok(None);
@@ -254,7 +252,7 @@ impl<D: Shown> Reading<D> {
         self.select.question(asking, &self.decided)
     }
 
-    /// The row, or `None` where a field that cannot be hidden cannot be read either.
+    /// Decodes a row; `None` if a field that cannot be hidden cannot be read.
     pub(super) fn read(
         &self,
         layout: &Layout,
@@ -264,7 +262,8 @@ impl<D: Shown> Reading<D> {
         self.read_as(&self.using, layout, row, nested)
     }
 
-    /// The same for another instant than that of the statement, as far as rules run in Rust.
+    /// Decodes a row under another use of the access: rules that run in Rust see the instant of
+    /// `using`.
     pub(super) fn read_as(
         &self,
         using: &InUse<ViewerOf<D>>,
@@ -299,14 +298,14 @@ impl<D: Shown> Reading<D> {
 }
 
 impl<P> Access<P> {
-    /// Shows rows that are in memory already as DTOs, by the same rules as a query: a row that
-    /// may not be read is left out, a field that may not be seen is hidden.
+    /// Shows rows in memory as DTOs, by the same rules as a query: a row that may not be read is left
+    /// out, a field that may not be seen is hidden.
     ///
     /// # Errors
     ///
-    /// [`Error::is_unauthenticated`] when the session has ended meanwhile, [`Error::is_misuse`]
-    /// outside the request of this access and when a rule reads related rows, [`Error::is_forbidden`]
-    /// when a field with `#[dto(hidden = error)]` is hidden.
+    /// [`Error::is_unauthenticated`] if the session has ended meanwhile, [`Error::is_misuse`] outside
+    /// the request of this access and if a rule reads related rows, [`Error::is_forbidden`] if a field
+    /// with `#[dto(hidden = error)]` is hidden.
     pub async fn project<D>(
         &self,
         rows: impl IntoIterator<Item = <D as Dto>::Entity>,

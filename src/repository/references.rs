@@ -1,5 +1,5 @@
-//! The rows that a client's fields refer to: its viewer must be able to read them, so that a foreign
-//! key tells no hidden row from none.
+//! Checks of the rows that a client's fields refer to: the viewer must be able to read them, so that a
+//! foreign key does not distinguish a hidden row from a missing one (decision 60).
 
 use super::authority::Authority;
 use super::decided::rule_failed;
@@ -10,11 +10,11 @@ use crate::input::{InputField, InputShape};
 use crate::policy::{Decision, Fulfilled, Reduced, Residual, Value, once_written, related};
 use crate::sql::Db;
 
-/// One field that refers to a row, and what must hold so that it may.
+/// A field that refers to a row, and the condition under which it may.
 pub(super) struct Reference<E: Entity> {
     pub(super) field: &'static InputField<E>,
     pub(super) relation: &'static Relation,
-    /// The row is there, and the viewer may read it. It speaks of related rows only.
+    /// The row exists, and the viewer may read it. The condition is about related rows only.
     pub(super) condition: Residual,
 }
 
@@ -65,7 +65,7 @@ pub(super) fn references<E: Entity>(
                     condition: match condition {
                         Reduced::Left(condition) => condition,
                         Reduced::Always => Residual::All(Vec::new()),
-                        // Asked like any other, so that it has the same answer.
+                        // Evaluated like any other, so that it gives the same answer.
                         Reduced::Never => Residual::Any(Vec::new()),
                     },
                 });
@@ -88,12 +88,12 @@ fn of_other_viewers<E: Entity>(
     ))
 }
 
-/// The errors of the fields that refer to no row which their viewer may read: one that is hidden and
-/// one that is not there are alike. Asked after a statement that touched nothing.
+/// Returns the errors of the fields that refer to no row which the viewer may read: a hidden row and a
+/// missing one give the same error. Called after a statement that touched nothing.
 ///
-/// INVARIANT (references): the answer depends on the viewer and on what they refer to, and on nothing
-/// else that is stored. So it comes before what other rules say of related rows, which could tell a
-/// hidden row from none.
+/// INVARIANT (references): the answer depends on the viewer and on the rows referred to, and on nothing
+/// else that is stored. So it precedes the results of other rules on related rows, which could
+/// distinguish a hidden row from a missing one.
 pub(super) async fn unreadable<E: Entity>(
     db: &Db,
     references: &[Reference<E>],
@@ -114,14 +114,14 @@ pub(super) async fn unreadable<E: Entity>(
     Ok(errors)
 }
 
-/// Returns the answer in place of a conflict: a row that was referred to and is gone since is like one
-/// that was never there.
+/// Returns the error in place of a conflict: a row that was referred to and is gone since counts as one
+/// that never existed.
 pub(super) async fn instead_of_conflict<E: Entity>(
     db: &Db,
     references: &[Reference<E>],
     error: Error,
 ) -> Error {
-    // After a failure a transaction need not answer any question.
+    // After a failed statement a transaction need not answer further queries.
     if !error.is_conflict() || db.unit().is_some() {
         return error;
     }

@@ -1,4 +1,4 @@
-//! What may leave a repository.
+//! The `Release` trait: types that a repository method may return.
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -9,9 +9,9 @@ use crate::policy::Value;
 
 /// A type that a repository method may return: DTOs, collections of them, and plain values.
 ///
-/// An entity is not among them, and cannot be made one of them. A struct of one's own that puts
-/// several DTOs together is, with `#[derive(Release)]`, which asks it of every field; there is no
-/// other way to implement it.
+/// An entity is not among them, and cannot be made one. A struct that combines several DTOs is one with
+/// `#[derive(Release)]`, which requires it of every field; there is no other way to implement the
+/// trait.
 ///
 /// # Example
 ///
@@ -39,7 +39,7 @@ use crate::policy::Value;
 )]
 pub trait Release: Checked {}
 
-/// A type of which it is known what it holds: the derives write it, beside [`Release`].
+/// A type whose content was checked by a derive; implemented beside [`Release`].
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
     message = "`Release` of `{Self}` is not written by a derive, so nobody looked at its fields",
@@ -101,7 +101,8 @@ impl<T: Release, E: From<crate::Error>> Returned for std::result::Result<T, E> {
     type Error = E;
 }
 
-/// What generated code calls, for the compiler to refuse what would let a row out.
+/// The functions that generated code calls, so that the compiler refuses types that would let a row
+/// out.
 #[doc(hidden)]
 pub(crate) mod generated {
     use std::marker::PhantomData;
@@ -109,22 +110,22 @@ pub(crate) mod generated {
     use super::{Release, Returned};
     use crate::entity::Entity;
 
-    /// Checks a return type, and goes on with its error.
+    /// Checks a return type, and returns the probe for its error type.
     #[must_use]
     pub const fn returned<T: Returned>() -> Inside<T::Error> {
         inside()
     }
 
-    /// Goes on with `T`.
+    /// Returns the probe for `T`.
     #[must_use]
     pub const fn inside<T: ?Sized>() -> Inside<T> {
         Inside(PhantomData)
     }
 
-    /// A type of which something must not be true.
+    /// A probe for a trait that `T` must not implement.
     ///
-    /// Of a method's name the compiler takes the one below where its bound holds, which then asks
-    /// for what nothing can be, and else the one of [`Otherwise`].
+    /// Method resolution picks the inherent method below if its bound holds, which then requires a
+    /// trait that nothing implements, and otherwise the method of [`Otherwise`].
     pub struct Inside<T: ?Sized>(PhantomData<fn(&T)>);
 
     impl<T: serde::Serialize> Inside<T> {
@@ -151,7 +152,7 @@ pub(crate) mod generated {
         }
     }
 
-    /// What holds of every other type.
+    /// The methods of all types for which no inherent method applies.
     pub trait Otherwise: Sized {
         fn check_unserialized(self) {}
         fn check_unreleased(self) {}

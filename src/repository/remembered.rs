@@ -1,4 +1,4 @@
-//! The answers of `#[memo]` methods that a request keeps: so many, and on which instants they rest.
+//! The bounded store of a request's memoized answers, and the instants that they depend on.
 
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
@@ -9,14 +9,14 @@ use chrono::{DateTime, Utc};
 
 use super::memo::Key;
 
-/// How many answers a request keeps at most. Those that were used last stay.
+/// The maximum number of answers that a request keeps. The least recently used ones are dropped.
 const MOST: usize = 1_024;
 
-/// The answers of a request, and what calls at the same time wait for.
+/// The memoized answers of a request, and the entries for which concurrent calls wait.
 ///
-/// They are kept in two halves: what was used since the younger one was begun, and what was last used
-/// before that. When the younger one is full the older one goes, so that no more than [`MOST`] are kept
-/// and the half that was used last always is. What is under way and goes too is kept by its callers.
+/// They are kept in two halves: those used since the younger half was begun, and those last used before
+/// that. When the younger half is full the older one is dropped, so that at most [`MOST`] are kept and
+/// always the half that was used last. An entry under way that is dropped is kept alive by its callers.
 #[derive(Default)]
 pub(crate) struct Answers(Mutex<Halves>);
 
@@ -29,7 +29,7 @@ struct Halves {
 type Half = HashMap<Call, Kept>;
 type Kept = Arc<dyn Any + Send + Sync>;
 
-/// A method, and what it was called with.
+/// The key of an answer: a method and its arguments.
 #[derive(PartialEq, Eq, Hash)]
 struct Call {
     method: TypeId,
@@ -40,9 +40,9 @@ impl Answers {
     /// Returns the kept answer of this call, or a new `T`.
     pub(super) fn of<T: Any + Send + Sync + Default>(&self, method: TypeId, key: Key) -> Arc<T> {
         let (kept, gone) = self.find(Call { method, key }, || Arc::new(T::default()));
-        // Whatever an answer does when it is dropped, it does without the lock.
+        // Dropped without the lock, because a drop can run arbitrary code.
         drop(gone);
-        // What was put in under the method's own type has this type.
+        // The entry was stored under the method's own type, so it has this type.
         kept.downcast().unwrap_or_default()
     }
 
@@ -67,15 +67,15 @@ impl Answers {
     }
 }
 
-/// The instants that rules read, for the answers that are being worked out meanwhile.
+/// The instants that rules read while answers are being computed.
 #[derive(Default)]
 pub(crate) struct Instants(Mutex<Vec<Arc<AtomicI64>>>);
 
-/// No rule has read the time.
+/// The marker that no rule has read the time.
 const NONE: i64 = i64::MAX;
 
 impl Instants {
-    /// A rule may have read this instant.
+    /// Notes that a rule may have read this instant.
     pub(crate) fn note(&self, at: DateTime<Utc>) {
         self.note_micros(at.timestamp_micros());
     }
@@ -86,7 +86,7 @@ impl Instants {
         }
     }
 
-    /// An answer that was given rests on this instant, and so does what is made of it.
+    /// Notes that a reused answer depends on this instant, and so does anything computed from it.
     pub(super) fn note_again(&self, at: i64) {
         self.note_micros(at);
     }
@@ -101,15 +101,15 @@ impl Instants {
     }
 }
 
-/// An answer that is being worked out. What rules read for other calls meanwhile counts for it too, by
-/// which it is kept for less long.
+/// An answer that is being computed. Instants that rules read for other calls meanwhile count for it
+/// too, which shortens its reuse.
 pub(super) struct Watch<'a> {
     instants: &'a Instants,
     earliest: Arc<AtomicI64>,
 }
 
 impl Watch<'_> {
-    /// The earliest instant that a rule read meanwhile, in microseconds.
+    /// Returns the earliest instant that a rule read meanwhile, in microseconds.
     pub(super) fn earliest(&self) -> Option<i64> {
         Some(self.earliest.load(Ordering::Acquire)).filter(|at| *at != NONE)
     }
@@ -123,7 +123,7 @@ impl Drop for Watch<'_> {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Every holder changes the value in one step, so a panic elsewhere left it whole.
+    // Every holder changes the value in one step, so a panic elsewhere left it consistent.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

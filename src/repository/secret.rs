@@ -1,4 +1,4 @@
-//! Reading a secret, for a comparison inside the repository.
+//! Reads of secret columns, for comparisons inside the repository.
 
 use super::decided::rule_failed;
 use super::grant::Reads;
@@ -9,8 +9,8 @@ use crate::policy::{Comparand, Decision, SameFamily};
 use crate::sql::column;
 
 impl<P> Reader<'_, P> {
-    /// The secret of the row whose key or lookup column equals `value`, or `None` when there is
-    /// no such row that may be read.
+    /// Reads the secret of the row whose key or lookup column equals `value`; `None` if there is no
+    /// such row that may be read.
     ///
     /// It is for work inside the repository, such as checking a password: a [`Secret`] cannot be
     /// part of what a repository returns.

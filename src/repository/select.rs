@@ -1,4 +1,5 @@
-//! A query in the making.
+//! `Select`, the query builder: filters, lookups, orders and limits, with the rules of the named
+//! fields.
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,8 +19,8 @@ use crate::sql::{By, Cells, Found, Masked, OrderKey, Question, Related, SEVERAL}
 
 /// A query for rows shown as `D`, started by the `select` of the DTO.
 ///
-/// The entity's row rule and the rule of every field that is named are built in; the query is
-/// run by a [`Reader`](super::Reader).
+/// The query includes the entity's row rule and the rule of every named field; a
+/// [`Reader`](super::Reader) runs it.
 #[must_use = "a query does nothing until a reader runs it"]
 pub struct Select<D: Shown> {
     shape: ShapeOf<D::Entity>,
@@ -37,16 +38,16 @@ enum ShapeOf<E: Entity> {
     Built(Arc<Shape<E>>),
 }
 
-/// What a row that is there but may not be touched is answered with.
+/// The error for a row that exists but may not be touched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Denied {
-    /// As if it were not there: 404.
+    /// 404, as if it did not exist.
     NotFound,
-    /// Openly: 403.
+    /// 403, which reveals that it exists.
     Forbidden,
 }
 
-/// What a query can show rows as: a [`Dto`], or the [`Record`] of a shape made by hand.
+/// A type that a query can show rows as: a [`Dto`], or the [`Record`] of a shape built at run time.
 pub trait Shown: Sized + Send + 'static {
     /// The entity whose rows are shown.
     #[doc(hidden)]
@@ -61,8 +62,8 @@ impl<E: Entity> Shown for Record<E> {
     type Entity = E;
 }
 
-/// What can be shown row by row as it arrives: a [`Dto`] that shows no related rows, which are loaded
-/// for all rows of an answer at once. The derive writes it.
+/// A type that can be streamed row by row: a [`Dto`] that shows no related rows, which are loaded for
+/// all rows of an answer at once. The derive implements it.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` shows related rows, so it cannot be streamed",
     label = "related rows are loaded for all rows at once",
@@ -77,13 +78,13 @@ impl<D: Dto> Select<D> {
         Self::over(ShapeOf::Derived(shape), |_, cells| D::__from_cells(cells))
     }
 
-    /// Only rows that fulfil `filter`. Several filters must all hold.
+    /// Keeps only rows that fulfil `filter`. Several filters must all hold.
     pub fn filter(self, filter: Filter<D>) -> Self {
         self.only(filter.0)
     }
 
-    /// Rows in this order; a second order decides among rows that tie in the first. Rows that
-    /// still tie stand by key. More than [`ORDERS`] are not valid.
+    /// Orders rows; a second order decides among rows that tie in the first. Rows that still tie are
+    /// ordered by key. More than [`ORDERS`] are not valid.
     pub fn order(mut self, order: Order<D>) -> Self {
         self.order.push((order.by, order.direction));
         self
@@ -116,8 +117,8 @@ impl<D: Shown> Select<D> {
         }
     }
 
-    /// Only rows whose key or lookup column equals `value`. The column need not be a field of
-    /// the DTO; a lookup by `None` finds nothing.
+    /// Keeps only rows whose key or lookup column equals `value`. The column need not be a field of the
+    /// DTO; a lookup by `None` finds nothing.
     pub fn lookup<T, U, C>(mut self, column: Column<D::Entity, T, U>, value: C) -> Self
     where
         T: Scalar + Comparand,
@@ -129,7 +130,7 @@ impl<D: Shown> Select<D> {
         self
     }
 
-    /// Only the row with this key.
+    /// Keeps only the row with this key.
     pub(super) fn with_key(mut self, key: &Value) -> Self {
         let table = D::Entity::__table();
         if let Some(column) = table.column(table.key()) {
@@ -138,15 +139,15 @@ impl<D: Shown> Select<D> {
         self
     }
 
-    /// Only rows that fulfil `filter`, on columns that the DTO need not show and whose entity says
-    /// who may filter by them, with `filter_if`. A row on which that rule does not hold is not
-    /// found, whatever the filter.
+    /// Keeps only rows that fulfil `filter`, on columns that the DTO need not show and whose entity
+    /// declares with `filter_if` who may filter by them. A row on which that rule does not hold is
+    /// never found, whatever the filter.
     pub fn filter_column(self, filter: ColumnFilter<D::Entity>) -> Self {
         self.only(filter.0)
     }
 
-    /// Only rows of which a text field has `needle` in it, byte by byte. Fields that this viewer
-    /// may not see are not searched, each row by itself.
+    /// Keeps only rows in which some text field contains `needle`, byte by byte. Fields that this
+    /// viewer may not see are not searched, decided for each row.
     ///
     /// # Example
     ///
@@ -175,18 +176,18 @@ impl<D: Shown> Select<D> {
         self
     }
 
-    /// Refuses the query when its filter, order, groups or aggregates name a field that this
-    /// viewer may not see in every row, with the answer that an unknown field gets
-    /// ([`Error::is_invalid`](crate::Error::is_invalid)). The field's name goes to the log.
+    /// Refuses the query if its filter, order, groups or aggregates name a field that this viewer may
+    /// not see in every row, with the error of an unknown field
+    /// ([`Error::is_invalid`](crate::Error::is_invalid)). The field's name is logged.
     ///
-    /// Without it such a field is masked before anything is compared with it.
+    /// Without it such a field is masked before it is compared.
     pub const fn refuse_hidden(mut self) -> Self {
         self.modes.refuse_hidden = true;
         self
     }
 
-    /// Compares nothing, and asks no index, where a value is hidden: each row's rule is worked
-    /// out first, so that the time of the statement does not tell whether a hidden value would
+    /// Compares nothing, and uses no index, in rows where a value is hidden: each row's rule is
+    /// evaluated first, so that the time of the statement does not reveal whether a hidden value would
     /// have matched. A filter on a field whose rule depends on the row then reads every row.
     ///
     /// See [the two modes of comparison](mod@crate::repository#the-time-that-a-query-takes).
@@ -195,7 +196,7 @@ impl<D: Shown> Select<D> {
         self
     }
 
-    /// At most this many rows.
+    /// Limits the query to this many rows.
     pub const fn limit(mut self, rows: u64) -> Self {
         // The engines count in signed numbers; none holds more rows than that.
         const MOST: u64 = i64::MAX as u64;
@@ -203,8 +204,8 @@ impl<D: Shown> Select<D> {
         self
     }
 
-    /// Answers 403 in place of 404 where a row stands under the lookups that this viewer may not
-    /// read. It tells that the row exists, so choose it only where that is no secret.
+    /// Returns 403 in place of 404 if there is a row under the lookups that this viewer may not read.
+    /// It reveals that the row exists, so choose it only if that is no secret.
     pub const fn forbidden_if_denied(mut self) -> Self {
         self.denied = Denied::Forbidden;
         self
@@ -229,8 +230,8 @@ impl<D: Shown> Select<D> {
         (self.decode)(self.shape(), cells)
     }
 
-    /// Refuses to look for one row where any number of rows may stand: somebody who writes a second one
-    /// would have the query fail for everybody.
+    /// Refuses a query for one row by lookups that may find many: a user who writes a second such row
+    /// would make the query fail for everybody.
     pub(super) fn wants_one(&self) -> Result<()> {
         let table = self.table();
         let mut lookups = self.lookups.iter();
@@ -246,7 +247,7 @@ impl<D: Shown> Select<D> {
         Ok(())
     }
 
-    /// The lookups by column.
+    /// Returns the lookups by column.
     pub(crate) fn lookups(&self) -> Result<Vec<(usize, Value)>> {
         let table = D::Entity::__table();
         self.lookups
@@ -271,7 +272,7 @@ impl<D: Shown> Select<D> {
         }
     }
 
-    /// The filter, if there is one; a query beyond a limit is not valid.
+    /// Returns the filter, if there is one; refuses a query beyond a limit.
     pub(super) fn condition(&self) -> Result<Option<&Condition>> {
         let name = self.shape().name();
         if self.order.len() > ORDERS {
@@ -298,8 +299,8 @@ impl<D: Shown> Select<D> {
         self.modes
     }
 
-    /// Which rows the query is about, with its names resolved and the rules of its fields built
-    /// in, or `None` when its filter can hold for no row.
+    /// Returns the part of the question that selects rows, with names resolved and the rules of its
+    /// fields included, or `None` if its filter can hold for no row.
     pub(super) fn restriction(
         &self,
         asking: &Asking<'_, ViewerOf<D>>,
@@ -321,7 +322,8 @@ impl<D: Shown> Select<D> {
         }))
     }
 
-    /// In constant time no row is compared that may not be read.
+    /// Guards the filter with the row rule in constant time, so that no row is compared that may not be
+    /// read.
     fn guarded(&self, decided: &Decided, filter: Residual) -> Residual {
         match &decided.rows {
             Decision::Depends(rows) if self.modes.constant_time => Residual::Guarded {
@@ -332,7 +334,7 @@ impl<D: Shown> Select<D> {
         }
     }
 
-    /// The query for rows, or `None` when its filter can hold for none.
+    /// Returns the question for rows, or `None` if its filter can hold for none.
     pub(super) fn question(
         &self,
         asking: &Asking<'_, ViewerOf<D>>,
@@ -348,14 +350,14 @@ impl<D: Shown> Select<D> {
         Ok(Some(question))
     }
 
-    /// Whether the last order is by the key, after which no rows tie.
+    /// Returns whether the last order is by the key, after which no rows tie.
     pub(super) fn ends_by_key(&self, order: &[OrderKey]) -> bool {
         let key = self.table().key();
         order.last().is_some_and(|order| order.is_by(key))
     }
 
-    /// The columns to order by. One that is hidden in every row decides nothing, so it is not
-    /// among them, and neither is what follows the key.
+    /// Returns the columns to order by. A column that is hidden in every row decides nothing, so it is
+    /// omitted, and so is everything after the key.
     pub(super) fn order_keys(
         &self,
         asking: &Asking<'_, ViewerOf<D>>,
@@ -397,7 +399,7 @@ impl<D: Shown> Select<D> {
     }
 }
 
-/// A value over the rows that a field shows, or `None` where every row has the same.
+/// Resolves a value over the rows that a field shows; `None` if it is the same for every row.
 fn over_related<E: Entity>(
     scope: &Scope<'_, E>,
     field: NamedField,

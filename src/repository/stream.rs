@@ -1,4 +1,4 @@
-//! Rows as they arrive, each judged when it is handed out.
+//! Streams of rows, each authorized at the instant at which it is handed out (decision 48).
 
 use std::fmt;
 use std::pin::Pin;
@@ -19,20 +19,20 @@ use crate::policy::Decision;
 use crate::sql::{Db, OwnLayout, Plan, Question, Row};
 
 impl<P> Reader<'_, P> {
-    /// The rows of the query as they arrive, for answers too large to hold.
+    /// Streams the rows of the query as they arrive, for answers too large to hold in memory.
     ///
-    /// Which rows it finds, and in which order, is decided when it begins. For each row it then asks
-    /// whether the session still stands, as a new query would: a revocation ends it, with an error as
-    /// its last item. Where a rule reads `context.now`, the row is judged once more at the instant at
-    /// which it is handed out: one that may not be read any more is left out, and its fields are shown as
-    /// they may be seen then.
+    /// The rows to find, and their order, are decided when it begins. For each row it then checks that
+    /// the session is still valid, as a new query would: a revocation ends it, with an error as its
+    /// last item. If a rule reads `context.now`, the row is judged once more at the instant at which it
+    /// is handed out: a row that may no longer be read is left out, and its fields are shown as they
+    /// may be seen then.
     ///
     /// # Errors
     ///
-    /// As [`Reader::all`], for what can be told before the first row; what fails later is an
-    /// item of the stream, and its last: [`Error::is_unauthenticated`] when the session has ended, and
-    /// [`Error::is_retryable`] when the viewer has changed so that the query would be another one.
-    /// [`Error::is_misuse`] where its rules read both the time and related rows: use pages. A DTO that
+    /// As [`Reader::all`], for errors known before the first row; a later error is an item of the
+    /// stream, and its last: [`Error::is_unauthenticated`] if the session has ended, and
+    /// [`Error::is_retryable`] if the viewer has changed so that the query would be another one.
+    /// [`Error::is_misuse`] if its rules read both the time and related rows: use pages. A DTO that
     /// shows related rows is not [`Streamed`].
     pub async fn stream<D>(&self, select: Select<D>) -> Result<Rows<D>>
     where
@@ -71,12 +71,12 @@ impl<P> Reader<'_, P> {
     }
 }
 
-/// Returns whether each row is judged again when it is handed out. Then its statement cuts nothing.
+/// Returns whether each row is judged again when it is handed out. If so, its statement hides nothing.
 fn is_judged<D: Shown>(reading: &Reading<D>) -> bool {
     reading.using.asks_rules() && reading.select.shape().reads_time()
 }
 
-/// The query of a stream, or `None` where no row can answer.
+/// Plans the query of a stream; `None` if no row can fulfil it.
 fn planned<D: Shown>(
     asking: &Asking<'_, ViewerOf<D>>,
     reading: &Reading<D>,
@@ -101,13 +101,13 @@ fn require_judgeable<E: Entity>(shape: &Shape<E>, decided: &Decided) -> Result<(
     Ok(())
 }
 
-/// The hand that gives out the rows of one stream.
+/// The state of one stream: it authorizes and decodes each row as it is handed out.
 struct HandingOut<D: Shown> {
     db: Db,
-    /// The query that the statement was made of, at the instant at which it began.
+    /// The query from which the statement was made, at the instant at which it began.
     reading: Reading<D>,
     plan: Plan,
-    /// Where the columns of rows stand that are judged.
+    /// The places of the columns in the rows to be judged, known from the first row on.
     own: Option<OwnLayout<D::Entity>>,
 }
 
@@ -128,8 +128,8 @@ impl<D: Shown> HandingOut<D> {
         }
     }
 
-    /// Finds the viewer anew where that is needed. The statement that runs must be the one that the
-    /// viewer would get by now, for the same instant: what it found cannot be taken back.
+    /// Loads the viewer anew if that is due. The running statement must be the one that the new viewer
+    /// would get, for the same instant: the rows it found cannot be taken back.
     async fn find_viewer(&mut self) -> Result<()> {
         let Some(using) = self.reading.using.renewed().await? else {
             return Ok(());
@@ -148,7 +148,7 @@ impl<D: Shown> HandingOut<D> {
         Ok(())
     }
 
-    /// Shows the row by what the rules come to at this instant.
+    /// Decodes the row under the decisions of this instant; `None` if it may not be read.
     fn judge(&mut self, row: &Row) -> Result<Option<D>> {
         let using = self.reading.using.now();
         let (viewer, context) = (using.viewer(), using.context());
@@ -179,7 +179,7 @@ impl<D: Shown> HandingOut<D> {
     }
 }
 
-/// Rows as they arrive; see [`Reader::stream`].
+/// A stream of rows; see [`Reader::stream`].
 pub struct Rows<D>(Pin<Box<dyn Stream<Item = Result<D>> + Send>>);
 
 impl<D> Rows<D> {

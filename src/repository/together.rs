@@ -1,9 +1,9 @@
-//! Several statements of one write, that happen together or not at all.
+//! Atomic groups of the statements of one write.
 
 use crate::error::Result;
 use crate::sql::{Db, Ending, Extent, Savepoint, Steps, Unit};
 
-/// A transaction of its own, or a part of one that there is already.
+/// A transaction of its own, or a part of the present one.
 pub(super) struct Together {
     db: Db,
     end: End,
@@ -16,7 +16,7 @@ enum End {
 }
 
 impl Together {
-    /// Begins a transaction, or a savepoint in the one that there is.
+    /// Begins a transaction, or a savepoint in the present one.
     pub(super) async fn begin(db: &Db) -> Result<Self> {
         match db.unit() {
             Some(unit) => Ok(Self {
@@ -27,8 +27,8 @@ impl Together {
         }
     }
 
-    /// The same without a savepoint: the transaction that there is fails where a part of this
-    /// does, as with any statement of it.
+    /// Begins a transaction, or a part of the present one without a savepoint: the present one fails if
+    /// a part of this does, as with any statement of it.
     pub(super) async fn begin_steps(db: &Db) -> Result<Self> {
         match db.unit() {
             Some(unit) => Ok(Self {
@@ -51,7 +51,7 @@ impl Together {
         &self.db
     }
 
-    /// Keeps what was done where `outcome` is well, and takes it back otherwise.
+    /// Keeps the work if `outcome` is `Ok`, and rolls it back otherwise.
     pub(super) async fn end<T>(self, outcome: Result<T>) -> Result<T> {
         match (outcome, self.end) {
             (Ok(done), End::Unit(unit)) => unit.end(Ending::Commit).await.map(|()| done),
@@ -61,7 +61,7 @@ impl Together {
                 Ok(done)
             }
             (Err(error), End::Unit(unit)) => {
-                // Where that fails too, the connection is gone, and the transaction with it.
+                // If that fails too, the connection is gone, and the transaction with it.
                 let _ = unit.end(Ending::Rollback).await;
                 Err(error)
             }

@@ -1,4 +1,4 @@
-//! Several writes that happen together or not at all.
+//! Transactions of the application: several writes that take effect together or not at all.
 
 use std::fmt;
 
@@ -8,31 +8,31 @@ use super::writer::Writer;
 use crate::error::{Error, Refusal, Result};
 use crate::sql::{Db, Ending, Extent, Savepoint, Unit};
 
-/// A transaction of the database: what is written in it is seen by others when it is committed,
-/// all at once, or never. Made by [`Db::begin`].
+/// A transaction of the database: its writes become visible to others when it is committed, all at
+/// once, or never. Made by [`Db::begin`].
 ///
-/// Dropped without [`Transaction::commit`], be it by an early return, a panic or a caller that
-/// gave up, it is rolled back.
+/// If it is dropped without [`Transaction::commit`], by an early return, a panic or a cancelled caller,
+/// it is rolled back.
 ///
-/// Each statement in it is guarded as any other: its rules are in it, and so is the session. A
-/// session that is revoked before the last statement makes that one fail; let the error leave the
-/// transaction, and nothing of it stays.
+/// Each statement in it is guarded as any other: it checks its rules, and the session. If the session
+/// is revoked before the last statement, that statement fails; let the error leave the transaction, and
+/// none of it persists.
 ///
-/// A statement that the database refuses, or that is given up half-way, ends the work: later
-/// ones are refused ([`Error::is_misuse`](crate::Error::is_misuse)), and so is the commit, on
-/// every engine alike. What may fail stands in a [`Transaction::savepoint`].
+/// A statement that the database refuses, or that is cancelled half-way, ends the work: later ones are
+/// refused ([`Error::is_misuse`](crate::Error::is_misuse)), and so is the commit, on every engine
+/// alike. Run statements that may fail in a [`Transaction::savepoint`].
 ///
-/// Where the engine stops one of two transactions that wait for each other the error
-/// [is retryable](crate::Error::is_retryable): begin again from the start.
+/// If the engine aborts one of two deadlocked transactions, the error [is
+/// retryable](crate::Error::is_retryable): begin again from the start.
 ///
-/// The level of isolation is that of the connection: by default read committed on PostgreSQL, repeatable
+/// The isolation level is that of the connection: by default read committed on PostgreSQL, repeatable
 /// read on MySQL and MariaDB, serializable on SQLite, where one transaction at a time writes. At each
-/// level, the session stands and the rule of a guarded write holds of the row as it is when it is
-/// written. On MySQL and MariaDB the *related* rows that a rule reads stay as they are, too, until the
-/// transaction ends. On PostgreSQL they are as they stood when the statement began, at each level: where
-/// the statement waits for its row meanwhile, a change of a related row is not seen. Where that matters,
-/// write the related row first in the same transaction, for instance a version in it: whoever else
-/// changes it then waits.
+/// level, the session is valid and the rule of a guarded write holds of the row as it is when it is
+/// written. On MySQL and MariaDB the *related* rows that a rule reads are locked, too, until the
+/// transaction ends. On PostgreSQL they are seen as of the beginning of the statement, at each level:
+/// if the statement waits for its row meanwhile, a change of a related row is not seen. If that
+/// matters, write the related row first in the same transaction, for instance a version in it: any
+/// other transaction that changes it then waits.
 #[must_use = "a transaction that is dropped is rolled back"]
 pub struct Transaction<'a, P> {
     db: Db,
@@ -41,16 +41,16 @@ pub struct Transaction<'a, P> {
 }
 
 impl Db {
-    /// Begins a transaction on behalf of the one that `access` speaks of.
+    /// Begins a transaction on behalf of the holder of `access`.
     ///
-    /// A SQLite database in memory has one connection, which the transaction then holds: nothing
-    /// else is answered until it ends.
+    /// A SQLite database in memory has one connection, which the transaction then holds: every other
+    /// query waits until it ends.
     ///
     /// # Errors
     ///
-    /// [`Error::is_unauthenticated`](crate::Error::is_unauthenticated) when the session has ended
+    /// [`Error::is_unauthenticated`](crate::Error::is_unauthenticated) if the session has ended
     /// meanwhile, [`Error::is_misuse`](crate::Error::is_misuse) outside the request of the access and
-    /// inside another transaction, [`Error::is_unavailable`](crate::Error::is_unavailable) when the
+    /// inside another transaction, [`Error::is_unavailable`](crate::Error::is_unavailable) if the
     /// database does not answer.
     ///
     /// # Example
@@ -119,26 +119,26 @@ impl Db {
 }
 
 impl<P: MayWrite> Transaction<'_, P> {
-    /// A handle whose statements belong to the transaction, for the repositories that take part.
-    /// It is of no use when the transaction has ended.
+    /// Returns a handle whose statements belong to the transaction, for the repositories that take
+    /// part. It is unusable once the transaction has ended.
     #[must_use]
     pub fn db(&self) -> Db {
         self.db.clone()
     }
 
-    /// Reads and writes in the transaction.
+    /// Returns a writer whose reads and writes belong to the transaction.
     #[must_use]
     pub const fn writer(&self) -> Writer<'_, P> {
         self.db.writer(self.access)
     }
 
-    /// Runs `work` so that it may fail without the rest: where it returns an error, what it wrote
-    /// is taken back, and the transaction goes on.
+    /// Runs `work` in a savepoint, so that it may fail without the rest: if it returns an error, its
+    /// writes are rolled back, and the transaction continues.
     ///
     /// # Errors
     ///
-    /// The error of `work`. [`Error::is_misuse`](crate::Error::is_misuse) when a statement in it
-    /// failed and `work` did not return the error, and when two savepoints are open side by side.
+    /// The error of `work`. [`Error::is_misuse`](crate::Error::is_misuse) if a statement in it failed
+    /// and `work` did not return the error, and if two savepoints are open side by side.
     ///
     /// # Example
     ///
@@ -169,35 +169,35 @@ impl<P: MayWrite> Transaction<'_, P> {
                 Ok(done)
             }
             Err(error) => {
-                // Where that fails too, the connection is gone, and with it the transaction.
+                // If that fails too, the connection is gone, and the transaction with it.
                 let _ = savepoint.roll_back().await;
                 Err(error)
             }
         }
     }
 
-    /// Makes everything that was written in it last.
+    /// Commits the transaction.
     ///
     /// # Errors
     ///
-    /// [`Error::is_unauthenticated`](crate::Error::is_unauthenticated) when the session of a write in it
-    /// has ended meanwhile; [`Error::is_misuse`](crate::Error::is_misuse) when a statement in it failed. In
-    /// either case nothing was written. [`Error::is_conflict`](crate::Error::is_conflict) and
-    /// [`Error::is_retryable`](crate::Error::is_retryable) when the database refuses;
-    /// [`Error::is_unavailable`](crate::Error::is_unavailable) when it does not answer, and then
-    /// nobody knows whether it happened.
+    /// [`Error::is_unauthenticated`](crate::Error::is_unauthenticated) if the session of a write in it
+    /// has ended meanwhile; [`Error::is_misuse`](crate::Error::is_misuse) if a statement in it failed.
+    /// In either case nothing was written. [`Error::is_conflict`](crate::Error::is_conflict) and
+    /// [`Error::is_retryable`](crate::Error::is_retryable) if the database refuses;
+    /// [`Error::is_unavailable`](crate::Error::is_unavailable) if it does not answer, and then it is
+    /// unknown whether the commit took effect.
     pub async fn commit(self) -> Result<()> {
-        // Where that fails, it is rolled back as it is dropped.
+        // If that fails, the transaction is rolled back as it is dropped.
         self.db.require_sessions().await?;
         self.unit.end(Ending::Commit).await
     }
 
-    /// Takes everything back that was written in it.
+    /// Rolls back the transaction.
     ///
     /// # Errors
     ///
-    /// [`Error::is_unavailable`](crate::Error::is_unavailable) when the database does not answer,
-    /// which takes it back as well.
+    /// [`Error::is_unavailable`](crate::Error::is_unavailable) if the database does not answer, which
+    /// rolls it back as well.
     pub async fn rollback(self) -> Result<()> {
         self.unit.end(Ending::Rollback).await
     }

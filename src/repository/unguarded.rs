@@ -1,4 +1,5 @@
-//! The application's own SQL for the rows of an entity, shown by the rules of the library.
+//! The escape hatch for SQL of the application's own, whose rows are still shown by the library's
+//! rules.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -15,25 +16,25 @@ use crate::policy::{Comparand, Decision, Value};
 use crate::sql::{Db, OwnLayout, own_query};
 
 impl<'a, P> Reader<'a, P> {
-    /// Starts a query in SQL of your own that gives rows of `E`, for what a
-    /// [`select`](crate::dto::Dto) cannot say. `reason` says why it is needed; each use is an
-    /// event, for whoever reviews the program.
+    /// Starts a query in SQL of your own that returns rows of `E`, for queries that a
+    /// [`select`](crate::dto::Dto) cannot express. `reason` documents why it is needed; each use is
+    /// logged as an event for reviewers of the program.
     ///
-    /// Which rows the statement finds, and by which columns it compares and orders them, is
-    /// yours: the rules of the fields are not asked for that. What leaves is not. Every row
-    /// passes the row rules, in Rust, and is shown as a DTO by the rules of its fields.
+    /// The statement alone decides which rows it finds, and by which columns it compares and orders
+    /// them: no field rule applies to that. The output is guarded all the same: every row passes the
+    /// row rules, in Rust, and is shown as a DTO by the rules of its fields.
     ///
-    /// The columns are matched by their names in the database. A column of `E` that the query
-    /// does not give is *missing*, which is not null: each condition that names it is unknown,
-    /// so that a row rule that needs it denies the row, and a field rule hides the field. A field
-    /// whose own column is missing is hidden. What an alias calls `name` is taken for the column
-    /// `name`. Other columns are ignored.
+    /// The columns are matched by their names in the database. A column of `E` that the query omits is
+    /// *missing*, which is not null: each condition that names it is unknown, so that a row rule that
+    /// needs it denies the row, and a field rule hides the field. A field whose own column is missing
+    /// is hidden. An alias `name` is taken for the column `name`. Other columns are ignored.
     ///
     /// On PostgreSQL and MySQL the connection is closed afterwards, or after the transaction, because a
-    /// function that the query calls may have set what decides on the statements of the next viewer.
+    /// function that the query calls may have changed settings that affect the statements of the next
+    /// viewer.
     ///
-    /// The text is the engine's own, its placeholders too: `?` on SQLite and MySQL, `$1` on
-    /// PostgreSQL.
+    /// The text is in the engine's own dialect, including its placeholders: `?` on SQLite and MySQL,
+    /// `$1` on PostgreSQL.
     ///
     /// # Example
     ///
@@ -90,8 +91,8 @@ impl<'a, P> Reader<'a, P> {
     }
 }
 
-/// A query in SQL of the application's own; see [`Reader::unguarded_sql`]. Its rows can be shown
-/// as DTOs and be had in no other way.
+/// A query in SQL of the application's own; see [`Reader::unguarded_sql`]. Its rows can be read as DTOs
+/// only.
 #[must_use = "a query does nothing until its rows are projected"]
 pub struct UnguardedSql<'a, P, E> {
     db: &'a Db,
@@ -113,14 +114,13 @@ where
         self
     }
 
-    /// Runs the query, and shows those of its rows that this viewer may read as DTOs.
+    /// Runs the query, and returns those of its rows that this viewer may read, as DTOs.
     ///
     /// # Errors
     ///
-    /// [`Error::is_misuse`] outside the request of the access, when the reason is empty, when
-    /// the statement is no query, when the DTO shows related rows, and when the statement gives
-    /// a column of the entity twice or leaves one out whose field cannot be hidden; otherwise as
-    /// [`Reader::all`].
+    /// [`Error::is_misuse`] outside the request of the access, if the reason is empty, if the statement
+    /// is no query, if the DTO shows related rows, and if the statement returns a column of the entity
+    /// twice or omits one whose field cannot be hidden; otherwise as [`Reader::all`].
     pub async fn project<D>(self) -> Result<Vec<D>>
     where
         D: Dto<Entity = E>,
@@ -163,7 +163,7 @@ where
                     }
                     match read {
                         Ok(row) => shown.push(row),
-                        // As in every list.
+                        // Left out, as in every list.
                         Err(error) if error.is_unreadable() => {}
                         Err(error) => return Err(error),
                     }

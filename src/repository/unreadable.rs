@@ -1,7 +1,7 @@
-//! Rows that hold a value which their field cannot have.
+//! Rows with a stored value that is not valid for its field.
 //!
-//! One user, or another program, wrote it, and everybody reads beside it: so it costs the field or the row, and
-//! never the list. See `docs/decisions/0054-what-one-user-can-do-to-others.md`.
+//! One user, or another program, wrote the value, and everybody else reads the list: so it costs the
+//! field or the row, and never the list (decision 54).
 
 use super::reader::Reading;
 use super::select::Shown;
@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::sql::{Layout, Row};
 
 impl<D: Shown> Reading<D> {
-    /// The row, or `None` where it cannot be read. What could not be read of it is in the log.
+    /// Returns the row, or `None` if it cannot be read. Logs the fields that could not be read.
     pub(super) fn told(
         &self,
         shown: Result<D, Error>,
@@ -31,7 +31,7 @@ impl<D: Shown> Reading<D> {
         }
     }
 
-    /// The key of the row, where the query reads it for everybody.
+    /// Returns the key of the row, if the query reads it for every viewer.
     pub(super) fn key(&self, layout: &Layout, row: &Row) -> Option<String> {
         let table = self.select.table();
         let spec = table.column(table.key())?;

@@ -1,4 +1,4 @@
-//! An update of one row.
+//! Updates of one row, with optimistic locking by a version column, and upserts.
 
 use std::fmt;
 
@@ -19,7 +19,7 @@ use crate::input::{Patch, Valid};
 use crate::policy::{Op, Reduced, Residual, Term, Value};
 use crate::sql::{Db, Target, exists};
 
-/// An update in the making; see [`Writer::update`].
+/// A pending update of one row; see [`Writer::update`].
 #[must_use = "an update does nothing until it is executed"]
 pub struct Update<'a, P, E: Entity> {
     pub(super) writer: Writer<'a, P>,
@@ -29,35 +29,35 @@ pub struct Update<'a, P, E: Entity> {
     denied: Denied,
 }
 
-/// What is set, by the program and by what a client sent.
+/// The assignments of an update: those of the program, and those of the client's patches.
 pub(super) struct Changes<E: Entity> {
     set: Vec<(&'static str, Value)>,
     pub(super) patches: Vec<Sent<E>>,
 }
 
-/// An update whose rules have come out.
+/// An update whose rules have been evaluated.
 pub(super) struct Planned<E: Entity> {
     pub(super) changes: Vec<(usize, Value)>,
     pub(super) allowed: Allowed,
-    /// What the client's fields refer to. Their conditions stand among the rules.
+    /// The rows that the client's fields refer to. Their conditions are among the rules.
     pub(super) references: Vec<Reference<E>>,
 }
 
-/// Which rows may be updated so.
+/// The rows that may be updated so.
 pub(super) enum Allowed {
     Where(Vec<Residual>),
-    /// None may be updated.
+    /// No row may be updated.
     NoRow,
-    /// None may become that, so that the answer tells of none.
+    /// No row may take these values, so that the answer reveals nothing of any row.
     Never,
 }
 
-/// An update that was tried.
+/// An update that was attempted.
 struct Tried<E: Entity> {
     authority: Authority<E>,
     changes: Vec<(usize, Value)>,
     end: End,
-    /// The fields that refer to no row which the viewer may read.
+    /// The errors of the fields that refer to no row which the viewer may read.
     unreadable: Vec<FieldError>,
 }
 
@@ -66,7 +66,7 @@ enum End {
     Done,
     /// There is no such row, or none that may be updated.
     NoRow,
-    /// No row may become that.
+    /// No row may take these values.
     Never,
 }
 
@@ -92,7 +92,7 @@ impl<E: Entity> Changes<E> {
         self.patches.push((shape, fields));
     }
 
-    /// Works the rules of the update out.
+    /// Evaluates the rules of the update.
     pub(super) fn plan(
         &self,
         authority: &Authority<E>,
@@ -133,7 +133,7 @@ impl<E: Entity> Changes<E> {
                 Some(found) => rules.extend(found),
             }
         }
-        // Where a change touches nothing that a rule reads, two rules can be the same.
+        // If a change touches nothing that a rule reads, two rules can be the same.
         let mut kept: Vec<Residual> = Vec::new();
         for rule in rules {
             if !kept.contains(&rule) {
@@ -143,7 +143,7 @@ impl<E: Entity> Changes<E> {
         Ok(Allowed::Where(kept))
     }
 
-    /// The columns that are set, and their values.
+    /// Returns the columns to set, and their values.
     pub(super) fn values(
         &self,
         authority: &Authority<E>,
@@ -151,7 +151,8 @@ impl<E: Entity> Changes<E> {
     ) -> Result<Vec<(usize, Value)>> {
         let mut named = self.set.clone();
         for (shape, fields) in &self.patches {
-            // What a patch that says nothing leaves as it is was not changed by anybody.
+            // A patch without any field changes nothing, so its presets (who changed it, when) are not
+            // set either.
             if !fields.is_empty() {
                 named.extend(preset(authority, shape.presets())?);
             }
@@ -181,7 +182,7 @@ where
         }
     }
 
-    /// Gives the column this value.
+    /// Sets the column to this value.
     pub fn set<T: Storable, U: Assignable>(
         mut self,
         column: Column<E, T, U>,
@@ -192,23 +193,24 @@ where
         self
     }
 
-    /// Makes the column null.
+    /// Sets the column to null.
     pub fn clear<T: Storable, U: Assignable>(mut self, column: Column<E, Option<T>, U>) -> Self {
         self.changes.set(column.field(), Value::Null);
         self
     }
 
-    /// Changes what a client sent to be changed. Each field of it must be writable on this row,
-    /// and be readable there unless it is blind; where that does not hold on this very row, the
-    /// answer is that of a row that may not be updated, and [`Update::explain`] says by which rule.
-    /// A patch that says nothing changes nothing, and is answered as if it did.
+    /// Applies a client's changes. Each field sent must be writable on this row, and readable there
+    /// unless it is blind; if that does not hold on this very row, the error is that of a row that may
+    /// not be updated, and [`Update::explain`] names the rule. A patch without any field changes
+    /// nothing, and gets the same answer as if it did.
     pub fn patch<T: Patch<Entity = E>>(mut self, patch: Valid<T>) -> Self {
         self.changes.patch(&patch);
         self
     }
 
-    /// Updates only a row whose version is still this one, and makes it the next, unless nothing
-    /// else changes. A row that may be updated and has another is answered with [`Error::is_stale`].
+    /// Updates only a row with this version (optimistic locking), and increments the version, unless
+    /// nothing else changes. A row that may be updated and has another version fails with
+    /// [`Error::is_stale`].
     ///
     /// The DTO shows the version, and the client sends it back: in an `If-Match` header, or in the
     /// body, as a field of the patch that is `#[unstored]`.
@@ -253,8 +255,8 @@ where
         self
     }
 
-    /// Answers 403 in place of 404 where the row exists and may not be updated. It tells that
-    /// the row exists, so choose it only where that is no secret.
+    /// Returns 403 in place of 404 if the row exists and may not be updated. It reveals that the row
+    /// exists, so choose it only if that is no secret.
     pub const fn forbidden_if_denied(mut self) -> Self {
         self.denied = Denied::Forbidden;
         self
@@ -264,29 +266,29 @@ where
     ///
     /// # Errors
     ///
-    /// [`Error::is_not_found`] when there is no such row or the rules do not allow it,
-    /// [`Error::is_forbidden`] when this viewer may make no row of the entity what is set,
-    /// [`Error::is_unprocessable`] when a field that the client sent refers to no row that its viewer
-    /// may read, [`Error::is_stale`] when the row has another version, [`Error::is_misuse`] when nothing
-    /// was set or one column twice, otherwise as [`Writer::insert`].
+    /// [`Error::is_not_found`] if there is no such row or the rules do not allow it,
+    /// [`Error::is_forbidden`] if this viewer may make these changes to no row of the entity,
+    /// [`Error::is_unprocessable`] if a field that the client sent refers to no row that its viewer may
+    /// read, [`Error::is_stale`] if the row has another version, [`Error::is_misuse`] if nothing was
+    /// set or one column twice, otherwise as [`Writer::insert`].
     pub async fn execute(self) -> Result<()> {
         self.run(self.writer.db()).await.map(|_| ())
     }
 
-    /// Runs the update and reads the row back, both in one transaction. Where the viewer may not
-    /// read what it has become, nothing is written.
+    /// Runs the update and reads the row back, both in one transaction. If the viewer may not read the
+    /// updated row, nothing is written.
     ///
     /// # Errors
     ///
-    /// As [`Update::execute`], and [`Error::is_forbidden`] when the row may not be read back.
+    /// As [`Update::execute`], and [`Error::is_forbidden`] if the row may not be read back.
     pub async fn returning<D: Dto<Entity = E>>(self) -> Result<D> {
         let together = Together::begin(self.writer.db()).await?;
         let outcome = self.run_and_show(together.db()).await;
         together.end(outcome).await
     }
 
-    /// The same, but a row that the viewer may not read back is written all the same, and `None`
-    /// is returned.
+    /// Runs the update and reads the row back, both in one transaction. If the viewer may not read the
+    /// updated row, it is written all the same, and `None` is returned.
     ///
     /// # Errors
     ///
@@ -297,12 +299,12 @@ where
         together.end(outcome).await
     }
 
-    /// Runs the update, and creates the row where there is none that it may update: *upsert*. A
-    /// row with this key that exists and may not be updated is a conflict.
+    /// Runs the update, and creates the row if there is none that it may update: *upsert*. A row with
+    /// this key that exists and may not be updated is a conflict.
     ///
-    /// It is an update and, where that finds nothing, an insert: each with its own rules inside
-    /// its own statement, and the same on every engine. Returns whether the row is new. The new row
-    /// has to have this key: from the entity, by [`Create::set`], or by a preset.
+    /// It is an update and, if that finds nothing, an insert: each with its own rules inside its own
+    /// statement, and the same on every engine (decision 28). Returns whether the row is new. The new
+    /// row must have this key: from the entity, by [`Create::set`], or by a preset.
     ///
     /// # Example
     ///
@@ -325,9 +327,8 @@ where
     ///
     /// # Errors
     ///
-    /// As [`Update::execute`] and [`Create::execute`]. [`Error::is_conflict`] when a row stands
-    /// there that may not be updated; [`Error::is_misuse`] when `create` makes a row with another
-    /// key.
+    /// As [`Update::execute`] and [`Create::execute`]. [`Error::is_conflict`] if there is a row that
+    /// may not be updated; [`Error::is_misuse`] if `create` makes a row with another key.
     pub async fn or_create(self, create: Create<'a, P, E>) -> Result<bool> {
         let db = self.writer.db();
         let authority = self.authority(db).await?;
@@ -342,7 +343,7 @@ where
             return Err(answer);
         }
         let together = match db.unit() {
-            // A statement that is refused must not end the transaction that it stands in.
+            // A refused statement must not abort the surrounding transaction.
             Some(_) => Some(Together::begin(db).await?),
             None => None,
         };
@@ -352,7 +353,7 @@ where
             Some(together) => together.end(created).await,
         };
         match created {
-            // Somebody else may have created it meanwhile.
+            // Another transaction may have created it meanwhile.
             Err(conflict) if conflict.is_conflict() => match self.run(db).await {
                 Err(error) if error.is_not_found() => Err(conflict),
                 other => other.map(|_| false),
@@ -389,7 +390,7 @@ where
         Authority::of(db, self.writer.access(), RowAction::Update).await
     }
 
-    /// Tries it. That nothing was touched is not told to anybody yet.
+    /// Attempts the update, without reporting yet that nothing was touched.
     async fn tried(&self, db: &Db, authority: Authority<E>) -> Result<Tried<E>> {
         let planned = self.changes.plan(&authority, self.version)?;
         let Planned {
@@ -437,7 +438,7 @@ where
             rules: &rules,
             guard: authority.guard(),
         };
-        // The rules are asked all the same, by a change to what is there already.
+        // Without changes the key is set to itself, so that the rules are checked all the same.
         let set = if changes.is_empty() { &key } else { changes };
         let change = db.update::<E>(set, &target)?;
         let attempt = self.attempt(changes);
@@ -469,7 +470,7 @@ where
         tried.authority.refused(db, &attempt).await;
     }
 
-    /// What to answer where nothing was touched: no row, or none that may be updated so.
+    /// Returns the error of an update that touched nothing: no row, or none that may be updated so.
     async fn answer(&self, db: &Db, tried: &Tried<E>) -> Result<Error> {
         if !tried.unreadable.is_empty() {
             return Ok(Error::unprocessable(tried.unreadable.clone()));

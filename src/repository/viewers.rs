@@ -1,4 +1,4 @@
-//! Viewers that are rows of a table.
+//! A viewer source over the rows of a table.
 
 use std::any::Any;
 use std::fmt;
@@ -20,10 +20,10 @@ use crate::session::{SessionId, SessionRecord, StoreError, WithViewer, handed};
 use crate::sql::{Db, SessionViewer, SqlSessionStore};
 use crate::viewer::{SourceError, Subject, Viewer, ViewerSource};
 
-/// Loads viewers from the rows of a table; made by [`Db::viewers`].
+/// A loader of viewers from the rows of a table; made by [`Db::viewers`].
 ///
-/// Where sessions are kept in the same [`Db`], and the key is an integer or a UUID, a session and its viewer
-/// are found in one statement.
+/// If sessions are in the same [`Db`], and the key is an integer or a UUID, a session and its viewer
+/// are loaded in one statement (decision 63).
 pub struct TableViewers<V, D: Shown, K> {
     db: Db,
     key: Column<D::Entity, K, Key>,
@@ -49,12 +49,12 @@ impl<V, D: Shown, K> fmt::Debug for TableViewers<V, D, K> {
 }
 
 impl Db {
-    /// A [`ViewerSource`] that reads viewers from a table, whose `key` is their subject.
+    /// Makes a [`ViewerSource`] that reads viewers from a table, whose `key` is their subject.
     ///
-    /// `viewer` makes a viewer of a row, or `None` of one that may not sign in (deleted, suspended): its
-    /// sessions are then refused. The row is read by the system, past the rules about rows and fields, because
-    /// there is no viewer yet; `reason` says so to whoever reviews the log. A subject that is no
-    /// key is nobody's.
+    /// `viewer` makes a viewer from a row, or returns `None` for a row that may not sign in (deleted,
+    /// suspended): its sessions are then refused. The system reads the row, past the rules about rows
+    /// and fields, because there is no viewer yet; `reason` is logged for reviewers. A subject that is
+    /// not a key has no viewer.
     ///
     /// # Example
     ///
@@ -137,11 +137,11 @@ where
     }
 }
 
-/// Sessions and viewers that are in one database.
+/// A loader of sessions and viewers from one database, in one statement.
 struct OfOneDatabase<V, D: Shown, K> {
     viewers: TableViewers<V, D, K>,
     store: SqlSessionStore,
-    /// Made with the first question; none where one statement cannot find both.
+    /// The statement, made with the first question; `None` if one statement cannot load both.
     statement: OnceLock<Option<SessionViewer>>,
 }
 
@@ -150,7 +150,7 @@ where
     V: Viewer,
     D: Dto<Entity: Entity<Viewer = V>>,
 {
-    /// Prepares the statement, and the reading of its rows.
+    /// Returns the statement, and the reading of its rows.
     async fn asked(&self) -> Result<Option<(&SessionViewer, Reading<D>)>> {
         let TableViewers { db, reason, .. } = &self.viewers;
         let access = Access::<System>::system(reason)?;
@@ -173,7 +173,7 @@ where
     }
 }
 
-/// Finds both, or leaves it to the two statements to say what is wrong.
+/// Loads both, or returns `None` and leaves it to the two separate statements to report the reason.
 #[async_trait]
 impl<V, D, K> WithViewer<V> for OfOneDatabase<V, D, K>
 where
@@ -199,7 +199,7 @@ where
             return Ok(None);
         };
         let viewer = (self.viewers.viewer)(row);
-        // An engine may read a key out of text that is not how the key is written.
+        // An engine may parse a key from text that is not its canonical form.
         let theirs = viewer.filter(|viewer| viewer.subject() == record.subject);
         Ok(theirs.map(|viewer| (record, viewer)))
     }

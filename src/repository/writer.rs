@@ -1,4 +1,4 @@
-//! Writing through an access: the rule and the session are checked by the statement that writes.
+//! Writes through an access: the statement that writes checks the rules and the session itself.
 
 use std::ops::Deref;
 
@@ -19,14 +19,15 @@ use crate::input::{Incoming, Untrusted, Valid};
 use crate::policy::{Reduced, Value};
 use crate::sql::{Db, Target};
 
-/// Writes for the one an [`Access`] speaks of, and reads as a [`Reader`]. Made by [`Db::writer`].
+/// A writer on behalf of the holder of an [`Access`], which also reads as a [`Reader`]. Made by
+/// [`Db::writer`].
 #[derive(Debug)]
 pub struct Writer<'a, P> {
     reader: Reader<'a, P>,
 }
 
 impl Db {
-    /// Writes on behalf of the one that `access` speaks of: an `Access<Write<..>>` or an
+    /// Starts writes on behalf of the holder of `access`: an `Access<Write<..>>` or an
     /// `Access<System>`.
     #[must_use]
     pub const fn writer<'a, P>(&'a self, access: &'a Access<P>) -> Writer<'a, P> {
@@ -59,17 +60,17 @@ impl<'a, P> Writer<'a, P> {
         }
     }
 
-    /// Inserts a row, where its entity's `create_if` allows this row to this viewer. Every column is
-    /// written as it stands there, the key too. For a key that the database makes, and for other
-    /// defaults of its, [`create`](Writer::create) the row from an [`Input`](crate::Input) that has
-    /// no field for them; the program fills one with `Untrusted::from`.
+    /// Inserts a row, if its entity's `create_if` allows this row to this viewer. Every column of the
+    /// entity value is written, including the key. To have the database generate the key or apply its
+    /// defaults, [`create`](Writer::create) the row from an [`Input`](crate::Input) that has no field
+    /// for them; the program fills one with `Untrusted::from`.
     ///
     /// # Errors
     ///
-    /// [`Error::is_forbidden`] when the rule does not allow it, [`Error::is_unauthenticated`]
-    /// when the session has ended meanwhile, [`Error::is_conflict`] when a constraint of the
-    /// database stands against it, [`Error::is_invalid`] when a value does not fit its column,
-    /// [`Error::is_unavailable`] when the database does not answer.
+    /// [`Error::is_forbidden`] if the rule does not allow it, [`Error::is_unauthenticated`] if the
+    /// session has ended meanwhile, [`Error::is_conflict`] if a constraint of the database refuses it,
+    /// [`Error::is_invalid`] if a value does not fit its column, [`Error::is_unavailable`] if the
+    /// database does not answer.
     pub async fn insert<E>(&self, row: E) -> Result<()>
     where
         E: Entity,
@@ -78,12 +79,12 @@ impl<'a, P> Writer<'a, P> {
         self.create(row).run(self.db()).await.map(|_| ())
     }
 
-    /// Opens what a client sent, as [`Untrusted::open`], and has a refusal recorded where the
-    /// database is [audited](Db::audited).
+    /// Opens a client's input, as [`Untrusted::open`], and records a refusal if the database is
+    /// [audited](Db::audited).
     ///
     /// # Errors
     ///
-    /// As [`Untrusted::open`], and [`Error::is_unauthenticated`] when the session has ended meanwhile.
+    /// As [`Untrusted::open`], and [`Error::is_unauthenticated`] if the session has ended meanwhile.
     pub async fn open<T>(&self, sent: Untrusted<T>) -> Result<Valid<T>>
     where
         T: Incoming,
@@ -99,8 +100,8 @@ impl<'a, P> Writer<'a, P> {
         }
     }
 
-    /// Starts a new row: from an entity, whose key is written as it stands there, or from what a
-    /// client sent ([`Writer::open`]), where its entity's `create_if` allows this row to this viewer.
+    /// Starts the creation of a row, if its entity's `create_if` allows this row to this viewer: from
+    /// an entity, including its key, or from a client's input ([`Writer::open`]).
     pub fn create<N: NewRow>(&self, row: N) -> Create<'a, P, N::Entity>
     where
         P: Writes<<N::Entity as Entity>::Viewer>,
@@ -108,8 +109,8 @@ impl<'a, P> Writer<'a, P> {
         Create::new(self.again(), row.__content())
     }
 
-    /// Starts an update of the row with this key, where its entity's `update_if` allows it and its
-    /// `updated_if` allows what the row will be.
+    /// Starts an update of the row with this key, if its entity's `update_if` allows it and its
+    /// `updated_if` allows the row as updated.
     pub fn update<E: Entity>(&self, key: impl Into<E::Key>) -> Update<'a, P, E>
     where
         P: Writes<E::Viewer>,
@@ -117,12 +118,12 @@ impl<'a, P> Writer<'a, P> {
         Update::new(self.again(), key.into().cell().into_value())
     }
 
-    /// Inserts rows in as few statements as the engine takes: all of them, or none where one is
-    /// not allowed or does not fit.
+    /// Inserts rows in as few statements as the engine allows: all of them, or none if one is not
+    /// allowed or does not fit.
     ///
     /// # Errors
     ///
-    /// As [`Writer::insert`], which says what becomes of keys.
+    /// As [`Writer::insert`], which also describes the handling of keys.
     pub async fn insert_many<E>(&self, rows: impl IntoIterator<Item = E>) -> Result<()>
     where
         E: Entity,
@@ -131,12 +132,12 @@ impl<'a, P> Writer<'a, P> {
         insert_many(self, rows.into_iter().collect()).await
     }
 
-    /// Starts an update of the rows that a query finds. As in every query a field that is hidden
-    /// from the viewer finds nothing, so that the number of rows tells nothing of it.
+    /// Starts an update of the rows that a query finds. As in every query, a condition on a field that
+    /// is hidden from the viewer finds nothing, so that the number of rows reveals nothing of it.
     ///
-    /// What happens where some of them may not be updated is said by how it is executed:
-    /// [`execute_permitted`](UpdateMany::execute_permitted) or
-    /// [`execute_all`](UpdateMany::execute_all).
+    /// The method that executes it decides about rows that may not be updated:
+    /// [`execute_permitted`](UpdateMany::execute_permitted) skips them,
+    /// [`execute_all`](UpdateMany::execute_all) then updates none.
     ///
     /// # Example
     ///
@@ -165,12 +166,12 @@ impl<'a, P> Writer<'a, P> {
         UpdateMany::new(self.again(), select)
     }
 
-    /// Deletes the row with this key, where its entity's `delete_if` allows it.
+    /// Deletes the row with this key, if its entity's `delete_if` allows it.
     ///
     /// # Errors
     ///
-    /// [`Error::is_not_found`] when there is no such row or the rule does not allow it,
-    /// otherwise as [`Writer::insert`].
+    /// [`Error::is_not_found`] if there is no such row or the rule does not allow it, otherwise as
+    /// [`Writer::insert`].
     pub async fn delete<E>(&self, key: impl Into<E::Key>) -> Result<()>
     where
         E: Entity,
@@ -201,7 +202,7 @@ impl<'a, P> Writer<'a, P> {
     }
 }
 
-/// The row with this key as the one who wrote it may see it, at the instant of the write.
+/// Reads the row with this key, as its writer may see it, at the instant of the write.
 pub(super) async fn read_back<D: Dto>(
     db: &Db,
     authority: &Authority<D::Entity>,
