@@ -1,4 +1,4 @@
-//! What the registry knows of entities and DTOs, without their types.
+//! Type-erased descriptions of entities and DTOs, with their rules as data.
 
 use std::any::TypeId;
 
@@ -7,7 +7,7 @@ use crate::entity::{ColumnSpec, Entity, Operation, RowAction, Schema};
 use crate::policy::{Expr, Operand, Rule, Source};
 use crate::viewer::Viewer;
 
-/// A rule, as the registry knows it: without the types that it speaks of.
+/// A rule, type-erased: its expression as data, and its place in the source.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RuleInfo {
     source: Source,
@@ -26,39 +26,39 @@ impl RuleInfo {
         }
     }
 
-    /// Where it stands and how it was written.
+    /// Returns the text of the rule and its place in the source.
     #[must_use]
     pub const fn source(&self) -> Source {
         self.source
     }
 
-    /// Whether it states when something is *not* allowed, as `hidden_if` does.
+    /// Returns whether the rule states when something is *not* allowed, as `hidden_if` does.
     #[must_use]
     pub const fn is_negated(&self) -> bool {
         self.negated
     }
 
-    /// Whether a part of it runs in Rust only.
+    /// Returns whether a part of the rule runs in Rust only.
     #[must_use]
     pub const fn is_opaque(&self) -> bool {
         self.opaque
     }
 
-    /// The rule as data.
+    /// Returns the rule as data.
     #[must_use]
     pub const fn expr(&self) -> &Expr {
         &self.expr
     }
 
-    /// The fields that it names, each with the table that should have it, when it is a rule for
-    /// rows of `schema`.
+    /// Returns the fields that the rule names, each with the table that should have it, for a rule
+    /// about rows of `schema`.
     pub(crate) fn named(&self, schema: &'static Schema) -> Vec<(&'static Schema, &'static str)> {
         let mut named = Vec::new();
         name_fields(&self.expr, schema, &mut named);
         named
     }
 
-    /// The columns of the row as a write makes it that it reads, when it is a rule for writing rows
+    /// Returns the columns that the rule reads from the row as written, for a rule about writing rows
     /// of `schema`. Related rows are read as they are stored.
     pub(crate) fn written(&self, schema: &'static Schema) -> Vec<&'static ColumnSpec> {
         let mut named = Vec::new();
@@ -71,7 +71,7 @@ impl RuleInfo {
             .collect()
     }
 
-    /// The fields of the row itself that it names, as it is or as it was, each once.
+    /// Returns the distinct fields of the row itself that the rule names, as the row is or as it was.
     #[cfg(feature = "matrix")]
     pub(crate) fn fields(&self, schema: &'static Schema) -> Vec<&'static str> {
         let named = self.named(schema).into_iter();
@@ -86,7 +86,7 @@ impl RuleInfo {
     }
 }
 
-/// An entity, as the registry knows it.
+/// An entity, type-erased.
 #[derive(Debug, Clone)]
 pub struct EntityInfo {
     id: TypeId,
@@ -96,16 +96,16 @@ pub struct EntityInfo {
     filters: Vec<(&'static str, Vec<RuleInfo>)>,
 }
 
-/// What an entity states of one operation, without its types.
+/// The declaration of one operation of an entity, type-erased.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Stated {
-    /// Nothing, so it is denied.
+    /// No declaration, so the operation is denied.
     Denied,
-    /// Every row is open but for the rules of the tenant.
+    /// Every row is open, subject to the tenant's rules.
     Open {
-        /// Why that is right.
+        /// The reason why the rows are open.
         reason: &'static str,
-        /// The rules of the tenant; none where the entity has no tenants.
+        /// The rules of the tenant; empty if the entity has no tenants.
         tenant: Vec<RuleInfo>,
     },
     /// All of these rules must allow it.
@@ -144,33 +144,33 @@ impl EntityInfo {
         }
     }
 
-    /// Its table: name, columns and key.
+    /// Returns the table: its name, columns and key.
     #[must_use]
     pub const fn schema(&self) -> &'static Schema {
         self.schema
     }
 
-    /// What it states of each operation.
+    /// Returns the declaration of each operation.
     #[must_use]
     pub fn operations(&self) -> &[(RowAction, Stated)] {
         &self.operations
     }
 
-    /// The rules that must all allow what an update makes of a row. None where they are those of
-    /// the update, asked once more of the row as it will be.
+    /// Returns the rules that must all allow the row as updated. Empty if they are the rules of the
+    /// update, evaluated once more on the updated row.
     #[must_use]
     pub fn updated(&self) -> &[RuleInfo] {
         &self.updated
     }
 
-    /// The fields that a query may filter by although its DTO does not show them, each with the
+    /// Returns the fields that a query may filter by although its DTO does not show them, each with the
     /// rules that must all allow it.
     #[must_use]
     pub fn filters(&self) -> &[(&'static str, Vec<RuleInfo>)] {
         &self.filters
     }
 
-    /// Whether it states anything of a write.
+    /// Returns whether the entity declares any write operation.
     pub(crate) fn is_written(&self) -> bool {
         self.operations.iter().any(|(action, stated)| match action {
             RowAction::Read => false,
@@ -178,12 +178,12 @@ impl EntityInfo {
         })
     }
 
-    /// The rules that are asked of a row as it will be, each with what is done to it.
+    /// Returns the rules that are evaluated on a row as written, each with its operation.
     pub(crate) fn written_rules(&self) -> impl Iterator<Item = (RowAction, &RuleInfo)> {
         let updated = self.updated.iter().map(|rule| (RowAction::Update, rule));
         let stated = self.operations.iter().filter(|(action, _)| match action {
             RowAction::Create => true,
-            // Where nothing else is stated of what may become of a row.
+            // Unless rules for the updated row are declared apart.
             RowAction::Update => self.updated.is_empty(),
             RowAction::Read | RowAction::Delete => false,
         });
@@ -194,7 +194,7 @@ impl EntityInfo {
         stated.chain(updated)
     }
 
-    /// Every rule that it states.
+    /// Returns every rule of the entity.
     pub(crate) fn rules(&self) -> impl Iterator<Item = &RuleInfo> {
         let rows = self.operations.iter();
         let filters = self.filters.iter();
@@ -209,7 +209,7 @@ impl EntityInfo {
 }
 
 impl Stated {
-    /// The rules, where there are some.
+    /// Returns the rules, if there are any.
     #[must_use]
     pub fn rules(&self) -> &[RuleInfo] {
         match self {
@@ -219,7 +219,7 @@ impl Stated {
     }
 }
 
-/// A DTO and its entity, as the registry knows them.
+/// A DTO and its entity, type-erased.
 #[derive(Debug, Clone)]
 pub struct DtoInfo {
     name: &'static str,
@@ -228,7 +228,7 @@ pub struct DtoInfo {
     mistake: Option<String>,
 }
 
-/// A field of a DTO, as the registry knows it.
+/// A field of a DTO, type-erased.
 #[derive(Debug, Clone)]
 pub struct FieldInfo {
     field: &'static str,
@@ -239,21 +239,21 @@ pub struct FieldInfo {
     output: Output,
 }
 
-/// Where the value of a DTO's field comes from.
+/// The source of a DTO field's value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FieldSource {
     /// The column of its name.
     Column,
-    /// What a function makes of columns.
+    /// The result of a function on columns.
     Computed {
-        /// The function, as it is written.
+        /// The path of the function, as written.
         function: &'static str,
-        /// The fields of the entity that it is given.
+        /// The fields of the entity that the function takes.
         inputs: Vec<&'static str>,
     },
     /// Related rows.
     Related {
-        /// The relation, by its name on the entity.
+        /// The name of the relation on the entity.
         relation: &'static str,
         /// The DTO that shows them.
         shown_as: &'static str,
@@ -311,31 +311,31 @@ impl DtoInfo {
         }
     }
 
-    /// The name of the DTO's type.
+    /// Returns the name of the DTO's type.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         self.name
     }
 
-    /// The name of its entity's type.
+    /// Returns the name of its entity's type.
     #[must_use]
     pub const fn entity(&self) -> &'static str {
         self.entity.schema.entity()
     }
 
-    /// The table of its entity.
+    /// Returns the table of its entity.
     #[must_use]
     pub const fn table(&self) -> &'static str {
         self.entity.schema.name()
     }
 
-    /// The columns of its entity.
+    /// Returns the columns of its entity.
     #[must_use]
     pub fn columns(&self) -> &'static [ColumnSpec] {
         self.entity.schema.columns()
     }
 
-    /// Its fields.
+    /// Returns its fields.
     #[must_use]
     pub fn fields(&self) -> &[FieldInfo] {
         &self.fields
@@ -345,7 +345,7 @@ impl DtoInfo {
         self.entity.schema
     }
 
-    /// What is wrong with it whoever asks.
+    /// Returns a mistake in the DTO's definition that does not depend on the viewer.
     pub(crate) fn mistake(&self) -> Option<&str> {
         self.mistake.as_deref()
     }
@@ -357,13 +357,13 @@ impl DtoInfo {
 }
 
 impl FieldInfo {
-    /// The name of the field.
+    /// Returns the name of the field.
     #[must_use]
     pub const fn field(&self) -> &'static str {
         self.field
     }
 
-    /// The field of the entity that it shows, unless it is made of others.
+    /// Returns the field of the entity that it shows, unless it is computed or shows related rows.
     pub(crate) fn column(&self) -> Option<&'static str> {
         match self.source {
             FieldSource::Column => Some(self.field),
@@ -371,32 +371,32 @@ impl FieldInfo {
         }
     }
 
-    /// Where its value comes from.
+    /// Returns the source of its value.
     #[must_use]
     pub const fn source(&self) -> &FieldSource {
         &self.source
     }
 
-    /// The fields of the same DTO that it would tell of and that can be hidden: where one is, so
-    /// is it.
+    /// Returns those fields of the same DTO that its value would reveal and that can be hidden: it is
+    /// hidden if one of them is.
     #[must_use]
     pub fn told_by(&self) -> &[&'static str] {
         &self.told_by
     }
 
-    /// The key under which it is serialised.
+    /// Returns the key under which the field is serialised.
     #[must_use]
     pub const fn key(&self) -> &'static str {
         self.key
     }
 
-    /// The rules that must all allow it; none means that it is always visible.
+    /// Returns the rules that must all allow the field; a field with none is always visible.
     #[must_use]
     pub fn rules(&self) -> &[RuleInfo] {
         &self.rules
     }
 
-    /// What stands in its place when it is hidden.
+    /// Returns the output in place of the field if it is hidden.
     #[must_use]
     pub const fn output(&self) -> Output {
         self.output
@@ -431,8 +431,8 @@ fn name_own(expr: &Expr, schema: &'static Schema, named: &mut Vec<&'static str>)
     }
 }
 
-/// Collects the fields that a rule for rows of `schema` names. A relation that there is not stands
-/// among them by its own name, which no table has.
+/// Collects the fields that a rule for rows of `schema` names. A nonexistent relation is among them
+/// under its own name, which no table has as a field.
 fn name_fields(
     expr: &Expr,
     schema: &'static Schema,

@@ -1,4 +1,4 @@
-//! What the registry knows of input types, without their types.
+//! Type-erased descriptions of input types, with their rules as data.
 
 use super::info::{EntityInfo, RuleInfo};
 use crate::dto::{FieldSpec, Shape};
@@ -6,7 +6,7 @@ use crate::entity::{Relation, RowAction, Schema};
 use crate::input::{Incoming, is_required};
 use crate::policy::Source;
 
-/// An [`Input`](trait@crate::Input) or a [`Patch`](trait@crate::Patch), as the registry knows it.
+/// An [`Input`](trait@crate::Input) or a [`Patch`](trait@crate::Patch), type-erased.
 #[derive(Debug, Clone)]
 pub struct InputInfo {
     name: &'static str,
@@ -17,7 +17,7 @@ pub struct InputInfo {
     reads: Option<&'static str>,
 }
 
-/// A field that a client may send, as the registry knows it.
+/// A field that a client may send, type-erased.
 #[derive(Debug, Clone)]
 pub struct InputFieldInfo {
     field: &'static str,
@@ -32,7 +32,7 @@ pub struct InputFieldInfo {
     any_row: Option<&'static str>,
 }
 
-/// A column that the program sets beside what a client sends, as the registry knows it.
+/// A column that the program sets beside the client's fields, type-erased.
 #[derive(Debug, Clone, Copy)]
 pub struct PresetInfo {
     field: &'static str,
@@ -79,44 +79,44 @@ impl InputInfo {
         }
     }
 
-    /// The name of its type.
+    /// Returns the name of its type.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         self.name
     }
 
-    /// What it does to rows: [`RowAction::Create`] for an [`Input`](trait@crate::Input),
+    /// Returns its operation on rows: [`RowAction::Create`] for an [`Input`](trait@crate::Input),
     /// [`RowAction::Update`] for a [`Patch`](trait@crate::Patch).
     #[must_use]
     pub const fn action(&self) -> RowAction {
         self.action
     }
 
-    /// The name of its entity's type.
+    /// Returns the name of its entity's type.
     #[must_use]
     pub const fn entity(&self) -> &'static str {
         self.entity.schema().entity()
     }
 
-    /// Its fields.
+    /// Returns its fields.
     #[must_use]
     pub fn fields(&self) -> &[InputFieldInfo] {
         &self.fields
     }
 
-    /// The columns that the program sets beside them.
+    /// Returns the columns that the program sets beside them.
     #[must_use]
     pub fn presets(&self) -> &[PresetInfo] {
         &self.presets
     }
 
-    /// The DTO whose rules say what may be read of the row, where a patch names one.
+    /// Returns the DTO whose rules decide which of the row may be read, if a patch names one.
     #[must_use]
     pub const fn reads(&self) -> Option<&'static str> {
         self.reads
     }
 
-    /// The rules that are asked of the row as it will be, each with what is done to it.
+    /// Returns the rules that are evaluated on the row as written, each with its operation.
     pub(crate) fn written_rules(&self) -> impl Iterator<Item = (RowAction, &RuleInfo)> {
         let rules = self.fields.iter().flat_map(|field| &field.rules);
         rules.map(|rule| (self.action, rule))
@@ -128,62 +128,66 @@ impl InputInfo {
 }
 
 impl InputFieldInfo {
-    /// The name of the field.
+    /// Returns the name of the field.
     #[must_use]
     pub const fn field(&self) -> &'static str {
         self.field
     }
 
-    /// The key under which a client sends it.
+    /// Returns the key under which a client sends the field.
     #[must_use]
     pub const fn key(&self) -> &'static str {
         self.key
     }
 
-    /// Whether it is written to the column of its name.
+    /// Returns whether the field is written to the column of its name.
     #[must_use]
     pub const fn is_stored(&self) -> bool {
         self.stored
     }
 
-    /// Whether a body without it is refused.
+    /// Returns whether a body without the field is refused.
     #[must_use]
     pub const fn is_required(&self) -> bool {
         self.required
     }
 
-    /// The rules that must all allow it; none means that whoever may write the row may set it.
+    /// Returns the rules that must all allow it; without any, every viewer who may write the row may
+    /// set it.
     #[must_use]
     pub fn rules(&self) -> &[RuleInfo] {
         &self.rules
     }
 
-    /// The field of the DTO read that must be visible for this one to be set. None in a new row,
-    /// and where it is blind.
+    /// Returns the field of the DTO read that must be visible for this one to be set. `None` in a new
+    /// row, and if the field is blind.
     #[must_use]
     pub const fn shown_by(&self) -> Option<&'static str> {
         self.shown_by
     }
 
-    /// The rules of that field, which must all allow it too.
+    /// Returns the rules of that field, which must all allow it too.
     #[must_use]
     pub fn shown_if(&self) -> &[RuleInfo] {
         &self.shown_if
     }
 
-    /// Whether a patch sets it also where its viewer may not see what it replaces.
+    /// Returns whether a patch may set the field even if its viewer may not see the value to be
+    /// replaced.
     #[must_use]
     pub const fn is_blind(&self) -> bool {
         self.blind
     }
 
-    /// The relations of the entity that the field sets: each leads to the row whose key it is given.
+    /// Returns the relations of the entity that the field sets: each leads to the row with the given
+    /// key.
     #[must_use]
     pub fn relations(&self) -> &[&'static Relation] {
         &self.relations
     }
 
-    /// Why the field may refer to a row that its viewer may not read. None where it may not.
+    /// Returns the reason why the field may refer to a row that its viewer may not read; `None` if it
+    /// may not.
     #[must_use]
     pub const fn any_row(&self) -> Option<&'static str> {
         self.any_row
@@ -191,13 +195,13 @@ impl InputFieldInfo {
 }
 
 impl PresetInfo {
-    /// The field of the entity that is set.
+    /// Returns the field of the entity that is set.
     #[must_use]
     pub const fn field(&self) -> &'static str {
         self.field
     }
 
-    /// The expression of its value, and where it stands.
+    /// Returns the expression of its value, and its place in the source.
     #[must_use]
     pub const fn source(&self) -> Source {
         self.source

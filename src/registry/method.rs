@@ -1,10 +1,10 @@
-//! What the registry knows of repositories.
+//! Descriptions of repositories: their methods, and the guard of each.
 
 use std::any::Any;
 
 use crate::policy::Context;
 
-/// A repository, as the registry knows it.
+/// A repository: its name and its methods.
 #[derive(Debug, Clone)]
 pub struct RepositoryInfo {
     name: &'static str,
@@ -22,21 +22,21 @@ pub struct MethodInfo {
     allows: Option<Allows>,
 }
 
-/// What the condition of a method comes to for a viewer of its type.
+/// The condition of a method, evaluated for a viewer of the method's type.
 type Allows = fn(&dyn Any, &Context) -> Option<bool>;
 
-/// Who a repository method is open to.
+/// The guard of a repository method: the viewers that may call it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Guard {
     /// Any verified viewer.
     Authenticated,
-    /// The viewers that this expression picks.
+    /// The viewers for which this expression is true.
     Authorize(&'static str),
     /// Everybody, for this reason.
     Public(&'static str),
 }
 
-/// What a repository method may do.
+/// The kind of access that a repository method takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
     /// Read rows.
@@ -52,13 +52,13 @@ impl RepositoryInfo {
         Self { name, methods }
     }
 
-    /// The name of the repository's type.
+    /// Returns the name of the repository's type.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         self.name
     }
 
-    /// Its methods.
+    /// Returns its methods.
     #[must_use]
     pub fn methods(&self) -> &[MethodInfo] {
         &self.methods
@@ -92,44 +92,44 @@ impl MethodInfo {
         self
     }
 
-    /// What its condition comes to for `viewer`; `None` when that takes more than the viewer.
+    /// Evaluates its condition for `viewer`; `None` if that requires more than the viewer.
     #[cfg(feature = "matrix")]
     pub(crate) fn allows(&self, viewer: &dyn Any, context: &Context) -> Option<bool> {
         self.allows.and_then(|allows| allows(viewer, context))
     }
 
-    /// The name of the method.
+    /// Returns the name of the method.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         self.name
     }
 
-    /// Who it is open to.
+    /// Returns the guard of the method.
     #[must_use]
     pub const fn guard(&self) -> Guard {
         self.guard
     }
 
-    /// What it may do.
+    /// Returns the kind of access that the method takes.
     #[must_use]
     pub const fn action(&self) -> Action {
         self.action
     }
 
-    /// `file:line`, the same on every machine.
+    /// Returns `file:line`, the same on every machine.
     #[cfg(feature = "matrix")]
     pub(crate) fn place(&self) -> String {
         crate::policy::rule::place(self.file, self.line)
     }
 
-    /// The source file and the line of the method.
+    /// Returns the source file and the line of the method.
     #[must_use]
     pub const fn location(&self) -> (&'static str, u32) {
         (self.file, self.line)
     }
 }
 
-/// A type whose methods `#[repository]` guards.
+/// A type whose methods are guarded by `#[repository]`.
 pub trait Repository {
     #[doc(hidden)]
     fn __repository() -> RepositoryInfo;

@@ -1,4 +1,4 @@
-//! What an application consists of: its DTOs, its input types and its repositories.
+//! The registry of an application: its entities, DTOs, input types and repositories, listed by `app!`.
 
 mod info;
 mod input;
@@ -27,20 +27,21 @@ pub struct App<V: 'static> {
     repositories: &'static [fn() -> RepositoryInfo],
 }
 
-/// What the rules of something come to for a viewer, or for nobody, each under its place.
+/// A function that decides a set of rules for a viewer, or for nobody, in the order of their
+/// declaration.
 pub(crate) type Decide<V> = fn(Option<&V>, &Context) -> Vec<Decision>;
 
 /// An entity, and its rules for a viewer `V`.
 #[doc(hidden)]
 pub struct EntityEntry<V> {
     pub(crate) info: EntityInfo,
-    /// In the order of [`RowAction::ALL`].
+    /// Decides the operations, in the order of [`RowAction::ALL`].
     #[cfg_attr(not(feature = "matrix"), expect(dead_code, reason = "the matrix asks"))]
     pub(crate) decide: Decide<V>,
-    /// What an update may make of a row, where that is stated apart.
+    /// Decides the row as updated, if that is declared apart.
     #[cfg_attr(not(feature = "matrix"), expect(dead_code, reason = "the matrix asks"))]
     pub(crate) decide_updated: Decide<V>,
-    /// In the order of its `filter_if` columns.
+    /// Decides the `filter_if` columns, in their order.
     #[cfg_attr(not(feature = "matrix"), expect(dead_code, reason = "the matrix asks"))]
     pub(crate) decide_filters: Decide<V>,
 }
@@ -49,7 +50,7 @@ pub struct EntityEntry<V> {
 #[doc(hidden)]
 pub struct DtoEntry<V> {
     pub(crate) info: DtoInfo,
-    /// In the order of its fields.
+    /// Decides the fields, in their order.
     #[cfg_attr(not(feature = "matrix"), expect(dead_code, reason = "the matrix asks"))]
     pub(crate) decide: Decide<V>,
     pub(crate) entity: EntityEntry<V>,
@@ -63,8 +64,8 @@ pub struct InputEntry<V> {
     pub(crate) decide: fn(&V, &Context) -> Settable,
     #[cfg_attr(not(feature = "matrix"), expect(dead_code, reason = "the matrix asks"))]
     pub(crate) decide_system: fn() -> Settable,
-    /// Whether the DTO that it reads shows the column of each field; nothing where the DTO has
-    /// none of its name.
+    /// Decides whether the DTO that the input reads shows the column of each field; `None` if the DTO
+    /// has no field of that name.
     #[cfg_attr(not(feature = "matrix"), expect(dead_code, reason = "the matrix asks"))]
     pub(crate) decide_seen: fn(&V, &Context) -> Vec<Option<Decision>>,
     pub(crate) entity: EntityEntry<V>,
@@ -72,9 +73,9 @@ pub struct InputEntry<V> {
 
 /// Lists the DTOs, the input types and the repositories of an application in one place.
 ///
-/// Every one of them must speak of the stated viewer. The entity of a listed DTO or input type is
-/// known through it; `entities: [..]`, behind the viewer, lists the others. `inputs: [..]`, the
-/// types under `derive(Input)` and `derive(Patch)`, is left out where there are none.
+/// Each of them must have the stated viewer. The entity of a listed DTO or input type is included
+/// automatically; `entities: [..]`, after the viewer, lists the others. `inputs: [..]`, the types with
+/// `derive(Input)` and `derive(Patch)`, may be omitted if there are none.
 ///
 /// # Example
 ///
@@ -150,25 +151,25 @@ impl<V: 'static> App<V> {
         }
     }
 
-    /// What is known of each DTO.
+    /// Returns a description of each DTO.
     #[must_use]
     pub fn dtos(&self) -> Vec<DtoInfo> {
         self.dtos.iter().map(|entry| entry().info).collect()
     }
 
-    /// What is known of each input type.
+    /// Returns a description of each input type.
     #[must_use]
     pub fn inputs(&self) -> Vec<InputInfo> {
         self.inputs.iter().map(|entry| entry().info).collect()
     }
 
-    /// What is known of each repository.
+    /// Returns a description of each repository.
     #[must_use]
     pub fn repositories(&self) -> Vec<RepositoryInfo> {
         self.repositories.iter().map(|info| info()).collect()
     }
 
-    /// What is known of each entity: those that DTOs show and inputs write, and those that are
+    /// Returns a description of each entity: those that DTOs show and inputs write, and those that are
     /// listed.
     #[must_use]
     pub fn entities(&self) -> Vec<EntityInfo> {
@@ -215,7 +216,7 @@ impl<V> fmt::Debug for App<V> {
     }
 }
 
-/// Called by [`app!`](crate::app).
+/// Describes an entity; called by [`app!`](crate::app).
 pub fn entity_info<V, E>() -> EntityEntry<V>
 where
     E: Entity<Viewer = V>,
@@ -243,7 +244,7 @@ where
     }
 }
 
-/// Called by [`app!`](crate::app).
+/// Describes a DTO; called by [`app!`](crate::app).
 pub fn dto_info<V, D>() -> DtoEntry<V>
 where
     D: Dto,
@@ -256,7 +257,7 @@ where
     }
 }
 
-/// Called by [`app!`](crate::app).
+/// Describes an input type; called by [`app!`](crate::app).
 pub fn input_info<V, I>() -> InputEntry<V>
 where
     I: Incoming,
@@ -280,7 +281,7 @@ where
     }
 }
 
-/// Called by [`app!`](crate::app).
+/// Describes a repository; called by [`app!`](crate::app).
 pub fn repository_info<R: Repository>() -> RepositoryInfo {
     R::__repository()
 }
