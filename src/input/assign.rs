@@ -1,6 +1,6 @@
-//! Absent, null and value: three states.
+//! The three states of a field in a body: absent, null and set.
 
-/// What a client says of one field: nothing, or a value.
+/// A client's assignment to one field: absent, or a value.
 ///
 /// In a [`Patch`](super::Patch) a field that is absent stays as it is; in an
 /// [`Input`](super::Input) the database's default takes its place. For a column that may be null
@@ -18,15 +18,15 @@
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Assign<T> {
-    /// The client said nothing of the field.
+    /// The field was not in the body.
     #[default]
     Absent,
-    /// The client gave this.
+    /// The value that the client sent.
     Value(T),
 }
 
 impl<T> Assign<T> {
-    /// What the client gave.
+    /// Returns a reference to the client's value, if there is one.
     #[must_use]
     pub const fn value(&self) -> Option<&T> {
         match self {
@@ -35,7 +35,7 @@ impl<T> Assign<T> {
         }
     }
 
-    /// What the client gave, itself.
+    /// Returns the client's value itself, if there is one.
     #[must_use]
     pub fn into_value(self) -> Option<T> {
         match self {
@@ -44,7 +44,7 @@ impl<T> Assign<T> {
         }
     }
 
-    /// Whether the client said nothing of the field.
+    /// Returns whether the field was absent.
     #[must_use]
     pub const fn is_absent(&self) -> bool {
         matches!(self, Self::Absent)
@@ -57,7 +57,7 @@ impl<T> From<T> for Assign<T> {
     }
 }
 
-/// What is absent is valid: rules stand in `#[garde(inner(..))]`.
+/// Applies the rules of `#[garde(inner(..))]` to the value; an absent field is valid.
 #[cfg(feature = "garde")]
 impl<T> garde::rules::inner::Inner<T> for Assign<T> {
     type Key = garde::error::NoKey;

@@ -1,10 +1,10 @@
-//! What a client sends to be written: closed types that it can fill, and nothing beside them.
+//! Input types: closed sets of fields that a client may send to be written (no mass assignment).
 //!
-//! A handler takes an [`Untrusted`] body and gives it to a repository method. Only an access that
-//! may write opens it, so that the order is always the same: who asks, whether they may call,
-//! whether they may set these fields, whether the values are valid, and then the write
-//! ([ASVS 5.0](https://github.com/OWASP/ASVS) 15.3.3, 2.2.1). Somebody who is not signed in learns
-//! nothing of what a valid body would be.
+//! A handler takes an [`Untrusted`] body and passes it to a repository method. Only an access that may
+//! write opens it, so that the order is always the same: authentication, the guard of the method, the
+//! permission to set these fields, the validation of the values, and then the write ([ASVS
+//! 5.0](https://github.com/OWASP/ASVS) 15.3.3, 2.2.1). A client that is not signed in learns nothing of
+//! the form of a valid body.
 
 mod assign;
 mod object;
@@ -24,7 +24,7 @@ use crate::entity::Entity;
 use crate::error::FieldError;
 use crate::policy::Value;
 
-/// What a client may send: an [`Input`] or a [`Patch`].
+/// A type of body that a client may send: an [`Input`] or a [`Patch`].
 pub trait Incoming: Sized + Send + 'static {
     /// The entity whose rows it writes.
     type Entity: Entity;
@@ -35,7 +35,7 @@ pub trait Incoming: Sized + Send + 'static {
     #[doc(hidden)]
     fn __parse(object: &mut Object) -> Option<Self>;
 
-    /// What each field of the shape is assigned.
+    /// Returns the value assigned to each field of the shape.
     #[doc(hidden)]
     fn __values(&self) -> Vec<Option<Value>>;
 
@@ -45,22 +45,22 @@ pub trait Incoming: Sized + Send + 'static {
     }
 }
 
-/// What a client may say of a new row, written with `#[derive(Input)]`.
+/// The fields of a new row that a client may set, written with `#[derive(Input)]`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` says nothing of a new row",
     note = "add `#[derive(Input)]` and `#[input(entity = ..)]` to the struct of what a client sends"
 )]
 pub trait Input: Incoming {}
 
-/// What a client may change of a row, written with `#[derive(Patch)]`.
+/// The fields of a row that a client may change, written with `#[derive(Patch)]`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` changes nothing of a row",
     note = "add `#[derive(Patch)]` and `#[patch(entity = .., reads = ..)]` to the struct of what a client sends"
 )]
 pub trait Patch: Incoming {}
 
-/// Tells whether a body without this key is refused. The parser itself is asked: such a key is one
-/// that it misses in an empty body.
+/// Returns a test for whether a body without this key is refused. It is derived from the parser itself:
+/// such a key is one that the parser reports missing in an empty body.
 pub(crate) fn is_required<T: Incoming>() -> impl Fn(&str) -> bool {
     let mut empty = Object::default();
     drop(T::__parse(&mut empty));
@@ -71,7 +71,7 @@ pub(crate) fn is_required<T: Incoming>() -> impl Fn(&str) -> bool {
     }
 }
 
-/// What generated code calls.
+/// The items that generated code uses.
 pub(crate) mod generated {
     pub use super::object::Object;
     pub use super::shape::{

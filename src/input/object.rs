@@ -1,8 +1,8 @@
-//! A JSON object taken apart member by member, with all that is wrong with it.
+//! A JSON object parsed member by member, with all of its errors.
 //!
-//! What it costs to read one grows with its length and with nothing else: a value stays the text that it
-//! came as until the field that takes it is known, a double is found by a hash, and reading ends where no
-//! request of any type could go on.
+//! The cost of parsing is linear in the length of the body (decision 54): a value remains the text it
+//! came as until the type of its field is known, duplicate keys are found by hash, and parsing stops
+//! once no request of any type could be valid.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -15,21 +15,21 @@ use super::Assign;
 use crate::error::FieldError;
 use crate::limits::{BODY_DEPTH, FIELD_ERRORS, MEMBERS};
 
-/// The members of a body that are not yet taken, and what was wrong with those that are.
+/// The members of a body that are not yet taken, and the errors of those that are.
 #[derive(Debug, Default)]
 pub struct Object {
     members: HashMap<String, Box<RawValue>>,
     errors: Vec<FieldError>,
 }
 
-/// Why a body is no JSON object that can be read.
+/// The reason why a body could not be parsed as a JSON object.
 #[derive(Debug)]
 pub(super) enum Malformed {
-    /// It is no JSON, or too deep.
+    /// The body is not JSON, or nested too deeply.
     Syntax,
-    /// It is JSON of another kind.
+    /// The body is JSON, but not an object.
     Kind,
-    /// It was not read to its end, with what was wrong until there.
+    /// Parsing stopped at a limit, with the errors found up to there.
     Beyond(Vec<FieldError>),
 }
 
@@ -54,7 +54,7 @@ impl Object {
         }
     }
 
-    /// The member under this key as a field, or `None` with the reason noted.
+    /// Takes the member under this key as a field, or returns `None` and records the error.
     pub fn take<T: Member>(&mut self, key: &'static str) -> Option<T> {
         let Some(value) = self.members.remove(key) else {
             let absent = T::absent();
@@ -64,7 +64,7 @@ impl Object {
             return absent;
         };
         let is_null = value.get() == "null";
-        // What the parser says of a value would repeat the value.
+        // The parser's own message is dropped: it would repeat the value.
         let taken = T::present(value.get());
         if taken.is_none() {
             let message = if is_null {
@@ -81,7 +81,8 @@ impl Object {
         self.errors.push(FieldError::new(key, message));
     }
 
-    /// What is wrong, once every known member was taken.
+    /// Returns the errors, including one for each member that is left, once every known member was
+    /// taken.
     pub(super) fn finish(mut self) -> Vec<FieldError> {
         let mut unknown: Vec<String> = std::mem::take(&mut self.members).into_keys().collect();
         unknown.sort();
@@ -92,7 +93,8 @@ impl Object {
     }
 }
 
-/// Whether no list and no object stands deeper than [`BODY_DEPTH`]. Of what is no JSON it may say either.
+/// Returns whether no list or object is nested deeper than [`BODY_DEPTH`]. For input that is not JSON
+/// the result is arbitrary.
 fn is_shallow(body: &[u8]) -> bool {
     let (mut depth, mut in_text, mut escaped) = (0_usize, false, false);
     for byte in body {
@@ -120,12 +122,12 @@ fn is_shallow(body: &[u8]) -> bool {
     true
 }
 
-/// A field that a member can fill.
+/// A type of field that a member can fill.
 pub trait Member: Sized {
-    /// What the field is without a member; `None` where it must be there.
+    /// Returns the value of a field without a member; `None` if the member is required.
     fn absent() -> Option<Self>;
 
-    /// What a member, as JSON, makes of it, or `None` where it is of another kind.
+    /// Parses a member's JSON; `None` if it is of another kind.
     fn present(json: &str) -> Option<Self>;
 }
 
@@ -151,7 +153,7 @@ impl<T: DeserializeOwned> Member for Assign<T> {
 
 struct Members<'a> {
     object: &'a mut Object,
-    /// Reading ended before the body did.
+    /// Set if parsing stopped before the end of the body.
     is_full: &'a mut bool,
 }
 
@@ -172,7 +174,7 @@ impl<'de> Visitor<'de> for Members<'_> {
                     Entry::Vacant(place) => {
                         place.insert(value);
                     }
-                    // Two programs that read the body could see different values of it.
+                    // Two programs that read the body could see different values of the key.
                     Entry::Occupied(place) => {
                         let twice = FieldError::new(place.key(), "stands there twice");
                         self.object.errors.push(twice);
@@ -188,7 +190,7 @@ impl<'de> Visitor<'de> for Members<'_> {
     }
 }
 
-/// See `fuzz/fuzz_targets/body.rs`.
+/// The fuzz target of bodies; see `fuzz/fuzz_targets/body.rs`.
 #[cfg(fuzzing)]
 #[expect(clippy::panic, reason = "a panic is how a fuzz target fails")]
 pub(crate) fn fuzz(data: &[u8]) {
@@ -198,7 +200,7 @@ pub(crate) fn fuzz(data: &[u8]) {
     match (Object::read(data), plain) {
         (Ok(mut object), plain) => {
             assert!(object.members.len() <= MEMBERS);
-            // What is kept of a body is no more than the body.
+            // The kept parts of a body are no longer than the body.
             let kept = object.members.iter();
             let kept = kept.map(|(key, value)| key.len() + value.get().len());
             assert!(kept.sum::<usize>() <= data.len());

@@ -1,4 +1,4 @@
-//! What the rules of an input type come to for one viewer, before any body and any row.
+//! Evaluation of an input type's rules for one viewer, before any body and any row.
 
 use super::{InputField, InputShape};
 use crate::entity::{Entity, Relation, RowAction};
@@ -6,12 +6,12 @@ use crate::policy::{
     Context, Decision, Fulfilled, Reduced, Value, decide, null, related, some, with_written,
 };
 
-/// Who may set what.
+/// The decisions on an input type for one viewer.
 pub(crate) struct Settable {
-    /// What must allow that the row is created, or updated.
+    /// The decisions that must all allow the creation or the update of the row.
     pub(crate) row: Vec<Part>,
-    /// What must allow that each field is set: in rows that may be created, or in those that may be
-    /// updated and, where the field is not blind, be read.
+    /// The decisions that must all allow setting each field: in rows that may be created, or in those
+    /// that may be updated and, unless the field is blind, read.
     pub(crate) fields: Vec<Vec<Part>>,
 }
 
@@ -19,7 +19,7 @@ pub(crate) struct Settable {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Part {
     pub(crate) decision: Decision,
-    /// What it calls the row is the row as it was.
+    /// Set if `row` in the decision means the row as it was.
     pub(crate) before: bool,
 }
 
@@ -40,7 +40,7 @@ impl Part {
 }
 
 impl Settable {
-    /// The same decision on everything.
+    /// Makes the same decision on everything.
     pub(crate) fn all(decision: &Decision, fields: usize) -> Self {
         let part = Part::of_new(decision.clone());
         Self {
@@ -49,8 +49,8 @@ impl Settable {
         }
     }
 
-    /// What the program itself may set: everything, but not by an input type whose presets need a
-    /// viewer.
+    /// Returns the decisions for the program itself: everything is allowed, unless a preset of the
+    /// input type needs a viewer.
     pub(crate) fn of_system<E: Entity>(shape: &InputShape<E>) -> Self {
         let needs_viewer = shape.presets().iter().any(|preset| preset.needs_viewer());
         let decision = if needs_viewer {
@@ -61,8 +61,8 @@ impl Settable {
         Self::all(&decision, shape.fields().len())
     }
 
-    /// What `viewer` may set. A preset counts with the value that it has for them; of all else that
-    /// will be written nothing is known.
+    /// Returns the decisions for `viewer`. A preset counts with its value for them; the other values to
+    /// be written are unknown.
     pub(crate) fn of<E: Entity>(
         shape: &InputShape<E>,
         viewer: &E::Viewer,
@@ -77,7 +77,7 @@ impl Settable {
             let update = rows.update.decide(Some(viewer), context);
             let updated = rows.updated().decide(Some(viewer), context);
             let updated = written::<E>(updated, &preset);
-            // The rule of the update, asked once more, says nothing new before a row is seen.
+            // The rule of the update, evaluated once more, adds nothing before a row is seen.
             let once_more = rows.updated.is_none() && updated == update;
             let mut row = vec![Part::of_old(update)];
             row.extend((!once_more).then(|| Part::of_new(updated)));
@@ -105,7 +105,7 @@ impl Settable {
     }
 }
 
-/// What must allow that the value is seen which the field replaces.
+/// Returns the decision on seeing the value that the field replaces; `None` if it need not be seen.
 fn shown<E: Entity>(
     shape: &InputShape<E>,
     field: &InputField<E>,
@@ -120,8 +120,8 @@ fn shown<E: Entity>(
     }))
 }
 
-/// What must allow that the row is joined to one at the other end of `relation`: it may be read, or there
-/// is none.
+/// Returns the decision on referring to the row at the other end of `relation`: it may be read, or the
+/// reference is null.
 fn refers<E: Entity>(
     relation: &'static Relation,
     viewer: &E::Viewer,
@@ -129,7 +129,7 @@ fn refers<E: Entity>(
 ) -> Decision {
     let read = match relation.readable(viewer, context) {
         Some(Decision::Allow) => Reduced::Always,
-        // Rules of other viewers allow this one nothing.
+        // The rules of another type of viewer allow this one nothing.
         Some(Decision::Deny) | None => Reduced::Never,
         Some(Decision::Depends(residual)) => Reduced::Left(residual),
         Some(Decision::Fail(failure)) => return Decision::Fail(failure),

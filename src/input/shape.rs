@@ -1,4 +1,4 @@
-//! An input type as the library knows it at run time.
+//! The run-time description of an input type: its fields, their rules and its presets.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -8,10 +8,10 @@ use crate::dto::{Dto, FieldSpec, Shape, Token};
 use crate::entity::{Assignable, Column, Entity, Relation, RowAction, Storable};
 use crate::policy::{Context, Rule, Source, Value};
 
-/// The fields of an input type, their rules, and what is set beside them.
+/// The fields of an input type, their rules, and the presets.
 pub struct InputShape<E: Entity> {
     name: &'static str,
-    /// Whether it makes rows or changes them.
+    /// The operation: creation or update.
     action: RowAction,
     fields: Vec<InputField<E>>,
     presets: Vec<Preset<E>>,
@@ -22,17 +22,17 @@ pub struct InputShape<E: Entity> {
 pub struct InputField<E: Entity> {
     field: &'static str,
     json: &'static str,
-    /// Whether it is written to the column of its name.
+    /// Set if the field is written to the column of its name.
     stored: bool,
     rules: Vec<Rule<E::Viewer, E>>,
-    /// The field of the DTO whose rule must show the value that is replaced; none where it is
+    /// The index of the DTO field whose rule must show the value to be replaced; `None` if the field is
     /// blind, and in a new row.
     shown_by: Option<usize>,
-    /// Why it may refer to rows that its viewer may not read; none where it may not.
+    /// The reason why the field may refer to rows that its viewer may not read; `None` if it may not.
     any_row: Option<&'static str>,
 }
 
-/// A value that the program sets, whatever the client sends.
+/// A value that the program sets, regardless of the body.
 pub struct Preset<E: Entity> {
     field: &'static str,
     source: Source,
@@ -64,7 +64,7 @@ impl<E: Entity> InputShape<E> {
         }
     }
 
-    /// The same with the DTO whose rules say what may be read of the row.
+    /// Sets the DTO whose rules decide which of the row may be read.
     #[doc(hidden)]
     #[must_use]
     pub fn __reads<D: Dto<Entity = E>>(mut self) -> Self {
@@ -92,13 +92,13 @@ impl<E: Entity> InputShape<E> {
         self.reads
     }
 
-    /// The field of the DTO that shows the column of `field`.
+    /// Returns the field of the DTO that shows the column of `field`.
     pub(crate) fn read(&self, field: &InputField<E>) -> Option<&'static FieldSpec<E>> {
         let mut shown = self.reads?.fields().iter();
         shown.find(|spec| field.stored && spec.is_column() && spec.field() == field.field)
     }
 
-    /// The field of the DTO that must be visible for `field` to be set.
+    /// Returns the field of the DTO that must be visible for `field` to be set.
     pub(crate) fn shown(&self, field: &InputField<E>) -> Option<&'static FieldSpec<E>> {
         self.reads?.fields().get(field.shown_by?)
     }
@@ -122,7 +122,7 @@ impl<E: Entity> InputField<E> {
         }
     }
 
-    /// The same, given to the repository and not written.
+    /// Marks the field as passed to the repository and not written.
     #[doc(hidden)]
     #[must_use]
     pub fn __unstored(mut self) -> Self {
@@ -130,7 +130,7 @@ impl<E: Entity> InputField<E> {
         self
     }
 
-    /// The same, set only where this field of the DTO is visible.
+    /// Restricts the field to rows in which this field of the DTO is visible.
     #[doc(hidden)]
     #[must_use]
     pub const fn __shown_by(mut self, field: usize) -> Self {
@@ -138,7 +138,7 @@ impl<E: Entity> InputField<E> {
         self
     }
 
-    /// The same, referring to any row, for this reason.
+    /// Allows the field to refer to any row, for this reason.
     #[doc(hidden)]
     #[must_use]
     pub const fn __any_row(mut self, reason: &'static str) -> Self {
@@ -170,14 +170,14 @@ impl<E: Entity> InputField<E> {
         self.any_row
     }
 
-    /// The relations that the field sets: each leads to the one row whose key it is given.
+    /// Returns the relations that the field sets: each leads to the one row with the given key.
     pub(crate) fn relations(&self) -> impl Iterator<Item = &'static Relation> {
         let relations = E::__table().relations().iter();
         let field = Some(self.field).filter(|_| self.stored);
         relations.filter(move |relation| field.is_some() && relation.own_key() == field)
     }
 
-    /// Those of them whose rows a viewer must be able to read, to refer to one.
+    /// Returns those relations whose row the viewer must be able to read in order to refer to it.
     pub(crate) fn checked_relations(&self) -> impl Iterator<Item = &'static Relation> {
         let checked = self.any_row.is_none();
         self.relations().filter(move |_| checked)
@@ -185,7 +185,7 @@ impl<E: Entity> InputField<E> {
 }
 
 impl<E: Entity> Preset<E> {
-    /// A value that is made of the viewer.
+    /// Makes a preset that is computed from the viewer.
     #[doc(hidden)]
     #[must_use]
     pub fn __viewer<T: Storable + 'static>(
@@ -202,7 +202,7 @@ impl<E: Entity> Preset<E> {
         }
     }
 
-    /// A value that needs no viewer.
+    /// Makes a preset that needs no viewer.
     #[doc(hidden)]
     #[must_use]
     pub fn __circumstances<T: Storable + 'static>(
@@ -223,17 +223,17 @@ impl<E: Entity> Preset<E> {
         self.field
     }
 
-    /// Where the expression of the value stands and how it was written.
+    /// Returns the expression of the value, and its place in the source.
     pub(crate) const fn source(&self) -> Source {
         self.source
     }
 
-    /// Whether the value is made of the viewer.
+    /// Returns whether the value is computed from the viewer.
     pub(crate) const fn needs_viewer(&self) -> bool {
         matches!(self.value, PresetValue::Viewer(_))
     }
 
-    /// The value, or `None` where it is made of a viewer and there is none.
+    /// Computes the value; `None` if it needs a viewer and there is none.
     pub(crate) fn value(&self, viewer: Option<&E::Viewer>, context: &Context) -> Option<Value> {
         match &self.value {
             PresetValue::Viewer(value) => viewer.map(|viewer| value(viewer, context)),
@@ -242,7 +242,7 @@ impl<E: Entity> Preset<E> {
     }
 }
 
-/// A field of an input type that a column of type `T` can be given.
+/// A type of input field that can be assigned to a column of type `T`.
 #[diagnostic::on_unimplemented(
     message = "a field of type `{Self}` does not fit a column of type `{T}`",
     label = "the column of this name has another type",
@@ -265,7 +265,7 @@ impl<T: Storable> Assigned<T> for Assign<T> {
     }
 }
 
-/// The column that a field of an input type has the name of.
+/// The column that shares its name with a field of an input type.
 #[diagnostic::on_unimplemented(
     message = "`{E}` has no field of this name",
     label = "not a field of `{E}`",
@@ -288,7 +288,7 @@ impl<E: Entity, T, U> ColumnOf<E> for Column<E, T, U> {
     }
 }
 
-/// What the name of a field comes to in an entity that has no column of that name.
+/// The stand-in for a column in an entity that has none of that name.
 #[derive(Debug)]
 pub struct NoColumn;
 
@@ -299,7 +299,7 @@ pub struct NamedColumn<E, T> {
     of: PhantomData<fn() -> (E, T)>,
 }
 
-/// The column of this name.
+/// Returns the column, with the type of its value.
 pub fn column_of<E: Entity, C: ColumnOf<E>>(column: C) -> NamedColumn<E, C::Value> {
     NamedColumn {
         field: column.__field(),
@@ -307,19 +307,20 @@ pub fn column_of<E: Entity, C: ColumnOf<E>>(column: C) -> NamedColumn<E, C::Valu
     }
 }
 
-/// What the field gives its column.
+/// Returns the value that the field assigns to its column.
 pub fn assigned<E: Entity, C: ColumnOf<E>>(_: C, field: &impl Assigned<C::Value>) -> Option<Value> {
     field.__assigned()
 }
 
-/// A column that can be written once its row is there. No column at all is told of by [`ColumnOf`].
+/// A column that can be changed after its row was created. A missing column is reported by
+/// [`ColumnOf`].
 pub trait Changeable {}
 
 impl<E, T, U: Assignable> Changeable for Column<E, T, U> {}
 
 impl Changeable for NoColumn {}
 
-/// Refuses the key of a row.
+/// Refuses, at compile time, the key of a row.
 pub fn assignable(_: impl Changeable) {}
 
 /// The token under which a DTO shows a field to queries.
@@ -340,11 +341,11 @@ impl<D: Dto> ShownBy<D> for Token<D> {
     }
 }
 
-/// What the name of a field comes to in a DTO that has no token of that name.
+/// The stand-in for a token in a DTO that has none of that name.
 #[derive(Debug)]
 pub struct NotShown;
 
-/// The place of a field in its DTO.
+/// Returns the index of a field in its DTO.
 pub fn shown_by<D: Dto>(token: impl ShownBy<D>) -> usize {
     token.__index()
 }

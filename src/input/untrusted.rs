@@ -1,4 +1,4 @@
-//! A body before and after it was found valid.
+//! Request bodies, before and after validation.
 
 use std::fmt;
 use std::ops::Deref;
@@ -15,10 +15,10 @@ use crate::limits::FIELD_ERRORS;
 use crate::policy::Value;
 use crate::repository::{Access, InUse, Writes, refusal};
 
-/// What a client sent, unread.
+/// An unparsed request body.
 ///
-/// Handlers take it, as the last argument under axum, and hand it on; a repository method opens it
-/// with its access. There is no other way to what is in it.
+/// Handlers take it, as the last argument under axum, and pass it on; a repository method opens it with
+/// its access. There is no other way to read its content.
 ///
 /// # Example
 ///
@@ -62,14 +62,13 @@ enum Content<T> {
     NotJson,
 }
 
-/// What a client sent, found valid for a viewer who may send it. Made by [`Untrusted::open`].
+/// A client's input, validated for a viewer who may send it. Made by [`Untrusted::open`].
 pub struct Valid<T>(T);
 
 impl<T> Untrusted<T> {
-    /// A body as it came, with the `Content-Type` that the request says: JSON where that is
-    /// `application/json`, or ends in `+json`
-    /// ([RFC 6839, section 3.1](https://www.rfc-editor.org/rfc/rfc6839#section-3.1)), and else
-    /// [not JSON](Self::not_json).
+    /// Wraps a body as received, with the `Content-Type` of the request: JSON if that is
+    /// `application/json`, or ends in `+json` ([RFC 6839, section
+    /// 3.1](https://www.rfc-editor.org/rfc/rfc6839#section-3.1)), otherwise [not JSON](Self::not_json).
     #[must_use]
     pub fn body(media_type: Option<&HeaderValue>, body: impl Into<Vec<u8>>) -> Self {
         let media_type = media_type.and_then(|value| value.to_str().ok());
@@ -80,14 +79,14 @@ impl<T> Untrusted<T> {
         }
     }
 
-    /// A body of JSON.
+    /// Wraps a body of JSON.
     #[must_use]
     pub fn json(body: impl Into<Vec<u8>>) -> Self {
         Self(Content::Json(body.into()))
     }
 
-    /// A body whose `Content-Type` does not say JSON. To open it is refused, as reading it would be:
-    /// whoever is not signed in still learns that first.
+    /// Makes a body whose `Content-Type` is not JSON. Opening it is refused, at the point where it
+    /// would be parsed: a client that is not signed in still gets that error first.
     #[must_use]
     pub const fn not_json() -> Self {
         Self(Content::NotJson)
@@ -95,22 +94,22 @@ impl<T> Untrusted<T> {
 }
 
 impl<T: Incoming> Untrusted<T> {
-    /// Reads it for the one that `access` speaks of. No store is asked: whether a session that was revoked
-    /// in between still stands is for the write to find out, and [`Writer::open`] asks at once.
+    /// Parses and validates the body for the holder of `access`. It queries no store: the write itself
+    /// detects a session that was revoked in between, and [`Writer::open`] checks it at once.
     ///
     /// [`Writer::open`]: crate::repository::Writer::open
     /// Where refusals are recorded, as on a database
     /// that is [audited](crate::Db::audited), open it with [`Writer::open`], which knows the database.
     ///
-    /// What it costs grows with the length of the body and with nothing else. How long one may be is the
-    /// framework's to say; what stands in it has [limits](crate::limits).
+    /// The cost grows linearly with the length of the body. The framework limits that length; the
+    /// content has [limits](crate::limits) of its own.
     ///
     /// # Errors
     ///
-    /// [`Error::is_unsupported_media_type`] when it was not sent as JSON, [`Error::is_invalid`] when
-    /// it is no JSON, [`Error::is_unprocessable`] with what is wrong with each field, [`Error::is_forbidden`] when it sets a field that this viewer may set in
-    /// no row, [`Error::is_unauthenticated`] when the request has another session by now,
-    /// [`Error::is_misuse`] outside the request of the access.
+    /// [`Error::is_unsupported_media_type`] if it was not sent as JSON, [`Error::is_invalid`] if it is
+    /// not JSON, [`Error::is_unprocessable`] with the errors of each field, [`Error::is_forbidden`] if
+    /// it sets a field that this viewer may set in no row, [`Error::is_unauthenticated`] if the request
+    /// has another session by now, [`Error::is_misuse`] outside the request of the access.
     pub fn open<P>(self, access: &Access<P>) -> Result<Valid<T>>
     where
         P: Writes<<T::Entity as Entity>::Viewer>,
@@ -122,9 +121,9 @@ impl<T: Incoming> Untrusted<T> {
         })
     }
 
-    /// The same, with the event of a field that may not be set left to the caller. Where nobody waits
-    /// to find out who the viewer is by now, the write alone tells of such a field: it asks all of it
-    /// again anyway.
+    /// Opens the body, and leaves the event of a refused field to the caller. Without `using`, because
+    /// the viewer could not be determined without waiting, only the write reports such a field: it
+    /// evaluates all of the rules again anyway.
     pub(crate) fn opened(
         self,
         using: Option<&InUse<<T::Entity as Entity>::Viewer>>,
@@ -172,8 +171,8 @@ fn parse<T: Incoming>(body: &[u8]) -> Result<T> {
     }
 }
 
-/// The fields with a number that is none in JSON. One engine stores null in its place, another the
-/// number, which no DTO could show.
+/// Returns the errors of numbers that JSON lacks (NaN, infinities). One engine stores null in their
+/// place, another the number, which no DTO could show.
 fn not_finite<E: Entity>(shape: &InputShape<E>, values: &[Option<Value>]) -> Vec<FieldError> {
     let fields = shape.fields().iter().zip(values);
     fields
@@ -183,7 +182,7 @@ fn not_finite<E: Entity>(shape: &InputShape<E>, values: &[Option<Value>]) -> Vec
 }
 
 impl<T> From<T> for Untrusted<T> {
-    /// A value that the program made itself. It is checked as one from a client.
+    /// Wraps a value that the program made itself. It is checked like one from a client.
     fn from(value: T) -> Self {
         Self(Content::Value(value))
     }
@@ -194,14 +193,14 @@ impl<T: Incoming> Valid<T> {
         self.0.__values()
     }
 
-    /// What the client sent.
+    /// Returns the client's input.
     #[must_use]
     pub fn into_inner(self) -> T {
         self.0
     }
 }
 
-/// It can be read and not changed, so that it stays what was found valid.
+/// Gives read-only access, so that the input stays as it was validated.
 impl<T> Deref for Valid<T> {
     type Target = T;
 
@@ -222,7 +221,7 @@ impl<T> fmt::Debug for Valid<T> {
     }
 }
 
-/// What garde finds wrong, by field.
+/// Returns garde's errors, by field.
 #[cfg(feature = "garde")]
 pub fn validate<T>(value: &T) -> Vec<FieldError>
 where
@@ -234,7 +233,7 @@ where
         Err(report) => {
             let found = report.iter();
             found
-                // One more than an answer names, so that it says that there were more.
+                // One more than an error response names, so that it can say that there were more.
                 .take(FIELD_ERRORS + 1)
                 .map(|(path, error)| FieldError::new(&path.to_string(), error.message()))
                 .collect()
