@@ -95,11 +95,11 @@ impl<T> Untrusted<T> {
 
 impl<T: Incoming> Untrusted<T> {
     /// Parses and validates the body for the holder of `access`. It queries no store: the write itself
-    /// detects a session that was revoked in between, and [`Writer::open`] checks it at once.
+    /// detects a session that was revoked in between, and [`Writer::open`] checks it at once. On a
+    /// database that is [audited](crate::Db::audited), open the body with [`Writer::open`], which records
+    /// refusals there.
     ///
     /// [`Writer::open`]: crate::repository::Writer::open
-    /// Where refusals are recorded, as on a database
-    /// that is [audited](crate::Db::audited), open it with [`Writer::open`], which knows the database.
     ///
     /// The cost grows linearly with the length of the body. The framework limits that length; the
     /// content has [limits](crate::limits) of its own.
