@@ -1,9 +1,9 @@
-//! Every rule of an application, and what rules read of a request.
+//! Collection of all rules of an application, and of the request attributes that they read.
 
 use super::model::AttributeRow;
 use crate::registry::{DtoEntry, EntityEntry, Guard, InputEntry, RepositoryInfo, RuleInfo};
 
-/// Every rule of entities, DTOs and input types, each with what it is stated for.
+/// Collects every rule of entities, DTOs and input types, each with the item that declares it.
 pub(super) fn rules<'a, V: 'static>(
     entities: impl IntoIterator<Item = &'a EntityEntry<V>>,
     dtos: impl IntoIterator<Item = &'a DtoEntry<V>>,
@@ -38,7 +38,7 @@ pub(super) fn rules<'a, V: 'static>(
     found
 }
 
-/// What rules and conditions can read of a request, and which of them do.
+/// Lists the request attributes that rules and conditions can read, and the places that read each.
 pub(super) fn attributes(
     rules: &[(String, &RuleInfo)],
     repositories: &[RepositoryInfo],
@@ -82,7 +82,7 @@ pub(super) fn attributes(
     ]
 }
 
-/// Whether `context` is named other than for one of its attributes.
+/// Returns whether the text names `context` other than for one of its attributes.
 fn hands_on_context(text: &str) -> bool {
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
     text.match_indices("context").any(|(start, word)| {

@@ -1,4 +1,4 @@
-//! The matrix as one HTML page: no script, no font, nothing from the network.
+//! HTML output of the matrix: one page without script, fonts or anything from the network.
 
 use std::fmt::Write as _;
 
@@ -8,7 +8,7 @@ use super::model::{Cell, RuleRow};
 use crate::repository::Answer;
 
 impl Matrix {
-    /// The matrix as a self-contained HTML page: it loads nothing, runs no script, and can be
+    /// Renders the matrix as a self-contained HTML page: it loads nothing, runs no script, and can be
     /// printed. Every text is escaped.
     #[must_use]
     pub fn to_html(&self) -> String {
@@ -464,7 +464,7 @@ fn rules(rules: &[RuleRow]) -> String {
     rules.join("<br>and ")
 }
 
-/// A name that can stand in a link: letters and digits, and others by number.
+/// Makes an anchor that is valid in a link: letters and digits are kept, others are written by number.
 fn anchor(kind: &str, name: &str) -> String {
     let mut anchor = format!("{kind}-");
     for c in name.chars() {
@@ -477,7 +477,7 @@ fn anchor(kind: &str, name: &str) -> String {
     anchor
 }
 
-/// The library's own sentences, in which names stand between backticks.
+/// Renders one of the library's own sentences, in which names are between backticks.
 fn about(text: &str) -> String {
     text.split('`')
         .enumerate()

@@ -1,4 +1,4 @@
-//! What clients may send to be written, asked for each viewer.
+//! The matrix rows of input types, evaluated for each viewer.
 
 use super::model::{Cell, InputFieldRow, InputRows, PresetRow};
 use super::rows::{rule_row, rule_rows, unknown};
@@ -57,7 +57,7 @@ pub(super) fn input_rows<V>(
     })
 }
 
-/// The row of a field, without its cells.
+/// Makes the row of a field, without its cells.
 fn field_row(field: &InputFieldInfo) -> InputFieldRow {
     InputFieldRow {
         field: field.field().to_owned(),
@@ -73,17 +73,17 @@ fn field_row(field: &InputFieldInfo) -> InputFieldRow {
     }
 }
 
-/// What the rules come to for one column.
+/// Evaluates the rules of the input type for one column of the matrix.
 fn settable<V>(input: &InputEntry<V>, who: &Who<'_, V>, context: &Context) -> Settable {
     match who {
         Who::System => (input.decide_system)(),
-        // A public access does not write, whatever the rule says.
+        // A public access does not write, whatever the rules.
         Who::Nobody => Settable::all(&Decision::Deny, input.info.fields().len()),
         Who::Viewer(viewer) => (input.decide)(viewer, context),
     }
 }
 
-/// The answer of several decisions, all of which must allow.
+/// Joins several decisions, all of which must allow, into one cell.
 fn cell(viewer: &str, parts: &[Part], schema: &Schema, rules: &[&RuleInfo]) -> Result<Cell> {
     let mut conditions: Vec<(&Residual, Subject)> = Vec::new();
     let mut answer = Answer::Yes;

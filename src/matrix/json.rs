@@ -1,15 +1,15 @@
-//! The matrix as JSON.
+//! JSON output of the matrix.
 
 use super::Matrix;
 use crate::error::{Error, Result};
 
 impl Matrix {
-    /// The matrix as JSON with line breaks, its keys and rows in a fixed order. The key
-    /// `clearance_matrix` has the version of the form, now 1; a later version may add keys.
+    /// Renders the matrix as JSON with line breaks, its keys and rows in a fixed order. The key
+    /// `clearance_matrix` holds the version of the format, now 1; a later version may add keys.
     ///
     /// # Errors
     ///
-    /// Never in practice: every part of a matrix can be written.
+    /// Never in practice: every part of a matrix is serialisable.
     pub fn to_json(&self) -> Result<String> {
         let mut json = serde_json::to_string_pretty(self)
             .map_err(|_| Error::internal("the access matrix cannot be written as JSON"))?;

@@ -1,4 +1,4 @@
-//! The matrix as markdown, for a review in a pull request.
+//! Markdown output of the matrix, for a review in a pull request.
 
 use std::fmt::Write as _;
 
@@ -7,7 +7,7 @@ use super::model::{Cell, InputRows, RuleRow};
 use crate::repository::Answer;
 
 impl Matrix {
-    /// The matrix as markdown tables.
+    /// Renders the matrix as markdown tables.
     #[must_use]
     pub fn to_markdown(&self) -> String {
         let mut page = Page::default();
@@ -311,7 +311,7 @@ fn rules(rules: &[RuleRow]) -> String {
     rules.join("<br>and ")
 }
 
-/// Text as a code span that fits into a cell of a table.
+/// Renders text as a code span that fits into a table cell.
 fn code(text: &str) -> String {
     let text = one_line(text).replace('|', "\\|");
     if text.contains('`') {
@@ -321,7 +321,7 @@ fn code(text: &str) -> String {
     }
 }
 
-/// Text that means nothing to markdown.
+/// Escapes text so that markdown has no effect in it.
 fn plain(text: &str) -> String {
     escaped(&one_line(text))
 }
@@ -340,7 +340,7 @@ fn escaped(text: &str) -> String {
     escaped
 }
 
-/// The library's own sentences, in which names stand between backticks.
+/// Renders one of the library's own sentences, in which names are between backticks.
 fn about(text: &str) -> String {
     text.split('`')
         .enumerate()

@@ -1,4 +1,4 @@
-//! The access matrix: who may do and see what, made from the types and written for review.
+//! The access matrix: the permissions of sample viewers, derived from the types and written for review.
 #![deny(clippy::wildcard_enum_match_arm)]
 
 mod attributes;
@@ -64,7 +64,7 @@ impl<V: 'static> App<V> {
     }
 }
 
-/// An access matrix in the making; see [`App::matrix`].
+/// A builder of an access matrix; see [`App::matrix`].
 #[must_use = "a matrix is made by `build`"]
 #[derive(Debug)]
 pub struct MatrixBuilder<'a, V: 'static> {
@@ -87,33 +87,32 @@ enum Who<'a, V> {
 }
 
 impl<'a, V: 'static> MatrixBuilder<'a, V> {
-    /// Adds a column: what a viewer like `viewer` may do. What the sample holds is shown where a
-    /// rule compares it with a row, so take a made-up one.
+    /// Adds a column with the permissions of a viewer like `viewer`. The matrix shows the values of the
+    /// sample wherever a rule compares them with a row, so use made-up ones.
     pub fn viewer(mut self, name: impl Into<String>, viewer: &'a V) -> Self {
         self.viewers.push((name.into(), viewer));
         self
     }
 
-    /// Works the rules out in these circumstances. Without it the time is 2000-01-01, and the
-    /// address is unknown.
+    /// Evaluates the rules in this context. Without it the time is 2000-01-01, and the address is
+    /// unknown.
     pub fn at(mut self, context: Context) -> Self {
         self.context = context;
         self
     }
 
-    /// Adds the lints that need to know indexes and collations; see
-    /// [`Db::schema`](crate::Db::schema).
+    /// Adds the lints that need indexes and collations; see [`Db::schema`](crate::Db::schema).
     pub const fn with_schema(mut self, schema: &'a DatabaseSchema) -> Self {
         self.schema = Some(schema);
         self
     }
 
-    /// The finished matrix.
+    /// Builds the matrix.
     ///
     /// # Errors
     ///
-    /// [`Error::is_configuration`] when a rule cannot be worked out for one of the viewers, with
-    /// its place, and when two viewers have the same name.
+    /// [`Error::is_configuration`] if a rule cannot be evaluated for one of the viewers, with its
+    /// place, and if two viewers have the same name.
     pub fn build(self) -> Result<Matrix> {
         let mut asking = vec![
             Asking {

@@ -1,17 +1,17 @@
-//! The access matrix as plain data.
+//! The data model of the access matrix, as it is serialised.
 
 use serde::{Serialize, Serializer};
 
 use crate::entity::RowAction;
 use crate::repository::Answer;
 
-/// The version of the form in which a matrix is written.
+/// The version of the serialised format.
 pub(super) const VERSION: u32 = 1;
 
-/// Who may do and see what, made from the types: viewers by operations, fields and methods.
+/// The access matrix: the answers for each viewer, by operation, field and method.
 ///
-/// Made by [`App::matrix`](crate::App::matrix). It holds no row. What it holds of the sample
-/// viewers it was given for, it shows.
+/// Made by [`App::matrix`](crate::App::matrix). It contains no row. It shows values of the sample
+/// viewers that it was given.
 #[derive(Debug, Clone, Serialize)]
 pub struct Matrix {
     #[serde(rename = "clearance_matrix")]
@@ -25,14 +25,14 @@ pub struct Matrix {
     pub(crate) repositories: Vec<RepositoryRows>,
     pub(crate) context_attributes: Vec<AttributeRow>,
     pub(crate) escape_hatches: Vec<Hatch>,
-    /// Whether calls that only the source tells of are among the escape hatches.
+    /// Set if the source was scanned for escape hatches that types do not reveal.
     pub(crate) source_was_read: bool,
-    /// Whether the lints that need the live schema were run.
+    /// Set if the lints that need the live schema were run.
     pub(crate) schema_was_read: bool,
     pub(crate) lints: Vec<Lint>,
 }
 
-/// The circumstances that the matrix was worked out in.
+/// The context in which the rules were evaluated.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Circumstances {
     pub(crate) now: String,
@@ -75,7 +75,7 @@ pub(crate) struct RelationRow {
     pub(crate) relation: String,
     pub(crate) leads_to: &'static str,
     pub(crate) entity: String,
-    /// The fields that are equal.
+    /// The pairs of equal fields.
     pub(crate) on: Vec<Pair>,
 }
 
@@ -100,27 +100,27 @@ pub(crate) struct FieldRow {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) made_of: Option<MadeOf>,
     pub(crate) rules: Vec<RuleRow>,
-    /// Fields of the same DTO that it would tell of: where one is hidden, so is it.
+    /// Fields of the same DTO that its value would reveal: it is hidden if one of them is.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) hidden_with: Vec<String>,
     pub(crate) cells: Vec<Cell>,
 }
 
-/// What a client may send to be written.
+/// An input type: its fields and presets, with the answers for each viewer.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct InputRows {
     pub(crate) name: String,
     pub(crate) entity: String,
     #[serde(serialize_with = "word")]
     pub(crate) action: RowAction,
-    /// The DTO that must show what a patch replaces.
+    /// The DTO that must show the values that a patch replaces.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) reads: Option<String>,
-    /// Who may do that at all, given the presets.
+    /// The answers for the creation or update of the row, given the presets.
     #[serde(rename = "cells")]
     pub(crate) row: Vec<Cell>,
     pub(crate) fields: Vec<InputFieldRow>,
-    /// What the program sets, whatever a client sends.
+    /// The values that the program sets, regardless of the body.
     pub(crate) presets: Vec<PresetRow>,
 }
 
@@ -128,20 +128,20 @@ pub(crate) struct InputRows {
 pub(crate) struct InputFieldRow {
     pub(crate) field: String,
     pub(crate) key: String,
-    /// A body without it is refused.
+    /// Set if a body without the field is refused.
     pub(crate) required: bool,
-    /// It is written to the column of its name.
+    /// Set if the field is written to the column of its name.
     pub(crate) stored: bool,
-    /// It replaces also what its viewer may not see.
+    /// Set if the field may replace a value that its viewer may not see.
     pub(crate) blind: bool,
     pub(crate) rules: Vec<RuleRow>,
-    /// The rules by which the DTO must show what is replaced.
+    /// The rules by which the DTO must show the value to be replaced.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) shown_if: Vec<RuleRow>,
-    /// The relations that it sets.
+    /// The relations that the field sets.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) refers_to: Vec<&'static str>,
-    /// Why it may refer to a row that its viewer may not read.
+    /// The reason why the field may refer to a row that its viewer may not read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) any_row: Option<&'static str>,
     pub(crate) cells: Vec<Cell>,
@@ -150,13 +150,13 @@ pub(crate) struct InputFieldRow {
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct PresetRow {
     pub(crate) field: String,
-    /// The expression, as it is written.
+    /// The expression, as written.
     pub(crate) value: String,
     pub(crate) at: String,
 }
 
 impl InputRows {
-    /// How it is spoken of.
+    /// Returns the phrases for this kind of input type.
     pub(super) fn kind(&self) -> InputKind {
         if self.action == RowAction::Create {
             InputKind {
@@ -180,7 +180,7 @@ fn word<S: Serializer>(action: &RowAction, serializer: S) -> Result<S::Ok, S::Er
     serializer.serialize_str(action.word())
 }
 
-/// Words for an input type.
+/// The phrases for a kind of input type.
 pub(super) struct InputKind {
     pub(super) title: &'static str,
     pub(super) does: &'static str,
@@ -188,7 +188,8 @@ pub(super) struct InputKind {
 }
 
 impl InputFieldRow {
-    /// What is to be known of it before its rules, in words.
+    /// Describes the field apart from its rules: whether it is required, stored or blind, and its
+    /// references.
     pub(super) fn notes(&self) -> String {
         let mut notes = vec![if self.required {
             "must be sent".to_owned()
@@ -206,7 +207,7 @@ impl InputFieldRow {
         notes.join(", ")
     }
 
-    /// What stands in place of rules where there are none.
+    /// Returns the phrase in place of rules for a field without any.
     pub(super) const fn without_rules(&self) -> &'static str {
         if self.stored {
             "whoever may write the row"
@@ -216,7 +217,7 @@ impl InputFieldRow {
     }
 }
 
-/// What a field shows that is no column.
+/// The source of a DTO field that is not a column.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum MadeOf {
@@ -225,7 +226,7 @@ pub(crate) enum MadeOf {
 }
 
 impl MadeOf {
-    /// In words, with names between backticks.
+    /// Describes the source, with names between backticks.
     pub(super) fn words(&self) -> String {
         match self {
             Self::Computed { function, from } => {
@@ -239,7 +240,8 @@ impl MadeOf {
 }
 
 impl FieldRow {
-    /// What the field is made of and hidden with, in words, where that is to be said.
+    /// Describes the source of the field and the fields it is hidden with, if there is something to
+    /// describe.
     pub(super) fn notes(&self) -> (Option<String>, Option<String>) {
         let hidden = (!self.hidden_with.is_empty())
             .then(|| format!("hidden with {}", quoted(&self.hidden_with)));
@@ -248,7 +250,7 @@ impl FieldRow {
 }
 
 impl RelationRow {
-    /// How it is joined, in words.
+    /// Describes the join condition.
     pub(super) fn joined(&self) -> String {
         let pairs = self.on.iter();
         let pairs =
@@ -292,12 +294,12 @@ pub(crate) struct RuleRow {
 pub(crate) struct Cell {
     pub(crate) viewer: String,
     pub(crate) answer: Answer,
-    /// What must hold of the row.
+    /// The condition that the row must fulfil.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) when: Option<String>,
 }
 
-/// What of the request is read, and by which rules and conditions.
+/// An attribute of the request, and the places of the rules and conditions that read it.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct AttributeRow {
     pub(crate) attribute: &'static str,
@@ -305,7 +307,7 @@ pub(crate) struct AttributeRow {
     pub(crate) read_at: Vec<String>,
 }
 
-/// A way around the rules, or past a part of them.
+/// An escape hatch: a way around the rules, or past a part of them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Hatch {
     pub(crate) kind: &'static str,
@@ -316,7 +318,7 @@ pub(crate) struct Hatch {
     pub(crate) at: Option<String>,
 }
 
-/// Something that is allowed and may not be meant.
+/// A finding: something that is allowed but may be unintended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Lint {
     pub(crate) lint: &'static str,

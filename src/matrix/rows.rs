@@ -1,4 +1,4 @@
-//! What each entity, DTO and repository states, asked for each viewer.
+//! The matrix rows of entities, DTOs and repositories, evaluated for each viewer.
 
 use std::any::Any;
 
@@ -136,7 +136,7 @@ fn relation_row(relation: &Relation, schema: &Schema) -> RelationRow {
     }
 }
 
-/// What the row rules come to, in the order of [`RowAction::ALL`].
+/// Evaluates the row rules, in the order of [`RowAction::ALL`].
 fn rows_for<V>(entity: &EntityEntry<V>, who: &Who<'_, V>, context: &Context) -> Vec<Decision> {
     match who {
         Who::System => RowAction::ALL.map(|_| Decision::Allow).into(),
@@ -146,7 +146,7 @@ fn rows_for<V>(entity: &EntityEntry<V>, who: &Who<'_, V>, context: &Context) -> 
             .zip(RowAction::ALL)
             .map(|(decision, action)| match action {
                 RowAction::Read => decision,
-                // A public access does not write, whatever the rule says.
+                // A public access does not write, whatever the rule.
                 RowAction::Create | RowAction::Update | RowAction::Delete => Decision::Deny,
             })
             .collect(),
@@ -208,7 +208,7 @@ pub(super) fn dto_rows<V>(
     })
 }
 
-/// What `count` rules come to in the rows that can be read.
+/// Evaluates `count` rules for the rows that can be read; all deny if none can.
 fn where_readable<V>(
     entity: &EntityEntry<V>,
     (count, decide): (usize, Decide<V>),
@@ -298,7 +298,7 @@ fn cell(viewer: &str, decision: &Decision, schema: &Schema, rules: &[RuleInfo]) 
     })
 }
 
-/// One of the rules could not be worked out.
+/// Makes the error for a rule that could not be evaluated.
 pub(super) fn unknown<'r>(
     viewer: &str,
     failure: Failure,

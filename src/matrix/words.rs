@@ -1,14 +1,14 @@
-//! What is left of a rule, in words.
+//! Residuals as text: the condition that is left of a rule, written as a rule would be.
 
 use crate::entity::Schema;
 use crate::policy::explain::symbol;
 use crate::policy::{Fulfilled, Place, Residual, Term, Value};
 
-/// What a condition calls the row.
+/// The name of the row in a condition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Subject {
     Row,
-    /// Only the row as it was is spoken of, beside conditions that speak of what it will be.
+    /// The row as it was, beside conditions on the row as it will be.
     Before,
 }
 
@@ -21,7 +21,7 @@ impl Subject {
     }
 }
 
-/// What must hold of the row, as a rule would write it.
+/// Writes the condition on the row, as a rule would.
 pub(super) fn words(residual: &Residual, schema: &Schema, row: Subject) -> String {
     let name = row.name();
     let field = |column: usize| match schema.at(column) {
@@ -105,7 +105,7 @@ fn joined(parts: &[Residual], by: &str, schema: &Schema, row: Subject) -> String
     parts.collect::<Vec<_>>().join(by)
 }
 
-/// The same, so that it can stand beside others.
+/// Writes the condition so that it can be joined with others.
 fn condition(residual: &Residual, schema: &Schema, row: Subject) -> String {
     match residual {
         Residual::All(_) | Residual::Any(_) => format!("({})", words(residual, schema, row)),
@@ -120,7 +120,7 @@ fn condition(residual: &Residual, schema: &Schema, row: Subject) -> String {
     }
 }
 
-/// Conditions that must all hold.
+/// Writes conditions that must all hold.
 pub(super) fn all(conditions: &[(&Residual, Subject)], schema: &Schema) -> String {
     match conditions {
         [(one, row)] => words(one, schema, *row),
@@ -146,7 +146,7 @@ fn literal(value: &Value) -> String {
     }
 }
 
-/// The columns that it reads.
+/// Collects the columns that the residual reads.
 pub(super) fn columns(residual: &Residual, found: &mut Vec<usize>) {
     match residual {
         Residual::All(parts) | Residual::Any(parts) => {
@@ -169,12 +169,13 @@ pub(super) fn columns(residual: &Residual, found: &mut Vec<usize>) {
             columns(rule, found);
             columns(test, found);
         }
-        // Those of the condition are of another table.
+        // The columns of the condition belong to another table.
         Residual::Related { .. } | Residual::Opaque { .. } => {}
     }
 }
 
-/// Whether it plainly holds wherever all of these do: it is one of them, or is made of them.
+/// Returns whether the residual trivially follows from these: it is one of them, or is composed of
+/// them.
 pub(super) fn follows(residual: &Residual, from: &[Residual]) -> bool {
     from.contains(residual)
         || match residual {

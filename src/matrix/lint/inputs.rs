@@ -1,4 +1,4 @@
-//! What an input type lets be written by those who may not read it.
+//! Lints of input types: fields that may be written by viewers who may not read them.
 
 use super::super::words;
 use super::{Lint, Subject, listed, places};
@@ -8,7 +8,7 @@ use crate::policy::{Decision, Residual};
 use crate::registry::{EntityEntry, InputEntry, InputFieldInfo};
 use crate::sql::{DatabaseSchema, unchecked};
 
-/// A blind field lets a viewer replace what the DTO of its patch hides from them.
+/// Lints a blind field that lets a viewer replace a value which the DTO of its patch hides from them.
 pub(super) fn writes_without_a_read<V>(
     subject: &Subject<'_, V>,
     entity: &EntityEntry<V>,
@@ -42,8 +42,8 @@ pub(super) fn writes_without_a_read<V>(
     }
 }
 
-/// Whether the DTO of the patch shows the field wherever the viewer may update. Where the DTO has
-/// no such field `blind` is the only way to set it, and nothing is hidden by a rule.
+/// Returns whether the DTO of the patch shows the field wherever the viewer may update. Also true if
+/// the DTO has no such field: `blind` is then the only way to set it, and no rule hides it.
 fn seen_where_updated<V>(
     subject: &Subject<'_, V>,
     entity: &EntityEntry<V>,
@@ -74,7 +74,7 @@ fn seen_where_updated<V>(
     follows(seen) && of(RowAction::Read).is_some_and(follows)
 }
 
-/// An input type sets a column under a unique index for viewers who may not see it.
+/// Lints an input type that sets a column under a unique index for viewers who may not see the column.
 pub(super) fn taken_values<V>(
     subject: &Subject<'_, V>,
     entity: &EntityEntry<V>,
@@ -116,8 +116,8 @@ pub(super) fn taken_values<V>(
     }
 }
 
-/// A field sets a column that is a foreign key in the database, and no relation says whose rows its
-/// writer must be able to read.
+/// Lints a field that sets a foreign key of the database without a relation, so that nothing requires
+/// its writer to be able to read the row referred to.
 pub(super) fn references_unchecked<V>(
     subject: &Subject<'_, V>,
     entity: &EntityEntry<V>,
@@ -147,7 +147,7 @@ pub(super) fn references_unchecked<V>(
     }
 }
 
-/// Whether some DTO shows the column to the viewer in all rows that they may read.
+/// Returns whether some DTO shows the column to the viewer in all rows that they may read.
 fn is_shown<V>(
     subject: &Subject<'_, V>,
     entity: &EntityEntry<V>,
@@ -163,7 +163,7 @@ fn is_shown<V>(
     })
 }
 
-/// The sample viewers who may set the field of this index, and of whom `also` holds.
+/// Returns the sample viewers who may set the field of this index, and for whom `also` holds.
 fn setting<'a, V>(
     subject: &Subject<'a, V>,
     input: &InputEntry<V>,
@@ -184,7 +184,7 @@ fn setting<'a, V>(
         .collect()
 }
 
-/// Whether there may be a row in which all of them allow it.
+/// Returns whether there may be a row for which all of the parts allow it.
 pub(super) fn may_be_set(parts: &[Part]) -> bool {
     !parts.iter().any(|part| part.decision == Decision::Deny)
 }

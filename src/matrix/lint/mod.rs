@@ -1,5 +1,4 @@
-//! What a reviewer should look at twice: ways around the rules, and rules that may not hold what
-//! they promise.
+//! Lints for reviewers: escape hatches, and rules that may not enforce what they appear to.
 
 mod inputs;
 mod writable;
@@ -15,7 +14,7 @@ use crate::registry::{
 };
 use crate::sql::DatabaseSchema;
 
-/// What the lints look at.
+/// The input of the lints.
 pub(super) struct Subject<'a, V: 'static> {
     pub(super) entities: &'a [EntityEntry<V>],
     pub(super) dtos: &'a [DtoEntry<V>],
@@ -26,13 +25,13 @@ pub(super) struct Subject<'a, V: 'static> {
 }
 
 impl<'a, V> Subject<'a, V> {
-    /// The DTOs that show rows of the entity.
+    /// Returns the DTOs that show rows of the entity.
     fn dtos_of(&self, entity: &EntityEntry<V>) -> impl Iterator<Item = &'a DtoEntry<V>> {
         let (dtos, id) = (self.dtos.iter(), entity.info.id());
         dtos.filter(move |dto| dto.info.entity_id() == id)
     }
 
-    /// The input types that write rows of the entity.
+    /// Returns the input types that write rows of the entity.
     fn inputs_of(&self, entity: &EntityEntry<V>) -> impl Iterator<Item = &'a InputEntry<V>> {
         let (inputs, id) = (self.inputs.iter(), entity.info.id());
         inputs.filter(move |input| input.entity.info.id() == id)
@@ -51,13 +50,13 @@ pub(super) fn lints<V>(subject: &Subject<'_, V>) -> Vec<Lint> {
             inputs::references_unchecked(subject, entity, schema, &mut lints);
         }
     }
-    // Not by place: a rule that moves must not move its lint.
+    // Not by place: moving a rule must not move its lint.
     lints.sort_by(|one, other| (one.lint, &one.about).cmp(&(other.lint, &other.about)));
     lints.dedup();
     lints
 }
 
-/// Two DTOs of an entity show one column by different rules.
+/// Lints a column that two DTOs of an entity show by different rules.
 fn one_column_two_rules<V>(
     subject: &Subject<'_, V>,
     entity: &EntityEntry<V>,
@@ -120,7 +119,7 @@ fn one_column_two_rules<V>(
     }
 }
 
-/// What indexes and collations have to say of fields with rules.
+/// Lints fields with rules against the indexes and collations of the live schema.
 fn against_the_schema<V>(
     subject: &Subject<'_, V>,
     entity: &EntityEntry<V>,
@@ -228,7 +227,7 @@ fn against_the_schema<V>(
     }
 }
 
-/// Whether the field has a token to order by.
+/// Returns whether the field has a token to order by.
 fn can_be_ordered(field: &FieldInfo) -> bool {
     let masked = match field.output() {
         Output::Mask(_) | Output::MaskInProcess => true,
@@ -237,7 +236,7 @@ fn can_be_ordered(field: &FieldInfo) -> bool {
     !masked && !field.rules().iter().any(RuleInfo::is_opaque)
 }
 
-/// Whether the rule asks which of two comes first, for this field.
+/// Returns whether the rule compares this field by order.
 fn orders(expr: &Expr, schema: &Schema, field: &str) -> bool {
     match expr {
         Expr::Compare { op, left, right } => {
@@ -265,7 +264,7 @@ fn orders(expr: &Expr, schema: &Schema, field: &str) -> bool {
     }
 }
 
-/// Ways around the rules, or past a part of them, as far as types tell.
+/// Lists the escape hatches that the types reveal.
 pub(super) fn hatches<V>(
     entities: &[EntityEntry<V>],
     dtos: &[DtoEntry<V>],
@@ -357,7 +356,7 @@ fn sorted(places: impl Iterator<Item = String>) -> Vec<String> {
     places
 }
 
-/// `a, b and c`
+/// Joins names: `a, b and c`.
 fn listed(names: &[&str]) -> String {
     match names.split_last() {
         None => String::new(),

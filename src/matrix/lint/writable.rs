@@ -1,4 +1,4 @@
-//! Rules that read what those whom they judge may write themselves.
+//! Lint of rules that read columns which the viewers they judge may write themselves.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::input::{Part, Settable};
 use crate::policy::{Decision, Residual};
 use crate::registry::{EntityEntry, InputEntry, RuleInfo};
 
-/// A rule reads a column that those whom it judges may write themselves.
+/// Lints a rule that reads a column which the viewers it judges may write themselves.
 pub(super) fn rules_over_writable_columns<V>(
     subject: &Subject<'_, V>,
     entity: &EntityEntry<V>,
@@ -18,7 +18,7 @@ pub(super) fn rules_over_writable_columns<V>(
 ) {
     let schema = entity.info.schema();
     let key = schema.columns().get(schema.key()).map(ColumnSpec::field);
-    // Where, what for, and the column, how it is written, and the viewers who may.
+    // Keyed by the place, the item, the column and the way it is written; the values are the viewers.
     let mut found: BTreeMap<(String, String, &'static str, String), Vec<&str>> = BTreeMap::new();
     for (name, viewer) in subject.viewers {
         let rows = (entity.decide)(Some(viewer), subject.context);
@@ -68,12 +68,12 @@ pub(super) fn rules_over_writable_columns<V>(
     }
 }
 
-/// Rules, and the columns of the stored row that they come down to for one viewer.
+/// Rules, and the columns of the stored row that their residual reads for one viewer.
 struct Judged<'a> {
     what: String,
     rules: &'a [RuleInfo],
     reads: Vec<&'static str>,
-    /// The patch whose field they are the rules of, and the field.
+    /// The patch and the field that declare the rules.
     own: Option<(&'static str, &'static str)>,
 }
 
@@ -97,7 +97,7 @@ fn judged<'a, V>(
         }
     };
     for ((action, stated), decision) in entity.info.operations().iter().zip(rows) {
-        // A new row is written by its creator anyway.
+        // Its creator writes a new row anyway.
         if *action != RowAction::Create {
             let what = format!("`{}` of `{}`", action.rule(), schema.entity());
             add(what, stated.rules(), &decision, None, &[]);
@@ -116,7 +116,7 @@ fn judged<'a, V>(
         let presets = info.presets().iter().map(|preset| preset.field());
         let sent: Vec<_> = stored.map(|field| field.field()).chain(presets).collect();
         for (field, parts) in info.fields().iter().zip(&settable.fields) {
-            // What the DTO says of the row as it was is judged with the DTO.
+            // The DTO's rules about the row as it was are judged with the DTO.
             for part in parts.iter().filter(|part| !part.before) {
                 let what = format!("`{}::{}`", info.name(), field.field());
                 let own = Some((info.name(), field.field()));
@@ -127,8 +127,8 @@ fn judged<'a, V>(
     judged
 }
 
-/// The columns that it reads of the row as it is stored: not those that are `sent`, unless it
-/// speaks of them as they were.
+/// Returns the columns that the residual reads from the stored row: without those that are `sent`,
+/// unless it reads them as they were.
 fn stored(residual: &Residual, schema: &Schema, sent: &[&str]) -> Vec<&'static str> {
     let mut columns = Vec::new();
     words::columns(residual, &mut columns);
@@ -139,7 +139,7 @@ fn stored(residual: &Residual, schema: &Schema, sent: &[&str]) -> Vec<&'static s
         .collect()
 }
 
-/// The listed patches of an entity, and what one viewer may set by each.
+/// The listed patches of an entity, with the decisions on each for one viewer.
 struct Patches<'a, V>(Vec<(&'a InputEntry<V>, Settable)>);
 
 impl<'a, V> Patches<'a, V> {
@@ -150,10 +150,10 @@ impl<'a, V> Patches<'a, V> {
         Self(patches.collect())
     }
 
-    /// How the viewer may write this column, if at all. What patches name is written as they say;
-    /// another column may be `set` by any method that updates.
+    /// Describes how the viewer may write this column, if at all. A column named by patches is written
+    /// only as they allow; any method that updates may `set` another one.
     ///
-    /// The rule of a field judges every write of it by its own patch, so that it may read it.
+    /// The rule of a field judges every write by its own patch, so that it may read the field.
     fn written(&self, field: &str, own: Option<(&str, &str)>) -> Option<String> {
         let mut named = false;
         let mut by: Vec<String> = Vec::new();
