@@ -1,5 +1,5 @@
-//! What an application's own tests need: a clock that is set, a viewer without a sign-in, and the
-//! contracts of a session store and of an adapter.
+//! Test support for applications: a manual clock, requests of a viewer without a sign-in, the review of
+//! the access matrix, and contract checks for session stores and adapters.
 
 #[cfg(feature = "accounts")]
 mod account;
@@ -44,7 +44,7 @@ pub struct ManualClock {
 }
 
 impl ManualClock {
-    /// A clock that shows `instant`.
+    /// Makes a clock that shows `instant`.
     #[must_use]
     pub fn at(instant: DateTime<Utc>) -> Self {
         Self {
@@ -52,13 +52,13 @@ impl ManualClock {
         }
     }
 
-    /// Shows `instant` from now on, earlier or later.
+    /// Sets the clock to `instant`, earlier or later.
     pub fn set(&self, instant: DateTime<Utc>) {
         self.micros
             .store(instant.timestamp_micros(), Ordering::SeqCst);
     }
 
-    /// Moves on by `step`.
+    /// Advances the clock by `step`.
     pub fn advance(&self, step: Duration) {
         let step = i64::try_from(step.as_micros()).unwrap_or(i64::MAX);
         self.micros.fetch_add(step, Ordering::SeqCst);
@@ -71,9 +71,9 @@ impl Clock for ManualClock {
     }
 }
 
-/// A request of `viewer`, who is verified and current without any session.
+/// Makes a request of `viewer`, who is verified and current without any session.
 ///
-/// Cursors of pages work as they do with one, from one such request to the next of the same
+/// Cursors of pages work as they do with a session, from one such request to the next of the same
 /// viewer.
 ///
 /// # Example
@@ -103,7 +103,7 @@ pub fn as_viewer<V: Viewer>(viewer: V) -> RequestContext {
     as_viewer_in(viewer, Context::new(crate::SystemClock.now()))
 }
 
-/// A request of `viewer` in the given circumstances, for rules over `context`.
+/// Makes a request of `viewer` in the given context, for rules that read `context`.
 #[must_use]
 pub fn as_viewer_in<V: Viewer>(viewer: V, context: Context) -> RequestContext {
     let verified = Verified::given(viewer, context.now);
@@ -112,7 +112,7 @@ pub fn as_viewer_in<V: Viewer>(viewer: V, context: Context) -> RequestContext {
     RequestContext::with_slot(Slot::<V>::fixed(), first, context)
 }
 
-/// A request of nobody: every verification is refused.
+/// Makes a request without a viewer: every verification is refused.
 ///
 /// # Example
 ///

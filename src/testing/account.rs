@@ -1,4 +1,4 @@
-//! The contract of an adapter, as a check that any implementation can run.
+//! The contract of an account adapter, as a check for any implementation.
 
 mod deletion;
 
@@ -17,14 +17,14 @@ use crate::entity::Secret;
 use crate::session::{Created, SecretHash, SessionRecord};
 use crate::viewer::Subject;
 
-/// How many try the same thing at once.
+/// The number of concurrent attempts at the same operation.
 const AT_ONCE: usize = 8;
 
 /// Checks `adapter`, which must be empty, against every rule of [`Adapter`].
 ///
 /// # Errors
 ///
-/// The first rule that it breaks.
+/// The first rule that the adapter breaks.
 ///
 /// # Example
 ///
@@ -57,7 +57,7 @@ pub async fn check_adapter(adapter: &dyn Adapter) -> Result<(), BrokenContract> 
 ///
 /// # Errors
 ///
-/// The first rule that it breaks.
+/// The first rule that the adapter breaks.
 pub async fn check_session_adapter(adapter: &dyn SessionAdapter) -> Result<(), BrokenContract> {
     let user = created(adapter, &NewUser::default()).await?;
     let session = SessionRecord {
@@ -130,7 +130,7 @@ async fn answered<T>(answer: impl Future<Output = Result<T, AdapterError>>) -> O
         .map_err(|_| BrokenContract::new("an empty adapter that is reachable answers every call"))
 }
 
-/// Whether the answer is that what is to be stored is taken.
+/// Returns whether the adapter refuses the value as already taken (a conflict).
 async fn refused<T>(answer: impl Future<Output = Result<T, AdapterError>>) -> Outcome<bool> {
     match answer.await {
         Err(error) if error == AdapterError::conflict() => Ok(true),
@@ -362,7 +362,7 @@ fn tokens(text: &str, expires_at: DateTime<Utc>) -> ProviderTokens {
 }
 
 fn same(one: &ProviderTokens, other: &ProviderTokens) -> bool {
-    // Whoever adds a field is told here.
+    // Destructured in full, so that a new field fails to compile until it is compared.
     let ProviderTokens {
         access_token,
         refresh_token,
@@ -455,7 +455,7 @@ async fn signs_in(adapter: &dyn Adapter) -> Outcome {
 
 async fn signs_in_once(adapter: &dyn Adapter) -> Outcome {
     let account = Account::new(account("Eve")?, AccountKind::OAuth);
-    // Without an address nothing but the account tells that it is one user.
+    // Without an address only the account identifies the sign-ins as one user's.
     let profile = NewUser::default();
     let sign_in = || adapter.find_or_create_user_by_account(&account, &profile, start());
     let mut first = 0;

@@ -1,4 +1,4 @@
-//! The part of the contract of a session store about sessions that take the place of others.
+//! The contract of a session store about sessions that replace others.
 
 use std::num::NonZeroU32;
 

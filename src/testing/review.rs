@@ -1,4 +1,4 @@
-//! The access matrix as a reviewed file, checked in a test.
+//! Review of the access matrix: a test that compares it with reviewed files.
 
 use std::fmt;
 use std::fs;
@@ -8,14 +8,14 @@ use super::source::{Call, Found, Listed, Scan};
 use crate::matrix::{Hatch, Matrix, MatrixBuilder};
 use crate::registry::App;
 
-/// Set to `write` to put the matrix as it now is in place of the reviewed files.
+/// The environment variable that, set to `write`, replaces the reviewed files by the present matrix.
 const VARIABLE: &str = "CLEARANCE_MATRIX";
 
-/// Starts a check of the access matrix against files under review: made of the matrix as it is
-/// now, it fails on any difference, and on a DTO, entity, input type or repository of the source
-/// that `app!` does not list.
+/// Starts a check of the access matrix against reviewed files: it fails on any difference from the
+/// present matrix, and on a DTO, entity, input type or repository in the source that `app!` does not
+/// list.
 ///
-/// Run the test with `CLEARANCE_MATRIX=write` to write the files, and review what changed.
+/// Run the test with `CLEARANCE_MATRIX=write` to write the files, and review the changes.
 ///
 /// # Example
 ///
@@ -52,7 +52,7 @@ pub fn review<'a, V: 'static>(app: &'a App<V>, matrix: MatrixBuilder<'a, V>) -> 
     }
 }
 
-/// A check of the access matrix in the making; see [`review`].
+/// A pending check of the access matrix; see [`review`].
 #[must_use = "nothing is checked before `check`"]
 #[derive(Debug)]
 pub struct Review<'a, V: 'static> {
@@ -64,50 +64,50 @@ pub struct Review<'a, V: 'static> {
     writes: bool,
 }
 
-/// Why the access matrix is not the one that was reviewed. `Debug` is for reading too, so that
-/// `unwrap` in a test shows it.
+/// The differences between the access matrix and the reviewed one. `Debug` is human-readable too, so
+/// that `unwrap` in a test shows it.
 pub struct Unreviewed(String);
 
 impl<V: 'static> Review<'_, V> {
-    /// Reads the Rust files below `folder`, mostly the `src` of a crate: for derives that `app!`
-    /// does not list, for calls of `unguarded_pool`, `unguarded_sql`, `Access::system` and `Db::viewers`, and for
-    /// those of `Reader::secret` in a method that is `public`, or in a function that names the type
-    /// `Public`: types do not tell of them, and they become escape hatches in the matrix.
+    /// Scans the Rust files below `folder`, usually the `src` of a crate: for derives that `app!` does
+    /// not list, for calls of `unguarded_pool`, `unguarded_sql`, `Access::system` and `Db::viewers`,
+    /// and for those of `Reader::secret` in a method that is `public`, or in a function that names the
+    /// type `Public`: types do not reveal them, and they become escape hatches in the matrix (decision
+    /// 17).
     ///
-    /// It reads what is written there. Items that a macro makes are not seen, nor a derive or a
-    /// call under another name (`use clearance::Dto as D`). Items under `#[cfg(test)]` are left
-    /// out.
+    /// It scans the text only. It does not see items that a macro generates, nor a derive or a call
+    /// under another name (`use clearance::Dto as D`). Items under `#[cfg(test)]` are skipped.
     pub fn source(mut self, folder: impl Into<PathBuf>) -> Self {
         self.sources.push(folder.into());
         self
     }
 
-    /// A file to compare with: markdown, JSON or HTML, by its ending `.md`, `.json` or `.html`.
+    /// Adds a file to compare with: markdown, JSON or HTML, by its extension `.md`, `.json` or `.html`.
     pub fn file(mut self, file: impl Into<PathBuf>) -> Self {
         self.files.push(file.into());
         self
     }
 
-    /// Leaves a type of this name out of the check for what `app!` does not list, for a reason:
-    /// a derive of another library that has the same name, a type behind a feature.
+    /// Exempts a type of this name from the check for unlisted types, for a reason: a derive of another
+    /// library with the same name, a type behind a feature.
     pub fn exempt(mut self, name: impl Into<String>, reason: &'static str) -> Self {
         self.exempt.push((name.into(), reason));
         self
     }
 
-    /// Writes the files in place of comparing with them, whatever the environment says.
+    /// Writes the files instead of comparing with them, whatever the environment variable.
     pub const fn writing(mut self, writes: bool) -> Self {
         self.writes = writes;
         self
     }
 
-    /// Compares, or writes the files where `CLEARANCE_MATRIX=write` is set. What `app!` does not
-    /// list fails in both cases.
+    /// Compares the files, or writes them if `CLEARANCE_MATRIX=write` is set. Unlisted types fail in
+    /// both cases.
     ///
     /// # Errors
     ///
-    /// [`Unreviewed`] with every difference: what to add where, and which lines of a file differ.
-    /// Line numbers of the source do not count as a difference, so that a rule may move.
+    /// [`Unreviewed`] with every difference: the missing entries of `app!`, and the lines of each file
+    /// that differ. Line numbers of the source do not count as a difference, so that a rule may move.
     pub fn check(self) -> Result<Matrix, Unreviewed> {
         let mut problems = Vec::new();
         let mut scan = Scan::default();
@@ -194,7 +194,7 @@ fn hatch(call: Call) -> Hatch {
     }
 }
 
-/// What the source has more often than `app!` lists it.
+/// Returns a problem for each item in the source that `app!` does not list, or lists too few times.
 fn unlisted<V>(app: &App<V>, found: &[Found], exempt: &[(String, &'static str)]) -> Vec<String> {
     let mut listed: Vec<(Listed, &str)> = Vec::new();
     let (entities, dtos, repositories) = (app.entities(), app.dtos(), app.repositories());
@@ -216,7 +216,7 @@ fn unlisted<V>(app: &App<V>, found: &[Found], exempt: &[(String, &'static str)])
         if exempt.iter().any(|(name, _)| *name == found.name) {
             continue;
         }
-        // Two types of one name need two places in the list.
+        // Two types of one name need two entries in the list.
         let place = listed
             .iter()
             .position(|(kind, name)| *kind == found.kind && *name == found.name);
@@ -242,7 +242,7 @@ fn unlisted<V>(app: &App<V>, found: &[Found], exempt: &[(String, &'static str)])
     problems
 }
 
-/// How the reviewed file differs from what the matrix is now.
+/// Describes the difference between the reviewed file and the present matrix, if there is one.
 fn difference(file: &Path, now: &str) -> Option<String> {
     let advice =
         format!("  run the test with {VARIABLE}=write, and review what changed in the file");
@@ -273,7 +273,7 @@ fn difference(file: &Path, now: &str) -> Option<String> {
     Some(text)
 }
 
-/// The line without the numbers of source lines: `users.rs:12` as `users.rs`.
+/// Removes source line numbers from the line: `users.rs:12` becomes `users.rs`.
 fn without_lines(line: &str) -> String {
     let mut kept = String::new();
     let mut rest = line;
@@ -288,9 +288,9 @@ fn without_lines(line: &str) -> String {
     kept
 }
 
-/// The lines that differ, `-` as reviewed and `+` as now, each under the heading it stands in.
+/// Returns the lines that differ, `-` as reviewed and `+` as present, each below its heading.
 fn changes(old: &[String], new: &[String]) -> Vec<String> {
-    // The longest common part, by the plain table: a matrix has hundreds of lines, not more.
+    // The longest common subsequence, by the quadratic table: a matrix has hundreds of lines, not more.
     let width = new.len() + 1;
     let mut common = vec![0_u32; (old.len() + 1) * width];
     let at = |row: usize, column: usize| row * width + column;

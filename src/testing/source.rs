@@ -1,5 +1,5 @@
-//! What the source of an application says that its types do not: which derives there are, and
-//! which calls go around the rules.
+//! A scan of an application's source for facts that its types do not reveal: its derives, and the calls
+//! that bypass the rules.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use syn::{Attribute, Expr, ExprCall, ExprMethodCall, Item, ItemImpl, Lit, Meta};
 
 use crate::policy::rule::place;
 
-/// Something that must stand in `app!`.
+/// An item that `app!` must list.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Found {
     pub(super) kind: Listed,
@@ -17,7 +17,7 @@ pub(super) struct Found {
     pub(super) at: String,
 }
 
-/// Which list of `app!` it belongs to.
+/// The list of `app!` to which an item belongs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Listed {
     Entity,
@@ -26,27 +26,27 @@ pub(super) enum Listed {
     Repository,
 }
 
-/// A call that goes around the rules.
+/// A call that bypasses the rules.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Call {
     pub(super) kind: &'static str,
     pub(super) reason: Option<String>,
-    /// The function that it stands in.
+    /// The name of the enclosing function.
     pub(super) inside: String,
     pub(super) at: String,
 }
 
-/// What all files below some folders say.
+/// The results of scanning all files below some folders.
 #[derive(Debug, Default)]
 pub(super) struct Scan {
     pub(super) found: Vec<Found>,
     pub(super) calls: Vec<Call>,
-    /// Files that could not be read or parsed, with why.
+    /// Files that could not be read or parsed, with the reason.
     pub(super) failed: Vec<String>,
 }
 
 impl Scan {
-    /// Reads `path`, a file or a folder; places begin at the folder that holds it.
+    /// Scans `path`, a file or a folder; places are relative to the folder that contains it.
     pub(super) fn read(&mut self, path: &Path) {
         let root = path.parent().unwrap_or_else(|| Path::new(""));
         let mut files = Vec::new();
@@ -100,7 +100,8 @@ struct Visitor<'a> {
     scan: &'a mut Scan,
     file: &'a str,
     inside: Vec<String>,
-    /// For each function around: why it may be called by nobody, where it may.
+    /// For each enclosing function: the reason why it may be called without a viewer, `None` if it may
+    /// not.
     public: Vec<Option<String>>,
 }
 
@@ -125,7 +126,7 @@ impl Visitor<'_> {
         self.found_call(kind, reason.and_then(literal), span);
     }
 
-    /// A secret that is read, in a function that serves nobody in particular.
+    /// Records the read of a secret, if the function may be called without a viewer.
     fn secret(&mut self, span: proc_macro2::Span) {
         if let Some(Some(reason)) = self.public.last() {
             let reason = Some(reason.clone()).filter(|reason| !reason.is_empty());
@@ -165,7 +166,7 @@ impl<'ast> Visit<'ast> for Visitor<'_> {
             Item::Impl(item) => &item.attrs,
             _ => &Vec::new(),
         };
-        // What is compiled for the tests alone is no part of the program.
+        // Items compiled for tests only are not part of the program.
         if !attributes.iter().any(is_for_tests) {
             syn::visit::visit_item(self, item);
         }
@@ -181,7 +182,7 @@ impl<'ast> Visit<'ast> for Visitor<'_> {
             let last = attribute.path().segments.last();
             last.is_some_and(|segment| segment.ident == "repository")
         });
-        // Behind a trait it is the implementation that has the methods, not the list.
+        // For an implementation of a trait, `app!` lists the type that the trait's methods are on.
         if is_repository
             && item.trait_.is_none()
             && let syn::Type::Path(path) = &*item.self_ty
@@ -250,14 +251,16 @@ impl<'ast> Visit<'ast> for Visitor<'_> {
     }
 }
 
-/// What `Db::viewers` takes: the key, the reason, and what makes a viewer of a row.
+/// The number of arguments of `Db::viewers`: the key, the reason, and the function from a row to a
+/// viewer.
 const VIEWERS_ARGUMENTS: usize = 3;
 
-/// What `Reader::secret` takes: the column, what the row is looked up by, and the value of that.
+/// The number of arguments of `Reader::secret`: the column, the lookup column, and the value to look
+/// up.
 const SECRET_ARGUMENTS: usize = 3;
 
-/// Why a function may be called by nobody, empty where it does not say: a method under `#[public(..)]`, or
-/// a function that is handed an access or a reader of nobody's.
+/// Returns the reason why a function may be called without a viewer, empty if it gives none: it is a
+/// method under `#[public(..)]`, or it takes a public access or a reader of one.
 fn serves_nobody(attributes: &[Attribute], signature: &syn::Signature) -> Option<String> {
     let named = |attribute: &&Attribute| {
         let last = attribute.path().segments.last();
@@ -267,7 +270,7 @@ fn serves_nobody(attributes: &[Attribute], signature: &syn::Signature) -> Option
         let Meta::List(list) = &attribute.meta else {
             return Some(String::new());
         };
-        // What stands there is checked by the macro; the one text is the reason.
+        // The macro checks the arguments; the only string literal is the reason.
         let mut trees = list.tokens.clone().into_iter();
         let reason = trees.find_map(|tree| match tree {
             proc_macro2::TokenTree::Literal(literal) => match Lit::new(literal) {
@@ -283,7 +286,7 @@ fn serves_nobody(attributes: &[Attribute], signature: &syn::Signature) -> Option
     names.0.then(String::new)
 }
 
-/// Whether the type `Public` is named.
+/// A visitor that detects whether the type `Public` is named.
 struct Names(bool);
 
 impl<'ast> Visit<'ast> for Names {
@@ -293,7 +296,7 @@ impl<'ast> Visit<'ast> for Names {
     }
 }
 
-/// The text of a literal.
+/// Returns the text of a string literal.
 fn literal(expr: &Expr) -> Option<String> {
     match expr {
         Expr::Lit(literal) => match &literal.lit {
@@ -304,14 +307,14 @@ fn literal(expr: &Expr) -> Option<String> {
     }
 }
 
-/// The first argument that is a text: the reason stands before the query.
+/// Returns the first argument that is a string literal: the reason precedes the query.
 fn strings<'a>(mut arguments: impl Iterator<Item = &'a Expr>) -> Option<&'a Expr> {
     arguments.find(
         |argument| matches!(argument, Expr::Lit(literal) if matches!(literal.lit, Lit::Str(_))),
     )
 }
 
-/// The last names of the derives, also of those behind a `cfg_attr`.
+/// Returns the last path segments of the derives, including those behind a `cfg_attr`.
 fn derived(attributes: &[Attribute]) -> Vec<String> {
     let mut names = Vec::new();
     for attribute in attributes {

@@ -1,4 +1,4 @@
-//! The contract of a session store, as a check that any implementation can run.
+//! The contract of a session store, as a check for any implementation.
 
 use std::fmt;
 use std::future::Future;
@@ -14,7 +14,7 @@ use crate::session::{
 };
 use crate::viewer::Subject;
 
-/// Which rule of its contract an implementation breaks.
+/// The rule of its contract that an implementation breaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BrokenContract {
     rule: &'static str,
@@ -40,7 +40,7 @@ pub(super) type Outcome<T = ()> = Result<T, BrokenContract>;
 ///
 /// # Errors
 ///
-/// The first rule that it breaks.
+/// The first rule that the store breaks.
 ///
 /// # Example
 ///
@@ -88,11 +88,11 @@ pub(super) async fn answered<T>(answer: impl Future<Output = Result<T, StoreErro
 
 pub(super) const STORED: Created = Created::Stored(Vec::new());
 
-/// The largest step that the contract's instants keep apart.
+/// The resolution with which a store must keep instants.
 pub(super) const STEP: TimeDelta = TimeDelta::microseconds(1);
 
 pub(super) fn start() -> DateTime<Utc> {
-    // Microseconds that do not round, to find a store that keeps less.
+    // Microseconds that do not round, to detect a store with less resolution.
     DateTime::from_timestamp_micros(1_767_225_600_123_457).unwrap_or_default()
 }
 

@@ -1,4 +1,4 @@
-//! The part of an adapter's contract that is about users who are deleted.
+//! The contract of an account adapter about the deletion of users.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -58,7 +58,7 @@ pub(super) async fn deletes_users(adapter: &dyn Adapter) -> Outcome {
     )
 }
 
-/// Notes whose sessions were to be ended, and whether the user was gone by then.
+/// A recorder of the subjects whose sessions were to be ended, with whether the user was gone by then.
 struct Ending<'a, A: ?Sized> {
     adapter: &'a A,
     ended: Mutex<Vec<(Subject, bool)>>,
