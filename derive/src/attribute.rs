@@ -1,4 +1,4 @@
-//! Reading `key`, `key = value` and `key(..)` entries out of attributes, going on after an error.
+//! Parsing of `key`, `key = value` and `key(..)` entries of attributes, with recovery after an error.
 
 use std::collections::BTreeSet;
 
@@ -22,7 +22,7 @@ impl Default for Library {
 }
 
 impl Library {
-    /// Reads the value of `crate = path`, also as a string.
+    /// Parses the value of `crate = path`, also as a string.
     pub(crate) fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         input.parse::<Token![=]>()?;
         let path: Path = if input.peek(LitStr) {
@@ -35,7 +35,7 @@ impl Library {
 }
 
 impl Library {
-    /// The same path, blamed on `span`.
+    /// Returns the path with all of its tokens at `span`, so that errors point there.
     pub(crate) fn at(&self, span: Span) -> TokenStream {
         self.0
             .clone()
@@ -54,12 +54,12 @@ impl quote::ToTokens for Library {
     }
 }
 
-/// The keys that one form has met so far, over all attributes of one item.
+/// The keys of one form that were read so far, over all attributes of one item.
 #[derive(Debug)]
 pub(crate) struct Keys {
     form: Form,
     seen: BTreeSet<&'static str>,
-    /// Whether the derive reads JSON, rather than writes it.
+    /// Set if the derive reads JSON, rather than writes it.
     reading: bool,
 }
 
@@ -72,7 +72,7 @@ impl Keys {
         }
     }
 
-    /// The same, of a derive that reads JSON.
+    /// Marks the keys as those of a derive that reads JSON.
     pub(crate) const fn reading(mut self) -> Self {
         self.reading = true;
         self
@@ -93,11 +93,11 @@ impl Keys {
         }
     }
 
-    /// Meets `key`. `None` where the form does not have it.
+    /// Looks `key` up and records it. `None` if the form does not have it.
     ///
     /// # Errors
     ///
-    /// Where it does not stand here, or stands here already.
+    /// If the key may not stand here, or was already read.
     pub(crate) fn meet(&mut self, key: &Ident) -> Option<syn::Result<&'static str>> {
         let (name, stands) = self.form.keys().iter().find(|(name, _)| key == name)?;
         let shown = || {
@@ -123,7 +123,7 @@ impl Keys {
         })
     }
 
-    /// Which of the form's attributes this is, where it may stand here.
+    /// Returns which of the form's attributes this is, if it may stand here.
     pub(crate) fn attribute(
         &mut self,
         attribute: &Attribute,
@@ -138,7 +138,7 @@ impl Keys {
         }
     }
 
-    /// Reads the entries of `attribute`, each with `entry`.
+    /// Parses the entries of `attribute`, each with `entry`.
     pub(crate) fn read(
         &mut self,
         attribute: &Attribute,
@@ -155,7 +155,7 @@ impl Keys {
         }
     }
 
-    /// Reads the entries that stand in `tokens`, each with `entry`.
+    /// Parses the entries in `tokens`, each with `entry`.
     pub(crate) fn read_tokens(
         &mut self,
         tokens: TokenStream,
@@ -211,7 +211,7 @@ impl Keys {
     }
 }
 
-/// Goes on to the next comma.
+/// Skips to the next comma.
 fn skip_entry(input: ParseStream<'_>) -> syn::Result<()> {
     while !input.is_empty() && !input.peek(Token![,]) {
         input.parse::<proc_macro2::TokenTree>()?;
@@ -219,7 +219,7 @@ fn skip_entry(input: ParseStream<'_>) -> syn::Result<()> {
     Ok(())
 }
 
-/// Reads `= "text"`.
+/// Parses `= "text"`.
 pub(crate) fn text(key: &Ident, input: ParseStream<'_>) -> syn::Result<LitStr> {
     if !input.peek(Token![=]) || !input.peek2(LitStr) {
         return Err(error(
@@ -232,7 +232,7 @@ pub(crate) fn text(key: &Ident, input: ParseStream<'_>) -> syn::Result<LitStr> {
     input.parse()
 }
 
-/// Reads `= path`.
+/// Parses `= path`.
 pub(crate) fn path(key: &Ident, input: ParseStream<'_>) -> syn::Result<Path> {
     if !input.peek(Token![=]) {
         return Err(error(
@@ -245,7 +245,7 @@ pub(crate) fn path(key: &Ident, input: ParseStream<'_>) -> syn::Result<Path> {
     input.parse()
 }
 
-/// Reads `= word`, one of `valid`.
+/// Parses `= word`, one of `valid`.
 pub(crate) fn word(key: &Ident, input: ParseStream<'_>, valid: &[&str]) -> syn::Result<Ident> {
     let forms: Vec<String> = valid
         .iter()

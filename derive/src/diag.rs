@@ -1,12 +1,12 @@
-//! Collects what is wrong, so that the user sees all of it at once.
+//! Collection of errors, so that the user sees all of them at once.
 
 use std::fmt::Display;
 
 use proc_macro2::TokenStream;
 use quote::ToTokens;
 
-/// The errors found so far. It must be read with [`Diag::finish`]: one that is dropped unread
-/// would let code with errors through.
+/// The errors found so far. It must be consumed by [`Diag::finish`]: dropping it unread would let code
+/// with errors through.
 #[derive(Debug, Default)]
 pub(crate) struct Diag {
     errors: Vec<syn::Error>,
@@ -29,17 +29,17 @@ impl Diag {
         self.errors.push(error);
     }
 
-    /// Whether nothing is wrong so far.
+    /// Returns whether no error was found so far.
     pub(crate) const fn is_clean(&self) -> bool {
         self.errors.is_empty()
     }
 
-    /// How many errors were found so far.
+    /// Returns the number of errors found so far.
     pub(crate) const fn count(&self) -> usize {
         self.errors.len()
     }
 
-    /// The errors as code that does not compile, in the order of the source; nothing when there
+    /// Returns the errors as code that does not compile, in the order of the source; nothing if there
     /// are none.
     pub(crate) fn finish(mut self) -> TokenStream {
         self.read = true;
@@ -63,7 +63,7 @@ impl Drop for Diag {
     }
 }
 
-/// One error with its way out.
+/// Makes an error with its help text.
 pub(crate) fn error(
     tokens: impl ToTokens,
     message: impl Display,
@@ -72,7 +72,7 @@ pub(crate) fn error(
     syn::Error::new_spanned(tokens, format!("{message}\nhelp: {help}"))
 }
 
-/// `a`, `b` and `c`, each in backticks.
+/// Quotes each word in backticks, and joins them by commas.
 pub(crate) fn list(words: &[&str]) -> String {
     let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
     quoted.join(", ")

@@ -1,4 +1,4 @@
-//! Each macro from its input to its output.
+//! The entry points of the macros: each from its input to its output.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -108,7 +108,8 @@ pub(crate) fn repository(arguments: TokenStream, item: TokenStream) -> TokenStre
     quote!(#errors #code)
 }
 
-/// An attribute of a method that `#[repository]` did not take: nothing would heed it.
+/// Expands a method attribute that `#[repository]` did not consume into an error: nothing would enforce
+/// it.
 pub(crate) fn outside_repository(name: &str, item: TokenStream) -> TokenStream {
     let mut diag = Diag::default();
     let arguments = if name == "memo" { "" } else { "(..)" };

@@ -1,14 +1,14 @@
-//! Every key of every attribute, with what a second one on the same item means.
+//! The keys of every attribute, with the meaning of a second one on the same item.
 //!
-//! INVARIANT (heeded): whatever an attribute may say is read through [`Keys`](crate::attribute::Keys)
-//! over one of these forms, so that nothing that was written is dropped without a word.
+//! INVARIANT (heeded): every attribute is parsed through [`Keys`](crate::attribute::Keys) over one of
+//! these forms, so that nothing that was written is silently ignored.
 
-/// How often a key may stand on one item.
+/// The number of times that a key may stand on one item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stands {
     /// A second one is refused.
     Once,
-    /// Each one counts: rules must all hold, and of what is declared there can be several.
+    /// Each one counts: rules must all hold, and some declarations may be repeated.
     Joined,
     /// It means nothing here, and the text says where it does.
     Elsewhere(&'static str),
@@ -63,7 +63,7 @@ pub(crate) enum Form {
     TextEnumVariant,
     /// `#[release(..)]`
     Release,
-    /// The attributes of a field of what may leave.
+    /// The attributes of a field of a type under `derive(Release)`.
     ReleaseField,
     /// `#[rule(..)]`
     Rule,
@@ -73,15 +73,15 @@ pub(crate) enum Form {
     Repository,
     /// The attributes of a method of a repository.
     Method,
-    /// `#[authenticated(..)]`, behind the access.
+    /// `#[authenticated(..)]`, after the access.
     Authenticated,
-    /// `#[authorize(..)]`, behind the access.
+    /// `#[authorize(..)]`, after the access.
     Authorize,
-    /// `#[public(..)]`, behind the access.
+    /// `#[public(..)]`, after the access.
     Public,
 }
 
-/// A key, and how often it may stand there.
+/// A key, with the number of times that it may stand there.
 pub(crate) type Key = (&'static str, Stands);
 
 impl Form {
@@ -155,7 +155,7 @@ impl Form {
         }
     }
 
-    /// How the attribute is called in messages.
+    /// Returns the name of the attribute in messages.
     pub(crate) const fn shown(self) -> &'static str {
         match self {
             Self::Entity | Self::EntityField => "#[entity(..)]",
@@ -288,7 +288,7 @@ impl Form {
         }
     }
 
-    /// The names of the keys.
+    /// Returns the names of the keys.
     pub(crate) fn names(self) -> Vec<&'static str> {
         self.keys().iter().map(|(name, _)| *name).collect()
     }

@@ -3,9 +3,9 @@
 //! Use them through `clearance`, where each of them is documented. Generated code names hidden
 //! items of that crate, so the two are released together.
 //!
-//! Every macro is a pipeline: `syntax` reads tokens into a raw model, `check` turns that into a
-//! checked one or reports what is wrong, `emit` writes the code. After an error the code that
-//! allows nothing is written beside the errors.
+//! Every macro is a pipeline: `syntax` parses tokens into a raw model, `check` turns that into a
+//! checked one or reports errors, `emit` generates the code. After an error, code that allows nothing
+//! is emitted beside the errors.
 
 mod attribute;
 mod check;

@@ -51,9 +51,9 @@ impl RenameRule {
             })
     }
 
-    /// The name of a field, written in snake case in Rust.
+    /// Returns the renamed form of a field, whose name is in snake case.
     ///
-    /// `lowercase` and `snake_case` leave it alone, as in serde.
+    /// `lowercase` and `snake_case` leave it unchanged, as in serde.
     pub(crate) fn apply_to_field(self, field: &str) -> String {
         match self {
             Self::None | Self::Lower | Self::Snake => field.to_owned(),
@@ -88,7 +88,7 @@ fn pascal(field: &str) -> String {
     pascal
 }
 
-/// The snake case of an enum's variant, as serde forms it.
+/// Returns the snake case of an enum's variant, as serde forms it.
 pub(crate) fn snake_variant(variant: &str) -> String {
     let mut snake = String::new();
     for (index, letter) in variant.char_indices() {

@@ -1,11 +1,11 @@
-//! Snapshots of what the macros write, input beside output.
+//! Snapshots of the macros' output, each with its input.
 
 use proc_macro2::TokenStream;
 
 use crate::diag::Diag;
 use crate::{expand, tokens};
 
-/// The input and the formatted output.
+/// Returns the input and the formatted output.
 fn shown(input: &str, expand: impl FnOnce(TokenStream) -> TokenStream) -> String {
     let output = expand(input.parse().expect("the input is made of tokens"));
     let file = syn::parse2(output).expect("the output is items");

@@ -1,10 +1,10 @@
-//! Questions to tokens: which names they mention, and how they read as text.
+//! Inspection of tokens: the names they mention, their text, and the hygiene of generated variables.
 
 use proc_macro2::{Delimiter, Group, Ident, LineColumn, Spacing, Span, TokenStream, TokenTree};
 use quote::quote_spanned;
 use syn::Type;
 
-/// The first use of `name` as a variable: not as a field or method behind a dot.
+/// Finds the first use of `name` as a variable: not as a field or method after a dot.
 pub(crate) fn find(tokens: TokenStream, name: &str) -> Option<Ident> {
     let mut behind_dot = false;
     let mut behind_joint_dot = false;
@@ -26,7 +26,7 @@ pub(crate) fn find(tokens: TokenStream, name: &str) -> Option<Ident> {
                 behind_joint_dot = false;
             }
             TokenTree::Punct(punct) => {
-                // Behind `..` stands an expression, behind `.` a member.
+                // An expression follows `..`, a member follows `.`.
                 behind_dot = punct.as_char() == '.' && !behind_joint_dot;
                 behind_joint_dot = punct.as_char() == '.' && punct.spacing() == Spacing::Joint;
             }
@@ -39,8 +39,8 @@ pub(crate) fn find(tokens: TokenStream, name: &str) -> Option<Ident> {
     None
 }
 
-/// Whether `name` is used as a variable other than for its `member`. In doubt it is: a name within a
-/// macro or a string of a format counts.
+/// Returns whether `name` is used as a variable other than for its `member`. Errs on the side of
+/// `true`: a name within a macro or a format string counts.
 pub(crate) fn mentions_beside(tokens: TokenStream, name: &str, member: &str) -> bool {
     let mut tokens = tokens.into_iter().peekable();
     while let Some(token) = tokens.next() {
@@ -63,12 +63,12 @@ pub(crate) fn mentions_beside(tokens: TokenStream, name: &str, member: &str) -> 
     false
 }
 
-/// Whether `name` is used as a variable.
+/// Returns whether `name` is used as a variable.
 pub(crate) fn mentions(tokens: TokenStream, name: &str) -> bool {
     find(tokens, name).is_some()
 }
 
-/// Every name, in whatever place.
+/// Collects every identifier, in any position.
 pub(crate) fn idents(tokens: TokenStream) -> Vec<String> {
     tokens
         .into_iter()
@@ -80,7 +80,7 @@ pub(crate) fn idents(tokens: TokenStream) -> Vec<String> {
         .collect()
 }
 
-/// A call of the bare name `name`, as in `same(a, b)`: no method and no longer path.
+/// Finds a call of the bare name `name`, as in `same(a, b)`: not of a method or a longer path.
 pub(crate) fn find_call(tokens: TokenStream, name: &str) -> Option<Ident> {
     let mut behind_punct = None;
     let mut candidate: Option<Ident> = None;
@@ -117,7 +117,7 @@ pub(crate) fn find_call(tokens: TokenStream, name: &str) -> Option<Ident> {
     None
 }
 
-/// The span of the first token.
+/// Returns the span of the first token.
 pub(crate) fn first_span(tokens: &TokenStream) -> Span {
     tokens
         .clone()
@@ -129,16 +129,17 @@ pub(crate) fn first_span(tokens: &TokenStream) -> Span {
         })
 }
 
-/// A variable that generated code declares, or its `self`, blamed on tokens of the user's.
+/// Makes a variable that generated code declares, or its `self`, located at tokens of the user's.
 ///
-/// Inside a user's `macro_rules!` those tokens may come from elsewhere than the attribute does, and a
-/// variable is found only by a name from the same place.
+/// Within a user's `macro_rules!` those tokens may have another hygiene than the attribute, and a
+/// variable resolves only under a name with the same hygiene.
 pub(crate) fn own(name: &str, blamed: Span) -> Ident {
     Ident::new(name, Span::call_site().located_at(blamed))
 }
 
-/// `expr` over a variable that generated code declares, all of it blamed on `blamed`: the variable is
-/// bound anew under a name from there, because an error about tokens of two places is blamed on neither.
+/// Emits `expr` over a variable that generated code declares, all of it located at `blamed`: the
+/// variable is rebound under a name from there, because an error about tokens of two places points at
+/// neither.
 pub(crate) fn over(
     variable: &str,
     blamed: Span,
@@ -150,7 +151,8 @@ pub(crate) fn over(
     quote_spanned!(blamed=> { let #there = #own; #expr })
 }
 
-/// The same tokens, in which each of `names` is the variable that generated code declares.
+/// Returns the same tokens, in which each of `names` resolves to the variable that generated code
+/// declares.
 pub(crate) fn bound(tokens: TokenStream, names: &[&str]) -> TokenStream {
     tokens
         .into_iter()
@@ -169,7 +171,7 @@ pub(crate) fn bound(tokens: TokenStream, names: &[&str]) -> TokenStream {
         .collect()
 }
 
-/// The type itself, where a macro handed it over as one piece.
+/// Strips the invisible groups and parentheses that a macro may have put around a type.
 pub(crate) fn bare_type(ty: &Type) -> &Type {
     match ty {
         Type::Group(group) => bare_type(&group.elem),
@@ -178,7 +180,7 @@ pub(crate) fn bare_type(ty: &Type) -> &Type {
     }
 }
 
-/// The tokens between the parentheses around a position of a source file.
+/// Returns the tokens between the parentheses around a position in a source file.
 pub(crate) fn enclosing_list(source: &str, position: LineColumn) -> Option<TokenStream> {
     let line = source
         .split_inclusive('\n')
@@ -192,7 +194,7 @@ pub(crate) fn enclosing_list(source: &str, position: LineColumn) -> Option<Token
     format!("{before}{behind}").parse().ok()
 }
 
-/// The tokens as the user wrote them, on one line and without comments.
+/// Returns the text of the tokens as the user wrote them, on one line and without comments.
 pub(crate) fn text(tokens: TokenStream) -> String {
     let mut printer = Printer::default();
     printer.stream(tokens);
@@ -203,11 +205,11 @@ pub(crate) fn text(tokens: TokenStream) -> String {
 struct Printer {
     text: String,
     end: Option<LineColumn>,
-    /// The last token binds to the next one; asked only where positions are unknown.
+    /// Set if the last token binds to the next one; used only if positions are unknown.
     glued: bool,
-    /// It does so wherever the two stand: in what a macro put together they stand apart.
+    /// Set if it does so regardless of positions, which differ for tokens that a macro assembled.
     bound: bool,
-    /// The last token was the first dot of a range.
+    /// Set if the last token was the first dot of a range.
     range: bool,
 }
 
@@ -245,7 +247,7 @@ impl Printer {
         let call = self
             .text
             .ends_with(|last: char| last.is_alphanumeric() || last == '_');
-        // A group that was printed anew knows its whole span only, so both ends come from it.
+        // A reprinted group has only its whole span, so both ends come from it.
         let (start, end) = (group.span().start(), group.span().end());
         let inner_start = LineColumn {
             column: start.column.saturating_add(1),
@@ -268,7 +270,7 @@ impl Printer {
         self.token_at(close, known.then_some((inner_end, end)), true);
     }
 
-    /// Adds a token, behind a space when there was one in the source.
+    /// Adds a token, after a space if there was one in the source.
     fn token(&mut self, token: &str, span: Span, tight: bool) {
         let (start, end) = (span.start(), span.end());
         self.token_at(token, (start != end).then_some((start, end)), tight);

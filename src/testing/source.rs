@@ -182,7 +182,7 @@ impl<'ast> Visit<'ast> for Visitor<'_> {
             let last = attribute.path().segments.last();
             last.is_some_and(|segment| segment.ident == "repository")
         });
-        // For an implementation of a trait, `app!` lists the type that the trait's methods are on.
+        // An implementation of a trait does not register itself, so `app!` cannot list it.
         if is_repository
             && item.trait_.is_none()
             && let syn::Type::Path(path) = &*item.self_ty

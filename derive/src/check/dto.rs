@@ -1,4 +1,4 @@
-//! What a DTO must state.
+//! Checks of DTOs: their entity, and the visibility, output and source of each field.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::rule::{Place, Rule};
 use crate::syntax::dto::{RawDto, RawField};
 use crate::syntax::plain_name;
 
-/// A DTO that may be emitted.
+/// A DTO that passed the checks.
 #[derive(Debug)]
 pub(crate) struct Dto {
     pub(crate) entity: Path,
@@ -29,21 +29,21 @@ pub(crate) struct Field {
     pub(crate) source: Source,
 }
 
-/// Where the value of a field comes from.
+/// The source of a field's value.
 #[derive(Debug)]
 pub(crate) enum Source {
     /// The column of its name.
     Column,
     /// The rows of this relation.
     Related(Ident),
-    /// What a function makes of these columns.
+    /// The result of a function on these columns.
     Computed(Path, Vec<Ident>),
 }
 
-/// What stands in place of a hidden value.
+/// The output in place of a hidden value.
 #[derive(Debug)]
 pub(crate) enum Output {
-    /// It is never hidden.
+    /// The field is never hidden.
     Shown,
     Omit,
     Null,
@@ -59,16 +59,16 @@ pub(crate) enum Mask {
     Initial,
 }
 
-/// How many fields fit the set of visible fields.
+/// The maximum number of fields: the width of the bit set of visible fields.
 const MAX_FIELDS: usize = 128;
 
-/// Checks everything. `None` when something is wrong, with every error reported.
+/// Checks a DTO. Returns `None` if there is an error; every error is reported.
 pub(crate) fn check(raw: &mut RawDto, diag: &mut Diag) -> Option<Dto> {
     few_fields(raw, diag);
     let entity = entity(raw, diag);
     let names = one_key_each(raw, diag);
     one_constant_each(raw.fields.iter().map(|field| &field.ident), diag);
-    // After a misspelt `default` it is not known what the fields need to state.
+    // After a misspelt `default` it is unknown whether the fields need rules.
     let default_visible = raw.default_visible || raw.unread;
     let ruled = ruled(raw);
     let mut fields = Vec::new();
@@ -202,7 +202,7 @@ fn output_of_conditional(field: &RawField, diag: &mut Diag) {
 
 /// `password_hash: Field<Secret<String>>`
 ///
-/// The library's types refuse it whatever it is called; this says it once and plainly.
+/// The library's types refuse it under any name; this check gives one clear error.
 fn no_secret(field: &RawField, diag: &mut Diag) {
     let mut finder = FindSecret(None);
     finder.visit_type(&field.ty);
@@ -262,7 +262,7 @@ fn computed_type(field: &RawField, diag: &mut Diag) {
 /// a: Uuid, #[serde(rename = "a")] b: String
 /// ```
 ///
-/// Gives the key of each field.
+/// Returns the key of each field.
 fn one_key_each(raw: &RawDto, diag: &mut Diag) -> Vec<String> {
     let mut names = Vec::new();
     let mut seen: BTreeMap<String, String> = BTreeMap::new();
@@ -285,7 +285,7 @@ fn one_key_each(raw: &RawDto, diag: &mut Diag) -> Vec<String> {
     names
 }
 
-/// The fields that can be hidden.
+/// Returns the fields that can be hidden.
 fn ruled(raw: &RawDto) -> Vec<Ident> {
     raw.fields
         .iter()
@@ -350,7 +350,7 @@ fn source(field: &RawField, diag: &mut Diag) -> Source {
 
 fn output(field: &RawField, hideable: bool) -> Output {
     if field.rules.is_empty() && !hideable {
-        // A related list can still be hidden with the field that it is joined by.
+        // A related list can still be hidden with the field that joins it.
         if field.related.is_some() && is_field(&field.ty) {
             return Output::Omit;
         }
@@ -377,12 +377,13 @@ fn output(field: &RawField, hideable: bool) -> Output {
     }
 }
 
-/// Whether a type is written as an `Option`, whose hidden value is null unless stated otherwise.
+/// Returns whether the type is written as an `Option`, whose hidden value is null unless stated
+/// otherwise.
 pub(crate) fn is_option(ty: &Type) -> bool {
     is_called(ty, "Option")
 }
 
-/// Whether a type is written as a `Field`.
+/// Returns whether the type is written as a `Field`.
 pub(crate) fn is_field(ty: &Type) -> bool {
     is_called(ty, "Field")
 }

@@ -1,4 +1,4 @@
-//! What an entity must state.
+//! Checks of entities: table, viewer, key, row rules, filters and relations.
 
 use syn::{LitStr, Type};
 
@@ -8,7 +8,7 @@ use crate::rule::{Place, Rule};
 use crate::syntax::entity::{Join, Operation, RawColumn, RawEntity};
 use crate::syntax::plain_name;
 
-/// An entity that may be emitted.
+/// An entity that passed the checks.
 #[derive(Debug)]
 pub(crate) struct Entity {
     pub(crate) table: LitStr,
@@ -19,16 +19,16 @@ pub(crate) struct Entity {
     pub(crate) read: Rows,
     pub(crate) create: Rows,
     pub(crate) update: Rows,
-    /// What an update may make of a row, where that is stated.
+    /// The rows that an update may produce, if declared.
     pub(crate) updated: Option<Rows>,
     pub(crate) delete: Rows,
     /// The columns that may be filtered by, each with its rules.
     pub(crate) filters: Vec<(usize, Vec<Rule>)>,
 }
 
-/// Which rows an operation may touch.
+/// The rows that an operation may touch.
 ///
-/// The rules of the tenant are a part of every operation's, so they stand beside these.
+/// The tenant's rules apply to every operation, so they are kept apart from these.
 #[derive(Debug)]
 pub(crate) enum Rows {
     Denied,
@@ -36,7 +36,7 @@ pub(crate) enum Rows {
     Rules(Vec<Rule>),
 }
 
-/// Checks everything. `None` when something is wrong, with every error reported.
+/// Checks an entity. Returns `None` if there is an error; every error is reported.
 pub(crate) fn check(raw: &mut RawEntity, diag: &mut Diag) -> Option<Entity> {
     column_attributes(raw, diag);
     let table = table(raw, diag);
@@ -344,7 +344,7 @@ impl RawEntity {
     }
 }
 
-/// The name of a field's column in the database.
+/// Returns the name of a field's column in the database.
 pub(crate) fn column_name(field: &RawColumn) -> String {
     field
         .column

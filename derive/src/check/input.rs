@@ -1,4 +1,4 @@
-//! What an input type must state.
+//! Checks of input types: their entity, presets, and the write rules of each field.
 
 use proc_macro2::Ident;
 use quote::ToTokens as _;
@@ -11,7 +11,7 @@ use crate::syntax::input::{Derive, RawField, RawInput};
 use crate::syntax::plain_name;
 use crate::tokens;
 
-/// An input type that may be emitted.
+/// An input type that passed the checks.
 #[derive(Debug)]
 pub(crate) struct Input {
     pub(crate) entity: Path,
@@ -35,13 +35,13 @@ pub(crate) struct Field {
     pub(crate) json: String,
     pub(crate) rules: Vec<Rule>,
     pub(crate) stored: bool,
-    /// Whether the DTO must show what it replaces.
+    /// Set if the DTO must show the value that the field replaces.
     pub(crate) shown: bool,
-    /// Why it may refer to rows that its viewer may not read.
+    /// The reason why the field may refer to rows that its viewer may not read.
     pub(crate) any_row: Option<LitStr>,
 }
 
-/// Checks everything. `None` when something is wrong, with every error reported.
+/// Checks an input type. Returns `None` if there is an error; every error is reported.
 pub(crate) fn check(raw: &mut RawInput, diag: &mut Diag) -> Option<Input> {
     let entity = entity(raw, diag);
     let presets = presets(raw, diag);

@@ -1,5 +1,5 @@
-//! Raw models to checked ones. Each rule between attributes is one small function, whose comment
-//! shows the code that it rejects.
+//! Checks that turn raw models into checked ones. Each rule between attributes is one small function,
+//! whose comment shows the code that it rejects.
 
 pub(crate) mod dto;
 pub(crate) mod entity;

@@ -1,4 +1,4 @@
-//! What a function under `#[rule]` must be.
+//! Checks of functions under `#[rule]`.
 
 use syn::{Safety, Type};
 
@@ -6,7 +6,7 @@ use crate::diag::Diag;
 use crate::rule::{Place, Rule};
 use crate::syntax::named_rule::{FORM, RawNamedRule};
 
-/// A named rule that may be emitted.
+/// A named rule that passed the checks.
 #[derive(Debug)]
 pub(crate) struct NamedRule {
     pub(crate) viewer: Type,

@@ -1,4 +1,4 @@
-//! What the methods of a repository must state.
+//! Checks of the methods of a repository: signature, policy, condition and memo.
 
 use proc_macro2::Ident;
 use quote::ToTokens;
@@ -12,7 +12,7 @@ use crate::syntax::repository::{
 };
 use crate::tokens;
 
-/// What is known of a method that may be emitted.
+/// A method that passed the checks.
 #[derive(Debug)]
 pub(crate) struct Method {
     pub(crate) binding: Ident,
@@ -21,10 +21,10 @@ pub(crate) struct Method {
     pub(crate) memo: Option<Memo>,
 }
 
-/// What tells one call of a `#[memo]` method from another.
+/// The key of a `#[memo]` method: the arguments by which its calls differ.
 #[derive(Debug)]
 pub(crate) struct Memo {
-    /// The arguments, by name, and whether they are borrowed.
+    /// The arguments: name, type, and whether they are borrowed.
     pub(crate) arguments: Vec<(Ident, Type, bool)>,
 }
 
@@ -41,8 +41,8 @@ pub(crate) enum Action {
     Write,
 }
 
-/// Checks every method, in the order of the items. `None` stands for a method with an error,
-/// which was reported.
+/// Checks every method, in the order of the items. `None` stands for a method with an error, which was
+/// reported.
 pub(crate) fn check(raw: &mut RawRepository, diag: &mut Diag) -> Vec<Option<Method>> {
     let has_viewer = raw.viewer.is_some();
     let mut viewer_missed = false;
@@ -145,7 +145,7 @@ fn output(method: &mut RawMethod, diag: &mut Diag) -> Option<Type> {
             "what leaves a repository has a name",
             "name the type; a stream of DTOs is `Rows<Profile>`",
         );
-        // A body that refuses has no type that could be inferred.
+        // A body that refuses has no type to infer.
         method.signature.output = ReturnType::Default;
         return None;
     }
@@ -198,7 +198,7 @@ fn one_policy(method: &mut RawMethod, diag: &mut Diag) -> Option<RawPolicy> {
 /// ```
 fn guard(policy: RawPolicy, diag: &mut Diag) -> Option<(Ident, Guard)> {
     let form = policy.kind.form();
-    // Without the binding the attribute could not be read, which was reported.
+    // Without the binding the attribute could not be parsed, which was reported.
     let binding = policy.binding?;
     let action = action(policy.kind, policy.action.as_ref(), diag)?;
     let guard = match policy.kind {
@@ -338,7 +338,7 @@ fn memo(
     (diag.count() == before).then_some(Memo { arguments })
 }
 
-/// Whether a type borrows, as far as it can be seen from how it is written.
+/// A visitor that detects whether a type borrows, as far as its syntax shows.
 struct Borrows(bool);
 
 impl Borrows {

@@ -1,11 +1,11 @@
-//! What a set of texts must be.
+//! Checks of enums stored as text.
 
 use std::collections::BTreeSet;
 
 use crate::diag::Diag;
 use crate::syntax::text_enum::RawTextEnum;
 
-/// Reports what is wrong with the set.
+/// Reports the errors of the enum.
 pub(crate) fn check(raw: &RawTextEnum, diag: &mut Diag) {
     some_variant(raw, diag);
     one_variant_each(raw, diag);

@@ -1,11 +1,11 @@
-//! What a viewer must have.
+//! Checks of viewers.
 
 use proc_macro2::Ident;
 
 use crate::diag::Diag;
 use crate::syntax::viewer::RawViewer;
 
-/// The field that holds the subject.
+/// Returns the field that holds the subject, and reports if there is none or more than one.
 ///
 /// ```text
 /// struct Member { name: String }

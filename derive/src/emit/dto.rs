@@ -144,7 +144,7 @@ pub(crate) fn emit(raw: &RawDto, dto: &Dto) -> TokenStream {
     }
 }
 
-/// After an error: every field has a rule that allows nothing, and nothing is written as JSON.
+/// Emits the code after an error: every field has a rule that allows nothing, and no JSON is written.
 pub(crate) fn emit_nothing(raw: &RawDto) -> TokenStream {
     let RawDto { ident, library, .. } = raw;
     let release = release(raw);
@@ -236,7 +236,7 @@ fn spec(
     }
 }
 
-/// Lets the compiler check that a nested DTO shows the rows that its relation leads to.
+/// Emits a check by the compiler that a nested DTO shows the rows that its relation leads to.
 ///
 /// ```text
 /// fn __nested(__row: &Post) {
@@ -280,7 +280,7 @@ fn nested_from_cells(index: usize, raw: &RawField) -> TokenStream {
     quote_spanned!(span=> #ident: #cells.nested::<#ty>(#index)?)
 }
 
-/// The function is called only where the value may be seen.
+/// Emits a computed field; the function is called only if the value may be seen.
 ///
 /// ```text
 /// name: if __cells.is_shown(3)? {
@@ -309,7 +309,7 @@ fn computed_from_cells(
     quote!(#name: #value)
 }
 
-/// Computed before the row is taken apart.
+/// Emits a computed field from a row in memory, computed before the row is moved out of.
 fn computed_from_row(
     index: usize,
     raw: &RawField,
@@ -376,12 +376,12 @@ fn mask(mask: Mask, library: &Library) -> TokenStream {
     quote!(#library::__private::Mask::#name)
 }
 
-/// Where a value comes from.
+/// The side that a value is read from.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Side {
-    /// The cells that a query gave.
+    /// The cells of a query.
     Cells,
-    /// An entity that is at hand.
+    /// An entity in memory.
     Row,
 }
 
@@ -390,7 +390,7 @@ enum Side {
 /// __visible.hideable(2, __row.phone)
 /// ```
 ///
-/// It is blamed on the field's type, because that is what is wrong when the two do not fit.
+/// Located at the field's type, because the type is wrong if the two do not fit.
 fn call(
     raw: &RawField,
     output: &Output,
@@ -426,7 +426,7 @@ fn type_span(raw: &RawField) -> proc_macro2::Span {
     crate::tokens::first_span(&quote!(#ty))
 }
 
-/// The names of the fields for filters and orders, each with the visibility of its field.
+/// Emits the tokens of the fields, for filters and orders, each with the visibility of its field.
 fn constants(raw: &RawDto, usable: impl Fn(usize) -> bool) -> TokenStream {
     let RawDto {
         ident,
@@ -434,7 +434,7 @@ fn constants(raw: &RawDto, usable: impl Fn(usize) -> bool) -> TokenStream {
         library,
         ..
     } = raw;
-    // Two fields of one constant were reported.
+    // Two fields with the same constant were reported.
     let mut seen = BTreeSet::new();
     let constants = raw
         .fields
@@ -465,7 +465,7 @@ fn constants(raw: &RawDto, usable: impl Fn(usize) -> bool) -> TokenStream {
     }
 }
 
-/// The names of the fields that show related rows.
+/// Emits the tokens of the fields that show related rows.
 ///
 /// ```text
 /// pub const COMMENTS: RelatedToken<PostView, <Vec<CommentView> as Nested>::Dto> = ..;

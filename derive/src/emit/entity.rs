@@ -124,7 +124,8 @@ pub(crate) fn emit(raw: &RawEntity, entity: &Entity) -> TokenStream {
     }
 }
 
-/// Lets the compiler refuse what would let a row out, whoever wrote it.
+/// Emits checks by the compiler that the entity implements neither `Serialize` nor `Release`, by
+/// whatever impl.
 ///
 /// ```text
 /// fn __inside() {
@@ -149,7 +150,7 @@ fn stays_inside(raw: &RawEntity) -> TokenStream {
     }
 }
 
-/// After an error: a table without columns, on which every operation is denied.
+/// Emits the code after an error: a table without columns, on which every operation is denied.
 pub(crate) fn emit_nothing(raw: &RawEntity) -> TokenStream {
     let RawEntity { ident, library, .. } = raw;
     let name = plain_name(ident);
@@ -249,7 +250,7 @@ fn filters(raw: &RawEntity, entity: &Entity, types: &Types) -> Option<TokenStrea
     Some(quote!(.__filters(::std::vec![#(#filters),*])))
 }
 
-/// The rules of the tenant stand before those of the operation, because they are the cheaper ones.
+/// Emits an operation. The tenant's rules precede its own, because they are the cheaper ones.
 fn operation(rows: &Rows, tenant: &[Rule], types: &Types) -> TokenStream {
     let library = &types.library;
     match rows {
@@ -270,7 +271,7 @@ fn rules<'r>(rules: impl IntoIterator<Item = &'r Rule>, types: &Types) -> TokenS
     quote!(::std::vec![#(#rules),*])
 }
 
-/// The names of the columns, each with the visibility of the struct.
+/// Emits the column constants, each with the visibility of the struct.
 fn constants(raw: &RawEntity) -> TokenStream {
     let RawEntity {
         ident,
@@ -278,7 +279,7 @@ fn constants(raw: &RawEntity) -> TokenStream {
         vis,
         ..
     } = raw;
-    // Two fields of one constant were reported.
+    // Two fields with the same constant were reported.
     let mut seen = BTreeSet::new();
     let fields = raw.fields.iter();
     let fields = fields.filter(|field| seen.insert(constant_name(&field.ident)));

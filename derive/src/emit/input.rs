@@ -140,7 +140,7 @@ pub(crate) fn emit(raw: &RawInput, input: &Input) -> TokenStream {
     }
 }
 
-/// After an error: nothing can be sent.
+/// Emits the code after an error: no body is accepted.
 pub(crate) fn emit_nothing(raw: &RawInput) -> TokenStream {
     let RawInput { ident, library, .. } = raw;
     let Some(entity) = &raw.entity else {
@@ -210,8 +210,8 @@ fn preset(preset: &Preset, entity: &syn::Path, types: &Types) -> TokenStream {
     }
 }
 
-/// Gives the names of a patch to a DTO that has no tokens of these names, for an error that says so.
-/// A token of the DTO itself comes before that of a trait.
+/// Emits constants of the patch's names for a DTO without tokens of these names, so that the error says
+/// so. A token of the DTO itself takes precedence over that of a trait.
 ///
 /// ```text
 /// trait __NotShown { const TITLE: NotShown = NotShown; }
@@ -237,8 +237,8 @@ fn not_shown(raw: &RawInput, input: &Input) -> Option<TokenStream> {
     })
 }
 
-/// Gives the names of what is written to an entity that has no columns of these names, for an error
-/// that says so. A column of the entity itself comes before that of a trait.
+/// Emits constants of the written names for an entity without columns of these names, so that the error
+/// says so. A column of the entity itself takes precedence over that of a trait.
 ///
 /// ```text
 /// trait __NoColumn { const TITLE: NoColumn = NoColumn; }
@@ -262,7 +262,7 @@ fn no_column(raw: &RawInput, input: &Input) -> Option<TokenStream> {
     })
 }
 
-/// The fields of the entity that are written.
+/// Returns the fields of the entity that are written.
 fn columns<'i>(raw: &'i RawInput, input: &'i Input) -> impl Iterator<Item = &'i Ident> {
     let fields = raw.fields.iter().zip(&input.fields);
     let sent = fields.filter(|(_, field)| field.stored);
@@ -270,7 +270,7 @@ fn columns<'i>(raw: &'i RawInput, input: &'i Input) -> impl Iterator<Item = &'i 
         .chain(input.presets.iter().map(|preset| &preset.field))
 }
 
-/// Lets the compiler refuse a patch of the key.
+/// Emits a check by the compiler that refuses a patch of the key.
 ///
 /// ```text
 /// ::clearance::__private::assignable(<Note>::TITLE);

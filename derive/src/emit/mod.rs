@@ -1,8 +1,8 @@
-//! Checked models to code, and raw ones to code that allows nothing.
+//! Code generation from checked models, and from raw ones code that allows nothing.
 //!
-//! Whatever is emitted names items by absolute paths and its own variables with two underscores,
-//! because the user may have shadowed anything. Logic lives in the library: what is emitted is
-//! data and calls.
+//! The emitted code names items by absolute paths, and its own variables with two underscores, because
+//! the user may have shadowed anything. Logic belongs in the library: the emitted code is data and
+//! calls. The comment of a function shows the code that it emits.
 
 pub(crate) mod dto;
 pub(crate) mod entity;
@@ -21,18 +21,18 @@ use quote::quote;
 
 use crate::syntax::constant_name;
 
-/// The constant that stands for a field.
+/// Returns the constant of a field.
 fn constant(field: &Ident) -> Ident {
     Ident::new(&constant_name(field), field.span())
 }
 
-/// The body of a function that an error has left without one. It is never run, because the
-/// error keeps the program from compiling.
+/// Emits the body of a function that has none because of an error. It never runs, because the error
+/// prevents compilation.
 fn refusal() -> TokenStream {
     quote!(::core::unimplemented!("this code has an error"))
 }
 
-/// A function whose body, which nothing guards, is taken out.
+/// Replaces the body of a function, which no guard protects, by a refusal.
 pub(crate) fn without_body(item: TokenStream) -> TokenStream {
     let mut trees: Vec<TokenTree> = item.into_iter().collect();
     if let Some(TokenTree::Group(body)) = trees.last_mut()

@@ -22,7 +22,7 @@ pub(crate) fn emit(raw: &RawNamedRule, named: &NamedRule) -> TokenStream {
     function(raw, &types, &quote!(#checks #value))
 }
 
-/// After an error: a rule that allows nothing, or a function that cannot be called.
+/// Emits the code after an error: a rule that allows nothing, or a function that cannot be called.
 pub(crate) fn emit_nothing(raw: &RawNamedRule) -> TokenStream {
     if let (Some(viewer), Some(row)) = (&raw.viewer, &raw.row) {
         let types = Types {

@@ -1,4 +1,4 @@
-//! The relations of an entity: as data, and as what the compiler checks rules with.
+//! The relations of an entity: as data, and as fields with which the compiler checks rules.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
@@ -7,8 +7,8 @@ use super::constant;
 use crate::syntax::entity::{Join, RawEntity, RawRelation};
 use crate::syntax::plain_name;
 
-/// What stands for the related rows where the compiler checks a rule. A field, because of an unknown
-/// one the compiler lists those that there are.
+/// Emits the related rows for the compiler's check of a rule. They are a field, because for an unknown
+/// field the compiler lists the existing ones.
 ///
 /// ```text
 /// __row.__relations().author
@@ -53,7 +53,7 @@ pub(super) fn specs(raw: &RawEntity) -> TokenStream {
     quote!(::std::vec![#(#relations),*])
 }
 
-/// Lets the compiler check that what is joined can be equal.
+/// Emits checks by the compiler that the joined columns are comparable.
 ///
 /// ```text
 /// ::clearance::__private::check_key::<User, _, _, _>(<Post>::AUTHOR_ID);

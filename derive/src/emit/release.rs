@@ -6,14 +6,14 @@ use quote::{ToTokens as _, quote, quote_spanned};
 use crate::syntax::release::RawRelease;
 use crate::tokens::first_span;
 
-/// The compiler refuses, at the field's own type, what may not leave.
+/// Emits the impls; the compiler refuses, at the field's own type, a field that may not leave.
 ///
 /// ```text
 /// impl ::clearance::Release for Team {}
 /// impl<T> ::clearance::Release for Page<T> where Vec<T>: ::clearance::Release {}
 /// ```
 ///
-/// Beside each stands the same of `Checked`, without which it cannot be written.
+/// Each is accompanied by the same impl of `Checked`, which `Release` requires.
 pub(crate) fn emit(raw: &RawRelease) -> TokenStream {
     let RawRelease {
         ident,

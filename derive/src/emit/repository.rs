@@ -16,7 +16,7 @@ use crate::rule::plain;
 use crate::syntax::repository::{Condition, RawItem, RawMethod, RawRepository};
 use crate::tokens;
 
-/// The user's impl block with its guards, and beside it `with(context)` and the list of methods.
+/// Emits the user's impl block with its guards, and beside it `with(context)` and the list of methods.
 pub(crate) fn emit(raw: &RawRepository, methods: &[Option<Method>]) -> TokenStream {
     let mut checked = methods.iter();
     let mut written: Vec<(&RawMethod, Option<&Method>)> = Vec::new();
@@ -116,8 +116,8 @@ fn guarded(raw: &RawRepository, method: &RawMethod, checked: Option<&Method>) ->
     }
 }
 
-/// Lets the compiler check what leaves: the type that is returned, and of its error what can be
-/// seen from how it is written.
+/// Emits checks by the compiler of the types that leave: the returned type, and the parts of its error
+/// type that its syntax shows.
 ///
 /// ```text
 /// let __error = ::clearance::__private::returned::<Result<Profile, Failed<User>>>();
@@ -145,7 +145,7 @@ fn returned(output: &Type, library: &Library) -> TokenStream {
         quote_spanned!(span=> #library::__private::inside::<#part>().check_no_entity();)
     });
     let blamed = library.at(span);
-    // Two statements: of the first alone is said what is wrong with the type as a whole.
+    // Two statements: the first alone reports errors about the type as a whole.
     let whole = quote_spanned! {span=>
         let __error = #blamed::__private::returned::<#output>();
         __error.check_no_entity();
@@ -157,13 +157,13 @@ fn returned(output: &Type, library: &Library) -> TokenStream {
     })
 }
 
-/// The types that a type is written with.
+/// A visitor that collects the types within a type.
 struct Written(Vec<Type>);
 
 impl Visit<'_> for Written {
     fn visit_type(&mut self, ty: &Type) {
         match tokens::bare_type(ty) {
-            // What stands behind them has no size, or no name.
+            // The types in these have no size, or no name.
             Type::TraitObject(_) | Type::ImplTrait(_) | Type::Infer(_) | Type::Macro(_) => {}
             bare => {
                 self.0.push(bare.clone());
@@ -185,7 +185,7 @@ impl Visit<'_> for Written {
 /// }
 /// ```
 ///
-/// The enum is another type for each method, whatever their names.
+/// The enum makes the type distinct for each method, whatever their names.
 fn remembered(
     raw: &RawRepository,
     method: &RawMethod,
@@ -207,7 +207,7 @@ fn remembered(
         } else {
             quote_spanned!(span=> &#name)
         };
-        // The type of an `impl Trait` cannot be stated.
+        // The type of an `impl Trait` argument cannot be stated.
         let stated = (!has_impl(ty)).then(|| quote_spanned!(span=> ::<#ty>));
         key.extend(quote_spanned!(span=> .and #stated(#argument)));
     }
@@ -226,7 +226,7 @@ fn remembered(
         }
     }
     let recall = quote!(#library::__private::recall(&#binding));
-    // One place for all that can be wrong with the return type, so that it is said once.
+    // One span for every possible error of the return type, so that it is reported once.
     let span = tokens::first_span(&output.to_token_stream());
     let library = library.at(span);
     let remember = quote_spanned! {span=>
@@ -240,7 +240,7 @@ fn remembered(
     quote!({ enum __Memo {} #remember })
 }
 
-/// The `self` that the signature declares, blamed on `span`.
+/// Returns the `self` that the signature declares, located at `span`.
 fn this(signature: &Signature, span: Span) -> Ident {
     let declared = signature.receiver().map_or(span, |it| it.self_token.span);
     Ident::new("self", declared.located_at(span))
@@ -253,7 +253,7 @@ fn action_type(action: Action, viewer: Option<&Type>, library: &Library) -> Toke
     }
 }
 
-/// The condition with the two names that it may use, where it uses them.
+/// Emits the condition with the two names that it may use, if it uses them.
 fn allowed(condition: &Condition, library: &Library) -> TokenStream {
     let expr = bound(condition);
     let viewer =
@@ -265,12 +265,12 @@ fn allowed(condition: &Condition, library: &Library) -> TokenStream {
     quote!(#library::__private::allowed(|| { #viewer #context #expr }))
 }
 
-/// The condition, with the variables that stand around it.
+/// Emits the condition so that its names resolve to the surrounding variables.
 fn bound(condition: &Condition) -> TokenStream {
     tokens::bound(condition.expr.to_token_stream(), plain::NAMES_WITHOUT_ROW)
 }
 
-/// `with(context)`: the same methods, inside a request context that is at hand.
+/// Emits `with(context)`: the same methods, inside an explicit request context.
 ///
 /// ```text
 /// impl Users {
@@ -328,7 +328,7 @@ fn with(raw: &RawRepository, methods: &[(&RawMethod, Option<&Method>)]) -> Token
     }
 }
 
-/// A call on a repository begins with `&self`.
+/// Returns whether `with` forwards the method: it is async and takes `&self`.
 fn is_forwarded(method: &RawMethod) -> bool {
     let shared = method
         .signature
@@ -358,7 +358,7 @@ fn forward(method: &RawMethod, valid: bool, self_ty: &Type) -> TokenStream {
             GenericParam::Lifetime(_) => None,
         })
         .collect();
-    // Where an argument is an `impl Trait`, the others cannot be stated and are inferred.
+    // If an argument is an `impl Trait`, the other generics cannot be stated and are inferred.
     let explicit = !generics.is_empty() && !has_impl_argument(&method.signature);
     let turbofish = explicit.then(|| quote!(::<#(#generics),*>));
     let this = this(&method.signature, Span::call_site());
@@ -379,7 +379,7 @@ fn is_copied(attribute: &Attribute) -> bool {
         .any(|name| attribute.path().is_ident(name))
 }
 
-/// Names every argument by its position, because a pattern cannot be passed on.
+/// Renames every argument by its position, because a pattern cannot be passed on.
 fn rename_arguments(signature: &mut Signature) -> Vec<Ident> {
     let mut names = Vec::new();
     for (index, input) in signature.inputs.iter_mut().enumerate() {
@@ -420,7 +420,7 @@ fn has_impl(ty: &Type) -> bool {
     finder.0
 }
 
-/// Writes out `Self`, which is another type in the copies.
+/// A visitor that replaces `Self`, which is another type in the copies.
 struct NameSelf<'t>(&'t Type);
 
 impl VisitMut for NameSelf<'_> {
@@ -506,8 +506,8 @@ fn registered(raw: &RawRepository, methods: &[(&RawMethod, Option<&Method>)]) ->
     }
 }
 
-/// The condition as a function of the viewer alone, for the access matrix. A condition that asks
-/// an argument has none.
+/// Emits the condition as a function of the viewer alone, for the access matrix; `None` if the
+/// condition reads an argument.
 ///
 /// ```text
 /// .__allows(|__viewer, context| {
@@ -555,7 +555,7 @@ fn allows(raw: &RawRepository, method: &RawMethod, condition: &Condition) -> Opt
     })
 }
 
-/// The last name in the path of a type.
+/// Returns the last name in the path of a type.
 fn type_name(ty: &Type) -> Option<&Ident> {
     match ty {
         Type::Path(path) => path.path.segments.last().map(|segment| &segment.ident),

@@ -1,4 +1,4 @@
-//! A rule as the library's data, and as Rust that the compiler checks at the user's tokens.
+//! Emission of rules: as the library's data, and as Rust that the compiler checks at the user's tokens.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens as _, quote, quote_spanned};
@@ -7,14 +7,14 @@ use crate::attribute::Library;
 use crate::rule::{Body, Comparison, Inline, Input, InputKind, Node, Operand, Rule, before, plain};
 use crate::tokens;
 
-/// The types that a rule speaks of, as tokens.
+/// The viewer and row types of a rule, as tokens.
 pub(super) struct Types {
     pub(super) library: Library,
     pub(super) viewer: TokenStream,
     pub(super) row: TokenStream,
 }
 
-/// An expression of the library's `Rule`.
+/// Emits a rule as an expression of the library's type `Rule`.
 ///
 /// ```text
 /// ::clearance::policy::Rule::<Member, User>::__new(source, expr, inputs, opaque)
@@ -28,8 +28,8 @@ pub(super) fn value(rule: &Rule, types: &Types) -> TokenStream {
     } = types;
     let value = match &rule.body {
         Body::Named(path) => {
-            // The type stands beside the call, so that a rule of another viewer or entity is
-            // refused where its name stands.
+            // The type annotation is beside the call, so that a rule of another viewer or entity is
+            // refused at its name.
             let span = path
                 .segments
                 .first()
@@ -66,7 +66,7 @@ pub(super) fn value(rule: &Rule, types: &Types) -> TokenStream {
     }
 }
 
-/// A rule that allows nothing, for what has an error.
+/// Emits a rule that allows nothing, for an item with an error.
 pub(super) fn nothing(types: &Types) -> TokenStream {
     let Types {
         library,
@@ -83,8 +83,8 @@ pub(super) fn nothing(types: &Types) -> TokenStream {
     }
 }
 
-/// A text of the user's, and where it stands. The macros for file and line carry the user's span,
-/// so that they give its own line and not that of the derive.
+/// Emits a text of the user's with its place. The macros for file and line carry the user's span, so
+/// that they give its own line and not that of the derive.
 pub(super) fn source(text: &str, span: Span, library: &Library) -> TokenStream {
     let file = quote_spanned!(span=> ::core::file!());
     let line = quote_spanned!(span=> ::core::line!());
@@ -219,8 +219,8 @@ fn input(input: &Input, types: &Types) -> TokenStream {
     quote!(#library::__private::Input::#constructor(|#parameters| #body).named(#name) #timed)
 }
 
-/// A function that is never called: the compiler checks in it, at the user's tokens, that the
-/// rule compares what can be compared.
+/// Emits a function that is never called: in it the compiler checks, at the user's tokens, that the
+/// rule compares comparable types.
 ///
 /// ```text
 /// fn __check(viewer: &Member, row: &User, context: &Context) {
@@ -299,7 +299,7 @@ fn checks(node: &Node, inline: &Inline, library: &Library, calls: &mut Vec<Token
                 Comparison::Eq | Comparison::Ne => "check_eq",
                 Comparison::Lt | Comparison::Le | Comparison::Gt | Comparison::Ge => "check_order",
             };
-            // The column stands first, because the checks read as "this column with that value".
+            // The column comes first, because the checks read as "this column with that value".
             let (first, second) = match (left, right) {
                 (Operand::Input(_), Operand::Field(_)) => (right, left),
                 _ => (left, right),
@@ -352,7 +352,7 @@ fn checks(node: &Node, inline: &Inline, library: &Library, calls: &mut Vec<Token
     }
 }
 
-/// A check of operands whose types are known by then, blamed on `span`.
+/// Emits a check of operands, whose types are known by then, located at `span`.
 ///
 /// ```text
 /// ::clearance::__private::compared(&row.team, &(viewer.team)).check_same();
@@ -377,7 +377,7 @@ fn compared(operand: &Operand, inline: &Inline) -> TokenStream {
     }
 }
 
-/// `&row.field`, blamed on the field.
+/// Emits `&row.field`, located at the field.
 fn place(field: &Ident) -> TokenStream {
     let (row, field) = match before::field(field) {
         Some(field) => ("__before", field),
@@ -387,7 +387,7 @@ fn place(field: &Ident) -> TokenStream {
     tokens::over(row, span, |row| quote_spanned!(span=> &#row.#field))
 }
 
-/// `&(expr)`, blamed on the expression.
+/// Emits `&(expr)`, located at the expression.
 fn given(index: usize, inline: &Inline) -> TokenStream {
     let Some(input) = inline.inputs.get(index) else {
         return TokenStream::new();
@@ -397,7 +397,7 @@ fn given(index: usize, inline: &Inline) -> TokenStream {
     quote_spanned!(span=> &(#expr))
 }
 
-/// The expression, with the variables that stand around it.
+/// Emits the expression so that its names resolve to the surrounding variables.
 fn bound(input: &Input) -> TokenStream {
     tokens::bound(input.expr.to_token_stream(), plain::NAMES_WITHOUT_ROW)
 }

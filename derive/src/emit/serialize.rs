@@ -1,4 +1,4 @@
-//! `Serialize` for a DTO: a hidden field is left out or null, and never anything else.
+//! `Serialize` for a DTO: a hidden field is omitted or null, and never anything else.
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens as _, quote, quote_spanned};
@@ -34,7 +34,7 @@ pub(super) fn emit(raw: &RawDto, dto: &Dto) -> TokenStream {
     implement(raw, &length, &quote!(#(#writes)*))
 }
 
-/// After an error: an object without keys.
+/// Emits the code after an error: an object without keys.
 pub(super) fn emit_nothing(raw: &RawDto) -> TokenStream {
     implement(raw, &quote!(0), &TokenStream::new())
 }
@@ -80,7 +80,7 @@ fn write(raw: &RawField, field: &Field, serde: &TokenStream, dto: &RawDto) -> To
     let written = |value: &TokenStream| quote_spanned!(span=> #library::__private::Writing(#value).__written());
     let hideable = matches!(field.output, Output::Omit | Output::Null);
     if !hideable || (is_option(&raw.ty) && !is_omitted(field)) {
-        // `None` is written as null by itself.
+        // `None` is serialised as null by itself.
         let field = over("self", span, |this| quote_spanned!(span=> &#this.#name));
         return put(written(&field));
     }
@@ -100,7 +100,7 @@ fn write(raw: &RawField, field: &Field, serde: &TokenStream, dto: &RawDto) -> To
     }
 }
 
-/// The pattern of a value that is there.
+/// Returns the pattern of a visible value.
 fn visible(field: &RawField, binding: &TokenStream, dto: &RawDto) -> TokenStream {
     if is_option(&field.ty) {
         quote!(::core::option::Option::Some(#binding))
@@ -110,7 +110,7 @@ fn visible(field: &RawField, binding: &TokenStream, dto: &RawDto) -> TokenStream
     }
 }
 
-/// Whether a hidden value has no key.
+/// Returns whether the key of a hidden value is omitted.
 const fn is_omitted(field: &Field) -> bool {
     matches!(field.output, Output::Omit)
 }

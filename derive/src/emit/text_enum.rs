@@ -14,7 +14,7 @@ pub(crate) fn emit(raw: &RawTextEnum) -> TokenStream {
     quote!(#text_enum #roles)
 }
 
-/// After an error: a set of no texts, so that no stored text is a variant.
+/// Emits the code after an error: an empty set of texts, so that no stored text is a variant.
 pub(crate) fn emit_nothing(raw: &RawTextEnum) -> TokenStream {
     let text_enum = text_enum(raw, &[]);
     let roles = (raw.derive == Derive::Roles).then(|| roles(raw, &[]));
@@ -57,7 +57,7 @@ fn text_enum(raw: &RawTextEnum, variants: &[RawVariant]) -> TokenStream {
     }
 }
 
-/// The order of roles, also against an optional role: no role is below every role.
+/// Emits the order of roles, also against an optional role: no role is below every role (decision 12).
 ///
 /// ```text
 /// impl ::core::cmp::Ord for Role { .. }

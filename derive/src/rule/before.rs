@@ -1,7 +1,7 @@
 //! `before.field`: the row as it was before an update.
 //!
-//! To the grammar it is a field of the row under a name of its own; what is emitted tells the two
-//! apart again.
+//! The grammar sees it as a field of the row under a prefixed name; the emitted code separates the two
+//! again.
 
 use proc_macro2::Ident;
 use quote::format_ident;
@@ -10,25 +10,25 @@ use syn::{Expr, Member};
 
 const PREFIX: &str = "__before_";
 
-/// Reads each `before.field` as `row.__before_field`, and tells where the first stood.
+/// Renames each `before.field` to `row.__before_field`, and returns the first `before`.
 pub(super) fn rename(expr: &mut Expr) -> Option<Ident> {
     let mut before = Before { first: None };
     before.visit_expr_mut(expr);
     before.first
 }
 
-/// The field in `__before_field`.
+/// Returns the field in `__before_field`.
 pub(crate) fn field(ident: &Ident) -> Option<Ident> {
     let name = ident.to_string();
     let field = name.strip_prefix(PREFIX)?;
-    // A raw identifier keeps what makes it one.
+    // A raw identifier keeps its `r#`.
     Some(match field.strip_prefix("r_") {
         Some(raw) => Ident::new_raw(raw, ident.span()),
         None => Ident::new(field.strip_prefix("p_")?, ident.span()),
     })
 }
 
-/// The expression itself, where a macro handed it over as one piece.
+/// Strips the invisible groups and parentheses that a macro may have put around an expression.
 fn bare(expr: &mut Expr) -> &mut Expr {
     match expr {
         Expr::Group(group) => bare(&mut group.expr),

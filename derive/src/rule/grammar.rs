@@ -1,4 +1,5 @@
-//! The grammar of rules: turns an expression into the rule's data, or says why it is none.
+//! The grammar of rules: turns an expression into the rule's data, or reports why it is outside the
+//! grammar.
 
 use proc_macro2::Ident;
 use quote::ToTokens as _;
@@ -10,14 +11,14 @@ use super::{before, plain, refusal, related};
 use crate::diag::Diag;
 use crate::tokens;
 
-/// Where a rule stands, which decides whether it may be opaque.
+/// The position of a rule, which decides whether it may be opaque.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Place {
     /// On a DTO's field, the only place for `opaque(..)`.
     Field,
-    /// On an entity: it becomes a part of every statement.
+    /// On an entity: the rule becomes a part of every statement.
     Row,
-    /// On an entity, over a row as an update makes it, `row`, and as it was, `before`.
+    /// On an entity, about a row as updated, `row`, and as it was, `before`.
     Updated,
     /// A function under `#[rule]`, usable in both places.
     Named,
@@ -57,14 +58,14 @@ pub(super) fn check(expr: &Expr, place: Place, diag: &mut Diag) -> Option<Inline
 
 struct Reader<'d> {
     place: Place,
-    /// What the row is called there, which is read as `row` everywhere.
+    /// The name of the row in the present closure, which the grammar reads as `row`.
     row: String,
     diag: &'d mut Diag,
     inputs: Vec<Input>,
     opaque: Vec<Path>,
 }
 
-/// Which parts of a free expression read the viewer.
+/// The parts of a free expression that read the viewer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Reads {
     Every,
@@ -73,7 +74,7 @@ enum Reads {
 }
 
 impl Reader<'_> {
-    /// An expression where a condition is expected.
+    /// Parses an expression where a condition is expected.
     fn node(&mut self, expr: &Expr) -> Option<Node> {
         if is_free(expr) && reads_viewer(expr) != Reads::Some {
             return Some(Node::Free(self.input(InputKind::Flag, expr)));
@@ -102,7 +103,7 @@ impl Reader<'_> {
         }
     }
 
-    /// The operands of `a && b && c` or `a || b || c`, in one list.
+    /// Parses the operands of `a && b && c` or `a || b || c`, in one list.
     fn joined(&mut self, binary: &ExprBinary) -> Option<Vec<Node>> {
         let is_and = matches!(binary.op, BinOp::And(_));
         let left = self.node(&binary.left);
@@ -134,7 +135,7 @@ impl Reader<'_> {
         })
     }
 
-    /// One side of a comparison: a column of the row, or a value.
+    /// Parses one side of a comparison: a column of the row, or a value.
     fn operand(&mut self, expr: &Expr) -> Option<Operand> {
         let bare = strip_parens(expr);
         if let Some(field) = row_field(bare) {
@@ -205,7 +206,7 @@ impl Reader<'_> {
             return self.related(call, "exists");
         }
         if function.path.is_ident("all") {
-            // All of them fulfil it where none fulfils the opposite.
+            // `all(c)` is `!exists(!c)`.
             let opposite = match self.related(call, "all")? {
                 Node::Related {
                     relation,
@@ -236,7 +237,7 @@ impl Reader<'_> {
         Some(Node::Opaque(self.opaque.len() - 1))
     }
 
-    /// `exists(row.comments, |comment| ..)`: inside the closure its parameter is the row.
+    /// Parses `exists(row.comments, |comment| ..)`: inside the closure its parameter is the row.
     fn related(&mut self, call: &ExprCall, word: &str) -> Option<Node> {
         let mut arguments = call.args.iter();
         let (Some(rows), Some(Expr::Closure(closure)), None) = (
@@ -291,7 +292,7 @@ impl Reader<'_> {
     }
 }
 
-/// Whether an expression can be worked out without the row.
+/// Returns whether an expression can be evaluated without the row.
 pub(super) fn is_free(expr: &Expr) -> bool {
     let tokens = expr.to_token_stream();
     !tokens::mentions(tokens.clone(), "row")
@@ -299,10 +300,10 @@ pub(super) fn is_free(expr: &Expr) -> bool {
         && tokens::find_call(tokens, "opaque").is_none()
 }
 
-/// Whether the operands of a free condition read the viewer.
+/// Returns which operands of a free condition read the viewer.
 ///
-/// Where some do and some do not, the condition is taken apart, so that the others count when
-/// nobody is signed in. Otherwise it stays one piece, with the short circuits of Rust.
+/// If some do and some do not, the condition is split, so that the others count when nobody is signed
+/// in (decision 4). Otherwise it stays one piece, with the short circuits of Rust.
 fn reads_viewer(expr: &Expr) -> Reads {
     match expr {
         Expr::Paren(paren) => reads_viewer(&paren.expr),
@@ -321,7 +322,7 @@ fn reads_viewer(expr: &Expr) -> Reads {
     }
 }
 
-/// The field in `row.field`.
+/// Returns the field in `row.field`.
 pub(super) fn row_field(expr: &Expr) -> Option<&Ident> {
     match expr {
         Expr::Field(field) if is_row(&field.base) => match &field.member {
@@ -332,7 +333,7 @@ pub(super) fn row_field(expr: &Expr) -> Option<&Ident> {
     }
 }
 
-/// Whether an expression is the bare `row`.
+/// Returns whether an expression is the bare `row`.
 pub(super) fn is_row(expr: &Expr) -> bool {
     matches!(strip_parens(expr), Expr::Path(path) if path.path.is_ident("row"))
 }

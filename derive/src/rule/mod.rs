@@ -1,4 +1,4 @@
-//! Rules: the raw form as it stands in an attribute, and the checked form that is emitted.
+//! Rules: the raw form as parsed from an attribute, and the checked form that is emitted.
 
 pub(crate) mod before;
 mod grammar;
@@ -15,11 +15,11 @@ use crate::tokens;
 
 pub(crate) use grammar::Place;
 
-/// A rule as it was read.
+/// A rule as parsed.
 #[derive(Debug)]
 pub(crate) struct RawRule {
     body: RawBody,
-    /// `hidden_if`, `read_unless` and the like state the opposite.
+    /// Set if it states the opposite, as `hidden_if` and `read_unless` do.
     negated: bool,
     text: String,
     span: Span,
@@ -32,14 +32,14 @@ enum RawBody {
     Inline(Box<Expr>),
 }
 
-/// A rule that keeps to the grammar.
+/// A rule within the grammar.
 #[derive(Debug)]
 pub(crate) struct Rule {
     pub(crate) body: Body,
     pub(crate) negated: bool,
-    /// As the user wrote it, for explanations.
+    /// The text as the user wrote it, for explanations.
     pub(crate) text: String,
-    /// Where it begins, for its line and file.
+    /// The span of its beginning, for its line and file.
     pub(crate) span: Span,
 }
 
@@ -49,7 +49,7 @@ pub(crate) enum Body {
     Inline(Inline),
 }
 
-/// The data of a rule that stands in place.
+/// The data of an inline rule.
 #[derive(Debug)]
 pub(crate) struct Inline {
     pub(crate) node: Node,
@@ -57,7 +57,7 @@ pub(crate) struct Inline {
     pub(crate) opaque: Vec<Path>,
 }
 
-/// A node of the rule, in the shape of the library's `Expr`.
+/// A node of the rule, in the form of the library's `Expr`.
 #[derive(Debug)]
 pub(crate) enum Node {
     Free(usize),
@@ -86,7 +86,7 @@ pub(crate) enum Node {
     Any(Vec<Node>),
 }
 
-/// How a comparison was written.
+/// The operator of a comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Comparison {
     /// `same(a, b)`: equality that accepts two options.
@@ -105,15 +105,15 @@ pub(crate) enum Operand {
     Input(usize),
 }
 
-/// An expression that does not depend on the row.
+/// An expression that is independent of the row.
 #[derive(Debug)]
 pub(crate) struct Input {
     pub(crate) kind: InputKind,
     pub(crate) expr: Expr,
-    /// The first use of `viewer`; an input without one is known even when nobody is signed in.
+    /// The first use of `viewer`; an input without one is known even if nobody is signed in.
     pub(crate) viewer: Option<Ident>,
     pub(crate) context: Option<Ident>,
-    /// Whether it may read `context.now`: it names `context` other than for its address.
+    /// Set if it may read `context.now`: it names `context` other than for its address.
     pub(crate) timed: bool,
 }
 
@@ -125,7 +125,7 @@ pub(crate) enum InputKind {
 }
 
 impl RawRule {
-    /// Reads a rule: an expression, or `rule = path`. `form` is the attribute for messages, as
+    /// Parses a rule: an expression, or `rule = path`. `form` names the attribute in messages, as
     /// `visible_if`.
     pub(crate) fn parse(input: ParseStream<'_>, form: &str, negated: bool) -> syn::Result<Self> {
         if input.is_empty() {
@@ -180,7 +180,7 @@ impl RawRule {
             return Ok(RawBody::Named(path));
         }
         let expr = input.parse::<Expr>().map_err(|failed| {
-            // The parser's own words say what is wrong, not what to write instead.
+            // The parser's own message states the error, but not what to write instead.
             if failed.to_string().contains("chained") {
                 syn::Error::new(
                     failed.span(),
@@ -193,7 +193,7 @@ impl RawRule {
         Ok(RawBody::Inline(Box::new(expr)))
     }
 
-    /// A rule whose expression was already read, as the body of a named rule.
+    /// Makes a rule from an expression that was already parsed, as the body of a named rule.
     pub(crate) fn from_expr(expr: Expr, tokens: TokenStream) -> Self {
         Self {
             body: RawBody::Inline(Box::new(expr)),
@@ -203,7 +203,7 @@ impl RawRule {
         }
     }
 
-    /// Holds the rule against the grammar. `None` when it breaks it, with every error reported.
+    /// Checks the rule against the grammar. Returns `None` if it is outside; every error is reported.
     pub(crate) fn check(self, place: Place, diag: &mut Diag) -> Option<Rule> {
         let body = match self.body {
             RawBody::Named(path) => Body::Named(path),
@@ -219,7 +219,7 @@ impl RawRule {
 }
 
 impl Rule {
-    /// Whether a part of the rule runs in Rust only, so that no query can use it.
+    /// Returns whether a part of the rule runs in Rust only, so that no query can use it.
     pub(crate) const fn is_opaque(&self) -> bool {
         match &self.body {
             Body::Inline(inline) => !inline.opaque.is_empty(),

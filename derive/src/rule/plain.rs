@@ -1,5 +1,5 @@
-//! What no expression may do where its value decides something: leave the code around it, or call
-//! something else by a name that means something here.
+//! A check that an expression neither leaves the surrounding code (`return`, `?`) nor rebinds a name of
+//! the rule language.
 
 use proc_macro2::Ident;
 use quote::ToTokens;
@@ -8,13 +8,13 @@ use syn::{Expr, Item, PatIdent};
 
 use crate::diag::Diag;
 
-/// The names that mean something in a rule.
+/// The names with a meaning in a rule.
 pub(crate) const NAMES: &[&str] = &["viewer", "row", "context", "before"];
 
-/// The names that mean something where there is no row.
+/// The names with a meaning where there is no row.
 pub(crate) const NAMES_WITHOUT_ROW: &[&str] = &["viewer", "context"];
 
-/// Checks that `expr` does neither, and reports what does. `what` names it in messages: "a rule".
+/// Checks that `expr` does neither, and reports each violation. `what` names it in messages: "a rule".
 ///
 /// ```text
 /// viewer.admin || { return Ok(rows) }
@@ -41,7 +41,7 @@ struct Finder<'a> {
     diag: &'a mut Diag,
 }
 
-/// The surroundings of a part of the expression, which are parts of it too.
+/// The enclosing parts of the expression that contain control flow.
 #[derive(Clone, Copy, Default)]
 struct Inside {
     /// A closure or an async block, which `return`, `?` and `.await` do not leave.
@@ -124,6 +124,6 @@ impl<'ast> Visit<'ast> for Finder<'_> {
         visit::visit_pat_ident(self, pattern);
     }
 
-    /// An item sees no variable, and what it does is its own.
+    /// Skips items: an item sees no variable, and its control flow is its own.
     fn visit_item(&mut self, _: &'ast Item) {}
 }

@@ -1,5 +1,5 @@
-//! What is said of an expression outside the grammar: at the smallest wrong token, with what to
-//! write instead.
+//! The errors for expressions outside the grammar: at the smallest wrong token, with a suggestion of
+//! what to write instead.
 
 use proc_macro2::TokenStream;
 use quote::ToTokens as _;
@@ -9,7 +9,7 @@ use super::grammar::{Place, comparison, is_free, is_row, row_field, strip_parens
 use crate::diag::Diag;
 use crate::tokens;
 
-/// What is wrong, in words of the row.
+/// An error, worded in terms of `row`.
 #[derive(Debug)]
 pub(super) struct Refusal {
     at: TokenStream,
@@ -30,16 +30,16 @@ pub(super) fn refusal(
 }
 
 impl Refusal {
-    /// Reports it, in words of what `row` is called there.
+    /// Reports the error, with `row` replaced by the name of the row in the present closure.
     pub(super) fn report(self, row: &str, diag: &mut Diag) {
         diag.error(self.at, called(&self.message, row), called(&self.help, row));
     }
 }
 
-/// The text with `row` in its code called otherwise. The row of the prose stays one.
+/// Replaces `row` in the code parts of the text. The word "row" in prose is kept.
 fn called(text: &str, row: &str) -> String {
     let parts = text.split('`').enumerate().map(|(index, part)| {
-        // Every second part stands between backticks.
+        // Every second part is between backticks.
         if index % 2 == 0 {
             return part.to_owned();
         }
@@ -57,7 +57,7 @@ fn called(text: &str, row: &str) -> String {
     parts.collect::<Vec<String>>().join("`")
 }
 
-/// What a rule may say of the row.
+/// Returns the forms that a rule may use on the row.
 fn allowed(place: Place) -> String {
     let opaque = match place {
         Place::Field => ", `opaque(path)`",
@@ -68,7 +68,7 @@ fn allowed(place: Place) -> String {
     )
 }
 
-/// An expression that is no condition of the grammar.
+/// Returns the error for an expression that is no condition of the grammar.
 pub(super) fn condition(expr: &Expr, place: Place) -> Refusal {
     let allowed = allowed(place);
     if is_row(expr) {
@@ -89,7 +89,7 @@ pub(super) fn condition(expr: &Expr, place: Place) -> Refusal {
     }
 }
 
-/// A side of a comparison that is neither a column nor a value.
+/// Returns the error for a side of a comparison that is neither a column nor a value.
 pub(super) fn operand(expr: &Expr) -> Refusal {
     const HELP: &str = "each side of a comparison is `row.field` or an expression without `row`";
     if is_row(expr) {
@@ -346,7 +346,7 @@ fn nested_field(field: &syn::ExprField) -> Refusal {
     }
 }
 
-/// Everything else, by the token that makes it what it is.
+/// Returns the error for any other expression, at the token that identifies its kind.
 fn construct(expr: &Expr, allowed: &str) -> Refusal {
     let (at, what) = match expr {
         Expr::Macro(it) => (it.mac.path.to_token_stream(), "a macro"),
@@ -371,12 +371,12 @@ fn construct(expr: &Expr, allowed: &str) -> Refusal {
     )
 }
 
-/// The `row` inside a block, or the block.
+/// Returns the `row` inside a block, or else the block.
 fn open(expr: &Expr, block: &syn::Block) -> TokenStream {
     row_token(&block.to_token_stream(), expr)
 }
 
-/// The first `row` in `tokens`, else `whole`.
+/// Returns the first `row` in `tokens`, or else `whole`.
 fn row_token(tokens: &TokenStream, whole: impl quote::ToTokens) -> TokenStream {
     tokens::find(tokens.clone(), "row")
         .map_or_else(|| whole.to_token_stream(), |row| row.to_token_stream())

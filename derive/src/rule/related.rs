@@ -9,8 +9,8 @@ use super::grammar::strip_parens;
 use super::refusal::{Refusal, refusal};
 use crate::tokens;
 
-/// The condition, with the closure's parameter read as `row`: what it may say of a related row is
-/// what a rule may say of its own.
+/// Returns the condition, with the closure's parameter renamed to `row`: the grammar for a related row
+/// is that for the row itself.
 pub(super) fn body(closure: &ExprClosure) -> Result<(&Ident, Expr), Refusal> {
     let parameter = parameter(closure)?;
     if let Some(row) = tokens::find(closure.body.to_token_stream(), "row") {
@@ -25,7 +25,7 @@ pub(super) fn body(closure: &ExprClosure) -> Result<(&Ident, Expr), Refusal> {
     Ok((parameter, body))
 }
 
-/// The expression of a body in braces: rustfmt puts them around a body that is long.
+/// Strips the braces around a body: rustfmt adds them if the body is long.
 fn without_block(body: &Expr) -> &Expr {
     match strip_parens(body) {
         Expr::Block(braces) if braces.label.is_none() => match braces.block.stmts.as_slice() {
@@ -53,7 +53,7 @@ fn parameter(closure: &ExprClosure) -> Result<&Ident, Refusal> {
     }
 }
 
-/// Calls a variable `row`, each use where it stood.
+/// Renames a variable to `row`, and keeps the span of each use.
 struct Renamed<'a> {
     from: &'a Ident,
 }

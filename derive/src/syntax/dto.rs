@@ -1,4 +1,4 @@
-//! `#[derive(Dto)]`: its attributes as they were read.
+//! Parsing of `#[derive(Dto)]` and its attributes.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::ToTokens as _;
@@ -21,7 +21,7 @@ pub(crate) struct RawDto {
     pub(crate) default_visible: bool,
     pub(crate) rename_all: RenameRule,
     pub(crate) fields: Vec<RawField>,
-    /// Its attributes could not be read in full, so what is missing may only be misspelt.
+    /// Set if its attributes could not be parsed in full, so that a missing one may only be misspelt.
     pub(crate) unread: bool,
 }
 
@@ -44,18 +44,18 @@ pub(crate) struct RawField {
     pub(crate) computed: Option<(Ident, Path)>,
     /// The key of `from(..)`, and the fields.
     pub(crate) from: Option<(Ident, Vec<Ident>)>,
-    /// As for the struct.
+    /// Set as for the struct.
     pub(crate) unread: bool,
 }
 
 #[derive(Debug)]
 pub(crate) struct RawFieldRule {
     pub(crate) attribute: Path,
-    /// `None` when it could not be read, which was reported.
+    /// The rule; `None` if it could not be parsed, which was reported.
     pub(crate) rule: Option<RawRule>,
 }
 
-/// Reads the input. `None` when it is no struct that could be a DTO.
+/// Parses the input. Returns `None` if it is not a struct that could be a DTO.
 pub(crate) fn read(input: &DeriveInput, diag: &mut Diag) -> Option<RawDto> {
     let fields = plain_struct(input, "Dto", diag)?;
     let mut raw = RawDto {
@@ -171,8 +171,8 @@ fn read_field(ident: &Ident, field: &syn::Field, diag: &mut Diag) -> RawField {
     raw
 }
 
-/// Reads `rename = ".."` or `rename(serialize = "..", deserialize = "..")`, of which the second
-/// only concerns reading.
+/// Parses `rename = ".."` or `rename(serialize = "..", deserialize = "..")`, of which the second only
+/// concerns deserialisation.
 fn serialized(key: &Ident, input: ParseStream<'_>) -> syn::Result<Option<LitStr>> {
     if !input.peek(syn::token::Paren) {
         return text(key, input).map(Some);
@@ -180,7 +180,7 @@ fn serialized(key: &Ident, input: ParseStream<'_>) -> syn::Result<Option<LitStr>
     let content;
     syn::parenthesized!(content in input);
     let found = sides(key, &content);
-    // What stands behind an error would be one more.
+    // Skips the rest, which would only add errors.
     content.parse::<TokenStream>()?;
     found
 }
@@ -220,7 +220,7 @@ impl RawDto {
     }
 }
 
-/// Reads `(first, last)`.
+/// Parses `(first, last)`.
 fn from(key: &Ident, input: ParseStream<'_>) -> syn::Result<Vec<Ident>> {
     if !input.peek(syn::token::Paren) {
         return Err(error(

@@ -1,4 +1,4 @@
-//! `#[derive(Entity)]`: its attributes as they were read.
+//! Parsing of `#[derive(Entity)]` and its attributes.
 
 use proc_macro2::Ident;
 use syn::parse::ParseStream;
@@ -20,12 +20,12 @@ pub(crate) struct RawEntity {
     /// The key word of `rows = open`.
     pub(crate) open: Option<Ident>,
     pub(crate) reason: Option<LitStr>,
-    /// Its rows stand behind viewers.
+    /// Set if its rows are those of viewers.
     pub(crate) viewer_of: bool,
     pub(crate) rules: Vec<RawRowRule>,
     pub(crate) relations: Vec<RawRelation>,
     pub(crate) fields: Vec<RawColumn>,
-    /// Its attributes could not be read in full, so what is missing may only be misspelt.
+    /// Set if its attributes could not be parsed in full, so that a missing one may only be misspelt.
     pub(crate) unread: bool,
 }
 
@@ -38,12 +38,12 @@ pub(crate) struct RawRowRule {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Operation {
-    /// Every one of them.
+    /// Every operation.
     Any,
     Read,
     Create,
     Update,
-    /// What an update may make of a row.
+    /// The row as an update makes it.
     Updated,
     Delete,
 }
@@ -56,7 +56,7 @@ pub(crate) struct RawRelation {
     pub(crate) join: Join,
 }
 
-/// The fields that are equal on both sides of a relation.
+/// The pairs of equal fields on both sides of a relation.
 #[derive(Debug)]
 pub(crate) enum Join {
     /// `belongs_to(.., by = own)`
@@ -73,16 +73,16 @@ pub(crate) struct RawColumn {
     pub(crate) ty: Type,
     pub(crate) key: Option<Ident>,
     pub(crate) lookup: Option<Ident>,
-    /// `lookup(many)`: several rows may stand under one value.
+    /// Set for `lookup(many)`: several rows may have the same value.
     pub(crate) many: bool,
     pub(crate) column: Option<LitStr>,
     /// The rules of `filter_if` and `filter_unless`, each with its key word.
     pub(crate) filters: Vec<(Ident, RawRule)>,
-    /// Whether it has any, which is also told where they are wrong.
+    /// Set if it has such rules, even if they are wrong.
     pub(crate) filtered: bool,
 }
 
-/// Reads the input. `None` when it is no struct that could be an entity.
+/// Parses the input. Returns `None` if it is not a struct that could be an entity.
 pub(crate) fn read(input: &DeriveInput, diag: &mut Diag) -> Option<RawEntity> {
     let fields = plain_struct(input, "Entity", diag)?;
     let mut raw = RawEntity {
@@ -241,7 +241,7 @@ impl RawRelation {
     }
 }
 
-/// A key word without a value.
+/// Requires that a key word has no value.
 fn alone(key: &Ident, input: ParseStream<'_>) -> syn::Result<()> {
     if input.is_empty() || input.peek(Token![,]) {
         return Ok(());
@@ -253,7 +253,7 @@ fn alone(key: &Ident, input: ParseStream<'_>) -> syn::Result<()> {
     ))
 }
 
-/// `(team = team, kind = kind)`
+/// Parses `(team = team, kind = kind)`.
 fn pairs(input: ParseStream<'_>) -> syn::Result<Vec<(Ident, Ident)>> {
     let content;
     parenthesized!(content in input);
@@ -282,7 +282,7 @@ fn rule(key: &Ident, form: &str, negated: bool, input: ParseStream<'_>) -> syn::
     RawRule::parse(&content, form, negated)
 }
 
-/// Whether `(many)` stands behind `lookup`.
+/// Returns whether `(many)` follows `lookup`.
 fn many(key: &Ident, input: ParseStream<'_>) -> syn::Result<bool> {
     if !input.peek(syn::token::Paren) {
         return Ok(false);

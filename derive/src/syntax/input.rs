@@ -1,4 +1,4 @@
-//! `#[derive(Input)]` and `#[derive(Patch)]`: their attributes as they were read.
+//! Parsing of `#[derive(Input)]` and `#[derive(Patch)]` and their attributes.
 
 use proc_macro2::Ident;
 use syn::ext::IdentExt as _;
@@ -12,7 +12,7 @@ use crate::form::Form;
 use crate::rename::RenameRule;
 use crate::rule::RawRule;
 
-/// Which of the two derives it is.
+/// The derive: input or patch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Derive {
     Input,
@@ -25,14 +25,14 @@ pub(crate) struct RawInput {
     pub(crate) ident: Ident,
     pub(crate) library: Library,
     pub(crate) entity: Option<Path>,
-    /// The DTO whose rules say what may be read.
+    /// The DTO whose rules decide which values may be read.
     pub(crate) reads: Option<Path>,
     pub(crate) rename_all: RenameRule,
     pub(crate) presets: Vec<RawPreset>,
     pub(crate) fields: Vec<RawField>,
-    /// Whether garde checks it.
+    /// Set if garde validates it.
     pub(crate) validated: bool,
-    /// Its attributes could not be read in full, so what is missing may only be misspelt.
+    /// Set if its attributes could not be parsed in full, so that a missing one may only be misspelt.
     pub(crate) unread: bool,
 }
 
@@ -53,11 +53,11 @@ pub(crate) struct RawField {
     pub(crate) blind: Option<Ident>,
     /// `#[writable(any_row, reason = "..")]`
     pub(crate) any_row: Option<Ident>,
-    /// Why it refers to any row, with the key.
+    /// The reason for `any_row`, with its key.
     pub(crate) reason: Option<(Ident, LitStr)>,
     /// The word of `#[unstored]`.
     pub(crate) unstored: Option<Path>,
-    /// The attribute of each rule, and the rule, where it could be read.
+    /// The attribute of each rule, and the rule, if it could be parsed.
     pub(crate) rules: Vec<(Path, Option<RawRule>)>,
     pub(crate) rename: Option<LitStr>,
     pub(crate) unread: bool,
@@ -71,7 +71,7 @@ impl Derive {
         }
     }
 
-    /// What is done with it, as the library calls it.
+    /// Returns the name of its operation in the library.
     pub(crate) const fn action(self) -> &'static str {
         match self {
             Self::Input => "Create",
@@ -79,7 +79,7 @@ impl Derive {
         }
     }
 
-    /// Its attribute on the struct.
+    /// Returns the name of its attribute on the struct.
     pub(crate) const fn attribute(self) -> &'static str {
         match self {
             Self::Input => "input",
@@ -88,7 +88,7 @@ impl Derive {
     }
 }
 
-/// Reads the input. `None` when it is no struct that could be sent.
+/// Parses the input. Returns `None` if it is not a struct that could be an input type.
 pub(crate) fn read(input: &DeriveInput, derive: Derive, diag: &mut Diag) -> Option<RawInput> {
     let fields = plain_struct(input, derive.name(), diag)?;
     let mut raw = RawInput {
@@ -137,7 +137,7 @@ pub(crate) fn read(input: &DeriveInput, derive: Derive, diag: &mut Diag) -> Opti
     Some(raw)
 }
 
-/// Reads a field, and whether garde checks it.
+/// Parses a field, and returns whether garde validates it.
 fn read_field(ident: &Ident, field: &syn::Field, diag: &mut Diag) -> (RawField, bool) {
     let mut raw = RawField {
         ident: ident.clone(),
@@ -185,7 +185,7 @@ impl RawInput {
         Ok(())
     }
 
-    /// `#[preset(owner = viewer.id, created = context.now)]`
+    /// Parses `#[preset(owner = viewer.id, created = context.now)]`.
     fn preset(&mut self, attribute: &Attribute, diag: &mut Diag) {
         let form = "the correct form is `#[preset(owner = viewer.id)]`";
         let Meta::List(list) = &attribute.meta else {

@@ -1,4 +1,5 @@
-//! Tokens to raw models, which keep the user's tokens so that a later error can point at them.
+//! Parsing of tokens into raw models, which keep the user's tokens so that later errors can point at
+//! them.
 
 pub(crate) mod dto;
 pub(crate) mod entity;
@@ -15,9 +16,9 @@ use syn::{Data, DeriveInput, Field, Fields, Token};
 
 use crate::diag::Diag;
 
-/// The named fields of a struct without parameters, which is what `derive` is for.
+/// Returns the named fields of a struct without generics, the only input that `derive` accepts.
 ///
-/// `None` when the input is something else, with the error reported.
+/// Returns `None` for any other input, with the error reported.
 pub(crate) fn plain_struct<'i>(
     input: &'i DeriveInput,
     derive: &str,
@@ -36,7 +37,7 @@ pub(crate) fn plain_struct<'i>(
     plain.then_some(fields)
 }
 
-/// The named fields of a struct.
+/// Returns the named fields of a struct.
 fn named_fields<'i>(
     input: &'i DeriveInput,
     derive: &str,
@@ -82,12 +83,12 @@ fn named_fields<'i>(
     }
 }
 
-/// The name of the constant that stands for a field: `SLUG` for `slug`.
+/// Returns the name of a field's constant: `SLUG` for `slug`.
 pub(crate) fn constant_name(field: &Ident) -> String {
     plain_name(field).to_uppercase()
 }
 
-/// The name of a field as the rest of the program knows it.
+/// Returns the name of a field without `r#`, as it appears outside of the source.
 pub(crate) fn plain_name(ident: &Ident) -> String {
     let name = ident.to_string();
     name.strip_prefix("r#").map(str::to_owned).unwrap_or(name)

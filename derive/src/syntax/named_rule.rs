@@ -1,4 +1,4 @@
-//! `#[rule]` on a function, as it was read.
+//! Parsing of `#[rule]` on a function.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::ToTokens as _;
@@ -48,7 +48,7 @@ pub(crate) fn read(arguments: TokenStream, item: ItemFn, diag: &mut Diag) -> Raw
     raw
 }
 
-/// The attributes of the function but a second `#[rule]`, which would find no function any more.
+/// Returns the function's attributes without a second `#[rule]`, which would no longer find a function.
 fn others(attributes: Vec<Attribute>, diag: &mut Diag) -> Vec<Attribute> {
     let mut keys = Keys::new(Form::RuleFunction);
     // The first one is being expanded.
@@ -121,7 +121,7 @@ impl RawNamedRule {
             (Some(Stmt::Expr(expr, None)), None) => {
                 let tokens = expr.to_token_stream();
                 let expr = match expr {
-                    // Braces around the whole condition carry no meaning.
+                    // Parentheses around the whole condition carry no meaning.
                     Expr::Paren(paren) => *paren.expr,
                     other => other,
                 };

@@ -1,4 +1,4 @@
-//! `#[derive(Release)]`: a struct as it was read.
+//! Parsing of `#[derive(Release)]`.
 
 use proc_macro2::Ident;
 use syn::{Attribute, Data, DeriveInput, Fields, Generics, Type};

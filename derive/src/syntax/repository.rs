@@ -1,5 +1,5 @@
-//! `#[repository]` on an impl block, as it was read. The bodies of methods stay tokens, so that an
-//! editor completes in them even while they do not parse.
+//! Parsing of `#[repository]` on an impl block. The bodies of methods stay tokens, so that an editor
+//! completes in them even while they do not parse.
 
 use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
@@ -34,10 +34,10 @@ pub(crate) enum RawItem {
 
 #[derive(Debug)]
 pub(crate) struct RawMethod {
-    /// Without those of the policy.
+    /// The attributes without those of the policy.
     pub(crate) attributes: Vec<Attribute>,
     pub(crate) policies: Vec<RawPolicy>,
-    /// The path of `#[memo]`, where it stands there.
+    /// The path of `#[memo]`, if it is present.
     pub(crate) memo: Option<Path>,
     pub(crate) vis: Visibility,
     pub(crate) signature: Signature,
@@ -126,11 +126,11 @@ pub(crate) fn read(
     })
 }
 
-/// Takes the items out of an impl block, so that its head can be parsed without them.
+/// Splits off the items of an impl block, so that its head can be parsed without them.
 fn split(item: TokenStream) -> syn::Result<(ItemImpl, Group)> {
     const HELP: &str = "`#[repository]` stands on an impl block\nhelp: the correct form is `#[repository(viewer = Member)] impl Users { .. }`";
     let mut trees: Vec<TokenTree> = item.into_iter().collect();
-    // A macro handed the whole item over as one piece.
+    // A macro may have wrapped the whole item in an invisible group.
     if let [TokenTree::Group(group)] = trees.as_slice()
         && group.delimiter() == Delimiter::None
     {
@@ -203,7 +203,7 @@ fn read_item(input: ParseStream<'_>, diag: &mut Diag) -> syn::Result<RawItem> {
     Ok(RawItem::Method(Box::new(method)))
 }
 
-/// The braces of a body, which a macro may have handed over as one piece.
+/// Returns the braces of a body, which a macro may have wrapped in an invisible group.
 fn body(tree: TokenTree) -> syn::Result<Group> {
     match tree {
         TokenTree::Group(body) if body.delimiter() == Delimiter::Brace => Ok(body),
@@ -224,7 +224,7 @@ fn starts_signature(input: ParseStream<'_>) -> bool {
         || (input.peek(Token![const]) && input.peek2(Token![unsafe]))
 }
 
-/// The name of an attribute of the library's: by itself, or behind a path.
+/// Returns the name of a possible attribute of the library: alone, or as the second segment of a path.
 fn word(path: &Path) -> Option<&Ident> {
     let last = path.segments.last()?;
     (path.segments.len() <= 2).then_some(&last.ident)
@@ -266,14 +266,14 @@ fn read_policy(kind: PolicyKind, attribute: &Attribute, diag: &mut Diag) -> RawP
     };
     if let Err(failed) = parsed {
         diag.push(failed);
-        // What was read of it is not the policy that was meant.
+        // A partially parsed policy is not the one that was meant.
         policy.binding = None;
     }
     policy
 }
 
 impl RawPolicy {
-    /// `access`, `access: Write`, then `if condition` or `reason = ".."`.
+    /// Parses `access`, `access: Write`, then `if condition` or `reason = ".."`.
     fn parse(&mut self, input: ParseStream<'_>) -> syn::Result<()> {
         let form = self.kind.form();
         if !input.peek(syn::Ident) || input.peek2(Token![=]) {
@@ -324,7 +324,7 @@ impl RawPolicy {
     }
 }
 
-/// Reads what stands behind `if`.
+/// Parses the condition after `if`.
 fn condition(word: &Ident, input: ParseStream<'_>) -> syn::Result<Condition> {
     if input.is_empty() {
         return Err(error(
@@ -342,7 +342,7 @@ fn condition(word: &Ident, input: ParseStream<'_>) -> syn::Result<Condition> {
 }
 
 impl Condition {
-    /// The condition that holds where each of them does; none where there are none.
+    /// Joins conditions with AND; `None` if there are none.
     fn all(conditions: Vec<Self>) -> Option<Self> {
         conditions.into_iter().reduce(|first, second| {
             let (first, second) = (first.operand(), second.operand());
@@ -358,7 +358,7 @@ impl Condition {
         })
     }
 
-    /// The same as a side of `&&`.
+    /// Puts the condition in parentheses if it needs them as a side of `&&`.
     fn operand(self) -> Self {
         let binds = match &self.expr {
             Expr::Binary(binary) => matches!(

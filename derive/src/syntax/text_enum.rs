@@ -1,4 +1,4 @@
-//! `#[derive(TextEnum)]` and `#[derive(Roles)]`: an enum as it was read.
+//! Parsing of `#[derive(TextEnum)]` and `#[derive(Roles)]`.
 
 use proc_macro2::Ident;
 use syn::{Data, DeriveInput, Fields, LitStr};
@@ -9,7 +9,7 @@ use crate::diag::Diag;
 use crate::form::Form;
 use crate::rename::snake_variant;
 
-/// Which of the two derives reads the enum.
+/// The derive that reads the enum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Derive {
     TextEnum,
@@ -58,7 +58,7 @@ pub(crate) struct RawTextEnum {
 pub(crate) struct RawVariant {
     pub(crate) ident: Ident,
     pub(crate) name: String,
-    /// The text of `name = ".."`, where it is stated.
+    /// The text of `name = ".."`, if stated.
     pub(crate) stated: Option<LitStr>,
 }
 

@@ -1,4 +1,4 @@
-//! `#[derive(Viewer)]`: its attributes as they were read.
+//! Parsing of `#[derive(Viewer)]` and its attributes.
 
 use proc_macro2::Ident;
 use syn::DeriveInput;
