@@ -3,7 +3,7 @@
 //! INVARIANT (heeded): every attribute is parsed through [`Keys`](crate::attribute::Keys) over one of
 //! these forms, so that nothing that was written is silently ignored.
 
-/// The number of times that a key may stand on one item.
+/// The number of times that a key may occur on one item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stands {
     /// A second one is refused.
@@ -81,7 +81,7 @@ pub(crate) enum Form {
     Public,
 }
 
-/// A key, with the number of times that it may stand there.
+/// A key, with the number of times that it may occur there.
 pub(crate) type Key = (&'static str, Stands);
 
 impl Form {

@@ -86,7 +86,8 @@ impl Verdict {
         self.outcome
     }
 
-    /// Returns the deciding rules: the first that did not allow it, or all of them.
+    /// Returns the deciding rules: the one that did not allow it, or all of them. Among several that did
+    /// not, one that denies regardless of related rows comes first, otherwise the first declared.
     pub fn deciding(&self) -> impl Iterator<Item = &RuleTrace> {
         self.deciding
             .iter()

@@ -1,4 +1,4 @@
-//! The content of a cursor: where a page ended (keyset pagination).
+//! The content of a cursor: the position at which a page ended (keyset pagination).
 //!
 //! A long text would make a cursor too long for a URL. So a cursor holds the beginning of the text and
 //! a digest, and the next page looks up the rest by the key, as this viewer sees the row then (decision

@@ -204,7 +204,7 @@ impl<D: Shown> Select<D> {
         self
     }
 
-    /// Returns 403 in place of 404 if there is a row under the lookups that this viewer may not read.
+    /// Fails with 403 in place of 404 if there is a row under the lookups that this viewer may not read.
     /// It reveals that the row exists, so choose it only if that is no secret.
     pub const fn forbidden_if_denied(mut self) -> Self {
         self.denied = Denied::Forbidden;

@@ -255,7 +255,7 @@ where
         self
     }
 
-    /// Returns 403 in place of 404 if the row exists and may not be updated. It reveals that the row
+    /// Fails with 403 in place of 404 if the row exists and may not be updated. It reveals that the row
     /// exists, so choose it only if that is no secret.
     pub const fn forbidden_if_denied(mut self) -> Self {
         self.denied = Denied::Forbidden;
