@@ -1,4 +1,4 @@
-//! Where users are kept: the traits, and what they answer.
+//! The adapter traits that store users, accounts, sessions and verification tokens, and their results.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::session::{Created, SecretHash, SessionId, SessionRecord, Sessions};
 use crate::viewer::{Subject, Viewer};
 
-/// Why an adapter did not do what was asked. It is never read as "there is no such user".
+/// A failure of an adapter to carry out a call. It is never read as "there is no such user".
 ///
 /// As an [`Error`] it is a conflict, unavailable, invalid or internal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -38,32 +38,34 @@ impl AdapterError {
         Self { kind }
     }
 
-    /// Where users are kept cannot be reached, is overloaded, or timed out.
+    /// Builds the error for a store of users that cannot be reached, is overloaded, or timed out.
     #[must_use]
     pub const fn outage() -> Self {
         Self::of(AdapterErrorKind::Outage)
     }
 
-    /// Another change was in the way; the same call, made again, is likely to succeed.
+    /// Builds the error for a call that lost against a concurrent change; the same call, made again, is
+    /// likely to succeed.
     #[must_use]
     pub const fn contended() -> Self {
         Self::of(AdapterErrorKind::Contended)
     }
 
-    /// An address or an account is another user's, or there is no user to link an account to.
+    /// Builds the error for an address or account that another user has, or for a missing user to link an
+    /// account to.
     #[must_use]
     pub const fn conflict() -> Self {
         Self::of(AdapterErrorKind::Conflict)
     }
 
-    /// A value is too long to be kept, or holds what cannot be kept.
+    /// Builds the error for a value that is too long or has contents that cannot be stored.
     #[must_use]
     pub const fn invalid() -> Self {
         Self::of(AdapterErrorKind::Invalid)
     }
 
-    /// What is stored is not what it should be: a token that does not open under the key, for
-    /// instance.
+    /// Builds the error for stored data that is malformed, for instance a token that does not open under the
+    /// key.
     #[must_use]
     pub const fn malformed() -> Self {
         Self::of(AdapterErrorKind::Malformed)
@@ -84,17 +86,18 @@ impl From<AdapterError> for Error {
     }
 }
 
-/// Whose account it is. Exhaustive on purpose: a third outcome should break its callers.
+/// The user that an account belongs to, and whether it was created for this sign-in. Exhaustive on purpose: a
+/// third outcome should break its callers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SignIn {
-    /// Nobody had this account; the user was created for it just now.
+    /// The account was unknown; a new user was created for it.
     First(User),
-    /// The user had it already.
+    /// The account already belonged to this user.
     Returning(User),
 }
 
 impl SignIn {
-    /// The user, first or not.
+    /// Returns the user in either case.
     #[must_use]
     pub fn into_user(self) -> User {
         match self {
@@ -103,11 +106,11 @@ impl SignIn {
     }
 }
 
-/// Keeps users, their accounts and verification tokens.
+/// A store of users, their accounts and verification tokens.
 ///
-/// An adapter decides nothing of who may sign in. Four rules hold for every implementation: no two
-/// users have an equal [`Email`], an account belongs to one user, a verification token is redeemed
-/// once however many try at once, and what belongs to a user goes with it.
+/// An adapter does not decide who may sign in. Four rules hold for every implementation: no two users have an
+/// equal [`Email`], an account belongs to one user, a verification token is redeemed once however many
+/// concurrent calls try, and deleting a user deletes what belongs to them.
 /// `clearance::testing::check_adapter` (feature `testing`) checks all of it.
 ///
 /// `now` is the caller's, so that a test sets it.
@@ -163,28 +166,28 @@ pub trait Adapter: Send + Sync + 'static {
     /// [`AdapterError::conflict`] when another user has the address.
     async fn create_user(&self, user: &NewUser, now: DateTime<Utc>) -> Result<User, AdapterError>;
 
-    /// The user of an id.
+    /// Returns the user with this id.
     ///
     /// # Errors
     ///
     /// When the answer cannot be had.
     async fn get_user(&self, id: &Subject) -> Result<Option<User>, AdapterError>;
 
-    /// The user who has an address equal to `email`, verified or not.
+    /// Returns the user whose address equals `email`, verified or not.
     ///
     /// # Errors
     ///
     /// When the answer cannot be had.
     async fn get_user_by_email(&self, email: &Email) -> Result<Option<User>, AdapterError>;
 
-    /// The user whom an account belongs to.
+    /// Returns the user that an account belongs to.
     ///
     /// # Errors
     ///
     /// When the answer cannot be had.
     async fn get_user_by_account(&self, account: &AccountId) -> Result<Option<User>, AdapterError>;
 
-    /// Changes a user, and gives them as they are then; `None` when there is no such user.
+    /// Updates a user and returns their new state; `None` when there is no such user.
     ///
     /// Call [`Sessions::viewer_changed`](crate::Sessions::viewer_changed) beside it, or requests see
     /// the viewer as it was until the bound has passed.
@@ -199,35 +202,35 @@ pub trait Adapter: Send + Sync + 'static {
     ) -> Result<Option<User>, AdapterError>;
 
     /// Deletes a user with their accounts, and ends their sessions, in any store, in the cache, and on other
-    /// nodes; tells whether they were there. `sessions` is the application's
+    /// nodes; returns whether the user existed. `sessions` is the application's
     /// [`Sessions`](crate::Sessions).
     ///
-    /// The sessions end when the user is gone: one that began meanwhile ends with them, and who signs in
-    /// afterwards is nobody. They end also where the user was gone before, so a call that failed half-way
-    /// is made again.
+    /// The sessions end after the user is deleted: one that began meanwhile ends with them, and a later
+    /// sign-in finds no user. They end also where the user was already gone, so a call that failed half-way
+    /// can be repeated.
     ///
     /// # Errors
     ///
-    /// When it cannot be told that the user is gone, or that the sessions have ended.
+    /// When the call cannot confirm that the user is gone, or that the sessions have ended.
     async fn delete_user(&self, id: &Subject, sessions: &dyn EndsSessions) -> Result<bool, Error> {
         let was_there = self.remove_user(id).await?;
         sessions.end_sessions(id).await?;
         Ok(was_there)
     }
 
-    /// Removes what is kept of a user, with their accounts, and with their sessions where the adapter keeps
-    /// these too; tells whether they were there. It is the half of [`delete_user`](Self::delete_user) that
-    /// an adapter knows of: call that one.
+    /// Deletes a user's row and accounts, and their sessions where the adapter keeps these too; returns
+    /// whether the user existed. It is the adapter's half of [`delete_user`](Self::delete_user): call that
+    /// one.
     ///
     /// Verification tokens stay until they end, because they belong to an identifier, which may be of
     /// somebody who is no user yet.
     ///
     /// # Errors
     ///
-    /// When it cannot be told that the user is gone.
+    /// When the call cannot confirm that the user is gone.
     async fn remove_user(&self, id: &Subject) -> Result<bool, AdapterError>;
 
-    /// Gives an account to a user who is there.
+    /// Links an account to an existing user.
     ///
     /// Do so for a user who is signed in and asks for it. That an account has the same address as a
     /// user is no reason to: not every provider verifies addresses, and whoever registers yours at
@@ -239,19 +242,19 @@ pub trait Adapter: Send + Sync + 'static {
     /// or when there is no such user.
     async fn link_account(&self, user: &Subject, account: &Account) -> Result<(), AdapterError>;
 
-    /// Takes an account from its user; tells whether it was theirs. Whether it is their last way to
-    /// sign in is for the caller to see.
+    /// Unlinks an account from its user; returns whether it was theirs. The caller checks whether it is their
+    /// last way to sign in.
     ///
     /// # Errors
     ///
-    /// When it cannot be told that it is gone.
+    /// When the call cannot confirm that the account is gone.
     async fn unlink_account(
         &self,
         user: &Subject,
         account: &AccountId,
     ) -> Result<bool, AdapterError>;
 
-    /// An account with its tokens, if it is `user`'s.
+    /// Returns an account with its tokens, if it belongs to `user`.
     ///
     /// # Errors
     ///
@@ -263,19 +266,19 @@ pub trait Adapter: Send + Sync + 'static {
         account: &AccountId,
     ) -> Result<Option<Account>, AdapterError>;
 
-    /// The accounts of a user, in the order of their ids.
+    /// Lists the accounts of a user, in the order of their ids.
     ///
     /// # Errors
     ///
     /// When the answer cannot be had.
     async fn list_accounts(&self, user: &Subject) -> Result<Vec<AccountId>, AdapterError>;
 
-    /// Replaces all that is kept of what a provider handed out, if the account is `user`'s; tells
-    /// whether it was.
+    /// Replaces all stored tokens and attributes of an account, if it belongs to `user`; returns whether it
+    /// does.
     ///
     /// # Errors
     ///
-    /// When it cannot be told that it is stored.
+    /// When the call cannot confirm that the tokens are stored.
     async fn update_tokens(
         &self,
         user: &Subject,
@@ -283,10 +286,10 @@ pub trait Adapter: Send + Sync + 'static {
         tokens: &ProviderTokens,
     ) -> Result<bool, AdapterError>;
 
-    /// The user whom an account belongs to, or else a new one with this account, both or neither.
-    /// However many call it at once for one account, one user is created.
+    /// Returns the user that an account belongs to, or creates a user with this account, both or neither.
+    /// Concurrent calls for one account create one user.
     ///
-    /// A user who is there is not changed, and neither are the tokens of their account.
+    /// An existing user is not changed, and neither are the tokens of their account.
     ///
     /// # Errors
     ///
@@ -300,18 +303,18 @@ pub trait Adapter: Send + Sync + 'static {
         now: DateTime<Utc>,
     ) -> Result<SignIn, AdapterError>;
 
-    /// Keeps a token until it is redeemed, or swept after its end.
+    /// Stores a token until it is redeemed, or swept after it expires.
     ///
     /// # Errors
     ///
-    /// When it cannot be told that it is stored.
+    /// When the call cannot confirm that the token is stored.
     async fn create_verification_token(
         &self,
         token: &VerificationRecord,
     ) -> Result<(), AdapterError>;
 
-    /// Redeems the token of this identifier and hash, if it is there and ends after `now`; tells
-    /// whether it was. It is gone with that: of many who redeem it at once, one is told so.
+    /// Redeems the token with this identifier and hash, if it exists and ends after `now`; returns whether it
+    /// did. Redeeming deletes it: of concurrent calls, one returns `true`.
     ///
     /// # Errors
     ///
@@ -323,26 +326,25 @@ pub trait Adapter: Send + Sync + 'static {
         now: DateTime<Utc>,
     ) -> Result<bool, AdapterError>;
 
-    /// Removes the tokens that end at or before `now`; tells how many.
+    /// Deletes the tokens that end at or before `now`; returns how many.
     ///
     /// # Errors
     ///
-    /// When it was not carried out.
+    /// When the sweep was not carried out.
     async fn sweep_verification_tokens(&self, now: DateTime<Utc>) -> Result<u64, AdapterError>;
 }
 
-/// The sessions of users, as far as [`Adapter::delete_user`] asks for them: ends those of a user who is
-/// deleted.
+/// The part of session management that [`Adapter::delete_user`] needs: ending the sessions of a deleted user.
 ///
-/// [`Sessions`] does. Implement it where an application has sessions of its own, or several [`Sessions`], and
-/// must end those in each.
+/// [`Sessions`] implements it. Implement it where an application has sessions of its own, or several
+/// [`Sessions`], and must end a user's sessions in each.
 #[async_trait]
 pub trait EndsSessions: Send + Sync {
-    /// Ends every session of `subject`, wherever it is known.
+    /// Ends every session of `subject` in every store and cache that may have it.
     ///
     /// # Errors
     ///
-    /// When one of them may live.
+    /// When one of them may still be valid.
     async fn end_sessions(&self, subject: &Subject) -> Result<(), Error>;
 }
 
@@ -353,7 +355,7 @@ impl<V: Viewer> EndsSessions for Sessions<V> {
     }
 }
 
-/// An [`Adapter`] that keeps sessions beside its users, so that one statement gives both.
+/// An [`Adapter`] that stores sessions beside its users, so that one statement (a join) returns both.
 ///
 /// [`Sessions`](crate::Sessions) does not ask for it: it works with any
 /// [`SessionStore`](crate::session::SessionStore) and any source of viewers. This is for an
@@ -361,16 +363,16 @@ impl<V: Viewer> EndsSessions for Sessions<V> {
 /// [`SessionRecord::secret_hash`] itself.
 #[async_trait]
 pub trait SessionAdapter: Adapter {
-    /// As [`SessionStore::create`](crate::session::SessionStore::create) with
+    /// Creates a session, as [`SessionStore::create`](crate::session::SessionStore::create) with
     /// [`SessionLimit::DEFAULT`](crate::session::SessionLimit::DEFAULT).
     ///
     /// # Errors
     ///
-    /// When it cannot be told that the session is stored.
+    /// When the call cannot confirm that the session is stored.
     async fn create_session(&self, session: &SessionRecord) -> Result<Created, AdapterError>;
 
-    /// The session of `id` with its user, unless it ended at or before `now` or its subject is no
-    /// user.
+    /// Returns the session with this `id` and its user, unless it ended at or before `now` or its subject is
+    /// no user.
     ///
     /// # Errors
     ///
@@ -381,17 +383,17 @@ pub trait SessionAdapter: Adapter {
         now: DateTime<Utc>,
     ) -> Result<Option<(SessionRecord, User)>, AdapterError>;
 
-    /// As [`SessionStore::touch`](crate::session::SessionStore::touch).
+    /// Updates when a session was last used, as [`SessionStore::touch`](crate::session::SessionStore::touch).
     ///
     /// # Errors
     ///
     /// When the answer cannot be had.
     async fn update_session(&self, session: &SessionRecord) -> Result<bool, AdapterError>;
 
-    /// As [`SessionStore::delete`](crate::session::SessionStore::delete).
+    /// Deletes a session, as [`SessionStore::delete`](crate::session::SessionStore::delete).
     ///
     /// # Errors
     ///
-    /// When it cannot be told that the session is gone.
+    /// When the call cannot confirm that the session is gone.
     async fn delete_session(&self, id: SessionId, user: &Subject) -> Result<bool, AdapterError>;
 }

@@ -1,4 +1,4 @@
-//! Accounts at identity providers.
+//! Accounts at identity providers: their ids, kinds and tokens.
 
 use std::fmt;
 
@@ -7,9 +7,8 @@ use chrono::{DateTime, Utc};
 use crate::entity::Secret;
 use crate::error::{Error, Result};
 
-/// What tells an account from all others: the provider, and the id that the provider gives it, as
-/// `sub` of an ID token is
-/// ([OpenID Connect Core, section 2](https://openid.net/specs/openid-connect-core-1_0.html#IDToken)).
+/// The unique key of an account: the provider, and the id that the provider gives it, as `sub` of an ID token
+/// is ([OpenID Connect Core, section 2](https://openid.net/specs/openid-connect-core-1_0.html#IDToken)).
 ///
 /// Both are compared byte by byte.
 ///
@@ -31,10 +30,10 @@ pub struct AccountId {
 }
 
 impl AccountId {
-    /// The most bytes of either part; a `sub` has no more.
+    /// The maximum number of bytes of either part; a `sub` has no more.
     const LONGEST: usize = 255;
 
-    /// The account that `provider`, in the application's own word for it, calls
+    /// Builds the id of the account that `provider`, under the application's own name for it, calls
     /// `provider_account_id`.
     ///
     /// # Errors
@@ -59,23 +58,23 @@ impl AccountId {
         }
     }
 
-    /// The provider, in the application's own word.
+    /// Returns the application's name for the provider.
     #[must_use]
     pub fn provider(&self) -> &str {
         &self.provider
     }
 
-    /// What the provider calls the account.
+    /// Returns the provider's id for the account.
     #[must_use]
     pub fn provider_account_id(&self) -> &str {
         &self.provider_account_id
     }
 }
 
-/// How an account proves who its user is. Exhaustive on purpose: a store has to keep every kind.
+/// The way in which an account authenticates its user. Exhaustive on purpose: a store has to keep every kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum AccountKind {
-    /// OAuth 2.0, with the provider's own endpoint for who it is.
+    /// OAuth 2.0, with a user-info endpoint of the provider's own.
     OAuth,
     /// OpenID Connect.
     Oidc,
@@ -88,7 +87,7 @@ pub enum AccountKind {
 impl AccountKind {
     const ALL: [Self; 4] = [Self::OAuth, Self::Oidc, Self::Email, Self::WebAuthn];
 
-    /// The word that is stored.
+    /// Returns the name under which the kind is stored.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -99,14 +98,14 @@ impl AccountKind {
         }
     }
 
-    /// The kind of a stored word, compared byte by byte.
+    /// Returns the kind with this stored name, compared byte by byte.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
 }
 
-/// What a provider handed out for an account.
+/// The tokens and attributes that a provider issued for an account.
 ///
 /// The three tokens are secrets: they have no `Serialize`, they are not printed, and
 /// [`SqlAdapter`](super::SqlAdapter) stores them encrypted. Ask a provider for no more of them than
@@ -115,17 +114,17 @@ impl AccountKind {
 /// Exhaustive on purpose: a store has to keep every field.
 #[derive(Debug, Default)]
 pub struct ProviderTokens {
-    /// What the provider's API takes.
+    /// The access token, for calls to the provider's API.
     pub access_token: Option<Secret<String>>,
-    /// What a new access token is had for.
+    /// The refresh token, exchanged for a new access token.
     pub refresh_token: Option<Secret<String>>,
-    /// What says who the user is.
+    /// The ID token, which identifies the user.
     pub id_token: Option<Secret<String>>,
-    /// When the access token ends.
+    /// The time at which the access token expires.
     pub expires_at: Option<DateTime<Utc>>,
-    /// How the access token is presented, usually `bearer`.
+    /// The type of the access token, usually `bearer`.
     pub token_type: Option<String>,
-    /// What the access token allows, words with spaces between them.
+    /// The scope of the access token: words separated by spaces.
     pub scope: Option<String>,
     /// The provider's own session, as
     /// [OpenID Connect Session Management](https://openid.net/specs/openid-connect-session-1_0.html)
@@ -135,16 +134,16 @@ pub struct ProviderTokens {
 
 /// An account at an identity provider, by which a user signs in.
 pub struct Account {
-    /// Which account.
+    /// The provider and the provider's id for the account.
     pub id: AccountId,
-    /// How it proves who its user is.
+    /// The way in which the account authenticates its user.
     pub kind: AccountKind,
-    /// What the provider handed out.
+    /// The tokens that the provider issued.
     pub tokens: ProviderTokens,
 }
 
 impl Account {
-    /// An account of which no token is kept, which is all that signing in needs.
+    /// Builds an account without tokens, which is all that signing in needs.
     #[must_use]
     pub fn new(id: AccountId, kind: AccountKind) -> Self {
         Self {

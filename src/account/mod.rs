@@ -1,9 +1,9 @@
 //! The account kit: users, their accounts at identity providers and verification tokens, for
 //! applications that have no table of users yet.
 //!
-//! Nothing else needs it: sessions ask for a [`ViewerSource`](crate::ViewerSource), wherever it
-//! looks. With the kit it looks into an [`Adapter`]. [`SqlAdapter`] keeps the tables
-//! `clearance_users`, `clearance_accounts` and `clearance_verification_tokens`, which
+//! The rest of the library does not need it: sessions take any [`ViewerSource`](crate::ViewerSource). With
+//! the kit it looks into an [`Adapter`]. [`SqlAdapter`] keeps the tables `clearance_users`,
+//! `clearance_accounts` and `clearance_verification_tokens`, which
 //! [`Db::migrate_accounts`](crate::Db::migrate_accounts) creates.
 //!
 //! An adapter serves those who are not signed in yet, so it asks for no

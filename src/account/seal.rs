@@ -1,4 +1,4 @@
-//! Provider tokens as they lie in the database.
+//! Encryption of provider tokens at rest (AES-256-GCM), with key rotation.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey};
 use zeroize::Zeroizing;
@@ -14,7 +14,7 @@ const VERSION: u8 = 1;
 const KEY_ID: usize = 4;
 const NONCE: usize = 12;
 
-/// Which of an account's tokens it is.
+/// The column of an account that a sealed token belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TokenColumn {
     Access,
@@ -34,9 +34,9 @@ impl TokenColumn {
 
 /// Seals and opens provider tokens, with the keys of a ring.
 ///
-/// What is stored is a version, the id of the key, a nonce, and the token under AES-256-GCM. The
-/// id tells which of several keys opens it; it comes from the key by a derivation of its own, so
-/// that it says nothing of the key that seals.
+/// A sealed token is a version, the id of the key, a nonce, and the token under AES-256-GCM. The id selects
+/// the key of the ring that opens it; it is derived separately, so that it reveals nothing of the sealing
+/// key.
 #[derive(Debug)]
 pub(crate) struct TokenSealer {
     keys: OfRing<TokenKey>,
@@ -58,8 +58,8 @@ impl TokenSealer {
         self.keys.sealing.seal(account, column, token)
     }
 
-    /// Opens what [`TokenSealer::seal`] made for the same place, with whichever key of the ring;
-    /// `None` for anything else.
+    /// Opens a token that [`TokenSealer::seal`] sealed for the same account and column, with any key of the
+    /// ring; `None` for anything else.
     pub(crate) fn open(
         &self,
         account: &AccountId,
@@ -132,8 +132,8 @@ impl TokenKey {
         Some(Secret::new(std::str::from_utf8(token).ok()?.to_owned()))
     }
 
-    /// Where a token belongs, as associated data: each part with its length before it, so that no
-    /// two places read alike.
+    /// Encodes the account and column of a token as associated data: each part with its length before it, so
+    /// that no two encodings are equal.
     fn place(&self, account: &AccountId, column: TokenColumn) -> Vec<u8> {
         let mut place = vec![VERSION];
         place.extend_from_slice(&self.id);

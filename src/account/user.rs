@@ -1,4 +1,4 @@
-//! Users, and their email addresses.
+//! Users, and their email addresses, which compare without regard to ASCII case.
 
 use std::fmt;
 use std::str::FromStr;
@@ -40,15 +40,15 @@ impl Email {
     const LONGEST_LOCAL: usize = 64;
     const LONGEST_LABEL: usize = 63;
 
-    /// The address as it was written.
+    /// Returns the address as it was written.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The one form of all equal addresses: with small letters. It is what to compare, and the
-    /// [identifier](super::VerificationRecord::identifier) of what is sent to the address; the
-    /// address to write to is [`Email::as_str`].
+    /// Returns the canonical form of all equal addresses: in ASCII lower case. It is what to compare, and the
+    /// [identifier](super::VerificationRecord::identifier) of what is sent to the address; the address to
+    /// write to is [`Email::as_str`].
     #[must_use]
     pub fn key(&self) -> String {
         self.0.to_ascii_lowercase()
@@ -104,19 +104,19 @@ impl fmt::Display for Email {
     }
 }
 
-/// The address of a user, and since when it is known to be theirs.
+/// The email address of a user, and the time since which it is verified.
 ///
 /// Both are set together, so that a new address never takes over that the old one was verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UserEmail {
     /// The address.
     pub address: Email,
-    /// When the user showed that they receive what is sent there.
+    /// The time at which the user proved that they receive mail at the address; `None` if it is unverified.
     pub verified_at: Option<DateTime<Utc>>,
 }
 
 impl UserEmail {
-    /// An address that anybody may have typed.
+    /// Builds an unverified address, which anybody may have typed.
     #[must_use]
     pub const fn unverified(address: Email) -> Self {
         Self {
@@ -125,8 +125,8 @@ impl UserEmail {
         }
     }
 
-    /// An address that was shown to be the user's, by redeeming what was sent there or by a
-    /// provider that vouches for it.
+    /// Builds a verified address: the user redeemed a token that was sent there, or a provider vouches for
+    /// it.
     #[must_use]
     pub const fn verified(address: Email, at: DateTime<Utc>) -> Self {
         Self {
@@ -136,24 +136,24 @@ impl UserEmail {
     }
 }
 
-/// A user, as signing in needs it.
+/// A user, with the attributes that signing in needs.
 ///
 /// It has no `Serialize`, and no repository method can return it. What a page shows of users
 /// goes through an entity over `clearance_users`, with its rules.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
-    /// The id, under which sessions are kept too.
+    /// The id, which is also the subject of the user's sessions.
     pub id: Subject,
-    /// What the user is called.
+    /// The display name of the user.
     pub name: Option<String>,
     /// The address, which no other user has.
     pub email: Option<UserEmail>,
-    /// Where a picture of the user is.
+    /// The URL of a picture of the user.
     pub image: Option<String>,
-    /// The name of a role. The application knows which there are: read it with
-    /// [`TextEnum::from_name`](crate::TextEnum::from_name), and a name that is none is no role.
+    /// The name of a role. The application defines its roles: parse it with
+    /// [`TextEnum::from_name`](crate::TextEnum::from_name), and treat an unknown name as no role.
     pub role: String,
-    /// When the user was created, to the microsecond.
+    /// The time at which the user was created, to the microsecond.
     pub created_at: DateTime<Utc>,
 }
 
@@ -163,22 +163,21 @@ pub struct User {
 /// they signed up. A role is changed by a guarded write on an entity over `clearance_users`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NewUser {
-    /// What the user is called.
+    /// The display name of the user.
     pub name: Option<String>,
     /// The address, which no other user may have.
     pub email: Option<UserEmail>,
-    /// Where a picture of the user is.
+    /// The URL of a picture of the user.
     pub image: Option<String>,
 }
 
-/// What is to be changed of a user. What is `None` stays as it is; what is `Some(None)` is taken
-/// away.
+/// A partial update of a user. A field that is `None` stays as it is; one that is `Some(None)` is cleared.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UserChange {
-    /// What the user is called.
+    /// The new display name.
     pub name: Option<Option<String>>,
-    /// The address, which no other user may have, and whether it is verified.
+    /// The new address, which no other user may have, and whether it is verified.
     pub email: Option<Option<UserEmail>>,
-    /// Where a picture of the user is.
+    /// The new URL of a picture.
     pub image: Option<Option<String>>,
 }

@@ -1,4 +1,4 @@
-//! Tokens that are sent to somebody and redeemed once.
+//! Single-use verification tokens, sent by email for instance.
 
 use std::fmt;
 
@@ -14,10 +14,10 @@ use crate::token::key::fill_random;
 
 const BYTES: usize = 32;
 
-/// What is sent to somebody, in a link for instance, to see that they receive it: 32 random bytes
-/// as text that a URL can hold.
+/// A secret that is sent to an address, in a link for instance, to verify that its owner receives it: 32
+/// random bytes as URL-safe text.
 ///
-/// The store keeps its hash, so that who reads the database cannot redeem it.
+/// The store keeps only its hash, so that a reader of the database cannot redeem it.
 ///
 /// # Example
 ///
@@ -35,7 +35,7 @@ const BYTES: usize = 32;
 pub struct VerificationToken(Zeroizing<String>);
 
 impl VerificationToken {
-    /// A new token from the operating system's randomness.
+    /// Generates a token from the operating system's randomness.
     ///
     /// # Errors
     ///
@@ -46,19 +46,19 @@ impl VerificationToken {
         Ok(Self(Zeroizing::new(URL_SAFE_NO_PAD.encode(*bytes))))
     }
 
-    /// What somebody presents as a token. Whether it is one is seen when it is redeemed.
+    /// Wraps text that a client presents as a token. Redeeming it shows whether it is valid.
     #[must_use]
     pub fn from_text(text: &str) -> Self {
         Self(Zeroizing::new(text.to_owned()))
     }
 
-    /// The text to send. Whoever has it can redeem it.
+    /// Returns the text to send. Anybody who has it can redeem it.
     #[must_use]
     pub fn expose_text(&self) -> &str {
         &self.0
     }
 
-    /// The SHA-256 of the text: all that a store ever sees of it.
+    /// Returns the SHA-256 of the text, the only form that a store receives.
     #[must_use]
     pub fn hash(&self) -> SecretHash {
         let mut hash = [0; 32];
@@ -73,16 +73,16 @@ impl fmt::Debug for VerificationToken {
     }
 }
 
-/// A token as a store keeps it. Exhaustive on purpose: a store has to keep every field.
+/// The stored form of a token. Exhaustive on purpose: a store has to keep every field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerificationRecord {
-    /// What the token is for and whose it is, at most 1024 bytes, compared byte by byte. Put the
-    /// purpose in it, `reset-password:ada@example.com` for instance, with
-    /// [`Email::key`](super::Email::key) where it speaks of an address: a token is redeemed only
-    /// with the very same text, so that one that confirms an address resets no password.
+    /// The purpose and the owner of the token, at most 1024 bytes, compared byte by byte. Name the purpose in
+    /// it, `reset-password:ada@example.com` for instance, with [`Email::key`](super::Email::key) for an
+    /// address: a token is redeemed only with the very same text, so that one that confirms an address resets
+    /// no password.
     pub identifier: String,
-    /// [`VerificationToken::hash`].
+    /// The hash of the token: [`VerificationToken::hash`].
     pub token_hash: SecretHash,
-    /// From when on it is refused.
+    /// The time from which on the token is refused.
     pub expires_at: DateTime<Utc>,
 }
