@@ -63,7 +63,7 @@ use crate::request::{RequestContext, verify_session};
 use crate::session::{Current, Verified};
 use crate::viewer::Viewer;
 
-/// The viewer of the request; without one the handler does not run.
+/// Extracts the viewer of the request; without one the handler does not run.
 impl<V: Viewer> FromRequest for Verified<V> {
     type Error = Error;
     type Future = LocalBoxFuture<'static, Result<Self>>;
@@ -73,7 +73,8 @@ impl<V: Viewer> FromRequest for Verified<V> {
     }
 }
 
-/// actix-web's own `Option` of an extractor is `None` for every error.
+/// Extracts the viewer, or `None` when nobody is signed in; actix-web's own `Option` of an extractor is
+/// `None` for every error.
 impl<V: Viewer> FromRequest for Optional<V> {
     type Error = Error;
     type Future = LocalBoxFuture<'static, Result<Self>>;
@@ -83,7 +84,7 @@ impl<V: Viewer> FromRequest for Optional<V> {
     }
 }
 
-/// The viewer, read from the store before the handler runs.
+/// Extracts the viewer, read from the store before the handler runs.
 impl<V: Viewer> FromRequest for Current<V> {
     type Error = Error;
     type Future = LocalBoxFuture<'static, Result<Self>>;
@@ -93,7 +94,7 @@ impl<V: Viewer> FromRequest for Current<V> {
     }
 }
 
-/// The request itself, to sign in or out.
+/// Extracts the request context, to sign in or out.
 impl FromRequest for RequestContext {
     type Error = Error;
     type Future = Ready<Result<Self>>;
@@ -103,10 +104,10 @@ impl FromRequest for RequestContext {
     }
 }
 
-/// What the client sent to be written, unread: a body of JSON. The handler runs whatever it says,
-/// so that nobody learns what a valid body is who may not send one. One whose `Content-Type` is not
-/// `application/json`, or ends in `+json`, is refused with 415 where it is opened. The size of bodies is
-/// limited by actix-web's `PayloadConfig`.
+/// Extracts the JSON body without parsing it. The handler runs whatever the body contains, so that a client
+/// who may not send one does not learn what a valid one looks like. [Opening](Untrusted::open) a body whose
+/// `Content-Type` is neither `application/json` nor a `+json` type fails with 415. actix-web's
+/// `PayloadConfig` limits its size.
 impl<T: 'static> FromRequest for Untrusted<T> {
     type Error = actix_web::Error;
     type Future = LocalBoxFuture<'static, Result<Self, actix_web::Error>>;
@@ -118,7 +119,7 @@ impl<T: 'static> FromRequest for Untrusted<T> {
     }
 }
 
-/// As [`Error::to_response`] says.
+/// Responds with [`Error::to_response`].
 impl ResponseError for Error {
     fn status_code(&self) -> StatusCode {
         StatusCode::from_u16(self.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
@@ -129,7 +130,8 @@ impl ResponseError for Error {
     }
 }
 
-/// A response of this library, such as that of [`session_state`](crate::route::session_state), as one of actix-web.
+/// Converts a response of this library, such as that of [`session_state`](crate::route::session_state), to
+/// one of actix-web.
 ///
 /// # Example
 ///

@@ -15,7 +15,7 @@ use crate::request::{RequestContext, verify_session};
 use crate::session::{Current, Verified};
 use crate::viewer::Viewer;
 
-/// The viewer of the request; without one the handler does not run.
+/// Extracts the viewer of the request; without one the handler does not run.
 impl<V: Viewer, S: Sync> FromRequestParts<S> for Verified<V> {
     type Rejection = Error;
 
@@ -24,8 +24,8 @@ impl<V: Viewer, S: Sync> FromRequestParts<S> for Verified<V> {
     }
 }
 
-/// The viewer, or `None` when nobody is signed in. An outage is an error, not nobody. So is a viewer
-/// of whom a [hook](crate::session::SessionHooks::on_verify) wants another proof: 401.
+/// Extracts the viewer, or `None` when nobody is signed in. An outage stays an error, and so does a viewer of
+/// whom a [hook](crate::session::SessionHooks::on_verify) wants another proof: 401.
 impl<V: Viewer, S: Sync> OptionalFromRequestParts<S> for Verified<V> {
     type Rejection = Error;
 
@@ -34,7 +34,7 @@ impl<V: Viewer, S: Sync> OptionalFromRequestParts<S> for Verified<V> {
     }
 }
 
-/// The viewer, read from the store before the handler runs.
+/// Extracts the viewer, read from the store before the handler runs.
 impl<V: Viewer, S: Sync> FromRequestParts<S> for Current<V> {
     type Rejection = Error;
 
@@ -43,7 +43,7 @@ impl<V: Viewer, S: Sync> FromRequestParts<S> for Current<V> {
     }
 }
 
-/// The request itself, to sign in or out.
+/// Extracts the request context, to sign in or out.
 impl<S: Sync> FromRequestParts<S> for RequestContext {
     type Rejection = Error;
 
@@ -52,10 +52,10 @@ impl<S: Sync> FromRequestParts<S> for RequestContext {
     }
 }
 
-/// What the client sent to be written, unread: a body of JSON. The handler runs whatever it says,
-/// so that nobody learns what a valid body is who may not send one. One whose `Content-Type` is not
-/// `application/json`, or ends in `+json`, is refused with 415 where it is opened. The size of bodies is limited
-/// by axum's `DefaultBodyLimit`.
+/// Extracts the JSON body without parsing it. The handler runs whatever the body contains, so that a client
+/// who may not send one does not learn what a valid one looks like. [Opening](Untrusted::open) a body whose
+/// `Content-Type` is neither `application/json` nor a `+json` type fails with 415. axum's `DefaultBodyLimit`
+/// limits its size.
 impl<T, S: Send + Sync> FromRequest<S> for Untrusted<T> {
     type Rejection = BytesRejection;
 
@@ -66,7 +66,7 @@ impl<T, S: Send + Sync> FromRequest<S> for Untrusted<T> {
     }
 }
 
-/// As [`Error::to_response`] says.
+/// Responds with [`Error::to_response`].
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
         self.to_response().map(Body::from)

@@ -1,4 +1,4 @@
-//! Bodies that are made in their request's scope, for the frameworks whose bodies are those of `http_body`.
+//! Response bodies polled in their request's scope, for frameworks built on `http_body`.
 
 use std::fmt;
 use std::pin::Pin;
@@ -11,7 +11,7 @@ use pin_project_lite::pin_project;
 use crate::request::RequestContext;
 
 pin_project! {
-    /// A response's body, every part of which is made in its request's scope.
+    /// A response body, each frame of which is polled in its request's scope.
     pub struct ScopedBody<B> {
         #[pin]
         body: B,
@@ -20,8 +20,8 @@ pin_project! {
 }
 
 impl<B: Body> ScopedBody<B> {
-    /// Keeps the scope for `body`, when what the request's session means for its response is written to the
-    /// response's headers.
+    /// Writes the session's headers (cookies, caching) to the response, and wraps `body` in the request's
+    /// scope.
     pub(super) fn finish(context: RequestContext, headers: &mut HeaderMap, body: B) -> Self {
         let reads_later = !body.is_end_stream() && body.size_hint().exact().is_none();
         context.write_headers(headers, reads_later);

@@ -1,4 +1,4 @@
-//! What a request context is made of, whatever the framework.
+//! The session layer's settings and its making of request contexts, for every framework.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -12,11 +12,10 @@ use crate::viewer::Viewer;
 
 type Address = fn(&Extensions) -> Option<IpAddr>;
 
-/// Gives each request its [`RequestContext`].
+/// A middleware that gives each request its [`RequestContext`].
 ///
-/// The handler runs in its scope, and so does every poll of the response's body, so that
-/// a streamed response keeps its own viewer. The layer refuses nobody: what a request may do is
-/// decided where the data is.
+/// The handler runs in its scope, and so does every poll of the response's body, so that a streamed response
+/// keeps its own viewer. The layer refuses no request: authorization is decided at the data.
 ///
 /// A response that sets the session cookie or depends on it is marked `private, no-store`. That
 /// includes every body of unknown length, because it may still ask for the viewer: leave files
@@ -51,7 +50,7 @@ pub struct SessionLayer<V> {
 }
 
 impl<V: Viewer> SessionLayer<V> {
-    /// A layer over `sessions`.
+    /// Builds a layer over `sessions`.
     #[must_use]
     pub fn new(sessions: Sessions<V>) -> Self {
         Self {
@@ -62,7 +61,7 @@ impl<V: Viewer> SessionLayer<V> {
         }
     }
 
-    /// Says where the address of the connection's other end is among a request's extensions, for the
+    /// Sets the function that finds the peer address of the connection among a request's extensions, for the
     /// frameworks of tower, which leave that to the server; without it rules see no address. The other
     /// frameworks know it. With axum:
     ///
@@ -97,8 +96,8 @@ impl<V: Viewer> SessionLayer<V> {
     /// holds no valid one, the id is random; see
     /// [`RequestContext::with_request_id`](crate::RequestContext::with_request_id).
     ///
-    /// Name a header only that the proxy overwrites: else clients choose what their requests are
-    /// called in the audit trail.
+    /// Name only a header that the proxy overwrites: otherwise clients choose the ids of their requests in
+    /// the audit trail.
     ///
     /// ```
     /// # use clearance::{SessionLayer, Sessions, Viewer};
@@ -113,7 +112,8 @@ impl<V: Viewer> SessionLayer<V> {
         self
     }
 
-    /// The context of a request that came over a connection from `peer`.
+    /// Builds the context of a request on a connection from `peer`, applying trusted proxies and the request
+    /// id.
     pub(super) fn context(
         &self,
         method: &Method,
@@ -129,7 +129,7 @@ impl<V: Viewer> SessionLayer<V> {
         context
     }
 
-    /// What the server noted of the connection.
+    /// Returns the peer address that the server stored in the extensions, if a function for it is set.
     #[cfg(feature = "tower")]
     pub(super) fn peer(&self, extensions: &Extensions) -> Option<IpAddr> {
         self.address.and_then(|address| address(extensions))

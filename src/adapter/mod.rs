@@ -1,4 +1,4 @@
-//! Frameworks: the session layer and gates in the idiom of each.
+//! Adapters for web frameworks: the session layer and gates in the idiom of each.
 //!
 //! [`SessionLayer`] and [`Gate`](crate::route::Gate) are the same types everywhere. With a
 //! framework's feature on, they are middleware of that framework, handlers take
@@ -63,14 +63,14 @@ pub use self::tower_gate::{GateBody, GateService};
 use crate::error::Result;
 use crate::request::RequestContext;
 
-/// Goes on with what a request was waiting for, in its scope: its viewer is found anew where it was found
-/// too long ago.
+/// Polls work of a request after a wait, in its scope. Its cached viewer is dropped first if it is older than
+/// the cache bound (decision 42).
 fn resume<T>(context: &RequestContext, work: impl FnOnce() -> T) -> T {
     context.renew();
     context.sync_scope(work)
 }
 
-/// Nobody, where nobody is signed in. Whatever else went wrong stays an error.
+/// Maps "nobody is signed in" to `None`. Every other error stays one.
 #[cfg(any(
     feature = "axum",
     feature = "warp",
@@ -86,7 +86,7 @@ pub(crate) fn optional<T>(found: Result<T>) -> Result<Option<T>> {
     }
 }
 
-/// A request's head as gates ask for it, of a framework that keeps no such thing.
+/// Builds a request's head for gates, for frameworks that have no such type.
 #[cfg(any(feature = "poem", feature = "salvo"))]
 fn head(method: &http::Method, uri: &http::Uri, headers: &http::HeaderMap) -> http::request::Parts {
     let (mut head, ()) = http::Request::new(()).into_parts();

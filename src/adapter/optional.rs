@@ -1,4 +1,4 @@
-//! A viewer who may be nobody, as an extractor.
+//! An extractor for a viewer who may be signed out.
 
 use std::fmt;
 
@@ -8,9 +8,9 @@ use crate::request::verify_session;
 use crate::session::Verified;
 use crate::viewer::Viewer;
 
-/// The viewer of the request, or `None` when nobody is signed in, in the frameworks whose own `Option` of
-/// an extractor is `None` for whatever goes wrong: with it, a store that does not answer would make
-/// everybody nobody.
+/// The viewer of the request, or `None` when nobody is signed in. It is for the frameworks whose own `Option`
+/// of an extractor is `None` for every error: with that, an outage of the store would look like a signed-out
+/// user.
 ///
 /// An outage is an error here, and so is a viewer of whom a
 /// [hook](crate::session::SessionHooks::on_verify) wants another proof: 401.

@@ -95,7 +95,7 @@ impl<V: Viewer, E: Endpoint> Middleware<E> for SessionLayer<V> {
     }
 }
 
-/// The endpoint that [`SessionLayer`] makes.
+/// The endpoint that [`SessionLayer`] wraps around another one.
 pub struct SessionEndpoint<V, E> {
     inner: E,
     layer: SessionLayer<V>,
@@ -118,7 +118,7 @@ impl<V: Viewer, E: Endpoint> Endpoint for SessionEndpoint<V, E> {
         let mut response = context.scope(self.inner.get_response(request)).await;
         let body = BoxBody::from(response.take_body());
         let body = ScopedBody::finish(context, response.headers_mut(), body);
-        // poem's own ways from one body to another lose its length.
+        // poem's own conversions between bodies lose the length.
         response.set_body(BoxBody::new(body));
         Ok(response)
     }
@@ -135,7 +135,7 @@ impl<E: Endpoint> Middleware<E> for Gate {
     }
 }
 
-/// The endpoint that a [`Gate`] makes.
+/// The endpoint that a [`Gate`] wraps around another one.
 pub struct GateEndpoint<E> {
     inner: E,
     gate: Gate,
@@ -161,8 +161,8 @@ impl<E: Endpoint> Endpoint for GateEndpoint<E> {
     }
 }
 
-/// The URI as the client sent it. Requests that no server received, such as those of poem's test client, have
-/// none.
+/// Returns the URI as the client sent it. Requests that no server received, such as those of poem's test
+/// client, have only the current one.
 fn uri(request: &Request) -> &Uri {
     let sent = request.original_uri();
     if *sent == Uri::default() {
@@ -177,38 +177,38 @@ fn respond(answer: http::Response<String>) -> Response {
     (head.status, head.headers, Body::from(text)).into_response()
 }
 
-/// The viewer of the request; without one the handler does not run.
+/// Extracts the viewer of the request; without one the handler does not run.
 impl<'a, V: Viewer> FromRequest<'a> for Verified<V> {
     async fn from_request(_: &'a Request, _: &mut RequestBody) -> poem::Result<Self> {
         Ok(verify_session().await?)
     }
 }
 
-/// The viewer, or nobody when nobody is signed in.
+/// Extracts the viewer, or `None` when nobody is signed in.
 impl<'a, V: Viewer> FromRequest<'a> for Optional<V> {
     async fn from_request(_: &'a Request, _: &mut RequestBody) -> poem::Result<Self> {
         Ok(Self::find().await?)
     }
 }
 
-/// The viewer, read from the store before the handler runs.
+/// Extracts the viewer, read from the store before the handler runs.
 impl<'a, V: Viewer> FromRequest<'a> for Current<V> {
     async fn from_request(_: &'a Request, _: &mut RequestBody) -> poem::Result<Self> {
         Ok(RequestContext::current()?.verify_current().await?)
     }
 }
 
-/// The request itself, to sign in or out.
+/// Extracts the request context, to sign in or out.
 impl<'a> FromRequest<'a> for RequestContext {
     async fn from_request(_: &'a Request, _: &mut RequestBody) -> poem::Result<Self> {
         Ok(Self::current()?)
     }
 }
 
-/// What the client sent to be written, unread: a body of JSON. The handler runs whatever it says,
-/// so that nobody learns what a valid body is who may not send one. One whose `Content-Type` is not
-/// `application/json`, or ends in `+json`, is refused with 415 where it is opened. The size of bodies is limited
-/// by poem's `SizeLimit`, where that is around the route.
+/// Extracts the JSON body without parsing it. The handler runs whatever the body contains, so that a client
+/// who may not send one does not learn what a valid one looks like. [Opening](Untrusted::open) a body whose
+/// `Content-Type` is neither `application/json` nor a `+json` type fails with 415. poem's `SizeLimit` limits
+/// its size, where that is around the route.
 impl<'a, T> FromRequest<'a> for Untrusted<T> {
     async fn from_request(request: &'a Request, body: &mut RequestBody) -> poem::Result<Self> {
         let bytes = body.take()?.into_vec().await?;
@@ -216,7 +216,7 @@ impl<'a, T> FromRequest<'a> for Untrusted<T> {
     }
 }
 
-/// As [`Error::to_response`] says.
+/// Responds with [`Error::to_response`].
 impl ResponseError for Error {
     fn status(&self) -> StatusCode {
         StatusCode::from_u16(self.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)

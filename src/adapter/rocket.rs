@@ -20,10 +20,10 @@
 //! }
 //! ```
 //!
-//! It takes two: the [`SessionLayer`], attached, gives each request its context and writes the headers of each
-//! response, also where a catcher answers; [`scoped`] has a route or a catcher run in that context. A fairing
-//! alone cannot do the second. Neither can be forgotten quietly: Rocket does not launch with a guard of this
-//! library and no session layer, and a route that is not scoped is refused by guards and repositories.
+//! It takes two parts: the [`SessionLayer`], attached, gives each request its context and writes the headers
+//! of each response, also where a catcher answers; [`scoped`] runs a route or a catcher in that context. A
+//! fairing alone cannot do the second. Neither can be forgotten silently: Rocket does not launch with a guard
+//! of this library and no session layer, and guards and repositories refuse a route that is not scoped.
 //!
 //! # Guards
 //!
@@ -63,8 +63,8 @@ use crate::error::Error;
 use crate::request::RequestContext;
 use crate::viewer::Viewer;
 
-/// Has each of these routes or catchers run in the context of its request: its guards, its handler and the
-/// responder. Streamed bodies have it from the attached [`SessionLayer`].
+/// Runs each of these routes or catchers in the context of its request: its guards, its handler and the
+/// responder. The attached [`SessionLayer`] does the same for streamed bodies.
 ///
 /// # Example
 ///
@@ -100,7 +100,7 @@ pub fn scoped<H: Handler>(handlers: Vec<H>) -> Vec<H> {
     handlers.into_iter().map(Handler::scoped).collect()
 }
 
-/// What [`scoped`] takes: a route or a catcher. Nothing else can be one.
+/// A handler that [`scoped`] accepts: a route or a catcher. The trait is sealed.
 pub trait Handler: sealed::Sealed {
     #[doc(hidden)]
     #[must_use]
@@ -127,7 +127,7 @@ impl Handler for Catcher {
     }
 }
 
-/// A handler in its request's scope, if that has one.
+/// A handler that runs in its request's scope, if the request has one.
 #[derive(Clone)]
 struct Scoped<H>(H);
 
@@ -158,7 +158,8 @@ impl catcher::Handler for Scoped<Box<dyn catcher::Handler>> {
     }
 }
 
-/// What comes of a route, one of whose guards may have failed.
+/// Returns the response of a route: that of a failed guard's error, unless the application has a catcher for
+/// its status, or the handler ran without an optional viewer.
 fn answer<'r>(request: &'r Request<'_>, outcome: route::Outcome<'r>) -> route::Outcome<'r> {
     let Some(error) = lock(&kept(request).failure).take() else {
         return outcome;
@@ -169,7 +170,7 @@ fn answer<'r>(request: &'r Request<'_>, outcome: route::Outcome<'r>) -> route::O
         Outcome::Success(_) | Outcome::Forward(_) => false,
     };
     if !stands && error.is_unauthenticated() {
-        // The handler was content with nobody.
+        // The handler accepted a request without a viewer.
         return outcome;
     }
     if is_caught(request, status) {
@@ -178,7 +179,7 @@ fn answer<'r>(request: &'r Request<'_>, outcome: route::Outcome<'r>) -> route::O
     Outcome::Success(respond(error.to_response()))
 }
 
-/// Whether the application has a catcher of its own for this.
+/// Returns whether the application has a catcher of its own for this status at the request's path.
 fn is_caught(request: &Request<'_>, status: Status) -> bool {
     let path = request.uri().path();
     request.rocket().catchers().any(|catcher| {
@@ -187,13 +188,13 @@ fn is_caught(request: &Request<'_>, status: Status) -> bool {
     })
 }
 
-/// What is kept with a request, in its local cache.
+/// The state of a request in Rocket's local cache.
 #[derive(Default)]
 struct Kept {
     context: Mutex<Option<RequestContext>>,
-    /// What a guard failed with.
+    /// The error of a guard that failed.
     failure: Mutex<Option<Error>>,
-    /// What a gate answers in the handler's place.
+    /// The response of a gate, to be sent in the handler's place.
     refusal: Mutex<Option<HttpResponse<String>>>,
 }
 
@@ -209,10 +210,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What shows that a session layer is attached.
+/// A managed marker: a session layer is attached.
 struct Attached;
 
-/// As a fairing it gives each request its context, and writes the headers of each response. It goes with
+/// The fairing gives each request its context, and writes the headers of each response. It goes with
 /// [`scoped`]. Attach it before gates, and after every fairing that changes a request's method, headers or
 /// address.
 #[rocket::async_trait]
@@ -234,7 +235,7 @@ impl<V: Viewer> Fairing for SessionLayer<V> {
     }
 
     async fn on_request(&self, request: &mut Request<'_>, _: &mut Data<'_>) {
-        // Never `client_ip`: that one believes a header.
+        // `client_ip` is not used: it trusts a header.
         let peer = request.remote().map(|peer| peer.ip());
         let headers = heads::of_request(request);
         let context = self.context(&heads::method(request), &headers, peer);
@@ -243,13 +244,13 @@ impl<V: Viewer> Fairing for SessionLayer<V> {
 
     async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
         let kept = kept(request);
-        // A route that is not scoped may hide it.
+        // A route that is not scoped may hide the error.
         if let Some(error) = lock(&kept.failure).take()
             && !error.is_unauthenticated()
         {
             *response = respond(error.to_response());
         }
-        // From here on the body holds it, if there is one.
+        // From here on the body holds the context, if there is one.
         let Some(context) = lock(&kept.context).take() else {
             return;
         };
@@ -262,7 +263,7 @@ impl<V: Viewer> Fairing for SessionLayer<V> {
     }
 }
 
-/// A response of the library, such as that of [`session_state`](crate::route::session_state).
+/// A responder for responses of the library, such as that of [`session_state`](crate::route::session_state).
 ///
 /// # Example
 ///
@@ -286,7 +287,7 @@ impl<'r> Responder<'r, 'static> for Answer {
     }
 }
 
-/// As [`Error::to_response`] says.
+/// Responds with [`Error::to_response`].
 impl<'r> Responder<'r, 'static> for Error {
     fn respond_to(self, _: &'r Request<'_>) -> response::Result<'static> {
         Ok(respond(self.to_response()))

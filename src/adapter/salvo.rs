@@ -24,7 +24,8 @@ use crate::route::Gate;
 use crate::session::{Current, Verified};
 use crate::viewer::Viewer;
 
-/// The context is in the [`Depot`] too: `depot.get_typed::<RequestContext>()`.
+/// Runs the rest of the chain in the request's context, which is in the [`Depot`] too:
+/// `depot.get_typed::<RequestContext>()`.
 #[async_trait]
 impl<V: Viewer> Handler for SessionLayer<V> {
     async fn handle(
@@ -40,7 +41,7 @@ impl<V: Viewer> Handler for SessionLayer<V> {
         let rest = flow.call_next(request, depot, response);
         context.scope(rest).await;
         match response.take_body() {
-            // Whole, or left to salvo's catcher.
+            // The body is complete, or salvo's catcher writes it.
             body if body.size().is_some() || body.is_error() => {
                 context.finish(response.headers_mut());
                 response.body(body);
@@ -53,7 +54,8 @@ impl<V: Viewer> Handler for SessionLayer<V> {
     }
 }
 
-/// A stream as a stream, which is what salvo's compression takes, and whatever knows its length as what keeps it.
+/// Wraps a scoped body: as a stream, which salvo's compression accepts, or, if its length is known, as a type
+/// that keeps the length.
 fn scoped(body: ScopedBody<ResBody>) -> ResBody {
     if body.size_hint().exact().is_some() {
         return ResBody::Boxed(Box::pin(body.map_err(Into::into)));
@@ -61,7 +63,7 @@ fn scoped(body: ScopedBody<ResBody>) -> ResBody {
     ResBody::stream(BodyStream::new(body).map_ok(BytesFrame))
 }
 
-/// Salvo's catcher leaves the answer of a gate as it is.
+/// Checks the request. Salvo's catcher leaves the response of a gate as it is.
 #[async_trait]
 impl Handler for Gate {
     async fn handle(
@@ -85,8 +87,8 @@ impl Handler for Gate {
     }
 }
 
-/// Takes the place of whatever was written before. An empty body is one: salvo's catcher would write its own
-/// where there is none.
+/// Writes the response, in the place of what was written before. Its body is set even if it is empty: salvo's
+/// catcher would write its own where there is none.
 fn respond(answer: http::Response<String>, response: &mut Response) {
     let (head, text) = answer.into_parts();
     response.status_code(head.status);
@@ -94,7 +96,7 @@ fn respond(answer: http::Response<String>, response: &mut Response) {
     response.body(text);
 }
 
-/// The viewer of the request; without one the handler does not run.
+/// Extracts the viewer of the request; without one the handler does not run.
 impl<'ex, V: Viewer> Extractible<'ex> for Verified<V> {
     fn metadata() -> &'static Metadata {
         &NOTHING
@@ -108,7 +110,7 @@ impl<'ex, V: Viewer> Extractible<'ex> for Verified<V> {
     }
 }
 
-/// The viewer, or nobody when nobody is signed in.
+/// Extracts the viewer, or `None` when nobody is signed in.
 impl<'ex, V: Viewer> Extractible<'ex> for Optional<V> {
     fn metadata() -> &'static Metadata {
         &NOTHING
@@ -122,7 +124,7 @@ impl<'ex, V: Viewer> Extractible<'ex> for Optional<V> {
     }
 }
 
-/// The viewer, read from the store before the handler runs.
+/// Extracts the viewer, read from the store before the handler runs.
 impl<'ex, V: Viewer> Extractible<'ex> for Current<V> {
     fn metadata() -> &'static Metadata {
         &NOTHING
@@ -136,7 +138,7 @@ impl<'ex, V: Viewer> Extractible<'ex> for Current<V> {
     }
 }
 
-/// The request itself, to sign in or out.
+/// Extracts the request context, to sign in or out.
 impl<'ex> Extractible<'ex> for RequestContext {
     fn metadata() -> &'static Metadata {
         &NOTHING
@@ -150,10 +152,10 @@ impl<'ex> Extractible<'ex> for RequestContext {
     }
 }
 
-/// What the client sent to be written, unread: a body of JSON. The handler runs whatever it says,
-/// so that nobody learns what a valid body is who may not send one. One whose `Content-Type` is not
-/// `application/json`, or ends in `+json`, is refused with 415 where it is opened. The size of bodies is limited
-/// by salvo's `SecureMaxSize`, and without it to 64 KiB.
+/// Extracts the JSON body without parsing it. The handler runs whatever the body contains, so that a client
+/// who may not send one does not learn what a valid one looks like. [Opening](Untrusted::open) a body whose
+/// `Content-Type` is neither `application/json` nor a `+json` type fails with 415. salvo's `SecureMaxSize`
+/// limits its size, by default to 64 KiB.
 impl<'ex, T: Send> Extractible<'ex> for Untrusted<T> {
     fn metadata() -> &'static Metadata {
         &NOTHING
@@ -169,10 +171,10 @@ impl<'ex, T: Send> Extractible<'ex> for Untrusted<T> {
     }
 }
 
-/// What salvo asks of extractors that are read field by field, which none of these is.
+/// Empty metadata: salvo asks for it of extractors that are read field by field, which none of these is.
 static NOTHING: Metadata = Metadata::new("");
 
-/// As [`Error::to_response`] says.
+/// Responds with [`Error::to_response`].
 impl Scribe for Error {
     fn render(self, response: &mut Response) {
         respond(self.to_response(), response);

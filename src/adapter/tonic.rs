@@ -1,4 +1,4 @@
-//! Statuses for tonic.
+//! Status conversions for tonic, and the session layer around its services.
 //!
 //! [`SessionLayer`](crate::SessionLayer) goes on `tonic::transport::Server::builder().layer(..)`. It
 //! reads the credential from the metadata `cookie`. A service's methods then call `verify_session` and
@@ -49,14 +49,14 @@ use tonic::{Code, Status};
 use crate::error::{Error, Kind};
 use crate::route::is_grpc;
 
-/// Tells whether a request to services of tonic is no call of gRPC. Whose services they are is shown by tonic's own body.
+/// Returns whether a request to services of tonic is no gRPC call. The type of the body shows that the
+/// services are tonic's.
 pub(super) fn is_no_call<A: 'static>(headers: &HeaderMap) -> bool {
     TypeId::of::<A>() == TypeId::of::<Body>() && !is_grpc(headers)
 }
 
-/// The answer over gRPC
-/// ([status codes](https://grpc.io/docs/guides/status-codes/)), by the status that
-/// [`Error::status`] gives over HTTP:
+/// Converts the error to a gRPC status ([status codes](https://grpc.io/docs/guides/status-codes/)), by the
+/// status that [`Error::status`] gives over HTTP:
 ///
 /// | HTTP | gRPC |
 /// |---|---|
@@ -68,12 +68,12 @@ pub(super) fn is_no_call<A: 'static>(headers: &HeaderMap) -> bool {
 /// | 500 | `INTERNAL` |
 /// | 503 | `UNAVAILABLE` |
 ///
-/// A conflict is never `ALREADY_EXISTS`, which would say of which kind the constraint is: it could
-/// concern a row that the viewer may not see. The message is that of the error where it tells a client what it
-/// did, and empty for `INTERNAL` and `UNAVAILABLE`. `UNAUTHENTICATED` has the challenge of
-/// [`Error::to_response`] as metadata `www-authenticate`, which tells a [step-up](Error::is_step_up) apart.
+/// A conflict is never `ALREADY_EXISTS`, which would reveal the kind of the constraint: it could concern a
+/// row that the viewer may not see. The message is that of the error where it tells clients about their own
+/// request, and empty for `INTERNAL` and `UNAVAILABLE`. `UNAUTHENTICATED` has the challenge of
+/// [`Error::to_response`] as metadata `www-authenticate`, which distinguishes a [step-up](Error::is_step_up).
 ///
-/// What stands behind `INTERNAL` is told as an event when this is called.
+/// The cause of an `INTERNAL` is logged as an event when this is called.
 impl From<Error> for Status {
     fn from(error: Error) -> Self {
         let code = code(error.kind());

@@ -25,7 +25,7 @@ impl<V: Viewer, S> Layer<S> for SessionLayer<V> {
     }
 }
 
-/// The service that [`SessionLayer`] makes.
+/// The service that [`SessionLayer`] wraps around another one.
 pub struct SessionService<V, S> {
     inner: S,
     layer: SessionLayer<V>,
@@ -77,7 +77,7 @@ where
 }
 
 pin_project! {
-    /// The response of a request in its scope.
+    /// The future of a response, polled in its request's scope.
     pub struct ScopedFuture<F> {
         #[pin]
         response: Scoped<F>,
@@ -104,7 +104,7 @@ where
             Err(error) => return Poll::Ready(Err(error)),
         };
         let Some(context) = this.response.into_context() else {
-            // Only who polls it again after the end comes here.
+            // Reached only by a poll after completion.
             return Poll::Pending;
         };
         let (mut head, body) = response.into_parts();

@@ -27,7 +27,7 @@ impl<S> Layer<S> for Gate {
     }
 }
 
-/// The service that a [`Gate`] makes.
+/// The service that a [`Gate`] wraps around another one.
 #[derive(Clone)]
 pub struct GateService<S> {
     inner: S,
@@ -77,7 +77,7 @@ where
                 }
                 Err(mut answer) => {
                     if is_grpc {
-                        // Clients make a status of gRPC of that of HTTP, but would take a body for
+                        // gRPC clients derive a gRPC status from the HTTP status, but would read a body as
                         // one of their messages.
                         answer.headers_mut().remove(CONTENT_TYPE);
                         answer.body_mut().clear();
@@ -94,7 +94,7 @@ where
     }
 }
 
-/// The URI as the client sent it, where the router has cut something off: inside of axum's `nest`.
+/// Returns the URI as the client sent it, where the router has cut something off: inside of axum's `nest`.
 #[cfg(feature = "axum")]
 fn sent(head: &Parts) -> Option<Uri> {
     let sent = head.extensions.get::<axum::extract::OriginalUri>();
@@ -107,9 +107,9 @@ const fn sent(_: &Parts) -> Option<Uri> {
 }
 
 pin_project! {
-    /// A response's body, the handler's or that of a [`Gate`].
+    /// A response body: the handler's, or that of a [`Gate`].
     pub struct GateBody<B> {
-        // Absent where the gate answered.
+        // Absent where the gate responded.
         #[pin]
         inner: Option<B>,
         text: Option<Bytes>,

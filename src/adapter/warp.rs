@@ -5,14 +5,13 @@
 //! service is served by hyper, as `examples/warp.rs` does. Inside of it `verify_session` and
 //! repositories find their request, and these filters give a handler what it asks for.
 //!
-//! A filter that refuses rejects, and warp goes on to the next route. Name the path and the method
-//! first, so that nothing is refused for the sake of another route, and end all routes with
-//! [`recover`]: warp's own answer to a rejection that it does not know is a 500.
+//! A filter that refuses rejects, and warp tries the next route. Name the path and the method first, so that
+//! nothing is refused for the sake of another route, and end all routes with [`recover`]: warp's own response
+//! to an unknown rejection is a 500.
 //!
-//! A task from `tokio::spawn` has no request and is refused; [`clearance::spawn`](crate::spawn)
-//! inherits it. What `warp::ws::Ws::on_upgrade` is given runs in such a task: take [`context()`] before it,
-//! and [fork](RequestContext::fork) that once for each message. A streamed body runs in the
-//! request's scope.
+//! A task from `tokio::spawn` has no request and is refused; [`clearance::spawn`](crate::spawn) inherits it.
+//! The callback of `warp::ws::Ws::on_upgrade` runs in such a task: take [`context()`] before it, and
+//! [fork](RequestContext::fork) that once for each message. A streamed body runs in the request's scope.
 //!
 //! # Example
 //!
@@ -80,21 +79,21 @@ use crate::route::Gate;
 use crate::session::{Current, Verified};
 use crate::viewer::Viewer;
 
-/// The viewer of the request; without one it rejects with the error.
+/// Extracts the viewer of the request; without one it rejects with the error.
 pub fn verified<V: Viewer>()
 -> impl Filter<Extract = (Verified<V>,), Error = Rejection> + Copy + use<V> {
     warp::any().and_then(|| async { verify_session::<V>().await.map_err(Rejection::from) })
 }
 
-/// The viewer, or `None` when nobody is signed in. An outage is an error, not nobody. So is a viewer
-/// of whom a [hook](crate::session::SessionHooks::on_verify) wants another proof: 401.
+/// Extracts the viewer, or `None` when nobody is signed in. An outage stays an error, and so does a viewer of
+/// whom a [hook](crate::session::SessionHooks::on_verify) wants another proof: 401.
 pub fn optional<V: Viewer>()
 -> impl Filter<Extract = (Option<Verified<V>>,), Error = Rejection> + Copy + use<V> {
     warp::any()
         .and_then(|| async { or_nobody(verify_session::<V>().await).map_err(Rejection::from) })
 }
 
-/// The viewer, read from the store before the handler runs.
+/// Extracts the viewer, read from the store before the handler runs.
 pub fn current<V: Viewer>()
 -> impl Filter<Extract = (Current<V>,), Error = Rejection> + Copy + use<V> {
     warp::any().and_then(|| async {
@@ -103,18 +102,19 @@ pub fn current<V: Viewer>()
     })
 }
 
-/// The request itself, to sign in or out, or to keep for what outlives it.
+/// Extracts the request context, to sign in or out, or to keep for work that outlives the request.
 pub fn context() -> impl Filter<Extract = (RequestContext,), Error = Rejection> + Copy {
     warp::any().and_then(|| async { RequestContext::current().map_err(Rejection::from) })
 }
 
-/// What the client sent to be written, unread: a body of JSON of at most `most_bytes`. The handler runs
-/// whatever it says, so that nobody learns what a valid body is who may not send one. One whose
-/// `Content-Type` is not `application/json`, or ends in `+json`, is refused with 415 where it is opened.
+/// Extracts a JSON body of at most `most_bytes` without parsing it. The handler runs whatever the body
+/// contains, so that a client who may not send one does not learn what a valid one looks like.
+/// [Opening](Untrusted::open) a body whose `Content-Type` is neither `application/json` nor a `+json` type
+/// fails with 415.
 ///
-/// warp limits no body by itself, so the limit is asked for here: it is that of
-/// [`warp::body::content_length_limit`], which answers 413 to a longer body, and 411 to one that does
-/// not say how long it is.
+/// warp limits no body by itself, so the limit is a parameter: it is that of
+/// [`warp::body::content_length_limit`], which answers 413 to a longer body, and 411 to one without a
+/// `Content-Length`.
 pub fn untrusted<T: Send + 'static>(
     most_bytes: u64,
 ) -> impl Filter<Extract = (Untrusted<T>,), Error = Rejection> + Copy + use<T> {
@@ -128,9 +128,9 @@ pub fn untrusted<T: Send + 'static>(
         .map(|media_type: Option<_>, body| Untrusted::body(media_type.as_ref(), body))
 }
 
-/// Lets a request pass that [a gate](Gate) lets pass, and rejects any other with its answer. For one
-/// route, such as what [`Protect`](crate::route::Protect) stands before: a gate that writes headers on
-/// every response, such as [`SecurityHeaders`](crate::route::SecurityHeaders), goes around the service.
+/// Checks requests with [a gate](Gate), and rejects those that it refuses with its response. It is for single
+/// routes, with a [`Protect`](crate::route::Protect) for example: a gate that writes headers on every
+/// response, such as [`SecurityHeaders`](crate::route::SecurityHeaders), goes around the service.
 pub fn gate(gate: Gate) -> impl Filter<Extract = (), Error = Rejection> + Clone {
     let query = warp::query::raw()
         .map(|query| format!("?{query}"))
@@ -162,7 +162,7 @@ pub fn gate(gate: Gate) -> impl Filter<Extract = (), Error = Rejection> + Clone 
         .untuple_one()
 }
 
-/// What the filters of this library reject with: [`Rejection::find`] finds it.
+/// The rejection of this library's filters: [`Rejection::find`] finds it.
 ///
 /// An [`Error`] is not a [`Reject`] by itself, because warp shows a client the debug output of a rejection
 /// that nobody [recovers](recover): that of this type is a status.
@@ -174,7 +174,7 @@ enum Why {
 }
 
 impl Rejected {
-    /// Why, where it was not a gate.
+    /// Returns the error, unless a gate rejected.
     #[must_use]
     pub const fn error(&self) -> Option<&Error> {
         match &self.0 {
@@ -183,7 +183,7 @@ impl Rejected {
         }
     }
 
-    /// The answer: that of the gate, or as [`Error::to_response`] says.
+    /// Returns the response: that of the gate, or [`Error::to_response`].
     #[must_use]
     pub fn to_response(&self) -> Response<String> {
         match &self.0 {
@@ -205,14 +205,14 @@ impl fmt::Debug for Rejected {
 
 impl Reject for Rejected {}
 
-/// So that `?` rejects in what is given to [`Filter::and_then`].
+/// Makes `?` reject in the functions given to [`Filter::and_then`].
 impl From<Error> for Rejection {
     fn from(error: Error) -> Self {
         warp::reject::custom(Rejected(Why::Error(error)))
     }
 }
 
-/// Answers a rejection that is [of this library](Rejected), and passes any other on. To be given to
+/// Responds to a rejection [of this library](Rejected), and passes any other on. Give it to
 /// [`Filter::recover`], around all routes.
 ///
 /// # Errors
@@ -225,7 +225,7 @@ pub async fn recover(rejection: Rejection) -> Result<impl Reply, Rejection> {
     }
 }
 
-/// As [`Error::to_response`] says.
+/// Responds with [`Error::to_response`].
 impl Reply for Error {
     fn into_response(self) -> warp::reply::Response {
         self.to_response().into_response()

@@ -1,4 +1,4 @@
-//! The types of http 0.2, which actix-web has, as those of http 1, and back.
+//! Conversions between the types of http 0.2, which actix-web uses, and those of http 1.
 
 use actix_web::dev::ServiceRequest;
 use actix_web::http::header as actix;
@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 
 use crate::error::{Error, Result};
 
-/// The head of a request. That of HTTP/2 has its authority in the URI already.
+/// Converts the head of a request. With HTTP/2 the URI already has the authority.
 pub(super) fn head(request: &ServiceRequest) -> Result<Parts> {
     let uri: Uri = request
         .uri()
@@ -25,7 +25,7 @@ pub(super) fn method(request: &ServiceRequest) -> Result<Method> {
     Method::from_bytes(request.method().as_str().as_bytes()).map_err(|_| Error::invalid())
 }
 
-/// All headers, or an error: a check must not pass because it does not see one.
+/// Converts all headers, or fails: a check must not pass because it does not see one.
 pub(super) fn headers(request: &ServiceRequest) -> Result<HeaderMap> {
     let mut copy = HeaderMap::new();
     for (name, value) in request.headers() {
@@ -35,7 +35,7 @@ pub(super) fn headers(request: &ServiceRequest) -> Result<HeaderMap> {
     Ok(copy)
 }
 
-/// Changes headers of a response as if they were those of http 1. What is not changed stays as it is.
+/// Edits the headers of a response as those of http 1. Headers that `change` leaves alone stay as they are.
 pub(super) fn edit(headers: &mut actix::HeaderMap, change: impl FnOnce(&mut HeaderMap)) {
     let mut before = HeaderMap::new();
     for (name, value) in headers.iter().filter_map(|(name, value)| pair(name, value)) {

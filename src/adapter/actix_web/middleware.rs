@@ -1,4 +1,4 @@
-//! The session layer and gates as middleware.
+//! The session layer and gates as actix-web middleware.
 
 use std::fmt;
 use std::future::{Future, Ready, ready};
@@ -39,7 +39,7 @@ where
     }
 }
 
-/// The service that [`SessionLayer`] makes.
+/// The service that [`SessionLayer`] wraps around another one.
 pub struct SessionService<V, S> {
     inner: S,
     layer: SessionLayer<V>,
@@ -71,7 +71,7 @@ where
             Ok(head) => head,
             Err(error) => return Either::Right(ready(Err(error.into()))),
         };
-        // Not that of `connection_info`, which believes headers.
+        // `connection_info` is not used: it trusts headers.
         let peer = request.peer_addr().map(|peer| peer.ip());
         let context = self.layer.context(&method, &headers, peer);
         Either::Left(ScopedFuture {
@@ -81,7 +81,7 @@ where
 }
 
 pin_project! {
-    /// The response of a request in its scope.
+    /// The future of a response, polled in its request's scope.
     pub struct ScopedFuture<F> {
         #[pin]
         response: Scoped<F>,
@@ -105,7 +105,7 @@ where
         let mut this = self.project();
         let outcome = ready!(this.response.as_mut().poll(cx));
         let Some(context) = this.response.into_context() else {
-            // Only who polls it again after the end comes here.
+            // Reached only by a poll after completion.
             return Poll::Pending;
         };
         Poll::Ready(match outcome {
@@ -116,7 +116,7 @@ where
                 });
                 Ok(response.map_body(|_, body| ScopedBody { body, context }))
             }
-            // A middleware inside gave it, or a service that is no handler.
+            // The error is of a middleware inside, or of a service that is no handler.
             Err(mut error) => {
                 error.add_response_mapper(move |mut response| {
                     let reads_later = response.body().size() == BodySize::Stream;
@@ -133,7 +133,7 @@ where
 }
 
 pin_project! {
-    /// A response's body, every part of which is made in its request's scope.
+    /// A response body, each part of which is polled in its request's scope.
     pub struct ScopedBody<B> {
         #[pin]
         body: B,
@@ -188,7 +188,7 @@ where
     }
 }
 
-/// The service that a [`Gate`] makes.
+/// The service that a [`Gate`] wraps around another one.
 pub struct GateService<S> {
     inner: Rc<S>,
     gate: Gate,

@@ -1,4 +1,4 @@
-//! Bodies in the scope of their request.
+//! Response bodies polled in their request's scope.
 
 use std::io;
 use std::pin::Pin;
@@ -11,13 +11,14 @@ use rocket::tokio::io::{AsyncRead, AsyncSeek, ReadBuf};
 use crate::adapter::resume;
 use crate::request::RequestContext;
 
-/// A response's body, every part of which is made in its request's scope.
+/// A response body, each part of which is read in its request's scope.
 struct ScopedBody<'r> {
     body: Body<'r>,
     context: RequestContext,
 }
 
-/// Has the body of this response, if there is one, made in the scope. Its size is known already, or never.
+/// Wraps the body of this response, if there is one, in the request's scope. A body with a known size keeps
+/// it.
 pub(super) fn scope(response: &mut Response<'_>, context: RequestContext) {
     if response.body().is_none() {
         return;
@@ -43,7 +44,8 @@ impl AsyncRead for ScopedBody<'_> {
     }
 }
 
-/// Rocket wants it of bodies with a size, to find that out. It has found out before.
+/// Rocket requires seeking of bodies with a size, to find the size out. Here it is set beforehand, so every
+/// seek fails.
 impl AsyncSeek for ScopedBody<'_> {
     fn start_seek(self: Pin<&mut Self>, _: io::SeekFrom) -> io::Result<()> {
         Err(io::ErrorKind::Unsupported.into())

@@ -1,4 +1,4 @@
-//! Gates: as fairings before everything, and around single routes.
+//! Gates for Rocket: as fairings before everything, and around single routes.
 
 use http::Response as HttpResponse;
 use rocket::fairing::{self, Fairing, Info, Kind};
@@ -11,8 +11,8 @@ use super::{context, heads, kept, lock, respond};
 use crate::error::Error;
 use crate::route::Gate;
 
-/// Puts a gate before these routes alone, such as a [`Protect`](crate::route::Protect). A gate before everything
-/// is attached.
+/// Puts a gate before these routes alone, such as a [`Protect`](crate::route::Protect). Attach a gate that is
+/// for every request.
 ///
 /// # Example
 ///
@@ -82,8 +82,8 @@ fn finish(gate: &Gate, response: &mut Response<'_>) {
     heads::change(response, |headers| gate.finish(headers));
 }
 
-/// Where a request is sent that a gate answers, so that no other route gets it. Who asks for it gets what every
-/// unknown path gets.
+/// The path to which a refused request is rerouted, so that no other route gets it. A client that requests it
+/// directly gets the 404 of any unknown path.
 const REFUSED: &str = "/.clearance/refused";
 
 const METHODS: [Method; 9] = [
@@ -98,7 +98,7 @@ const METHODS: [Method; 9] = [
     Method::Patch,
 ];
 
-/// The route of refused requests.
+/// The route that sends the response of a gate that refused the request.
 #[derive(Clone)]
 struct Refused;
 
@@ -112,9 +112,9 @@ impl route::Handler for Refused {
     }
 }
 
-/// As a fairing it stands before every route, and before paths that have none. Those that are attached first are
-/// asked first: attach them behind the [session layer](crate::SessionLayer) and every fairing that changes a
-/// request.
+/// The fairing checks requests before every route, and before paths that have none. Gates that are attached
+/// first check first: attach them behind the [session layer](crate::SessionLayer) and every fairing that
+/// changes a request.
 #[rocket::async_trait]
 impl Fairing for Gate {
     fn info(&self) -> Info {
@@ -144,7 +144,7 @@ impl Fairing for Gate {
     }
 
     async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
-        // Where something sent the request elsewhere again, nobody gets to see what came of it.
+        // If another fairing rerouted the request again, its response is replaced.
         if let Some(answer) = lock(&kept(request).refusal).take() {
             *response = respond(answer);
         }

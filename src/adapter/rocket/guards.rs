@@ -1,4 +1,4 @@
-//! Guards.
+//! Request guards and data guards for Rocket.
 
 use std::io;
 
@@ -19,8 +19,8 @@ use crate::viewer::Viewer;
 
 const UNSCOPED: &str = "no request is in scope: mount the route through `clearance::adapter::rocket::scoped`, and attach the session layer";
 
-/// The viewer of the request; without one the handler does not run. An optional one is `None` when nobody is
-/// signed in, and an outage stays the answer; see [the module](crate::adapter::rocket#guards).
+/// Extracts the viewer of the request; without one the handler does not run. An optional one is `None` when
+/// nobody is signed in, and an outage stays the answer; see [the module](crate::adapter::rocket#guards).
 #[rocket::async_trait]
 impl<'r, V: Viewer> FromRequest<'r> for Verified<V> {
     type Error = Error;
@@ -31,7 +31,7 @@ impl<'r, V: Viewer> FromRequest<'r> for Verified<V> {
     }
 }
 
-/// The viewer, read from the store before the handler runs.
+/// Extracts the viewer, read from the store before the handler runs.
 #[rocket::async_trait]
 impl<'r, V: Viewer> FromRequest<'r> for Current<V> {
     type Error = Error;
@@ -42,7 +42,7 @@ impl<'r, V: Viewer> FromRequest<'r> for Current<V> {
     }
 }
 
-/// The request itself, to sign in or out.
+/// Extracts the request context, to sign in or out.
 #[rocket::async_trait]
 impl<'r> FromRequest<'r> for RequestContext {
     type Error = Error;
@@ -61,7 +61,7 @@ fn outcome<T>(request: &Request<'_>, found: Result<T>) -> request::Outcome<T, Er
         Ok(found) => Outcome::Success(found),
         Err(error) => {
             let mut failure = lock(&kept(request).failure);
-            // Of several, nobody is the weakest.
+            // Any other error takes precedence over "nobody is signed in".
             if failure.as_ref().is_none_or(Error::is_unauthenticated) {
                 *failure = Some(error.copy());
             }
@@ -70,21 +70,21 @@ fn outcome<T>(request: &Request<'_>, found: Result<T>) -> request::Outcome<T, Er
     }
 }
 
-/// Rocket does not launch without a session layer.
+/// Aborts the launch of Rocket without a session layer.
 impl<V: Viewer> Sentinel for Verified<V> {
     fn abort(rocket: &Rocket<Ignite>) -> bool {
         is_missing(rocket)
     }
 }
 
-/// Rocket does not launch without a session layer.
+/// Aborts the launch of Rocket without a session layer.
 impl<V: Viewer> Sentinel for Current<V> {
     fn abort(rocket: &Rocket<Ignite>) -> bool {
         is_missing(rocket)
     }
 }
 
-/// Rocket does not launch without a session layer.
+/// Aborts the launch of Rocket without a session layer.
 impl Sentinel for RequestContext {
     fn abort(rocket: &Rocket<Ignite>) -> bool {
         is_missing(rocket)
@@ -95,10 +95,10 @@ fn is_missing(rocket: &Rocket<Ignite>) -> bool {
     rocket.state::<Attached>().is_none()
 }
 
-/// What the client sent to be written, unread: a body of JSON. The handler runs whatever it says,
-/// so that nobody learns what a valid body is who may not send one. One whose `Content-Type` is not
-/// `application/json`, or ends in `+json`, is refused with 415 where it is opened. A body of more than Rocket's
-/// limit `json` is refused by Rocket, with 413.
+/// Extracts the JSON body without parsing it. The handler runs whatever the body contains, so that a client
+/// who may not send one does not learn what a valid one looks like. [Opening](Untrusted::open) a body whose
+/// `Content-Type` is neither `application/json` nor a `+json` type fails with 415. Rocket refuses a body of
+/// more than its limit `json` with 413.
 #[rocket::async_trait]
 impl<'r, T> FromData<'r> for Untrusted<T> {
     type Error = io::Error;

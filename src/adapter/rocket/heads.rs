@@ -1,4 +1,4 @@
-//! Rocket's own heads, and those of `http`.
+//! Conversions between Rocket's request and response heads and those of `http`.
 
 use std::collections::HashSet;
 
@@ -39,11 +39,11 @@ pub(super) fn method(request: &Request<'_>) -> Method {
     Method::from_bytes(request.method().as_str().as_bytes()).unwrap_or_default()
 }
 
-/// The head of a request, as gates see it.
+/// Builds the head of a request for gates.
 pub(super) fn parts(request: &Request<'_>) -> Result<Parts, http::Error> {
     let headers = of_request(request);
     let mut uri = Uri::builder().path_and_query(request.uri().to_string());
-    // Of HTTP/2, which says the host in the URI.
+    // HTTP/2 has the host in the URI.
     if let Some(host) = request.host().filter(|_| !headers.contains_key(HOST)) {
         uri = uri.scheme("http").authority(host.to_string());
     }
@@ -55,7 +55,7 @@ pub(super) fn parts(request: &Request<'_>) -> Result<Parts, http::Error> {
     Ok(head)
 }
 
-/// Changes a response's headers, and leaves the others as they are.
+/// Edits a response's headers, and leaves those alone that `change` does not touch.
 pub(super) fn change(response: &mut Response<'_>, change: impl FnOnce(&mut HeaderMap)) {
     let before = of(response.headers().iter());
     let mut after = before.clone();
@@ -80,7 +80,7 @@ pub(super) fn add(response: &mut Response<'_>, headers: &HeaderMap) {
 }
 
 fn add_one(response: &mut Response<'_>, name: &HeaderName, value: &HeaderValue) {
-    // Rocket has no others, and the library writes none.
+    // Rocket allows no other values, and the library writes none.
     if let Ok(value) = std::str::from_utf8(value.as_bytes()) {
         response.adjoin_raw_header(name.as_str().to_owned(), value.to_owned());
     }
