@@ -1,4 +1,4 @@
-//! What gates answer in a handler's place.
+//! Responses that gates give in a handler's place: redirects, statuses, and the application's own.
 
 use std::sync::Arc;
 
@@ -10,15 +10,16 @@ use super::ReturnTo;
 use crate::answer::problem;
 use crate::error::{Error, Result};
 
-/// The name of the parameter that says where to go after the sign-in.
+/// The name of the query parameter that carries the return URL to the sign-in page.
 pub(super) const RETURN_TO: &str = "return_to";
 
-/// A page of the application, to which browsers are sent.
+/// A page of the application, as a redirect target.
 #[derive(Debug, Clone)]
 pub(super) struct Page(String);
 
 impl Page {
-    /// A path on the application's own origin, or a whole URL, in a place that only its developer writes.
+    /// Parses a path on the application's own origin, or a whole URL. Only the developer writes it, so it may
+    /// be of another site.
     pub(super) fn new(url: &str) -> Result<Self> {
         let local = url.starts_with('/') && !url.starts_with("//");
         let whole = url.starts_with("https://") || url.starts_with("http://");
@@ -32,19 +33,19 @@ impl Page {
         Ok(Self(url.to_owned()))
     }
 
-    /// Its path, where it is one of the application's own.
+    /// Returns the path, where the page is on the application's own origin.
     pub(super) fn path(&self) -> Option<&str> {
         let path = self.0.split('?').next().unwrap_or_default();
         path.starts_with('/').then_some(path)
     }
 
-    /// Sends a browser here.
+    /// Redirects a browser to this page.
     pub(super) fn redirect(&self) -> Response<String> {
         see_other(&self.0)
     }
 
-    /// Sends a browser here, with the way back. There is always one, so that the page can tell who was sent
-    /// to it from who came by themselves.
+    /// Redirects a browser to this page, with a return URL. There is always one, so that the page can
+    /// distinguish browsers that were redirected from those that came by themselves.
     pub(super) fn redirect_from(&self, head: &Parts) -> Response<String> {
         let back = head.method.is_safe().then(|| ReturnTo::of(&head.uri));
         let back = back.flatten().unwrap_or_else(ReturnTo::root);
@@ -62,7 +63,7 @@ fn see_other(url: &str) -> Response<String> {
     for_this_cookie(response)
 }
 
-/// A cache must not give this answer to a request with another cookie.
+/// Marks a response as private: a cache must not give it to a request with another cookie.
 pub(super) fn for_this_cookie(mut response: Response<String>) -> Response<String> {
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
@@ -70,20 +71,20 @@ pub(super) fn for_this_cookie(mut response: Response<String>) -> Response<String
     response
 }
 
-/// Why a gate answers in the handler's place.
+/// The reason for which a gate refuses a request.
 ///
-/// Exhaustive: an application that answers by itself must think of both.
+/// Exhaustive: an application with responses of its own must handle both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Denied {
     /// Nobody is signed in.
     SignedOut,
-    /// Somebody is, and may not do this.
+    /// The viewer is signed in, and not allowed to do this.
     Forbidden,
 }
 
 pub(super) type OnDenied = Arc<dyn Fn(&Parts, Denied) -> Response<String> + Send + Sync>;
 
-/// What becomes of whoever a gate does not let pass.
+/// The configured responses to requests that a gate refuses.
 #[derive(Clone, Default)]
 pub(super) struct Denials {
     pub(super) sign_in: Option<String>,
@@ -102,7 +103,7 @@ impl Denials {
     }
 }
 
-/// The same, checked.
+/// The same, with the pages parsed.
 pub(super) struct Answers {
     pub(super) sign_in: Option<Page>,
     denied_page: Option<Page>,
@@ -110,13 +111,13 @@ pub(super) struct Answers {
 }
 
 impl Answers {
-    /// What the application says by itself, if it does.
+    /// Returns the application's own response, if one is configured.
     pub(super) fn own(&self, head: &Parts, why: Denied) -> Option<Response<String>> {
         let answer = self.on_denied.as_ref()?;
         Some(for_this_cookie(answer(head, why)))
     }
 
-    /// Where a browser is sent, if it is.
+    /// Returns the redirect for this refusal, if a page is configured.
     pub(super) fn page(&self, head: &Parts, why: Denied) -> Option<Response<String>> {
         match why {
             Denied::SignedOut => self.sign_in.as_ref().map(|page| page.redirect_from(head)),
@@ -125,8 +126,8 @@ impl Answers {
     }
 }
 
-/// Whether a browser asks for a page, and would show what it is sent to. Who asks with `fetch`, and every
-/// other client, gets a status that it can act on.
+/// Returns whether the request is a browser's navigation, which would follow a redirect to a page. Calls of
+/// `fetch`, and every other client, get a status that they can act on.
 pub(super) fn is_navigation(head: &Parts) -> bool {
     match head.headers.get("sec-fetch-mode") {
         Some(mode) => mode == "navigate",

@@ -1,4 +1,4 @@
-//! Requests that another site had a browser send.
+//! Protection against cross-site request forgery (CSRF), by `Sec-Fetch-Site`, `Origin` or a token.
 
 use async_trait::async_trait;
 use http::header::{CONNECTION, COOKIE, HOST, ORIGIN, UPGRADE};
@@ -15,8 +15,8 @@ use crate::session::{CsrfToken, is_loopback};
 
 const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// Refuses what another site had a browser send: cross-site request forgery
-/// ([ASVS 3.5.1](https://github.com/OWASP/ASVS)).
+/// A gate against cross-site request forgery: it refuses requests that another site had a browser send ([ASVS
+/// 3.5.1](https://github.com/OWASP/ASVS)).
 ///
 /// A request with a safe method passes, since it [changes nothing](crate::RequestContext::of_parts); a
 /// handshake that upgrades the connection does not count as one. Of the others,
@@ -34,8 +34,9 @@ const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 ///    [`verify_csrf_token`](crate::RequestContext::verify_csrf_token). Until then such a request can
 ///    read and change nothing.
 ///
-/// Put it inside of the session layer, and around everything else. Outside of it no address is known, and
-/// `Origin` must be the one that `Host` names: over `https:`, or over `http:` at a loopback address.
+/// Put it inside of the session layer, and around everything else. Outside of it the application's address is
+/// unknown, and `Origin` must be the one that `Host` names: over `https:`, or over `http:` at a loopback
+/// address.
 ///
 /// # Example
 ///
@@ -53,25 +54,25 @@ pub struct Csrf {
 }
 
 impl Csrf {
-    /// It trusts the application's own origin alone.
+    /// Builds a check that trusts the application's own origin alone.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Trusts another origin, such as `https://pay.example`, also where `Sec-Fetch-Site` says that it is
-    /// another one. Name every other address at which browsers reach the application.
+    /// Trusts another origin, such as `https://pay.example`, also where `Sec-Fetch-Site` calls it cross-site.
+    /// Name every other address at which browsers reach the application.
     #[must_use]
     pub fn trust(mut self, origin: &str) -> Self {
         self.trusted.push(origin.to_owned());
         self
     }
 
-    /// The gate.
+    /// Builds the gate.
     ///
     /// # Errors
     ///
-    /// [`Error::is_configuration`] for what is no origin: a scheme, a host and no path.
+    /// [`Error::is_configuration`] for a text that is no origin: a scheme, a host and no path.
     pub fn build(self) -> Result<Gate> {
         let origin = |text: &String| {
             let parsed = parse(text).filter(|url| {
@@ -88,14 +89,14 @@ impl Csrf {
     }
 }
 
-/// What the headers say of where a request comes from.
+/// The origin of a request, judged by its headers.
 #[derive(Debug, PartialEq, Eq)]
 enum Verdict {
-    /// From here, or from somebody trusted, or from no browser.
+    /// The application itself, a trusted origin, or a client that is no browser.
     Own,
-    /// From elsewhere, or in contradiction to itself.
+    /// Another site, or contradictory headers.
     Foreign,
-    /// Nobody can tell.
+    /// Undecided: the headers do not show it.
     Unknown,
 }
 
@@ -158,7 +159,7 @@ fn refused(why: &'static str) -> Response<String> {
     problem(StatusCode::FORBIDDEN, Some(detail), &[])
 }
 
-/// The one value of a header. Of two, nobody knows which the browser wrote.
+/// Returns the single value of a header. Two values are an error: either could be the browser's.
 fn one<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a HeaderValue>, ()> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
@@ -167,15 +168,16 @@ fn one<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a Heade
     }
 }
 
-/// An origin with a host: not `null`, and nothing with a user in it.
+/// Parses an origin with a host: not `null`, and without user information.
 fn parse(origin: &str) -> Option<Url> {
     let url = Url::parse(origin).ok()?;
     let plain = url.username().is_empty() && url.password().is_none();
     (plain && url.has_host() && url.origin().is_tuple()).then_some(url)
 }
 
-/// Whether pages of `origin` are the application's own. `Host` has no scheme, so a page that somebody on the
-/// way wrote at `http:` would pass for one of an application over `https:` if nothing else were compared.
+/// Returns whether pages of `origin` are the application's own. `Host` has no scheme, so the scheme is
+/// compared as well: otherwise a page that an attacker on the network forged at `http:` would pass as one of
+/// an application over `https:`.
 fn is_own(origin: &Url, head: &Parts) -> bool {
     let context = RequestContext::current().ok();
     match context.as_ref().and_then(RequestContext::app_address) {
@@ -190,7 +192,7 @@ fn is_own(origin: &Url, head: &Parts) -> bool {
     }
 }
 
-/// Whether the request was sent to the host of `origin`.
+/// Returns whether the request was sent to the host of `origin`.
 fn is_host(origin: &Url, head: &Parts) -> bool {
     let named = match head.uri.authority() {
         Some(authority) => Some(authority.as_str()),
@@ -204,8 +206,8 @@ fn is_host(origin: &Url, head: &Parts) -> bool {
         .is_some_and(|own| own.path() == "/" && own.origin() == origin.origin())
 }
 
-/// Whether the connection is to become another one, as that of a WebSocket: a safe method, of which more
-/// can come than of others.
+/// Returns whether the request is a handshake that upgrades the connection, such as that of a WebSocket: its
+/// method is safe, but it can lead to more than other requests with one.
 fn is_upgrade(head: &Parts) -> bool {
     let upgrades = head.headers.get_all(CONNECTION).iter().any(|value| {
         let mut tokens = value.as_bytes().split(|byte| *byte == b',');

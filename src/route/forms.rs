@@ -4,7 +4,7 @@ use super::ReturnTo;
 use super::answers::RETURN_TO;
 use crate::session::CsrfToken;
 
-/// A link to the sign-in page, with the way back.
+/// Renders a link to the sign-in page, with the return URL.
 ///
 /// ```
 /// use clearance::route::{ReturnTo, sign_in_link};
@@ -20,7 +20,7 @@ pub fn sign_in_link(page: &str, back: &ReturnTo, text: &str) -> String {
     format!(r#"<a href="{url}">{}</a>"#, escaped(text))
 }
 
-/// A form that signs out: a button that sends a `POST` to `action`, which a link could not. The token is for
+/// Renders a sign-out form: a button that sends a `POST` to `action`, which a link cannot. The token is for
 /// [old browsers](super::Csrf).
 ///
 /// ```

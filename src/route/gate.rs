@@ -1,4 +1,4 @@
-//! What stands before handlers, whatever the framework.
+//! Gates: checks of requests before their handlers, for every framework.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,22 +7,22 @@ use async_trait::async_trait;
 use http::request::Parts;
 use http::{HeaderMap, Response};
 
-/// What a gate does.
+/// The behaviour of a gate.
 #[async_trait]
 pub(crate) trait Check: Send + Sync + 'static {
-    /// Lets the request pass, or answers it.
+    /// Lets the request pass, or returns a response in the handler's place.
     async fn check(&self, head: &Parts) -> Result<(), Response<String>>;
 
-    /// What every response gets, whoever made it.
+    /// Adds the headers that every response gets, the gate's own too.
     fn finish(&self, _: &mut HeaderMap) {}
 }
 
-/// Stands before handlers: it lets a request pass, or answers it in their place.
+/// A check before handlers: it lets a request pass, or responds in the handler's place.
 ///
-/// Each of [`RouteRules`](super::RouteRules), [`Protect`](super::Protect), [`Csrf`](super::Csrf),
-/// [`GrpcCalls`](super::GrpcCalls), [`ResourceIsolation`](super::ResourceIsolation) and [`SecurityHeaders`](super::SecurityHeaders) ends
-/// as one, and every adapter takes it as its framework takes a middleware. A gate is a convenience: without
-/// it, repositories refuse by themselves.
+/// [`RouteRules`](super::RouteRules), [`Protect`](super::Protect), [`Csrf`](super::Csrf),
+/// [`GrpcCalls`](super::GrpcCalls), [`ResourceIsolation`](super::ResourceIsolation) and
+/// [`SecurityHeaders`](super::SecurityHeaders) each build one, and every adapter takes it as its framework
+/// takes a middleware. A gate is defence in depth: without it, repositories refuse by themselves.
 ///
 /// # Example
 ///
@@ -56,16 +56,16 @@ impl Gate {
         }
     }
 
-    /// Lets a request with this head pass, or gives the answer in the handler's place.
+    /// Lets a request with this head pass, or returns the response in the handler's place.
     ///
     /// # Errors
     ///
-    /// The answer.
+    /// The response.
     pub async fn check(&self, head: &Parts) -> Result<(), Response<String>> {
         self.check.check(head).await
     }
 
-    /// Writes what every response gets from this gate, that of the gate itself too.
+    /// Writes the headers that this gate adds to every response, its own too.
     pub fn finish(&self, headers: &mut HeaderMap) {
         self.check.finish(headers);
     }

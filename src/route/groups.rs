@@ -1,4 +1,4 @@
-//! Groups of an identity provider, and who passes for being in them.
+//! Groups of an identity provider, and rules over a viewer's groups.
 
 use std::collections::HashSet;
 
@@ -8,7 +8,8 @@ use crate::error::{Error, Result};
 use crate::token::ClaimValue;
 use crate::token::SessionClaims;
 
-/// That somebody is in a group, as an identity provider tells of it: the group has an id, and perhaps a name for people.
+/// A membership in a group, as an identity provider states it: the id of the group, and perhaps a name for
+/// people.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Membership {
     id: String,
@@ -16,7 +17,7 @@ pub struct Membership {
 }
 
 impl Membership {
-    /// In the group of this id.
+    /// Builds a membership in the group with this id.
     #[must_use]
     pub fn new(id: impl Into<String>) -> Self {
         Self {
@@ -25,26 +26,26 @@ impl Membership {
         }
     }
 
-    /// The same under a name, too.
+    /// Adds the name of the group.
     #[must_use]
     pub fn with_name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
     }
 
-    /// The id of the group.
+    /// Returns the id of the group.
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// The name of the group, where it has one beside the id.
+    /// Returns the name of the group, where it has one beside the id.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()
     }
 
-    /// Text, or an object with an `id` and perhaps a `name`.
+    /// Parses text, or an object with an `id` and perhaps a `name`.
     fn from_json(value: &Value) -> Option<Self> {
         let text = |value: &Value| {
             let text = value.as_str().filter(|text| !text.is_empty());
@@ -76,10 +77,10 @@ impl From<String> for Membership {
 
 /// The groups that a viewer is in.
 ///
-/// At sign-in an application takes them from the claim of its identity provider and notes them in
-/// the session. [`Verified::groups`](crate::Verified::groups) has them from then on, and a
-/// [`GroupRule`] decides by them. They stay as they were noted until the next sign-in: what must hold
-/// sooner belongs to the viewer, which is loaded anew.
+/// At sign-in an application takes them from the claim of its identity provider and notes them in the
+/// session. [`Verified::groups`](crate::Verified::groups) returns them from then on, and a [`GroupRule`]
+/// decides by them. They do not change until the next sign-in: a permission that must change sooner belongs
+/// to the viewer, which is reloaded.
 ///
 /// # Example
 ///
@@ -106,17 +107,17 @@ pub struct Groups {
 }
 
 impl Groups {
-    /// The claim that groups are noted under unless
-    /// [`SessionsBuilder::groups_claim`](crate::session::SessionsBuilder::groups_claim) says another.
+    /// The default name of the claim that stores a session's groups; see
+    /// [`SessionsBuilder::groups_claim`](crate::session::SessionsBuilder::groups_claim).
     pub(crate) const CLAIM: &str = "groups";
 
-    /// Those of a claim as an identity provider wrote it: a list of texts, or of objects with an `id`
-    /// and perhaps a `name`. Other members of such an object are not read.
+    /// Parses the claim of an identity provider: a list of texts, or of objects with an `id` and perhaps a
+    /// `name`. Other members of such an object are ignored.
     ///
     /// # Errors
     ///
-    /// [`Error::is_invalid`] when it is no list, or anything else is in it: an empty text, a number,
-    /// an object without an `id`. A claim that is not understood is never no group.
+    /// [`Error::is_invalid`] when it is no list, or has another element: an empty text, a number, an object
+    /// without an `id`. An unknown claim is never read as no groups.
     pub fn from_json(claim: &Value) -> Result<Self> {
         let items = claim.as_array().ok_or_else(Error::invalid)?;
         let groups = items
@@ -127,14 +128,14 @@ impl Groups {
         })
     }
 
-    /// Those that were noted in a session under this name: what [`to_claim`](Self::to_claim) wrote, or a
-    /// plain list of ids. Where nothing was, or no list of text, there are none, and no rule allows
-    /// anything.
+    /// Reads the groups that a session's claim of this name stores, as written by
+    /// [`to_claim`](Self::to_claim), or a plain list of ids. A missing claim, or one that is no list of text,
+    /// gives no groups, and no rule allows anything.
     #[must_use]
     pub fn from_claims(claims: &SessionClaims, claim: &str) -> Self {
         let list = claims.get(claim).and_then(ClaimValue::as_text_list);
         let mut groups: Vec<Membership> = Vec::new();
-        // A name is told right after the id that it belongs to, and never alone.
+        // A name is stored right after the id that it belongs to, and never alone.
         let mut nameless = false;
         for text in list.into_iter().flatten() {
             let noted = Noted::of(text);
@@ -150,8 +151,8 @@ impl Groups {
         Self { groups }
     }
 
-    /// To be noted in a session: one list, in which each id is followed by the name of its group. Read by
-    /// [`from_claims`](Self::from_claims), it gives the same groups, each once.
+    /// Builds the claim that stores the groups in a session: one list, in which each id is followed by the
+    /// name of its group. [`from_claims`](Self::from_claims) reads the same groups from it, each once.
     #[must_use]
     pub fn to_claim(&self) -> ClaimValue {
         let mut seen = HashSet::new();
@@ -163,21 +164,21 @@ impl Groups {
         ClaimValue::TextList(texts.collect())
     }
 
-    /// Tells whether the group of this id is among them: byte for byte, so `Admins` is not `admins`. One that is
-    /// only named so is another.
+    /// Returns whether the group with this id is among them, compared byte by byte, so `Admins` is not
+    /// `admins`. A group that only has this name does not count.
     #[must_use]
     pub fn contains(&self, id: &str) -> bool {
         self.groups.iter().any(|group| group.id() == id)
     }
 
-    /// Tells whether a group of this name is among them, byte for byte. Anybody who may name a group can give it
-    /// the name of another.
+    /// Returns whether a group with this name is among them, compared byte by byte. Anybody who may name a
+    /// group can give it the name of another.
     #[must_use]
     pub fn contains_named(&self, name: &str) -> bool {
         self.groups.iter().any(|group| group.name() == Some(name))
     }
 
-    /// Each of them, in the order in which they came.
+    /// Iterates over the groups, in their original order.
     pub fn iter(&self) -> impl Iterator<Item = &Membership> {
         self.groups.iter()
     }
@@ -191,10 +192,10 @@ impl<G: Into<Membership>> FromIterator<G> for Groups {
     }
 }
 
-/// An id or a name in the list that a session has of its groups.
+/// An id or a name in a session's list of groups.
 ///
-/// Names are what people chose, so each is marked, and no name reads as an id. What a provider's plain list
-/// says stands there as it is, but for an id that looks like a marked text.
+/// People choose names, so each is marked, and no name reads as an id. An id from a provider's plain list is
+/// stored as it is, unless it looks like a marked text.
 enum Noted<'a> {
     Id(&'a str),
     Name(&'a str),
@@ -205,7 +206,7 @@ impl<'a> Noted<'a> {
     const ID: &'static str = "~i";
     const NAME: &'static str = "~n";
 
-    /// Any other text that begins with the mark is neither.
+    /// Parses one text of the list. Any other text that begins with the mark is neither.
     fn of(text: &'a str) -> Option<Self> {
         if !text.starts_with(Self::MARK) {
             return Some(Self::Id(text)).filter(|_| !text.is_empty());
@@ -213,7 +214,7 @@ impl<'a> Noted<'a> {
         if let Some(name) = text.strip_prefix(Self::NAME) {
             return Some(Self::Name(name)).filter(|_| !name.is_empty());
         }
-        // An id has one spelling: one that needs no mark has none.
+        // An id has one spelling: only an id that begins with the mark is marked.
         let id = text.strip_prefix(Self::ID);
         id.filter(|id| id.starts_with(Self::MARK)).map(Self::Id)
     }
@@ -229,26 +230,26 @@ impl<'a> Noted<'a> {
 
 /// The key by which a rule names a group: its id, which its provider gives, or its name, which people do.
 ///
-/// Plain text is an id. A group that is only named so does not meet a rule over an id, and a group of that id
-/// does not meet one over a name. Where people may name groups as they like, write ids.
+/// Plain text is an id. A group that only has this name does not satisfy a rule over an id, and a group with
+/// this id does not satisfy one over a name. Where people may name groups as they like, write ids.
 ///
-/// Exhaustive: a third way would be one more to get in.
+/// Exhaustive: a third variant would be one more way to get access.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum GroupKey {
-    /// The group of this id.
+    /// The group with this id.
     Id(String),
-    /// Each group of this name.
+    /// Any group with this name.
     Name(String),
 }
 
 impl GroupKey {
-    /// Names the group of this id.
+    /// Builds the key of the group with this id.
     #[must_use]
     pub fn id(id: impl Into<String>) -> Self {
         Self::Id(id.into())
     }
 
-    /// Names each group of this name.
+    /// Builds the key of any group with this name.
     #[must_use]
     pub fn name(name: impl Into<String>) -> Self {
         Self::Name(name.into())
@@ -280,9 +281,9 @@ impl From<String> for GroupKey {
     }
 }
 
-/// Which groups a viewer must be in: any of some, or all of them, each by its [key](GroupKey).
+/// A rule over the groups of a viewer: any of some, or all of them, each by its [key](GroupKey).
 ///
-/// It is a plain value and asks nobody, so it can be used wherever there are [`Groups`].
+/// It is a plain value that queries nothing, so it can be used wherever there are [`Groups`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GroupRule {
     required: Required,
@@ -296,7 +297,7 @@ enum Required {
 }
 
 impl GroupRule {
-    /// Allows whoever is in one of these groups at least.
+    /// Builds a rule that allows viewers who are in at least one of these groups.
     ///
     /// # Errors
     ///
@@ -305,7 +306,7 @@ impl GroupRule {
         Self::new(Required::Any, groups)
     }
 
-    /// Allows whoever is in each of these groups.
+    /// Builds a rule that allows viewers who are in each of these groups.
     ///
     /// # Errors
     ///
@@ -327,7 +328,7 @@ impl GroupRule {
         Ok(Self { required, groups })
     }
 
-    /// Whether somebody in these groups may.
+    /// Returns whether the rule allows a viewer with these groups.
     #[must_use]
     pub fn allows(&self, groups: &Groups) -> bool {
         let mut required = self.groups.iter();

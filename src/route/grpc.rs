@@ -1,4 +1,4 @@
-//! Calls of gRPC alone.
+//! A gate that lets gRPC calls pass alone, against cross-site requests to gRPC services.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -17,17 +17,19 @@ use crate::viewer::Viewer;
 
 const GRPC: &[u8] = b"application/grpc";
 
-/// Lets calls of gRPC pass, and nothing else: put it around every service, inside of the session layer.
+/// A gate that lets gRPC calls pass, and nothing else: put it around every service, inside of the session
+/// layer.
 ///
-/// A server of gRPC reads the body of any request as messages. A page of another site can have a browser send a
-/// `POST` with the user's cookie and any bytes, as long as its media type is that of a form, `text/plain`, or none:
-/// then nobody is asked before. The media types of gRPC and of
-/// [gRPC-Web](https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-WEB.md), `application/grpc` and what begins so,
-/// are none of these. A browser asks first whether another site may send them, and a server that does not answer
-/// with CORS headers says no.
+/// A gRPC server reads the body of any request as messages. A page of another site can have a browser send a
+/// `POST` with the user's cookie and any bytes, without a CORS preflight, as long as its media type is that
+/// of a form, `text/plain`, or none. The media types of gRPC and of
+/// [gRPC-Web](https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-WEB.md), `application/grpc` and those
+/// that begin so, are none of these: for them a browser sends a preflight, and a server that does not answer
+/// with CORS headers refuses it.
 ///
-/// Anything else is refused before a message is read and before any handler. Like a body that is no JSON, it gets 401 where nobody is signed in, whatever the method, and else 415 with problem details, as
-/// [gRPC over HTTP/2](https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md) has it. Clients of gRPC never
+/// Anything else is refused before a message is read and before any handler. Like a body that is no JSON, it
+/// gets 401 where nobody is signed in, whatever the method, and otherwise 415 with problem details, as [gRPC
+/// over HTTP/2](https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md) specifies. gRPC clients never
 /// see that.
 ///
 /// With gRPC-Web put [`Csrf`](super::Csrf) around it, too: pages of a site below the same domain, and those that CORS
@@ -51,7 +53,7 @@ pub struct GrpcCalls<V> {
 }
 
 impl<V: Viewer> GrpcCalls<V> {
-    /// Creates the check for services whose viewers are of this type.
+    /// Builds the check for services whose viewers are of this type.
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -78,7 +80,7 @@ impl<V> fmt::Debug for GrpcCalls<V> {
     }
 }
 
-/// Tells whether the one media type is gRPC's. Of two, nobody knows which the handler takes.
+/// Returns whether the request has one media type, and it is gRPC's. Of two, the handler may take either.
 pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
     let mut values = headers.get_all(CONTENT_TYPE).iter();
     let (Some(value), None) = (values.next(), values.next()) else {

@@ -1,4 +1,4 @@
-//! What browsers enforce for a server: headers of its responses, and those that they send.
+//! Security headers of responses, and resource isolation by the Fetch Metadata headers of requests.
 
 use std::time::Duration;
 
@@ -37,14 +37,14 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// A response that has one of these headers already keeps its own, which is how a single page opens
 /// what the others do not: a policy with a nonce of its own, or a picture that other sites may show.
 ///
-/// With `Referrer-Policy: same-origin` no other site learns a URL, or where somebody came from.
-/// `no-referrer` would say no more to them, and would have a browser write `Origin: null` into the
-/// application's own forms ([Fetch, "append a request `Origin`
-/// header"](https://fetch.spec.whatwg.org/#append-a-request-origin-header)), which could not be told
-/// from forged ones by their `Origin` then.
+/// With `Referrer-Policy: same-origin` no other site learns a URL, or where somebody came from. `no-referrer`
+/// would hide no more from them, and would make browsers write `Origin: null` into the application's own
+/// forms ([Fetch, "append a request `Origin`
+/// header"](https://fetch.spec.whatwg.org/#append-a-request-origin-header)), whose `Origin` would then look
+/// like that of forged ones.
 ///
-/// Some browsers hold `form-action` against the redirect behind a form, too. Where a form leads on to
-/// another site, such as that of an identity provider, name that one in a policy.
+/// Some browsers apply `form-action` to the redirect behind a form, too. Where a form leads to another site,
+/// such as that of an identity provider, name that one in a policy.
 ///
 /// # Example
 ///
@@ -76,7 +76,7 @@ impl Default for SecurityHeaders {
 }
 
 impl SecurityHeaders {
-    /// The headers of the table above.
+    /// Builds the headers of the table above.
     pub const fn new() -> Self {
         Self {
             policy: HeaderValue::from_static(
@@ -86,11 +86,11 @@ impl SecurityHeaders {
         }
     }
 
-    /// Another policy for what pages may load and run, in full: nothing of the strict one stays.
+    /// Sets another `Content-Security-Policy`, in full: none of the strict one's directives stay.
     ///
-    /// What it allows is the application's affair. It has to state what ASVS 3.4.3 and 3.4.6 ask of
-    /// each: `object-src 'none'`, `base-uri 'none'`, `default-src` or `script-src`, and
-    /// `frame-ancestors`, which `default-src` does not stand for.
+    /// The application is responsible for what it allows. It must have the directives that ASVS 3.4.3 and
+    /// 3.4.6 require: `object-src 'none'`, `base-uri 'none'`, `default-src` or `script-src`, and
+    /// `frame-ancestors`, for which `default-src` is no fallback.
     ///
     /// # Errors
     ///
@@ -129,13 +129,13 @@ impl SecurityHeaders {
         }
     }
 
-    /// Has browsers reach the application over HTTPS alone for `max_age`, in whole seconds, from the
-    /// last response on, and with `include_subdomains` every host below its own, too (ASVS 3.4.1 from
-    /// level 2 on). There is no way back before that time is over, so it is never sent unasked.
+    /// Adds `Strict-Transport-Security`: browsers then reach the application over HTTPS alone for `max_age`,
+    /// in whole seconds, from the last response on, and with `include_subdomains` every host below its own,
+    /// too (ASVS 3.4.1 from level 2 on). It cannot be revoked before that time is over, so it is opt-in.
     ///
     /// It may be sent over HTTPS only ([RFC 6797, section
-    /// 7.2](https://www.rfc-editor.org/rfc/rfc6797#section-7.2)), and which response goes over that is
-    /// not known here: ask for it where the application's URL is one of `https:`.
+    /// 7.2](https://www.rfc-editor.org/rfc/rfc6797#section-7.2)), and the scheme of a response is not known
+    /// here: call it where the application's URL is one of `https:`.
     ///
     /// # Errors
     ///
@@ -161,7 +161,7 @@ impl SecurityHeaders {
         Ok(self)
     }
 
-    /// The gate, which writes them on every answer, and refuses nobody.
+    /// Builds the gate, which writes the headers on every response, and refuses no request.
     #[must_use]
     pub fn build(self) -> Gate {
         Gate::new(self)
@@ -189,8 +189,8 @@ impl SecurityHeaders {
     }
 }
 
-/// The value of a directive. Of several with one name the first counts
-/// ([CSP3, section 2.2.1](https://www.w3.org/TR/CSP3/#parse-serialized-policy)).
+/// Returns the value of a directive. Of several with one name the first counts ([CSP3, section
+/// 2.2.1](https://www.w3.org/TR/CSP3/#parse-serialized-policy)).
 fn directive<'p>(policy: &'p str, name: &str) -> Option<&'p str> {
     policy.split(';').find_map(|directive| {
         let directive = directive.trim_ascii();
@@ -204,20 +204,18 @@ fn is_word(text: &str, word: &str) -> bool {
     text.eq_ignore_ascii_case(word)
 }
 
-/// Refuses what pages of other sites load or embed, so that they get at nothing with the cookies of
-/// whoever looks at them (ASVS 3.5.8): a [resource isolation
-/// policy](https://web.dev/articles/fetch-metadata) over the headers of [Fetch
-/// Metadata](https://www.w3.org/TR/fetch-metadata/), which no page can set.
+/// A gate that refuses to be loaded or embedded by pages of other sites, so that they get nothing by the
+/// cookies of a visitor (ASVS 3.5.8): a [resource isolation policy](https://web.dev/articles/fetch-metadata)
+/// over the headers of [Fetch Metadata](https://www.w3.org/TR/fetch-metadata/), which no page can set.
 ///
 /// Another site may still link to the application: a `GET` that opens a page in a tab passes. It may
 /// not frame a page, show a picture, load a script, call an API or submit a form. Leave paths out
 /// that are meant for other sites, such as an API with `CORS`, or to which an identity provider posts
 /// its answer.
 ///
-/// A request without `Sec-Fetch-Site` passes, since programs other than browsers do not send it, and
-/// browsers only over HTTPS. So this stands beside the session's cookie being `SameSite` and the
-/// protection against forged requests, and not in their place. Pages of other hosts of the same site
-/// are not refused.
+/// A request without `Sec-Fetch-Site` passes, since programs other than browsers do not send it, and browsers
+/// only over HTTPS. So use it beside a `SameSite` session cookie and the protection against forged requests,
+/// and not instead of them. Pages of other hosts of the same site are not refused.
 ///
 /// # Example
 ///
@@ -235,21 +233,21 @@ fn is_word(text: &str, word: &str) -> bool {
 pub struct ResourceIsolation(());
 
 impl ResourceIsolation {
-    /// The policy.
+    /// Builds the policy.
     #[must_use]
     pub const fn new() -> Self {
         Self(())
     }
 
-    /// The gate: 403 for what may not go on.
+    /// Builds the gate, which answers 403 to what the policy refuses.
     #[must_use]
     pub fn build(self) -> Gate {
         Gate::new(self)
     }
 
-    /// Whether a request with this method and these headers may go on; answer 403 where not.
+    /// Returns whether the policy allows a request with this method and these headers; answer 403 where not.
     ///
-    /// A word for a site that is not known is that of another one.
+    /// An unknown value of `Sec-Fetch-Site` counts as another site.
     #[must_use]
     pub fn check(&self, headers: &HeaderMap, method: &Method) -> bool {
         let sites = headers.get_all(SEC_FETCH_SITE);

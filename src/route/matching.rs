@@ -1,4 +1,4 @@
-//! Which requests a rule is about.
+//! The predicates over a request's path and head that select the routes of a rule.
 
 use std::fmt;
 use std::future::Future;
@@ -15,13 +15,13 @@ use crate::bounded::{Bounded, By, Form, Logic};
 use crate::error::{Error, Result};
 use crate::limits::{CONDITION_DEPTH, CONDITIONS};
 
-/// Which requests a rule is about: by path, or by what a function says of the request's head.
+/// A predicate that selects the requests of a rule: by path, or by a function of the request's head.
 ///
-/// Paths are compared as [`NormalPath`](super::NormalPath) reads them, so that another spelling of the
-/// same path is the same path. They begin with `/`, and a `/` at their end says nothing.
+/// Paths are compared as [`NormalPath`](super::NormalPath) reads them, so that all spellings of a path are
+/// equal. They begin with `/`, and a trailing `/` is ignored.
 ///
-/// One is made of at most [`CONDITIONS`] others, [`CONDITION_DEPTH`] deep. Rules that are told of a larger one
-/// [are not built](crate::Error::is_configuration).
+/// A route is composed of at most [`CONDITIONS`] others, nested [`CONDITION_DEPTH`] deep. Rules with a larger
+/// one [cannot be built](crate::Error::is_configuration).
 ///
 /// # Example
 ///
@@ -52,11 +52,11 @@ enum Kind {
 
 type AsyncPredicate = dyn Fn(&Parts) -> BoxFuture<'static, bool> + Send + Sync;
 
-/// A function of the application panicked, so that nobody knows what it would have said.
+/// The error of a predicate that panicked, so that its result is unknown.
 pub(super) struct Panicked;
 
 impl Route {
-    /// This path alone.
+    /// Selects this path alone.
     ///
     /// # Errors
     ///
@@ -65,7 +65,7 @@ impl Route {
         trimmed(path).map(Kind::Exact).map(Self::plain)
     }
 
-    /// This path, and those below it: `/admin` is not about `/administrators`.
+    /// Selects this path, and those below it: `/admin` does not select `/administrators`.
     ///
     /// # Errors
     ///
@@ -74,12 +74,12 @@ impl Route {
         trimmed(path).map(Kind::Prefix).map(Self::plain)
     }
 
-    /// The paths that this regular expression describes from their beginning to their end, in the syntax of
-    /// [`regex`](https://docs.rs/regex). The time it takes grows with the path alone, whatever the expression.
+    /// Selects the paths that this regular expression matches as a whole, in the syntax of
+    /// [`regex`](https://docs.rs/regex). Matching takes time linear in the path, whatever the expression.
     ///
     /// # Errors
     ///
-    /// [`Error::is_configuration`] when it is none, or too large.
+    /// [`Error::is_configuration`] when it is not a regular expression, or too large.
     pub fn pattern(expression: &str) -> Result<Self> {
         Regex::new(&format!(r"\A(?:{expression})\z"))
             .map(|regex| Self::plain(Kind::Pattern(regex)))
@@ -90,13 +90,13 @@ impl Route {
             })
     }
 
-    /// Those that `predicate` picks. Where it panics, the request needs a session.
+    /// Selects the requests for which `predicate` is true. Where it panics, the request requires a session.
     #[must_use]
     pub fn when(predicate: impl Fn(&Parts) -> bool + Send + Sync + 'static) -> Self {
         Self::plain(Kind::When(Arc::new(predicate)))
     }
 
-    /// As [`Route::when`], for what has to be waited for.
+    /// Selects requests by an async predicate; otherwise as [`Route::when`].
     #[must_use]
     pub fn when_async<F>(predicate: impl Fn(&Parts) -> F + Send + Sync + 'static) -> Self
     where
@@ -107,19 +107,20 @@ impl Route {
         Self::plain(Kind::WhenAsync(Arc::new(predicate)))
     }
 
-    /// Those that both are about.
+    /// Selects the requests that both select.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         Self(self.0.and(other.0))
     }
 
-    /// Those that either is about.
+    /// Selects the requests that either selects.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
         Self(self.0.or(other.0))
     }
 
-    /// The same, whatever the case of the letters `a` to `z` where that is not told apart.
+    /// Checks the route's size and depth, and makes it ignore the case of the letters `a` to `z` if
+    /// `ignores_case` is set.
     pub(super) fn ready(self, ignores_case: bool) -> Result<Self> {
         let ready = self.0.try_map(|kind| match ignores_case {
             true => kind.ignoring_case(),
@@ -132,7 +133,7 @@ impl Route {
         })
     }
 
-    /// Whether it is about a request with this head, whose path reads `path`.
+    /// Returns whether it selects a request with this head, whose path reads `path`.
     pub(super) async fn is_about(&self, path: &str, head: &Parts) -> Result<bool, Panicked> {
         match self.0.get() {
             Some(kind) => kind.is_about(trim_end(path), head).await,
@@ -244,7 +245,7 @@ impl Logic for Kind {
 impl Not for Route {
     type Output = Self;
 
-    /// Those that it is not about.
+    /// Selects the requests that it did not select.
     fn not(self) -> Self {
         Self(self.0.opposite())
     }
@@ -282,7 +283,7 @@ fn trimmed(path: &str) -> Result<String> {
     Ok(trim_end(path).to_owned())
 }
 
-/// Without the `/` at its end, which routers take or leave.
+/// Removes the trailing `/`, which routers take or leave.
 fn trim_end(path: &str) -> &str {
     match path.strip_suffix('/') {
         Some("") | None => path,

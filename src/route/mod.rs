@@ -1,7 +1,7 @@
-//! What stands before handlers: rules of routes, guards, forged requests, return URLs, response headers.
+//! Gates before handlers: route rules, guards, CSRF protection, return URLs, response headers.
 //!
-//! All of it is defence in depth. Repositories refuse by themselves, with each of these taken away: put
-//! them where they spare a handler work, send a browser where it should be, or have it enforce something.
+//! All of it is defence in depth. Repositories refuse by themselves, without any of these: use them where
+//! they save a handler work, redirect a browser, or tell it what to enforce.
 //!
 //! | | asks | refuses |
 //! |---|---|---|
@@ -12,7 +12,7 @@
 //! | [`GrpcCalls`] | the media type, and the session where it is another one | what is no call of gRPC |
 //! | [`SecurityHeaders`] | nothing | nobody: it tells browsers what to enforce |
 //!
-//! Each ends as a [`Gate`], which every adapter takes as its framework takes a middleware.
+//! Each builds a [`Gate`], which every adapter takes as its framework takes a middleware.
 //!
 //! # Example
 //!

@@ -1,4 +1,4 @@
-//! The path of a request, in every way in which a server may read it.
+//! Path normalisation: the path of a request, in every way in which a server may read it.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -39,14 +39,13 @@ use percent_encoding::{percent_decode_str, percent_encode_byte};
 #[derive(Debug, Clone)]
 pub struct NormalPath<'p> {
     raw: &'p str,
-    /// Those that differ from `raw`, and from one another.
+    /// The readings that differ from `raw`, and from one another.
     others: Vec<Cow<'p, str>>,
     shown: Cow<'p, str>,
 }
 
 impl<'p> NormalPath<'p> {
-    /// Reads `path`, which may have a query. Nothing is refused: what is no path at all has
-    /// readings too.
+    /// Reads `path`, which may have a query. It never fails: a text that is no valid path has readings too.
     #[must_use]
     pub fn of(path: &'p str) -> Self {
         let raw = path.split('?').next().unwrap_or_default();
@@ -69,27 +68,27 @@ impl<'p> NormalPath<'p> {
         }
     }
 
-    /// The path as a careful server reads it: decoded once, with merged slashes, without dot
-    /// segments and without a slash at the end. It begins with `/`, and all that is not printable
-    /// ASCII is percent-encoded, so that it can stand in a log or be the key of a limit.
+    /// Returns the path as a careful server reads it: decoded once, with merged slashes, without dot segments
+    /// and without a trailing slash. It begins with `/`, and all but printable ASCII is percent-encoded, so
+    /// that it can be logged or used as the key of a rate limit.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.shown
     }
 
-    /// Whether `f` is true of at least one reading: the question for what *restricts*.
+    /// Returns whether `f` is true of at least one reading: the question for rules that *restrict*.
     #[must_use]
     pub fn is_any(&self, f: impl Fn(&str) -> bool) -> bool {
         self.readings().any(f)
     }
 
-    /// Whether `f` is true of every reading: the question for what *permits*.
+    /// Returns whether `f` is true of every reading: the question for rules that *permit*.
     #[must_use]
     pub fn all(&self, f: impl Fn(&str) -> bool) -> bool {
         self.readings().all(f)
     }
 
-    /// Every reading once. The first is the path as it came.
+    /// Iterates over every reading once. The first is the path as it came.
     pub(crate) fn readings(&self) -> impl Iterator<Item = &str> {
         iter::once(self.raw).chain(self.others.iter().map(Cow::as_ref))
     }
@@ -101,7 +100,7 @@ impl fmt::Display for NormalPath<'_> {
     }
 }
 
-/// Whether every server reads this path in the same way, but for a slash at its end.
+/// Returns whether every server reads this path in the same way, but for a trailing slash.
 fn is_plain(raw: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_graphic() && !b"%\\;#".contains(&byte);
     let named = |segment: &str| !matches!(segment, "" | "." | "..");
@@ -146,8 +145,8 @@ fn shown(raw: &str) -> String {
     shown
 }
 
-/// The text itself, and what decoding makes of it. Three times is once more than any chain of a
-/// proxy and a framework does.
+/// Returns the text itself, and its percent-decoded forms. Three times is once more than any chain of a proxy
+/// and a framework decodes.
 fn spellings(raw: &str) -> Vec<String> {
     let mut found = vec![raw.to_owned(), decoded_but_slashes(raw)];
     let mut last = decoded(raw);
@@ -166,7 +165,7 @@ fn either(text: String, other: impl FnOnce(&str) -> String) -> impl Iterator<Ite
     iter::once(text).chain(other)
 }
 
-/// Decoded once. What is not UTF-8 stays an escape.
+/// Decodes once. Bytes that are not UTF-8 stay escaped.
 fn decoded(text: &str) -> String {
     let bytes: Vec<u8> = percent_decode_str(text).collect();
     let mut decoded = String::with_capacity(bytes.len());
@@ -177,12 +176,12 @@ fn decoded(text: &str) -> String {
     decoded
 }
 
-/// Decoded once, but for `%2f`.
+/// Decodes once, but leaves `%2f` alone.
 fn decoded_but_slashes(text: &str) -> String {
     decoded(&text.replace("%2f", "%252f").replace("%2F", "%252F"))
 }
 
-/// As servers read it that know parameters of segments, or end a text at a NUL.
+/// Removes the parameters of segments, and everything from a NUL, `?` or `#` on, as some servers do.
 fn without_parameters(text: &str) -> String {
     let text = text.split(['\0', '?', '#']).next().unwrap_or_default();
     let names = text

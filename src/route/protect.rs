@@ -1,4 +1,4 @@
-//! Guards of single routes: for a verified viewer alone.
+//! Guards of single routes: they let verified viewers alone pass.
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,10 +18,10 @@ use crate::viewer::Viewer;
 
 type Condition<V> = Arc<dyn Fn(&Verified<V>, &Parts) -> bool + Send + Sync>;
 
-/// Lets a verified viewer alone pass, and of those the ones that meet every condition.
+/// A gate that lets verified viewers alone pass, and of those the ones that meet every condition.
 ///
-/// Unlike [`RouteRules`](super::RouteRules) it verifies the session, so it stands inside of the session
-/// layer. It saves handlers the trouble, and is no replacement for the rules of repositories.
+/// Unlike [`RouteRules`](super::RouteRules) it verifies the session, so it goes inside of the session layer.
+/// It saves handlers work, and is no replacement for the rules of repositories.
 ///
 /// # Example
 ///
@@ -51,14 +51,15 @@ pub struct Protect<V> {
 }
 
 impl<V: Viewer> Protect<V> {
-    /// A page: who is not signed in is sent to the one at `sign_in`, with the way back in the parameter
-    /// `return_to`. Who must prove again who they are is sent there, too.
+    /// Guards a page: browsers that are not signed in are redirected to the page at `sign_in`, with the
+    /// return URL in the parameter `return_to`. So are those whose viewer must prove again who they are.
     #[must_use]
     pub fn page(sign_in: &str) -> Self {
         Self::new(Some(sign_in.to_owned()))
     }
 
-    /// An API: who is not signed in gets 401, who may not call it 403, with problem details.
+    /// Guards an API: clients that are not signed in get 401, those that may not call it 403, with problem
+    /// details.
     #[must_use]
     pub fn api() -> Self {
         Self::new(None)
@@ -74,19 +75,19 @@ impl<V: Viewer> Protect<V> {
         }
     }
 
-    /// For those viewers alone that `condition` picks, for instance by their role.
+    /// Requires that `condition` holds of the viewer, for instance of their role.
     #[must_use]
     pub fn require(self, condition: impl Fn(&V) -> bool + Send + Sync + 'static) -> Self {
         self.authorize(move |verified, _| condition(verified.viewer()))
     }
 
-    /// For those whose session has these [groups](Verified::groups).
+    /// Requires that the session has these [groups](Verified::groups).
     #[must_use]
     pub fn groups(self, rule: GroupRule) -> Self {
         self.authorize(move |verified, _| rule.allows(verified.groups()))
     }
 
-    /// For those viewers whose own groups are these.
+    /// Requires that the viewer itself has these groups.
     #[must_use]
     pub fn groups_of(
         self,
@@ -96,7 +97,7 @@ impl<V: Viewer> Protect<V> {
         self.require(move |viewer| rule.allows(&groups(viewer)))
     }
 
-    /// For what `condition` allows, with the request's head and what is known of the session.
+    /// Requires that `condition` holds of the verified session and the request's head.
     #[must_use]
     pub fn authorize(
         mut self,
@@ -106,14 +107,16 @@ impl<V: Viewer> Protect<V> {
         self
     }
 
-    /// Where browsers are sent whose viewer may not have the page. Without it they get 403.
+    /// Sets the page to which browsers are redirected whose viewer may not have this one. Without it they get
+    /// 403.
     #[must_use]
     pub fn denied_page(mut self, url: &str) -> Self {
         self.denials.denied_page = Some(url.to_owned());
         self
     }
 
-    /// Has the application answer by itself. It must give an answer: the handler never runs.
+    /// Sets a function that builds the responses to refused requests. It must return one: the handler never
+    /// runs.
     #[must_use]
     pub fn on_denied(
         mut self,
@@ -123,7 +126,7 @@ impl<V: Viewer> Protect<V> {
         self
     }
 
-    /// The gate.
+    /// Builds the gate.
     ///
     /// # Errors
     ///
@@ -145,7 +148,7 @@ impl<V> fmt::Debug for Protect<V> {
     }
 }
 
-/// The guard, ready to be asked.
+/// The guard, as a check of requests.
 struct Protected<V> {
     answers: Answers,
     conditions: Vec<Condition<V>>,
@@ -167,7 +170,7 @@ impl<V: Viewer> Check for Protected<V> {
             Err(error) if error.is_unauthenticated() || error.is_step_up() => {
                 return Err(self.deny(Denied::SignedOut, head, &error));
             }
-            // Nobody knows who it is, so it is neither a sign-in nor a refusal.
+            // It is unknown who the viewer is, so this is neither a sign-in nor a refusal.
             Err(error) => return Err(error.to_response()),
         };
         if self

@@ -7,25 +7,24 @@ use ipnet::{IpNet, Ipv4Net};
 
 use crate::{Error, Result};
 
-/// The one header that is read.
+/// The only header that is read.
 const FORWARDED: &str = "x-forwarded-for";
 
-/// How many elements are read. No chain of proxies is as long as that, a forged header may be.
+/// The maximum number of elements that are read. No chain of proxies is as long, but a forged header may be.
 const LONGEST: usize = 32;
 
-/// The proxies whose word on a client's address counts
-/// ([OWASP ASVS 5.0](https://github.com/OWASP/ASVS), 15.3.4).
+/// The proxies that are trusted to report a client's address ([OWASP ASVS
+/// 5.0](https://github.com/OWASP/ASVS), 15.3.4).
 ///
-/// Any client can send an `X-Forwarded-For` of its own. So the header is read only where the
-/// connection comes from a trusted proxy, and from the right, where each proxy adds whom it
-/// heard: the first address that is no trusted proxy is the client, and whatever stands left of it
-/// was said by the client.
+/// Any client can send an `X-Forwarded-For` of its own. So the header is read only where the connection comes
+/// from a trusted proxy, and from the right, where each proxy appends its peer's address: the first address
+/// that is no trusted proxy is the client, and the client itself wrote everything left of it.
 ///
 /// **Each of the proxies must add to `X-Forwarded-For`, or set it anew.** It is the only header
 /// that is read. `Forwarded`, `X-Real-IP` and the like are not, because a proxy that does not know
 /// one of them passes on what the client wrote.
 ///
-/// An address that is IPv4 within IPv6 (`::ffff:192.0.2.1`) is taken for the IPv4 address.
+/// An IPv4-mapped IPv6 address (`::ffff:192.0.2.1`) counts as the IPv4 address.
 ///
 /// # Examples
 ///
@@ -53,8 +52,8 @@ pub struct TrustedProxies {
 }
 
 impl TrustedProxies {
-    /// Trusts these networks, in CIDR notation, and single addresses. Without any, nobody is
-    /// trusted and the header is never read.
+    /// Trusts these networks, in CIDR notation, and single addresses. An empty list trusts no proxy, and the
+    /// header is never read.
     ///
     /// # Errors
     ///
@@ -80,13 +79,13 @@ impl TrustedProxies {
         })
     }
 
-    /// The address of the client whose request came over a connection from `peer`.
+    /// Returns the address of the client whose request came over a connection from `peer`.
     ///
     /// It is `peer` itself where that is no trusted proxy. Otherwise it is the rightmost address in
-    /// `X-Forwarded-For` that is not trusted, with all lines of that header joined in order, and
-    /// the leftmost where all are trusted. An element that is no address ends the search, and so
-    /// does the 33rd from the right: the answer is the last trusted address before it, and never
-    /// what a client could have written. A port after an address is left out.
+    /// `X-Forwarded-For` that is not trusted, with all lines of that header joined in order, and the leftmost
+    /// where all are trusted. An element that is no address ends the search, and so does the 33rd from the
+    /// right: the result is the last trusted address before it, and never one that a client could have
+    /// written. A port after an address is dropped.
     #[must_use]
     pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let mut client = peer.to_canonical();
@@ -129,7 +128,7 @@ fn network(text: &str) -> Option<IpNet> {
     Ipv4Net::new(address, length).ok().map(IpNet::V4)
 }
 
-/// `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]` and `[2001:db8::1]:80`.
+/// Parses `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]` and `[2001:db8::1]:80`.
 fn address(element: &[u8]) -> Option<IpAddr> {
     let text = std::str::from_utf8(element).ok()?.trim_matches([' ', '\t']);
     let bare = text

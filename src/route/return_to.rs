@@ -1,4 +1,4 @@
-//! Where a browser goes back to after it signed in.
+//! Return URLs after a sign-in, restricted to the own origin against open redirects.
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -7,16 +7,16 @@ use http::Uri;
 use percent_encoding::percent_decode_str;
 use url::{Url, form_urlencoded};
 
-/// The longest text that is accepted, in bytes.
+/// The maximum length of an accepted text, in bytes.
 const LONGEST: usize = 2_048;
 
-/// How often a text may be encoded on top of itself: a return URL in a return URL, and so on.
+/// The maximum depth of percent-encoding: a return URL in a return URL, and so on.
 const DEEPEST: usize = 8;
 
-/// Never asked for: it stands for whatever origin the application has.
+/// A base URL for parsing, never requested: it represents whatever origin the application has.
 const BASE: &str = "https://origin.invalid";
 
-/// A place on this very origin, to which a browser can be sent back.
+/// A URL on this very origin, to which a browser can be sent back.
 ///
 /// A return URL comes with the request, so anybody can write one, and a redirect to it lends the
 /// application's good name to another site (an *open redirect*,
@@ -26,7 +26,7 @@ const BASE: &str = "https://origin.invalid";
 /// no scheme and no host at all. There is no other way to it than [`parse`](Self::parse), so
 /// a function that takes a `ReturnTo` cannot be handed another site.
 ///
-/// What is accepted is a path that begins with one `/`, perhaps with a query and a fragment:
+/// It accepts a path that begins with one `/`, perhaps with a query and a fragment:
 ///
 /// - in printable ASCII without spaces and backslashes, and 2,048 bytes at most,
 /// - exactly as the URL parser of browsers ([WHATWG](https://url.spec.whatwg.org/)) writes it, on
@@ -57,7 +57,7 @@ const BASE: &str = "https://origin.invalid";
 pub struct ReturnTo(String);
 
 impl ReturnTo {
-    /// Accepts a path on this origin, unchanged, and nothing else.
+    /// Parses a path on this origin, and accepts nothing else. The text is kept unchanged.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (path, rest) = match text.find(['?', '#']) {
@@ -72,25 +72,25 @@ impl ReturnTo {
         accepted.then(|| Self(text.to_owned()))
     }
 
-    /// The path and query of a request, for a browser that has to sign in first. `None` where
+    /// Returns the path and query of a request, for a browser that has to sign in first. `None` where
     /// [`parse`](Self::parse) refuses them.
     #[must_use]
     pub fn of(uri: &Uri) -> Option<Self> {
         Self::parse(uri.path_and_query()?.as_str())
     }
 
-    /// The first page of this origin.
+    /// Returns the root page of this origin.
     pub(super) fn root() -> Self {
         Self("/".to_owned())
     }
 
-    /// As it came.
+    /// Returns the text as it came.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The URL of the sign-in page with this place as a query parameter. `sign_in` is the
+    /// Returns the URL of the sign-in page with this place as a query parameter. `sign_in` is the
     /// application's own URL and may have a query or a fragment.
     #[must_use]
     pub fn sign_in_url(&self, sign_in: &str, parameter: &str) -> String {
@@ -116,8 +116,8 @@ impl fmt::Display for ReturnTo {
     }
 }
 
-/// Whether `holds` is true of the text, and of all that decoding it makes of it. A text that is
-/// not UTF-8 when decoded, or that does not come to an end, is never accepted.
+/// Returns whether `holds` is true of the text, and of each of its percent-decoded forms. A text that is not
+/// UTF-8 when decoded, or still encoded after the deepest level, is never accepted.
 fn holds_decoded(text: &str, holds: impl Fn(&str) -> bool) -> bool {
     let mut text = text.to_owned();
     for _ in 0..DEEPEST {
@@ -157,10 +157,10 @@ fn is_name(segment: &str) -> bool {
     !is_padded && !matches!(name, "" | "." | "..")
 }
 
-/// What normalisation or a reader takes for `/`, `\` or `.`.
+/// The characters that normalisation or a reader takes for `/`, `\` or `.`.
 const LOOK_ALIKES: &str = "\u{2024}\u{2025}\u{2026}\u{2044}\u{2215}\u{29f5}\u{29f8}\u{29f9}\u{3002}\u{fe52}\u{fe68}\u{ff0e}\u{ff0f}\u{ff3c}\u{ff61}";
 
-/// Letters without a shape, and those that change the direction of others.
+/// The invisible characters, and those that change the direction of others.
 const INVISIBLE: [RangeInclusive<char>; 5] = [
     '\u{ad}'..='\u{ad}',
     '\u{200b}'..='\u{200f}',
@@ -169,7 +169,7 @@ const INVISIBLE: [RangeInclusive<char>; 5] = [
     '\u{feff}'..='\u{feff}',
 ];
 
-/// Whether a browser stays on the origin, and changes nothing of the text.
+/// Returns whether a browser parses the text as a URL on the origin, and changes nothing of it.
 fn is_read_as_written(text: &str) -> bool {
     let Ok(base) = Url::parse(BASE) else {
         return false;

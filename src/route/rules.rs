@@ -1,4 +1,4 @@
-//! Rules of routes, decided from the cookie alone.
+//! Route rules: which routes need a session, decided from the cookie alone.
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,21 +17,21 @@ use crate::error::{Error, Refusal, Result};
 use crate::session::{Outlook, Sessions, Strategy};
 use crate::viewer::Viewer;
 
-/// Longer paths have too many readings to compare, and no page.
+/// The maximum length of a path, in bytes. Longer ones have too many readings to compare, and no page.
 const LONGEST: usize = 4096;
 
-/// Which routes need a session, decided from the cookie alone: the optimistic layer.
+/// The rules that say which routes need a session, decided from the cookie alone: the optimistic layer.
 ///
-/// It is for browsers: who has no session is sent to the sign-in page before any handler runs, and no
-/// page flashes up. It asks no store, and has none. A session that was ended a moment ago still passes it, and
-/// so does any cookie of the right name under [`Strategy::Database`]: what may be seen is
-/// decided by repositories.
+/// It is for browsers: one without a session is redirected to the sign-in page before any handler runs, and
+/// no page flashes up. It has no store and queries none. A session that was ended a moment ago still passes
+/// it, and so does any cookie with the right name under [`Strategy::Database`]: repositories decide what may
+/// be seen.
 ///
-/// Where several rules are about a request the strictest holds, in whatever order they were written. To
-/// leave a path out of a rule, say so in the rule: `Route::prefix("/app")?.and(!Route::exact("/app/about")?)`.
+/// Where several rules select a request the strictest applies, in whatever order they were written. To exempt
+/// a path from a rule, say so in the rule: `Route::prefix("/app")?.and(!Route::exact("/app/about")?)`.
 ///
-/// A path of more than 4,096 bytes is refused with 414. A preflight of CORS has no cookie, so that what answers
-/// those goes around this.
+/// A path of more than 4,096 bytes is refused with 414. A CORS preflight has no cookie, so the layer that
+/// answers preflights goes around this.
 ///
 /// # Example
 ///
@@ -67,13 +67,13 @@ enum Demand {
 }
 
 impl RouteRules {
-    /// Every route needs a session, but those that are [public](Self::public).
+    /// Builds rules under which every route needs a session, except those that are [public](Self::public).
     #[must_use]
     pub fn protect_all() -> Self {
         Self::new(true)
     }
 
-    /// No route needs a session, but those that are [protected](Self::protect).
+    /// Builds rules under which no route needs a session, except those that are [protected](Self::protect).
     #[must_use]
     pub fn protect_listed() -> Self {
         Self::new(false)
@@ -90,20 +90,20 @@ impl RouteRules {
         }
     }
 
-    /// These need no session.
+    /// Exempts these routes: they need no session.
     #[must_use]
     pub fn public(self, route: Route) -> Self {
         self.with(route, Demand::Public)
     }
 
-    /// These need a session.
+    /// Protects these routes: they need a session.
     #[must_use]
     pub fn protect(self, route: Route) -> Self {
         self.with(route, Demand::Session)
     }
 
-    /// These need a session whose token says that its subject is in these groups. Only under
-    /// [`Strategy::Stateless`] does the cookie say so; under the others use [`Protect`](super::Protect).
+    /// Protects these routes: they need a session whose token has these groups. Only under
+    /// [`Strategy::Stateless`] does the cookie have them; under the others use [`Protect`](super::Protect).
     #[must_use]
     pub fn groups(self, route: Route, rule: GroupRule) -> Self {
         self.with(route, Demand::Groups(rule))
@@ -114,39 +114,42 @@ impl RouteRules {
         self
     }
 
-    /// These are no pages: whoever may not have them gets a status and problem details, and is sent
-    /// nowhere. Of the others a browser's navigation is told from everything else by `Sec-Fetch-Mode`, or by
-    /// an `Accept` that names `text/html`.
+    /// Marks these routes as an API: refused requests get a status and problem details, and no redirect. For
+    /// other routes, `Sec-Fetch-Mode`, or an `Accept` that names `text/html`, distinguishes a browser's
+    /// navigation from all other requests.
     #[must_use]
     pub fn api(mut self, route: Route) -> Self {
         self.api.push(route);
         self
     }
 
-    /// Where browsers without a session are sent, with the way back in the parameter `return_to`: read it with
-    /// [`ReturnTo::parse`](super::ReturnTo::parse) alone. It is public. Without it they get 401.
+    /// Sets the page to which browsers without a session are redirected, with the return URL in the parameter
+    /// `return_to`: read it with [`ReturnTo::parse`](super::ReturnTo::parse) alone. The page is public.
+    /// Without it they get 401.
     #[must_use]
     pub fn sign_in_page(mut self, url: &str) -> Self {
         self.denials.sign_in = Some(url.to_owned());
         self
     }
 
-    /// Where browsers with a session are sent that come to the sign-in page by themselves. Those that were
-    /// sent there, because their session turned out to have ended, stay: nobody is sent in circles.
+    /// Sets the page to which browsers with a session are redirected from the sign-in page, if they went
+    /// there by themselves. Those that were redirected there, because their session turned out to have ended,
+    /// stay: otherwise they would loop.
     #[must_use]
     pub fn home(mut self, url: &str) -> Self {
         self.home = Some(url.to_owned());
         self
     }
 
-    /// Where browsers are sent whose viewer may not have the page. Without it they get 403.
+    /// Sets the page to which browsers are redirected whose viewer may not have the one they requested.
+    /// Without it they get 403.
     #[must_use]
     pub fn denied_page(mut self, url: &str) -> Self {
         self.denials.denied_page = Some(url.to_owned());
         self
     }
 
-    /// Has the application answer by itself.
+    /// Sets a function that builds the responses to refused requests.
     #[must_use]
     pub fn on_denied(
         mut self,
@@ -156,14 +159,14 @@ impl RouteRules {
         self
     }
 
-    /// Paths are compared whatever the case of the letters `a` to `z`: for a router that does so, too.
+    /// Compares paths without regard to the case of the letters `a` to `z`, for a router that does so, too.
     #[must_use]
     pub const fn ignore_case(mut self) -> Self {
         self.ignores_case = true;
         self
     }
 
-    /// The gate. It takes of the sessions what opens their cookies, and not their store.
+    /// Builds the gate. It takes the keys that open the cookies from the sessions, and not their store.
     ///
     /// # Errors
     ///
@@ -214,12 +217,12 @@ impl fmt::Debug for RouteRules {
     }
 }
 
-/// The rules, ready to be asked.
+/// The rules, as a check of requests.
 struct Rules {
     everything: bool,
     rules: Vec<(Route, Demand)>,
     api: Vec<Route>,
-    /// The sign-in page, where it is one of the application's own.
+    /// The sign-in page, where it is on the application's own origin.
     entrance: Option<Route>,
     home: Option<Page>,
     answers: Answers,
@@ -227,7 +230,7 @@ struct Rules {
     outlook: Outlook,
 }
 
-/// What all rules about a request come to.
+/// The union of the demands of all rules that select a request.
 #[derive(Default)]
 struct Demanded<'a> {
     session: bool,
@@ -235,7 +238,8 @@ struct Demanded<'a> {
 }
 
 impl Rules {
-    /// What is demanded of a request, by every reading of its path together.
+    /// Returns the demands on a request, over every reading of its path. A predicate that panics demands a
+    /// session.
     async fn demanded(&self, readings: &[String], head: &Parts) -> Demanded<'_> {
         let mut demanded = Demanded::default();
         for path in readings {
@@ -275,7 +279,7 @@ impl Rules {
     async fn any(routes: &[Route], readings: &[String], head: &Parts) -> bool {
         for path in readings {
             for route in routes {
-                // What is an API to nobody's knowledge is answered as one.
+                // A route whose predicate panicked is answered as an API.
                 if route.is_about(path, head).await.unwrap_or(true) {
                     return true;
                 }
@@ -284,8 +288,8 @@ impl Rules {
         false
     }
 
-    /// Sends who has a session away from the sign-in page, but not who was sent there: what the
-    /// cookie says may be wrong by now.
+    /// Redirects a browser with a session away from the sign-in page, but not one that was redirected there:
+    /// its cookie may be of a session that has ended.
     async fn leaves(&self, readings: &[String], head: &Parts) -> Option<Response<String>> {
         let (entrance, home) = (self.entrance.as_ref()?, self.home.as_ref()?);
         let query = head.uri.query().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What scripts of a page ask about who is signed in.
+//! Endpoints that tell a page's scripts who is signed in.
 
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Response, StatusCode};
@@ -12,11 +12,12 @@ use crate::session::SessionView;
 use crate::session::Verified;
 use crate::viewer::Viewer;
 
-/// Who is signed in, for the scripts of a page: 200 with the [`SessionView`] as JSON, 204 when nobody is, and the
-/// [answer of the error](crate::Error::to_response) where another proof is wanted or nobody can tell. No cache may keep it.
+/// Responds with the signed-in viewer's session, for the scripts of a page: 200 with the [`SessionView`] as
+/// JSON, 204 when nobody is signed in, and the [response of the error](crate::Error::to_response) where
+/// another proof is required or the store fails. No cache may keep it.
 ///
-/// It is for what a page shows, such as a name in a corner, and decides nothing: whoever has the browser
-/// can change what its scripts believe.
+/// It is for display, such as a name in a corner, and authorizes nothing: the user of a browser can change
+/// what its scripts believe.
 ///
 /// # Example
 ///
@@ -39,8 +40,8 @@ pub async fn session_state<V: Viewer>() -> Response<String> {
     state_of(view).await
 }
 
-/// The same, with what the application shows of the viewer: a DTO, or anything else that may be
-/// [released](Release).
+/// Responds likewise with a part of the viewer that the application chooses: a DTO, or anything else that may
+/// be [released](Release).
 pub async fn viewer_state<V: Viewer, T: Release + Serialize>(
     show: impl AsyncFnOnce(Verified<V>) -> Result<T>,
 ) -> Response<String> {
