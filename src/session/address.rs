@@ -1,16 +1,16 @@
-//! The address at which browsers reach the application.
+//! The address (origin) at which browsers reach the application.
 
 use url::{Origin, Url};
 
 use super::cookie::covers;
 use crate::error::{Error, Result};
 
-/// The origin of the application, and who shares its cookie.
+/// The origin of the application, and the domain over which its cookie is shared.
 #[derive(Debug)]
 pub(crate) struct Address {
     origin: Origin,
     scheme: String,
-    /// The domain below which every host has the session cookie.
+    /// The domain whose hosts all get the session cookie.
     domain: Option<String>,
 }
 
@@ -31,13 +31,13 @@ impl Address {
         })
     }
 
-    /// Returns whether `origin` is that of the application's own address: scheme, host and port.
+    /// Returns whether `origin` is the application's own: scheme, host and port.
     pub(crate) fn is(&self, origin: &Url) -> bool {
         origin.origin() == self.origin
     }
 
-    /// Returns whether browsers send the session cookie to the host of `origin`, because the application gave it
-    /// a domain, over the scheme of the application.
+    /// Returns whether browsers send the session cookie to the host of `origin`, because the cookie has a
+    /// domain that covers it, over the application's scheme.
     pub(crate) fn shares_cookie(&self, origin: &Url) -> bool {
         let host = origin.host_str();
         let domain = self.domain.as_deref().zip(host);

@@ -1,4 +1,4 @@
-//! What was found out about a credential, kept for other requests.
+//! The cache of verified credentials, shared by all requests, with single flight (decision 10).
 
 use std::fmt;
 use std::future::Future;
@@ -14,7 +14,7 @@ use super::level::Verified;
 use super::sealed::Fingerprint;
 use crate::error::{Error, Refusal, Result};
 
-/// What is known about a credential. An outage is not an answer.
+/// The cached result of verifying a credential. An outage is never cached.
 pub(crate) enum Answer<V> {
     Live(Verified<V>),
     Refused(Refused),
@@ -24,15 +24,15 @@ pub(crate) enum Answer<V> {
 #[derive(Clone)]
 pub(crate) struct Refused {
     pub(crate) refusal: Refusal,
-    /// Whose session it was, where the answer can change with its subject.
+    /// The shard and epoch of the session's subject, where a change of the subject can change the result.
     pub(crate) since: Option<(Shard, Epoch)>,
-    /// Whether the cookie will never lead to a session again, so that it can be removed.
+    /// Set if the cookie can never be valid again, so that it can be removed.
     pub(crate) dead: bool,
 }
 
 impl Refused {
-    /// Whether a cookie that is refused so by itself is of no use. One of two may be somebody else's, and
-    /// the other one would be left alone.
+    /// Returns whether a cookie refused for this reason is useless by itself. An ambiguous one is not
+    /// removed: one of two cookies may be an attacker's, and removing the other would leave that one alone.
     pub(crate) const fn is_dead(refusal: Refusal) -> bool {
         match refusal {
             Refusal::Invalid | Refusal::Expired => true,
@@ -59,7 +59,7 @@ impl<V> Answer<V> {
         })
     }
 
-    /// Whether no revocation came after this was loaded.
+    /// Returns whether no revocation came after this was loaded.
     pub(crate) fn holds(&self) -> bool {
         match self {
             Self::Live(verified) => verified.loaded().holds(),
@@ -78,8 +78,7 @@ impl<V> Answer<V> {
     }
 }
 
-/// An answer and the instant, in microseconds since 1970, before which the store was not asked
-/// for it.
+/// An answer and the instant at which its load began, before querying the store, in microseconds since 1970.
 pub(crate) struct Cached<V> {
     pub(crate) answer: Answer<V>,
     pub(crate) asked_at: i64,
@@ -109,8 +108,8 @@ impl<V> Cached<V> {
     }
 }
 
-/// The cache of answers by credential. It only keeps them: whether one is fresh is for the caller
-/// to judge, by the library's own clock and epochs.
+/// A cache of answers by credential. It only stores them: the caller checks whether one is fresh, by the
+/// library's own clock and epochs.
 pub(crate) struct Cache<V> {
     entries: Option<Entries<Fingerprint, Cached<V>, FingerprintHash>>,
 }
@@ -121,7 +120,7 @@ impl<V: Send + Sync + 'static> Cache<V> {
         let entries = entries.map(|bound| {
             Entries::builder()
                 .max_capacity(capacity)
-                // Frees memory only; the system's clock decides nothing about freshness.
+                // Frees memory only; freshness never depends on the system's clock.
                 .time_to_live(bound.saturating_mul(2))
                 .build_with_hasher(FingerprintHash)
         });
@@ -136,9 +135,9 @@ impl<V: Send + Sync + 'static> Cache<V> {
         self.entries.as_ref()?.get(fingerprint).await
     }
 
-    /// The answer that is there, or that of one load that all callers share. A failed load is
-    /// given to all of them and kept for nobody; when the loading caller is gone, another takes
-    /// over.
+    /// Returns the cached answer, or that of one load that all concurrent callers share (single flight). A
+    /// failed load is returned to all of them and not cached; when the loading caller is dropped, another
+    /// takes over.
     pub(crate) async fn get_or_load(
         &self,
         fingerprint: Fingerprint,
@@ -153,7 +152,7 @@ impl<V: Send + Sync + 'static> Cache<V> {
         }
     }
 
-    /// Removes `stale`, unless another caller replaced it already.
+    /// Removes `stale`, unless another caller has replaced it.
     pub(crate) async fn discard(&self, fingerprint: Fingerprint, stale: &Cached<V>) {
         if let Some(entries) = &self.entries {
             entries
@@ -179,7 +178,7 @@ impl<V> fmt::Debug for Cache<V> {
     }
 }
 
-/// Takes what a fingerprint gives for its hash as it is.
+/// A hasher that passes the hash that a fingerprint provides through unchanged.
 #[derive(Clone, Copy)]
 struct FingerprintHash;
 

@@ -1,17 +1,19 @@
-//! A cookie that is too long for one: `name.0`, `name.1` and so on.
+//! Chunked cookies: a value that is too long for one is split into `name.0`, `name.1` and so on.
 
 use crate::error::{Error, Refusal, Result};
 
-/// What browsers take for name and value together
-/// ([RFC 6265bis, section 5.6](https://httpwg.org/http-extensions/draft-ietf-httpbis-rfc6265bis.html#name-the-set-cookie-header-field)).
+/// The maximum number of bytes that browsers accept for a cookie's name and value together ([RFC 6265bis,
+/// section
+/// 5.6](https://httpwg.org/http-extensions/draft-ietf-httpbis-rfc6265bis.html#name-the-set-cookie-header-field)).
 const MOST_BYTES: usize = 4096;
-/// All of them go with every request, and servers refuse a request whose headers are longer than 8 KiB
-/// or 16 KiB.
+/// The maximum number of chunks. All of them go with every request, and servers refuse a request whose
+/// headers are longer than 8 KiB or 16 KiB.
 const MOST_CHUNKS: u8 = 3;
-/// Chunks up to this number are removed when they are found, though nobody makes so many.
+/// The highest number of a chunk that is removed when a request has it, though the library never sets so
+/// many.
 const MOST_STALE: u8 = 9;
 
-/// The cookies, each with its name, that carry `value`.
+/// Splits `value` into the cookies, each with its name, that carry it.
 pub(super) fn split<'v>(name: &str, value: &'v str) -> Result<Vec<(String, &'v str)>> {
     if name.len() + value.len() <= MOST_BYTES {
         return Ok(vec![(name.to_owned(), value)]);
@@ -35,8 +37,7 @@ pub(super) fn split<'v>(name: &str, value: &'v str) -> Result<Vec<(String, &'v s
         .collect()
 }
 
-/// The number and the value in `<number>=<value>`; none for a number that is not written as
-/// [`split`] does.
+/// Parses `<number>=<value>`; returns `None` for a number that is not written as [`split`] does.
 pub(super) fn numbered(rest: &[u8]) -> Option<(u8, &[u8])> {
     match rest {
         [digit @ b'0'..=b'9', b'=', value @ ..] => Some((digit - b'0', value)),
@@ -57,7 +58,7 @@ impl<'a> Parts<'a> {
         }
     }
 
-    /// All of them in a row, from the first without a gap.
+    /// Joins the chunks, from the first without a gap.
     pub(super) fn join(&self) -> Result<Option<Vec<u8>>, Refusal> {
         let parts: Vec<&[u8]> = self.0.iter().map_while(|part| *part).collect();
         if parts.len() < self.0.iter().flatten().count() {
@@ -67,14 +68,14 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// Which cookies of a session's name a request has, so that those that are not set anew are
-/// removed.
+/// The cookies of a session's name that a request has, so that the response removes those that it does not
+/// set anew.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Stale {
     plain: bool,
-    /// A bit for each number.
+    /// A bit set of chunk numbers.
     chunks: u16,
-    /// Whether one of them is there more than once: browsers keep one for each path and domain.
+    /// Set if a name occurs more than once: browsers keep one cookie for each path and domain.
     twice: bool,
 }
 
@@ -93,7 +94,7 @@ impl Stale {
         }
     }
 
-    /// Whether a name is there more than once.
+    /// Returns whether a name occurs more than once.
     pub(super) const fn is_twice(self) -> bool {
         self.twice
     }

@@ -1,4 +1,4 @@
-//! The settings of sessions, checked when they are built.
+//! The builder of sessions: their configuration, checked when they are built.
 
 use std::any::Any;
 use std::fmt;
@@ -32,17 +32,16 @@ use crate::token::KeyRing;
 use crate::token::SessionClaims;
 use crate::viewer::{Viewer, ViewerSource};
 
-/// What a token says of itself, and of a subject of some length.
+/// The minimum of `max_payload_bytes`: the claims of a token itself, with a subject of moderate length.
 const LEAST_PAYLOAD: usize = 256;
 
 const DAY: u64 = 24 * 60 * 60;
 
 /// Builds [`Sessions`]; see [`Sessions::builder`].
 ///
-/// The defaults: a session ends after 7 days without use, or after 30 days however much it is
-/// used; its use is noted once a minute; a verified session may be 5 seconds old; the cache holds
-/// 10,000 sessions. Where a setting is made twice the later call holds.
-/// [`Sessions::explain`] prints what came of it.
+/// The defaults: an idle timeout of 7 days and an absolute timeout of 30 days; the use of a session is
+/// written once a minute; a verified session may be 5 seconds old; the cache holds 10,000 sessions. Where a
+/// setting is made twice the later call wins. [`Sessions::explain`] prints the effective settings.
 #[must_use = "a builder does nothing until `build`"]
 pub struct SessionsBuilder<V> {
     key: KeyRing,
@@ -57,13 +56,13 @@ pub struct SessionsBuilder<V> {
     nodes: Option<Arc<dyn NodeChannel>>,
 }
 
-/// Settings as they were made, and what is wrong with those that could not be read.
+/// The settings as they were made, and the errors of those that could not be parsed.
 pub(super) struct Unchecked {
     pub(super) app_url: Option<Setting<String>>,
     pub(super) development: Setting<bool>,
     pub(super) strategy: Setting<Strategy>,
     pub(super) cookie: CookieConfig,
-    /// What of the cookie comes from environment variables.
+    /// The cookie attributes that come from environment variables, and which.
     pub(super) cookie_variables: Vec<String>,
     pub(super) lifetime: SetLifetime,
     pub(super) remembered: Option<SetLifetime>,
@@ -110,8 +109,8 @@ impl<V: Viewer> SessionsBuilder<V> {
         store: S,
         source: impl ViewerSource<V>,
     ) -> Self {
-        // Only a store that is nothing but that database's table can be tested within the
-        // database's own statements; one that wraps it may decide more.
+        // INVARIANT: only a store that is exactly that database's table can be tested within the database's
+        // own statements; one that wraps it may decide more.
         let any: &dyn Any = &store;
         let sql = any
             .downcast_ref::<SqlSessionStore>()
@@ -132,138 +131,138 @@ impl<V: Viewer> SessionsBuilder<V> {
         }
     }
 
-    /// The address at which browsers reach the application, for instance `https://app.example`.
-    /// Its scheme and host decide what the cookie may be. Required, and `https:` outside of
+    /// Sets the address at which browsers reach the application, for instance `https://app.example`. Its
+    /// scheme and host decide the cookie's attributes. Required, and `https:` outside of
     /// [development](Self::development).
     pub fn app_url(mut self, url: impl Into<String>) -> Self {
         self.settings.app_url = Some(Setting::code(url.into()));
         self
     }
 
-    /// Says that this is a developer's own machine, so that the application may be reached over
-    /// plain `http:` at a loopback address. It permits nothing else.
+    /// Declares a developer's own machine, so that the application may be reached over plain `http:` at a
+    /// loopback address. It permits nothing else.
     pub fn development(mut self) -> Self {
         self.settings.development = Setting::code(true);
         self
     }
 
-    /// Where the truth about a session is; see [`Strategy`].
+    /// Sets the strategy, which decides where the state of a session is kept; see [`Strategy`].
     pub fn strategy(mut self, strategy: Strategy) -> Self {
         self.settings.strategy = Setting::code(strategy);
         self
     }
 
-    /// How the cookie is written.
+    /// Sets the attributes of the cookie.
     pub fn cookie(mut self, cookie: CookieConfig) -> Self {
         self.settings.cookie = cookie;
         self.settings.cookie_variables.clear();
         self
     }
 
-    /// How long a session lives.
+    /// Sets the idle and absolute timeout of sessions.
     pub fn lifetime(mut self, lifetime: Lifetime) -> Self {
         self.settings.lifetime = SetLifetime::from(lifetime, SettingSource::Code);
         self
     }
 
-    /// How long a session lives that its subject asked to be remembered by
-    /// ([`SignIn::remember`](super::SignIn::remember)). With this, sessions of which that is not said
-    /// end when the browser is closed; without it, they are remembered and live as all do.
+    /// Sets the lifetime of sessions whose subject asked to be remembered
+    /// ([`SignIn::remember`](super::SignIn::remember)). With this, sessions that do not say end when the
+    /// browser is closed; without it, they are remembered and live as all do.
     pub fn remembered(mut self, lifetime: Lifetime) -> Self {
         self.settings.remembered = Some(SetLifetime::from(lifetime, SettingSource::Code));
         self
     }
 
-    /// The lifetimes that [NIST SP 800-63B-4](https://pages.nist.gov/800-63-4/sp800-63b.html) asks for
-    /// at this level: 30 days at `Aal1`; 24 hours, and one hour without use, at `Aal2`; 12 hours, and
-    /// 15 minutes without use, at `Aal3`. No session is remembered for longer.
+    /// Applies the timeouts that [NIST SP 800-63B-4](https://pages.nist.gov/800-63-4/sp800-63b.html) requires
+    /// at this level: 30 days at `Aal1`; 24 hours, and one hour idle, at `Aal2`; 12 hours, and 15 minutes
+    /// idle, at `Aal3`. No session is remembered for longer.
     pub fn preset(mut self, level: Assurance) -> Self {
         self.settings.preset(level, None);
         self
     }
 
-    /// Limits how many sessions a subject has at a time, in any store: to 1,000 unless said, and one more sign-in
-    /// ends the oldest ([`SessionLimit::DEFAULT`]). `None` is any number, with which one account can fill
-    /// the store. Stateless sessions are not counted.
+    /// Limits the number of concurrent sessions of a subject, in any store. The default is 1,000, and one
+    /// more sign-in ends the oldest ([`SessionLimit::DEFAULT`]). `None` is unlimited, with which one account
+    /// can fill the store. Stateless sessions are not counted.
     pub fn session_limit(mut self, limit: impl Into<Option<SessionLimit>>) -> Self {
         self.settings.most = Setting::code(limit.into());
         self
     }
 
-    /// How often at most the use of a session is written to the store. Together with the
-    /// [`cache_bound`](Self::cache_bound), or a longer [`connected_bound`](Self::connected_bound), it
-    /// must be shorter than every idle limit, or a session in use would end as idle.
+    /// Sets the minimum interval between writes of a session's use to the store. Together with the
+    /// [`cache_bound`](Self::cache_bound), or a longer [`connected_bound`](Self::connected_bound), it must be
+    /// shorter than every idle timeout, or a session in use would end as idle.
     pub fn touch_interval(mut self, interval: Duration) -> Self {
         self.settings.touch = Setting::code(interval);
         self
     }
 
-    /// How old the answer may be that a *verified* session rests on. What changes through this
-    /// library on this node holds at once; the bound is for changes made elsewhere. Zero asks the
-    /// store and the viewer source in every request, in one statement where the source is
+    /// Sets the maximum age of the cached answer that a *verified* session rests on. Changes through this
+    /// library on this node apply at once; the bound is for changes made elsewhere. Zero queries the store
+    /// and the viewer source in every request, in one statement where the source is
     /// [`Db::viewers`](crate::Db::viewers) over the database of the sessions. It counts towards the idle
-    /// limit with the [`touch_interval`](Self::touch_interval).
+    /// timeout with the [`touch_interval`](Self::touch_interval).
     pub fn cache_bound(mut self, bound: Duration) -> Self {
         self.settings.bound = Setting::code(bound);
         self
     }
 
-    /// Tells the other nodes at once what is revoked or changed here, and hears it of them. See
-    /// [`nodes`](crate::session::nodes) for what it comes to. [`build`](Self::build) then needs a
+    /// Sets the channel that notifies other nodes at once of revocations and changes here, and this node of
+    /// theirs. See [`nodes`](crate::session::nodes) for its guarantees. [`build`](Self::build) then needs a
     /// tokio runtime, on which a task runs until the last clone of the sessions is dropped.
     pub fn nodes(mut self, channel: impl NodeChannel) -> Self {
         self.nodes = Some(Arc::new(channel));
         self
     }
 
-    /// How old the answer may be that a *verified* session rests on while this node hears the
-    /// others; [`cache_bound`](Self::cache_bound) unless it is set. It saves loads, and costs what
-    /// [`nodes`](crate::session::nodes) says.
+    /// Sets the maximum age of the cached answer while this node receives the notices of the others;
+    /// [`cache_bound`](Self::cache_bound) by default. It saves loads, at the cost that
+    /// [`nodes`](crate::session::nodes) describes.
     pub fn connected_bound(mut self, bound: Duration) -> Self {
         self.settings.connected = Some(Setting::code(bound));
         self
     }
 
-    /// How many sessions the cache holds.
+    /// Sets the maximum number of sessions in the cache.
     pub fn cache_capacity(mut self, sessions: u64) -> Self {
         self.settings.capacity = Setting::code(sessions);
         self
     }
 
-    /// The source of time, for tests.
+    /// Sets the source of time, for tests.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
         self
     }
 
-    /// Who is told what happens to sessions, beside `tracing`.
+    /// Sets the sink of session events, beside `tracing`.
     pub fn events(mut self, sink: impl SessionEventSink) -> Self {
         self.events = SessionEvents::to(sink);
         self
     }
 
-    /// The application's own part when sessions begin, go on and are used.
+    /// Sets the application's hooks at sign-in, at the refresh of a token, and at each use of a session.
     pub fn hooks(mut self, hooks: impl SessionHooks<V>) -> Self {
         self.hooks = Some(Arc::new(hooks));
         self
     }
 
-    /// How many bytes of JSON a stateless session's token may hold, and the claims of any session, so
-    /// that another strategy takes them too; 1,024 unless said, 256 at least. Browsers take 4 KiB for a
-    /// cookie; a longer token goes into up to three.
+    /// Sets the maximum size of a stateless session's token, in bytes of JSON, and of the claims of any
+    /// session, so that they fit another strategy too; 1,024 by default, at least 256. Browsers accept 4 KiB
+    /// per cookie; a longer token is split into up to three.
     pub fn max_payload_bytes(mut self, bytes: usize) -> Self {
         self.settings.payload = Setting::code(bytes);
         self
     }
 
-    /// Which claims a [`SessionView`](super::SessionView) shows; `name` and `image` unless said.
+    /// Sets the claims that a [`SessionView`](super::SessionView) shows; `name` and `image` by default.
     pub fn view(mut self, claims: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.settings.shown = claims.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Under which name the groups of a viewer are noted in a session, for
-    /// [`Verified::groups`](super::Verified::groups); `groups` unless said.
+    /// Sets the name of the claim that stores the groups of a viewer in a session, for
+    /// [`Verified::groups`](super::Verified::groups); `groups` by default.
     pub fn groups_claim(mut self, name: impl Into<String>) -> Self {
         self.settings.groups_claim = Setting::code(name.into());
         self
@@ -273,9 +272,8 @@ impl<V: Viewer> SessionsBuilder<V> {
     ///
     /// # Errors
     ///
-    /// [`Error::is_configuration`] when a setting is missing, out of range, or contradicts
-    /// another one; the message says what to write instead, and where each setting that takes part
-    /// comes from.
+    /// [`Error::is_configuration`] when a setting is missing, out of range, or contradicts another one; the
+    /// message says what to write instead, and where each of the conflicting settings comes from.
     pub fn build(self) -> Result<Sessions<V>> {
         let Unchecked {
             app_url,
@@ -318,7 +316,7 @@ impl<V: Viewer> SessionsBuilder<V> {
         let heard = connected
             .as_ref()
             .map_or(bound.value, |connected| connected.value);
-        // It is the longer one where there is one.
+        // `connected_bound` is the longer one where it is set.
         let oldest = connected.as_ref().unwrap_or(&bound);
         let ordinary = lifetime.check("", &touch, oldest)?;
         let longer = remembered
@@ -437,7 +435,7 @@ impl<V: Viewer> SessionsBuilder<V> {
     }
 }
 
-/// Under a name that no session takes there would never be a group.
+/// Checks the name of the groups claim: under one that no session accepts there would never be a group.
 fn check_groups_claim(claim: &Setting<String>) -> Result<()> {
     let noted = SessionClaims::new().with(&*claim.value, Vec::new());
     noted.map(drop).map_err(|_| {
@@ -448,7 +446,7 @@ fn check_groups_claim(claim: &Setting<String>) -> Result<()> {
     })
 }
 
-/// What is said of other nodes must fit together.
+/// Checks that the settings for other nodes are consistent.
 fn check_nodes(
     bound: &Setting<Duration>,
     connected: Option<&Setting<Duration>>,
@@ -469,7 +467,7 @@ fn check_nodes(
 }
 
 impl Unchecked {
-    /// Takes the lifetimes of a level, which the program chose, or this environment variable.
+    /// Applies the timeouts of a level, which the program chose, or this environment variable.
     pub(super) fn preset(&mut self, level: Assurance, variable: Option<String>) {
         const HOUR: u64 = 60 * 60;
 

@@ -1,4 +1,4 @@
-//! The session's cookie: found by bytes in a request, written through the `cookie` crate.
+//! The session's cookie: found in a request by bytes, written through the `cookie` crate.
 
 use std::borrow::Cow;
 
@@ -10,21 +10,21 @@ use super::chunks;
 pub(crate) use super::chunks::Stale;
 use crate::error::{Error, Refusal, Result};
 
-/// 400 days, the most that a browser keeps a cookie
-/// ([RFC 6265bis, section 5.5](https://httpwg.org/http-extensions/draft-ietf-httpbis-rfc6265bis.html#name-the-max-age-attribute)).
+/// The maximum `Max-Age` of a cookie that browsers honour, 400 days, in seconds ([RFC 6265bis, section
+/// 5.5](https://httpwg.org/http-extensions/draft-ietf-httpbis-rfc6265bis.html#name-the-max-age-attribute)).
 pub(crate) const MAX_AGE_LIMIT_SECONDS: i64 = 400 * 24 * 60 * 60;
 
-/// With which requests from other sites a browser sends the session cookie.
+/// The `SameSite` attribute: the requests from other sites with which a browser sends the session cookie.
 ///
 /// Exhaustive: the standard has these three.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum SameSite {
-    /// When the user follows a link to the application, and with its own requests.
+    /// Sent when the user follows a link to the application, and with its own requests.
     #[default]
     Lax,
-    /// With the application's own requests only.
+    /// Sent with the application's own requests only.
     Strict,
-    /// With all; needs HTTPS, and protection against forged requests of the application's own.
+    /// Sent with all; needs HTTPS, and the application's own protection against forged requests.
     None,
 }
 
@@ -38,11 +38,10 @@ impl SameSite {
     }
 }
 
-/// How the session cookie is written. It is always `HttpOnly`.
+/// The attributes of the session cookie. It is always `HttpOnly`.
 ///
-/// Without any change it is called `__Host-session` over HTTPS, `__Secure-session` when a path or
-/// domain is set, and `session` over plain HTTP. Whether it is `Secure` follows from the
-/// application's URL.
+/// By default it is named `__Host-session` over HTTPS, `__Secure-session` when a path or domain is set, and
+/// `session` over plain HTTP. `Secure` follows from the scheme of the application's URL.
 ///
 /// # Example
 ///
@@ -62,50 +61,51 @@ pub struct CookieConfig {
 }
 
 impl CookieConfig {
-    /// The defaults.
+    /// Builds the default attributes.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The whole name, with its prefix if it is to have one.
+    /// Sets the whole name, including a prefix if it is to have one.
     #[must_use]
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
     }
 
-    /// The path below which browsers send the cookie.
+    /// Sets the path below which browsers send the cookie.
     #[must_use]
     pub fn path(mut self, path: impl Into<String>) -> Self {
         self.path = Some(path.into());
         self
     }
 
-    /// The domain that shares the cookie with all its subdomains: the application's host or one
-    /// above it.
+    /// Sets the domain that shares the cookie with all its subdomains: the application's host or one above
+    /// it.
     #[must_use]
     pub fn domain(mut self, domain: impl Into<String>) -> Self {
         self.domain = Some(domain.into());
         self
     }
 
-    /// See [`SameSite`]; `Lax` unless said.
+    /// Sets the [`SameSite`] attribute; `Lax` by default.
     #[must_use]
     pub const fn same_site(mut self, same_site: SameSite) -> Self {
         self.same_site = same_site;
         self
     }
 
-    /// States that the cookie is `Secure`, or not. It cannot change what follows from the
-    /// application's URL, only fail to agree with it when the sessions are built.
+    /// Asserts that the cookie is `Secure`, or not. The value follows from the application's URL, and a
+    /// contradiction fails when the sessions are built.
     #[must_use]
     pub const fn secure(mut self, secure: bool) -> Self {
         self.secure = Some(secure);
         self
     }
 
-    /// Checks everything against everything, so that a wrong setting never meets a request.
+    /// Checks all attributes against each other and the application's URL, so that an invalid configuration
+    /// fails before any request.
     pub(super) fn resolve(self, app_url: &str, development: bool) -> Result<Cookie> {
         let (secure, host) = parse_app_url(app_url)?;
         let refuse = |advice: &'static str| Err(Error::configuration(advice));
@@ -179,7 +179,7 @@ impl CookieConfig {
     }
 }
 
-/// Whether the URL is HTTPS, and its host.
+/// Parses the application's URL into whether it is HTTPS, and its host.
 fn parse_app_url(app_url: &str) -> Result<(bool, String)> {
     let advice =
         "the application's URL is its scheme, host and port, for instance `https://app.example`";
@@ -189,7 +189,7 @@ fn parse_app_url(app_url: &str) -> Result<(bool, String)> {
         Some("http") => false,
         _ => return Err(Error::configuration(advice)),
     };
-    // A password in it would be shown by whoever shows the settings; a path would decide nothing.
+    // A password in it would be shown with the settings; a path would have no effect.
     let authority = url.authority().map_or("", |authority| authority.as_str());
     if authority.contains('@') || !matches!(url.path(), "" | "/") || url.query().is_some() {
         return Err(Error::configuration(advice));
@@ -210,8 +210,8 @@ pub(crate) fn is_loopback(host: &str) -> bool {
         || address(host).is_some_and(|address| address.is_loopback())
 }
 
-/// Whether a browser takes a cookie of `domain` from `host`. An address has no domain above it, and
-/// no browser takes a cookie for a whole top-level domain.
+/// Returns whether a browser accepts a cookie of `domain` from `host`. An address has no parent domain, and
+/// no browser accepts a cookie for a whole top-level domain.
 pub(super) fn covers(domain: &str, host: &str) -> bool {
     let domain = domain.to_ascii_lowercase();
     let label = |label: &str| {
@@ -231,20 +231,20 @@ pub(super) fn covers(domain: &str, host: &str) -> bool {
         && (host == domain || above())
 }
 
-/// A character of an RFC 9110 token.
+/// Returns whether the byte is a character of an RFC 9110 token.
 const fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
         || matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~')
 }
 
-/// No seconds, and an instant that is long past.
+/// The `Max-Age` and `Expires` of a removal: zero seconds, and an instant long past.
 const REMOVED: Option<(i64, i64)> = Some((0, 0));
 
-/// The session cookie's settings, checked.
+/// The session cookie's attributes, checked.
 #[derive(Debug)]
 pub(crate) struct Cookie {
     name: Box<str>,
-    /// That of the application's URL.
+    /// The host of the application's URL.
     host: String,
     path: Cow<'static, str>,
     domain: Option<String>,
@@ -261,8 +261,8 @@ impl Cookie {
         self.domain.as_deref()
     }
 
-    /// The `Set-Cookie`s that carry `value` until `expires_at`, or until the browser is closed, and
-    /// remove what the request had that is not among them.
+    /// Builds the `Set-Cookie` headers that carry `value` until `expires_at`, or until the browser is closed,
+    /// and remove the request's other cookies of the session's name.
     pub(super) fn set(
         &self,
         value: &str,
@@ -286,9 +286,9 @@ impl Cookie {
         sets.chain(removals).chain(self.strays(stale)).collect()
     }
 
-    /// The removals of cookies of the session's name that the configured one does not replace, because
-    /// they were set for another domain or path: those of which browsers send one beside ours. Of the
-    /// paths these are the whole host and those that lead to the configured one.
+    /// Builds the removals of duplicate cookies, which were set for another domain or path and which the
+    /// configured one does not replace, so that browsers send them beside it. They cover the host and its
+    /// parent domains, and every path that leads to the configured one.
     fn strays(&self, stale: &Stale) -> Vec<Result<HeaderValue>> {
         if !stale.is_twice() || self.name.to_ascii_lowercase().starts_with("__host-") {
             return Vec::new();
@@ -314,8 +314,8 @@ impl Cookie {
         strays
     }
 
-    /// The `Set-Cookie`s that remove what [`Cookie::set`] set. Every attribute is the same, or a
-    /// browser would take it for another cookie.
+    /// Builds the `Set-Cookie` headers that remove the cookies of [`Cookie::set`]. Every attribute is the
+    /// same, or a browser would treat it as another cookie.
     pub(super) fn removal(&self, stale: &Stale) -> Result<Vec<HeaderValue>> {
         let plain = self.name.to_string();
         let chunks = stale.names(&self.name).filter(|name| *name != *self.name);
@@ -326,7 +326,7 @@ impl Cookie {
             .collect()
     }
 
-    /// With the seconds and the instant until which browsers keep it.
+    /// Builds a `Set-Cookie` with this `Max-Age` and `Expires`, for the configured domain and path.
     fn write(&self, name: &str, value: &str, until: Option<(i64, i64)>) -> Result<HeaderValue> {
         self.write_for(name, value, until, self.domain.as_deref(), &self.path)
     }
@@ -378,12 +378,12 @@ impl Cookie {
     }
 }
 
-/// The `Cookie` headers of a request as they came.
+/// The `Cookie` headers of a request, unparsed.
 #[derive(Clone)]
 pub(crate) enum CookieHeaders {
     None,
     One(HeaderValue),
-    /// HTTP/2 clients may send each cookie in a header of its own.
+    /// More than one header: HTTP/2 clients may send each cookie in a header of its own.
     Many(Vec<HeaderValue>),
 }
 
@@ -407,10 +407,10 @@ impl CookieHeaders {
         }
     }
 
-    /// The value of the one cookie called `name`, or of its chunks put together.
+    /// Returns the value of the one cookie called `name`, or of its chunks joined.
     ///
-    /// Nothing is decoded, trimmed or read as text: what another reader would take for our name
-    /// or for the end of our value must not differ from what we take for it.
+    /// Nothing is decoded, trimmed or read as text: another reader must not see another name, or another end
+    /// of the value, than this one.
     pub(crate) fn find<'a>(&'a self, name: &'a str) -> std::result::Result<Cow<'a, [u8]>, Refusal> {
         let mut found = None;
         let mut parts = chunks::Parts::default();
@@ -429,7 +429,7 @@ impl CookieHeaders {
         }
     }
 
-    /// What of the cookie called `name` the request has.
+    /// Returns the cookies called `name`, and its chunks, that the request has.
     pub(crate) fn stale(&self, name: &str) -> Stale {
         let mut stale = Stale::default();
         for (suffix, _) in self.pairs(name) {
@@ -438,7 +438,7 @@ impl CookieHeaders {
         stale
     }
 
-    /// The values of the cookie called `name` and of those that are its chunks.
+    /// Iterates over the values of the cookies called `name` and of its chunks.
     fn pairs<'a>(&'a self, name: &'a str) -> impl Iterator<Item = (Option<u8>, &'a [u8])> {
         self.as_slice().iter().flat_map(move |header| {
             let header = header.as_bytes();

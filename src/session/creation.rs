@@ -1,4 +1,5 @@
-//! How a session begins, and the one before ends with it.
+//! The creation of a session at sign-in, which ends the one before in the same step (against session
+//! fixation).
 
 use chrono::{DurationRound as _, TimeDelta};
 
@@ -14,7 +15,7 @@ use crate::error::{Error, Result};
 
 impl Core {
     /// Stores a new session under a new id and secret, and ends the one of the ticket `before` with it. Where
-    /// there is no new one, that goes on.
+    /// no session is stored, `before` stays valid.
     pub(crate) async fn create(
         &self,
         sign_in: &SignIn,
@@ -48,7 +49,7 @@ impl Core {
             };
             let issued = self.tickets.issue(session.clone())?;
             let record = issued.record.clone();
-            // A cookie that cannot be written is no sign-in.
+            // If the cookie cannot be written, the sign-in fails.
             let opened = self.open(issued, stale)?;
             match self.create_once(old.as_ref(), &record).await? {
                 Created::Stored(evicted) => {
@@ -60,7 +61,7 @@ impl Core {
                     let (why, subject) = (SignInRefusal::Limit, &sign_in.subject);
                     return Err(self.refuse_sign_in(why, subject, origin).await);
                 }
-                // The old one ended, or goes on under another id.
+                // The old session ended, or was rotated to another id meanwhile: retried.
                 Created::IdTaken | Created::OldGone => {}
             }
         }
@@ -73,7 +74,8 @@ impl Core {
         record: &SessionRecord,
     ) -> Result<Created> {
         let most = self.settings.most;
-        // Kept when the caller gives up half-way, and when the store does not say what it did.
+        // The epochs advance on drop, also when the caller is cancelled and when the store's outcome is
+        // unknown.
         let of_old = old.map(|old| self.epochs.advance_on_drop(&old.subject));
         let of_evicted = most.map(|_| self.epochs.advance_on_drop(&record.subject));
         let created = match old {
@@ -132,7 +134,7 @@ impl Core {
             .duration_trunc(TimeDelta::seconds(1))
             .map_err(|_| out_of_range())?;
         Ok(SessionRecord {
-            // Given by the ticket.
+            // Set by the ticket.
             id: NO_ID,
             secret_hash: SecretHash::from_bytes([0; 32]),
             subject: sign_in.subject.clone(),

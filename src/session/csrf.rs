@@ -1,4 +1,4 @@
-//! Tokens that show that a form is one of the application's own.
+//! CSRF tokens, which show that a form is one of the application's own.
 
 use std::fmt;
 
@@ -15,7 +15,8 @@ const PURPOSE: &str = "csrf";
 const NONCE: usize = 16;
 const TAG: usize = 32;
 
-/// Makes the tokens of sessions with one key, and takes those of every key of the ring.
+/// A source of CSRF tokens: it issues them with the sealing key, and verifies them with every key of the ring
+/// (key rotation).
 pub(crate) struct CsrfTokens {
     keys: OfRing<hmac::Key>,
 }
@@ -27,7 +28,7 @@ impl CsrfTokens {
         Ok(Self { keys })
     }
 
-    /// Another one each time, so that a compressed page says nothing about it
+    /// Issues a token, a different one each time, so that a compressed page reveals nothing about it
     /// ([BREACH](https://www.breachattack.com)).
     pub(crate) fn issue(&self, session: &Ticket) -> Result<CsrfToken> {
         let mut nonce = [0; NONCE];
@@ -48,12 +49,12 @@ impl CsrfTokens {
         decoded == Ok(NONCE + TAG) && self.keys.all().any(is_of)
     }
 
-    /// The id of a session is shown in lists and logs, so the secret is signed, too: under
-    /// [`Strategy::Database`](super::Strategy::Database) anybody can write a cookie of any id, and would be
-    /// given the token of somebody else's session.
+    /// Returns the bytes that a token signs. The id of a session is shown in lists and logs, so the secret is
+    /// signed, too: under [`Strategy::Database`](super::Strategy::Database) anybody can write a cookie with
+    /// any id, and would get the token of somebody else's session.
     ///
-    /// A stateless session has no secret beside its token, which is made anew while a form is open. Nobody
-    /// without the key makes a token of its id.
+    /// A stateless session has no secret beside its token, which is re-issued while a form is open. Nobody
+    /// without the key can make a token with its id.
     fn signed(nonce: &[u8; NONCE], session: &Ticket) -> Vec<u8> {
         let id = session.credential.id;
         let secret = session.credential.secret_hash;
@@ -71,24 +72,25 @@ impl fmt::Debug for CsrfTokens {
     }
 }
 
-/// What shows that a form is one of the application's own: nobody else can know it. It is good for its
-/// session, until that is rotated. See [`RequestContext::csrf_token`](crate::RequestContext::csrf_token).
+/// A token that proves that a form is one of the application's own: nobody else can make it. It is valid for
+/// its session, until that is rotated. See [`RequestContext::csrf_token`](crate::RequestContext::csrf_token).
 #[derive(Clone)]
 pub struct CsrfToken(String);
 
 impl CsrfToken {
-    /// The name of the form field, and that of the header with an `x-` before it and hyphens.
+    /// The name of the form field. The header has the same name with a prefix `x-`, and hyphens.
     pub const FIELD: &str = "csrf_token";
-    /// The header that scripts send it in.
+    /// The header in which scripts send it.
     pub const HEADER: &str = "x-csrf-token";
 
-    /// The token, to be sent in the header [`CsrfToken::HEADER`], or in the field [`CsrfToken::FIELD`].
+    /// Returns the token, to be sent in the header [`CsrfToken::HEADER`], or in the field
+    /// [`CsrfToken::FIELD`].
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// The field for a form, as HTML.
+    /// Renders the hidden field for a form, as HTML.
     #[must_use]
     pub fn hidden_field(&self) -> String {
         let (name, token) = (Self::FIELD, &self.0);

@@ -1,4 +1,4 @@
-//! Cursors of pages: what the server sealed about the place where a page ended.
+//! Cursors for keyset pagination, sealed by the server and bound to their query.
 
 use std::sync::LazyLock;
 
@@ -13,10 +13,10 @@ use crate::token::{KeyRing, OfRing};
 const PURPOSE: &str = "cursor";
 const VERSION: u8 = 2;
 const NONCE: usize = 12;
-/// Longer texts are neither made nor decoded.
+/// The maximum length of a cursor in bytes; longer ones are neither made nor decoded.
 const MOST: usize = 64 * 1024;
 
-/// Seals cursors with one key, and opens those of every key of the ring.
+/// A sealer of cursors: it seals with one key, and opens those of every key of the ring (key rotation).
 #[derive(Debug)]
 pub(crate) struct CursorSealer {
     keys: OfRing<RandomizedNonceKey>,
@@ -32,7 +32,7 @@ impl CursorSealer {
         Ok(Self { keys })
     }
 
-    /// For requests without sessions: a key that lives as long as the process.
+    /// Returns the sealer for requests without sessions, with a key that lives as long as the process.
     pub(crate) fn of_process() -> Result<&'static Self> {
         static SEALER: LazyLock<Result<CursorSealer>> =
             LazyLock::new(|| CursorSealer::new(&Key::generate()?.into()));
@@ -41,7 +41,7 @@ impl CursorSealer {
             .map_err(|_| Error::internal("a key could not be made"))
     }
 
-    /// Seals `content`, to be opened only beside the same `bound`.
+    /// Seals `content` with `bound` as associated data: it opens only with the same `bound`.
     pub(crate) fn seal(&self, bound: &[u8], content: &[u8]) -> Result<String> {
         let mut sealed = content.to_vec();
         let nonce = self
@@ -61,7 +61,7 @@ impl CursorSealer {
         Ok(text)
     }
 
-    /// Opens what [`CursorSealer::seal`] made beside the same `bound`; `None` for anything else.
+    /// Opens a cursor that [`CursorSealer::seal`] sealed with the same `bound`; `None` for anything else.
     pub(crate) fn open(&self, bound: &[u8], text: &str) -> Option<Vec<u8>> {
         if text.len() > MOST {
             return None;
@@ -73,7 +73,7 @@ impl CursorSealer {
         }
         let (nonce, sealed) = rest.split_first_chunk::<NONCE>()?;
         let open = |key: &RandomizedNonceKey| {
-            // What does not open leaves nothing to try the next key on.
+            // Opening works in place and destroys the buffer on failure, so each key gets a copy.
             let mut content = sealed.to_vec();
             let opened = key.open_in_place(Nonce::from(nonce), Aad::from(bound), &mut content);
             Some(opened.ok()?.to_vec())

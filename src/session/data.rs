@@ -10,12 +10,12 @@ use super::store::{DataKept, SessionRecord};
 use crate::error::{Error, Refusal, Result};
 use crate::viewer::Subject;
 
-/// The data that an application keeps with a session, as one request read them: a `T`, or nothing.
+/// The data that an application keeps with a session, as one request read them: a `T`, or `None`.
 ///
-/// It is used like the `Option<T>` that it holds. [`RequestContext::session_data`] gives one, and
-/// [`RequestContext::set_session_data`] takes it back after a change. In between it knows which version of the
-/// data it was read from, so that of two requests that change the same data at the same time one is told, and
-/// overwrites nothing.
+/// It derefs to the `Option<T>` that it holds. [`RequestContext::session_data`] returns one, and
+/// [`RequestContext::set_session_data`] takes it back after a change. It carries the version that was read
+/// (optimistic locking), so that of two requests that change the same data concurrently one gets a conflict,
+/// and overwrites nothing.
 ///
 /// # Example
 ///
@@ -41,7 +41,7 @@ pub struct SessionData<T> {
     version: DataVersion,
 }
 
-/// A version of the data of one session, under whatever id that goes on.
+/// A version of the data of one session, which survives a rotation of its id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct DataVersion {
     subject: Subject,
@@ -58,7 +58,7 @@ impl DataVersion {
         }
     }
 
-    /// The number of it, if it is of this session: the numbers of two sessions say nothing of each other.
+    /// Returns the version's number, if it is of this session: the numbers of two sessions are unrelated.
     fn number(&self, record: &SessionRecord) -> Option<u64> {
         (*self == Self::of(record, self.number)).then_some(self.number)
     }
@@ -69,7 +69,7 @@ impl<T> SessionData<T> {
         Self { value, version }
     }
 
-    /// Returns what was read, with the changes since.
+    /// Returns the data that were read, with the changes since.
     #[must_use]
     pub fn into_inner(self) -> Option<T> {
         self.value
@@ -79,7 +79,7 @@ impl<T> SessionData<T> {
         &self.version
     }
 
-    /// After it was written.
+    /// Advances the version after a successful write, so that the data can be changed and set again.
     pub(crate) const fn written(&mut self) {
         self.version.number = self.version.number.saturating_add(1);
     }
@@ -100,7 +100,7 @@ impl<T> DerefMut for SessionData<T> {
 }
 
 impl<T> fmt::Debug for SessionData<T> {
-    /// Without the value: an application may keep anything there.
+    /// Formats the version without the value, which may be anything that the application keeps.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SessionData")
             .field("version", &self.version.number)
@@ -119,7 +119,7 @@ impl Core {
         Ok((there.data, DataVersion::of(record, there.version)))
     }
 
-    /// Keeps data with a session that were read as of `version`, or in the place of whatever is there.
+    /// Stores the session's data if their version is still `version`, or whatever it is if that is `None`.
     pub(crate) async fn set_data(
         &self,
         record: &SessionRecord,

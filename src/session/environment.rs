@@ -1,4 +1,4 @@
-//! Settings from environment variables.
+//! Configuration of sessions from environment variables.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -11,8 +11,8 @@ use super::ticket::Strategy;
 use crate::viewer::Viewer;
 
 impl<V: Viewer> SessionsBuilder<V> {
-    /// Makes the settings that environment variables of this prefix make. What is not set there stays
-    /// as it is. The key is read by [`Key::from_env`](crate::Key::from_env).
+    /// Applies the settings in environment variables with this prefix. A variable that is not set leaves its
+    /// setting as it is. [`Key::from_env`](crate::Key::from_env) reads the key.
     ///
     /// With the prefix `APP_`:
     ///
@@ -33,11 +33,11 @@ impl<V: Viewer> SessionsBuilder<V> {
     /// | `APP_SESSION_COOKIE_NAME`, `.._PATH`, `.._DOMAIN` | as they stand in the cookie | [`CookieConfig`](super::CookieConfig) |
     /// | `APP_SESSION_COOKIE_SAME_SITE` | `lax`, `strict` or `none` | [`CookieConfig`](super::CookieConfig) |
     ///
-    /// A value that cannot be read is an error of [`build`](Self::build) that names its variable, and
-    /// never repeats it. So is one that is out of range or contradicts another setting; of limits that
-    /// are times the error gives the value, too. An empty one is an error as well: a variable that is to
-    /// say nothing is not set. A variable that does not stand above, such as a misspelt one, is not
-    /// noticed; [`explain`](super::Sessions::explain) says where each setting comes from.
+    /// A value that cannot be parsed is an error of [`build`](Self::build) that names its variable, and never
+    /// repeats the value. So is one that is out of range or contradicts another setting; for limits that are
+    /// times the error includes the value, too. An empty value is an error as well: unset the variable
+    /// instead. A variable that is not listed above, such as a misspelt one, is not detected;
+    /// [`explain`](super::Sessions::explain) prints where each setting comes from.
     ///
     /// # Example
     ///
@@ -68,12 +68,12 @@ impl<V: Viewer> SessionsBuilder<V> {
     }
 }
 
-/// The variables of one prefix.
+/// The environment variables with one prefix.
 struct Environment<'p> {
     prefix: &'p str,
 }
 
-/// A value that was read, and the variable that it comes from.
+/// A parsed value, and the name of its variable.
 struct Found<T> {
     value: T,
     variable: String,
@@ -90,8 +90,8 @@ impl Environment<'_> {
         format!("{}{name}", self.prefix)
     }
 
-    /// The value of a variable, as `read` understands it. One that it does not understand is noted
-    /// in `wrong`, with what it should be.
+    /// Reads a variable and parses it with `read`. A value that it rejects is added to `wrong`, with the
+    /// expected form.
     fn find<T>(
         &self,
         name: &str,
@@ -273,7 +273,7 @@ fn seconds(text: &str) -> Option<Duration> {
     text.parse().ok().map(Duration::from_secs)
 }
 
-/// A limit, or that there is none.
+/// Parses a session limit; `none` means unlimited.
 fn limit(text: &str) -> Option<Option<SessionLimit>> {
     if text == "none" {
         return Some(None);

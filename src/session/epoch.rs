@@ -1,4 +1,5 @@
-//! How a revocation reaches what is cached, at once, on this node, and what other nodes are told of it.
+//! Revocation epochs: they make cached sessions stale at once on this node, and are published to others
+//! (decision 10).
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,32 +16,31 @@ use crate::viewer::Subject;
 const PURPOSE: &str = "node notice";
 const ID_PURPOSE: &str = "node notice id";
 
-/// Counts revocations, and keeps for each group of subjects the number of its last one.
+/// The counters of revocations: one in total, and for each group of subjects the number of its last one.
 ///
-/// A load notes how many revocations there had been *before* it reads the store. What it loaded
-/// holds as long as its subject's shard names no later one. Subjects that share a shard with
-/// a revoked one are merely loaded again.
+/// A load records the total *before* it reads the store. Its result holds as long as its subject's shard has
+/// no later number. Subjects that share a shard with a revoked one are merely reloaded.
 ///
-/// Each key of the ring sorts subjects into groups of its own, so that a node whose ring has another
-/// sealing key, but shares one key, knows which group another node speaks of.
+/// Each key of the ring assigns subjects to groups of its own, so that nodes with different sealing keys
+/// understand each other's notices while they share one key (decision 57).
 ///
-/// INVARIANT (epoch): whoever revokes advances after the store has forgotten the session, and
-/// whoever loads reads the epoch before the store. So a load either does not see the session, or
-/// carries an epoch older than its revocation.
+/// INVARIANT (epoch): a revocation advances after the store has deleted the session, and a load reads the
+/// epoch before the store. So a load either does not see the session, or carries an epoch older than its
+/// revocation.
 ///
 /// An epoch that does not hold proves nothing about one session: others of its shard may have ended, or
-/// somebody forged a notice. Who meets that again and again asks the store alone (decision 58).
+/// somebody forged a notice. A caller that meets that repeatedly queries the store alone (decision 58).
 #[derive(Debug)]
 pub(crate) struct Epochs {
     issued: AtomicU64,
-    /// What is advanced here is advanced among the groups of the sealing key; among those of the
-    /// others, only what other nodes tell of.
+    /// The groups of each key. Local revocations advance the groups of the sealing key; notices of other
+    /// nodes advance those of the key that they name.
     sortings: OfRing<Sorting>,
-    /// Where goes what was advanced here, to be told to other nodes.
+    /// The queue of local revocations, to be published to other nodes.
     outbox: OnceLock<UnboundedSender<Advanced>>,
 }
 
-/// The groups into which one key sorts subjects: the same on every node that has it, and unknown to
+/// The groups into which one key sorts subjects: the same on every node that has the key, and unknown to
 /// others.
 #[derive(Debug)]
 struct Sorting {
@@ -49,15 +49,15 @@ struct Sorting {
     groups: Box<[Arc<Group>]>,
 }
 
-/// Which key sorts. It leads back to no key.
+/// The derived id of a key that sorts. The key cannot be recovered from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct KeyId(pub(super) u64);
 
-/// The number of the last revocation among some subjects.
+/// A group of subjects, with the number of its last revocation.
 #[derive(Debug)]
 struct Group {
     last: AtomicU64,
-    /// Its place among those of its key.
+    /// The index of the group among those of its key.
     place: u8,
 }
 
@@ -68,18 +68,18 @@ pub(crate) struct Shard {
     retired: Box<[Arc<Group>]>,
 }
 
-/// The places of a subject's groups, that of the sealing key first.
+/// The indices of a subject's groups, that of the sealing key first.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Places(pub(super) Box<[u8]>);
 
-/// What was advanced.
+/// The groups that a revocation advanced.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Advanced {
     One(Places),
     All,
 }
 
-/// How many revocations had been issued when a load began.
+/// The number of revocations issued when a load began.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Epoch(u64);
 
@@ -96,7 +96,7 @@ impl Group {
 }
 
 impl Shard {
-    /// Whether no revocation came after `epoch` for this group of subjects.
+    /// Returns whether no revocation came after `epoch` for this group of subjects.
     #[inline]
     pub(crate) fn holds(&self, epoch: Epoch) -> bool {
         self.sealing.holds(epoch) && self.retired.iter().all(|group| group.holds(epoch))
@@ -123,7 +123,7 @@ impl Sorting {
         }
     }
 
-    /// The place of the subject's group among all.
+    /// Returns the index of the subject's group.
     fn place(&self, subject: &Subject) -> u8 {
         let tag = hmac::sign(&self.key, subject.as_str().as_bytes());
         tag.as_ref().first().copied().unwrap_or_default()
@@ -150,7 +150,7 @@ impl Epochs {
         Ok(Self::of(ring.derived(Sorting::new)?))
     }
 
-    /// Of one viewer in a test.
+    /// Builds the epochs of one viewer in a test.
     #[cfg(feature = "testing")]
     pub(crate) fn alone() -> Self {
         Self::of(OfRing {
@@ -167,12 +167,13 @@ impl Epochs {
         }
     }
 
-    /// The keys that sort, in the order of [`Places`].
+    /// Returns the ids of the keys that sort, in the order of [`Places`].
     pub(super) fn keys(&self) -> Vec<KeyId> {
         self.sortings.all().map(|sorting| sorting.id).collect()
     }
 
-    /// What is advanced here from now on, for one reader. It ends with the epochs.
+    /// Returns the queue of revocations that are issued here from now on, for one reader. It ends with the
+    /// epochs.
     pub(super) fn told(&self) -> UnboundedReceiver<Advanced> {
         let (sender, receiver) = unbounded_channel();
         let _second = self.outbox.set(sender);
@@ -193,7 +194,7 @@ impl Epochs {
         Places(places.collect())
     }
 
-    /// To be read before the store.
+    /// Returns the current epoch. INVARIANT (epoch): read it before the store.
     pub(crate) fn now(&self) -> Epoch {
         Epoch(self.issued.load(Ordering::Acquire))
     }
@@ -219,7 +220,7 @@ impl Epochs {
 
     fn tell(&self, advanced: Advanced) {
         if let Some(outbox) = self.outbox.get() {
-            // Nobody reads it any more when the program ends.
+            // The queue has no reader once the program ends.
             let _ = outbox.send(advanced);
         }
     }
@@ -229,7 +230,7 @@ impl Epochs {
         group.last.fetch_max(number, Ordering::AcqRel);
     }
 
-    /// The group at this place among those of a key was advanced on another node.
+    /// Advances a group that another node advanced, given by its index among those of a key.
     pub(super) fn hear(&self, key: KeyId, place: u8) {
         let sorting = self.sortings.all().find(|sorting| sorting.id == key);
         if let Some(group) = sorting.and_then(|sorting| sorting.group(place)) {
@@ -237,9 +238,9 @@ impl Epochs {
         }
     }
 
-    /// Every group may have been advanced on another node.
+    /// Advances every group, since any may have been advanced on another node.
     pub(super) fn hear_all(&self) {
-        // Every subject is in one of them.
+        // The sealing key's groups suffice: every subject is in one of them.
         self.sortings
             .sealing
             .groups
@@ -247,8 +248,8 @@ impl Epochs {
             .for_each(|group| self.advance_here(group));
     }
 
-    /// Advances when dropped, so that a revocation whose caller gave up while the store was
-    /// answering is not forgotten.
+    /// Returns a guard that advances the epoch when dropped, so that a revocation counts even if its caller
+    /// is cancelled while the store is answering.
     pub(crate) fn advance_on_drop(&self, subject: &Subject) -> AdvanceOnDrop<'_> {
         AdvanceOnDrop {
             epochs: self,
@@ -263,7 +264,8 @@ pub(crate) struct AdvanceOnDrop<'a> {
 }
 
 impl AdvanceOnDrop<'_> {
-    /// Nothing ended: the store said so, and the others in the shard are left in peace.
+    /// Cancels the advance: the store reported that nothing ended, and the others in the shard keep their
+    /// cache entries.
     pub(crate) fn forget(mut self) {
         self.shard = None;
     }
@@ -277,7 +279,7 @@ impl Drop for AdvanceOnDrop<'_> {
     }
 }
 
-/// Viewers whose rows are being written. When it is dropped, however the write ended, all that was
+/// A guard over viewers whose rows are being written. When dropped, however the write ended, everything
 /// loaded of them so far is stale.
 #[derive(Clone)]
 pub(crate) struct Changing {
@@ -287,7 +289,7 @@ pub(crate) struct Changing {
 
 #[derive(Clone)]
 enum Whom {
-    /// Those at these places.
+    /// The subjects in these groups.
     Some(BTreeSet<Places>),
     Everybody,
 }
@@ -314,17 +316,17 @@ impl Changing {
         }
     }
 
-    /// Nothing was written.
+    /// Cancels the guard: no row was written.
     pub(crate) fn forget(&mut self) {
         self.whom = Whom::Some(BTreeSet::new());
     }
 
-    /// Whether both are viewers of the same sessions.
+    /// Returns whether both guard viewers of the same sessions.
     pub(crate) fn goes_with(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.epochs, &other.epochs)
     }
 
-    /// Takes the other's viewers over.
+    /// Takes over the other guard's viewers.
     pub(crate) fn join(&mut self, mut other: Self) {
         match (
             &mut self.whom,

@@ -1,4 +1,4 @@
-//! A proof that is recent and strong enough.
+//! Step-up proofs: a viewer who authenticated recently and at sufficient assurance.
 
 use std::fmt;
 use std::ops::Deref;
@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::request::{RequestContext, WeakContext};
 use crate::viewer::Viewer;
 
-/// How recently, and how well, a subject must have proved who it is
+/// The requirements on a proof: how recently, and at which assurance, a subject must have authenticated
 /// ([ASVS 7.5.1 and 7.5.3](https://github.com/OWASP/ASVS)).
 ///
 /// # Example
@@ -32,7 +32,7 @@ pub struct Freshness {
 }
 
 impl Freshness {
-    /// Not longer ago than `duration`, with one factor or more.
+    /// Requires a proof that is at most `duration` old, with at least one factor.
     pub const fn within(duration: Duration) -> Self {
         Self {
             within: duration,
@@ -40,7 +40,7 @@ impl Freshness {
         }
     }
 
-    /// At least so well.
+    /// Requires at least this assurance.
     pub const fn assurance(mut self, assurance: Assurance) -> Self {
         self.assurance = assurance;
         self
@@ -54,7 +54,7 @@ impl Freshness {
         let now = request.now();
         let within = TimeDelta::from_std(self.within).unwrap_or(TimeDelta::MAX);
         let age = now.signed_duration_since(current.authenticated_at());
-        // A proof from the future comes from a clock that was set back.
+        // A proof from the future means that a clock was set back.
         if age <= within && age >= TimeDelta::zero() && current.assurance() >= self.assurance {
             Ok(Fresh {
                 current,
@@ -67,16 +67,17 @@ impl Freshness {
     }
 }
 
-/// A [`Current`] viewer who proved recently, and well enough, who it is.
+/// A [`Current`] viewer who authenticated recently and at sufficient assurance.
 ///
-/// It is for what nobody should be able to do with a browser that was left open: changing an
-/// address, a password or a second factor, ending sessions, deleting an account. A function that
-/// takes one cannot be called without it.
+/// It is for actions that nobody should be able to take at a browser that was left open: changing an address,
+/// a password or a second factor, ending sessions, deleting an account. A function that takes one cannot be
+/// called without it.
 ///
-/// It is good in its request, for its session, and for as long as it is fresh: what lists or ends sessions asks
-/// for all of that again, so one that is held does nothing after a sign-out, after a rotation, or too late.
+/// It is valid in its request, for its session, and for as long as it is fresh: methods that list or end
+/// sessions check all of that again, so a held proof is useless after a sign-out, after a rotation, or once
+/// it is too old.
 ///
-/// It is no extractor: how fresh is fresh enough, the handler says to
+/// It is no extractor: the handler chooses the required freshness in
 /// [`verify_fresh`](crate::RequestContext::verify_fresh).
 ///
 /// # Example
@@ -106,18 +107,18 @@ pub struct Fresh<V> {
 }
 
 impl<V: Viewer> Fresh<V> {
-    /// Gives up the stronger claim.
+    /// Drops the stronger claim.
     #[must_use]
     pub fn into_current(self) -> Current<V> {
         self.current
     }
 
-    /// What it was asked to be.
+    /// Returns the requirements that the proof met.
     pub(crate) const fn freshness(&self) -> Freshness {
         self.freshness
     }
 
-    /// Refuses what is not the request that it was made in.
+    /// Refuses any request but the one that the proof was made in.
     pub(crate) fn require(&self, request: &RequestContext) -> Result<()> {
         match self.request.upgrade() {
             Some(own) if own.is_same(request) => Ok(()),

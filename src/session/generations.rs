@@ -1,8 +1,7 @@
-//! The ends of stateless sessions: one is denied by its id, all of a subject or of everyone are over when
-//! a counter in the store is raised.
+//! Revocation of stateless sessions: one is denied by its id; raising a generation, a counter in the store,
+//! ends all of a subject or of everyone.
 //!
-//! Nobody's clock takes part in the second, so that it does not matter by how much those of two nodes
-//! differ: see decision 0056.
+//! No clock takes part in the second, so that clock skew between nodes does not matter: see decision 56.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -17,28 +16,29 @@ use crate::sql::TokenGuard;
 use crate::token::key::fill_random;
 use crate::viewer::Subject;
 
-/// For how much longer than its time what ended a session is kept, so that a node whose clock is behind
-/// does not find the session alive when another one swept. Twice what clocks may differ by.
+/// The time for which a denial is kept beyond the end of its token, so that a node whose clock is behind does
+/// not accept the session after another one swept. Twice the tolerated clock skew.
 const LEEWAY: TimeDelta = TimeDelta::seconds(120);
 
 impl Core {
-    /// The session of a token, unless it was ended.
+    /// Returns the session of a token, unless it was ended.
     pub(super) async fn standing(&self, token: &KnownSession) -> Result<Option<KnownSession>> {
         let id = denial(token.id, &token.subject);
         if token.under.is_none() {
-            // Before the store is asked whether the session stands: what it goes on under is not
-            // younger than that answer.
+            // Called before `standing`, so that there is a generation of everyone: the successor of this
+            // token then names generations that are not younger than that answer.
             self.generations(&token.subject).await?;
         }
         let standing = self.store.standing(id, &token.subject).await;
         let standing = self.answer("standing", standing)?;
-        // Whoever ended an earlier one of its line denied that id, too. A first id has no earlier one.
+        // Ending an earlier session of the line denies that id, too. A first id has no earlier one.
         if token.id != token.line && self.is_line_over(token).await? {
             return Ok(None);
         }
-        // INVARIANT (generation): equal, not at least. A counter that was lost ends sessions.
+        // INVARIANT (generation): equal, not at least. A lost counter ends sessions.
         let under_another = |under| standing.generations != Some(under);
-        // A token that names none is compared with an instant. Its successors name what is there now.
+        // A token without generations is compared with an instant. Its successors name the current
+        // generations.
         let cut_off = |at| token.created_at <= at;
         let over = standing.denied
             || match token.under {
@@ -51,7 +51,8 @@ impl Core {
         }))
     }
 
-    /// Returns the generations that a write of this session holds, where the rows may be beside what ends it.
+    /// Returns the generations that a write of this session locks, where the rows may be in the database of
+    /// what ends it.
     pub(super) fn token_guard(&self, session: &KnownSession) -> Option<TokenGuard> {
         self.database.filter(|_| self.is_stateless())?;
         let subject = &session.subject;
@@ -62,15 +63,15 @@ impl Core {
         Some(TokenGuard::new(subject.clone(), session.under?, denials))
     }
 
-    /// Under what a stateless session of `subject` begins now.
+    /// Returns the generations under which a stateless session of `subject` begins now.
     pub(super) async fn generations(&self, subject: &Subject) -> Result<Generations> {
         let generations = self.store.generations(subject, first_generation()?).await;
         self.answer("generations", generations)
     }
 
-    /// Ends the stateless sessions of a subject but one, which goes on under a new id and the next
-    /// generation. Whoever ends all of them meanwhile ends this one, too: then its generation is not
-    /// the one that is raised.
+    /// Ends the stateless sessions of a subject but one, which gets a new id and the next generation. A
+    /// concurrent call that ends all of them ends this one, too: then the generation to raise is no longer
+    /// its own.
     pub(crate) async fn outlive(
         &self,
         record: &KnownSession,
@@ -88,7 +89,7 @@ impl Core {
             everyone,
             subject: subject.saturating_add(step),
         });
-        // A session that cannot go on under another id goes on as it was.
+        // If it cannot be issued anew, the session stays as it was.
         let opened = self.open(self.tickets.issue(next)?, stale)?;
         let advance = self.epochs.advance_on_drop(&record.subject);
         if !self.end_token(record).await? {
@@ -109,15 +110,15 @@ impl Core {
         Ok(opened)
     }
 
-    /// Ends a stateless session that goes on under another id; tells whether that is new. If somebody else
-    /// ended it, it must not go on.
+    /// Denies a stateless session that is rotated to another id; returns whether it was not denied before. If
+    /// somebody else ended it, it must not be rotated.
     pub(super) async fn end_token(&self, record: &SessionRecord) -> Result<bool> {
         let (id, end) = (record.id, Some(record.expires_at));
         self.deny(id, &record.subject, end).await
     }
 
-    /// Notes that a stateless session is over, until its token is, whatever limits the application
-    /// sets until then; tells whether that is new.
+    /// Denies a stateless session until its token expires, whatever limits the application sets until then;
+    /// returns whether it was not denied before.
     pub(super) async fn deny(
         &self,
         id: SessionId,
@@ -127,7 +128,8 @@ impl Core {
         self.note(denial(id, subject), subject, end).await
     }
 
-    /// The same of whatever id a session goes on under whose first one was `line`.
+    /// Denies a session under every later id, given the first id of its line; returns whether it was not
+    /// denied before.
     pub(super) async fn deny_line(
         &self,
         line: SessionId,
@@ -154,15 +156,15 @@ impl Core {
 
     /// Ends the stateless sessions of a subject, or of everyone, that began until now.
     pub(super) async fn end_generation(&self, subject: Option<&Subject>) -> Result<()> {
-        // INVARIANT (cut-off): first, so that a token without generations, which goes on under those that it
-        // finds, finds none of after it.
+        // INVARIANT (cut-off): before the generation is raised, so that a token without generations, which is
+        // re-issued under the current ones, finds none of after it.
         self.cut_off(subject).await?;
         let raised = self.store.raise_generation(subject, step()?).await;
         self.answer("raise_generation", raised)
     }
 
-    /// Ends those of them whose tokens name no generations: they began by some node's clock, which
-    /// may be ahead.
+    /// Ends the sessions whose tokens name no generations, by an instant: they began by some node's clock,
+    /// which may be ahead.
     async fn cut_off(&self, subject: Option<&Subject>) -> Result<()> {
         let latest = DateTime::<Utc>::MAX_UTC;
         let at = self.now().checked_add_signed(LEEWAY).unwrap_or(latest);
@@ -171,7 +173,8 @@ impl Core {
         self.answer("cut_off", cut_off)
     }
 
-    /// When every token that there is now is past its time, whatever the limits were when it was made.
+    /// Returns the instant at which every token that exists now has expired, whatever the limits were when it
+    /// was made.
     fn far(&self) -> Option<DateTime<Utc>> {
         let longest = TimeDelta::seconds(MAX_AGE_LIMIT_SECONDS);
         self.now()
@@ -180,19 +183,19 @@ impl Core {
     }
 }
 
-/// The first generation of everyone. No two stores have the same, so that one which lost its content
-/// does not know the sessions that were begun over it.
+/// Returns a random first generation of everyone. No two stores have the same, so that one that lost its
+/// content does not accept the sessions that began under it.
 fn first_generation() -> Result<u64> {
     random(0xffff_ffff_ffff)
 }
 
-/// Returns the step by which a generation is raised. Were it always one, a store that was restored from a backup would
-/// come to the same numbers again, and with them to sessions that were ended.
+/// Returns a random step by which a generation is raised. Were it always one, a store that was restored from
+/// a backup would reach the same numbers again, and accept sessions that had ended.
 fn step() -> Result<u64> {
     random(0xffff_ffff)
 }
 
-/// A random number above zero of these bits.
+/// Returns a random number above zero with these bits.
 fn random(bits: u64) -> Result<u64> {
     let mut bytes = [0; 8];
     fill_random(&mut bytes)?;

@@ -1,4 +1,4 @@
-//! What an application does when sessions begin, go on and are used.
+//! Session hooks: the application's callbacks at sign-in, refresh and verification.
 
 use std::net::IpAddr;
 
@@ -10,14 +10,14 @@ use super::sign_in::SignIn;
 use crate::token::SessionClaims;
 use crate::viewer::{SourceError, Viewer};
 
-/// The application's own part in the life of its sessions; see
-/// [`SessionsBuilder::hooks`](super::SessionsBuilder::hooks). Each function does nothing unless it is
-/// written. An implementation stands under `#[clearance::async_trait]`.
+/// The application's callbacks in the life of its sessions; see
+/// [`SessionsBuilder::hooks`](super::SessionsBuilder::hooks). The default of each does nothing. Put
+/// `#[clearance::async_trait]` on the implementation.
 ///
 /// # Example
 ///
-/// A session that comes from elsewhere must prove again whose it is. A recent proof is enough, or
-/// the request after the [step-up](crate::RequestContext::step_up) would ask for one again:
+/// For example, a session from an unusual address must authenticate again. A recent proof is enough, or the
+/// request after the [step-up](crate::RequestContext::step_up) would ask for one again:
 ///
 /// ```
 /// use std::time::Duration;
@@ -49,14 +49,14 @@ use crate::viewer::{SourceError, Viewer};
 /// ```
 #[async_trait]
 pub trait SessionHooks<V: Viewer>: Send + Sync + 'static {
-    /// Somebody signs in: may note claims, or give `None` to refuse. Nothing is stored yet. Who is
-    /// refused gets [`Error::is_forbidden`](crate::Error::is_forbidden), and where it cannot be told
-    /// [`Error::is_unavailable`](crate::Error::is_unavailable); the session that there was goes on.
+    /// Runs at a sign-in: it may add claims, or return `None` to refuse. Nothing is stored yet. A refused
+    /// sign-in fails with [`Error::is_forbidden`](crate::Error::is_forbidden), and an undecided one with
+    /// [`Error::is_unavailable`](crate::Error::is_unavailable); the current session stays untouched.
     ///
     /// # Errors
     ///
-    /// When that cannot be told. The error's text is not logged, because it may hold anything. An
-    /// [`Error`](crate::Error) of this library is the answer as it is.
+    /// When the hook cannot decide. The error's text is not logged, because it may hold anything. An
+    /// [`Error`](crate::Error) of this library is returned unchanged.
     async fn on_sign_in(
         &self,
         sign_in: SignIn,
@@ -65,35 +65,35 @@ pub trait SessionHooks<V: Viewer>: Send + Sync + 'static {
         Ok(Some(sign_in))
     }
 
-    /// A stateless session's token is made anew, with these claims. Sessions in a store have no such
-    /// moment.
+    /// Runs when a stateless session's token is re-issued, and returns its claims. Sessions in a store are
+    /// not refreshed.
     fn on_refresh(&self, claims: SessionClaims) -> SessionClaims {
         claims
     }
 
-    /// A request uses a session, for the first time in that request. The session and its viewer may
-    /// come from the cache. It is asked again in each request, and each time that the store is asked
-    /// for the current session, so it should ask no database.
+    /// Runs when a request uses a session for the first time in that request. The session and its viewer may
+    /// come from the cache. It runs again in each request, and for each read of the current session from the
+    /// store, so it should not query a database.
     async fn on_verify(&self, _session: &Verified<V>, _from: &RequestOrigin) -> Verdict {
         Verdict::Keep
     }
 }
 
-/// What becomes of a session that a request uses.
+/// The decision of a hook on a session that a request uses.
 ///
-/// Exhaustive: a library that does not know a verdict cannot carry it out.
+/// Exhaustive: the library must know every verdict to carry it out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// The request goes on.
+    /// The request continues.
     Keep,
-    /// The request is refused with [`Error::is_step_up`](crate::Error::is_step_up), and the session
-    /// stays: whoever it is has to prove it again.
+    /// The request is refused with [`Error::is_step_up`](crate::Error::is_step_up), and the session stays:
+    /// its subject has to authenticate again.
     StepUp,
-    /// The session ends, its cookie is removed, and the request has nobody.
+    /// The session ends, its cookie is removed, and the request has no viewer.
     Revoke,
 }
 
-/// From where a request comes.
+/// The origin of a request: its address, program and id.
 #[derive(Debug, Clone)]
 pub struct RequestOrigin {
     origin: Origin,
@@ -104,20 +104,20 @@ impl RequestOrigin {
         Self { origin }
     }
 
-    /// The address, as far as it is known.
+    /// Returns the client's address, if it is known.
     #[must_use]
     pub const fn address(&self) -> Option<IpAddr> {
         self.origin.address
     }
 
-    /// The program, as it says itself: the `User-Agent` without control characters, at most 255
+    /// Returns the program, as it identifies itself: the `User-Agent` without control characters, at most 255
     /// characters.
     #[must_use]
     pub fn agent(&self) -> Option<&str> {
         self.origin.agent.as_deref()
     }
 
-    /// The [id of the request](crate::RequestContext::request_id); none outside of a request.
+    /// Returns the [id of the request](crate::RequestContext::request_id); `None` outside of a request.
     #[must_use]
     pub fn request_id(&self) -> Option<&str> {
         self.origin.request_id.as_deref()

@@ -1,4 +1,4 @@
-//! How well a session was checked: three levels, three types.
+//! The three levels to which a session is verified, as types: [`Optimistic`], [`Verified`] and [`Current`].
 
 use std::any::{Any, TypeId};
 use std::fmt;
@@ -32,15 +32,14 @@ pub(crate) struct Loaded {
     pub(crate) shard: Shard,
     pub(crate) epoch: Epoch,
     pub(crate) number: LoadNumber,
-    /// The instant before which the store was not asked.
+    /// The instant at which the load began, before querying the store.
     pub(crate) asked_at: DateTime<Utc>,
-    /// The generations that a write holds, where the token is all there is of the session and its store is in
-    /// a database.
+    /// The generations that a write locks, where the session is stateless and its store is in a database.
     pub(crate) token: Option<Box<TokenGuard>>,
     pub(crate) viewer: Box<dyn Any + Send + Sync>,
 }
 
-/// Tells one load from every other in the process. An address would not: it is given out again.
+/// The unique number of a load in the process. An address would not do: it is reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct LoadNumber(u64);
 
@@ -52,13 +51,13 @@ impl LoadNumber {
 }
 
 impl Loaded {
-    /// Whether nothing was revoked or changed since that makes this stale.
+    /// Returns whether no revocation or change since the load makes it stale.
     #[inline]
     pub(crate) fn holds(&self) -> bool {
         self.shard.holds(self.epoch)
     }
 
-    /// Whether both are of one session of one subject.
+    /// Returns whether both are of the same session of the same subject.
     #[inline]
     pub(crate) fn is_same_session(&self, other: &Self) -> bool {
         self.id == other.id && self.subject == other.subject
@@ -68,7 +67,7 @@ impl Loaded {
 /// A viewer whose session was checked against the store, or against a cache no older than the
 /// configured bound.
 ///
-/// It shows what later code needs of the session, and nothing that would open it. Only the
+/// It exposes the session's attributes for later code, and nothing that would open the session. Only the
 /// library makes one. Cloning copies a pointer.
 ///
 /// # Example
@@ -99,7 +98,7 @@ impl<V> Clone for Verified<V> {
 }
 
 impl<V> Verified<V> {
-    /// INVARIANT (viewer type): to be called where the viewer inside is known to be a `V`.
+    /// Wraps a loaded session. INVARIANT (viewer type): the caller knows that the viewer inside is a `V`.
     #[inline]
     const fn of(loaded: Arc<Loaded>) -> Self {
         Self {
@@ -113,14 +112,14 @@ impl<V> Verified<V> {
     }
 }
 
-/// The first viewer that a request found, for every later call.
+/// The viewer that a request found first, memoized for its later calls.
 ///
-/// It is kept without its type, and the type is compared as a value: asking an object for its
-/// type is a call whose answer every later call would wait for.
+/// It is kept without its type, and the type is compared as a value: asking an object for its type is a
+/// virtual call, which would delay every later call.
 pub(crate) struct First {
     viewer: TypeId,
     loaded: OnceLock<Arc<Loaded>>,
-    /// Whether that is too long ago.
+    /// Set if the viewer is older than the cache bound.
     outdated: AtomicBool,
 }
 
@@ -133,7 +132,7 @@ impl First {
         }
     }
 
-    /// Another one for the same type of viewers, with the same viewer where that was given.
+    /// Copies it for another context with the same type of viewers. A viewer that a test gave is kept.
     pub(crate) fn fork(&self, given: bool) -> Self {
         Self {
             viewer: self.viewer,
@@ -146,7 +145,7 @@ impl First {
         }
     }
 
-    /// The viewer, if it is a `V`, was found already, and nothing was revoked since.
+    /// Returns the viewer, if it is a `V`, was found already, and nothing was revoked since.
     #[inline]
     pub(crate) fn ready<V: Viewer>(&self) -> Option<Verified<V>> {
         if self.viewer != TypeId::of::<V>() || self.is_outdated() {
@@ -157,21 +156,21 @@ impl First {
         loaded.holds().then(|| Verified::of(Arc::clone(loaded)))
     }
 
-    /// What was found, whatever its type, if nothing was revoked since.
+    /// Returns the loaded session, whatever its viewer's type, if nothing was revoked since.
     pub(crate) fn ready_loaded(&self) -> Option<&Arc<Loaded>> {
         let loaded = self.loaded.get().filter(|loaded| loaded.holds());
         loaded.filter(|_| !self.is_outdated())
     }
 
-    /// Keeps what was found. An earlier one, whose epoch no longer holds, stays; later calls then
-    /// go the long way.
+    /// Stores the first viewer found. An earlier one, whose epoch no longer holds, stays; later calls then
+    /// take the slow path.
     pub(crate) fn set<V: Viewer>(&self, verified: &Verified<V>) {
         if self.viewer == TypeId::of::<V>() {
             let _earlier = self.loaded.set(Arc::clone(&verified.loaded));
         }
     }
 
-    /// Makes later calls go the long way.
+    /// Marks the cached viewer as stale: later calls take the slow path.
     pub(crate) fn outdate(&self) {
         self.outdated.store(true, Ordering::Release);
     }
@@ -181,7 +180,7 @@ impl First {
         self.outdated.load(Ordering::Acquire)
     }
 
-    /// What was found first, whether or not it still holds.
+    /// Returns the session that was found first, whether or not it still holds.
     pub(crate) fn loaded(&self) -> Option<&Loaded> {
         self.loaded.get().map(Arc::as_ref)
     }
@@ -195,7 +194,7 @@ impl<V: Viewer> Verified<V> {
         Self::of(Arc::new(session(Box::new(viewer))))
     }
 
-    /// Who asks.
+    /// Returns the viewer.
     #[must_use]
     #[expect(
         clippy::unreachable,
@@ -208,58 +207,57 @@ impl<V: Viewer> Verified<V> {
         }
     }
 
-    /// Whose session it is: what to write as the author of a row, instead of anything that the
-    /// request says.
+    /// Returns the session's subject: write this as the author of a row, instead of anything in the request.
     #[must_use]
     pub fn subject(&self) -> &Subject {
         &self.loaded.subject
     }
 
-    /// Which of the subject's sessions this is.
+    /// Returns the id of the session.
     #[must_use]
     pub fn session_id(&self) -> SessionId {
         self.loaded.id
     }
 
-    /// When the subject signed in.
+    /// Returns the time of the sign-in.
     #[must_use]
     pub fn created_at(&self) -> DateTime<Utc> {
         self.loaded.created_at
     }
 
-    /// When the subject last proved who it is: when it signed in, or later in a step-up. It is the
-    /// `auth_time` of [OpenID Connect](https://openid.net/specs/openid-connect-core-1_0.html#IDToken).
+    /// Returns the time at which the subject last authenticated: at the sign-in, or later in a step-up. It is
+    /// the `auth_time` of [OpenID Connect](https://openid.net/specs/openid-connect-core-1_0.html#IDToken).
     #[must_use]
     pub fn authenticated_at(&self) -> DateTime<Utc> {
         self.loaded.authenticated_at
     }
 
-    /// How well the subject proved it then.
+    /// Returns the assurance of that authentication.
     #[must_use]
     pub fn assurance(&self) -> Assurance {
         self.loaded.assurance
     }
 
-    /// When the session ends however much it is used.
+    /// Returns the time of the session's absolute timeout.
     #[must_use]
     pub fn expires_at(&self) -> DateTime<Utc> {
         self.loaded.expires_at
     }
 
-    /// What was noted of the session when its subject signed in.
+    /// Returns the claims that were stored in the session at sign-in.
     #[must_use]
     pub fn claims(&self) -> &SessionClaims {
         &self.loaded.claims
     }
 
-    /// The groups among its [claims](Self::claims), noted under the name that
-    /// [`SessionsBuilder::groups_claim`](super::SessionsBuilder::groups_claim) says.
+    /// Returns the groups among its [claims](Self::claims), stored under the name that
+    /// [`SessionsBuilder::groups_claim`](super::SessionsBuilder::groups_claim) sets.
     #[must_use]
     pub fn groups(&self) -> &Groups {
         &self.loaded.groups
     }
 
-    /// A viewer given by a test, whose session is none.
+    /// Wraps a viewer that a test gives; it has no session.
     #[cfg(feature = "testing")]
     pub(crate) fn given(viewer: V, now: DateTime<Utc>) -> Self {
         let epochs = super::epoch::Epochs::alone();
@@ -286,7 +284,7 @@ impl<V: Viewer> Verified<V> {
         })
     }
 
-    /// Tells by which load this was found.
+    /// Returns the number of the load that found this.
     pub(crate) fn load_number(&self) -> LoadNumber {
         self.loaded.number
     }
@@ -304,15 +302,14 @@ impl<V> fmt::Debug for Verified<V> {
     }
 }
 
-/// A viewer whose session and whose own record were read from their stores in the very call that
-/// returned this.
+/// A viewer whose session and own record were read from their stores in the very call that returned this.
 ///
 /// It is a [`Verified`] with a stronger claim, for changes and other sensitive steps. The claim is
 /// about the moment of the call: do not keep it.
 pub struct Current<V>(pub(crate) Verified<V>);
 
 impl<V: Viewer> Current<V> {
-    /// Gives up the stronger claim.
+    /// Drops the stronger claim.
     #[must_use]
     pub fn into_verified(self) -> Verified<V> {
         self.0
@@ -333,23 +330,22 @@ impl<V> fmt::Debug for Current<V> {
     }
 }
 
-/// What the cookie alone says. The store was not asked, so the session may have ended since: good
-/// for where to send a browser, never for what to show.
+/// The contents of the cookie alone. The store was not queried, so the session may have ended since: use it
+/// to decide where to send a browser, never what to show.
 ///
-/// It names no subject and leads to no viewer.
+/// It names no subject and gives no viewer.
 ///
-/// Exhaustive: whoever asks for one must think of the other.
+/// Exhaustive: code that handles one variant must handle the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Optimistic {
-    /// This server sealed the cookie, and it is not past its time.
+    /// A cookie that this server sealed, and that has not expired.
     Sealed(Sealed),
-    /// There is a cookie, and nothing is known of it: the strategy is
-    /// [`Database`](super::Strategy::Database).
+    /// An unchecked cookie: the strategy is [`Database`](super::Strategy::Database).
     Present(Presence),
 }
 
 impl Optimistic {
-    /// When the session ends at the latest, if the cookie says so.
+    /// Returns the latest end of the session, if the cookie contains it.
     #[must_use]
     pub const fn expires_at(&self) -> Option<DateTime<Utc>> {
         match self {
@@ -359,20 +355,20 @@ impl Optimistic {
     }
 }
 
-/// A cookie that this server sealed and that is not past its time.
+/// A cookie that this server sealed and that has not expired.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sealed {
     pub(crate) expires_at: DateTime<Utc>,
 }
 
 impl Sealed {
-    /// When the session ends at the latest.
+    /// Returns the latest end of the session.
     #[must_use]
     pub const fn expires_at(&self) -> DateTime<Utc> {
         self.expires_at
     }
 }
 
-/// A cookie of which nothing was found out but that it is there. Anybody can send one.
+/// A cookie that is present, and otherwise unchecked. Anybody can send one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Presence(pub(crate) ());

@@ -1,4 +1,4 @@
-//! A session's life: how it begins, goes on and ends.
+//! The lifecycle of a session: rotation, extension, revocation, and their events.
 
 use std::sync::Arc;
 
@@ -27,13 +27,14 @@ use crate::error::{Error, Refusal, Result};
 use crate::sql::DatabaseId;
 use crate::viewer::Subject;
 
-/// How often a new id is drawn because it is taken.
+/// The maximum number of attempts to draw a new id because the last one was taken.
 pub(super) const ATTEMPTS: usize = 8;
 
-/// What sessions are, whatever the viewer type.
+/// The part of sessions that does not depend on the viewer's type: store, keys, cookie, settings, epochs and
+/// events.
 pub(crate) struct Core {
     pub(crate) store: Arc<dyn SessionStore>,
-    /// The database of which `store` is a table.
+    /// The database in which `store` is a table, if it is one.
     pub(crate) database: Option<DatabaseId>,
     pub(crate) tickets: Arc<Tickets>,
     pub(crate) cursors: CursorSealer,
@@ -47,7 +48,7 @@ pub(crate) struct Core {
     pub(crate) events: SessionEvents,
 }
 
-/// A session that was just stored, and the cookies that lead to it.
+/// A session that was just stored, and its cookies.
 pub(crate) struct Opened {
     pub(crate) ticket: Ticket,
     pub(crate) set_cookies: Vec<HeaderValue>,
@@ -59,25 +60,25 @@ impl Opened {
     }
 }
 
-/// When a session ends that was extended, and its cookies where they changed with it.
+/// The end of a session that was extended, and its cookies if they changed with it.
 pub(crate) struct Extended {
     pub(crate) until: DateTime<Utc>,
     pub(crate) opened: Option<Opened>,
 }
 
-/// How many other sessions of a subject were ended, and the cookies of the one that was kept where
-/// they changed with it.
+/// The number of a subject's other sessions that were ended, and the cookies of the kept one if they changed
+/// with it.
 pub(crate) struct Others {
     pub(crate) ended: u64,
     pub(crate) opened: Option<Opened>,
 }
 
-/// Why a session goes on under a new id.
+/// The reason for which a session's id is rotated.
 #[derive(Debug)]
 pub(crate) enum Rotation {
-    /// What it is good for changed.
+    /// The session's privileges changed.
     Privilege,
-    /// This subject proved again who it is.
+    /// This subject authenticated again.
     StepUp {
         subject: Subject,
         assurance: Assurance,
@@ -89,8 +90,8 @@ impl Core {
         self.clock.now()
     }
 
-    /// How old a cached answer may be at `now` for which the store was asked at `asked_at`, in
-    /// microseconds.
+    /// Returns the maximum age at `now`, in microseconds, of a cached answer whose load began at `asked_at`,
+    /// in microseconds since 1970.
     pub(crate) fn bound_at(&self, now: DateTime<Utc>, asked_at: i64) -> i64 {
         match &self.nodes {
             Some(nodes) => nodes.bound_at(now, asked_at),
@@ -98,14 +99,14 @@ impl Core {
         }
     }
 
-    /// The cookies of a session.
+    /// Builds the cookies of a session.
     pub(super) fn open(&self, issued: Issued, stale: &Stale) -> Result<Opened> {
         let Issued {
             record,
             ticket,
             value,
         } = issued;
-        // A stateless session's cookie is of no use once its token is past its time.
+        // A stateless session's cookie is useless once its token has expired.
         let end = match &ticket.token {
             Some(token) => token.idle_expires_at,
             None => record.expires_at,
@@ -120,7 +121,7 @@ impl Core {
         })
     }
 
-    /// When a session ends at the latest by the settings of today, as a cookie shows it.
+    /// Returns the latest end of a session by the current settings, as a cookie shows it.
     pub(crate) fn shown_end(&self, found: &Loaded) -> Option<DateTime<Utc>> {
         let absolute = self.settings.limits(found.persistent).absolute;
         let end = found.created_at.checked_add_signed(absolute)?;
@@ -129,7 +130,7 @@ impl Core {
             .ok()
     }
 
-    /// The cookies of a sealed session made anew.
+    /// Builds the cookies of a sealed session again, under the current key and with this end.
     pub(crate) fn seal_anew(
         &self,
         text: &[u8],
@@ -144,7 +145,7 @@ impl Core {
         self.cookie.set(&value, now, until, stale).ok()
     }
 
-    /// The session of a ticket, if there is one.
+    /// Returns the session of a ticket, if there is one. It may be past its timeouts.
     pub(crate) async fn stored(
         &self,
         ticket: &Ticket,
@@ -159,7 +160,7 @@ impl Core {
         Ok(stored.map(KnownSession::stored))
     }
 
-    /// The session of a ticket, if it lives.
+    /// Returns the session of a ticket, if it is within its timeouts.
     pub(crate) async fn living(&self, ticket: &Ticket) -> Result<KnownSession> {
         let now = self.now();
         let stored = self.stored(ticket, now).await?;
@@ -171,7 +172,7 @@ impl Core {
         }
     }
 
-    /// Puts a session under a new id and secret. The old ones lead nowhere from now on.
+    /// Rotates a session's id and secret. The old ones are invalid from now on.
     pub(crate) async fn rotate(
         &self,
         record: &KnownSession,
@@ -195,7 +196,7 @@ impl Core {
         let advance = self.epochs.advance_on_drop(&record.subject);
         if self.is_stateless() {
             changed.last_seen_at = now;
-            // A session that cannot go on under another id goes on as it was.
+            // If it cannot be issued under another id, the session stays as it was.
             let opened = self.open(self.tickets.issue(changed)?, stale)?;
             if !self.end_token(record).await? {
                 advance.forget();
@@ -224,7 +225,7 @@ impl Core {
         Err(self.no_free_id())
     }
 
-    /// Notes the use of a session at once, and tells when it ends if it is not used again.
+    /// Writes the use of a session at once, and returns when it ends if it is not used again.
     pub(crate) async fn extend(
         &self,
         record: &KnownSession,
@@ -239,7 +240,7 @@ impl Core {
             let opened = self.reseal(record.with(used), stale)?;
             return Ok(Extended { until, opened });
         }
-        // What is cached knows an earlier end, and is loaded again by then: nobody's epoch moves.
+        // No epoch advances: a cached entry has an earlier end, and is reloaded by then.
         if !self.answer("touch", self.store.touch(&used).await)? {
             return Err(Error::unauthenticated(Refusal::Unknown));
         }
@@ -251,7 +252,7 @@ impl Core {
         })
     }
 
-    /// A stateless session's token made anew.
+    /// Re-issues a stateless session's token with this record; `None` under another strategy.
     pub(crate) fn reseal(&self, used: KnownSession, stale: &Stale) -> Result<Option<Opened>> {
         let stateless = self.tickets.stateless();
         let issued = stateless
@@ -260,8 +261,8 @@ impl Core {
         issued.map(|issued| self.open(issued, stale)).transpose()
     }
 
-    /// The record of a session that is used at `now`. A clock that is behind the one by which it was
-    /// last used takes nothing back.
+    /// Returns the record of a session used at `now`. A clock that is behind the one of the last use shortens
+    /// nothing.
     pub(crate) fn used(&self, record: &SessionRecord, now: DateTime<Utc>) -> SessionRecord {
         let idle = self.settings.limits(record.persistent).idle;
         let last_seen_at = now.max(record.last_seen_at);
@@ -275,12 +276,12 @@ impl Core {
     }
 
     pub(crate) async fn touched(&self, record: &SessionRecord) {
-        // Requests of one session share a load, so that it is none of theirs.
+        // A load is shared by concurrent requests, so the event has no single origin.
         self.tell_of(SessionEventKind::Touched, record, &Origin::default())
             .await;
     }
 
-    /// Ends one session. `end` is its own, where that is known.
+    /// Ends one session. `end` is the end of its token, where that is known.
     pub(crate) async fn revoke(
         &self,
         id: SessionId,
@@ -291,7 +292,8 @@ impl Core {
     ) -> Result<bool> {
         let advance = self.epochs.advance_on_drop(subject);
         let ended = if self.is_stateless() {
-            // INVARIANT (line): what goes on from a first id ends with it. Of a later one this says nothing.
+            // INVARIANT (line): successors of a first id end with it. For a later id the second denial has no
+            // effect.
             let denied = self.deny(id, subject, end).await?;
             self.deny_line(id, subject, end).await? || denied
         } else {
@@ -313,7 +315,7 @@ impl Core {
         keep: Option<SessionId>,
         origin: &Origin,
     ) -> Result<u64> {
-        // Stores take no subject for everyone, and nobody signs in as the empty one.
+        // Stores represent everyone by no subject, and nobody signs in as the empty one.
         if subject.as_str().is_empty() {
             return Ok(0);
         }
@@ -329,7 +331,7 @@ impl Core {
         } else {
             self.answer("delete", self.store.delete_all(subject, keep).await)?
         };
-        // A user's own button may be pressed without end, and finds none of them from then on.
+        // A user may press "sign out elsewhere" again and again, and only the first press ends sessions.
         if keep.is_some() && ended == 0 {
             advance.forget();
         } else {
@@ -356,7 +358,7 @@ impl Core {
         self.tickets.stateless().is_some()
     }
 
-    /// Refuses what only a store can do.
+    /// Refuses operations that only a store supports.
     pub(super) fn needs_records(&self) -> Result<()> {
         if self.is_stateless() {
             return Err(Error::misuse(
@@ -378,7 +380,7 @@ impl Core {
         Ok(swept)
     }
 
-    /// Tells that a subject is not signed in, and gives the error for it.
+    /// Records that a sign-in is refused, and returns the error for it.
     pub(crate) async fn refuse_sign_in(
         &self,
         why: SignInRefusal,
@@ -393,7 +395,7 @@ impl Core {
         }
     }
 
-    /// Tells that a session goes on under the id `next`.
+    /// Records that a session continues under the id `next`.
     pub(super) async fn tell_successor(
         &self,
         kind: SessionEventKind,
@@ -437,8 +439,8 @@ impl Core {
         })
     }
 
-    /// Whether a record lives by the limits as they are set today, not only by those of the day on
-    /// which it was written.
+    /// Returns whether a record is within the timeouts of the current settings, and within those of the day
+    /// on which it was written.
     pub(crate) fn lives(&self, record: &SessionRecord, now: DateTime<Utc>) -> bool {
         let limits = self.settings.limits(record.persistent);
         record.idle_expires_at > now

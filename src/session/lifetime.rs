@@ -1,4 +1,4 @@
-//! How long a session lives.
+//! The lifetime of a session: its idle and absolute timeout.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use super::cookie::MAX_AGE_LIMIT_SECONDS;
 use super::settings::{SetLifetime, Setting, refused};
 use crate::error::{Error, Result};
 
-/// How long a session lives: without being used, and however much it is used.
+/// The idle timeout and the absolute timeout of a session.
 ///
 /// # Example
 ///
@@ -29,7 +29,7 @@ pub struct Lifetime {
 }
 
 impl Lifetime {
-    /// It ends `duration` after the sign-in, used or not.
+    /// Builds an absolute timeout alone: a session ends `duration` after the sign-in, used or not.
     #[must_use]
     pub const fn fixed(duration: Duration) -> Self {
         Self {
@@ -38,14 +38,14 @@ impl Lifetime {
         }
     }
 
-    /// It ends when it was not used for `idle`, or `absolute` after the sign-in however much it was
-    /// used.
+    /// Builds a sliding lifetime: a session ends after `idle` without use, and `absolute` after the sign-in
+    /// however much it is used.
     #[must_use]
     pub const fn sliding(idle: Duration, absolute: Duration) -> Self {
         Self { idle, absolute }
     }
 
-    /// When a session ends that was created and last used at these instants.
+    /// Returns when a session ends that was created and last used at these instants.
     #[must_use]
     pub fn expiry(&self, created: DateTime<Utc>, used: DateTime<Utc>) -> DateTime<Utc> {
         let after = |instant: DateTime<Utc>, duration| {
@@ -57,13 +57,13 @@ impl Lifetime {
         after(used, self.idle).min(after(created, self.absolute))
     }
 
-    /// How long without being used.
+    /// Returns the idle timeout.
     #[must_use]
     pub const fn idle_limit(&self) -> Duration {
         self.idle
     }
 
-    /// How long however much it is used.
+    /// Returns the absolute timeout.
     #[must_use]
     pub const fn absolute_limit(&self) -> Duration {
         self.absolute
@@ -71,8 +71,8 @@ impl Lifetime {
 }
 
 impl SetLifetime {
-    /// Whether no session could live, or none that browsers keep. `which` goes before the names of
-    /// these limits.
+    /// Checks that a session can live, and that browsers keep its cookie for as long. `which` goes before the
+    /// names of these limits.
     pub(super) fn check(
         &self,
         which: &str,

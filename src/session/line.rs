@@ -1,6 +1,6 @@
-//! A session and those that it was before, under other ids: whoever ends one of them ends it.
+//! Session lines: a session and its predecessors under other ids. Ending one of them ends the session.
 //!
-//! A cookie that was replaced leads to nothing, but it can end what stands in its place (decision 58).
+//! A cookie that was replaced is no longer valid, but it can end its successor (decision 58).
 
 use chrono::{DateTime, Utc};
 
@@ -12,11 +12,11 @@ use super::ticket::Ticket;
 use crate::audit::{Revocation, SessionEventKind};
 use crate::error::{Error, Result};
 
-/// How often a session is looked for again because it went on under another id meanwhile.
+/// The maximum number of lookups of a session that is rotated meanwhile.
 const ATTEMPTS: usize = 8;
 
 impl Core {
-    /// Ends the session of a ticket, or the one that stands in its place, if there still is one.
+    /// Ends the session of a ticket, or its successor, if there still is one.
     pub(crate) async fn end(
         &self,
         ticket: &Ticket,
@@ -37,17 +37,17 @@ impl Core {
             {
                 return Ok(());
             }
-            // It ended, or goes on under another id.
+            // It ended, or was rotated to another id.
         }
         Err(Error::unavailable("the session store"))
     }
 
-    /// Ends a stateless session under whatever id it goes on.
+    /// Ends a stateless session under whatever id it continues.
     async fn end_line(&self, token: &KnownSession, why: Revocation, origin: &Origin) -> Result<()> {
         let (subject, end) = (&token.subject, Some(token.expires_at));
         let advance = self.epochs.advance_on_drop(subject);
-        // INVARIANT (line): the id first, so that the session goes on under no other from then on.
-        // If it did before, the line ends what it is now.
+        // INVARIANT (line): the id first, so that the session cannot be rotated from then on. If it was
+        // before, denying the line ends its successor.
         let of_id = self.deny(token.id, subject, end).await?;
         let of_line = self.deny_line(token.line, subject, end).await?;
         if !of_id && !of_line {
@@ -62,7 +62,7 @@ impl Core {
         Ok(())
     }
 
-    /// The stored session of a ticket, or the one that stands in its place.
+    /// Returns the stored session of a ticket, or its successor.
     pub(crate) async fn followed(
         &self,
         ticket: &Ticket,
@@ -86,8 +86,8 @@ impl Core {
         self.answer("successor", successor.await)
     }
 
-    /// Returns whether the session of a ticket that leads to none may go on under another id. Its browser may have
-    /// the new cookie already.
+    /// Returns whether the session of a ticket without one may continue under another id. Its browser may
+    /// have the new cookie already.
     pub(crate) async fn may_go_on(&self, ticket: &Ticket, now: DateTime<Utc>) -> Result<bool> {
         let Some(token) = &ticket.token else {
             return Ok(self.successor(ticket, now).await?.is_some());
@@ -95,12 +95,12 @@ impl Core {
         let standing = self
             .store
             .standing(denial(token.id, &token.subject), &token.subject);
-        // Without a denial of its own all of the subject's ended.
+        // Without a denial of its own, all sessions of the subject ended.
         let denied = self.answer("standing", standing.await)?.denied;
         Ok(denied && !self.is_line_over(token).await?)
     }
 
-    /// Returns whether a stateless session was ended whatever id it goes on under.
+    /// Returns whether a stateless session was ended under every id of its line.
     pub(super) async fn is_line_over(&self, token: &KnownSession) -> Result<bool> {
         let line = line_denial(token.line, &token.subject);
         let standing = self.store.standing(line, &token.subject).await;

@@ -1,11 +1,10 @@
-//! Sessions: the server's record that a subject signed in, and how a request proves to be one of
-//! its own.
+//! Sessions: the server's record that a subject signed in, and the credential by which a request proves that
+//! it belongs to one.
 //!
-//! [`Sessions`] puts a [`SessionStore`], a [`ViewerSource`](crate::ViewerSource) and a
-//! [`Key`] together. A browser holds one sealed cookie with the session's id and
-//! secret; the store holds the hash of the secret. Other [strategies](Strategy) leave the cookie
-//! unsealed, or have the whole session in it. What a request's cookie is worth is asked
-//! through its [`RequestContext`](crate::RequestContext).
+//! [`Sessions`] combines a [`SessionStore`], a [`ViewerSource`](crate::ViewerSource) and a [`Key`]. A browser
+//! holds one sealed cookie with the session's id and secret; the store holds the hash of the secret. Other
+//! [strategies](Strategy) leave the cookie unsealed, or have the whole session in it. A request verifies its
+//! cookie through its [`RequestContext`](crate::RequestContext).
 
 mod address;
 mod cache;

@@ -1,4 +1,4 @@
-//! The slot of a request that has nobody, in tests.
+//! The session state of a test's request without a viewer.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::error::{Error, Refusal, Result};
 use crate::sql::DatabaseId;
 use crate::viewer::Subject;
 
-/// What is in the place of a session there.
+/// A session state that refuses everything.
 pub(crate) struct Nobody;
 
 impl Nobody {

@@ -1,4 +1,4 @@
-//! Where a request comes from, as far as sessions note it.
+//! The origin of a request: address, program, and the headers that show how it came about.
 
 use std::net::IpAddr;
 
@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderValue};
 use super::cookie::CookieHeaders;
 use crate::audit::is_hidden;
 
-/// From where, with what program, and in which request something happens to a session.
+/// The address, program and request id of an event in a session's life.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Origin {
     pub(crate) address: Option<IpAddr>,
@@ -15,7 +15,7 @@ pub(crate) struct Origin {
     pub(crate) request_id: Option<String>,
 }
 
-/// What the headers tell of how a request came about.
+/// The headers' hints at how a request came about: prefetch, embedding, handshake.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Hints {
     agent: Option<HeaderValue>,
@@ -25,15 +25,15 @@ pub(crate) struct Hints {
 }
 
 impl Hints {
-    /// With the cookies, in one pass: a look for each of them would cost every request more than its
-    /// verification.
+    /// Reads the hints and the cookies in one pass: a lookup for each header would cost every request more
+    /// than its verification.
     pub(crate) fn of(headers: &HeaderMap) -> (Self, CookieHeaders) {
         let (mut agent, mut destination, mut site) = (None, None, None);
         let (mut sec_purpose, mut purpose, mut upgrade) = (None, None, None);
         let (mut cookie, mut more_cookies) = (None, false);
         for (name, value) in headers {
             let name = name.as_str();
-            // Most are told by their length alone.
+            // The length of the name rules most headers out.
             let hint = match name.len() {
                 6 if name == "cookie" => {
                     more_cookies = cookie.replace(value).is_some();
@@ -68,7 +68,7 @@ impl Hints {
         (hints, cookies)
     }
 
-    /// The program that the request names, cut to what a store keeps.
+    /// Returns the `User-Agent`, cut to what a store keeps.
     pub(crate) fn agent(&self) -> Option<String> {
         const LONGEST: usize = 255;
         let agent = String::from_utf8_lossy(self.agent.as_ref()?.as_bytes());
@@ -76,21 +76,21 @@ impl Hints {
         Some(agent.chars().filter(shown).take(LONGEST).collect())
     }
 
-    /// Whether the browser loads the page before anybody asked for it: nothing may come of that
-    /// ([`Sec-Purpose`](https://fetch.spec.whatwg.org/#sec-purpose-header)).
+    /// Returns whether the browser loads the page before the user requested it: such a request may have no
+    /// effect ([`Sec-Purpose`](https://fetch.spec.whatwg.org/#sec-purpose-header)).
     pub(crate) const fn is_prefetch(&self) -> bool {
         self.prefetch
     }
 
-    /// Whether the connection is to become another one, as that of a socket. No site can have a browser send
-    /// that but with the handshake of a WebSocket.
+    /// Returns whether the request upgrades the connection, as that of a socket. Another site can have a
+    /// browser send that only by the handshake of a WebSocket.
     pub(crate) const fn is_handshake(&self) -> bool {
         self.handshake
     }
 
-    /// Whether no user can have meant to sign in with this request
-    /// ([ASVS 7.6.2](https://github.com/OWASP/ASVS)): one that loads ahead, that loads something
-    /// other than a page or data, or a frame within a page of another site.
+    /// Returns whether no user can have intended to sign in with this request ([ASVS
+    /// 7.6.2](https://github.com/OWASP/ASVS)): it is a prefetch, or loads something other than a page or
+    /// data, or a frame within a page of another site.
     pub(crate) const fn is_unintended(&self) -> bool {
         self.unintended
     }
@@ -106,14 +106,15 @@ fn is_prefetch(purpose: &HeaderValue) -> bool {
         })
 }
 
-/// Some clients offer HTTP/2 with every request that they make, which is still that request.
+/// Returns whether the header asks for a handshake. Some clients offer HTTP/2 with every request, which is no
+/// handshake.
 fn is_handshake(upgrade: &HeaderValue) -> bool {
     !upgrade.as_bytes().trim_ascii().eq_ignore_ascii_case(b"h2c")
 }
 
 fn is_unintended(destination: Option<&HeaderValue>, site: Option<&HeaderValue>) -> bool {
     match destination.map(HeaderValue::as_bytes) {
-        // A page, what `fetch` asks for, and what a browser does not say.
+        // A page, data for `fetch`, or no information from the browser.
         None | Some(b"document" | b"empty" | b"") => false,
         Some(b"iframe" | b"frame" | b"fencedframe") => {
             site.is_some_and(|site| site.as_bytes() == b"cross-site")

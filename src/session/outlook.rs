@@ -1,4 +1,4 @@
-//! What a cookie alone says, for who has no store.
+//! Inspection of a session cookie without a store.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::clock::Clock;
 use crate::route::{GroupRule, Groups};
 use crate::token::SessionClaims;
 
-/// Opens the cookies of sessions. It has no store, so it can ask none.
+/// An inspector of session cookies. It has no store, so it cannot query one.
 pub(crate) struct Outlook {
     pub(super) tickets: Arc<Tickets>,
     pub(super) cookie: Arc<str>,
@@ -19,13 +19,13 @@ pub(crate) struct Outlook {
     pub(super) clock: Arc<dyn Clock>,
 }
 
-/// What a request's cookie says.
+/// The state of a request's cookie.
 pub(crate) enum Seen {
-    /// Nothing that could be a session's.
+    /// No cookie that could be a session's.
     Nobody,
-    /// Something of which nobody can tell without the store.
+    /// A cookie that cannot be checked without the store.
     Present,
-    /// What this server sealed, and that is not past its time; its groups, where it says any.
+    /// A cookie that this server sealed, and that has not expired; with its groups, if it contains any.
     Sealed(Option<Groups>),
 }
 
@@ -34,7 +34,7 @@ impl Outlook {
         self.tickets.strategy()
     }
 
-    /// What the cookie among these headers says.
+    /// Inspects the session cookie among these headers.
     pub(crate) fn of(&self, headers: &HeaderMap) -> Seen {
         let now = self.clock.now();
         let cookies = CookieHeaders::of(headers);
@@ -71,7 +71,7 @@ impl Seen {
         matches!(self, Self::Sealed(_))
     }
 
-    /// Whether it says that its subject is in the groups that a rule asks for.
+    /// Returns whether the cookie says that its subject is in the groups that a rule requires.
     pub(crate) fn is_in(&self, rule: &GroupRule) -> bool {
         match self {
             Self::Sealed(Some(groups)) => rule.allows(groups),

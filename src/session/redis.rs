@@ -1,4 +1,4 @@
-//! A connection to Redis that is had again after a failure.
+//! A shared connection to Redis that reconnects after a failure.
 
 use std::future::Future;
 use std::time::Duration;
@@ -14,13 +14,13 @@ use super::store::StoreError;
 use crate::audit;
 use crate::error::{Error, Result};
 
-/// How long a call waits for Redis, whatever it waits for.
+/// The timeout of a call to Redis, including the connection.
 pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 
-/// One connection that all callers share.
+/// One multiplexed connection that all callers share.
 ///
-/// The driver's own manager keeps a connection whose peer has fallen silent for as long as the
-/// operating system does, a quarter of an hour. Here one that did not answer in time is given up.
+/// The driver's own manager keeps a connection whose peer has fallen silent for as long as the operating
+/// system does, a quarter of an hour. Here a connection that did not answer in time is dropped.
 pub(super) struct Link {
     client: Client,
     shared: Mutex<Shared>,
@@ -29,7 +29,7 @@ pub(super) struct Link {
 #[derive(Default)]
 struct Shared {
     connection: Option<MultiplexedConnection>,
-    /// Tells connections apart, so that a late failure does not close the next one.
+    /// The number of the connection, so that a late failure does not close the next one.
     number: u64,
 }
 
@@ -55,7 +55,7 @@ impl Link {
         if let Some(connection) = &shared.connection {
             return Ok((connection.clone(), shared.number));
         }
-        // The call has one limit of time for all of it.
+        // One timeout covers the whole call.
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(None)
             .set_response_timeout(None);
@@ -75,7 +75,7 @@ impl Link {
         }
     }
 
-    /// Runs `question` once. When it is not known what became of it, that is an outage.
+    /// Runs a command once. If its outcome is unknown, that is an outage.
     pub(super) async fn ask<T: FromRedisValue>(
         &self,
         question: Question<'_>,
@@ -84,8 +84,8 @@ impl Link {
         answer.map_err(|failure| failure.as_store_error())
     }
 
-    /// Runs `question`, which changes nothing, and once more if the connection was lost: a server
-    /// that came back meanwhile is noticed by nobody else.
+    /// Runs a read-only command, and retries once if the connection was lost: nothing else detects that a
+    /// server came back meanwhile.
     pub(super) async fn read<T: FromRedisValue>(
         &self,
         question: Question<'_>,
@@ -114,7 +114,7 @@ impl Link {
     }
 }
 
-/// What a server is asked.
+/// A command, pipeline or script for a server.
 #[derive(Clone, Copy)]
 pub(super) enum Question<'a> {
     Command(&'a Cmd),
@@ -135,7 +135,7 @@ impl Question<'_> {
     }
 }
 
-/// A client of `url`, which is not reached yet.
+/// Builds a client of `url`, without connecting.
 pub(super) fn client(url: &str) -> Result<Client> {
     Client::open(url).map_err(|_| {
         Error::configuration(
@@ -144,13 +144,13 @@ pub(super) fn client(url: &str) -> Result<Client> {
     })
 }
 
-/// Why there was no answer.
+/// The reason for which a call has no result.
 pub(super) enum Failure {
     Late,
     Refused(RedisError),
 }
 
-/// The answer, if it comes in time.
+/// Applies the timeout to a call.
 pub(super) async fn within<T>(answer: impl Future<Output = RedisResult<T>>) -> Result<T, Failure> {
     match tokio::time::timeout(PATIENCE, answer).await {
         Ok(answer) => answer.map_err(Failure::Refused),
@@ -173,15 +173,15 @@ impl Failure {
         }
     }
 
-    /// What it is to who asks a store. The server's text is dropped: it can repeat values.
+    /// Converts the failure to a store's error. The server's text is dropped: it can repeat values.
     fn as_store_error(&self) -> StoreError {
         let Self::Refused(error) = self else {
             audit::database_failure("timeout", "");
             return StoreError::outage();
         };
         let code = error.code().unwrap_or_default();
-        // `ERR` is what a server says of a command or script that it cannot carry out; everything
-        // that passes, such as `LOADING`, `OOM` and `READONLY`, has a word of its own.
+        // `ERR` is the code for a command or script that the server cannot carry out; every transient
+        // failure, such as `LOADING`, `OOM` and `READONLY`, has a code of its own.
         let is_another_type = matches!(
             error.kind(),
             ErrorKind::UnexpectedReturnType | ErrorKind::Parse

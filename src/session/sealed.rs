@@ -1,4 +1,4 @@
-//! The cookie's value: what the server sealed, and nobody else can make or read.
+//! The value of a sealed session cookie (AES-256-GCM), which nobody else can make or read.
 
 use std::hash::{Hash, Hasher};
 
@@ -21,16 +21,16 @@ const CONTENT: usize = ID + SECRET + EXPIRY;
 const NONCE: usize = 12;
 const TAG: usize = 16;
 const SEALED: usize = 1 + NONCE + CONTENT + TAG;
-/// Characters of the base64 form: every value has the same length.
+/// The number of characters of the base64 form: every value has the same length.
 const TEXT: usize = (SEALED * 4).div_ceil(3);
 
-/// What a session cookie says, once opened. The secret itself is not kept: its hash is all that is
-/// compared and all that the cache knows.
+/// The contents of a session cookie, once opened. The secret itself is not kept: only its hash is compared,
+/// and known to the cache.
 #[derive(Clone, Copy)]
 pub(crate) struct Credential {
     pub(crate) id: SessionId,
     pub(crate) secret_hash: SecretHash,
-    /// Seconds since 1970, as the cookie's own `Expires` has no finer step.
+    /// The end in seconds since 1970, as the cookie's own `Expires` has no finer step.
     pub(crate) expires_at: i64,
 }
 
@@ -48,7 +48,7 @@ impl Credential {
         }
     }
 
-    /// A credential of a new random id and secret.
+    /// Generates a credential with a new random id and secret.
     pub(crate) fn generate(expires_at: i64) -> Result<(Self, Secret)> {
         let mut id = [0; ID];
         let mut secret = Zeroizing::new([0; SECRET]);
@@ -65,8 +65,8 @@ impl Credential {
     }
 }
 
-/// By what the cache knows a credential: all of its id, and the SHA-256 of all of its secret, so
-/// that two viewers never share an entry.
+/// The cache key of a credential: all of its id, and the SHA-256 of all of its secret, so that two viewers
+/// never share an entry.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Fingerprint {
     id: SessionId,
@@ -74,8 +74,8 @@ pub(crate) struct Fingerprint {
 }
 
 impl Hash for Fingerprint {
-    /// The hash's own first bytes. They come from random bytes that this server sealed, so nobody
-    /// outside chooses them.
+    /// Writes the first bytes of the secret's hash. They come from random bytes that this server sealed, so
+    /// no outsider chooses them.
     fn hash<H: Hasher>(&self, state: &mut H) {
         if let Some(first) = self.secret_hash.first_chunk() {
             state.write_u64(u64::from_le_bytes(*first));
@@ -83,7 +83,7 @@ impl Hash for Fingerprint {
     }
 }
 
-/// Seals and opens cookie values, for one key and one cookie name.
+/// A sealer of cookie values, for one key and one cookie name.
 #[derive(Debug)]
 pub(crate) struct Sealer {
     key: RandomizedNonceKey,
@@ -124,14 +124,14 @@ impl Sealer {
         Ok(Zeroizing::new(URL_SAFE_NO_PAD.encode(sealed)))
     }
 
-    /// Opens what [`Sealer::seal`] made; `None` for anything else, whatever is wrong with it.
+    /// Opens a value of [`Sealer::seal`]; `None` for anything else, whatever is wrong with it.
     pub(crate) fn open(&self, text: &[u8]) -> Option<Credential> {
         self.open_whole(text).map(|(credential, _)| credential)
     }
 
-    /// The same with the secret, for who seals it again.
+    /// Opens the value with its secret, to be sealed again.
     pub(crate) fn open_whole(&self, text: &[u8]) -> Option<(Credential, Secret)> {
-        // Before decoding, so that a value of any size costs one comparison.
+        // The length is checked before decoding, so that a value of any size costs one comparison.
         if text.len() != TEXT {
             return None;
         }

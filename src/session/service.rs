@@ -1,4 +1,4 @@
-//! Who a credential stands for: cache, store and viewer source put together.
+//! Verification of credentials: cache, store and viewer source combined.
 
 use std::sync::Arc;
 
@@ -21,7 +21,8 @@ use crate::route::Groups;
 use crate::token::SessionClaims;
 use crate::viewer::{Subject, Viewer, ViewerSource};
 
-/// How often a load is repeated because a revocation came in between, before the store is asked alone.
+/// The maximum number of loads that a revocation may overtake, before the store is queried alone (decision
+/// 58).
 const ATTEMPTS: usize = 2;
 
 pub(crate) struct Service<V> {
@@ -33,14 +34,14 @@ pub(crate) struct Service<V> {
 }
 
 impl<V: Viewer> Service<V> {
-    /// What is known of a credential at `now`, within the bound.
+    /// Verifies a credential at `now`, from the cache within its bound.
     pub(crate) async fn verify(
         &self,
         ticket: &Ticket,
         now: DateTime<Utc>,
         counts: bool,
     ) -> Result<Answer<V>> {
-        // On the heap, so that a verification that finds its answer is a small future.
+        // Boxed, so that the future stays small for a verification that hits the cache.
         if self.cache.is_off() {
             return Box::pin(self.current(ticket, counts)).await;
         }
@@ -68,7 +69,7 @@ impl<V: Viewer> Service<V> {
                 .cache
                 .get_or_load(fingerprint, self.load(ticket, counts))
                 .await?;
-            // Read only now: another request may have loaded since this one began.
+            // The clock is read only now: another request may have loaded since this one began.
             if self.is_fresh(&cached, self.core.now()) {
                 return Ok(cached.answer);
             }
@@ -77,14 +78,14 @@ impl<V: Viewer> Service<V> {
         self.ask_alone(ticket, counts).await
     }
 
-    /// A sign-in as the application wants it.
+    /// Applies the sign-in hook: returns the sign-in as the application wants it, or refuses it.
     pub(crate) async fn admitted(&self, sign_in: &SignIn, origin: &Origin) -> Result<SignIn> {
         match &self.hooks {
             Some(hooks) => {
                 let from = RequestOrigin::new(origin.clone());
                 let admitted = outside_of_requests(hooks.on_sign_in(sign_in.clone(), &from));
                 let admitted = admitted.await.map_err(|error| match error.downcast() {
-                    // What the library itself said in the hook, of a claim's name for instance.
+                    // An error of the library itself in the hook, about a claim's name for instance.
                     Ok(error) => *error,
                     // The text is the application's and may hold anything.
                     Err(_) => {
@@ -104,7 +105,7 @@ impl<V: Viewer> Service<V> {
         }
     }
 
-    /// What the store and the viewer source say in this very call.
+    /// Queries the store and the viewer source in this very call.
     pub(crate) async fn current(&self, ticket: &Ticket, counts: bool) -> Result<Answer<V>> {
         for _ in 0..ATTEMPTS {
             let loaded = self.load(ticket, counts).await?;
@@ -115,19 +116,20 @@ impl<V: Viewer> Service<V> {
         self.ask_alone(ticket, counts).await
     }
 
-    /// What the store says of this very session in this very call, whoever else's ended meanwhile.
+    /// Queries the store for this session in this very call, however many revocations of other sessions
+    /// overtake it.
     ///
-    /// INVARIANT (alone): it is given to its caller only, and kept for nobody. The store was asked after
-    /// the call began, so that a session that had ended by then is not answered. Its epoch may not hold
-    /// any more, and then the next question asks again.
+    /// INVARIANT (alone): the result is returned to its caller only, and not cached. The store was queried
+    /// after the call began, so that a session that had ended by then is not returned. Its epoch may not hold
+    /// any more, and then the next call queries again (decision 58).
     async fn ask_alone(&self, ticket: &Ticket, counts: bool) -> Result<Answer<V>> {
         let loaded = self.load(ticket, counts).await?;
         Ok(loaded.answer)
     }
 
-    /// How long a request may go on with a viewer that it found, however it found it.
+    /// Returns whether a request may continue with a viewer that it found, however it found it.
     pub(crate) fn is_recent(&self, loaded: &Loaded, now: DateTime<Utc>) -> bool {
-        // With a bound of zero a request would otherwise ask anew whenever it was waiting.
+        // With a bound of zero a request would otherwise query the store after each wait (decision 42).
         const LEAST: i64 = 1_000_000;
         let age = now
             .signed_duration_since(loaded.asked_at)
@@ -155,7 +157,8 @@ impl<V: Viewer> Service<V> {
             }
     }
 
-    /// `counts` says whether the session is used by this, so that its idle limit begins anew.
+    /// Loads a session and its viewer from the store and the viewer source. `counts` says whether this is a
+    /// use of the session, which restarts its idle timeout.
     async fn load(&self, ticket: &Ticket, counts: bool) -> Result<Cached<V>> {
         let core = &self.core;
         // INVARIANT (epoch): read before the store.
@@ -175,7 +178,7 @@ impl<V: Viewer> Service<V> {
 
         let (session, viewer) = self.stored(ticket, asked_at).await?;
         let Some(session) = session else {
-            // An answer that removes the cookie could overtake the one with that of the successor.
+            // A response that removes the cookie could overtake the one that sets its successor's.
             let dead = core.may_go_on(ticket, asked_at).await.is_ok_and(|may| !may);
             return refused(Refusal::Unknown, None, dead);
         };
@@ -198,7 +201,7 @@ impl<V: Viewer> Service<V> {
         let Some(viewer) = viewer else {
             return refused(Refusal::NoViewer, since, false);
         };
-        // Were it another one, a session would act for somebody who did not sign in.
+        // With another subject, a session would act for somebody who did not sign in.
         if viewer.subject() != record.subject {
             return Err(Error::internal(
                 "the viewer source gave a viewer whose subject is not the one asked for",
@@ -228,7 +231,8 @@ impl<V: Viewer> Service<V> {
         })
     }
 
-    /// The session of a ticket, if there is one, and its viewer where that is found with it.
+    /// Returns the session of a ticket, if there is one, and its viewer if the store's statement returns it
+    /// too.
     async fn stored(
         &self,
         ticket: &Ticket,
@@ -248,8 +252,8 @@ impl<V: Viewer> Service<V> {
         Ok((self.core.stored(ticket, now).await?, None))
     }
 
-    /// Notes that the session was used, now and then; tells whether it is still there. That the
-    /// note cannot be written is no reason to refuse somebody whose session was just read.
+    /// Writes the use of a session, at most once per touch interval; returns whether the session still
+    /// exists. A failed write refuses nobody: the session was just read.
     async fn touch(&self, record: &mut SessionRecord, now: DateTime<Utc>) -> Result<bool> {
         let core = &self.core;
         if now.signed_duration_since(record.last_seen_at) < core.settings.touch {
@@ -272,7 +276,7 @@ impl<V: Viewer> Service<V> {
     }
 
     async fn load_viewer(&self, subject: &Subject, claims: &SessionClaims) -> Result<Option<V>> {
-        // Several requests may share this load, and its viewer is not yet known to any.
+        // Concurrent requests may share this load, and its viewer is not yet known to any.
         let viewer = outside_of_requests(self.source.load_with(subject, claims));
         viewer.await.map_err(|_error| {
             // The text is the application's and may hold anything.

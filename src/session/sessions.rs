@@ -1,4 +1,4 @@
-//! Sessions as an application handles them.
+//! The sessions of an application: creation, revocation, listing and sweeping.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -80,8 +80,8 @@ impl<V> Clone for Sessions<V> {
 }
 
 impl<V: Viewer> Sessions<V> {
-    /// Starts with what has no default: the key, or a [`KeyRing`] with retired keys beside it, where
-    /// sessions are kept, and where viewers come from. [`SessionsBuilder::app_url`] is required too.
+    /// Builds sessions from the three things without a default: the key, or a [`KeyRing`] with retired keys
+    /// beside it, the store, and the source of viewers. [`SessionsBuilder::app_url`] is required too.
     pub fn builder(
         key: impl Into<KeyRing>,
         store: impl SessionStore,
@@ -96,7 +96,7 @@ impl<V: Viewer> Sessions<V> {
         }
     }
 
-    /// What opens the cookies of these sessions, without their store.
+    /// Returns an inspector of these sessions' cookies, without their store.
     pub(crate) fn outlook(&self) -> Outlook {
         let core = &self.service.core;
         Outlook {
@@ -107,9 +107,9 @@ impl<V: Viewer> Sessions<V> {
         }
     }
 
-    /// Signs a subject in, outside of any request: stores a new session and gives its cookie.
+    /// Signs a subject in, outside of any request: stores a new session and returns its cookie.
     ///
-    /// Who the subject is has been proved by the application, for instance with a password.
+    /// The application has authenticated the subject, for instance by a password.
     ///
     /// # Errors
     ///
@@ -127,14 +127,14 @@ impl<V: Viewer> Sessions<V> {
         Ok(NewSession { opened })
     }
 
-    /// Ends one session of `subject`; tells whether it was there. On this node it is refused from
-    /// now on, elsewhere within the cache bound.
+    /// Ends one session of `subject`; returns whether it existed. This node refuses it from now on, other
+    /// nodes within the cache bound.
     ///
-    /// Of a stateless one it tells whether it was not ended by its id before, and so `true` for an id
-    /// that nobody has. Each such id is kept in the store for 400 days, the longest that a session can
-    /// live: limit how often it may be asked for.
+    /// For a stateless session it returns whether it was not ended by its id before, and so `true` for an id
+    /// that no session has. Each such id is kept in the store for 400 days, the longest that a session can
+    /// live: limit how often this may be called.
     ///
-    /// The subject is asked for so that nobody ends the sessions of another by their id.
+    /// The subject is a parameter so that nobody ends the sessions of another by their id.
     ///
     /// # Errors
     ///
@@ -146,8 +146,8 @@ impl<V: Viewer> Sessions<V> {
             .await
     }
 
-    /// Ends every session of `subject`; tells how many, and 0 of stateless ones, which nobody counts.
-    /// Also for users who are disabled or deleted.
+    /// Ends every session of `subject`; returns how many, and 0 for stateless ones, which are not counted.
+    /// Call it for users who are disabled or deleted, too.
     ///
     /// # Errors
     ///
@@ -170,8 +170,8 @@ impl<V: Viewer> Sessions<V> {
             .await
     }
 
-    /// Ends every session of everyone, for instance after a leak; tells how many, and 0 of stateless
-    /// ones. After a leak of the key take that out of the [`KeyRing`], too.
+    /// Ends every session of everyone, for instance after a leak; returns how many, and 0 for stateless ones.
+    /// After a leak of the key remove that from the [`KeyRing`], too.
     ///
     /// # Errors
     ///
@@ -180,7 +180,7 @@ impl<V: Viewer> Sessions<V> {
         self.service.core.revoke_everyone().await
     }
 
-    /// The living sessions of `subject`, the last created first.
+    /// Lists the living sessions of `subject`, newest first.
     ///
     /// # Errors
     ///
@@ -195,9 +195,8 @@ impl<V: Viewer> Sessions<V> {
             .collect())
     }
 
-    /// Removes the sessions past their time from the store; tells how many. They are refused
-    /// without it: call it now and then to free space, or have [`sweep_every`](Self::sweep_every) do
-    /// so.
+    /// Deletes expired sessions from the store; returns how many. They are refused without it: call it now
+    /// and then to free space, or use [`sweep_every`](Self::sweep_every).
     ///
     /// # Errors
     ///
@@ -206,8 +205,8 @@ impl<V: Viewer> Sessions<V> {
         self.service.core.sweep().await
     }
 
-    /// Sweeps once in each `interval`, in a task that ends with the last clone of these sessions. A
-    /// store that does not answer is asked again the next time.
+    /// Sweeps once per `interval`, in a task that ends with the last clone of these sessions. A failed sweep
+    /// is tried again after the next interval.
     ///
     /// # Errors
     ///
@@ -227,25 +226,25 @@ impl<V: Viewer> Sessions<V> {
                 let Some(service) = service.upgrade() else {
                     return;
                 };
-                // What went wrong was told to the log.
+                // A failure has been logged.
                 let _ = service.core.sweep().await;
             }
         }))
     }
 
-    /// Says that the viewer of `subject` changed, for instance its role: from now on this node
-    /// loads it again, for requests in progress too.
+    /// Marks the viewer of `subject` as changed, for instance its role: from now on this node reloads it, for
+    /// requests in progress too.
     ///
-    /// A guarded write of an entity that says `viewer_of` does it by itself. It is for what the
-    /// library does not see: a job with an [`Access::system`](crate::Access::system), a column of
-    /// another table that the viewer is made of, another program.
+    /// A guarded write of an entity with `viewer_of` does it by itself. Call it after changes that the
+    /// library does not see: a job with an [`Access::system`](crate::Access::system), a column of another
+    /// table that the viewer is made of, another program.
     pub fn viewer_changed(&self, subject: &Subject) {
         let epochs = &self.service.core.epochs;
         epochs.advance(&epochs.shard(subject));
     }
 
-    /// Every effective setting, where it comes from, and which preset it meets: for the log at
-    /// start-up. It holds no secret.
+    /// Describes every effective setting, where it comes from, and which preset it meets: for the log at
+    /// start-up. It contains no secret.
     #[must_use]
     pub fn explain(&self) -> String {
         self.service.core.settings.lines.clone()
@@ -264,13 +263,13 @@ pub struct NewSession {
 }
 
 impl NewSession {
-    /// Its id, for a log or a list of devices.
+    /// Returns its id, for a log or a list of devices.
     #[must_use]
     pub fn id(&self) -> SessionId {
         self.opened.id()
     }
 
-    /// The values of the `Set-Cookie` headers to answer with: the only form in which the credential
+    /// Returns the values of the `Set-Cookie` headers of the response: the only form in which the credential
     /// leaves the library. Append each, so that other cookies stay.
     #[must_use]
     pub fn into_set_cookies(self) -> Vec<HeaderValue> {
@@ -286,7 +285,7 @@ impl fmt::Debug for NewSession {
     }
 }
 
-/// What a list of a subject's sessions shows.
+/// An entry in the list of a subject's sessions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionInfo {
     record: SessionRecord,
@@ -299,62 +298,62 @@ impl SessionInfo {
         Self { record, current }
     }
 
-    /// Whether it is the one of the request that asked.
+    /// Returns whether it is the session of the request that listed it.
     #[must_use]
     pub const fn is_current(&self) -> bool {
         self.current
     }
 
-    /// From where the subject signed in, as far as that was known.
+    /// Returns the address from which the subject signed in, if that was known.
     #[must_use]
     pub const fn address(&self) -> Option<IpAddr> {
         self.record.address
     }
 
-    /// With what program, as it said itself: the `User-Agent` without control and format characters, at
-    /// most 255 characters. It is not to be trusted, and not to be written into a page unescaped.
+    /// Returns the program of the sign-in, as it identified itself: the `User-Agent` without control and
+    /// format characters, at most 255 characters. It is not to be trusted, and must be escaped in a page.
     #[must_use]
     pub fn agent(&self) -> Option<&str> {
         self.record.agent.as_deref()
     }
 
-    /// When the subject last proved who it is.
+    /// Returns when the subject last authenticated.
     #[must_use]
     pub const fn authenticated_at(&self) -> DateTime<Utc> {
         self.record.authenticated_at
     }
 
-    /// How well it was proved then.
+    /// Returns the assurance of that authentication.
     #[must_use]
     pub const fn assurance(&self) -> Assurance {
         self.record.assurance
     }
 
-    /// Whether the browser keeps it when it is closed.
+    /// Returns whether the browser keeps the session when it is closed.
     #[must_use]
     pub const fn is_persistent(&self) -> bool {
         self.record.persistent
     }
 
-    /// Which session it is.
+    /// Returns the id of the session.
     #[must_use]
     pub fn id(&self) -> SessionId {
         self.record.id
     }
 
-    /// When the subject signed in.
+    /// Returns when the subject signed in.
     #[must_use]
     pub fn created_at(&self) -> DateTime<Utc> {
         self.record.created_at
     }
 
-    /// When it was last used, to within the touch interval.
+    /// Returns when the session was last used, to within the touch interval.
     #[must_use]
     pub fn last_seen_at(&self) -> DateTime<Utc> {
         self.record.last_seen_at
     }
 
-    /// When it ends however much it is used.
+    /// Returns the time of the session's absolute timeout.
     #[must_use]
     pub fn expires_at(&self) -> DateTime<Utc> {
         self.record.expires_at

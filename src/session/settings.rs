@@ -1,4 +1,4 @@
-//! The settings of sessions once they were checked, and what they say of themselves.
+//! The effective settings of sessions, each with its source, and their description.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,19 +10,19 @@ use super::store::SessionLimit;
 use super::ticket::Strategy;
 use crate::error::Error;
 
-/// Which value a setting has, and where it comes from.
+/// A setting: its value, and its source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Setting<T> {
     pub(super) value: T,
     source: SettingSource,
 }
 
-/// Where a setting comes from.
+/// The source of a setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum SettingSource {
-    /// Nobody said anything.
+    /// The default of the library.
     Default,
-    /// The program's own call.
+    /// A call in the program.
     Code,
     /// A preset that the program chose, or this environment variable.
     Preset(&'static str, Option<String>),
@@ -50,7 +50,7 @@ impl<T> Setting<T> {
         matches!(self.source, SettingSource::Default)
     }
 
-    /// What is called `name`, and where it comes from; not its value, which may be anything.
+    /// Describes the setting by this name, and its source; without its value, which may be anything.
     pub(super) fn named(&self, name: &str) -> String {
         match &self.source {
             source @ (SettingSource::Default | SettingSource::Preset(..)) => {
@@ -64,18 +64,18 @@ impl<T> Setting<T> {
 }
 
 impl Setting<Duration> {
-    /// The same with its value.
+    /// Describes the setting with its value.
     pub(super) fn timed(&self, name: &str) -> String {
         self.named(&format!("{name} of {}", seconds(self.value)))
     }
 }
 
-/// The error of settings that can be read and cannot be; `concerned` are those that take part.
+/// Builds the error of settings that are valid by themselves, but not together; `concerned` describes them.
 pub(super) fn refused(advice: &str, concerned: &[String]) -> Error {
     Error::configuration(format!("{advice} ({})", concerned.join(", ")))
 }
 
-/// A lifetime, of which each limit may come from elsewhere.
+/// A lifetime whose two timeouts may have different sources.
 pub(super) struct SetLifetime {
     pub(super) idle: Setting<Duration>,
     pub(super) absolute: Setting<Duration>,
@@ -106,22 +106,22 @@ impl fmt::Display for SettingSource {
     }
 }
 
-/// What sessions go by.
+/// The effective settings of sessions.
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) ordinary: Limits,
-    /// Those of sessions that the browser keeps, where they are others.
+    /// The timeouts of sessions that the browser keeps, if they differ.
     pub(crate) remembered: Option<Limits>,
     pub(crate) touch: TimeDelta,
     pub(crate) bound: TimeDelta,
     pub(crate) most: Option<SessionLimit>,
-    /// How many bytes of JSON claims may be.
+    /// The maximum size of claims, in bytes of JSON.
     pub(crate) payload: usize,
     /// The claims that a view shows.
     pub(crate) shown: Vec<String>,
-    /// The claim that groups are noted under.
+    /// The name of the claim that stores groups.
     pub(crate) groups_claim: String,
-    /// Every effective value and its source, one to a line.
+    /// Every effective value and its source, one per line.
     pub(super) lines: String,
 }
 
@@ -133,13 +133,13 @@ impl Settings {
         }
     }
 
-    /// Whether browsers keep a session of which nobody said whether they should.
+    /// Returns whether browsers keep a session whose sign-in does not say.
     pub(crate) const fn remembers_by_default(&self) -> bool {
         self.remembered.is_none()
     }
 }
 
-/// Every effective value, where it comes from, and what follows from it: one to a line.
+/// The description of every effective value, its source and its consequences, one per line.
 pub(super) struct Described<'a> {
     pub(super) app_url: &'a Setting<String>,
     pub(super) development: &'a Setting<bool>,
@@ -149,7 +149,7 @@ pub(super) struct Described<'a> {
     pub(super) remembered: Option<&'a SetLifetime>,
     pub(super) touch: &'a Setting<Duration>,
     pub(super) bound: &'a Setting<Duration>,
-    /// The bound while other nodes are heard, where there is a channel to them.
+    /// The bound while the notices of other nodes arrive, where there is a channel to them.
     pub(super) connected: Option<&'a Setting<Duration>>,
     pub(super) capacity: &'a Setting<u64>,
     pub(super) most: &'a Setting<Option<SessionLimit>>,
@@ -250,8 +250,8 @@ fn limits(f: &mut fmt::Formatter<'_>, which: &str, lifetime: &SetLifetime) -> fm
     writeln!(f, "{which}limits: {}", assurance(lifetime.value()))
 }
 
-/// The level whose limits these meet
-/// ([NIST SP 800-63B-4](https://pages.nist.gov/800-63-4/sp800-63b.html)).
+/// Returns the highest level whose limits these timeouts meet ([NIST SP
+/// 800-63B-4](https://pages.nist.gov/800-63-4/sp800-63b.html)).
 fn assurance(lifetime: Lifetime) -> &'static str {
     const HOUR: Duration = Duration::from_secs(60 * 60);
 

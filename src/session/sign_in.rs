@@ -1,4 +1,4 @@
-//! What an application says when somebody signs in.
+//! The parameters of a sign-in.
 
 use super::store::Assurance;
 use crate::error::Result;
@@ -6,10 +6,10 @@ use crate::token::ClaimValue;
 use crate::token::SessionClaims;
 use crate::viewer::Subject;
 
-/// A sign-in: whose it is, and what the application knows of it.
+/// A sign-in: its subject, the assurance of the authentication, and the session's claims.
 ///
-/// Who the subject is has been proved by the application, for instance with a password. A
-/// [`Subject`] alone is a sign-in, too.
+/// The application has authenticated the subject, for instance by a password. A [`Subject`] alone is a
+/// sign-in, too.
 ///
 /// # Example
 ///
@@ -32,7 +32,7 @@ pub struct SignIn {
 }
 
 impl SignIn {
-    /// A sign-in of `subject`, with one factor, for as long as the sessions' settings say.
+    /// Builds a sign-in of `subject`, with one factor, for as long as the sessions' settings say.
     pub const fn new(subject: Subject) -> Self {
         Self {
             subject,
@@ -42,16 +42,16 @@ impl SignIn {
         }
     }
 
-    /// How well the subject proved who it is.
+    /// Sets the assurance of the authentication.
     pub const fn assurance(mut self, assurance: Assurance) -> Self {
         self.assurance = assurance;
         self
     }
 
-    /// Whether the browser keeps the session when it is closed ("remember me"). A remembered
-    /// session lives as [`SessionsBuilder::remembered`](super::SessionsBuilder::remembered) says.
+    /// Sets whether the browser keeps the session when it is closed ("remember me"). A remembered session
+    /// lives as [`SessionsBuilder::remembered`](super::SessionsBuilder::remembered) sets.
     ///
-    /// Where it is left out, sessions are remembered unless there are such settings.
+    /// By default, sessions are remembered unless there are such settings.
     pub const fn remember(mut self, remember: bool) -> Self {
         self.remember = Some(remember);
         self
@@ -59,13 +59,13 @@ impl SignIn {
 }
 
 impl SignIn {
-    /// Whose it is.
+    /// Returns the subject.
     #[must_use]
     pub const fn subject(&self) -> &Subject {
         &self.subject
     }
 
-    /// Notes a value in the session, such as a name to greet with.
+    /// Stores a claim in the session, such as a name to greet with.
     ///
     /// # Errors
     ///

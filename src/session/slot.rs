@@ -1,4 +1,4 @@
-//! A request's own cell: its credential, and what was found out about it.
+//! The session state of a request: its credential, and the memoized result of verifying it.
 
 use std::any::Any;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -30,47 +30,47 @@ use crate::viewer::{Subject, Viewer};
 
 mod leftovers;
 
-/// What a request can do with its session without knowing the viewer's type.
+/// The operations of a request on its session that do not depend on the viewer's type.
 #[async_trait]
 pub(crate) trait ErasedSlot: Any + Send + Sync {
     fn optimistic(&self, origin: &dyn Fn() -> Origin) -> Result<Optimistic>;
     async fn sign_in(&self, first: &First, sign_in: &SignIn, origin: &Origin) -> Result<Opened>;
     async fn sign_out(&self, first: &First, origin: &Origin) -> Result<Vec<HeaderValue>>;
     async fn rotate(&self, first: &First, rotation: Rotation, origin: &Origin) -> Result<Opened>;
-    /// Whose session it is, though another proof of that be wanted.
+    /// Returns the session's subject even if a step-up is pending.
     async fn prover(&self, origin: &Origin) -> Result<Subject>;
     async fn extend(&self, first: &First, origin: &Origin) -> Result<Extended>;
     /// Ends all sessions of the request's subject but its own.
     async fn revoke_others(&self, origin: &Origin) -> Result<Others>;
-    /// The cookies that the request's session needs, or its browser has no use for, though nobody asked for
-    /// any.
+    /// Returns the cookies that the response sets on its own: a session's cookie issued anew, or the removal
+    /// of a useless one.
     fn leftovers(&self, first: &First) -> Vec<HeaderValue>;
-    /// The record of the request's session, of which the application lets it go on.
+    /// Returns the record of the request's session, if the application's hook admits it.
     async fn record(&self, first: &First, origin: &Origin) -> Result<SessionRecord>;
     fn core(&self) -> Result<&Core>;
-    /// What the cookie says of a session, which may have ended.
+    /// Returns the contents of the cookie; its session may have ended.
     fn named(&self) -> Result<Ticket>;
-    /// What is found of the request's session, as [`Slot::verify`] does.
+    /// Verifies the request's session, as [`Slot::verify`] does, and returns it.
     async fn found(&self, first: &First, origin: &Origin) -> Result<Arc<Loaded>>;
-    /// Whether a request may go on with what was found then.
+    /// Returns whether a loaded session is recent enough for the request to continue with it.
     fn is_recent(&self, _: &Loaded) -> bool {
         true
     }
-    /// The same credential, of which nothing was found out.
+    /// Copies the credential, without any memoized result.
     fn fork(&self) -> Box<dyn ErasedSlot>;
-    /// Has the viewer be found anew, where it was found too long ago.
+    /// Marks the cached viewer stale if it is older than the cache bound (decision 42).
     fn renew(&self, first: &First);
     fn now(&self) -> Option<DateTime<Utc>>;
     fn database(&self) -> Option<DatabaseId>;
-    /// What seals the cursors of pages; none where there are no sessions.
+    /// Returns the sealer of page cursors; `None` where there are no sessions.
     fn cursors(&self) -> Option<&CursorSealer> {
         None
     }
-    /// By what a viewer is found out to have changed; none where there are no sessions.
+    /// Returns the epochs by which changes of a viewer are detected; `None` where there are no sessions.
     fn epochs(&self) -> Option<&Arc<Epochs>> {
         None
     }
-    /// Refuses a request for another viewer type than this one's.
+    /// Builds the error for a request with another viewer type than this one's.
     fn other_viewer(&self) -> Error {
         Error::misuse(
             "this request's sessions have another viewer type: ask for the type that the layer's `Sessions` was built with",
@@ -78,21 +78,20 @@ pub(crate) trait ErasedSlot: Any + Send + Sync {
     }
 }
 
-/// The slot of a request that came through sessions of `V`, or that has a given viewer.
+/// The session state of a request through sessions of `V`, or with a viewer that a test gave.
 pub(crate) struct Slot<V> {
-    /// Absent when the viewer is given, in tests.
+    /// Absent when a test gave the viewer.
     service: Option<Arc<Service<V>>>,
-    /// The last answer; whoever finds it out holds the gate, so that one does and the rest wait.
-    /// The gate opens when its holder panics or is dropped, and the next waiter takes over.
+    /// The last answer. The lock is the gate: one caller verifies while it holds it, and the others wait
+    /// (single flight). The gate opens when its holder panics or is dropped, and the next waiter takes over.
     gate: tokio::sync::Mutex<Option<Answer<V>>>,
     cookies: CookieHeaders,
-    /// Whether the session is used by this request, and not only looked at.
+    /// Set if this request counts as a use of the session, which restarts its idle timeout.
     counts: bool,
     presented: Mutex<Presented>,
-    /// Whether the session that the request came with ended though nobody asked for it here, so that its
-    /// cookie is removed.
+    /// Set if the session ended without a sign-out in this request, so that the response removes its cookie.
     ended: AtomicBool,
-    /// What was found out though it was to be forgotten at once.
+    /// The result of the last `verify_current`, kept only to re-issue stateless cookies.
     current: OnceLock<Arc<Loaded>>,
     told: Told,
 }
@@ -195,7 +194,7 @@ impl<V: Viewer> Slot<V> {
                 let _earlier = self.current.set(Arc::clone(verified.loaded()));
             }
             Answer::Refused(_) => {
-                // The cache and this request's own cell may still believe in it.
+                // The cache and this request's memo may still have the session.
                 service.cache.forget(&ticket.credential.fingerprint()).await;
                 forget_first(first, core);
             }
@@ -211,7 +210,7 @@ impl<V: Viewer> Slot<V> {
         })
     }
 
-    /// The ticket that the request came with, or signed in with.
+    /// Returns the ticket that the request came with, or that of its own sign-in.
     fn ticket(&self, core: &Core, now: DateTime<Utc>) -> std::result::Result<Ticket, Refusal> {
         let mut presented = self.presented();
         if let Presented::Unread = &*presented {
@@ -233,12 +232,13 @@ impl<V: Viewer> Slot<V> {
             .open(&self.cookies.find(core.cookie.name())?, now)
     }
 
-    /// The cookies of the session's name that the request has.
+    /// Returns the cookies of the session's name that the request has.
     fn stale(&self, core: &Core) -> Stale {
         self.cookies.stale(core.cookie.name())
     }
 
-    /// Has the application say what becomes of a session that this request uses.
+    /// Applies the application's hook to a session that this request uses, and refuses it if a step-up is
+    /// required.
     async fn judge(
         &self,
         answer: Answer<V>,
@@ -255,7 +255,8 @@ impl<V: Viewer> Slot<V> {
         }
     }
 
-    /// What the application lets a session be, and whether it wants another proof first.
+    /// Applies the application's hook: returns the session, unless it was revoked, and whether a step-up is
+    /// required.
     async fn heard(
         &self,
         answer: Answer<V>,
@@ -281,7 +282,7 @@ impl<V: Viewer> Slot<V> {
         }
     }
 
-    /// The session of a request whose viewer is there, and that the application lets go on.
+    /// Verifies the request's session, including the hook, and returns its ticket and record.
     async fn admitted(
         &self,
         core: &Core,
@@ -292,7 +293,7 @@ impl<V: Viewer> Slot<V> {
         self.living(core).await
     }
 
-    /// The session that the request came with, if it lives.
+    /// Returns the session that the request came with, if it is within its timeouts.
     async fn living(&self, core: &Core) -> Result<(Ticket, KnownSession)> {
         let ticket = self
             .ticket(core, core.now())
@@ -316,15 +317,15 @@ impl<V: Viewer> Slot<V> {
         }
     }
 
-    /// Tells that the subject of this request's session must prove again who it is.
+    /// Records that this request's session requires a step-up.
     pub(crate) async fn tell_step_up(&self, loaded: &Loaded, origin: impl Fn() -> Origin) {
         if let Some(service) = &self.service {
             self.told.step_up(loaded, &service.core, origin).await;
         }
     }
 
-    /// Ends the session that the request came with. A cookie that does not open ends nothing: it
-    /// may name anybody's session.
+    /// Ends the session that the request came with. A cookie that does not open ends nothing: it may name
+    /// anybody's session.
     async fn end(&self, first: &First, service: &Service<V>, origin: &Origin) -> Result<()> {
         let core = &service.core;
         if let Ok(ticket) = self.ticket(core, core.now()) {
@@ -336,7 +337,7 @@ impl<V: Viewer> Slot<V> {
     }
 }
 
-/// Makes what this request found stale, in this request and in the cache.
+/// Makes the memoized session stale, in this request and in the cache.
 fn forget_first(first: &First, core: &Core) {
     if let Some(loaded) = first.loaded() {
         core.epochs.advance(&loaded.shard);
@@ -366,9 +367,10 @@ impl<V: Viewer> ErasedSlot for Slot<V> {
 
     async fn sign_in(&self, first: &First, sign_in: &SignIn, origin: &Origin) -> Result<Opened> {
         let service = self.service()?;
-        // Who is refused keeps the session that there is.
+        // A refused sign-in leaves the current session untouched.
         let sign_in = service.admitted(sign_in, origin).await?;
-        // Nobody finds out about the old session while the new one takes its place.
+        // The gate is held while the new session replaces the old one, so that no verification runs in
+        // between.
         let mut gate = self.gate.lock().await;
         let core = &service.core;
         let before = self.ticket(core, core.now()).ok();
@@ -399,7 +401,7 @@ impl<V: Viewer> ErasedSlot for Slot<V> {
         let core = &service.core;
         match &rotation {
             Rotation::Privilege => self.verify(first, || origin.clone()).await.map(|_| ())?,
-            // Whom the application asks for a proof could not give it otherwise.
+            // `verify` would refuse a session with a pending step-up, whose proof this is.
             Rotation::StepUp { .. } => self.prover(origin).await.map(|_| ())?,
         }
         let mut gate = self.gate.lock().await;
@@ -419,7 +421,7 @@ impl<V: Viewer> ErasedSlot for Slot<V> {
             Err(refusal) => Answer::refused(refusal),
             Ok(ticket) => {
                 let answer = service.current(&ticket, self.counts).await?;
-                // Another proof may be wanted: that is what its subject is asked for.
+                // A pending step-up is ignored: this is how its subject is found.
                 let (answer, _) = self.heard(answer, service, || origin.clone()).await?;
                 answer
             }

@@ -1,4 +1,4 @@
-//! The slot of a request, made when it is first asked for: most of what a server is asked for asks nothing.
+//! The lazily built session state of a request: most requests never use it.
 
 use std::sync::{Arc, OnceLock};
 
@@ -9,7 +9,7 @@ use super::service::Service;
 use super::slot::{ErasedSlot, Slot};
 use crate::viewer::Viewer;
 
-/// A request's slot, or what it will be made of.
+/// A request's session state, or its ingredients until it is first used.
 pub(crate) enum SlotCell {
     Given(Box<dyn ErasedSlot>),
     Request {
@@ -20,7 +20,7 @@ pub(crate) enum SlotCell {
     },
 }
 
-/// Sessions, whatever the viewer type.
+/// Sessions with the viewer's type erased.
 pub(crate) trait ErasedService: Send + Sync {
     fn slot(self: Arc<Self>, cookies: CookieHeaders, counts: bool) -> Box<dyn ErasedSlot>;
     fn now(&self) -> DateTime<Utc>;
@@ -37,7 +37,7 @@ impl<V: Viewer> ErasedService for Service<V> {
 }
 
 impl SlotCell {
-    /// `counts` says whether the session is used by this request, and not only looked at.
+    /// Prepares a request's session state. `counts` says whether the request is a use of the session.
     pub(crate) fn new<V: Viewer>(
         service: Arc<Service<V>>,
         cookies: CookieHeaders,
@@ -67,7 +67,7 @@ impl SlotCell {
         }
     }
 
-    /// The present instant, by the clock of the sessions.
+    /// Returns the current time by the sessions' clock.
     pub(crate) fn now(&self) -> Option<DateTime<Utc>> {
         match self {
             Self::Given(slot) => slot.now(),

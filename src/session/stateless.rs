@@ -1,4 +1,4 @@
-//! Sessions that are kept in their tokens.
+//! Stateless sessions, kept entirely in their encrypted tokens.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
@@ -16,23 +16,22 @@ use crate::token::session_claims::{CREATED, END, KEPT, SessionClaims, UNDER};
 use crate::token::{ClaimValue, Claims, EncryptedCodec, KeyRing, Opened};
 use crate::viewer::Subject;
 
-/// The id of a session that has none yet.
+/// The placeholder id of a session that has none yet.
 pub(super) const NO_ID: SessionId = SessionId::from_bytes([0; 16]);
 
-/// A session whose record is known.
+/// A session with its record, and for a stateless one its generations and line.
 #[derive(Debug, Clone)]
 pub(crate) struct KnownSession {
     pub(crate) record: SessionRecord,
-    /// Under what it began, where its token is all there is of it; none of a token that was made
-    /// before there were generations.
+    /// The generations under which a stateless session began; `None` for a token from before there were
+    /// generations, and for a stored session.
     pub(crate) under: Option<Generations>,
-    /// The first id that it had, where its token is all there is of it: whoever signs out ends all that it
-    /// goes on under.
+    /// The first id of a stateless session: a sign-out ends everything that it was rotated to.
     pub(crate) line: SessionId,
 }
 
 impl KnownSession {
-    /// One that a store keeps, or that begins.
+    /// Wraps the record of a session in a store, or of one that begins.
     pub(crate) const fn stored(record: SessionRecord) -> Self {
         Self {
             under: None,
@@ -41,7 +40,7 @@ impl KnownSession {
         }
     }
 
-    /// The same session with another record.
+    /// Returns the same session with another record.
     pub(crate) const fn with(&self, record: SessionRecord) -> Self {
         Self {
             record,
@@ -65,21 +64,21 @@ impl DerefMut for KnownSession {
     }
 }
 
-/// Seals sessions into tokens, and opens them.
+/// A sealer of sessions into tokens, which also opens them.
 #[derive(Debug)]
 pub(crate) struct Stateless {
     codec: EncryptedCodec,
 }
 
 impl Stateless {
-    /// For one cookie: a token of another one does not open.
+    /// Derives the keys for one cookie: a token of another one does not open.
     pub(crate) fn new(ring: &KeyRing, cookie: &str, most_bytes: usize) -> Result<Self> {
         let purpose = format!("clearance session {cookie}");
         let codec = EncryptedCodec::derived_own(ring, &purpose)?.max_payload_bytes(most_bytes);
         Ok(Self { codec })
     }
 
-    /// Seals `session` under a new id, which is that of its line if it begins.
+    /// Seals `session` under a new id; if it begins, that is its line too.
     pub(crate) fn issue(&self, mut session: KnownSession) -> Result<Issued> {
         let mut id = [0; 16];
         fill_random(&mut id)?;
@@ -135,7 +134,7 @@ impl Stateless {
         })
     }
 
-    /// Opens what [`Stateless::seal`] made, as long as it is not past its time.
+    /// Opens a token that [`Stateless::seal`] sealed and that has not expired.
     pub(crate) fn open(
         &self,
         text: &[u8],
@@ -151,7 +150,7 @@ impl Stateless {
     }
 }
 
-/// What the claims of a session's token say.
+/// Reads a session from the claims of its token.
 fn session(text: &str, claims: &Claims) -> Option<KnownSession> {
     let integer = |name| claims.claim(name).and_then(ClaimValue::as_integer);
     let (persistent, under) = match (claims.claim(UNDER), claims.claim(KEPT)) {
@@ -185,14 +184,14 @@ fn session(text: &str, claims: &Claims) -> Option<KnownSession> {
     })
 }
 
-/// What [`UNDER`] says: `1:<generation of everyone>:<that of the subject>`, or `0:..` of a session
-/// that the browser forgets.
+/// Formats the claim [`UNDER`]: `1:<generation of everyone>:<that of the subject>`, or `0:..` for a session
+/// that the browser does not keep.
 fn written(persistent: bool, under: Generations) -> String {
     let Generations { everyone, subject } = under;
     format!("{}:{everyone}:{subject}", u8::from(persistent))
 }
 
-/// What [`written`] wrote.
+/// Parses the text of [`written`].
 fn read(text: &str) -> Option<(bool, Generations)> {
     let mut parts = text.split(':');
     let persistent = match parts.next()? {
@@ -206,7 +205,7 @@ fn read(text: &str) -> Option<(bool, Generations)> {
     parts.next().is_none().then_some((persistent, generations))
 }
 
-/// The id of a token: `<id>`, and `<id>.<line>` once it is another one than the first.
+/// Formats the id of a token: `<id>`, and `<id>.<line>` once it differs from the first.
 fn written_id(id: SessionId, line: SessionId) -> String {
     if id == line {
         id.to_string()
@@ -215,7 +214,7 @@ fn written_id(id: SessionId, line: SessionId) -> String {
     }
 }
 
-/// What [`written_id`] wrote.
+/// Parses the text of [`written_id`].
 fn read_id(text: &str) -> Option<(SessionId, SessionId)> {
     let (id, line) = text.split_once('.').unwrap_or((text, text));
     Some((id.parse().ok()?, line.parse().ok()?))
@@ -229,19 +228,19 @@ fn ticket(session: KnownSession) -> Ticket {
             expires_at: session.idle_expires_at.timestamp(),
         },
         token: Some(Arc::new(session)),
-        // It is made anew by the key of today soon.
+        // A stateless token is re-issued under the current key soon anyway.
         retired: false,
     }
 }
 
-/// Under what a store notes that a session is over. It comes from the subject, too, so that nobody
-/// ends the session of another by its id.
+/// Returns the key under which a store keeps the denial of a session. It depends on the subject, too, so that
+/// nobody ends the session of another by its id.
 pub(super) fn denial(id: SessionId, subject: &Subject) -> SessionId {
     derived(&[id.as_bytes(), subject.as_str().as_bytes()])
 }
 
-/// Under what a store notes that a session is over, whatever id it goes on under. It differs from
-/// [`denial`], under which its first id is noted as soon as it has a second one.
+/// Returns the key under which a store keeps the denial of a session's whole line. It differs from
+/// [`denial`], which is stored for the first id as soon as there is a second one.
 pub(super) fn line_denial(line: SessionId, subject: &Subject) -> SessionId {
     // Longer than an id, and no subject begins with this byte: it is no text.
     derived(&[line.as_bytes(), &[0xff], subject.as_str().as_bytes()])
@@ -257,7 +256,7 @@ fn derived(parts: &[&[u8]]) -> SessionId {
     SessionId::from_bytes(id)
 }
 
-/// What tells one token from every other.
+/// Returns the SHA-256 of a token, which identifies it.
 fn hash(token: &str) -> SecretHash {
     let mut hash = [0; 32];
     hash.copy_from_slice(digest::digest(&digest::SHA256, token.as_bytes()).as_ref());

@@ -1,4 +1,4 @@
-//! What a request presents for its session: made and opened as the strategy says.
+//! Tickets: the credential that a request presents, issued and opened according to the strategy.
 
 use std::sync::Arc;
 
@@ -13,8 +13,8 @@ use super::store::SessionRecord;
 use crate::error::{Refusal, Result};
 use crate::token::{KeyRing, OfRing};
 
-/// Where the truth about a session is, and what its cookie says. Handlers do not change with it,
-/// except that a list of sessions and their data, as a limit of their number, need a store of sessions.
+/// The place where the state of a session is kept, and the contents of its cookie. Handlers do not change
+/// with it, except that listing sessions, their data and a limit of their number need a store of sessions.
 ///
 /// | | cookie | store | without the store |
 /// |---|---|---|---|
@@ -26,27 +26,26 @@ pub enum Strategy {
     /// A sealed cookie with the session's id and end, and the session in the store.
     #[default]
     Hybrid,
-    /// A cookie with nothing but an id and a secret, and the session in the store. What it is worth
-    /// only the store can tell, so that forged cookies cost a query, too.
+    /// A cookie with nothing but an id and a secret, and the session in the store. Only the store can check
+    /// it, so that forged cookies cost a query, too.
     Database,
-    /// An encrypted cookie with the session itself. The store has only what was ended before its time:
-    /// single sessions, and a counter of how often all of a subject, or of everyone, were. A sign-in
-    /// reads the counters, so all nodes need one store, and one that loses its content knows no
-    /// session of before.
+    /// An encrypted cookie with the session itself. The store has only revocations: of single sessions, and a
+    /// counter for all of a subject, and of everyone. A sign-in reads the counters, so all nodes need one
+    /// store, and one that loses its content accepts no earlier session.
     ///
     /// There is no list of sessions, no limit of their number and no data: calls for these are
     /// [`Error::is_misuse`](crate::Error::is_misuse), and a limit is an error of
-    /// [`build`](super::SessionsBuilder::build). What ends one is asked of the store within the cache
-    /// bound, as with the others. A write in the database of the store
-    /// ([`Db::session_store`](crate::Db::session_store)) runs in a transaction that holds the counters first, so that
-    /// no write is done after an end of the session has answered.
+    /// [`build`](super::SessionsBuilder::build). Revocations are read from the store within the cache bound,
+    /// as with the others. A write in the database of the store
+    /// ([`Db::session_store`](crate::Db::session_store)) runs in a transaction that locks the counters first,
+    /// so that no write happens after a call that ended the session has returned.
     ///
-    /// Whoever has the [key](crate::Key) makes sessions of anybody.
+    /// Anybody who has the [key](crate::Key) can forge sessions of anybody.
     Stateless,
 }
 
 impl Strategy {
-    /// The strategy as one word: `hybrid`, `database` or `stateless`.
+    /// Returns the strategy as one word: `hybrid`, `database` or `stateless`.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -56,7 +55,7 @@ impl Strategy {
         }
     }
 
-    /// The strategy of a word; none for any other word.
+    /// Parses a strategy; `None` for any other word.
     pub(super) fn from_word(word: &str) -> Option<Self> {
         [Self::Hybrid, Self::Database, Self::Stateless]
             .into_iter()
@@ -64,31 +63,31 @@ impl Strategy {
     }
 }
 
-/// What a request presents, opened.
+/// An opened credential of a request.
 #[derive(Clone)]
 pub(crate) struct Ticket {
     pub(crate) credential: Credential,
-    /// The session itself, where its token is all there is of it.
+    /// The session itself, if it is stateless.
     pub(crate) token: Option<Arc<KnownSession>>,
-    /// Whether a retired key opened it.
+    /// Set if a retired key opened it.
     pub(crate) retired: bool,
 }
 
 impl Ticket {
-    /// Returns whether this is the record that it leads to.
+    /// Returns whether the ticket's id and secret are those of this record.
     pub(crate) fn is_of(&self, record: &SessionRecord) -> bool {
         record.id == self.credential.id && record.secret_hash == self.credential.secret_hash
     }
 }
 
-/// A record, and the one value that leads to it.
+/// A record, and the one value that opens it.
 pub(crate) struct Issued {
     pub(crate) record: SessionRecord,
     pub(crate) ticket: Ticket,
     pub(crate) value: Zeroizing<String>,
 }
 
-/// Makes and opens tickets.
+/// The issuer and opener of tickets, by strategy.
 #[derive(Debug)]
 pub(crate) enum Tickets {
     Sealed(Sealers),
@@ -96,7 +95,7 @@ pub(crate) enum Tickets {
     Stateless(Stateless),
 }
 
-/// One seals, all open.
+/// The keys of sealed cookies: one seals, all open (key rotation).
 #[derive(Debug)]
 pub(crate) struct Sealers {
     keys: OfRing<Sealer>,
@@ -108,7 +107,7 @@ impl Sealers {
         Ok(Self { keys })
     }
 
-    /// What a cookie says, and whether a retired key sealed it.
+    /// Opens a cookie, and returns whether a retired key sealed it.
     fn open(&self, text: &[u8]) -> Option<(Credential, bool)> {
         self.keys
             .all()
@@ -116,7 +115,7 @@ impl Sealers {
             .find_map(|(place, sealer)| Some((sealer.open(text)?, place > 0)))
     }
 
-    /// The same id and secret, sealed by the key of today, with another end.
+    /// Seals the same id and secret again, with the current key and another end.
     fn seal_anew(&self, text: &[u8], expires_at: i64) -> Option<Zeroizing<String>> {
         let (credential, secret) = self.keys.all().find_map(|sealer| sealer.open_whole(text))?;
         let credential = Credential {
@@ -136,7 +135,7 @@ impl Tickets {
         }
     }
 
-    /// What seals sessions whole, where the strategy does.
+    /// Returns the sealer of stateless sessions, under that strategy.
     pub(crate) const fn stateless(&self) -> Option<&Stateless> {
         match self {
             Self::Stateless(stateless) => Some(stateless),
@@ -144,7 +143,7 @@ impl Tickets {
         }
     }
 
-    /// Gives `session` a new id and secret.
+    /// Issues `session` with a new id and secret.
     pub(crate) fn issue(&self, session: KnownSession) -> Result<Issued> {
         let (credential, value) = match self {
             Self::Stateless(stateless) => return stateless.issue(session),
@@ -154,7 +153,7 @@ impl Tickets {
                 (credential, value)
             }
             Self::Opaque => {
-                // It says nothing about its end.
+                // An opaque cookie does not contain its end.
                 let (credential, secret) = Credential::generate(i64::MAX)?;
                 let parts = Zeroizing::new([&credential.id.as_bytes()[..], &*secret].concat());
                 (credential, Zeroizing::new(URL_SAFE_NO_PAD.encode(&*parts)))
@@ -174,7 +173,7 @@ impl Tickets {
         })
     }
 
-    /// A sealed cookie made anew by the key of today, with another end.
+    /// Seals a sealed cookie again, with the current key and another end; `None` under another strategy.
     pub(crate) fn seal_anew(&self, text: &[u8], expires_at: i64) -> Option<Zeroizing<String>> {
         match self {
             Self::Sealed(sealers) => sealers.seal_anew(text, expires_at),
@@ -182,7 +181,7 @@ impl Tickets {
         }
     }
 
-    /// Opens what [`Tickets::issue`] made; refuses anything else, whatever is wrong with it.
+    /// Opens a value of [`Tickets::issue`]; refuses anything else, whatever is wrong with it.
     pub(crate) fn open(
         &self,
         text: &[u8],

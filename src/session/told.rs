@@ -1,4 +1,4 @@
-//! What is told of a request once, however often it asks.
+//! Per-request deduplication of session events.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -8,19 +8,19 @@ use super::origin::Origin;
 use crate::audit::{self, SessionEvent, SessionEventKind};
 use crate::error::Refusal;
 
-/// Whether it was told already.
+/// The events that this request has reported already.
 #[derive(Default)]
 pub(super) struct Told {
-    /// That the credential is refused, to the log.
+    /// Set once a refused credential was logged.
     logged: AtomicBool,
-    /// The same, to the sink.
+    /// Set once a refused credential was reported to the sink.
     recorded: AtomicBool,
-    /// That a proof is wanted.
+    /// Set once a required step-up was reported.
     step_up: AtomicBool,
 }
 
 impl Told {
-    /// Logs a refused credential: the sink can only be told by who may wait for it.
+    /// Logs a refused credential, without the sink, which only an async caller can wait for.
     pub(super) fn log(&self, refusal: Refusal, core: &Core, origin: impl Fn() -> Origin) {
         if let Some(kind) = SessionEventKind::refused(refusal)
             && !self.logged.swap(true, Ordering::Relaxed)
@@ -29,7 +29,7 @@ impl Told {
         }
     }
 
-    /// Tells of a refused credential.
+    /// Reports a refused credential, to the log and the sink.
     pub(super) async fn refused(&self, refusal: Refusal, core: &Core, origin: impl Fn() -> Origin) {
         self.log(refusal, core, &origin);
         if let Some(kind) = SessionEventKind::refused(refusal)
@@ -39,7 +39,7 @@ impl Told {
         }
     }
 
-    /// Tells that the subject of a session must prove again who it is.
+    /// Reports that the session requires a step-up.
     pub(super) async fn step_up(&self, loaded: &Loaded, core: &Core, origin: impl Fn() -> Origin) {
         if !self.step_up.swap(true, Ordering::Relaxed) {
             let kind = SessionEventKind::StepUpRequired;
@@ -49,7 +49,8 @@ impl Told {
     }
 }
 
-/// Whose credential it is nobody knows: what it says was not believed.
+/// Builds the event of a refused credential. It names no session and no subject: the credential's contents
+/// are not trusted.
 fn refused(kind: SessionEventKind, core: &Core, origin: &Origin) -> SessionEvent {
     SessionEvent::new(core.now(), kind, None, None, origin)
 }

@@ -1,4 +1,4 @@
-//! What of a session may be shown.
+//! The part of a session that may be shown to the browser.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -7,9 +7,8 @@ use serde::ser::{SerializeMap as _, Serializer};
 use super::level::Verified;
 use crate::token::ClaimValue;
 
-/// What of a session an application shows to its own pages: whose it is, when it ends, and the claims
-/// that its settings name, `name` and `image` unless they name others. It is for what a page looks
-/// like and decides nothing.
+/// The part of a session that an application shows to its own pages: its subject, its end, and the claims
+/// that the settings name, `name` and `image` by default. It is for display and authorizes nothing.
 ///
 /// As JSON it is one object, with `id`, `expires_at` and each claim under its name. The `id` is that
 /// of the [subject](crate::Subject), not of the session.

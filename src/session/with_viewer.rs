@@ -1,4 +1,4 @@
-//! A session and its viewer, found at once.
+//! The join of a session and its viewer in one statement (decision 63).
 
 use std::any::Any;
 use std::sync::Arc;
@@ -9,11 +9,11 @@ use chrono::{DateTime, Utc};
 use super::store::{SessionId, SessionRecord, StoreError};
 use crate::viewer::{Viewer, ViewerSource};
 
-/// Finds a session and its viewer in one statement, where both are in one database.
+/// A loader of a session and its viewer in one statement, where both are in one database.
 #[async_trait]
 pub(crate) trait WithViewer<V>: Send + Sync {
-    /// The session of `id` that lives at `now`, with its viewer. `None` where it cannot be told at once which of the
-    /// two there is.
+    /// Returns the session with this `id`, if it is not expired at `now`, and its viewer. `None` if the
+    /// statement does not show which of the two is missing.
     ///
     /// # Errors
     ///
@@ -25,12 +25,12 @@ pub(crate) trait WithViewer<V>: Send + Sync {
     ) -> Result<Option<(SessionRecord, V)>, StoreError>;
 }
 
-/// Wraps what a source has for this, because a public trait cannot name it.
+/// Boxes a source's loader as `Any`, because a public trait cannot name its type.
 pub(crate) fn handed<V: Viewer>(finds: Arc<dyn WithViewer<V>>) -> Box<dyn Any> {
     Box::new(finds)
 }
 
-/// Returns how a session of `store` is found together with a viewer of `source`, if it can be.
+/// Returns the loader of a session of `store` together with a viewer of `source`, if there is one.
 pub(super) fn with_viewer<V: Viewer>(
     store: &dyn Any,
     source: &impl ViewerSource<V>,

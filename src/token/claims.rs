@@ -1,4 +1,4 @@
-//! What a token says.
+//! The claims of a token.
 
 use std::fmt;
 use std::time::Duration;
@@ -17,17 +17,17 @@ use crate::viewer::Subject;
 const REGISTERED: [&str; 8] = ["sub", "aud", "iat", "exp", "nbf", "jti", "auth_time", "acr"];
 const MOST_CLAIMS: usize = 16;
 const LONGEST_NAME: usize = 64;
-/// Of a `sub`, `jti` or `acr`.
+/// The maximum length of a `sub`, `jti` or `acr`, in bytes.
 const LONGEST_TEXT: usize = 256;
-/// The greatest integer that a program whose numbers are floats reads as it was written
-/// ([RFC 7493, section 2.2](https://www.rfc-editor.org/rfc/rfc7493#section-2.2)).
+/// The greatest integer that a program with floating-point numbers reads exactly ([RFC 7493, section
+/// 2.2](https://www.rfc-editor.org/rfc/rfc7493#section-2.2)).
 const GREATEST: i64 = (1 << 53) - 1;
 const ID_BYTES: usize = 16;
 
-/// What a token says: about whom, for how long, and a few values of the application's own.
+/// The claims of a token: its subject, its validity, and a few values of the application's own.
 ///
-/// A token is read by whoever holds it, unless it is encrypted, and stays good until it expires.
-/// Keep ids and roles in it, and load the rest. A [`Secret`](crate::Secret) does not fit in.
+/// Anybody who holds a token can read it, unless it is encrypted, and it stays valid until it expires. Keep
+/// ids and roles in it, and load the rest. A [`Secret`](crate::Secret) does not fit in.
 ///
 /// # Example
 ///
@@ -48,7 +48,7 @@ const ID_BYTES: usize = 16;
 pub struct Claims {
     pub(super) subject: Subject,
     pub(super) id: String,
-    /// Instants are kept as a token writes them: seconds since 1970.
+    /// The instants, in seconds since 1970, as a token has them.
     pub(super) issued_at: i64,
     pub(super) expires_at: i64,
     pub(super) not_before: Option<i64>,
@@ -58,7 +58,7 @@ pub struct Claims {
 }
 
 impl Claims {
-    /// Claims of a new random id with 128 bits, about `subject`, from `now` until `lifetime` has
+    /// Builds claims with a new random id of 128 bits, about `subject`, from `now` until `lifetime` has
     /// passed. Instants are cut to whole seconds.
     ///
     /// # Errors
@@ -87,55 +87,55 @@ impl Claims {
         Ok(claims)
     }
 
-    /// The same under an id of the caller's own.
+    /// Replaces the id by one of the caller's own.
     pub(crate) fn with_id(mut self, id: String) -> Self {
         self.id = id;
         self
     }
 
-    /// The same with another end, for a token that is made anew before the old one expires.
+    /// Sets another end, for a token that is re-issued before the old one expires.
     #[must_use]
     pub fn with_expires_at(mut self, expires_at: DateTime<Utc>) -> Self {
         self.expires_at = expires_at.timestamp();
         self
     }
 
-    /// The same, made at another instant.
+    /// Sets another time of issue.
     #[must_use]
     pub fn with_issued_at(mut self, issued_at: DateTime<Utc>) -> Self {
         self.issued_at = issued_at.timestamp();
         self
     }
 
-    /// The same, not good before an instant.
+    /// Sets the instant before which the token is not valid.
     #[must_use]
     pub fn with_not_before(mut self, not_before: DateTime<Utc>) -> Self {
         self.not_before = Some(not_before.timestamp());
         self
     }
 
-    /// The same, with the instant at which the subject proved who they are
-    /// ([OpenID Connect Core, section 2](https://openid.net/specs/openid-connect-core-1_0.html#IDToken)).
+    /// Sets the instant at which the subject authenticated ([OpenID Connect Core, section
+    /// 2](https://openid.net/specs/openid-connect-core-1_0.html#IDToken)).
     #[must_use]
     pub fn with_authenticated_at(mut self, authenticated_at: DateTime<Utc>) -> Self {
         self.authenticated_at = Some(authenticated_at.timestamp());
         self
     }
 
-    /// The same, with a word for how strongly the subject proved who they are (`acr`).
+    /// Sets a word for the strength of that authentication (`acr`).
     #[must_use]
     pub fn with_acr(mut self, acr: impl Into<String>) -> Self {
         self.acr = Some(acr.into());
         self
     }
 
-    /// The same with one claim of the application's own. A claim of that name is replaced.
+    /// Adds one claim of the application's own. A claim with the same name is replaced.
     ///
     /// # Errors
     ///
-    /// [`Error::is_misuse`] for the 17th claim; for a name that the library keeps for itself, is
-    /// empty, longer than 64 bytes or holds a control character; for an integer beyond ±(2⁵³ − 1),
-    /// which other programs would round; and for an `iss` that is not text.
+    /// [`Error::is_misuse`] for the 17th claim; for a name that the library reserves, is empty, longer than
+    /// 64 bytes or has a control character; for an integer beyond ±(2⁵³ − 1), which other programs would
+    /// round; and for an `iss` that is not text.
     pub fn with_claim(
         mut self,
         name: impl Into<String>,
@@ -159,49 +159,49 @@ impl Claims {
         Ok(self)
     }
 
-    /// Whom the token speaks of: `sub`.
+    /// Returns the subject of the token: `sub`.
     #[must_use]
     pub const fn subject(&self) -> &Subject {
         &self.subject
     }
 
-    /// The token's own id, by which it can be revoked: `jti`.
+    /// Returns the token's own id, by which it can be revoked: `jti`.
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// When the token was made: `iat`.
+    /// Returns when the token was issued: `iat`.
     #[must_use]
     pub fn issued_at(&self) -> DateTime<Utc> {
         instant(self.issued_at)
     }
 
-    /// The first instant at which the token is not good any more: `exp`.
+    /// Returns the first instant at which the token is no longer valid: `exp`.
     #[must_use]
     pub fn expires_at(&self) -> DateTime<Utc> {
         instant(self.expires_at)
     }
 
-    /// The first instant at which the token is good: `nbf`.
+    /// Returns the first instant at which the token is valid: `nbf`.
     #[must_use]
     pub fn not_before(&self) -> Option<DateTime<Utc>> {
         self.not_before.map(instant)
     }
 
-    /// When the subject proved who they are: `auth_time`.
+    /// Returns when the subject authenticated: `auth_time`.
     #[must_use]
     pub fn authenticated_at(&self) -> Option<DateTime<Utc>> {
         self.authenticated_at.map(instant)
     }
 
-    /// How strongly the subject proved who they are.
+    /// Returns the word for the strength of that authentication: `acr`.
     #[must_use]
     pub fn acr(&self) -> Option<&str> {
         self.acr.as_deref()
     }
 
-    /// A claim of the application's own.
+    /// Returns a claim of the application's own.
     #[must_use]
     pub fn claim(&self, name: &str) -> Option<&ClaimValue> {
         self.values
@@ -209,12 +209,12 @@ impl Claims {
             .find_map(|(known, value)| (known == name).then_some(value))
     }
 
-    /// All claims of the application's own, in the order in which they stand in the token.
+    /// Iterates over all claims of the application's own, in the token's order.
     pub fn claims(&self) -> impl Iterator<Item = (&str, &ClaimValue)> {
         self.values.iter().map(|(name, value)| (&**name, value))
     }
 
-    /// Whether a token may say this, at whatever time it is read.
+    /// Returns whether a token may have these claims, at whatever time it is read.
     pub(super) fn is_sound(&self) -> bool {
         let range = 0..=253_402_300_799; // To the end of the year 9999.
         let instants = [Some(self.issued_at), self.not_before, self.authenticated_at];
@@ -243,13 +243,12 @@ impl Claims {
         }
     }
 
-    /// Whether the library itself reads or writes this claim.
+    /// Returns whether the library itself reads or writes this claim.
     pub(crate) fn is_registered(name: &str) -> bool {
         REGISTERED.contains(&name)
     }
 
-    /// Adds a claim that was read, and is none of the registered ones; false where it must not be
-    /// there.
+    /// Adds a claim that was read, and is none of the registered ones; returns `false` if it is not allowed.
     pub(crate) fn admit(
         values: &mut Vec<(String, ClaimValue)>,
         name: &str,
@@ -265,7 +264,8 @@ impl Claims {
     }
 }
 
-/// Every instant in [`Claims`] came from a `DateTime` or is before the year 10000, so there is one.
+/// Converts seconds to an instant. Every instant in [`Claims`] came from a `DateTime` or is before the year
+/// 10000, so there is one.
 fn instant(seconds: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(seconds, 0).unwrap_or_default()
 }
@@ -287,7 +287,7 @@ fn fits(name: &str, value: &ClaimValue) -> bool {
 }
 
 impl fmt::Debug for Claims {
-    /// Without the values: some say more of a person than a log should.
+    /// Formats the names without the values, which may be personal data that a log should not hold.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<_> = self.values.iter().map(|(name, _)| name).collect();
         f.debug_struct("Claims")
@@ -315,7 +315,7 @@ pub enum ClaimValue {
 }
 
 impl ClaimValue {
-    /// The value of a JSON value; none where that is neither.
+    /// Converts a JSON value; `None` where it has no counterpart.
     pub(crate) fn from_json(value: Value) -> Option<Self> {
         match value {
             Value::String(text) => Some(Self::Text(text)),
@@ -337,7 +337,7 @@ impl ClaimValue {
         }
     }
 
-    /// The text, if it is one.
+    /// Returns the text, if it is one.
     #[must_use]
     pub fn as_text(&self) -> Option<&str> {
         match self {
@@ -346,7 +346,7 @@ impl ClaimValue {
         }
     }
 
-    /// The number, if it is one.
+    /// Returns the number, if it is one.
     #[must_use]
     pub const fn as_integer(&self) -> Option<i64> {
         match self {
@@ -355,7 +355,7 @@ impl ClaimValue {
         }
     }
 
-    /// Yes or no, if it is that.
+    /// Returns the boolean, if it is one.
     #[must_use]
     pub const fn as_bool(&self) -> Option<bool> {
         match self {
@@ -364,7 +364,7 @@ impl ClaimValue {
         }
     }
 
-    /// The list, if it is one.
+    /// Returns the list, if it is one.
     #[must_use]
     pub fn as_text_list(&self) -> Option<&[String]> {
         match self {

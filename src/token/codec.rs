@@ -1,4 +1,4 @@
-//! Codecs: they make tokens, and open them again.
+//! Codecs, which seal claims into tokens and open them again.
 
 use chrono::{DateTime, Utc};
 
@@ -12,7 +12,7 @@ use super::ring::{self, KeyRing, OfRing};
 use crate::error::Error;
 use crate::error::Result;
 
-/// Makes and opens signed tokens. Whoever holds one can read it.
+/// A codec of signed tokens. Anybody who holds one can read it.
 ///
 /// # Example
 ///
@@ -43,7 +43,8 @@ pub struct SignedCodec {
 }
 
 impl SignedCodec {
-    /// HS256 with keys derived from `ring` for `purpose`, which is the `aud` of the tokens too.
+    /// Builds a codec for HS256 with keys derived from `ring` for `purpose`, which is the `aud` of the tokens
+    /// too.
     ///
     /// # Errors
     ///
@@ -53,8 +54,8 @@ impl SignedCodec {
         Self::of(ring, purpose, ring::hs256)
     }
 
-    /// Ed25519 with keys derived from `ring` for `purpose`, so that who has
-    /// [the public key](Self::public_key) can verify and not sign.
+    /// Builds a codec for Ed25519 with keys derived from `ring` for `purpose`, so that a holder of [the
+    /// public key](Self::public_key) can verify and not sign.
     ///
     /// # Errors
     ///
@@ -63,8 +64,8 @@ impl SignedCodec {
         Self::of(ring, purpose, ring::ed25519)
     }
 
-    /// With a key that is used as it is, for programs that derive nothing. The audience alone
-    /// tells what its tokens are for, so every program must require it.
+    /// Builds a codec with a key that is used as it is, for programs that derive nothing. The audience alone
+    /// separates the purposes of its tokens, so every program must require it.
     ///
     /// # Errors
     ///
@@ -75,7 +76,7 @@ impl SignedCodec {
         Ok(Self { key, opener })
     }
 
-    /// Opens tokens of `key` too: a retired one, or another program's.
+    /// Also opens tokens of `key`: a retired one, or another program's.
     ///
     /// # Errors
     ///
@@ -85,26 +86,26 @@ impl SignedCodec {
         Ok(self)
     }
 
-    /// How many bytes of JSON a token may hold; 1024 unless said.
+    /// Sets the maximum size of a token, in bytes of JSON; 1024 by default.
     #[must_use]
     pub fn max_payload_bytes(mut self, bytes: usize) -> Self {
         self.opener = self.opener.max_payload_bytes(bytes);
         self
     }
 
-    /// The public key of the tokens that are made now; none for HS256, which has no such key.
+    /// Returns the public key of the current signing key; `None` for HS256, which has none.
     #[must_use]
     pub fn public_key(&self) -> Option<[u8; 32]> {
         self.key.public_key()
     }
 
-    /// The `kid` of the tokens that are made now. It is no secret.
+    /// Returns the `kid` of new tokens. It is no secret.
     #[must_use]
     pub fn key_id(&self) -> Option<&str> {
         self.key.id()
     }
 
-    /// The token that says `claims`.
+    /// Signs `claims` into a token.
     ///
     /// # Errors
     ///
@@ -115,8 +116,8 @@ impl SignedCodec {
         Ok(self.key.sign(&self.opener.payload(claims)?))
     }
 
-    /// The claims of a token that this codec's keys made for its audience, and that is good at
-    /// `now`; `None` for anything else, whatever is wrong with it.
+    /// Opens a token: returns its claims if one of this codec's keys signed it for its audience, and it is
+    /// valid at `now`; `None` for anything else, whatever is wrong with it.
     #[must_use]
     pub fn open(&self, token: Option<&str>, now: DateTime<Utc>) -> Option<Claims> {
         self.opener.open(token, now)
@@ -134,7 +135,7 @@ impl SignedCodec {
     }
 }
 
-/// Makes and opens encrypted tokens: who holds one can neither read nor change it.
+/// A codec of encrypted tokens: a holder can neither read nor change one.
 ///
 /// Build one codec for a purpose and keep it, because its key counts what it seals: see
 /// [`EncryptionKey`]. [The module](super) has an example.
@@ -145,7 +146,8 @@ pub struct EncryptedCodec {
 }
 
 impl EncryptedCodec {
-    /// A256GCM with keys derived from `ring` for `purpose`, which is the `aud` of the tokens too.
+    /// Builds a codec for A256GCM with keys derived from `ring` for `purpose`, which is the `aud` of the
+    /// tokens too.
     ///
     /// # Errors
     ///
@@ -157,7 +159,7 @@ impl EncryptedCodec {
         Self::derived_own(ring, purpose)
     }
 
-    /// The same for the library's own tokens, whose purposes nobody else may have.
+    /// Builds the same for the library's own tokens, whose purposes are reserved.
     pub(crate) fn derived_own(ring: &KeyRing, purpose: &str) -> Result<Self> {
         let OfRing { sealing, retired } = ring.derived(|key| ring::a256gcm(key, purpose))?;
         let codec = Self::shared(sealing, purpose)?;
@@ -165,8 +167,8 @@ impl EncryptedCodec {
         retired.try_fold(codec, |codec, key| codec.also_opens(key.decrypting()))
     }
 
-    /// With a key that is used as it is, for programs that derive nothing. The audience alone
-    /// tells what its tokens are for, so every program must require it.
+    /// Builds a codec with a key that is used as it is, for programs that derive nothing. The audience alone
+    /// separates the purposes of its tokens, so every program must require it.
     ///
     /// # Errors
     ///
@@ -177,7 +179,7 @@ impl EncryptedCodec {
         Ok(Self { key, opener })
     }
 
-    /// Opens tokens of `key` too: a retired one, or another program's.
+    /// Also opens tokens of `key`: a retired one, or another program's.
     ///
     /// # Errors
     ///
@@ -187,20 +189,20 @@ impl EncryptedCodec {
         Ok(self)
     }
 
-    /// How many bytes of JSON a token may hold; 1024 unless said.
+    /// Sets the maximum size of a token, in bytes of JSON; 1024 by default.
     #[must_use]
     pub fn max_payload_bytes(mut self, bytes: usize) -> Self {
         self.opener = self.opener.max_payload_bytes(bytes);
         self
     }
 
-    /// The `kid` of the tokens that are made now. It is no secret.
+    /// Returns the `kid` of new tokens. It is no secret.
     #[must_use]
     pub fn key_id(&self) -> Option<&str> {
         self.key.id()
     }
 
-    /// The token that says `claims`, different each time.
+    /// Encrypts `claims` into a token, different each time.
     ///
     /// # Errors
     ///
@@ -212,8 +214,8 @@ impl EncryptedCodec {
         self.key.encrypt(self.opener.payload(claims)?)
     }
 
-    /// The claims of a token that this codec's keys made for its audience, and that is good at
-    /// `now`; `None` for anything else, whatever is wrong with it.
+    /// Opens a token: returns its claims if one of this codec's keys encrypted it for its audience, and it is
+    /// valid at `now`; `None` for anything else, whatever is wrong with it.
     #[must_use]
     pub fn open(&self, token: Option<&str>, now: DateTime<Utc>) -> Option<Claims> {
         self.opener.open(token, now)

@@ -1,23 +1,22 @@
-//! The text form of a token: base64url parts between dots.
+//! The compact serialization of a token: base64url parts between dots.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::opener::Refusal;
 
-/// How many characters `bytes` bytes become.
+/// Returns the number of characters that `bytes` bytes become.
 pub(super) const fn encoded_len(bytes: usize) -> usize {
     bytes.saturating_mul(4).div_ceil(3)
 }
 
-/// What stands before the last part, and that part. A dot too many is found when what stands
-/// before is decoded: it is in no alphabet.
+/// Splits off the last part. A surplus dot is detected when the rest is decoded: no alphabet has one.
 pub(super) fn last(text: &str) -> Result<(&str, &str), Refusal> {
     text.rsplit_once('.').ok_or(Refusal::Shape)
 }
 
-/// A part that has `N` bytes. The alphabet has no padding and no white space, and refuses stray low
-/// bits, so that these bytes have one spelling.
+/// Decodes a part that has `N` bytes. The alphabet has no padding and no white space, and stray low bits are
+/// refused, so that these bytes have one spelling.
 pub(super) fn decode_exact<const N: usize>(part: &str) -> Result<[u8; N], Refusal> {
     if part.len() != encoded_len(N) {
         return Err(Refusal::Shape);
@@ -29,7 +28,7 @@ pub(super) fn decode_exact<const N: usize>(part: &str) -> Result<[u8; N], Refusa
     }
 }
 
-/// A part of any length, into an empty buffer with room for `more` bytes behind it.
+/// Decodes a part of any length, into an empty buffer with room for `more` bytes behind it.
 pub(super) fn decode_into(part: &str, buffer: &mut Vec<u8>, more: usize) -> Result<(), Refusal> {
     buffer.clear();
     buffer.reserve(base64::decoded_len_estimate(part.len()) + more);

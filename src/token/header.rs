@@ -1,4 +1,4 @@
-//! The header that a key expects. It is compared, and decides nothing.
+//! The header that a key expects. A token's header is compared with it, and selects nothing.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use super::opener::Refusal;
 use super::payload::Text;
 use crate::error::{Error, Result};
 
-/// Characters of an encoded header; more is not decoded.
+/// The maximum number of characters of an encoded header; longer ones are not decoded.
 pub(super) const LONGEST: usize = 512;
 const LONGEST_ID: usize = 64;
 const TYPE: &str = "JWT";
@@ -22,7 +22,7 @@ pub(super) struct Header {
     encoded: Box<str>,
 }
 
-/// What a key can do, once for all its life.
+/// The algorithm of a key, which never changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Algorithm {
     Hs256,
@@ -32,7 +32,7 @@ pub(super) enum Algorithm {
 }
 
 impl Algorithm {
-    /// The values of `alg` and `enc`.
+    /// Returns the values of `alg` and `enc`.
     const fn names(self) -> (&'static str, Option<&'static str>) {
         match self {
             Self::Hs256 => ("HS256", None),
@@ -52,7 +52,7 @@ impl Header {
         }
     }
 
-    /// The header of a key that is found by `id`.
+    /// Returns the header of the same key with this `kid`.
     pub(super) fn with_id(&self, id: &str) -> Result<Self> {
         let is_plain = |byte: u8| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\';
         if !(1..=LONGEST_ID).contains(&id.len()) || !id.bytes().all(is_plain) {
@@ -75,7 +75,7 @@ impl Header {
         self.id.as_deref()
     }
 
-    /// The header as the first part of a token.
+    /// Returns the header as the first part of a token.
     pub(super) fn encoded(&self) -> &str {
         &self.encoded
     }
@@ -88,19 +88,19 @@ impl Header {
         }
     }
 
-    /// Whether a header that another program wrote names this algorithm.
+    /// Returns whether a header that another program wrote names this algorithm.
     pub(super) fn has_algorithm_of(&self, presented: &Presented) -> bool {
         let (alg, enc) = self.algorithm.names();
         presented.alg == alg && presented.enc.as_deref() == enc
     }
 
-    /// Whether it says all that this one says, and no more.
+    /// Returns whether the presented header has exactly the members of this one.
     pub(super) fn is(&self, presented: &Presented) -> bool {
         self.has_algorithm_of(presented) && presented.kid.as_deref() == self.id()
     }
 }
 
-/// The one spelling in which this library writes a header.
+/// Encodes a header in the one spelling that this library writes.
 fn encode(algorithm: Algorithm, id: Option<&str>) -> Box<str> {
     let (alg, enc) = algorithm.names();
     let mut json = format!(r#"{{"alg":"{alg}""#);

@@ -21,8 +21,8 @@ const GCM_NONCE: usize = 12;
 const GCM_TAG: usize = 16;
 const BLOCK: usize = 16;
 const CBC_TAG: usize = 32;
-/// How many random nonces of 96 bits one key may see
-/// ([NIST SP 800-38D, section 8.3](https://doi.org/10.6028/NIST.SP.800-38D)).
+/// The maximum number of random nonces of 96 bits for one key ([NIST SP 800-38D, section
+/// 8.3](https://doi.org/10.6028/NIST.SP.800-38D)).
 const MOST_SEALS: u64 = 1 << 32;
 
 /// A key that encrypts tokens with A256GCM, and opens its own.
@@ -42,8 +42,8 @@ pub struct EncryptionKey {
 }
 
 impl EncryptionKey {
-    /// AES-256 in Galois/Counter Mode
-    /// ([RFC 7518, section 5.3](https://www.rfc-editor.org/rfc/rfc7518#section-5.3)).
+    /// Builds a key for AES-256 in Galois/Counter Mode ([RFC 7518, section
+    /// 5.3](https://www.rfc-editor.org/rfc/rfc7518#section-5.3)).
     ///
     /// # Errors
     ///
@@ -52,7 +52,7 @@ impl EncryptionKey {
         Self::a256gcm_of(key.as_bytes())
     }
 
-    /// The same key, which writes `id` as `kid` into its tokens, and opens those only that say it.
+    /// Sets the key's id: it writes `id` as `kid` into its tokens, and opens only tokens with it.
     ///
     /// # Errors
     ///
@@ -136,14 +136,14 @@ enum Decrypts {
     A256CbcHs512(Box<CbcHs512>),
 }
 
-/// Encrypt-then-MAC ([RFC 7518, section 5.2](https://www.rfc-editor.org/rfc/rfc7518#section-5.2)).
+/// A key for encrypt-then-MAC ([RFC 7518, section 5.2](https://www.rfc-editor.org/rfc/rfc7518#section-5.2)).
 struct CbcHs512 {
     mac: hmac::Key,
     cipher: PaddedBlockDecryptingKey,
 }
 
 impl DecryptionKey {
-    /// See [`EncryptionKey::a256gcm`].
+    /// Builds a key as [`EncryptionKey::a256gcm`].
     ///
     /// # Errors
     ///
@@ -155,9 +155,8 @@ impl DecryptionKey {
         })
     }
 
-    /// AES-256 in CBC mode with HMAC-SHA-512
-    /// ([RFC 7518, section 5.2.5](https://www.rfc-editor.org/rfc/rfc7518#section-5.2.5)), which other
-    /// programs still write.
+    /// Builds a key for AES-256 in CBC mode with HMAC-SHA-512 ([RFC 7518, section
+    /// 5.2.5](https://www.rfc-editor.org/rfc/rfc7518#section-5.2.5)), which other programs still write.
     ///
     /// # Errors
     ///
@@ -178,7 +177,7 @@ impl DecryptionKey {
         })
     }
 
-    /// See [`EncryptionKey::with_id`].
+    /// Sets the key's id, as [`EncryptionKey::with_id`].
     ///
     /// # Errors
     ///
@@ -229,7 +228,7 @@ impl Opens for DecryptionKey {
 }
 
 impl CbcHs512 {
-    /// Decrypts in place and gives the length of the plain text.
+    /// Decrypts in place and returns the length of the plain text.
     fn open(
         &self,
         associated: &[u8],
@@ -251,7 +250,7 @@ impl CbcHs512 {
         if !bool::from(expected.ct_eq(tag)) {
             return Err(Refusal::Authentication);
         }
-        // Only who has the key gets to the padding, so it tells nobody anything.
+        // The MAC is verified first, so only a holder of the key reaches the padding: it is no oracle.
         self.cipher
             .decrypt(content, DecryptionContext::Iv128(iv.into()))
             .map(|plain| plain.len())

@@ -26,14 +26,16 @@ enum Signs {
 }
 
 impl SigningKey {
-    /// HMAC with SHA-256 ([RFC 7518, section 3.2](https://www.rfc-editor.org/rfc/rfc7518#section-3.2)),
-    /// with all bytes of `key` as they are. Whoever can verify can sign.
+    /// Builds a key for HMAC with SHA-256 ([RFC 7518, section
+    /// 3.2](https://www.rfc-editor.org/rfc/rfc7518#section-3.2)), with all bytes of `key` as they are. A
+    /// holder who can verify can sign.
     #[must_use]
     pub fn hs256(key: &Key) -> Self {
         Self::hs256_of(key.as_bytes())
     }
 
-    /// Ed25519 ([RFC 8037](https://www.rfc-editor.org/rfc/rfc8037)), with `key` as the private key.
+    /// Builds a key for Ed25519 ([RFC 8037](https://www.rfc-editor.org/rfc/rfc8037)), with `key` as the
+    /// private key.
     ///
     /// # Errors
     ///
@@ -42,7 +44,7 @@ impl SigningKey {
         Self::ed25519_of(key.as_bytes())
     }
 
-    /// The same key, which writes `id` as `kid` into its tokens, and opens those only that say it.
+    /// Sets the key's id: it writes `id` as `kid` into its tokens, and opens only tokens with it.
     ///
     /// # Errors
     ///
@@ -131,7 +133,7 @@ enum Verifies {
 }
 
 impl VerifyingKey {
-    /// See [`SigningKey::hs256`].
+    /// Builds a key as [`SigningKey::hs256`].
     #[must_use]
     pub fn hs256(key: &Key) -> Self {
         Self {
@@ -140,7 +142,7 @@ impl VerifyingKey {
         }
     }
 
-    /// The public key of Ed25519: its 32 bytes, which a JWK has as `x`.
+    /// Builds a key from an Ed25519 public key: its 32 bytes, which a JWK has as `x`.
     ///
     /// # Errors
     ///
@@ -152,7 +154,7 @@ impl VerifyingKey {
         })
     }
 
-    /// See [`SigningKey::with_id`].
+    /// Sets the key's id, as [`SigningKey::with_id`].
     ///
     /// # Errors
     ///
@@ -201,7 +203,7 @@ fn public_key(bytes: &[u8]) -> Result<ParsedPublicKey> {
         .map_err(|_| Error::configuration("these bytes are no public key of Ed25519"))
 }
 
-/// A key by its algorithm and id.
+/// Formats a key by its algorithm and id.
 pub(super) fn show(name: &str, header: &Header, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     f.debug_struct(name)
         .field("algorithm", &header.algorithm())

@@ -1,4 +1,4 @@
-//! The master key, and one derived key for each purpose.
+//! The master key, and the derivation of one key for each purpose (HKDF-SHA256).
 
 use std::fmt;
 
@@ -11,10 +11,10 @@ use crate::error::{Error, Result};
 
 const MIN_BYTES: usize = 32;
 
-/// The master key: what is sealed under it opens only where the same key is configured.
+/// The master key: values sealed under it open only where the same key is configured.
 ///
-/// It seals nothing itself. Each purpose has its own key, derived from it with HKDF-SHA256, so
-/// that what was sealed for one purpose never opens for another.
+/// It seals nothing itself. Each purpose has its own key, derived from it with HKDF-SHA256, so that a value
+/// sealed for one purpose never opens for another.
 ///
 /// # Example
 ///
@@ -33,7 +33,7 @@ pub struct Key {
 }
 
 impl Key {
-    /// A new key of 32 bytes from the operating system's randomness.
+    /// Generates a new key of 32 bytes from the operating system's randomness.
     ///
     /// # Errors
     ///
@@ -44,13 +44,12 @@ impl Key {
         Ok(Self { master })
     }
 
-    /// The key in the environment variable `name`, written as `base64:..`, `hex:..` or `text:..`.
+    /// Reads the key from the environment variable `name`, written as `base64:..`, `hex:..` or `text:..`.
     ///
-    /// The encoding is said, because a text can be valid in all of them and would give three keys.
-    /// `echo "base64:$(openssl rand -base64 32)"` makes one. The key of a `text:` is the bytes of
-    /// the text in UTF-8, as other programs take a secret that they share with this one: use it
-    /// for those only, and with random text, because length makes no phrase hard to guess. White
-    /// space around the whole is not part of the key.
+    /// The encoding is explicit, because a text can be valid in all of them and would give three keys. `echo
+    /// "base64:$(openssl rand -base64 32)"` makes one. The key of a `text:` is the text in UTF-8, as other
+    /// programs take a secret that they share with this one: use it for those only, and with random text,
+    /// because length makes no phrase hard to guess. Surrounding white space is not part of the key.
     ///
     /// # Errors
     ///
@@ -69,7 +68,7 @@ impl Key {
         })
     }
 
-    /// A key from at least 32 bytes that came from a random source.
+    /// Builds a key from at least 32 bytes of a random source.
     ///
     /// # Errors
     ///
@@ -79,11 +78,11 @@ impl Key {
             .map_err(|wrong| Error::configuration(format!("the key {wrong}")))
     }
 
-    /// The key as text, in the form that [`Key::from_env`] reads.
+    /// Returns the key as text, in the form that [`Key::from_env`] reads.
     ///
-    /// Whoever holds it can make a cookie for any session id, though not its secret. Under
-    /// [`Strategy::Stateless`](crate::session::Strategy::Stateless) there is none: with the key come
-    /// sessions of anybody, with any claims, assurance and time of proof.
+    /// Anybody who holds it can make a cookie for any session id, though not its secret. Under
+    /// [`Strategy::Stateless`](crate::session::Strategy::Stateless) there is no secret: with the key they can
+    /// forge sessions of anybody, with any claims, assurance and time of authentication.
     #[must_use]
     pub fn expose_text(&self) -> String {
         let mut text = String::from("base64:");
@@ -118,14 +117,13 @@ impl Key {
         Ok(Self { master })
     }
 
-    /// The key for one purpose.
+    /// Derives the key for one purpose.
     pub(crate) fn derive(&self, purpose: &'static str) -> Result<Zeroizing<[u8; 32]>> {
         self.expand(&[purpose.as_bytes()])
     }
 
-    /// The key for one use, such as an algorithm, of a purpose that the application names. No
-    /// `use_` holds a NUL, so no two pairs give the same key, and none gives that of
-    /// [`Key::derive`].
+    /// Derives the key for one use, such as an algorithm, of a purpose that the application names. No `use_`
+    /// holds a NUL, so no two pairs give the same key, and none gives that of [`Key::derive`].
     pub(crate) fn derive_named(
         &self,
         use_: &'static str,
@@ -134,7 +132,7 @@ impl Key {
         self.expand(&[use_.as_bytes(), &[0], purpose.as_bytes()])
     }
 
-    /// The key itself, to be shared with programs that derive nothing from it.
+    /// Returns the key itself, to be shared with programs that derive nothing from it.
     pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.master
     }

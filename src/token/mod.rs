@@ -1,5 +1,5 @@
-//! Signed and encrypted tokens: what one part of an application hands out and the same, or another
-//! program that has the key, takes back.
+//! Signed and encrypted tokens, which one part of an application issues and the same one, or another program
+//! with the key, opens.
 //!
 //! A token is a compact JWS or JWE ([RFC 7515](https://www.rfc-editor.org/rfc/rfc7515),
 //! [RFC 7516](https://www.rfc-editor.org/rfc/rfc7516)) of one strict profile:
@@ -11,24 +11,23 @@
 //! | encrypted | `dir` with A256GCM | yes | yes |
 //! | encrypted | `dir` with A256CBC-HS512 | no | yes |
 //!
-//! **The key says the algorithm.** A token's header is compared with the one that a key expects:
-//! `alg`, for encryption `enc`, and the key's `kid` if it has one, each exactly once and as text.
-//! Beside these a header may say `"typ":"JWT"` and nothing else. So `none`, `crit`, `b64`, `zip`,
-//! `jku`, `x5u`, `jwk` and whatever else is registered some day are refused like any unknown word,
-//! before a key is used ([RFC 8725, sections 3.1 and 3.10](https://www.rfc-editor.org/rfc/rfc8725)).
+//! **The key determines the algorithm.** A token's header is compared with the one that a key expects: `alg`,
+//! for encryption `enc`, and the key's `kid` if it has one, each exactly once and as text. Beside these a
+//! header may have `"typ":"JWT"` and nothing else. So `none`, `crit`, `b64`, `zip`, `jku`, `x5u`, `jwk` and
+//! any future member are refused like any unknown word, before a key is used ([RFC 8725, sections 3.1 and
+//! 3.10](https://www.rfc-editor.org/rfc/rfc8725)).
 //!
 //! **Nothing is read before it is authenticated**, and there is no function that would. A token has
 //! one spelling: base64url without padding, white space or stray bits.
 //!
-//! **Claims are what they should be, or the token is refused.** `sub`, `jti`, `iat`, `exp` and `aud`
-//! are required; `nbf`, `auth_time` and `acr` may be there; instants are whole seconds. A claim of
-//! another JSON type is no absent claim, and none stands there twice. A token is good from the second
-//! of its `nbf` to the last one before its `exp`. `aud` is one text, and the codec's own; nothing else
-//! is. `iat` and `auth_time` may lie up to 60 seconds in the future, because two machines' clocks
-//! differ by that. `iss` is text.
+//! **Claims have the right type, or the token is refused.** `sub`, `jti`, `iat`, `exp` and `aud` are
+//! required; `nbf`, `auth_time` and `acr` are optional; instants are whole seconds. A claim of another JSON
+//! type does not count as absent, and none may occur twice. A token is valid from the second of its `nbf` to
+//! the last one before its `exp`. `aud` is one text, and the codec's own; nothing else is accepted. `iat` and
+//! `auth_time` may be up to 60 seconds in the future, to tolerate clock skew. `iss` is text.
 //!
-//! **A refusal is one thing.** Who opens a token learns whether it is good. Why it is not stands in
-//! an event of target `clearance::token`, without any part of the token.
+//! **A refusal has no details.** The caller learns only that a token is not valid. The reason is logged as an
+//! event of target `clearance::token`, without any part of the token.
 //!
 //! # Example
 //!

@@ -1,4 +1,4 @@
-//! Opening tokens: the one way from text to claims.
+//! The opener of tokens: the one way from text to claims.
 
 use std::fmt;
 
@@ -13,10 +13,10 @@ use crate::error::{Error, Result};
 
 const DEFAULT_PAYLOAD: usize = 1024;
 const LONGEST_AUDIENCE: usize = 128;
-/// The parts beside header and payload, dots and the block that CBC adds.
+/// The characters of the parts beside header and payload, including dots and the block that CBC adds.
 const OTHER_PARTS: usize = 160;
 
-/// Why a token was refused; one word for the event, nothing for the caller.
+/// The reason for which a token was refused; one word for the event, and hidden from the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Refusal {
     TooLong,
@@ -48,26 +48,26 @@ impl Refusal {
     }
 }
 
-/// What came of opening a token, for those who tell an old one of their own from any other.
+/// The result of opening a token, for callers that distinguish an expired token of their own from any other.
 pub(crate) enum Opened {
     Good(Claims),
     Expired,
     Refused,
 }
 
-/// What tells one form of tokens from the other.
+/// The form of tokens that a key opens: signed or encrypted.
 pub(super) trait Opens {
     fn header(&self) -> &Header;
 
-    /// Authenticates a token and leaves its payload in `payload`. `rest` is what follows the header
-    /// and its dot. Everything about the text is checked before the key is used.
+    /// Authenticates a token and leaves its payload in `payload`. `rest` is the token after the header and
+    /// its dot. The whole text is checked before the key is used.
     fn open(&self, token: &str, rest: &str, payload: &mut Vec<u8>) -> Result<(), Refusal>;
 }
 
 /// A key that opens tokens: a [`VerifyingKey`](super::VerifyingKey) or a
 /// [`DecryptionKey`](super::DecryptionKey).
 ///
-/// It cannot be implemented outside of this library.
+/// The trait is sealed: it cannot be implemented outside of this library.
 #[expect(
     private_bounds,
     reason = "what a key does is not part of what it can be used for"
@@ -76,9 +76,9 @@ pub trait OpeningKey: Opens + fmt::Debug {}
 
 impl<K: Opens + fmt::Debug> OpeningKey for K {}
 
-/// Opens tokens that another program makes, of one form and for one audience.
+/// An opener of tokens that another program issues, of one form and for one audience.
 ///
-/// A codec opens its own; this is for a program that has no key to make any.
+/// A codec opens its own; this is for a program that has no key to issue any.
 ///
 /// # Example
 ///
@@ -106,7 +106,7 @@ pub struct Opener<K> {
 }
 
 impl<K: OpeningKey> Opener<K> {
-    /// Opens tokens of `key` whose `aud` is `audience`.
+    /// Builds an opener for tokens of `key` whose `aud` is `audience`.
     ///
     /// # Errors
     ///
@@ -127,7 +127,7 @@ impl<K: OpeningKey> Opener<K> {
         })
     }
 
-    /// Opens tokens of `key` too.
+    /// Also opens tokens of `key`.
     ///
     /// # Errors
     ///
@@ -143,14 +143,14 @@ impl<K: OpeningKey> Opener<K> {
         Ok(self)
     }
 
-    /// How many bytes of JSON a token may hold; 1024 unless said.
+    /// Sets the maximum size of a token, in bytes of JSON; 1024 by default.
     #[must_use]
     pub fn max_payload_bytes(mut self, bytes: usize) -> Self {
         self.max_payload_bytes = bytes;
         self
     }
 
-    /// The claims of a token that a known key made for this audience, and that is good at `now`;
+    /// Opens a token: returns its claims if a known key made it for this audience, and it is valid at `now`;
     /// `None` for anything else, whatever is wrong with it.
     #[must_use]
     pub fn open(&self, token: Option<&str>, now: DateTime<Utc>) -> Option<Claims> {
@@ -180,7 +180,7 @@ impl<K: OpeningKey> Opener<K> {
         }
     }
 
-    /// The payload for `claims`.
+    /// Serializes `claims` as a payload, within the maximum size.
     pub(super) fn payload(&self, claims: &Claims) -> Result<Vec<u8>> {
         let payload = payload::write(claims, &self.audience)?;
         if payload.len() > self.max_payload_bytes {
@@ -199,7 +199,7 @@ impl<K: OpeningKey> Opener<K> {
         }
         let (first, rest) = token.split_once('.').ok_or(Refusal::Shape)?;
         let is_ours = |key: &K| key.header().encoded() == first;
-        // Our own spelling needs no decoding.
+        // This library's own spelling of a header needs no decoding.
         let presented = if self.keys.iter().any(is_ours) {
             None
         } else {

@@ -1,4 +1,4 @@
-//! Claims as JSON: written plainly, read strictly.
+//! The JSON of claims: written plainly, parsed strictly.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,10 +12,10 @@ use super::opener::Refusal;
 use crate::error::{Error, Result};
 use crate::viewer::Subject;
 
-/// By how many seconds `iat` and `auth_time` may lie in the future: two machines' clocks differ.
+/// The tolerated clock skew in seconds: `iat` and `auth_time` may be this far in the future.
 const LEEWAY: i64 = 60;
 
-/// The payload of a token for `audience`.
+/// Serializes the payload of a token for `audience`.
 pub(super) fn write(claims: &Claims, audience: &str) -> Result<Vec<u8>> {
     claims.check()?;
     let mut payload = Vec::with_capacity(256);
@@ -24,9 +24,9 @@ pub(super) fn write(claims: &Claims, audience: &str) -> Result<Vec<u8>> {
     Ok(payload)
 }
 
-/// The claims in an authenticated payload, if it is for `audience` and `now`.
+/// Parses the claims in an authenticated payload, if it is for `audience` and `now`.
 pub(super) fn read(payload: &[u8], audience: &str, now: DateTime<Utc>) -> Result<Claims, Refusal> {
-    // Looked at once, and not for each name and text in it.
+    // The encoding is checked once, and not for each name and text.
     let payload = std::str::from_utf8(payload).map_err(|_| Refusal::Claims)?;
     let mut json = serde_json::Deserializer::from_str(payload);
     let read = Read::deserialize(&mut json).map_err(|_| Refusal::Claims)?;
@@ -84,7 +84,7 @@ impl Serialize for Written<'_> {
     }
 }
 
-/// What the JSON says, before it is compared with anything.
+/// The parsed JSON, before it is validated.
 struct Read<'de> {
     claims: Claims,
     audience: Cow<'de, str>,
@@ -121,8 +121,8 @@ impl<'de> Visitor<'de> for ReadVisitor {
                 "nbf" => once(&mut nbf, map.next_value()?)?,
                 "auth_time" => once(&mut auth_time, map.next_value()?)?,
                 name => {
-                    // By way of `Value`, because that reads numbers alike whichever features of
-                    // serde_json another crate has turned on.
+                    // The value goes through `Value`, which parses numbers alike whichever features of
+                    // serde_json another crate enables.
                     let value = ClaimValue::from_json(map.next_value()?)
                         .ok_or_else(|| A::Error::custom("type"))?;
                     if !Claims::admit(&mut values, name, value) {
@@ -188,7 +188,7 @@ mod tests {
     use super::*;
     use crate::token::SessionClaims;
 
-    /// Whoever reads JSON goes one step down for each list in a list.
+    /// A JSON parser recurses once for each nested list.
     #[test]
     fn av_12_deep_claims_are_refused_on_a_small_stack() {
         let refused = || {

@@ -1,4 +1,4 @@
-//! The keys of an application, new and old.
+//! The key ring of an application: the sealing key and retired ones (key rotation).
 
 use super::jwe::EncryptionKey;
 use super::jws::SigningKey;
@@ -9,18 +9,18 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 const ID_BYTES: usize = 8;
-/// With what the purposes of the library's own tokens begin.
+/// The prefix of the purposes of the library's own tokens.
 const OWN_PURPOSE: &str = "clearance";
 
 /// The application's master keys: one that seals, and retired ones that still open.
 ///
-/// To change the key, put the new one first and retire the old one. When the last token of the old
-/// key has expired, take that out. Where several nodes are started one after the other, first retire
-/// the *new* one on all of them, so that each opens what the next ones seal.
+/// To rotate the key, put the new one first and retire the old one. When the last token of the old key has
+/// expired, remove that. Where several nodes are restarted one after the other, first retire the *new* one on
+/// all of them, so that each opens what the next ones seal.
 ///
-/// No key of the ring is used itself. Each purpose and algorithm has its own, derived with
-/// HKDF-SHA256, so that a token for one purpose never opens for another. So is its `kid`, which
-/// leads back to no key.
+/// No key of the ring is used itself. Each purpose and algorithm has its own, derived with HKDF-SHA256, so
+/// that a token for one purpose never opens for another. The `kid` is derived likewise, and no key can be
+/// recovered from it.
 ///
 /// # Example
 ///
@@ -46,7 +46,7 @@ pub struct KeyRing {
 }
 
 impl KeyRing {
-    /// A ring of one key, which seals and opens.
+    /// Builds a ring of one key, which seals and opens.
     #[must_use]
     pub const fn new(sealing: Key) -> Self {
         Self {
@@ -55,17 +55,17 @@ impl KeyRing {
         }
     }
 
-    /// The same ring with one more key, which opens only.
+    /// Adds a retired key, which opens only.
     #[must_use]
     pub fn retired(mut self, key: Key) -> Self {
         self.retired.push(key);
         self
     }
 
-    /// What one thing needs of the ring.
+    /// Derives a value from each key of the ring.
     ///
-    /// INVARIANT (ring): there is no way to the sealing key alone, so that nothing can be made with it
-    /// that a node which has retired it, or has not begun to seal with it, does not take.
+    /// INVARIANT (ring): there is no access to the sealing key alone, so that nothing can be made with it
+    /// that a node which has retired it, or does not seal with it yet, rejects (decision 57).
     pub(crate) fn derived<T>(&self, derive: impl Fn(&Key) -> Result<T>) -> Result<OfRing<T>> {
         Ok(OfRing {
             sealing: derive(&self.sealing)?,
@@ -74,17 +74,17 @@ impl KeyRing {
     }
 }
 
-/// What was derived from each key of a ring, for one purpose.
+/// The values derived from each key of a ring, for one purpose.
 #[derive(Debug)]
 pub(crate) struct OfRing<T> {
-    /// What makes.
+    /// The value of the sealing key, which makes and opens.
     pub(crate) sealing: T,
-    /// What only opens, beside it.
+    /// The values of the retired keys, which only open.
     pub(crate) retired: Box<[T]>,
 }
 
 impl<T> OfRing<T> {
-    /// What opens, that of the sealing key first.
+    /// Iterates over all values, that of the sealing key first.
     pub(crate) fn all(&self) -> impl Iterator<Item = &T> {
         std::iter::once(&self.sealing).chain(&self.retired)
     }
@@ -96,7 +96,7 @@ impl From<Key> for KeyRing {
     }
 }
 
-/// Refuses the purposes of the library's own tokens, which an application could make otherwise.
+/// Refuses the purposes of the library's own tokens, which an application could forge otherwise.
 pub(super) fn check_purpose(purpose: &str) -> Result<()> {
     if purpose.starts_with(OWN_PURPOSE) {
         return Err(Error::configuration(
@@ -121,7 +121,7 @@ pub(super) fn a256gcm(key: &Key, purpose: &str) -> Result<EncryptionKey> {
     EncryptionKey::a256gcm_of(&*key.derive_named("token A256GCM", purpose)?)?.with_id(&id)
 }
 
-/// A derived name: HKDF is one way, and what is derived for one use tells nothing of another.
+/// Derives a key's id: HKDF is one way, and a value derived for one use reveals nothing of another.
 fn id(key: &Key, use_: &'static str, purpose: &str) -> Result<String> {
     let derived = key.derive_named(use_, purpose)?;
     let (id, _) = derived.split_at(ID_BYTES);

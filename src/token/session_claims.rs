@@ -1,4 +1,4 @@
-//! What an application notes of a session.
+//! Session claims: a few values that the application stores in a session at sign-in.
 
 use std::fmt;
 
@@ -8,35 +8,37 @@ use serde::ser::{SerializeMap as _, Serializer};
 use crate::error::{Error, Result};
 use crate::token::{ClaimValue, Claims};
 
-/// The values that the library itself keeps in a session's token.
+/// The claim with a session's creation time; this and the next three are the library's own in a session's
+/// token.
 pub(crate) const CREATED: &str = "session_at";
 pub(crate) const END: &str = "session_end";
-/// Whether the browser keeps the session and the generations that it began under, in one text.
+/// The claim that says whether the browser keeps the session, and under which generations it began, in one
+/// text.
 pub(crate) const UNDER: &str = "session_under";
-/// The first of these alone, in tokens that name no generations.
+/// The claim with the first of these alone, in tokens that name no generations.
 pub(crate) const KEPT: &str = "session_kept";
 const OWN: [&str; 4] = [CREATED, END, UNDER, KEPT];
-/// How many of them one token has.
+/// The number of them that one token has.
 const OWN_AT_ONCE: usize = 3;
 
-/// A few values that the application notes of a session when somebody signs in, such as a name to
-/// greet with or the way of the sign-in.
+/// The claims of a session: a few values that the application stores at sign-in, such as a name to greet with
+/// or the sign-in method.
 ///
-/// They stay as they were noted: what may change belongs to the viewer, which is loaded anew. At most
-/// 13, of text, whole numbers, yes or no, and lists of text; a [`Secret`](crate::Secret) does not fit.
+/// They do not change afterwards: an attribute that may change belongs to the viewer, which is reloaded. At
+/// most 13, of text, whole numbers, yes or no, and lists of text; a [`Secret`](crate::Secret) does not fit.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct SessionClaims {
     values: Vec<(String, ClaimValue)>,
 }
 
 impl SessionClaims {
-    /// None.
+    /// Builds an empty set of claims.
     #[must_use]
     pub const fn new() -> Self {
         Self { values: Vec::new() }
     }
 
-    /// The same with one more; one of that name is replaced.
+    /// Adds a claim; one with the same name is replaced.
     ///
     /// # Errors
     ///
@@ -65,19 +67,19 @@ impl SessionClaims {
         Ok(self)
     }
 
-    /// The value of a name.
+    /// Returns the value of the claim with this name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&ClaimValue> {
         self.iter()
             .find_map(|(known, value)| (known == name).then_some(value))
     }
 
-    /// All of them, in the order in which they were noted.
+    /// Iterates over the claims, in the order in which they were added.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &ClaimValue)> {
         self.values.iter().map(|(name, value)| (&**name, value))
     }
 
-    /// Those of a token, without the library's own.
+    /// Takes the application's claims from a token, without the library's own.
     pub(crate) fn of(claims: &Claims) -> Self {
         let values = claims.claims().filter(|(name, _)| !OWN.contains(name));
         Self {
@@ -87,13 +89,13 @@ impl SessionClaims {
         }
     }
 
-    /// As a store keeps them.
+    /// Serializes the claims as stores keep them.
     pub(crate) fn to_json(&self) -> Result<String> {
         serde_json::to_string(self)
             .map_err(|_| Error::internal("a session's claims could not be written"))
     }
 
-    /// What [`SessionClaims::to_json`] wrote.
+    /// Parses the claims that [`SessionClaims::to_json`] wrote.
     pub(crate) fn from_json(json: &str) -> Result<Self> {
         let malformed = || Error::internal("a stored session is malformed");
         let members: serde_json::Map<String, serde_json::Value> =
@@ -118,7 +120,7 @@ impl Serialize for SessionClaims {
 }
 
 impl fmt::Debug for SessionClaims {
-    /// Without the values: some say more of a person than a log should.
+    /// Formats the names without the values, which may be personal data that a log should not hold.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names = self.iter().map(|(name, _)| name);
         f.debug_set().entries(names).finish()

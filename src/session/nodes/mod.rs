@@ -1,42 +1,41 @@
-//! Several nodes of one application: how each learns at once what was revoked or changed on another.
+//! Several nodes of one application: revocations and changes on one reach the others' caches at once.
 //!
-//! Without a channel a node learns of it when what it has cached is older than
-//! [`cache_bound`](super::SessionsBuilder::cache_bound). With one it is told.
+//! Without a channel a node notices one when its cache entry is older than
+//! [`cache_bound`](super::SessionsBuilder::cache_bound). With one it receives a notice.
 //!
-//! How old the answer may be that a *verified* session on another node rests on, where `B` is the
-//! cache bound, 5 seconds by default, and `C` is
+//! The table gives the maximum age of the answer that a *verified* session on another node rests on, where
+//! `B` is the cache bound, 5 seconds by default, and `C` is
 //! [`connected_bound`](super::SessionsBuilder::connected_bound), which is `B` unless it is set:
 //!
 //! | channel | connected | broken or not understood, and noticed | broken, not yet noticed |
 //! |---|---|---|---|
 //! | none | – | `B` | – |
-//! | PostgreSQL, Redis | the way of a notice, and `C` if that is lost | `B` | `B` |
+//! | PostgreSQL, Redis | propagation delay (at most `C` if a message is lost) | `B` | `B` |
 //!
-//! *The way of a notice* is a transaction of one statement and a message on PostgreSQL, and a message
-//! on Redis: some milliseconds.
+//! The *propagation delay* is a transaction of one statement and a message on PostgreSQL, and a message on
+//! Redis: some milliseconds.
 //!
-//! - A notice says which of 256 groups of subjects is to be loaded again. Which subject is in
-//!   which group only who has the application's [`Key`](super::Key) can tell, and only who has it can
-//!   make a notice: each is sealed under every key of the sender's ring, and numbered, so that one that
-//!   is sent again is not heard again. A node hears a recorded notice once at most, if it started after
-//!   the one that sent it had ended.
-//! - A notice says so by every key of the sender's [ring](crate::token::KeyRing), so that two nodes
-//!   understand each other while they share a key, whichever of theirs seals. A node that hears
-//!   what it does not understand, at the latest with the next heartbeat of who says it, drops it, falls
-//!   back to `B` and [says so](ChannelHealth::Unread), once. When it heard no more of that for `B`, it
-//!   uses `C` again, for what it loaded since. It cannot tell a node of another ring from somebody who
-//!   writes to the channel without a key, so that this is all that such a one can bring about: where `C`
-//!   is longer than `B`, what `B` alone would cost, and else nothing.
-//! - A node sends a heartbeat every quarter of `B` and hears its own. Both PostgreSQL and Redis
-//!   deliver to one listener in one order, so that whoever hears its own heartbeat has heard every
-//!   notice that was sent before it. Only while that was less than `B` ago, `C` is used.
-//! - Whoever lost the channel forgets all that it has cached when it is back.
-//! - **What `C` costs.** A node that ended a session and cannot reach the channel tells the others
-//!   when it can. They do not know of that, and wait for it as long as `C`. Where that may not be,
-//!   leave `C` as it is: then a channel only makes things quicker.
+//! - A notice names which of 256 groups of subjects must be reloaded. Only a holder of the application's
+//!   [`Key`](super::Key) can tell which subject is in which group, and only a holder can make a notice: each
+//!   is sealed under every key of the sender's ring, and numbered against replay. A node accepts a recorded
+//!   notice at most once, if it started after the node that sent it had ended.
+//! - A notice names the groups by every key of the sender's [ring](crate::token::KeyRing), so that two nodes
+//!   understand each other while they share a key, whichever of theirs seals. A node that receives a notice
+//!   or heartbeat that it does not understand drops it, falls back to `B` and [reports
+//!   so](ChannelHealth::Unread), once. When it has received no more of them for `B`, it uses `C` again, for
+//!   what it loaded since. It cannot distinguish a node of another ring from a stranger who writes to the
+//!   channel without a key, so this is all that such a stranger can cause: where `C` is longer than `B`, the
+//!   cost of `B` alone, and otherwise nothing.
+//! - A node sends a heartbeat every quarter of `B` and receives its own. Both PostgreSQL and Redis deliver to
+//!   one listener in one order, so a node that receives its own heartbeat has received every notice that was
+//!   sent before it. `C` applies only while that was less than `B` ago.
+//! - A node that lost the channel drops its whole cache when the channel is back.
+//! - **What `C` costs.** A node that ended a session and cannot reach the channel notifies the others when it
+//!   can. They do not know that, and may use the session for up to `C`. Where that is not acceptable, leave
+//!   `C` as it is: then a channel only makes things quicker.
 //!
 //! Both losing and regaining a channel are events of the target `clearance::nodes`, and
-//! [`Sessions::health`](super::Sessions::health) tells a probe.
+//! [`Sessions::health`](super::Sessions::health) returns the state for a probe.
 
 mod notice;
 #[cfg(feature = "redis")]
@@ -60,82 +59,83 @@ use super::Sessions;
 use crate::audit;
 use crate::viewer::Viewer;
 
-/// Carries short texts from each node to all nodes.
+/// A broadcast channel of short texts from each node to all nodes.
 ///
-/// What one listener hears must be in the order in which it was sent, by whomever; that is what
-/// makes a node's own heartbeat worth something. Texts may be lost only together with the listener.
+/// Each listener must receive the texts in the order in which they were sent, by all senders; a node's own
+/// heartbeat proves something only because of that. Texts may be lost only together with the listener.
 #[async_trait]
 pub trait NodeChannel: Send + Sync + 'static {
     /// Sends `notice` to all nodes that listen, this one too.
     ///
     /// # Errors
     ///
-    /// When it may not have been sent.
+    /// When the notice may not have been sent.
     async fn publish(&self, notice: &str) -> Result<(), ChannelError>;
 
-    /// Listens to what is sent from now on.
+    /// Listens to the notices sent from now on.
     ///
     /// # Errors
     ///
-    /// When nobody listens.
+    /// When the node is not listening.
     async fn listen(&self) -> Result<Box<dyn NodeListener>, ChannelError>;
 }
 
-/// Hears what is sent on a [`NodeChannel`].
+/// A listener on a [`NodeChannel`].
 #[async_trait]
 pub trait NodeListener: Send {
-    /// The next text. Dropping the future loses none.
+    /// Returns the next text. Dropping the future loses none.
     ///
     /// # Errors
     ///
-    /// When texts may have been lost. It is not asked again after that.
+    /// When texts may have been lost. It is not called again after that.
     async fn next(&mut self) -> Result<String, ChannelError>;
 }
 
-/// The channel between nodes is broken.
+/// The error of a broken channel between nodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, thiserror::Error)]
 #[error("the channel between nodes is broken")]
 #[non_exhaustive]
 pub struct ChannelError;
 
 impl ChannelError {
-    /// An error of which no more is said.
+    /// Builds the error, which has no details.
     #[must_use]
     pub const fn new() -> Self {
         Self
     }
 }
 
-/// How the sessions of this node are, for a probe.
+/// The health of this node's sessions, for a probe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Health {
-    /// Whether this node hears the others.
+    /// The state of the channel to the other nodes.
     pub channel: ChannelHealth,
-    /// How old the answer may be now that a verified session rests on.
+    /// The current maximum age of the cached answer that a verified session rests on.
     pub bound: Duration,
 }
 
-/// Whether a node hears the others.
+/// The state of a node's channel to the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ChannelHealth {
-    /// There is no channel: what other nodes change is seen within the bound.
+    /// There is no channel: changes on other nodes take effect within the bound.
     None,
-    /// It heard everything that was sent up to `heard_at`.
+    /// The node has received everything that was sent up to `heard_at`.
     Connected {
-        /// When the last heartbeat was sent that came back.
+        /// The time at which the last returned heartbeat was sent.
         heard_at: DateTime<Utc>,
     },
-    /// It hears what it does not understand, and falls back to the bound: a node whose ring shares no
-    /// key with this one's, one of another version of this library, or whoever else writes to the channel.
+    /// The node receives messages that it does not understand, and falls back to the bound: from a node whose
+    /// ring shares no key with this one's, one of another version of this library, or a stranger on the
+    /// channel.
     Unread {
-        /// Since when.
+        /// The time of the first such message.
         since: DateTime<Utc>,
     },
-    /// It hears nothing, and falls back to the bound.
+    /// The node receives nothing, and falls back to the bound.
     Lost {
-        /// Since when; from the start where it never did.
+        /// The time of the loss; that of the start if it was never connected.
         since: DateTime<Utc>,
     },
 }
@@ -144,18 +144,18 @@ const STARTING: u8 = 0;
 const CONNECTED: u8 = 1;
 const LOST: u8 = 2;
 
-/// What this node knows of its channel.
+/// The state of this node's channel.
 pub(crate) struct Nodes {
     state: AtomicU8,
-    /// Microseconds since 1970: the instant of what the state says.
+    /// The instant that belongs to the state, in microseconds since 1970.
     at: AtomicI64,
-    /// Whether something is heard that this node does not understand.
+    /// Set while messages arrive that this node does not understand.
     is_unread: AtomicBool,
-    /// Microseconds since 1970: since when.
+    /// The instant of the first of them, in microseconds since 1970.
     unread_since: AtomicI64,
-    /// Microseconds since 1970: up to when.
+    /// The instant of the last of them, in microseconds since 1970.
     unread_until: AtomicI64,
-    /// In microseconds.
+    /// The cache bound, in microseconds.
     bound: i64,
     connected_bound: i64,
 }
@@ -174,9 +174,9 @@ impl Nodes {
         }
     }
 
-    /// How old an answer may be at `now` for which the store was asked at `asked_at`, in microseconds.
+    /// Returns the maximum age at `now` of an answer whose load began at `asked_at`, in microseconds.
     pub(crate) fn bound_at(&self, now: DateTime<Utc>, asked_at: i64) -> i64 {
-        // The instant first: one that belongs to a state that is over is not later than that was.
+        // The instant is read first: if it belongs to an earlier state, it is not later than that state.
         let heard_at = self.at.load(Ordering::Acquire);
         let is_connected = self.state.load(Ordering::Acquire) == CONNECTED;
         let understands = !self.is_unread.load(Ordering::Acquire)
@@ -213,7 +213,7 @@ impl Nodes {
         }
     }
 
-    /// Everything is understood again.
+    /// Marks the channel as understood again.
     fn read(&self) {
         self.is_unread.store(false, Ordering::Release);
         audit::channel_read();
@@ -244,7 +244,7 @@ impl fmt::Debug for Nodes {
 }
 
 impl<V: Viewer> Sessions<V> {
-    /// How the sessions of this node are, for a probe. It asks nobody.
+    /// Returns the health of this node's sessions, for a probe. It queries nothing.
     #[must_use]
     pub fn health(&self) -> Health {
         let core = &self.service.core;

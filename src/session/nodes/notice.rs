@@ -1,4 +1,4 @@
-//! What nodes tell each other.
+//! Notices between nodes, and their wire format.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -6,54 +6,54 @@ use std::fmt;
 use super::seal::{Seal, Tag};
 use crate::session::epoch::{Advanced, KeyId};
 
-/// Nodes of another version speak of other things.
+/// The version of the format; nodes of another version use another one.
 const VERSION: &str = "3";
-/// With more places than this all are meant: PostgreSQL takes 8,000 bytes.
+/// The maximum number of indices in a notice. With more, it names all groups: PostgreSQL accepts 8,000 bytes.
 const MOST: usize = 255;
-/// Nothing longer is looked at.
+/// The maximum length of a notice; longer ones are dropped unread.
 const LONGEST: usize = 8_000;
 
-/// A node, for as long as it runs.
+/// The id of a node, for as long as it runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct NodeId(pub(super) u128);
 
 /// The keys that notices are sealed with, in the order in which notices name them.
 pub(super) struct Ring(pub(super) Vec<(KeyId, Seal)>);
 
-/// A notice and who sent it: `<version>:<node>:<number>:<keys>:<what>:<tags>`.
+/// A notice and its sender: `<version>:<node>:<number>:<keys>:<what>:<tags>`.
 ///
-/// The keys are those of the sender's ring, and for each there is a tag over all that stands before the
-/// tags, which only who has the key can make. Both are separated by commas.
+/// The keys are those of the sender's ring, and for each there is a tag over everything before the tags,
+/// which only a holder of the key can make. Both are separated by commas.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Notice {
     pub(super) from: NodeId,
-    /// The higher, the later a node sent it.
+    /// A number that increases with each notice of a node.
     pub(super) number: u64,
     pub(super) told: Told,
 }
 
-/// A notice that was heard, and the key of this node's ring by which it is genuine.
+/// A received notice, and the key of this node's ring that authenticates it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Heard {
     pub(super) notice: Notice,
     pub(super) key: KeyId,
-    /// The place of that key in the notice.
+    /// The index of that key in the notice.
     pub(super) place: usize,
 }
 
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Told {
-    /// The heartbeat of this number: `h<number>`.
+    /// A heartbeat with this number: `h<number>`.
     Heartbeat(u64),
-    /// The groups at these places were advanced.
+    /// The groups at these indices were advanced.
     Advanced(Groups),
 }
 
-/// Groups of subjects: `3,17;5` are their places for each key, and `*` is all.
+/// Groups of subjects: `3,17;5` are their indices for each key, and `*` is all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Groups {
     All,
-    /// For each key in the order of the notice, the same subjects' places.
+    /// The indices of the same subjects' groups for each key, in the order of the notice.
     Some(Vec<BTreeSet<u8>>),
 }
 
@@ -107,7 +107,7 @@ fn listed(what: impl Iterator<Item = impl ToString>, separator: &str) -> String 
 }
 
 impl Notice {
-    /// The text that others hear.
+    /// Returns the sealed text to publish.
     pub(super) fn sealed(&self, ring: &Ring) -> String {
         let Self { from, number, told } = self;
         let keys = ring.0.iter().map(|(id, _)| format!("{:016x}", id.0));
@@ -124,7 +124,8 @@ impl Notice {
 }
 
 impl Heard {
-    /// Anything else than a notice of this version that a node with one of these keys sealed is none.
+    /// Parses and authenticates a notice; `None` for anything but one of this version that a node with one of
+    /// these keys sealed.
     pub(super) fn read(text: &str, ring: &Ring) -> Option<Self> {
         if text.len() > LONGEST {
             return None;
@@ -144,7 +145,7 @@ impl Heard {
             return None;
         }
         let mut named = keys.iter().zip(tags).enumerate();
-        // One key is enough: a notice says the same by each of its keys.
+        // Checking one key is enough: a notice has the same content for each of its keys.
         let (place, key, tag, seal) = named.find_map(|(place, (key, tag))| {
             let mut own = ring.0.iter();
             let (id, seal) = own.find(|(id, _)| id == key)?;

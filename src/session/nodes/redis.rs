@@ -1,4 +1,4 @@
-//! Notices over Redis.
+//! The channel between nodes over Redis.
 
 use std::fmt;
 use std::pin::Pin;
@@ -15,11 +15,10 @@ use crate::session::redis::{Link, Question, client, within};
 
 const NAME: &str = "clearance:nodes";
 
-/// Tells other nodes by `PUBLISH` and `SUBSCRIBE` of Redis or Valkey.
+/// A channel between nodes over `PUBLISH` and `SUBSCRIBE` of Redis or Valkey.
 ///
-/// It takes two connections. Nothing is stored: the server may be another one than that of the
-/// sessions. Applications that share a server need a name each, or each takes the other for a node
-/// that it does not understand.
+/// It takes two connections. Nothing is stored: the server need not be that of the sessions. Applications
+/// that share a server need different names, or each sees the other as a node that it does not understand.
 ///
 /// # Example
 ///
@@ -58,7 +57,7 @@ impl RedisChannel {
         })
     }
 
-    /// With another name than `clearance:nodes`.
+    /// Sets another name than `clearance:nodes`.
     #[must_use]
     pub fn with_name(mut self, name: impl Into<String>) -> Self {
         self.name = name.into();
@@ -101,7 +100,7 @@ impl NodeListener for Subscribed {
     async fn next(&mut self) -> Result<String, ChannelError> {
         // The stream ends with its connection, and does not come back.
         let message = self.0.next().await.ok_or(ChannelError)?;
-        // What is no text is no notice either, and no reason to stop listening.
+        // A message that is no text is no notice either, and no reason to stop listening.
         Ok(String::from_utf8_lossy(message.get_payload_bytes()).into_owned())
     }
 }

@@ -1,4 +1,4 @@
-//! The tags that show a notice to be of a node that shares a key with this one.
+//! Authentication tags of notices, by keys that nodes share.
 
 use aws_lc_rs::hmac;
 use subtle::ConstantTimeEq as _;
@@ -14,13 +14,13 @@ const BYTES: usize = 16;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Tag(pub(super) u128);
 
-/// Seals notices by one key of the ring.
+/// A seal of notices under one key of the ring.
 pub(super) struct Seal {
     key: hmac::Key,
 }
 
 impl Seal {
-    /// Those of all keys of the ring, that of the sealing key first.
+    /// Derives the seals of all keys of the ring, that of the sealing key first.
     pub(super) fn of_ring(ring: &KeyRing) -> Result<Vec<Self>> {
         let seals = ring.derived(Self::new)?;
         Ok(std::iter::once(seals.sealing)

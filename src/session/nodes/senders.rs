@@ -1,10 +1,11 @@
-//! The last notice of each node, so that none is heard twice.
+//! Replay protection: the last notice number of each node, so that none is accepted twice.
 
 use std::collections::BTreeMap;
 
 use super::notice::NodeId;
 
-/// The most nodes that are remembered; the one that was not heard for the longest is forgotten for one more.
+/// The maximum number of nodes that are remembered; beyond it, the one that was silent for the longest is
+/// dropped.
 const MOST: usize = 1_024;
 
 #[derive(Default)]
@@ -15,13 +16,13 @@ pub(super) struct Senders {
 
 struct Last {
     number: u64,
-    /// The number of notices that had been heard by then.
+    /// The total of notices received when this one was.
     at: u64,
 }
 
 impl Senders {
-    /// Tells whether a notice of this number is later than all that were heard of its node. Whoever listens could
-    /// send one again.
+    /// Returns whether a notice with this number is later than all that were received from its node. Anybody
+    /// who listens could replay one.
     pub(super) fn is_new(&mut self, from: NodeId, number: u64) -> bool {
         self.heard += 1;
         let at = self.heard;

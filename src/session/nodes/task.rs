@@ -1,4 +1,4 @@
-//! The task that speaks to the other nodes. It ends with the sessions that it works for.
+//! The task that sends and receives notices of other nodes. It ends with its sessions.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -20,18 +20,18 @@ use crate::session::epoch::{Advanced, Epochs};
 use crate::token::KeyRing;
 use crate::token::key::fill_random;
 
-/// How long a step of the channel may take.
+/// The timeout of a step of the channel.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// How long a channel that was lost is left alone at most.
+/// The maximum pause before a lost channel is tried again.
 const PAUSE: Duration = Duration::from_secs(1);
-/// How many heartbeats in a bound.
+/// The number of heartbeats per bound.
 const HEARTBEATS: u32 = 4;
-/// How many heartbeats may be on their way; the oldest is forgotten for one more.
+/// The maximum number of heartbeats in flight; beyond it, the oldest is dropped.
 const UNDERWAY: usize = 64;
-/// No heartbeat comes sooner after the one before it.
+/// The minimum interval between heartbeats.
 const SHORTEST: Duration = Duration::from_millis(10);
 
-/// Starts it.
+/// Starts the task.
 ///
 /// # Errors
 ///
@@ -82,7 +82,7 @@ pub(in crate::session) fn start(
 struct Speaker {
     channel: Arc<dyn NodeChannel>,
     clock: Arc<dyn Clock>,
-    /// What was advanced here. It ends with the sessions.
+    /// The queue of local revocations. It ends with the sessions.
     told: UnboundedReceiver<Advanced>,
     /// The keys of this node's ring.
     ring: Ring,
@@ -91,20 +91,20 @@ struct Speaker {
     id: NodeId,
     heartbeat: Duration,
     senders: Senders,
-    /// What the others do not know yet.
+    /// The groups that were advanced here and are not published yet.
     pending: Groups,
-    /// The heartbeats that did not come back yet, and when each was sent.
+    /// The heartbeats that have not returned yet, and when each was sent.
     sent: BTreeMap<u64, DateTime<Utc>>,
     /// The number of notices that were sent.
     notices: u64,
     beats: u64,
-    /// When something was heard last that this node does not understand.
+    /// The time of the last message that this node did not understand.
     unread_at: Option<DateTime<Utc>>,
 }
 
-/// Why it stopped to listen.
+/// The reason for which the task stopped listening.
 enum Stop {
-    /// There are no sessions any more.
+    /// The sessions were dropped.
     Ended,
     Lost,
 }
@@ -132,7 +132,7 @@ impl Speaker {
         }
     }
 
-    /// Until the channel is tried again.
+    /// Waits until the channel is to be tried again, and collects revocations meanwhile.
     async fn wait(&mut self) -> Stop {
         let wait = tokio::time::sleep(self.heartbeat.min(PAUSE));
         tokio::pin!(wait);
@@ -148,7 +148,7 @@ impl Speaker {
     }
 
     async fn listen(&mut self, mut listener: Box<dyn NodeListener>) -> Stop {
-        // What was said while nobody listened is not known.
+        // Notices sent while this node was not listening are lost.
         match self.epochs.upgrade() {
             Some(epochs) => epochs.hear_all(),
             None => return Stop::Ended,
@@ -205,17 +205,17 @@ impl Speaker {
         Ok(())
     }
 
-    /// Something was said that this node does not understand. It may be of a revocation, by a node that
-    /// shares no key with this one; or somebody made it up, which no more may come of than that what is
-    /// cached is trusted for the bound alone.
+    /// Records a message that this node does not understand. It may be of a revocation, by a node that shares
+    /// no key with this one; or somebody forged it, whose only effect may be that cached answers are trusted
+    /// for the cache bound alone (decision 67).
     fn unread(&mut self) {
         let now = self.clock.now();
         self.unread_at = Some(now);
         self.nodes.unread(now);
     }
 
-    /// Whoever says what this node does not understand would have done so again: the channel is trusted
-    /// again, for what is loaded from now on.
+    /// Trusts the channel again, for answers loaded from now on, once a bound has passed without such a
+    /// message: a node that sends them would have sent another by then.
     fn forget_unread(&mut self, now: DateTime<Utc>) {
         let Some(unread_at) = self.unread_at else {
             return;
@@ -227,7 +227,7 @@ impl Speaker {
         }
     }
 
-    /// Tells the others of what was advanced, and of all that was meanwhile.
+    /// Publishes this revocation, and all that were queued meanwhile.
     async fn tell(&mut self, advanced: Option<Advanced>) -> Result<(), Stop> {
         let goes_on = advanced.is_some();
         advanced.into_iter().for_each(|it| self.pending.add(it));
@@ -235,7 +235,7 @@ impl Speaker {
             self.pending.add(advanced);
         }
         self.publish_pending().await?;
-        // The sessions are gone when nothing will come any more.
+        // The queue is closed when the sessions are dropped.
         if goes_on { Ok(()) } else { Err(Stop::Ended) }
     }
 
@@ -248,7 +248,7 @@ impl Speaker {
         Ok(())
     }
 
-    /// Sends a heartbeat, unless the last one that came back is too long ago.
+    /// Sends a heartbeat, unless the last one that returned is too long ago.
     async fn beat(&mut self, last_heard: DateTime<Utc>) -> Result<(), Stop> {
         let now = self.clock.now();
         let silence = now.signed_duration_since(last_heard).num_microseconds();
@@ -266,7 +266,7 @@ impl Speaker {
     }
 
     async fn publish(&mut self, told: Told) -> Result<(), Stop> {
-        // One more for each attempt: what came of the last one is not known.
+        // Each attempt gets a new number: the outcome of the last one is unknown.
         self.notices += 1;
         let notice = Notice {
             from: self.id,

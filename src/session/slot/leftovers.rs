@@ -1,4 +1,4 @@
-//! The cookies of an answer that nobody asked for.
+//! The cookies that a response sets on its own: re-issued and removed ones.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -17,7 +17,7 @@ use crate::token::SessionClaims;
 use crate::viewer::Viewer;
 
 impl<V: Viewer> Slot<V> {
-    /// The cookies that the request's session needs, or its browser has no use for.
+    /// Returns the cookies to re-issue for the request's session, or to remove.
     pub(super) fn cookies_left(&self, first: &First) -> Vec<HeaderValue> {
         let Some(service) = &self.service else {
             return Vec::new();
@@ -26,7 +26,7 @@ impl<V: Viewer> Slot<V> {
         if self.ended.load(Ordering::Acquire) {
             return core.cookie.removal(&self.stale(core)).unwrap_or_default();
         }
-        // A cookie that is made anew must not outlive what was found out about its session.
+        // A re-issued cookie must not outlive the verified session, so one that no longer holds gets none.
         let current = self.current.get().map(Arc::as_ref);
         let mut found = first.loaded().into_iter().chain(current);
         let Some(found) = found.find(|loaded| loaded.holds()) else {
@@ -46,8 +46,8 @@ impl<V: Viewer> Slot<V> {
         made_anew.unwrap_or_default()
     }
 
-    /// A token that was not made anew for a touch interval, made anew. That it cannot be is no reason
-    /// to refuse the request: the old one is good for now.
+    /// Re-issues a token that is older than a touch interval. A failure refuses nobody: the old token is
+    /// still valid.
     fn slid(&self, service: &Service<V>, token: &KnownSession) -> Option<Opened> {
         let core = &service.core;
         let now = core.now();
@@ -59,8 +59,9 @@ impl<V: Viewer> Slot<V> {
         core.reseal(used, &self.stale(core)).ok()?
     }
 
-    /// The cookie of a sealed session made anew, where its key is retired or it shows another end than the
-    /// session has by the settings of today. Its secret stays, and so does whoever else has it signed in.
+    /// Re-issues the cookie of a sealed session, if a retired key sealed it or its end differs from the
+    /// session's by the current settings. Its secret stays, and other clients with the same cookie stay
+    /// signed in.
     fn sealed_anew(&self, core: &Core, found: &Loaded) -> Option<Vec<HeaderValue>> {
         let ticket = self.ticket(core, core.now()).ok()?;
         let end = core.shown_end(found)?;
@@ -73,7 +74,8 @@ impl<V: Viewer> Slot<V> {
         core.seal_anew(&text, end, found.persistent, &self.stale(core))
     }
 
-    /// The record of a stateless session as the application wants it from now on.
+    /// Applies the refresh hook: returns the record of a stateless session with the claims that the
+    /// application wants from now on.
     pub(super) fn refreshed(
         &self,
         service: &Service<V>,

@@ -1,4 +1,4 @@
-//! A record as stores keep it, field by field.
+//! The fields of a session record, by index, for stores to write and read.
 
 use chrono::{DateTime, Utc};
 
@@ -22,16 +22,16 @@ pub(crate) const FIELDS: [&str; 13] = [
     "claims",
 ];
 
-/// The values of the [`FIELDS`] of a record, by their places. None where one is not of its kind.
+/// The values of the [`FIELDS`] of a record, by index. Each is `None` if it has the wrong type.
 pub(crate) trait StoredFields {
-    /// The text, or that there is none.
+    /// Returns the text, which may be absent.
     fn optional(&self, index: usize) -> Option<Option<String>>;
     fn hash(&self, index: usize) -> Option<[u8; 32]>;
     fn instant(&self, index: usize) -> Option<DateTime<Utc>>;
     fn flag(&self, index: usize) -> Option<bool>;
 }
 
-/// The record of these values; none where they are no session's.
+/// Builds the record from these values; `None` where they are no session's.
 pub(crate) fn record(stored: &impl StoredFields) -> Option<SessionRecord> {
     let text = |index| stored.optional(index).flatten();
     let address = stored.optional(10)?.map(|address| address.parse());

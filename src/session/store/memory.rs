@@ -1,4 +1,4 @@
-//! Sessions in the process's own memory.
+//! A session store in the process's own memory.
 
 use std::cmp::Reverse;
 use std::collections::hash_map::Entry;
@@ -15,8 +15,8 @@ use super::{
 };
 use crate::viewer::Subject;
 
-/// Keeps sessions in memory: for tests and for programs of one process whose users may be signed
-/// out by a restart.
+/// A session store in memory: for tests, and for programs of one process that may sign everybody out on a
+/// restart.
 #[derive(Default)]
 pub struct MemorySessionStore {
     kept: Mutex<Kept>,
@@ -25,17 +25,17 @@ pub struct MemorySessionStore {
 #[derive(Default)]
 struct Kept {
     sessions: Sessions,
-    /// What led to a session before another id did.
+    /// The ids that were rotated away, and the line of each.
     replaced: HashMap<SessionId, Replacement>,
-    /// Until when each stateless session is denied.
+    /// The instant until which each stateless session is denied.
     denials: HashMap<SessionId, DateTime<Utc>>,
-    /// Of each subject, and of everyone.
+    /// The cut-off of each subject, and of everyone.
     cut_offs: HashMap<Option<Subject>, CutOff>,
-    /// Of each subject for which it was raised, and of everyone.
+    /// The generation of each subject for which it was raised, and of everyone.
     generations: HashMap<Option<Subject>, u64>,
 }
 
-/// Sessions by their ids, and the ids of each subject, so that nobody's sign-in goes through the sessions of
+/// Sessions by their ids, and the ids of each subject, so that a sign-in does not scan the sessions of
 /// others.
 #[derive(Default)]
 struct Sessions {
@@ -67,7 +67,7 @@ impl Sessions {
         sessions.map(|session| &session.record)
     }
 
-    /// Removes these; tells how many were there.
+    /// Removes these sessions; returns how many existed.
     fn remove_all(&mut self, ids: Vec<SessionId>) -> u64 {
         let removed = ids.into_iter().filter_map(|id| self.remove(id)).count();
         removed.try_into().unwrap_or(u64::MAX)
@@ -77,7 +77,7 @@ impl Sessions {
 struct Session {
     record: SessionRecord,
     data: StoredData,
-    /// The first id that it had.
+    /// The first id of the session.
     line: SessionId,
 }
 
@@ -94,14 +94,14 @@ struct CutOff {
 }
 
 impl MemorySessionStore {
-    /// An empty store.
+    /// Builds an empty store.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
-        // A panic elsewhere leaves it whole: what changes it does not panic half-way.
+        // A panic elsewhere leaves the state consistent: the code that changes it does not panic half-way.
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -127,7 +127,7 @@ impl Kept {
         session.filter(|session| lives(&session.record, now))
     }
 
-    /// The living records of a subject, the last created first.
+    /// Returns the living records of a subject, newest first.
     fn of(&self, subject: &Subject, now: DateTime<Utc>) -> Vec<&SessionRecord> {
         let records = self.sessions.of(subject);
         let mut found: Vec<_> = records.filter(|record| lives(record, now)).collect();
@@ -143,7 +143,7 @@ impl Kept {
         })
     }
 
-    /// Adds a record, and takes `old` away for it, if one is to be.
+    /// Adds a record, and removes `old` in the same step, if there is one.
     fn create(
         &mut self,
         old: Option<&SessionRecord>,

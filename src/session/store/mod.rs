@@ -1,4 +1,4 @@
-//! Where sessions are kept: the trait, and what passes through it.
+//! Session stores: the trait, and the types of its methods.
 
 mod fields;
 mod memory;
@@ -23,7 +23,7 @@ pub use self::redis::RedisSessionStore;
 
 use crate::viewer::Subject;
 
-/// Why a store gave no answer. It is never read as "there is no such session".
+/// A failure of a store to answer. It is never read as "there is no such session".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{kind}")]
 pub struct StoreError {
@@ -39,8 +39,8 @@ pub(crate) enum StoreErrorKind {
 }
 
 impl StoreError {
-    /// The store cannot be reached, is overloaded, or timed out. The request is answered as
-    /// unavailable (503).
+    /// Builds the error for a store that cannot be reached, is overloaded, or timed out. The request is
+    /// answered as unavailable (503).
     #[must_use]
     pub const fn outage() -> Self {
         Self {
@@ -48,7 +48,7 @@ impl StoreError {
         }
     }
 
-    /// The store answered with something that is not a session. The request fails (500).
+    /// Builds the error for stored data that is not a session. The request fails (500).
     #[must_use]
     pub const fn malformed() -> Self {
         Self {
@@ -57,29 +57,28 @@ impl StoreError {
     }
 }
 
-/// Keeps sessions.
+/// A store of sessions.
 ///
-/// A store decides nothing: it keeps records, and leaves out those past their time. The library
-/// compares secrets, throttles touches and caches.
+/// A store decides nothing: it keeps records, and leaves out expired ones. The library compares secrets,
+/// throttles touches and caches.
 ///
-/// Three rules hold for every implementation: [`create`](Self::create) never overwrites, nothing
-/// that changes a record inserts one, and an expired record is treated as absent in the same
-/// operation that looks for it. `clearance::testing::check_session_store` (feature `testing`)
-/// checks all of it.
+/// Three rules hold for every implementation: [`create`](Self::create) never overwrites, no method that
+/// changes a record inserts one, and an expired record is treated as absent in the same operation that looks
+/// for it. `clearance::testing::check_session_store` (feature `testing`) checks all of it.
 ///
-/// The sessions of the stateless [`Strategy`](super::Strategy) are kept in their tokens. Of them a
-/// store keeps only what ended them: one by its id, all of a subject or of everyone by a
-/// generation, which is never forgotten and never goes back.
+/// The sessions of the stateless [`Strategy`](super::Strategy) are kept in their tokens. For them a store
+/// keeps only revocations: of one by its id, of all of a subject or of everyone by a generation, which is
+/// never deleted and never decreases.
 #[async_trait]
 pub trait SessionStore: Send + Sync + 'static {
-    /// Adds a record. One that is there under the same id stays as it is, expired or not.
+    /// Adds a record. An existing one with the same id stays as it is, expired or not.
     ///
-    /// With a limit its subject has no more sessions than that when this is done, however many
-    /// sign in at the same time: the count and the addition are one step.
+    /// With a limit its subject has no more sessions than that afterwards, however many sign in concurrently:
+    /// the count and the insertion are atomic.
     ///
     /// # Errors
     ///
-    /// When it cannot be told that the record is stored.
+    /// When the call cannot confirm that the record is stored.
     async fn create(
         &self,
         record: &SessionRecord,
@@ -87,12 +86,12 @@ pub trait SessionStore: Send + Sync + 'static {
     ) -> Result<Created, StoreError>;
 
     /// Adds a record as [`create`](Self::create), and removes the one with the id and hash of `old` in the
-    /// same step. That one is not counted, whoever's it is. Where nothing is stored it stays as it is, and where
-    /// it is not there, or does not live when `record` is created, nothing is stored.
+    /// same step. That one is not counted, whatever its subject. Where nothing is stored it stays as it is,
+    /// and where it does not exist, or is expired when `record` is created, nothing is stored.
     ///
     /// # Errors
     ///
-    /// When it cannot be told which of the two is there.
+    /// When the call cannot confirm which of the two exists.
     async fn create_instead_of(
         &self,
         old: &SessionRecord,
@@ -100,7 +99,7 @@ pub trait SessionStore: Send + Sync + 'static {
         limit: Option<SessionLimit>,
     ) -> Result<Created, StoreError>;
 
-    /// The record of `id`, unless either of its limits is at or before `now`.
+    /// Returns the record with this `id`, unless either of its timeouts is at or before `now`.
     ///
     /// # Errors
     ///
@@ -111,11 +110,11 @@ pub trait SessionStore: Send + Sync + 'static {
         now: DateTime<Utc>,
     ) -> Result<Option<SessionRecord>, StoreError>;
 
-    /// The record that stands now in the place of the one that had this id and hash until
-    /// [`replace`](Self::replace) put another one there, however often that was done since; none where
-    /// no record was replaced that had both, or the session does not live at `now`.
+    /// Returns the current record of a session that once had this id and hash, until
+    /// [`replace`](Self::replace) rotated it, however often that was done since; `None` where no record with
+    /// both was replaced, or the session is expired at `now`.
     ///
-    /// It is asked for by who ends a session, and never by who uses one.
+    /// Only the end of a session calls it, never the use of one (decision 58).
     ///
     /// # Errors
     ///
@@ -127,22 +126,22 @@ pub trait SessionStore: Send + Sync + 'static {
         now: DateTime<Utc>,
     ) -> Result<Option<SessionRecord>, StoreError>;
 
-    /// Sets `last_seen_at` and `idle_expires_at` of the stored record of the same id and hash, if
-    /// it is there and lives at `record.last_seen_at`; tells whether it was. Never inserts: a
-    /// session that was revoked meanwhile stays revoked.
+    /// Sets `last_seen_at` and `idle_expires_at` of the stored record with the same id and hash, if it exists
+    /// and is not expired at `record.last_seen_at`; returns whether it did. Never inserts: a session that was
+    /// revoked meanwhile stays revoked.
     ///
     /// # Errors
     ///
     /// When the answer cannot be had.
     async fn touch(&self, record: &SessionRecord) -> Result<bool, StoreError>;
 
-    /// Puts `record` in the place of the one with the id and hash of `old`, if that is there and
-    /// lives at `now`, in one step: from then on the old id leads nowhere, and only
-    /// [`successor`](Self::successor) knows it, until `record.expires_at`. The data stay. Never inserts.
+    /// Replaces the record with the id and hash of `old`, if it exists and is not expired at `now`, by
+    /// `record`, atomically: from then on the old id is invalid, and only [`successor`](Self::successor)
+    /// knows it, until `record.expires_at`. The data stay. Never inserts.
     ///
     /// # Errors
     ///
-    /// When it cannot be told which of the two is there.
+    /// When the call cannot confirm which of the two exists.
     async fn replace(
         &self,
         old: &SessionRecord,
@@ -150,8 +149,8 @@ pub trait SessionStore: Send + Sync + 'static {
         now: DateTime<Utc>,
     ) -> Result<Replaced, StoreError>;
 
-    /// The data that the application keeps with the session of `id`, and how often they were changed;
-    /// `None` where the session does not live at `now`.
+    /// Returns the application's data of the session with this `id`, and their version; `None` where the
+    /// session is expired at `now`.
     ///
     /// # Errors
     ///
@@ -162,13 +161,13 @@ pub trait SessionStore: Send + Sync + 'static {
         now: DateTime<Utc>,
     ) -> Result<Option<StoredData>, StoreError>;
 
-    /// Keeps `data` with the session of `id`, if that lives at `now` and its data are of `version`, in one
-    /// step, and counts the version up by one; without a version whatever is there. Never inserts a
-    /// session.
+    /// Stores `data` with the session of `id`, if that is not expired at `now` and its data have this
+    /// `version`, atomically, and increments the version; without a `version` it overwrites any (optimistic
+    /// locking). Never inserts a session.
     ///
     /// # Errors
     ///
-    /// When it cannot be told that the data are kept.
+    /// When the call cannot confirm that the data are stored.
     async fn set_data(
         &self,
         id: SessionId,
@@ -177,32 +176,32 @@ pub trait SessionStore: Send + Sync + 'static {
         version: Option<u64>,
     ) -> Result<DataKept, StoreError>;
 
-    /// Removes the record of `id` if it is `subject`'s; tells whether it was there.
+    /// Deletes the record with this `id` if it is `subject`'s; returns whether it existed.
     ///
     /// # Errors
     ///
-    /// When it cannot be told that the record is gone.
+    /// When the call cannot confirm that the record is gone.
     async fn delete(&self, id: SessionId, subject: &Subject) -> Result<bool, StoreError>;
 
-    /// Removes every record of `subject`, but not that of `keep`; tells how many.
+    /// Deletes every record of `subject`, but not that of `keep`; returns how many.
     ///
     /// # Errors
     ///
-    /// When it cannot be told that the records are gone.
+    /// When the call cannot confirm that the records are gone.
     async fn delete_all(
         &self,
         subject: &Subject,
         keep: Option<SessionId>,
     ) -> Result<u64, StoreError>;
 
-    /// Removes every record; tells how many.
+    /// Deletes every record; returns how many.
     ///
     /// # Errors
     ///
-    /// When it cannot be told that the records are gone.
+    /// When the call cannot confirm that the records are gone.
     async fn delete_everyone(&self) -> Result<u64, StoreError>;
 
-    /// The records of `subject` that live at `now`, the last created first.
+    /// Lists the records of `subject` that are not expired at `now`, newest first.
     ///
     /// # Errors
     ///
@@ -213,13 +212,13 @@ pub trait SessionStore: Send + Sync + 'static {
         now: DateTime<Utc>,
     ) -> Result<Vec<SessionRecord>, StoreError>;
 
-    /// Notes that the stateless session `id` of `subject` is over, until `until`, when its token is past its
-    /// time anyway; tells whether that is new. Of several at once one is told so: it may give the
-    /// session another id.
+    /// Denies the stateless session `id` of `subject`, until `until`, when its token has expired anyway;
+    /// returns whether it was not denied before. Of concurrent calls one returns `true`: its caller may give
+    /// the session another id.
     ///
     /// # Errors
     ///
-    /// When it cannot be told that this is kept.
+    /// When the call cannot confirm that the denial is stored.
     async fn deny(
         &self,
         id: SessionId,
@@ -227,33 +226,32 @@ pub trait SessionStore: Send + Sync + 'static {
         until: DateTime<Utc>,
     ) -> Result<bool, StoreError>;
 
-    /// The generations that a stateless session of `subject` begins under. Where there is none of
-    /// everyone yet, `first` becomes that, for whoever asks at the same time too.
+    /// Returns the generations that a stateless session of `subject` begins under. If there is none of
+    /// everyone yet, `first` becomes it, for concurrent callers too.
     ///
     /// # Errors
     ///
     /// When the answer cannot be had.
     async fn generations(&self, subject: &Subject, first: u64) -> Result<Generations, StoreError>;
 
-    /// Raises the generation of `subject`, or of everyone, by `step`, so that all stateless sessions
-    /// that began under it are over. Where there is none of everyone it stays so: no session
-    /// names one.
+    /// Raises the generation of `subject`, or of everyone, by `step`, which ends all stateless sessions that
+    /// began under it. If there is none of everyone none is created: no session names one.
     ///
     /// # Errors
     ///
-    /// When it cannot be told that it is raised.
+    /// When the call cannot confirm that it is raised.
     async fn raise_generation(
         &self,
         subject: Option<&Subject>,
         step: u64,
     ) -> Result<(), StoreError>;
 
-    /// Raises the generation of `subject` by `step` if it is `from`; tells whether it was. Of
-    /// several at once one is told so: its own session may go on under the new one.
+    /// Raises the generation of `subject` by `step` if it is `from`; returns whether it was (compare and
+    /// swap). Of concurrent calls one returns `true`: its caller's session may continue under the new one.
     ///
     /// # Errors
     ///
-    /// When it cannot be told whether it is raised.
+    /// When the call cannot tell whether it is raised.
     async fn raise_generation_from(
         &self,
         subject: &Subject,
@@ -261,13 +259,12 @@ pub trait SessionStore: Send + Sync + 'static {
         step: u64,
     ) -> Result<bool, StoreError>;
 
-    /// Notes that those stateless sessions of `subject`, or of everyone, whose tokens name no
-    /// generations, are over if they began at `cut_off` or before; kept until `until`. An earlier
-    /// note is never made weaker.
+    /// Ends the stateless sessions of `subject`, or of everyone, whose tokens name no generations, if they
+    /// began at `cut_off` or before; the cut-off is kept until `until`. It never weakens an earlier one.
     ///
     /// # Errors
     ///
-    /// When it cannot be told that this is kept.
+    /// When the call cannot confirm that the cut-off is stored.
     async fn cut_off(
         &self,
         subject: Option<&Subject>,
@@ -275,20 +272,20 @@ pub trait SessionStore: Send + Sync + 'static {
         until: DateTime<Utc>,
     ) -> Result<(), StoreError>;
 
-    /// What was noted of a stateless session: whether it was denied, the later of its subject's and
-    /// everyone's cut-off, and the generations, all as they were at one instant.
+    /// Returns the revocations that concern a stateless session: whether it was denied, the later of its
+    /// subject's and everyone's cut-off, and the generations, all read at one instant.
     ///
     /// # Errors
     ///
     /// When the answer cannot be had.
     async fn standing(&self, id: SessionId, subject: &Subject) -> Result<Standing, StoreError>;
 
-    /// Removes the records of which either limit is at or before `now`, and the notes that are
-    /// kept until then; tells how many records. Generations stay.
+    /// Deletes the records with either timeout at or before `now`, and the denials and cut-offs that end by
+    /// then; returns how many records. Generations stay.
     ///
     /// # Errors
     ///
-    /// When the store did not carry it out.
+    /// When the sweep was not carried out.
     async fn sweep(&self, now: DateTime<Utc>) -> Result<u64, StoreError>;
 }
 

@@ -1,4 +1,4 @@
-//! What a store keeps of a session.
+//! The record of a session in a store, and the outcomes of storing it.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -12,8 +12,8 @@ use crate::viewer::Subject;
 
 /// The id of a session: 16 random bytes, shown as hex.
 ///
-/// It tells sessions apart in a list or a log. It opens nothing: a credential also holds a secret
-/// of 32 bytes, which is never shown.
+/// It identifies a session in a list or a log. It opens nothing: a credential also holds a secret of 32
+/// bytes, which is never shown.
 ///
 /// # Example
 ///
@@ -28,13 +28,13 @@ use crate::viewer::Subject;
 pub struct SessionId([u8; 16]);
 
 impl SessionId {
-    /// The id with these bytes.
+    /// Builds the id from these bytes.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)
     }
 
-    /// The bytes of the id.
+    /// Returns the bytes of the id.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 16] {
         &self.0
@@ -72,18 +72,18 @@ impl std::str::FromStr for SessionId {
     }
 }
 
-/// The SHA-256 of a session's secret: all that a store ever sees of it.
+/// The SHA-256 of a session's secret, the only form that a store receives.
 #[derive(Clone, Copy)]
 pub struct SecretHash([u8; 32]);
 
 impl SecretHash {
-    /// The hash with these bytes.
+    /// Builds the hash from these bytes.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 
-    /// The bytes to store.
+    /// Returns the bytes to store.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
@@ -91,7 +91,7 @@ impl SecretHash {
 }
 
 impl PartialEq for SecretHash {
-    /// In constant time, so that an answer's delay tells nothing about the stored hash.
+    /// Compares in constant time, so that the delay of a response reveals nothing about the stored hash.
     fn eq(&self, other: &Self) -> bool {
         self.0.ct_eq(&other.0).into()
     }
@@ -113,35 +113,35 @@ impl fmt::Debug for SecretHash {
 pub struct SessionRecord {
     /// The unique key.
     pub id: SessionId,
-    /// What the credential's secret is compared with.
+    /// The hash to compare the credential's secret with.
     pub secret_hash: SecretHash,
-    /// Whose session it is.
+    /// The subject that signed in.
     pub subject: Subject,
-    /// When the subject signed in.
+    /// The time of the sign-in.
     pub created_at: DateTime<Utc>,
-    /// When the subject last proved who it is: when it signed in, or later in a step-up.
+    /// The time at which the subject last authenticated: at the sign-in, or later in a step-up.
     pub authenticated_at: DateTime<Utc>,
-    /// How well it was proved then.
+    /// The assurance of that authentication.
     pub assurance: Assurance,
-    /// When the session was last used, to within the touch interval.
+    /// The time of the last use, to within the touch interval.
     pub last_seen_at: DateTime<Utc>,
-    /// When the session ends if it is not used before. Never after `expires_at`.
+    /// The time of the idle timeout if the session is not used before. Never after `expires_at`.
     pub idle_expires_at: DateTime<Utc>,
-    /// When the session ends however much it is used.
+    /// The time of the absolute timeout.
     pub expires_at: DateTime<Utc>,
-    /// Whether the browser keeps the cookie when it is closed.
+    /// Set if the browser keeps the cookie when it is closed.
     pub persistent: bool,
-    /// From where the subject signed in, as far as that was known.
+    /// The address of the sign-in, if it was known.
     pub address: Option<IpAddr>,
-    /// With what program, as it said itself: at most 255 characters, none a control character.
+    /// The program of the sign-in, as it identified itself: at most 255 characters, none a control character.
     pub agent: Option<String>,
-    /// What the application noted, as a JSON object of bounded size.
+    /// The application's claims, as a JSON object of bounded size.
     pub claims: String,
 }
 
-/// How well a subject proved who it is: the authentication assurance levels of
-/// [NIST SP 800-63B-4](https://pages.nist.gov/800-63-4/sp800-63b.html). The application says which
-/// one its own sign-in reaches.
+/// The strength of a subject's authentication: the authentication assurance levels of [NIST SP
+/// 800-63B-4](https://pages.nist.gov/800-63-4/sp800-63b.html). The application knows which one its own
+/// sign-in reaches.
 ///
 /// Exhaustive: the standard has these three.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
@@ -156,7 +156,7 @@ pub enum Assurance {
 }
 
 impl Assurance {
-    /// The level as a token or a table has it: `aal1`, `aal2` or `aal3`.
+    /// Returns the level as a token or a table has it: `aal1`, `aal2` or `aal3`.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -166,7 +166,7 @@ impl Assurance {
         }
     }
 
-    /// The level of a word; none for any other word.
+    /// Parses a level; `None` for any other word.
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
         [Self::Aal1, Self::Aal2, Self::Aal3]
@@ -175,24 +175,23 @@ impl Assurance {
     }
 }
 
-/// How many sessions a subject may have at a time
-/// ([ASVS 7.1.2](https://github.com/OWASP/ASVS)), and what happens to one more. It is
-/// [`SessionLimit::DEFAULT`] unless the application says otherwise.
+/// A limit on a subject's concurrent sessions ([ASVS 7.1.2](https://github.com/OWASP/ASVS)), and the reaction
+/// to one more. It is [`SessionLimit::DEFAULT`] unless the application sets another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SessionLimit {
-    /// At most so many; one more sign-in is refused.
+    /// At most this many; one more sign-in is refused.
     Reject(NonZeroU32),
-    /// At most so many; one more sign-in ends the oldest ones.
+    /// At most this many; one more sign-in ends the oldest ones.
     EvictOldest(NonZeroU32),
 }
 
 impl SessionLimit {
-    /// 1,000 sessions, of which one more sign-in ends the oldest: so many that nobody meets it by using an
-    /// application, and few enough that no account fills a store. To refuse would have whoever signs in
-    /// without end lock the user out.
+    /// The default: 1,000 sessions, and one more sign-in ends the oldest. Ordinary use never reaches that
+    /// many, and no account fills a store. Refusing instead would let anybody with the password lock the user
+    /// out by signing in again and again.
     pub const DEFAULT: Self = Self::EvictOldest(NonZeroU32::MIN.saturating_add(999));
 
-    /// How many.
+    /// Returns the maximum number of sessions.
     #[must_use]
     pub const fn most(self) -> usize {
         match self {
@@ -201,73 +200,71 @@ impl SessionLimit {
     }
 }
 
-/// What became of a new record. Exhaustive on purpose: a new outcome should break its callers.
+/// The outcome of adding a record. Exhaustive on purpose: a new outcome should break its callers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Created {
-    /// It is stored, and these sessions of its subject ended because of the limit.
+    /// It is stored, and the limit ended these sessions of its subject.
     Stored(Vec<SessionId>),
     /// Another session has this id; it was left as it is.
     IdTaken,
     /// The subject has as many sessions as it may; nothing was stored.
     LimitReached,
-    /// The session that was to end with it is not there, or not alive; nothing was stored.
+    /// The session that was to end with it does not exist, or is expired; nothing was stored.
     OldGone,
 }
 
-/// What became of a record that was to take another one's place. Exhaustive on purpose, as
-/// [`Created`].
+/// The outcome of replacing a record by another one. Exhaustive on purpose, as [`Created`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Replaced {
-    /// It stands in the other one's place.
+    /// The record was replaced.
     Done,
-    /// The other one is not there, or not alive; nothing was stored.
+    /// The old one does not exist, or is expired; nothing was stored.
     Gone,
     /// Another session has the new id; nothing was changed.
     IdTaken,
 }
 
-/// The data that an application keeps with a session, as a store has them.
+/// The application's data of a session, as a store has them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct StoredData {
-    /// The data; none where it keeps none.
+    /// The data; `None` if there are none.
     pub data: Option<Vec<u8>>,
-    /// How often they were changed, or removed.
+    /// The number of times they were changed, or removed.
     pub version: u64,
 }
 
-/// The outcome of keeping data with a session. Exhaustive on purpose, as [`Created`].
+/// The outcome of storing data with a session. Exhaustive on purpose, as [`Created`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DataKept {
-    /// They are there, and their version is the next one.
+    /// The data are stored, and their version is the next one.
     Done,
-    /// The data that are there are of another version; nothing was changed.
+    /// The stored data have another version; nothing was changed.
     Stale,
-    /// The session is not there, or not alive.
+    /// The session does not exist, or is expired.
     Gone,
 }
 
-/// What is kept of sessions that are kept nowhere else than in their tokens.
+/// The revocations that a store keeps for a stateless session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Standing {
-    /// Whether this very session was ended.
+    /// Set if this very session was ended.
     pub denied: bool,
-    /// Sessions of this subject whose tokens name no generations are over if they began at this
+    /// The cut-off: sessions of this subject whose tokens name no generations are over if they began at this
     /// instant or before.
     pub cut_off: Option<DateTime<Utc>>,
-    /// What a session of this subject would begin under now. None where there is no generation of
-    /// everyone: then no session that names one stands.
+    /// The generations that a session of this subject would begin under now. `None` if there is no generation
+    /// of everyone: then no session that names one is valid.
     pub generations: Option<Generations>,
 }
 
-/// Under what a stateless session begins. It is over when either of the two is another one.
+/// The generations under which a stateless session begins. It is over when either of the two differs.
 ///
-/// They are counters of the store: sessions are ended by raising one, so that nothing depends on
-/// whose clock shows what.
+/// They are counters of the store: raising one ends sessions, so that no clock takes part (decision 56).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Generations {
-    /// That of the sessions of everyone. It begins at random, so that a store that lost its content
-    /// knows none of the sessions that were begun over it.
+    /// The counter for the sessions of everyone. It begins at random, so that a store that lost its content
+    /// accepts none of the sessions that began under it.
     pub everyone: u64,
-    /// That of the sessions of one subject; 0 until it is raised.
+    /// The counter for the sessions of one subject; 0 until it is raised.
     pub subject: u64,
 }

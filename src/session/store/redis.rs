@@ -1,4 +1,4 @@
-//! Sessions in Redis.
+//! A session store in Redis: one script per atomic step (decisions 32 and 66).
 
 mod values;
 
@@ -27,14 +27,14 @@ const DATA_VERSION: &str = "data_version";
 const LAST_SEEN_AT: &str = "last_seen_at";
 const IDLE_EXPIRES_AT: &str = "idle_expires_at";
 
-/// Keeps sessions in Redis 6.2 or later, or in Valkey.
+/// A session store in Redis 6.2 or later, or in Valkey.
 ///
-/// A call that Redis has not answered within 2 seconds has failed, and is answered as unavailable.
+/// A call times out after 2 seconds, and is answered as unavailable.
 ///
 /// # Keys
 ///
-/// All begin with the prefix, `clearance:` unless [`with_prefix`](Self::with_prefix) says another.
-/// Instants are 20 digits that sort as the instants do, scores are microseconds since 1970.
+/// All begin with the prefix, `clearance:` unless [`with_prefix`](Self::with_prefix) sets another. Instants
+/// are 20 digits that sort as the instants do, scores are microseconds since 1970.
 ///
 /// | key | type | what it holds |
 /// |---|---|---|
@@ -52,26 +52,26 @@ const IDLE_EXPIRES_AT: &str = "idle_expires_at";
 /// | `generations` | hash | the generation of the stateless sessions of each subject for which it was raised; that of everyone in the field of no name |
 /// | `cut-off-ends` | sorted set | the same subjects by the instant until which each is kept |
 ///
-/// Each step that must be one is one script, which goes through 100 sessions at the most: Redis does
-/// nothing else meanwhile. It reaches keys that it finds in others, so it needs one server (and its
-/// replicas): it is not for Redis Cluster.
+/// Each atomic step is one script, which touches at most 100 sessions: Redis does nothing else meanwhile. It
+/// reaches keys whose names it finds in others, so it needs one server (and its replicas): it does not work
+/// with Redis Cluster.
 ///
-/// A session lives while `sessions-of:` its subject and `sessions` both name it. Ending many takes one of
-/// these away, which ends all of them at once, and removes them afterwards. What is left where a program
-/// is killed meanwhile, the next sweep removes. A key of another type under one of these names is an error
-/// (500) to what needs it, before anything is written.
+/// A session is valid while `sessions-of:` its subject and `sessions` both name it. Ending many removes them
+/// from one of these, which ends all of them at once, and deletes them afterwards. If a program is killed
+/// meanwhile, the next sweep deletes the rest. A key of another type under one of these names is an error
+/// (500) for the steps that need it, before anything is written.
 ///
 /// # What to configure
 ///
-/// - **No key has a time to live.** The application's clock decides what is over, and what Redis
-///   removes by its own clock could be a denial that is still needed. Call
-///   [`Sessions::sweep`](crate::Sessions::sweep) now and then, as with any store.
-/// - **`maxmemory-policy noeviction`**, or one of the `volatile-` policies. Those of `allkeys-` remove
-///   what is not used: a session or what lists it, whose users are then signed out, or a denial, with
-///   which an ended stateless session is back. Without the generations no stateless session stands.
-/// - **`appendonly yes` and `appendfsync always`.** With anything less a crash loses the last writes,
-///   with `everysec` those of a second or two. A lost sign-in signs out. A lost *deletion* or denial
-///   brings back a session that was ended. A replica that takes over loses what it had not received.
+/// - **No key has a time to live.** The application's clock decides what has expired, and Redis could expire
+///   a denial by its own clock that is still needed. Call [`Sessions::sweep`](crate::Sessions::sweep) now and
+///   then, as with any store.
+/// - **`maxmemory-policy noeviction`**, or one of the `volatile-` policies. Those of `allkeys-` evict unused
+///   keys: a session or its list, whose users are then signed out, or a denial, without which an ended
+///   stateless session is valid again. Without the generations no stateless session is valid.
+/// - **`appendonly yes` and `appendfsync always`.** With anything less a crash loses the last writes, with
+///   `everysec` those of a second or two. A lost sign-in signs the user out. A lost *deletion* or denial
+///   restores a session that was ended. A replica that takes over loses what it had not received.
 /// - **TLS**: turn on the feature `tokio-rustls-comp` of the crate `redis` in your own manifest and
 ///   write `rediss://`.
 ///
@@ -128,7 +128,7 @@ impl RedisSessionStore {
         })
     }
 
-    /// With another prefix of its keys, for applications that share a server.
+    /// Sets another prefix of the keys, for applications that share a server.
     #[must_use]
     pub fn with_prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = prefix.into();
@@ -149,7 +149,7 @@ impl RedisSessionStore {
         self.shared.link.ask(Question::Script(step)).await
     }
 
-    /// These fields of a session, if it lives at `now`.
+    /// Returns these fields of a session, if it is not expired at `now`.
     async fn living(
         &self,
         id: SessionId,
@@ -216,8 +216,8 @@ impl RedisSessionStore {
         }
     }
 
-    /// Removes what is counted of a subject and does not live, as when its record was evicted; tells whether
-    /// there was any.
+    /// Removes dead entries from the count of a subject, whose records were evicted for example; returns
+    /// whether there were any.
     async fn prune(&self, new: &SessionRecord) -> Result<bool, StoreError> {
         let (mut from, mut found) = (Vec::new(), false);
         loop {
@@ -234,7 +234,7 @@ impl RedisSessionStore {
         }
     }
 
-    /// Ends what is left beyond a limit that was not there, or larger, before.
+    /// Ends the sessions beyond a limit that is new, or smaller than before.
     async fn trim(
         &self,
         kept: &SessionRecord,
@@ -260,14 +260,14 @@ impl RedisSessionStore {
         }
     }
 
-    /// Removes what was ended together under this name.
+    /// Deletes the sessions that were ended together under this name.
     async fn clear(&self, name: &str) -> Result<u64, StoreError> {
         let mut step = self.step("clear");
         step.arg(name);
         self.repeat(&step).await
     }
 
-    /// Runs a step until it finds nothing more; tells how many sessions it removed.
+    /// Repeats a step until it finds nothing more; returns how many sessions it deleted.
     async fn repeat(&self, step: &ScriptInvocation<'_>) -> Result<u64, StoreError> {
         let mut total: u64 = 0;
         loop {
@@ -286,7 +286,7 @@ fn ids(texts: &[&str]) -> Result<Vec<SessionId>, StoreError> {
         .map_err(|_| StoreError::malformed())
 }
 
-/// A name that nothing else is ended under.
+/// Returns a unique name for a set of sessions that end together.
 fn name() -> String {
     Uuid::new_v4().simple().to_string()
 }
@@ -396,7 +396,7 @@ impl SessionStore for RedisSessionStore {
         let mut values = values.into_iter();
         let (data, version) = (values.next().flatten(), values.next().flatten());
         let version = match version {
-            // Never changed.
+            // The data were never changed.
             None => 0,
             Some(digits) => std::str::from_utf8(&digits)
                 .ok()
@@ -505,7 +505,7 @@ impl SessionStore for RedisSessionStore {
         };
         let new: i64 = add("NX").await?;
         if new == 0 {
-            // Kept as long as whoever needs it longest.
+            // The later of both ends is kept.
             let _: i64 = add("GT").await?;
         }
         Ok(new > 0)
@@ -524,7 +524,7 @@ impl SessionStore for RedisSessionStore {
         amount: u64,
     ) -> Result<(), StoreError> {
         let mut step = self.step("raise_generation");
-        // No subject is empty.
+        // The empty name stands for everyone: no subject is empty.
         step.arg(subject.map_or("", Subject::as_str)).arg(amount);
         self.run::<i64>(&step).await.map(|_| ())
     }
@@ -547,7 +547,7 @@ impl SessionStore for RedisSessionStore {
         until: DateTime<Utc>,
     ) -> Result<(), StoreError> {
         let mut step = self.step("cut_off");
-        // No subject is empty.
+        // The empty name stands for everyone: no subject is empty.
         step.arg(subject.map_or("", Subject::as_str))
             .arg(digits(cut_off))
             .arg(score(until));
@@ -586,7 +586,7 @@ impl SessionStore for RedisSessionStore {
         let mut notes = self.step("sweep_notes");
         notes.arg(score(now));
         self.repeat(&notes).await?;
-        // Of whoever was killed before it had done so.
+        // Finishes the deletions of programs that were killed before.
         let cleared = self.clear("").await?;
         let mut sessions = self.step("sweep");
         sessions.arg(digits(now)).arg(score(now));

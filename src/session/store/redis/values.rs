@@ -1,4 +1,4 @@
-//! The form of a record in Redis, and the reading of its answers.
+//! The encoding of a record in Redis, and the decoding of its responses.
 
 use chrono::{DateTime, Utc};
 use redis::ScriptInvocation;
@@ -7,7 +7,7 @@ use super::super::{FIELDS, Generations, SessionRecord, StoreError, StoredFields}
 
 pub(super) type Values = Vec<Option<Vec<u8>>>;
 
-/// An instant as text that sorts as instants do, those before 1970 too.
+/// Formats an instant as text that sorts as instants do, those before 1970 too.
 pub(super) fn digits(instant: DateTime<Utc>) -> String {
     let shifted = instant.timestamp_micros().cast_unsigned() ^ (1 << 63);
     format!("{shifted:020}")
@@ -23,7 +23,7 @@ pub(super) fn score(instant: DateTime<Utc>) -> i64 {
     instant.timestamp_micros()
 }
 
-/// The generation of everyone and that of a subject.
+/// Parses the generation of everyone and that of a subject.
 pub(super) fn generations(counters: &Values) -> Result<Option<Generations>, StoreError> {
     let counter = |index: usize| match counters.get(index) {
         Some(Some(bytes)) => {
@@ -38,13 +38,12 @@ pub(super) fn generations(counters: &Values) -> Result<Option<Generations>, Stor
     Ok(counter(0)?.map(|everyone| Generations { everyone, subject }))
 }
 
-/// The instant at which a record is over if it is not touched again.
+/// Returns the instant at which a record expires if it is not touched again.
 pub(super) fn end(record: &SessionRecord) -> i64 {
     score(record.idle_expires_at.min(record.expires_at))
 }
 
-/// Adds the name and the value of each field to what a step is given. What a record does not have
-/// is no field.
+/// Adds the name and the value of each field to the arguments of a step. Absent values are left out.
 pub(super) fn give_record(step: &mut ScriptInvocation<'_>, record: &SessionRecord) {
     let [
         id,
