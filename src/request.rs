@@ -1,4 +1,4 @@
-//! One request: its credential, what was found out about it, and the scope in which code asks.
+//! The request context: the credential, the memoized session and decisions, and the scope of one request.
 
 use std::any::Any;
 use std::fmt;
@@ -35,7 +35,7 @@ pub(crate) use self::scope::Scoped;
 pub(crate) use self::scope::outside_of_requests;
 pub use self::scope::{in_current_scope, spawn, verify_session};
 
-/// What the library keeps for the length of one request.
+/// The state that the library keeps for the length of one request.
 ///
 /// An adapter's layer builds one for each request and runs the handler in its scope, so that
 /// [`verify_session`] and repositories find it. Cloning copies a pointer to the same request.
@@ -86,19 +86,19 @@ struct Inner {
     credential_read: AtomicBool,
     finished: AtomicBool,
     intent: Intent,
-    /// Whether the request may come from another site, and nothing has shown yet that it does not.
+    /// Set if the request may come from another site, until a CSRF token shows that it does not.
     unproved: AtomicBool,
     first: First,
     slot: SlotCell,
-    /// Made when it is first used, as is what is found out about the credential: most of what a server is
-    /// asked for asks nothing.
+    /// Allocated on first use, as is the session state: most requests of a server never use them (decision
+    /// 44).
     notes: OnceLock<Box<Notes>>,
 }
 
-/// What only some requests note, for as long as they last.
+/// The state that only some requests need, for as long as they last.
 #[derive(Default)]
 struct Notes {
-    /// The instant of every use, where there are no sessions whose clock tells it.
+    /// The current time for tests without sessions, whose clock would tell it.
     given_now: Option<DateTime<Utc>>,
     decisions: Decisions,
     memo: Answers,
@@ -108,23 +108,23 @@ struct Notes {
     id: OnceLock<Box<str>>,
 }
 
-/// A request that may be over.
+/// A weak reference to a request, which may be over.
 #[derive(Clone)]
 pub(crate) struct WeakContext {
     inner: Weak<Inner>,
 }
 
 impl RequestContext {
-    /// The context of a request with these headers, from an unknown address.
+    /// Builds the context of a request with these headers, from an unknown address.
     ///
-    /// Nothing is read from the headers until it is asked for. What the request's method is nobody
-    /// knows, so nothing is refused for it: where there is one, use [`of_parts`](Self::of_parts).
+    /// The headers are not parsed until the session is used. The request's method is unknown, so nothing is
+    /// refused for it: where there is one, use [`of_parts`](Self::of_parts).
     #[must_use]
     pub fn new<V: Viewer>(sessions: &Sessions<V>, headers: &HeaderMap) -> Self {
         Self::begin(sessions, Intent::Any, headers, None)
     }
 
-    /// The same, from `address`, which rules see as `context.address`. It must be that of the
+    /// Builds the same, from `address`, which rules see as `context.address`. It must be that of the
     /// connection or come from a proxy that the application trusts.
     #[must_use]
     pub fn from_address<V: Viewer>(
@@ -135,12 +135,12 @@ impl RequestContext {
         Self::begin(sessions, Intent::Any, headers, Some(address))
     }
 
-    /// The context of a request with this head, from `address` where it is known.
+    /// Builds the context of a request with this head, from `address` where it is known.
     ///
-    /// As its method is known, a request with a safe one (`GET`, `HEAD`, `OPTIONS`, `TRACE`) writes
-    /// nothing and ends or moves no session ([ASVS 3.5.3](https://github.com/OWASP/ASVS)): a link on any site
-    /// makes a browser send it, with its cookie. Four things are done in one all the same: the callback of a
-    /// sign-in ([`sign_in`](Self::sign_in), and [`step_up`](Self::step_up) of who proves again) and a
+    /// As its method is known, a request with a safe one (`GET`, `HEAD`, `OPTIONS`, `TRACE`) writes nothing
+    /// and ends or rotates no session ([ASVS 3.5.3](https://github.com/OWASP/ASVS)): a link on any site makes
+    /// a browser send it, with its cookie. Four operations are allowed all the same: the callback of a
+    /// sign-in ([`sign_in`](Self::sign_in), and [`step_up`](Self::step_up) after another proof) and a
     /// redeemed link, which carry a proof of their own, [`extend_session`](Self::extend_session), and
     /// [`set_session_data`](Self::set_session_data), which a form needs before it is sent.
     #[must_use]
@@ -191,17 +191,17 @@ impl RequestContext {
         }
     }
 
-    /// The same credential in a context of its own, for what goes on when the response is sent: a
+    /// Copies the credential into a context of its own, for work that continues after the response is sent: a
     /// WebSocket, or a task that outlives its request.
     ///
-    /// It remembers nothing of this one, so that what is found out in it is as young as it is: fork once
-    /// for each message of a socket, and a revocation ends it with the next one. It sets no cookie, so nobody
-    /// signs in there.
+    /// The copy has none of this one's memoized results, so that it verifies the session anew: fork once for
+    /// each message of a socket, and a revocation takes effect with the next one. It sets no cookie, so
+    /// nobody can sign in there.
     ///
-    /// Where this request must change nothing, because its method is safe, its fork must not either. The
+    /// Where this request must not change anything, because its method is safe, its fork must not either. The
     /// handshake of a socket is the exception, a `GET` with an `Upgrade`: its fork may write. Check the
-    /// `Origin` of a handshake, which every site can send, with the
-    /// [gate against forged requests](crate::route::Csrf).
+    /// `Origin` of a handshake, which every site can send, with the [gate against forged
+    /// requests](crate::route::Csrf).
     ///
     /// # Example
     ///
@@ -239,7 +239,7 @@ impl RequestContext {
         fork.with_request_id(self.request_id())
     }
 
-    /// The same request under an id that it has elsewhere, such as in an `x-request-id` header.
+    /// Sets the id that the request has elsewhere, such as in an `x-request-id` header.
     ///
     /// It may come from outside: one of more than 128 bytes, or with anything but visible ASCII
     /// characters, is ignored, and so is every one after the first.
@@ -268,27 +268,26 @@ impl RequestContext {
         }
     }
 
-    /// What names this request in every [`AuditEvent`](crate::AuditEvent) of it: the id that
-    /// [`with_request_id`](Self::with_request_id) or the layer took, and else a random one.
+    /// Returns the id of this request in each of its [`AuditEvent`](crate::AuditEvent)s: the one that
+    /// [`with_request_id`](Self::with_request_id) or the layer set, or else a random one.
     #[must_use]
     pub fn request_id(&self) -> &str {
         self.inner.notes().id.get_or_init(|| {
-            // It must tell requests apart and is no secret, so that no source of randomness that
-            // could fail is asked.
+            // The id must be unique and is no secret, so it uses no source of randomness that could fail.
             let random = RandomState::new();
             let [high, low] = [0_u8, 1].map(|half| random.hash_one(half));
             format!("{high:016x}{low:016x}").into()
         })
     }
 
-    /// The viewer of this request, checked against the store, or against a cache no older than
-    /// the bound.
+    /// Returns the viewer of this request, verified against the store, or against a cache no older than the
+    /// bound.
     ///
-    /// The first call finds out, and later ones give the same answer until the session is revoked
-    /// or its viewer changed through this library. A request that goes on, such as one with a streamed
-    /// response, finds out anew when its answer is older than the
-    /// [cache bound](crate::session::SessionsBuilder::cache_bound), or than a second where the bound is
-    /// less. Calls at the same time share one load. An outage is not remembered.
+    /// The first call verifies, and later ones return the memoized viewer until the session is revoked or its
+    /// viewer changed through this library. A long request, such as one with a streamed response, verifies
+    /// again when its viewer is older than the [cache bound](crate::session::SessionsBuilder::cache_bound),
+    /// or than a second where the bound is less. Concurrent calls share one load (single flight). An outage
+    /// is not memoized.
     ///
     /// # Errors
     ///
@@ -304,31 +303,31 @@ impl RequestContext {
         slot.verify(&self.inner.first, || self.origin()).await
     }
 
-    /// The viewer of this request, with the store and the viewer source asked in this very call.
+    /// Returns the viewer of this request, read from the store and the viewer source in this very call.
     ///
     /// # Errors
     ///
     /// As [`RequestContext::verify_session`].
     pub async fn verify_current<V: Viewer>(&self) -> Result<Current<V>> {
-        // Whoever asks for this very call must not be answered from memory.
+        // Invalidates memoized results of methods: this call must not be answered by one.
         self.inner.notes().changes.note();
         let slot = self.slot::<V>()?;
         slot.current(&self.inner.first, || self.origin()).await
     }
 
-    /// Writes what the request's session means for its response: the session cookie, if it was
-    /// set or removed, and that no cache may keep a response that depends on it. Call it once,
-    /// when the handler is done; the layers of this library do.
+    /// Writes the session's headers to the response: the session cookie, if it was set or removed, and that
+    /// no cache may keep a response that depends on it. Call it once, when the handler is done; the layers of
+    /// this library do.
     pub fn finish(&self, headers: &mut HeaderMap) {
         self.write_headers(headers, false);
     }
 
-    /// Tells whether the response must not be cached. `reads_later` says that the credential may
-    /// be read after the headers are sent.
+    /// Writes the session's headers, once. `reads_later` says that the credential may be read after they are
+    /// sent, so that the response must not be cached.
     pub(crate) fn write_headers(&self, headers: &mut HeaderMap, reads_later: bool) {
         self.inner.finished.store(true, Ordering::Release);
         let read = self.inner.credential_read.load(Ordering::Acquire);
-        // Who sets a cookie has read the credential.
+        // Setting a cookie implies having read the credential.
         let mut cookies = Vec::new();
         if read {
             cookies = std::mem::take(&mut *lock(&self.inner.notes().set_cookies));
@@ -345,7 +344,7 @@ impl RequestContext {
         }
     }
 
-    /// The viewer, if this request found it already: no lock, no clock, one epoch.
+    /// Returns the viewer, if this request has memoized it: no lock, no clock, one epoch.
     #[inline]
     fn ready<V: Viewer>(&self) -> Option<Verified<V>> {
         self.inner.first.ready()
@@ -358,7 +357,7 @@ impl RequestContext {
             .ok_or_else(|| self.inner.slot().other_viewer())
     }
 
-    /// From where this request comes, as sessions note it.
+    /// Returns the origin of this request, as sessions record it.
     fn origin(&self) -> Origin {
         Origin {
             address: self.inner.address,
@@ -367,16 +366,16 @@ impl RequestContext {
         }
     }
 
-    /// Finds the viewer anew from now on, where it was found too long ago. To be called when a request
-    /// goes on that was waiting.
+    /// Marks the memoized viewer stale if it is older than the cache bound. Call it when a request resumes
+    /// after a wait (decision 42).
     pub(crate) fn renew(&self) {
         if self.inner.first.loaded().is_some() {
             self.inner.slot().renew(&self.inner.first);
         }
     }
 
-    /// Has everything that changes something wait for
-    /// [`verify_csrf_token`](Self::verify_csrf_token).
+    /// Blocks every operation that changes something until [`verify_csrf_token`](Self::verify_csrf_token)
+    /// succeeds.
     pub(crate) fn doubt(&self) {
         self.inner.unproved.store(true, Ordering::Release);
     }
@@ -390,7 +389,7 @@ impl RequestContext {
         Ok(())
     }
 
-    /// Refuses a request that must change nothing.
+    /// Refuses a request with a safe method, and one that may come from another site.
     pub(crate) fn require_unsafe_method(&self) -> Result<()> {
         if self.inner.intent.is_safe() {
             return Err(Error::misuse(
@@ -400,7 +399,7 @@ impl RequestContext {
         self.require_proof()
     }
 
-    /// The address of the application, if the request has sessions that know it.
+    /// Returns the address of the application, if the request has sessions that know it.
     pub(crate) fn app_address(&self) -> Option<&Address> {
         Some(&self.inner.slot().core().ok()?.address)
     }
@@ -436,7 +435,7 @@ impl RequestContext {
         circumstances
     }
 
-    /// The circumstances of a use that begins now, to the microsecond, as columns hold instants.
+    /// Returns the circumstances of a use that begins now, to the microsecond, as columns hold instants.
     pub(crate) fn circumstances(&self) -> Context {
         let now = self.now();
         Context {
@@ -445,55 +444,55 @@ impl RequestContext {
         }
     }
 
-    /// What rules came to in this request.
+    /// Returns the rule decisions that this request has memoized.
     pub(crate) fn decisions(&self) -> &Decisions {
         &self.inner.notes().decisions
     }
 
-    /// What methods gave in this request. Signing in or out empties it.
+    /// Returns the memoized results of methods in this request. Signing in or out empties them.
     pub(crate) fn memo(&self) -> &Answers {
         &self.inner.notes().memo
     }
 
-    /// The instants that rules have read in this request.
+    /// Returns the instants that rules have read in this request.
     pub(crate) fn instants(&self) -> &Instants {
         &self.inner.notes().instants
     }
 
-    /// The changes that this request makes, as far as what it remembers depends on them.
+    /// Returns the record of this request's changes, by which memoized results are invalidated.
     pub(crate) fn changes(&self) -> &Changes {
         &self.inner.notes().changes
     }
 
-    /// The viewer that this request found first, whether or not it still holds.
+    /// Returns the viewer that this request found first, whether or not it still holds.
     pub(crate) fn found(&self) -> Option<&Loaded> {
         self.inner.first.loaded()
     }
 
-    /// The present instant, by the clock of the sessions.
+    /// Returns the current time, by the clock of the sessions.
     pub(crate) fn now(&self) -> DateTime<Utc> {
         let now = self.inner.slot.now();
         now.or_else(|| self.inner.notes().given_now)
             .unwrap_or_default()
     }
 
-    /// By what a viewer of this request's sessions is found out to have changed, if it has any.
+    /// Returns the epochs by which changes of this request's viewer are detected, if it has sessions.
     pub(crate) fn epochs(&self) -> Option<&Arc<Epochs>> {
         self.inner.slot().epochs()
     }
 
-    /// What seals the cursors of this request's pages, if it has sessions.
+    /// Returns the sealer of this request's page cursors, if it has sessions.
     pub(crate) fn cursors(&self) -> Option<&CursorSealer> {
         self.inner.slot().cursors()
     }
 
-    /// Whether the sessions are in this database, so that a statement of it can test one.
+    /// Returns whether the sessions are in this database, so that its statements can test one.
     pub(crate) fn is_beside(&self, database: DatabaseId) -> bool {
         let slot = self.inner.slot();
         slot.now().is_some() && slot.database() == Some(database)
     }
 
-    /// What a statement tests to be sure of the session, if the sessions are in that statement's
+    /// Returns the predicate by which a statement tests the session, if the sessions are in that statement's
     /// database.
     pub(crate) fn statement_guard<V: Viewer>(
         &self,
@@ -509,8 +508,8 @@ impl RequestContext {
 }
 
 impl RequestContext {
-    /// Returns the generations that a write in this database holds, where the session is in its token and
-    /// what ends it is there.
+    /// Returns the generations that a write in this database locks, where the session is stateless and its
+    /// revocations are there.
     pub(crate) fn token_guard<'a>(
         &self,
         loaded: &'a Loaded,
@@ -569,8 +568,8 @@ impl WeakContext {
     }
 }
 
-/// Overrides whatever the application said about caching. Headers that address one kind of cache
-/// (RFC 9213) would win over `Cache-Control`, so they go.
+/// Overrides the application's caching headers. Headers for one kind of cache (RFC 9213) would take
+/// precedence over `Cache-Control`, so they are removed.
 fn forbid_caching(headers: &mut HeaderMap) {
     let targeted: Vec<HeaderName> = headers
         .keys()

@@ -1,4 +1,4 @@
-//! Accesses that are held: the session that a request still grants them.
+//! The check at each use of a held access: the request must still have the session it was made for.
 
 use std::sync::Arc;
 
@@ -8,29 +8,29 @@ use crate::error::{Error, Refusal, Result};
 use crate::session::{Loaded, Verified};
 use crate::viewer::Viewer;
 
-/// An access is made for one session of one subject, and a request can get another: by a sign-in, a
-/// sign-out or a new id. So whatever is found out for its use must be of the session that it was made
-/// for (decision 49).
+/// An access is made for one session of one subject, and a request can get another: by a sign-in, a sign-out
+/// or a new id. So each use checks that the viewer found then is of the session that the access was made for
+/// (decision 49).
 impl RequestContext {
-    /// The viewer of the session that `held` is of, as they are now.
+    /// Returns the current viewer of the session of `held`.
     pub(crate) async fn still<V: Viewer>(&self, held: &Verified<V>) -> Result<Verified<V>> {
         let found = match self.ready() {
             Some(found) => found,
-            // On the heap, so that a use that finds its answer is a small future.
+            // Boxed, so that the future stays small for a use that finds its viewer in the request.
             None => Box::pin(self.verify_session()).await?,
         };
         require_same(held.loaded(), found.loaded())?;
         Ok(found)
     }
 
-    /// The same, with the store and the viewer source asked in this very call.
+    /// Returns the same, read from the store and the viewer source in this very call.
     pub(crate) async fn still_current<V: Viewer>(&self, held: &Verified<V>) -> Result<Verified<V>> {
         let found = self.verify_current().await?.into_verified();
         require_same(held.loaded(), found.loaded())?;
         Ok(found)
     }
 
-    /// The same where nobody knows the type of the viewer.
+    /// Checks the same, for callers without the viewer's type.
     pub(crate) async fn require_still(&self, held: &Loaded) -> Result<()> {
         let found = match self.inner.first.ready_loaded() {
             Some(found) => Arc::clone(found),
@@ -42,8 +42,8 @@ impl RequestContext {
         require_same(held, &found)
     }
 
-    /// Returns whether `held` is of the session that this request has, and nothing was revoked since. No
-    /// store is asked.
+    /// Returns whether `held` is of the session that this request has, and nothing was revoked since. It does
+    /// not query the store.
     ///
     /// # Errors
     ///
@@ -58,7 +58,8 @@ impl RequestContext {
         }
     }
 
-    /// Returns whether a viewer that was found then is recent enough for what goes on now.
+    /// Returns whether a loaded viewer is within the cache bound and not revoked, so that the request can
+    /// continue with it.
     pub(crate) fn is_recent(&self, loaded: &Loaded) -> bool {
         loaded.holds() && self.inner.slot().is_recent(loaded)
     }

@@ -1,4 +1,4 @@
-//! The intent of a request: whether its method may change anything.
+//! The intent of a request: whether its method may change state.
 
 use http::Method;
 
@@ -8,9 +8,10 @@ use crate::session::Hints;
 /// ([RFC 9110, section 9.2.1](https://www.rfc-editor.org/rfc/rfc9110#section-9.2.1)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Intent {
-    /// It may change something, or nobody said what its method is.
+    /// The method is unsafe, or unknown.
     Any,
-    /// Browsers send it for any other site that asks them to, cookies and all.
+    /// The method is safe: browsers send such a request for any other site that asks them to, cookies and
+    /// all.
     Safe,
 }
 
@@ -23,9 +24,9 @@ impl Intent {
         }
     }
 
-    /// That of what goes on when the response is sent. A stream or a task that a request with a safe method
-    /// began is no more meant than the request. What comes over a socket its own page sends, once its
-    /// handshake has passed the gate against forged requests.
+    /// Returns the intent of work that continues after the response is sent. A stream or a task that a
+    /// request with a safe method began is no more intended than the request. The messages of a socket come
+    /// from its own page, once its handshake has passed the gate against forged requests.
     pub(super) const fn of_fork(self, hints: &Hints) -> Self {
         match self {
             Self::Safe if !hints.is_handshake() => Self::Safe,

@@ -1,4 +1,4 @@
-//! The scope in which code asks for its request: a property of who polls.
+//! The scope of a request: a thread-local that is set while a future of the request is polled (decision 44).
 
 use std::cell::RefCell;
 use std::fmt;
@@ -20,7 +20,7 @@ thread_local! {
 const OUTSIDE: &str = "no request is in scope: add the session layer to the router, bind the task with `clearance::spawn` or `in_current_scope`, or use `context.scope`";
 
 impl RequestContext {
-    /// The context of the request that this code runs in.
+    /// Returns the context of the request that this code runs in.
     ///
     /// # Errors
     ///
@@ -33,7 +33,7 @@ impl RequestContext {
         with_current(|current| Some(current.clone()))
     }
 
-    /// Runs `future` in this request's scope. Whoever polls it, it sees this request and no other.
+    /// Runs `future` in this request's scope. It sees this request and no other, whichever task polls it.
     pub fn scope<F: Future>(&self, future: F) -> impl Future<Output = F::Output> + use<F> {
         self.clone().bind(future)
     }
@@ -56,7 +56,7 @@ impl RequestContext {
     }
 }
 
-/// Runs `work` in the scope of this request, or of none, and then leaves it, also when `work` panics.
+/// Runs `work` in the scope of this request, or of none, and then leaves the scope, also when `work` panics.
 #[inline]
 fn within<T>(context: &mut Option<RequestContext>, work: impl FnOnce() -> T) -> T {
     struct Leave<'a>(&'a mut Option<RequestContext>);
@@ -68,7 +68,7 @@ fn within<T>(context: &mut Option<RequestContext>, work: impl FnOnce() -> T) -> 
         }
     }
 
-    /// A thread that is ending has no scope any more, so that whatever asks there is refused.
+    /// A thread that is ending has no scope any more, so that code that runs there is refused.
     #[inline]
     fn swap(context: &mut Option<RequestContext>) {
         let _ending = CURRENT.try_with(|current| *context = current.replace(context.take()));
@@ -79,7 +79,7 @@ fn within<T>(context: &mut Option<RequestContext>, work: impl FnOnce() -> T) -> 
     work()
 }
 
-/// What `look` finds in the request that this code runs in.
+/// Applies `look` to the context of the request that this code runs in, if there is one.
 #[inline]
 fn with_current<T>(look: impl FnOnce(&RequestContext) -> Option<T>) -> Option<T> {
     CURRENT
@@ -89,7 +89,8 @@ fn with_current<T>(look: impl FnOnce(&RequestContext) -> Option<T>) -> Option<T>
 }
 
 pin_project! {
-    /// A future that sees its request whoever polls it, and has it find the viewer anew when it goes on.
+    /// A future that is polled in its request's scope, whichever task polls it. A poll after a wait drops a
+    /// viewer that is older than the cache bound (decision 42).
     pub(crate) struct Scoped<F> {
         #[pin]
         future: Option<F>,
@@ -98,7 +99,7 @@ pin_project! {
     }
 
     impl<F> PinnedDrop for Scoped<F> {
-        // What the future holds is dropped in its scope.
+        // The values that the future holds are dropped in its scope.
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
             if this.future.is_some() {
@@ -117,7 +118,7 @@ impl<F> Scoped<F> {
         }
     }
 
-    /// The request, when the future has nothing more to do.
+    /// Takes the context out, once the future has completed.
     #[cfg(any(feature = "actix-web", feature = "tower"))]
     pub(crate) fn into_context(self: Pin<&mut Self>) -> Option<RequestContext> {
         self.project().context.take()
@@ -135,7 +136,8 @@ impl<F: Future> Future for Scoped<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let mut this = self.project();
-        // Most never wait, and what they find is as young as they are.
+        // Most futures never wait, so the first poll skips the check: what they find is as recent as they are
+        // (decision 42).
         if std::mem::replace(this.waited, true)
             && let Some(context) = this.context
         {
@@ -143,7 +145,7 @@ impl<F: Future> Future for Scoped<F> {
         }
         within(this.context, || {
             let Some(future) = this.future.as_mut().as_pin_mut() else {
-                // Only who polls it again after the end comes here.
+                // Reached only by a poll after completion.
                 return Poll::Pending;
             };
             let polled = future.poll(cx);
@@ -155,7 +157,7 @@ impl<F: Future> Future for Scoped<F> {
     }
 }
 
-/// The viewer of the request that this code runs in; see [`RequestContext::verify_session`].
+/// Returns the viewer of the request that this code runs in; see [`RequestContext::verify_session`].
 ///
 /// # Errors
 ///
@@ -167,7 +169,7 @@ pub async fn verify_session<V: Viewer>() -> Result<Verified<V>> {
     verify_first().await
 }
 
-/// The part of [`verify_session`] that only a request's first call needs.
+/// Verifies the session on a request's first call: the cold path of [`verify_session`].
 async fn verify_first<V: Viewer>() -> Result<Verified<V>> {
     let request = RequestContext::current()?;
     let slot = request.slot::<V>()?;
@@ -199,10 +201,10 @@ pub fn in_current_scope<F: Future>(future: F) -> Result<impl Future<Output = F::
     Ok(RequestContext::current()?.bind(future))
 }
 
-/// Runs `future` in no request's scope, whoever polls it.
+/// Runs `future` outside of every request's scope, whichever task polls it.
 ///
-/// For work whose outcome other requests share: it must not act as the one request that happens
-/// to wait for it, nor ask that request for the very answer it waits for.
+/// It is for work whose result other requests share (single flight): that must not act as the one request
+/// that happens to poll it, nor wait for that request's own lookup.
 pub(crate) fn outside_of_requests<F: Future>(future: F) -> impl Future<Output = F::Output> {
     Scoped::new(None, future)
 }

@@ -1,4 +1,4 @@
-//! What a request does with its session.
+//! The session operations of a request: sign-in, sign-out, rotation, step-up, listing and session data.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -17,7 +17,7 @@ use crate::session::{
 use crate::viewer::{Subject, Viewer};
 
 impl RequestContext {
-    /// What the cookie alone says. No store is asked, so this cookie's session may have ended.
+    /// Returns the contents of the cookie alone. No store is queried, so its session may have ended.
     ///
     /// # Errors
     ///
@@ -28,14 +28,13 @@ impl RequestContext {
         self.inner.slot().optimistic(&|| self.origin())
     }
 
-    /// Signs a subject in: ends the session that the request came with, stores a new one under
-    /// a new id, and sets its cookie on the response. Later calls in this request see the new
-    /// session. Where it comes to nothing, the session before goes on.
+    /// Signs a subject in: ends the session that the request came with, stores a new one under a new id
+    /// (against session fixation), and sets its cookie on the response. Later calls in this request see the
+    /// new session. A failed sign-in leaves the current session untouched.
     ///
-    /// Who the subject is has been proved by the application, for instance with a password. That the
-    /// user meant to is for the application to see to: no `SameSite` keeps a form on another site from
-    /// signing a browser in as somebody else. Take what signs in as JSON, by its content type, or check
-    /// `Origin`.
+    /// The application has authenticated the subject, for instance by a password. It must also make sure that
+    /// the user intended the sign-in: no `SameSite` keeps a form on another site from signing a browser in as
+    /// somebody else (login CSRF). Accept credentials as JSON, by its content type, or check `Origin`.
     ///
     /// # Errors
     ///
@@ -61,13 +60,13 @@ impl RequestContext {
         Ok(self.end_change(opened))
     }
 
-    /// Signs out: ends the session that the request came with, and removes its cookie with the
-    /// response. Without a session only the cookie is removed. It wants a `POST`: a link, or a picture
-    /// on any site, would sign out whoever looks at it.
+    /// Signs out: ends the session that the request came with, and removes its cookie with the response.
+    /// Without a session only the cookie is removed. It requires an unsafe method such as `POST`: a link, or
+    /// a picture on any site, would sign out whoever looks at it.
     ///
-    /// A cookie that was replaced meanwhile, by [`rotate_session`](Self::rotate_session) or a step-up, ends what
-    /// the session goes on under. Two cookies of the session's name lead to nobody: both are removed, and no session
-    /// ends.
+    /// A cookie that was replaced meanwhile, by [`rotate_session`](Self::rotate_session) or a step-up, ends
+    /// the successor of its session (decision 58). Two cookies of the session's name identify nobody: both
+    /// are removed, and no session ends.
     ///
     /// # Errors
     ///
@@ -86,15 +85,14 @@ impl RequestContext {
         Ok(())
     }
 
-    /// Puts the session under a new id and secret, and sets its new cookie on the response; the old
-    /// cookie leads nowhere from now on. Call it when the subject may do more than before, so that
-    /// whoever had the old cookie has not gained it
-    /// ([ASVS 7.2.4](https://github.com/OWASP/ASVS)).
+    /// Rotates the session's id and secret, and sets its new cookie on the response; the old cookie is no
+    /// longer valid. Call it when the subject gains privileges, so that whoever had the old cookie does not
+    /// gain them ([ASVS 7.2.4](https://github.com/OWASP/ASVS)).
     ///
-    /// Other requests that the browser has sent with the old cookie are answered 401 from then on. On
-    /// other nodes the old cookie reads, and never writes, until the
-    /// [cache bound](crate::session::SessionsBuilder::cache_bound) has passed or a
-    /// [channel](crate::session::nodes) has told them.
+    /// Other requests that the browser has sent with the old cookie are answered 401 from then on. On other
+    /// nodes the old cookie reads, and never writes, until the [cache
+    /// bound](crate::session::SessionsBuilder::cache_bound) has passed or a [channel](crate::session::nodes)
+    /// has notified them.
     ///
     /// # Errors
     ///
@@ -108,11 +106,11 @@ impl RequestContext {
         self.rotate(Rotation::Privilege).await
     }
 
-    /// Whose session this is, for a page that asks its subject for another proof. It answers also
-    /// where [`Verdict::StepUp`](crate::session::Verdict::StepUp) refuses everything else.
+    /// Returns the session's subject even if a step-up is pending, for a page that asks for another proof. It
+    /// succeeds where [`Verdict::StepUp`](crate::session::Verdict::StepUp) refuses everything else.
     ///
-    /// Check the proof against this subject, and never against a name that the client sends along:
-    /// whoever sits before somebody's open browser has a password too, but of their own.
+    /// Check the proof against this subject, and never against a name that the client sends along: an
+    /// intruder at an open browser has a password too, but their own.
     ///
     /// # Errors
     ///
@@ -123,9 +121,9 @@ impl RequestContext {
         self.inner.slot().prover(&self.origin()).await
     }
 
-    /// What shows that a form of this request's answer is one of the application's own, for browsers that
-    /// say neither `Sec-Fetch-Site` nor `Origin`; see [`Csrf`](crate::route::Csrf). It is good for the session
-    /// that the cookie names, and no store is asked.
+    /// Issues a CSRF token for the forms of this request's response, for browsers that send neither
+    /// `Sec-Fetch-Site` nor `Origin`; see [`Csrf`](crate::route::Csrf). It is valid for the session that the
+    /// cookie names, and no store is queried.
     ///
     /// # Errors
     ///
@@ -153,12 +151,12 @@ impl RequestContext {
         self.inner.slot().core()?.csrf.issue(&session)
     }
 
-    /// Takes what a form sent in the field [`CsrfToken::FIELD`]. A request that may come from another site
-    /// changes nothing before that.
+    /// Verifies the token that a form sent in the field [`CsrfToken::FIELD`]. A request that may come from
+    /// another site cannot change anything before that.
     ///
     /// # Errors
     ///
-    /// [`Error::is_forbidden`] when it is not a token of this request's session.
+    /// [`Error::is_forbidden`] when it is no valid token of this request's session.
     pub fn verify_csrf_token(&self, token: &str) -> Result<()> {
         self.mark_read();
         let session = self.inner.slot().named();
@@ -171,8 +169,8 @@ impl RequestContext {
         Ok(())
     }
 
-    /// Notes that `subject` has just proved again who it is, this well. The session goes on under a
-    /// new id and secret.
+    /// Records that `subject` has just authenticated again, at this assurance. The session's id and secret
+    /// are rotated.
     ///
     /// The session has the assurance of this proof from now on, also where that is less than before.
     ///
@@ -210,9 +208,9 @@ impl RequestContext {
         Ok(self.end_change(opened))
     }
 
-    /// Has the session begin its idle limit anew, now, and tells when it ends if it is not used
-    /// again; `None` when there is no valid session. Every use does so too, at most once in the
-    /// touch interval: this is for a button that says "stay signed in".
+    /// Restarts the session's idle timeout now, and returns when the session ends if it is not used again;
+    /// `None` when there is no valid session. Every use does so too, at most once per touch interval: this is
+    /// for a button that says "stay signed in".
     ///
     /// # Errors
     ///
@@ -237,13 +235,13 @@ impl RequestContext {
         }
     }
 
-    /// The viewer of this request, who proved recently, and well enough, who it is. The store and the
-    /// viewer source are asked in this very call.
+    /// Returns the viewer of this request, if they authenticated recently and at sufficient assurance. The
+    /// store and the viewer source are queried in this very call.
     ///
     /// # Errors
     ///
-    /// As [`RequestContext::verify_session`], and [`Error::is_step_up`] when the proof is too old or
-    /// too weak: ask for another one, and call [`step_up`](Self::step_up) then.
+    /// As [`RequestContext::verify_session`], and [`Error::is_step_up`] when the proof is too old or too
+    /// weak: ask for another one, and then call [`step_up`](Self::step_up).
     pub async fn verify_fresh<V: Viewer>(&self, freshness: Freshness) -> Result<Fresh<V>> {
         let current = self.verify_current::<V>().await?;
         let loaded = Arc::clone(current.loaded());
@@ -255,8 +253,8 @@ impl RequestContext {
         fresh
     }
 
-    /// Refuses a proof that does not hold in this very call: of another request, of a session that was left
-    /// or ended since, or that is too old by now.
+    /// Checks that a proof still holds in this very call. It refuses one of another request, of a session
+    /// that was left or ended since, or that is too old by now.
     async fn require_fresh<V: Viewer>(&self, proof: &Fresh<V>) -> Result<()> {
         proof.require(self)?;
         let now = self.verify_fresh::<V>(proof.freshness()).await?;
@@ -267,16 +265,16 @@ impl RequestContext {
         }
     }
 
-    /// The living sessions of the viewer, the last created first: the devices that are signed in.
+    /// Lists the living sessions of the viewer, newest first: the devices that are signed in.
     ///
-    /// It wants a [`Fresh`] proof, because it shows from where the viewer signs in, and the ids by
-    /// which sessions are ended ([ASVS 7.5.2](https://github.com/OWASP/ASVS)). Whoever finds a browser
-    /// left open gets [`Error::is_step_up`] of [`verify_fresh`](Self::verify_fresh) instead.
+    /// It requires a [`Fresh`] proof, because it shows the addresses from which the viewer signs in, and the
+    /// ids by which sessions are ended ([ASVS 7.5.2](https://github.com/OWASP/ASVS)). Somebody at a browser
+    /// that was left open gets [`Error::is_step_up`] of [`verify_fresh`](Self::verify_fresh) instead.
     ///
     /// # Errors
     ///
-    /// As [`verify_fresh`](Self::verify_fresh), which is asked again: a proof that was held is good for as
-    /// long as its session and its freshness. [`Error::is_misuse`] for a proof of another request, and under
+    /// As [`verify_fresh`](Self::verify_fresh), which is called again: a held proof is valid for as long as
+    /// its session and its freshness. [`Error::is_misuse`] for a proof of another request, and under
     /// [`Strategy::Stateless`](crate::session::Strategy::Stateless), where there is no list.
     pub async fn list_sessions<V: Viewer>(&self, proof: &Fresh<V>) -> Result<Vec<SessionInfo>> {
         self.require_fresh(proof).await?;
@@ -286,12 +284,12 @@ impl RequestContext {
         Ok(records.into_iter().map(info).collect())
     }
 
-    /// Ends one of the viewer's sessions; tells whether it was there. To end the one of this request,
+    /// Ends one of the viewer's sessions; returns whether it existed. To end the one of this request, call
     /// [`sign_out`](Self::sign_out).
     ///
-    /// Of a stateless one it tells whether it was not ended by its id before, and so `true` for an id
-    /// that nobody has. Each such id is kept in the store for 400 days, the longest that a session
-    /// can live: limit how often a viewer may ask.
+    /// For a stateless session it returns whether it was not ended by its id before, and so `true` for an id
+    /// that no session has. Each such id is kept in the store for 400 days, the longest that a session can
+    /// live: limit how often a viewer may call this.
     ///
     /// # Errors
     ///
@@ -306,8 +304,8 @@ impl RequestContext {
             .await
     }
 
-    /// Ends all of the viewer's sessions but that of this request; tells how many. Nobody counts
-    /// stateless ones: with them it is 0, and this request's goes on under a new id.
+    /// Ends all of the viewer's sessions but that of this request; returns how many. Stateless sessions are
+    /// not counted: with them it returns 0, and this request's session gets a new id.
     ///
     /// # Errors
     ///
@@ -325,7 +323,7 @@ impl RequestContext {
         Ok(others.ended)
     }
 
-    /// What of the session the application shows to its own pages.
+    /// Returns the part of the session that the application shows to its own pages.
     ///
     /// # Errors
     ///
@@ -336,10 +334,10 @@ impl RequestContext {
         Ok(SessionView::new(&verified, &core.settings.shown))
     }
 
-    /// Returns what the application keeps with this session, which may be nothing.
+    /// Returns the application's data of this session; there may be none.
     ///
-    /// Each session has data of its own, so there are none without a sign-in, and a new sign-in begins
-    /// with none.
+    /// Each session has data of its own, so there are none without a sign-in, and a new sign-in starts
+    /// without data.
     ///
     /// # Errors
     ///
@@ -360,12 +358,12 @@ impl RequestContext {
         Ok(SessionData::new(value, version))
     }
 
-    /// Keeps `data` with the session, as JSON, in the place of what was there when they were
-    /// [read](Self::session_data); none are kept where they are `None`. They end with the session, and stay
-    /// when it is rotated.
+    /// Stores `data` with the session, as JSON, in place of the data that was [read](Self::session_data);
+    /// `None` removes it. The data end with the session, and stay when it is rotated.
     ///
-    /// Of two requests that change the same data at the same time the first wins, and the other one is told:
-    /// read them again, make the change once more, and set them. What was set can be changed and set again.
+    /// Concurrent changes use optimistic locking: of two requests that change the same data the first wins,
+    /// and the other one gets a conflict: read them again, make the change once more, and set them. Data that
+    /// was set can be changed and set again.
     ///
     /// # Errors
     ///
@@ -385,7 +383,7 @@ impl RequestContext {
         Ok(())
     }
 
-    /// Removes what the application keeps with the session, whatever that is by now.
+    /// Removes the application's data of this session, whatever their version.
     ///
     /// # Errors
     ///
@@ -404,7 +402,8 @@ impl RequestContext {
         slot.core()?.set_data(&record, data, version).await
     }
 
-    /// Before the session is another one.
+    /// Prepares a change of the session's cookie: refuses it once the response's headers are sent, and where
+    /// the request may be forged, and clears the request's memos.
     fn begin_change(&self) -> Result<()> {
         if self.inner.finished.load(Ordering::Acquire) {
             return Err(Error::misuse(
