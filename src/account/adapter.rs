@@ -232,9 +232,9 @@ pub trait Adapter: Send + Sync + 'static {
 
     /// Links an account to an existing user.
     ///
-    /// Do so for a user who is signed in and asks for it. That an account has the same address as a
-    /// user is no reason to: not every provider verifies addresses, and whoever registers yours at
-    /// one that does not would be you.
+    /// Link only for a user who is signed in and asks for it. An equal email address is no reason to link:
+    /// not every provider verifies addresses, and an attacker who registers yours at one that does not would
+    /// become you.
     ///
     /// # Errors
     ///

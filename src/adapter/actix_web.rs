@@ -1,8 +1,9 @@
 //! Middleware, extractors and responses for actix-web 4.
 //!
-//! [`SessionLayer`](crate::SessionLayer) and [`Gate`](crate::route::Gate) are middleware: they go into `wrap`, of an
-//! `App`, of a scope or of a resource. The last `wrap` is the outermost. Handlers take [`Verified<V>`], [`Current<V>`], [`Optional<V>`],
-//! [`RequestContext`] and [`Untrusted<T>`], or nothing, and return `clearance::Result<impl Responder>`.
+//! [`SessionLayer`](crate::SessionLayer) and [`Gate`](crate::route::Gate) are middleware: they go into
+//! `wrap`, of an `App`, of a scope or of a resource. The last `wrap` is the outermost. Handlers take
+//! [`Verified<V>`], [`Current<V>`], [`Optional<V>`], [`RequestContext`] and [`Untrusted<T>`], or nothing, and
+//! return `clearance::Result<impl Responder>`.
 //!
 //! ```
 //! use actix_web::{App, HttpServer, web};
@@ -29,17 +30,18 @@
 //! }
 //! ```
 //!
-//! - **Tasks.** [`clearance::spawn`](crate::spawn) gives a task the request's scope. What is not `Send` goes
-//!   to `actix_web::rt::spawn` through [`in_current_scope`](crate::in_current_scope), and a closure of `web::block` through
-//!   [`RequestContext::sync_scope`]. A task without one of them is in no request, so it is refused.
+//! - **Tasks.** [`clearance::spawn`](crate::spawn) gives a task the request's scope. A future that is not
+//!   `Send` goes to `actix_web::rt::spawn` through [`in_current_scope`](crate::in_current_scope), and a
+//!   closure of `web::block` through [`RequestContext::sync_scope`]. A task without one of them is in no
+//!   request, so it is refused.
 //! - **Upgrades.** A WebSocket outlives its handler: take the [`RequestContext`], and
 //!   [`fork`](RequestContext::fork) it once for each message.
-//! - **Optional viewers.** `Option<Verified<V>>` compiles, because actix-web has an `Option` of every extractor,
-//!   and is `None` for an outage too. [`Optional<V>`] tells them apart.
-//! - **Clients that go away.** actix-web lets HTTP/1 clients close their half of a connection and still read the
-//!   response, so it does not see one that went away before it writes again: until then the handler or
-//!   body that waits is kept, and its request with it. `HttpServer::h1_allow_half_closed(false)` ends
-//!   them at once.
+//! - **Optional viewers.** `Option<Verified<V>>` compiles, because actix-web has an `Option` of every
+//!   extractor, and is `None` for an outage too. [`Optional<V>`] tells them apart.
+//! - **Clients that go away.** actix-web lets HTTP/1 clients close their half of a connection and still read
+//!   the response, so it notices a disconnected client only when it writes again: until then it keeps the
+//!   handler or body that waits, and its request with it. `HttpServer::h1_allow_half_closed(false)` ends them
+//!   at once.
 
 mod convert;
 mod middleware;

@@ -1,11 +1,10 @@
 //! Adapters for web frameworks: the session layer and gates in the idiom of each.
 //!
-//! [`SessionLayer`] and [`Gate`](crate::route::Gate) are the same types everywhere. With a
-//! framework's feature on, they are middleware of that framework, handlers take
-//! [`Verified`](crate::Verified), [`Current`](crate::Current),
-//! [`RequestContext`] and [`Untrusted`](crate::Untrusted) as it hands out such things, and
-//! [`Error`](crate::Error) is an answer of it. Nothing is decided here: without an adapter repositories refuse in
-//! the same way.
+//! [`SessionLayer`] and [`Gate`](crate::route::Gate) are the same types everywhere. With a framework's
+//! feature on, they are middleware of that framework, handlers take [`Verified`](crate::Verified),
+//! [`Current`](crate::Current), [`RequestContext`] and [`Untrusted`](crate::Untrusted) as it hands out such
+//! things, and [`Error`](crate::Error) is an answer of it. Nothing is decided here: without an adapter
+//! repositories refuse in the same way.
 //!
 //! | feature | framework | what is its own |
 //! |---|---|---|

@@ -11,9 +11,9 @@
 //!
 //! A [gate](crate::route::Gate) answers in HTTP, and without a body here, so that clients see
 //! `UNAUTHENTICATED` for its 401 and `PERMISSION_DENIED` for its 403. Put
-//! [`GrpcCalls`](crate::route::GrpcCalls) around all services: tonic reads the messages of a call whatever its media
-//! type is, and a page of another site can have a browser send some with the user's cookie. Without that gate such
-//! a call can change nothing through this library, and sign nobody in or out.
+//! [`GrpcCalls`](crate::route::GrpcCalls) around all services: tonic reads the messages of a call whatever
+//! its media type is, and a page of another site can have a browser send some with the user's cookie. Without
+//! that gate such a call can change nothing through this library, and sign nobody in or out.
 //!
 //! # Example
 //!

@@ -32,8 +32,8 @@ const GRPC: &[u8] = b"application/grpc";
 /// over HTTP/2](https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md) specifies. gRPC clients never
 /// see that.
 ///
-/// With gRPC-Web put [`Csrf`](super::Csrf) around it, too: pages of a site below the same domain, and those that CORS
-/// headers let in, send the right media type.
+/// With gRPC-Web put [`Csrf`](super::Csrf) around it, too: pages of other hosts of the same site, and those
+/// that CORS headers let in, send the right media type.
 ///
 /// # Example
 ///

@@ -136,7 +136,7 @@ mod tests {
         assert_eq!(cookies, ["a=1", "b=2"]);
     }
 
-    /// So many headers `http` does not hold: it would panic.
+    /// Checks the limit of `http`, which panics with this many headers.
     #[test]
     fn more_headers_than_can_be_held_are_refused() {
         let mut request = actix_web::test::TestRequest::default().to_srv_request();
