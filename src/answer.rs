@@ -1,4 +1,4 @@
-//! What an error says over HTTP, whatever the framework.
+//! The HTTP response of an error (problem details), for every framework.
 
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
@@ -8,19 +8,19 @@ use crate::audit;
 use crate::error::{Error, FieldError};
 
 impl Error {
-    /// The answer over HTTP, which every adapter gives, for where there is none.
+    /// Builds the HTTP response, as every adapter does, for programs without one.
     ///
-    /// It is problem details ([RFC 9457](https://www.rfc-editor.org/rfc/rfc9457)) that name the status
-    /// and nothing else: not the rule, not the table, not whether a row exists. What is wrong with what
-    /// the client itself sent stands in `errors`, field by field, or in `detail`. No cache may keep it.
+    /// Its body is problem details ([RFC 9457](https://www.rfc-editor.org/rfc/rfc9457)) with the status and
+    /// nothing else: not the rule, not the table, not whether a row exists. The mistakes in what the client
+    /// itself sent are in `errors`, field by field, or in `detail`. No cache may keep it.
     ///
-    /// A 401 has a challenge
-    /// ([RFC 9110, section 11.6.1](https://www.rfc-editor.org/rfc/rfc9110#section-11.6.1)):
-    /// `WWW-Authenticate: Cookie`, and where a [step-up](Error::is_step_up) is wanted `WWW-Authenticate:
-    /// Cookie error="insufficient_user_authentication"`
-    /// ([RFC 9470, section 3](https://www.rfc-editor.org/rfc/rfc9470#section-3)). A 415 has `Accept`.
+    /// A 401 has a challenge ([RFC 9110, section
+    /// 11.6.1](https://www.rfc-editor.org/rfc/rfc9110#section-11.6.1)): `WWW-Authenticate: Cookie`, and where
+    /// a [step-up](Error::is_step_up) is required `WWW-Authenticate: Cookie
+    /// error="insufficient_user_authentication"` ([RFC 9470, section
+    /// 3](https://www.rfc-editor.org/rfc/rfc9470#section-3)). A 415 has `Accept`.
     ///
-    /// What stands behind a 500 is told as an event when this is called.
+    /// The cause of a 500 is logged as an event when this is called.
     ///
     /// # Example
     ///
@@ -62,7 +62,7 @@ impl Error {
     }
 }
 
-/// Problem details of a status.
+/// Builds the problem details of a status.
 pub(crate) fn problem(
     status: StatusCode,
     detail: Option<&str>,
@@ -89,7 +89,7 @@ pub(crate) fn problem(
     response
 }
 
-/// What is wrong with one field, as an element of `errors`.
+/// Serializes one field's error, as an element of `errors`.
 fn member(field: &FieldError) -> Value {
     serde_json::json!({
         "pointer": pointer(field.field()),
@@ -97,8 +97,8 @@ fn member(field: &FieldError) -> Value {
     })
 }
 
-/// The place in the body
-/// ([RFC 6901, section 6](https://www.rfc-editor.org/rfc/rfc6901#section-6)).
+/// Returns the JSON pointer of a field in the body ([RFC 6901, section
+/// 6](https://www.rfc-editor.org/rfc/rfc6901#section-6)).
 fn pointer(field: &str) -> String {
     if field.is_empty() {
         return "#".to_owned();

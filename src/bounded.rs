@@ -1,33 +1,33 @@
-//! Conditions that callers join, which no number of calls makes deeper or larger than every place
-//! that walks them can take.
+//! Conditions of bounded size and depth: callers join them, and code that recurses into them needs a bounded
+//! stack.
 
 use crate::audit;
 use crate::error::{Error, Result};
 use crate::limits::{CONDITION_DEPTH, CONDITIONS};
 
-/// A condition that is made of others.
+/// A condition that can be composed of others.
 pub(crate) trait Logic: Sized {
-    /// How it is made.
+    /// Returns the form of the condition.
     fn form(&self) -> Form;
 
-    /// These, joined.
+    /// Joins conditions.
     fn joined(by: By, parts: Vec<Self>) -> Self;
 
-    /// Its parts where it is joined so, and else itself.
+    /// Splits the condition into its parts if it is joined by `by`, and else returns itself.
     fn into_parts(self, by: By) -> Vec<Self>;
 
-    /// Its opposite; of an opposite, what that is the opposite of.
+    /// Negates the condition; a double negation cancels.
     fn opposite(self) -> Self;
 }
 
-/// How parts are joined.
+/// The operator that joins conditions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum By {
     All,
     Any,
 }
 
-/// How a condition is made.
+/// The form of a condition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Form {
     Joined(By),
@@ -35,11 +35,11 @@ pub(crate) enum Form {
     Plain,
 }
 
-/// A condition within the limits, or the mark of one that was beyond them.
+/// A condition within the limits, or the mark of one that exceeded them.
 ///
-/// INVARIANT (bounded): what is in it has at most [`CONDITIONS`] parts, [`CONDITION_DEPTH`] deep, so
-/// that walking, comparing and dropping it takes a bounded stack. A condition that would be beyond is
-/// let go before it is made.
+/// INVARIANT (bounded): the condition has at most [`CONDITIONS`] parts, nested [`CONDITION_DEPTH`] deep, so
+/// that walking, comparing and dropping it takes a bounded stack. A condition that would exceed that is
+/// dropped before it is built.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Bounded<T>(Option<Within<T>>);
 
@@ -51,7 +51,7 @@ struct Within<T> {
 }
 
 impl<T> Bounded<T> {
-    /// A condition that is not made of others.
+    /// Wraps a condition that is not composed of others.
     pub(crate) const fn plain(condition: T) -> Self {
         Self(Some(Within {
             condition,
@@ -60,12 +60,12 @@ impl<T> Bounded<T> {
         }))
     }
 
-    /// The condition, for a query of `dto`; one that was beyond the limits is not valid.
+    /// Returns the condition, for a query of `dto`; one that exceeded the limits is an error.
     pub(crate) fn within(&self, dto: &'static str) -> Result<&T> {
         self.get().ok_or_else(|| beyond(dto, "conditions"))
     }
 
-    /// The condition, or `None` where it was beyond the limits.
+    /// Returns the condition, or `None` where it exceeded the limits.
     pub(crate) const fn get(&self) -> Option<&T> {
         match &self.0 {
             Some(within) => Some(&within.condition),
@@ -73,7 +73,7 @@ impl<T> Bounded<T> {
         }
     }
 
-    /// The same with another condition of its size; `None` where it was beyond the limits.
+    /// Replaces the condition by another one of the same size; `None` where it exceeded the limits.
     pub(crate) fn try_map(self, map: impl FnOnce(T) -> Result<T>) -> Result<Option<Self>> {
         let mapped = self.0.map(|within| {
             let condition = map(within.condition)?;
@@ -85,7 +85,7 @@ impl<T> Bounded<T> {
         mapped.transpose()
     }
 
-    /// A condition that has this one inside.
+    /// Wraps the condition in another one, which adds one to the depth.
     pub(crate) fn inside(self, around: impl FnOnce(T) -> T) -> Self {
         let inner = self.0.filter(|inner| inner.depth < CONDITION_DEPTH);
         Self(inner.map(|inner| Within {
@@ -105,7 +105,7 @@ impl<T: Logic> Bounded<T> {
         self.join(other, By::Any)
     }
 
-    /// The opposite.
+    /// Negates the condition.
     pub(crate) fn opposite(self) -> Self {
         match self.0 {
             Some(inner) if inner.condition.form() == Form::Opposite => Self(Some(Within {
@@ -137,7 +137,7 @@ impl<T: Logic> Bounded<T> {
 }
 
 impl<T: Logic> Within<T> {
-    /// How deep it is as one among others that are joined so.
+    /// Returns its depth as a part among others that are joined by `by`.
     fn depth_among(&self, by: By) -> usize {
         if self.condition.form() == Form::Joined(by) {
             self.depth - 1
@@ -147,14 +147,14 @@ impl<T: Logic> Within<T> {
     }
 }
 
-/// The answer to a query that asks for more than `limit` allows.
+/// Builds the error of a query that exceeds `limit`, and logs it.
 pub(crate) fn beyond(dto: &'static str, limit: &'static str) -> Error {
     audit::beyond_limit(dto, limit);
     Error::invalid()
 }
 
-/// Joins `parts` so that none stands deeper than a few joints: a statement is read and written by
-/// programs that take a step down for each. Few parts stay a plain row.
+/// Joins `parts` into a balanced tree, so that none is nested deep: databases and drivers recurse once per
+/// level of a statement. Few parts stay a plain chain.
 pub(crate) fn balanced<T>(mut parts: Vec<T>, join: &impl Fn(T, T) -> T) -> Option<T> {
     const ROW: usize = 8;
     if parts.len() <= ROW {

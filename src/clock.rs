@@ -1,13 +1,13 @@
-//! The one source of time.
+//! The clock, the one source of time.
 
 use std::fmt::Debug;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use chrono::{DateTime, SubsecRound, Utc};
 
-/// Where every part of the library takes the time from.
+/// The source of time of every part of the library.
 ///
-/// Tests replace it, so that expiry and rules over `context.now` are shown without waiting.
+/// Tests replace it, to check expiry and rules over `context.now` without waiting.
 ///
 /// # Example
 ///
@@ -17,8 +17,8 @@ use chrono::{DateTime, SubsecRound, Utc};
 /// assert!(SystemClock.now().timestamp() > 0);
 /// ```
 pub trait Clock: Debug + Send + Sync + 'static {
-    /// The present instant, in UTC. The library keeps microseconds, the finest step that every
-    /// supported database stores.
+    /// Returns the current time, in UTC. The library keeps microseconds, the finest step that every supported
+    /// database stores.
     fn now(&self) -> DateTime<Utc>;
 }
 
@@ -33,7 +33,7 @@ impl Clock for SystemClock {
             .ok()
             .and_then(|elapsed| i64::try_from(elapsed.as_micros()).ok())
             .and_then(DateTime::from_timestamp_micros);
-        // A machine whose clock stands before 1970.
+        // The machine's clock is before 1970.
         micros.unwrap_or_else(|| Utc::now().trunc_subsecs(6))
     }
 }

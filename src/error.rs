@@ -1,18 +1,18 @@
-//! The one error that reaches callers: opaque, safe to show, told apart by `is_*` predicates.
+//! The one error type of the public API: opaque, safe to show, with `is_*` predicates.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use crate::limits::FIELD_ERRORS;
 
-/// The result of everything in this library that can fail.
+/// The result of every fallible call of this library.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why a call was refused or could not be carried out.
+/// The reason for which a call was refused or could not be carried out.
 ///
-/// The message is safe to send to a client: it never holds a token, a secret, a row's value,
-/// SQL, or the text of a rule. What stood behind it is in the log, by the event of the same
-/// moment. Use the predicates to tell the cases apart, [`Error::status`] to answer over HTTP.
+/// The message is safe to send to a client: it never holds a token, a secret, a row's value, SQL, or the text
+/// of a rule. The cause is in the log, in the event of the same moment. Use the predicates to distinguish the
+/// cases, [`Error::status`] to answer over HTTP.
 ///
 /// # Example
 ///
@@ -28,16 +28,16 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// # }
 /// ```
 pub struct Error {
-    /// Boxed, so that a result of a small value stays small where nothing goes wrong.
+    /// Boxed, so that a `Result` with a small value stays small.
     kind: Box<Kind>,
 }
 
-/// What an [`Error`] is, for the library's own use.
+/// The cause of an [`Error`], for the library's own use.
 #[derive(Debug, Clone)]
 pub(crate) enum Kind {
     /// Nobody is signed in, or the credential was refused.
     Unauthenticated(Refusal),
-    /// The viewer is known, and proved it too long ago or too weakly for this.
+    /// The viewer is known, and authenticated too long ago or too weakly for this.
     StepUp,
     /// The viewer is known and may not do this.
     Forbidden,
@@ -45,19 +45,19 @@ pub(crate) enum Kind {
     TooManySessions,
     /// There is no such row, or none that this viewer may know of.
     NotFound,
-    /// The row stands against a constraint.
+    /// The row violates a constraint.
     Conflict,
     /// The row was changed since the version that the change is based on.
     Stale,
     /// A query, a cursor or an argument that came from the caller is not valid.
     Invalid,
-    /// What the caller sent to be written is no JSON.
+    /// The client's body is no JSON.
     Malformed,
-    /// What the caller sent to be written is of another media type than JSON.
+    /// The client's body has another media type than JSON.
     UnsupportedMediaType,
-    /// What the caller sent to be written is not valid, field by field.
+    /// The client's body is not valid, field by field.
     Unprocessable(Vec<FieldError>),
-    /// What a token should say is longer than it may be.
+    /// The claims of a token are longer than allowed.
     PayloadTooLarge {
         bytes: usize,
         most: usize,
@@ -68,19 +68,19 @@ pub(crate) enum Kind {
     },
     /// A store or database did not answer: neither allowed nor denied.
     Unavailable(&'static str),
-    /// The database gave way to another transaction: neither allowed nor denied.
+    /// The transaction lost against a concurrent one: neither allowed nor denied.
     Contended,
     /// The calling code is wrong; not reachable from a request's data.
     Misuse(Cow<'static, str>),
     /// A setting or the schema is wrong; found when the program starts.
     Configuration(Cow<'static, str>),
-    /// A rule or a row could not be worked out: neither allowed nor denied.
+    /// A rule or a row could not be evaluated: neither allowed nor denied.
     Internal(&'static str),
-    /// A stored value is none that its field can have.
+    /// A stored value is outside of its field's domain.
     Unreadable,
 }
 
-/// What is wrong with one field of what a caller sent. It never repeats the value.
+/// A mistake in one field of what a client sent. It never repeats the value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldError {
     field: String,
@@ -88,9 +88,10 @@ pub struct FieldError {
 }
 
 impl FieldError {
-    /// The keys of unknown members are the caller's own words; more than this is not repeated.
+    /// The maximum length of a field's name. The names of unknown members are the client's own words; more of
+    /// them is not repeated.
     const LONGEST_KEY: usize = 64;
-    /// A validation of the application may repeat what was sent.
+    /// The maximum length of a message. A validation of the application may repeat what was sent.
     const LONGEST_MESSAGE: usize = 256;
 
     pub(crate) fn new(field: &str, message: &str) -> Self {
@@ -100,20 +101,20 @@ impl FieldError {
         }
     }
 
-    /// The field as it is called in JSON, with a path behind it where the mistake is inside of
-    /// it; empty where the whole is wrong.
+    /// Returns the field's name in JSON, followed by a path where the mistake is inside of it; empty where
+    /// the whole is wrong.
     #[must_use]
     pub fn field(&self) -> &str {
         &self.field
     }
 
-    /// What is wrong, to be read behind the name of the field.
+    /// Returns the message, to be read after the name of the field.
     #[must_use]
     pub fn message(&self) -> &str {
         &self.message
     }
 
-    /// Calls the field as it is called in JSON; `names` are pairs of both names.
+    /// Renames the field to its name in JSON; `names` are pairs of both names.
     pub(crate) fn rename<'n>(&mut self, mut names: impl Iterator<Item = (&'n str, &'n str)>) {
         let end = self.field.find(['.', '[']).unwrap_or(self.field.len());
         let (first, rest) = self.field.split_at(end);
@@ -133,7 +134,7 @@ impl fmt::Display for FieldError {
     }
 }
 
-/// Why a credential was refused. Definite: asking again gives the same answer.
+/// The reason for which a credential was refused. It is definite: a retry gives the same answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refusal {
     /// The request carries no session cookie.
@@ -142,7 +143,7 @@ pub(crate) enum Refusal {
     Ambiguous,
     /// The cookie is not one that this server sealed, whatever the reason.
     Invalid,
-    /// The cookie or its session is past its time.
+    /// The cookie or its session has expired.
     Expired,
     /// The store has no such session: revoked, swept, or never there.
     Unknown,
@@ -151,7 +152,7 @@ pub(crate) enum Refusal {
 }
 
 impl Refusal {
-    /// One word for the event; never sent to a client.
+    /// Returns one word for the event; it is never sent to a client.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Missing => "missing",
@@ -255,7 +256,7 @@ impl Error {
         matches!(*self.kind, Kind::Unreadable)
     }
 
-    /// The same error once more, for another who waited for it.
+    /// Copies the error, for another caller that shared the failed load.
     pub(crate) fn copy(&self) -> Self {
         Self::new(Kind::clone(&self.kind))
     }
@@ -264,67 +265,67 @@ impl Error {
         &self.kind
     }
 
-    /// Nobody is signed in, or the credential was refused: 401.
+    /// Returns whether nobody is signed in, or the credential was refused: 401.
     #[must_use]
     pub const fn is_unauthenticated(&self) -> bool {
         matches!(*self.kind, Kind::Unauthenticated(_))
     }
 
-    /// The viewer is known, and proved it too long ago or too weakly for this: 401. Have it sign in
-    /// again, and call [`RequestContext::step_up`](crate::RequestContext::step_up) then.
+    /// Returns whether the viewer is known, and authenticated too long ago or too weakly for this: 401. Let
+    /// them sign in again, and then call [`RequestContext::step_up`](crate::RequestContext::step_up).
     ///
-    /// A client tells it from [`is_unauthenticated`](Self::is_unauthenticated) by the challenge of
+    /// A client distinguishes it from [`is_unauthenticated`](Self::is_unauthenticated) by the challenge of
     /// [`to_response`](Self::to_response): `WWW-Authenticate: Cookie
-    /// error="insufficient_user_authentication"`
-    /// ([RFC 9470, section 3](https://www.rfc-editor.org/rfc/rfc9470#section-3)).
+    /// error="insufficient_user_authentication"` ([RFC 9470, section
+    /// 3](https://www.rfc-editor.org/rfc/rfc9470#section-3)).
     #[must_use]
     pub const fn is_step_up(&self) -> bool {
         matches!(*self.kind, Kind::StepUp)
     }
 
-    /// The viewer is known and may not do this: 403.
+    /// Returns whether the viewer is known and may not do this: 403.
     #[must_use]
     pub const fn is_forbidden(&self) -> bool {
         matches!(*self.kind, Kind::Forbidden | Kind::TooManySessions)
     }
 
-    /// The subject that signs in has as many sessions as it may, and the limit is one that refuses:
-    /// 403.
+    /// Returns whether the subject that signs in has as many sessions as it may, and the limit is one that
+    /// refuses: 403.
     #[must_use]
     pub const fn is_too_many_sessions(&self) -> bool {
         matches!(*self.kind, Kind::TooManySessions)
     }
 
-    /// There is no such row, or none that this viewer may know of: 404.
+    /// Returns whether there is no such row, or none that this viewer may know of: 404.
     #[must_use]
     pub const fn is_not_found(&self) -> bool {
         matches!(*self.kind, Kind::NotFound)
     }
 
-    /// The change stands against a constraint of the database: 409. Which one is not said,
-    /// because it could concern a row that the viewer may not see. It is also so where the change
-    /// [is stale](Error::is_stale).
+    /// Returns whether the change violates a constraint of the database: 409. The error does not say which
+    /// one, because it could concern a row that the viewer may not see. It is also true where the change [is
+    /// stale](Error::is_stale).
     #[must_use]
     pub const fn is_conflict(&self) -> bool {
         matches!(*self.kind, Kind::Conflict | Kind::Stale)
     }
 
-    /// The viewer may change the row, and somebody has changed it since the version that the
-    /// change is based on: 409. Where that version came in an `If-Match` header, answer 412
-    /// ([RFC 9110, section 13.1.1](https://www.rfc-editor.org/rfc/rfc9110#section-13.1.1)).
+    /// Returns whether the viewer may change the row, and somebody has changed it since the version that the
+    /// change is based on (optimistic locking): 409. Where that version came in an `If-Match` header, answer
+    /// 412 ([RFC 9110, section 13.1.1](https://www.rfc-editor.org/rfc/rfc9110#section-13.1.1)).
     #[must_use]
     pub const fn is_stale(&self) -> bool {
         matches!(*self.kind, Kind::Stale)
     }
 
-    /// What the caller sent to be written is not valid: 422. [`Error::fields`] says what is wrong.
+    /// Returns whether the client's body is not valid: 422. [`Error::fields`] lists the mistakes.
     #[must_use]
     pub const fn is_unprocessable(&self) -> bool {
         matches!(*self.kind, Kind::Unprocessable(_))
     }
 
-    /// What is wrong with each field of what the caller sent; empty for every other error. More than
-    /// [`FIELD_ERRORS`](crate::limits::FIELD_ERRORS) are not named.
+    /// Returns the mistakes in the fields of the client's body; empty for every other error. More than
+    /// [`FIELD_ERRORS`](crate::limits::FIELD_ERRORS) are not listed.
     #[must_use]
     pub fn fields(&self) -> &[FieldError] {
         match &*self.kind {
@@ -350,46 +351,45 @@ impl Error {
         }
     }
 
-    /// A query, a cursor, a body or an argument of the caller is not valid: 400. Which one, and
-    /// why, is not said, but for a body that is no JSON: an unknown field and one that the viewer may
-    /// not see give the same answer.
+    /// Returns whether a query, a cursor, a body or an argument of the client is not valid: 400. The error
+    /// does not say which one, or why, except for a body that is no JSON: an unknown field and one that the
+    /// viewer may not see give the same answer.
     #[must_use]
     pub const fn is_invalid(&self) -> bool {
         matches!(*self.kind, Kind::Invalid | Kind::Malformed)
     }
 
-    /// What the caller sent to be written is not called JSON by its `Content-Type`: 415
-    /// ([RFC 9110, section 15.5.16](https://www.rfc-editor.org/rfc/rfc9110#section-15.5.16)).
+    /// Returns whether the `Content-Type` of the client's body is not JSON: 415 ([RFC 9110, section
+    /// 15.5.16](https://www.rfc-editor.org/rfc/rfc9110#section-15.5.16)).
     #[must_use]
     pub const fn is_unsupported_media_type(&self) -> bool {
         matches!(*self.kind, Kind::UnsupportedMediaType)
     }
 
-    /// A store or database did not answer, so nothing was decided: 503. Asking again may work.
+    /// Returns whether a store or database did not answer, so nothing was decided: 503. A retry may succeed.
     #[must_use]
     pub const fn is_unavailable(&self) -> bool {
         matches!(*self.kind, Kind::Unavailable(_) | Kind::Contended)
     }
 
-    /// The database gave way to another transaction that wanted the same rows: a deadlock, a
-    /// serialization failure, a lock that was waited for too long. Or, within a transaction, the columns of a
-    /// table were changed, or a pooler reset the connection, since a statement was prepared. Nothing was written, and the
-    /// same transaction from its beginning, begun anew, is likely to succeed. It is also
-    /// [`Error::is_unavailable`].
+    /// Returns whether the transaction lost against a concurrent one: a deadlock, a serialization failure, a
+    /// lock timeout. Or, within a transaction, whether the columns of a table were changed, or a pooler reset
+    /// the connection, since a statement was prepared. Nothing was written, and a retry of the whole
+    /// transaction is likely to succeed. It is also [`Error::is_unavailable`].
     #[must_use]
     pub const fn is_retryable(&self) -> bool {
         matches!(*self.kind, Kind::Contended)
     }
 
-    /// The calling code is wrong, for instance a repository called outside a request. No
-    /// request's data leads here: 500.
+    /// Returns whether the calling code is wrong, for instance calls a repository outside a request. No
+    /// request's data can cause it: 500.
     #[must_use]
     pub const fn is_misuse(&self) -> bool {
         matches!(*self.kind, Kind::Misuse(_))
     }
 
-    /// The claims of a token are longer than its codec allows: 500. Keep an id in the token and load
-    /// the rest, or raise the codec's `max_payload_bytes`.
+    /// Returns whether the claims of a token are longer than its codec allows: 500. Keep an id in the token
+    /// and load the rest, or raise the codec's `max_payload_bytes`.
     #[must_use]
     pub const fn is_payload_too_large(&self) -> bool {
         matches!(
@@ -398,19 +398,19 @@ impl Error {
         )
     }
 
-    /// A setting or the database schema is wrong, found when the program starts: 500.
+    /// Returns whether a setting or the database schema is wrong, detected when the program starts: 500.
     #[must_use]
     pub const fn is_configuration(&self) -> bool {
         matches!(*self.kind, Kind::Configuration(_))
     }
 
-    /// What is wrong with the whole of what the client itself sent, where that can be told.
+    /// Returns the mistake in the client's body as a whole, where it may be disclosed.
     pub(crate) fn detail(&self) -> Option<String> {
         matches!(*self.kind, Kind::Malformed | Kind::UnsupportedMediaType).then(|| self.to_string())
     }
 
-    /// The HTTP status that says this to a client
-    /// ([RFC 9110, section 15](https://www.rfc-editor.org/rfc/rfc9110#section-15)).
+    /// Returns the HTTP status of the error ([RFC 9110, section
+    /// 15](https://www.rfc-editor.org/rfc/rfc9110#section-15)).
     #[must_use]
     pub const fn status(&self) -> u16 {
         match *self.kind {
@@ -480,11 +480,11 @@ impl fmt::Display for Error {
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &*self.kind {
-            // The one word of the event, so that a test's failure tells which refusal it was.
+            // The one word of the event, so that a failing test shows which refusal it was.
             Kind::Unauthenticated(refusal) => {
                 write!(f, "Error(Unauthenticated({}))", refusal.as_str())
             }
-            // What `main` prints of an error that it returns: advice of several lines stays so.
+            // `main` prints the error that it returns this way: advice of several lines keeps them.
             Kind::Misuse(advice) => write!(f, "Error(Misuse): {advice}"),
             Kind::Configuration(advice) => write!(f, "Error(Configuration): {advice}"),
             kind => f.debug_tuple("Error").field(kind).finish(),

@@ -1,14 +1,14 @@
-//! The data access layer of a server: a repository method runs only for a verified viewer, and
-//! what it returns holds only the fields that this viewer may see.
+//! A data access layer with authorization, for servers: a repository method runs only for a verified viewer,
+//! and its result holds only the fields that this viewer may see.
 //!
-//! Both are decided next to the data. A rule is written once, on the row or the field it speaks
-//! of, and is checked by the Rust compiler. The library fills in the viewer; what is left of the
-//! rule becomes part of the SQL, so that a hidden value does not leave the database.
+//! Both are decided next to the data. A rule is written once, on the row or the field it is about, and is
+//! checked by the Rust compiler. The library evaluates it for the viewer; the residual becomes part of the
+//! SQL, so that a hidden value does not leave the database.
 //!
 //! # Example
 //!
-//! A row, what may leave of it, and two viewers. Rows in memory are shown by the same rules as
-//! those of a query, so this needs no database:
+//! A row, a DTO of it, and two viewers. Rows in memory are projected by the same rules as those of a query,
+//! so this needs no database:
 //!
 //! ```
 //! use clearance::testing::as_viewer;
@@ -106,8 +106,8 @@
 //!   query: tokens and rules of the DTO -> filled in with the viewer -> SQL -> DTO
 //! ```
 //!
-//! Each step can refuse: not signed in (401), not allowed (403), not there or not yours (404),
-//! a query that is not valid (400), a body of another media type (415), fields that are not valid (422), conflict (409),
+//! Each step can refuse: not signed in (401), not allowed (403), not there or not yours (404), a query that
+//! is not valid (400), a body of another media type (415), fields that are not valid (422), conflict (409),
 //! unavailable (503). [`Error`] has a predicate for each of them.
 //!
 //! # Features
@@ -130,22 +130,22 @@
 //!
 //! # Where to look
 //!
-//! - [`policy`]: the language of rules, and what they read.
+//! - [`policy`]: the rule language, and its evaluation.
 //! - [`entity`]: column types, keys and lookups, secrets.
 //! - [`dto`]: fields, hidden values, masks, filters and orders.
 //! - [`repository`](mod@repository): accesses, reading, writing, what may leave.
-//! - [`input`](mod@input): what clients may send to be written.
+//! - [`input`](mod@input): the bodies that clients send to be written.
 //! - [`session`]: sessions, their limits, cookie and stores.
 //! - [`token`]: signed and encrypted tokens.
-//! - [`route`]: what stands before handlers: rules of routes, guards, forged requests.
+//! - [`route`]: gates before handlers: rules of routes, guards, forged requests.
 //! - [`adapter`]: the frameworks.
-//! - [`testing`]: what an application's own tests need.
+//! - [`testing`]: tools for an application's own tests.
 //!
-//! What happens is told through `tracing`, with stable targets: `clearance::sql` and
-//! `clearance::explain` (debug), `clearance::session`, `clearance::token`, `clearance::access` and `clearance::audit`
-//! (info), `clearance::database` and `clearance::check` (warn) and `clearance::failure` (error). No event holds a secret, a
-//! token or a row's value, but the key of a row that is written. [`Db::audited`] records each decision
-//! on a write in a place of your own.
+//! The library logs through `tracing`, with stable targets: `clearance::sql` and `clearance::explain`
+//! (debug), `clearance::session`, `clearance::token`, `clearance::access` and `clearance::audit` (info),
+//! `clearance::database` and `clearance::check` (warn) and `clearance::failure` (error). No event holds a
+//! secret, a token or a row's value, except the key of a row that is written. [`Db::audited`] records each
+//! decision on a write in a sink of your own.
 #[cfg(target_family = "wasm")]
 compile_error!(
     "`clearance` is for servers only: it verifies sessions and holds keys, which must never be part of what a browser downloads. Depend on it from the server's crate alone."
@@ -262,7 +262,7 @@ pub use clearance_derive::repository;
 #[doc = include_str!("docs/rule.md")]
 pub use clearance_derive::rule;
 
-/// What generated code calls. Not covered by semantic versioning.
+/// The API for generated code. Not covered by semantic versioning.
 #[doc(hidden)]
 pub mod __private {
     pub use serde;
@@ -285,22 +285,22 @@ pub mod __private {
     pub use crate::repository::release::generated::*;
     pub use crate::sql::Cells;
 
-    /// The cell of a field, for `Entity::__cell`.
+    /// Returns the cell of a field, for `Entity::__cell`.
     pub fn cell<T: Storable>(field: &T) -> Cell<'_> {
         field.cell()
     }
 }
 
-/// What the fuzz targets ask that is not part of the public API.
+/// The entry points of the fuzz targets, which are not part of the public API.
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod __fuzzing {
-    /// Takes `data` as the text of a cursor, and as what is sealed in one.
+    /// Parses `data` as the text of a cursor, and as the sealed contents of one.
     pub fn cursor(data: &[u8]) {
         crate::repository::fuzz_cursor(data);
     }
 
-    /// Takes `data` as the body of a request.
+    /// Parses `data` as the body of a request.
     pub fn body(data: &[u8]) {
         crate::input::fuzz_body(data);
     }

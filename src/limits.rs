@@ -1,33 +1,35 @@
-//! Limits of one call, so that whatever a client sends costs a bounded amount.
+//! The limits of one call, so that any request of a client costs a bounded amount.
 //!
-//! A call beyond them is refused, and never cut: a query with the answer of one that is
-//! [not valid](crate::Error::is_invalid), and an event that says which limit it was.
+//! A call that exceeds them is refused, and never truncated: a query with the error of one that is [not
+//! valid](crate::Error::is_invalid), and an event that names the limit.
 
-/// Conditions that one filter joins, however they are joined. A list of values is one condition,
-/// whatever its length.
+/// The maximum number of conditions that one filter joins, however they are joined. A list of values is one
+/// condition, whatever its length.
 pub const CONDITIONS: usize = 1_000;
 
-/// How deep conditions stand in one another: `and` inside of `or` inside of `not`. Joining one more
-/// with the same word adds nothing.
+/// The maximum nesting depth of conditions: `and` inside of `or` inside of `not`. Joining one more by the
+/// same operator adds nothing.
 pub const CONDITION_DEPTH: usize = 16;
 
-/// How deep the parts of one rule stand in one another.
+/// The maximum nesting depth of the parts of one rule.
 pub const RULE_DEPTH: usize = 32;
 
-/// The parts of one rule.
+/// The maximum number of parts of one rule.
 pub const RULE_PARTS: usize = 1_000;
 
-/// Fields that one query is ordered by, that one grouping groups by, and columns that one query looks up.
+/// The maximum number of fields that one query is ordered by, that one grouping groups by, and of columns
+/// that one query looks up.
 pub const ORDERS: usize = 16;
 
-/// Aggregates that one statement works out, those of conditions on groups among them.
+/// The maximum number of aggregates that one statement computes, including those of conditions on groups.
 pub const AGGREGATES: usize = 500;
 
-/// Members of the object that a body is.
+/// The maximum number of members of a body's object.
 pub const MEMBERS: usize = 1_024;
 
-/// How deep lists and objects of a body stand in one another.
+/// The maximum nesting depth of lists and objects in a body.
 pub const BODY_DEPTH: usize = 32;
 
-/// Wrong fields that an answer names. A last one, without a field, says that there were more.
+/// The maximum number of wrong fields that a response lists. A last entry, without a field, says that there
+/// were more.
 pub const FIELD_ERRORS: usize = 64;

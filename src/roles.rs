@@ -1,12 +1,12 @@
-//! Roles: a declared set with an order.
+//! Roles: an ordered set, declared by an enum.
 
 use crate::entity::TextEnum;
 
 /// The roles of an application, from the lowest to the highest, written with `#[derive(Roles)]`.
 ///
-/// A higher role includes the lower ones. A text that names no role is no role: keep what
-/// [`from_name`](TextEnum::from_name) gives, an `Option`, and compare with it as it is: `None` is
-/// below every role, so it passes no rule that asks for one.
+/// A higher role includes the lower ones. A text that names no role is no role: keep the `Option` that
+/// [`from_name`](TextEnum::from_name) returns, and compare with it as it is: `None` is below every role, so
+/// it passes no rule that asks for one.
 ///
 /// # Example
 ///
@@ -30,7 +30,7 @@ pub trait Roles: TextEnum + Copy + Ord {
     /// Every role, from the lowest to the highest.
     const ALL: &'static [Self];
 
-    /// Whether whoever has this role has `required` too.
+    /// Returns whether this role includes `required`: it is the same or a higher one.
     #[must_use]
     fn includes(self, required: Self) -> bool {
         self >= required

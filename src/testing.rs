@@ -1,5 +1,5 @@
-//! Test support for applications: a manual clock, requests of a viewer without a sign-in, the review of
-//! the access matrix, and contract checks for session stores and adapters.
+//! Tools for an application's own tests: a manual clock, a viewer without a sign-in, and the contracts of a
+//! session store and of an adapter.
 
 #[cfg(feature = "accounts")]
 mod account;
@@ -44,7 +44,7 @@ pub struct ManualClock {
 }
 
 impl ManualClock {
-    /// Makes a clock that shows `instant`.
+    /// Builds a clock that shows `instant`.
     #[must_use]
     pub fn at(instant: DateTime<Utc>) -> Self {
         Self {
@@ -71,10 +71,9 @@ impl Clock for ManualClock {
     }
 }
 
-/// Makes a request of `viewer`, who is verified and current without any session.
+/// Builds a request of `viewer`, who is verified and current without any session.
 ///
-/// Cursors of pages work as they do with a session, from one such request to the next of the same
-/// viewer.
+/// Page cursors work as they do with a session, from one such request to the next of the same viewer.
 ///
 /// # Example
 ///
@@ -103,7 +102,7 @@ pub fn as_viewer<V: Viewer>(viewer: V) -> RequestContext {
     as_viewer_in(viewer, Context::new(crate::SystemClock.now()))
 }
 
-/// Makes a request of `viewer` in the given context, for rules that read `context`.
+/// Builds a request of `viewer` in the given circumstances, for rules over `context`.
 #[must_use]
 pub fn as_viewer_in<V: Viewer>(viewer: V, context: Context) -> RequestContext {
     let verified = Verified::given(viewer, context.now);
@@ -112,7 +111,7 @@ pub fn as_viewer_in<V: Viewer>(viewer: V, context: Context) -> RequestContext {
     RequestContext::with_slot(Slot::<V>::fixed(), first, context)
 }
 
-/// Makes a request without a viewer: every verification is refused.
+/// Builds a request without a viewer: every verification is refused.
 ///
 /// # Example
 ///

@@ -1,4 +1,4 @@
-//! Who asks: the application's viewer type, its subject, and the source it is loaded from.
+//! The application's viewer type, its subject, and the source it is loaded from.
 
 use std::any::Any;
 use std::fmt;
@@ -10,8 +10,8 @@ use crate::token::SessionClaims;
 /// The id of a viewer as a session keeps it.
 ///
 /// It is text, so that UUID, integer and string ids work alike. One of more than
-/// [`MAX_BYTES`](Self::MAX_BYTES) has no session: to sign it in, or to end its sessions, is
-/// [not valid](crate::Error::is_invalid).
+/// [`MAX_BYTES`](Self::MAX_BYTES) cannot have a session: signing it in, or ending its sessions, is [not
+/// valid](crate::Error::is_invalid).
 ///
 /// # Example
 ///
@@ -26,20 +26,20 @@ use crate::token::SessionClaims;
 pub struct Subject(String);
 
 impl Subject {
-    /// The bytes of the longest subject that a session is kept of: every store has room for as many.
+    /// The maximum length of a subject with a session, in bytes: every store has room for it.
     pub const MAX_BYTES: usize = 1_024;
 
-    /// The subject whose text is what `id` displays as.
+    /// Builds the subject from the text that `id` displays as.
     pub fn new(id: impl fmt::Display) -> Self {
         Self(id.to_string())
     }
 
-    /// The subject with exactly this text, without a copy of it.
+    /// Builds the subject from exactly this text, without copying it.
     pub(crate) fn new_text(text: String) -> Self {
         Self(text)
     }
 
-    /// Refuses one that not every store could keep. It may be of what a client sent.
+    /// Refuses a subject that is too long for some store. It may come from a client.
     pub(crate) fn require_storable(&self) -> crate::error::Result<()> {
         if self.0.len() <= Self::MAX_BYTES {
             Ok(())
@@ -48,17 +48,17 @@ impl Subject {
         }
     }
 
-    /// The text of the id.
+    /// Returns the text of the id.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Reads the id back as the application's own type.
+    /// Parses the id as the application's own type.
     ///
     /// # Errors
     ///
-    /// What the type's own `FromStr` gives when the text is not one of its ids.
+    /// The error of the type's own `FromStr` when the text is not one of its ids.
     pub fn parse<T: std::str::FromStr>(&self) -> Result<T, T::Err> {
         self.0.parse()
     }
@@ -72,28 +72,27 @@ impl fmt::Display for Subject {
 
 /// The authenticated user on whose behalf a request runs.
 ///
-/// Written with `#[derive(Viewer)]` on the application's own type.
+/// Implement it with `#[derive(Viewer)]` on the application's own type.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a viewer",
     note = "add `#[derive(Viewer)]` to the type that stands for the signed-in user"
 )]
 pub trait Viewer: Send + Sync + 'static {
-    /// The id under which this viewer's sessions are kept.
+    /// Returns the id under which this viewer's sessions are kept.
     fn subject(&self) -> Subject;
 }
 
-/// What a [`ViewerSource`] may fail with: any error, which is logged by its type only and makes
-/// the request unavailable (503), never signed out.
+/// The error of a [`ViewerSource`]: any type. Its text is never logged, and it makes the request unavailable
+/// (503), never signed out.
 pub type SourceError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Loads the viewer of a subject, from wherever the application keeps its users.
+/// A source of viewers: it loads the viewer of a subject, from wherever the application keeps its users.
 ///
-/// [`Db::viewers`](crate::Db::viewers) is one over a table of the application, and the one to take where
-/// viewers are rows.
+/// [`Db::viewers`](crate::Db::viewers) is one over a table of the application; prefer it where viewers are
+/// rows.
 ///
-/// It runs outside of any request, because what it gives serves every request of the session. To
-/// read through the library's own [`Db`](crate::Db), take an
-/// [`Access::system`](crate::Access::system).
+/// It runs outside of any request, because its result serves every request of the session. To read through
+/// the library's own [`Db`](crate::Db), take an [`Access::system`](crate::Access::system).
 ///
 /// # Example
 ///
@@ -120,17 +119,16 @@ pub type SourceError = Box<dyn std::error::Error + Send + Sync>;
 /// ```
 #[async_trait]
 pub trait ViewerSource<V: Viewer>: Send + Sync + 'static {
-    /// The viewer of `subject`, or `None` when there is none (deleted, suspended): the session
-    /// is then refused.
+    /// Loads the viewer of `subject`, or `None` when there is none (deleted, suspended): the session is then
+    /// refused.
     ///
     /// # Errors
     ///
-    /// When the answer cannot be had. Nobody is signed out by it, and nothing is cached.
+    /// When the viewer cannot be loaded. Nobody is signed out by it, and nothing is cached.
     async fn load(&self, subject: &Subject) -> Result<Option<V>, SourceError>;
 
-    /// The same, with what was noted of the session when its subject signed in: for an application
-    /// that keeps no users, or notes in the session what it needs of them. Unless it is written, it
-    /// is [`load`](Self::load).
+    /// Loads the viewer likewise, with the claims stored in the session at sign-in: for an application that
+    /// has no users, or stores in the session what it needs of them. It defaults to [`load`](Self::load).
     ///
     /// # Errors
     ///
@@ -143,7 +141,7 @@ pub trait ViewerSource<V: Viewer>: Send + Sync + 'static {
         self.load(subject).await
     }
 
-    /// What finds a viewer in the statement of its session in `store`. It is the library's own.
+    /// Returns the loader that joins a viewer to its session in `store`. It is the library's own.
     #[doc(hidden)]
     fn __with_viewer(&self, _store: &dyn Any) -> Option<Box<dyn Any>> {
         None
