@@ -145,7 +145,7 @@ impl Core {
         self.cookie.set(&value, now, until, stale).ok()
     }
 
-    /// Returns the session of a ticket, if there is one. It may be past its timeouts.
+    /// Returns the session of a ticket, if there is one. It may be past the timeouts of the current settings.
     pub(crate) async fn stored(
         &self,
         ticket: &Ticket,

@@ -91,7 +91,7 @@ pub(crate) struct Slot<V> {
     presented: Mutex<Presented>,
     /// Set if the session ended without a sign-out in this request, so that the response removes its cookie.
     ended: AtomicBool,
-    /// The result of the last `verify_current`, kept only to re-issue stateless cookies.
+    /// The result of the first successful `verify_current`, kept only to re-issue the cookie.
     current: OnceLock<Arc<Loaded>>,
     told: Told,
 }

@@ -203,7 +203,7 @@ impl SessionLimit {
 /// The outcome of adding a record. Exhaustive on purpose: a new outcome should break its callers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Created {
-    /// It is stored, and the limit ended these sessions of its subject.
+    /// The record is stored, and the limit ended these sessions of its subject.
     Stored(Vec<SessionId>),
     /// Another session has this id; it was left as it is.
     IdTaken,
