@@ -1,4 +1,4 @@
-//! A decision on a write, as it is told and recorded.
+//! The audit event: one decision on a write, as it is logged and recorded.
 
 use chrono::{DateTime, Utc};
 
@@ -9,13 +9,13 @@ use crate::request::RequestContext;
 use crate::session::Verified;
 use crate::viewer::{Subject, Viewer};
 
-/// A decision on a write: who wanted to do what to which row, by which rules, and what came of it.
+/// A decision on a write: who attempted which action on which row, under which rules, and the outcome.
 ///
-/// Each one is an event of `tracing`, of level info with the target `clearance::audit`. A database
-/// that is [audited](crate::Db::audited) gives it to a sink, too.
+/// Each one is logged as a `tracing` event of level info with the target `clearance::audit`, and given to
+/// the sink of a database that is [audited](crate::Db::audited).
 ///
-/// It has the names of what was set and never a value, but for the key of the row. It names no
-/// row that a statement over many rows touched.
+/// It holds the names of the fields that were set, and no value except the key of the row. For a statement
+/// over many rows it names none of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditEvent {
     pub(crate) at: DateTime<Utc>,
@@ -32,19 +32,19 @@ pub struct AuditEvent {
     pub(crate) request_id: Option<String>,
 }
 
-/// What came of a decision.
+/// The outcome of a decision.
 ///
-/// It is exhaustive on purpose: a new outcome must break whatever asks for each.
+/// It is exhaustive on purpose: a new outcome must break every `match` on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Outcome {
-    /// The rules allowed it, and the database did it.
+    /// The rules allowed the write, and the database carried it out.
     Allowed,
-    /// The rules did not allow it, or there is no such row: the two are not told apart.
+    /// The rules did not allow the write, or there is no such row: the two are not distinguished.
     Denied,
 }
 
 impl Outcome {
-    /// The outcome as one word: `allowed` or `denied`.
+    /// Returns the outcome as one word: `allowed` or `denied`.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -54,7 +54,7 @@ impl Outcome {
     }
 }
 
-/// Who writes, and when.
+/// The author, time and request of a write.
 pub(crate) struct By {
     at: DateTime<Utc>,
     viewer: Option<Subject>,
@@ -72,7 +72,7 @@ impl By {
         }
     }
 
-    /// The program itself.
+    /// Describes a write by the program itself.
     pub(crate) const fn program(at: DateTime<Utc>, reason: Option<&'static str>) -> Self {
         Self {
             at,
@@ -82,14 +82,14 @@ impl By {
         }
     }
 
-    /// Whether rules are asked for it.
+    /// Returns whether rules apply to the write: to a viewer's they do, to the program's own they do not.
     pub(crate) const fn asks_rules(&self) -> bool {
         self.viewer.is_some()
     }
 }
 
 impl AuditEvent {
-    /// An event that names no row, no field and no rule.
+    /// Creates an event that names no row, no field and no rule.
     pub(crate) fn new(by: By, action: RowAction, schema: &Schema, outcome: Outcome) -> Self {
         Self {
             at: by.at,
@@ -107,87 +107,89 @@ impl AuditEvent {
         }
     }
 
-    /// When it was decided, by the clock of the sessions.
+    /// Returns the time of the decision, by the clock of the sessions.
     #[must_use]
     pub const fn at(&self) -> DateTime<Utc> {
         self.at
     }
 
-    /// Whose session it was; none for the program itself, which says its [`reason`](Self::reason).
+    /// Returns the subject of the session that wrote; none for the program itself, which gives its
+    /// [`reason`](Self::reason).
     #[must_use]
     pub const fn viewer(&self) -> Option<&Subject> {
         self.viewer.as_ref()
     }
 
-    /// Why the program itself wrote, as its [`Access::system`](crate::Access::system) says.
+    /// Returns the reason why the program itself wrote, as given to
+    /// [`Access::system`](crate::Access::system).
     #[must_use]
     pub const fn reason(&self) -> Option<&'static str> {
         self.reason
     }
 
-    /// What was to be done.
+    /// Returns the attempted action.
     #[must_use]
     pub const fn action(&self) -> RowAction {
         self.action
     }
 
-    /// The name of the entity's type.
+    /// Returns the name of the entity's type.
     #[must_use]
     pub const fn entity(&self) -> &'static str {
         self.entity
     }
 
-    /// The table of the entity. Several entities can stand for rows of one table.
+    /// Returns the table of the entity. Several entities can map to one table.
     #[must_use]
     pub const fn table(&self) -> &'static str {
         self.table
     }
 
-    /// The key of the row, as text; none where many rows were to be changed, and where a row was
-    /// refused that had no key yet.
+    /// Returns the key of the row, as text; none for a statement over many rows, and for a refused row that
+    /// had no key yet.
     ///
-    /// Control and format characters are escaped, those that turn the direction of writing among them, and
-    /// more than 255 characters are cut off: a key can be what somebody made up.
+    /// Control and format characters are escaped, including those that change the direction of writing, and
+    /// text beyond 255 characters is cut off, because a key can come from a client.
     #[must_use]
     pub fn key(&self) -> Option<&str> {
         self.key.as_deref()
     }
 
-    /// How many rows were touched.
+    /// Returns the number of rows that the write affected.
     #[must_use]
     pub const fn rows(&self) -> u64 {
         self.rows
     }
 
-    /// The fields of the entity that were to be set.
+    /// Returns the fields of the entity that the write sets.
     #[must_use]
     pub fn fields(&self) -> &[&'static str] {
         &self.fields
     }
 
-    /// The rules that were asked, each with its attribute, as in
-    /// `update_if(row.owner == viewer.id)`. All of them must hold, so where several stand there
-    /// and the row was refused, one of them did not. `no update_if` where the entity states no
-    /// rule, and empty for the program itself, which is asked for none.
+    /// Returns the rules that were evaluated, each with its attribute, as in
+    /// `update_if(row.owner == viewer.id)`. All of them must hold, so if several are listed and the row was
+    /// refused, one of them did not. The text is `no update_if` if the entity states no rule, and empty for
+    /// the program itself, to which no rule applies.
     #[must_use]
     pub fn rule(&self) -> &str {
         &self.rule
     }
 
-    /// What came of it.
+    /// Returns the outcome of the decision.
     #[must_use]
     pub const fn outcome(&self) -> Outcome {
         self.outcome
     }
 
-    /// The [id of the request](crate::RequestContext::request_id); none for the program itself.
+    /// Returns the [id of the request](crate::RequestContext::request_id); none for the program itself.
     #[must_use]
     pub fn request_id(&self) -> Option<&str> {
         self.request_id.as_deref()
     }
 }
 
-/// A key as an event has it; see [`AuditEvent::key`].
+/// Returns a key in the form that events show; see [`AuditEvent::key`].
 pub(crate) fn key_text(key: &Value) -> Option<String> {
     const LONGEST: usize = 255;
     let text = key.to_text()?;

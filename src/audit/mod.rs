@@ -1,6 +1,6 @@
-//! What happened, as `tracing` events with stable targets, and the record of writes. No event holds
-//! a secret, a token or a row's value, but the key of a row that is written. Text that comes from outside has
-//! its control and format characters escaped, those that turn the direction of writing among them.
+//! Logging and auditing: `tracing` events with stable targets, and the record of writes. No event holds a
+//! secret, a token or a value of a row, except the key of a row that is written. Text from outside has its
+//! control and format characters escaped, including those that change the direction of writing.
 //!
 //! | target | level | says |
 //! |---|---|---|
@@ -12,10 +12,10 @@
 //! | `clearance::session` | info | a session's life, and each refused credential and sign-in |
 //! | `clearance::session` | warn | a session store or viewer source that gave no answer |
 //! | `clearance::token` | info | each refused token |
-//! | `clearance::token` | warn | a key that has sealed half of what it may |
-//! | `clearance::explain` | debug | which rule decided, without what a row holds |
+//! | `clearance::token` | warn | a key that has sealed half of the tokens that it may seal |
+//! | `clearance::explain` | debug | the rule that decided, without values of the row |
 //! | `clearance::access` | info | each refused call, each system access, each escape hatch |
-//! | `clearance::check` | warn | a trigger that can change a row behind the rules of its write, and a foreign key that an input sets whose rows no rule is asked of |
+//! | `clearance::check` | warn | a trigger that can change a row behind the rules of its write, and a foreign key that an input sets without a rule on the row that it refers to |
 //! | `clearance::failure` | error | the advice behind an answer of status 500 |
 
 mod event;
@@ -42,12 +42,12 @@ use crate::session::StoreError;
 use crate::policy::Failure;
 use crate::viewer::Subject;
 
-/// A subject as text that shows all that it holds: it can be what somebody chose to be called.
+/// Returns a subject as text with hidden characters escaped: users may have chosen it themselves.
 fn shown(subject: Option<&Subject>) -> Option<Cow<'_, str>> {
     subject.map(|subject| escaped(subject.as_str()))
 }
 
-/// A decision on a write.
+/// Logs a decision on a write.
 pub(crate) fn write(event: &AuditEvent) {
     let viewer = shown(event.viewer.as_ref());
     tracing::info!(
@@ -67,7 +67,7 @@ pub(crate) fn write(event: &AuditEvent) {
     );
 }
 
-/// A decision that was not recorded.
+/// Logs a decision that its sink did not record.
 fn unrecorded(event: &AuditEvent, error: &Error) {
     let viewer = shown(event.viewer.as_ref());
     tracing::error!(
@@ -83,17 +83,17 @@ fn unrecorded(event: &AuditEvent, error: &Error) {
     );
 }
 
-/// A statement about to run.
+/// Logs the text of a statement that is about to run.
 pub(crate) fn statement(sql: &str) {
     tracing::debug!(target: "clearance::sql", statement = sql);
 }
 
-/// A statement that failed.
+/// Logs a failed statement.
 pub(crate) fn database_failure(class: &'static str, code: &str) {
     tracing::warn!(target: "clearance::database", class, code, "statement failed");
 }
 
-/// A trigger that can make a row another one than the rules of its write were asked of.
+/// Logs a trigger that can change a row after the rules of its write were evaluated.
 pub(crate) fn trigger(entity: &'static str, table: &'static str, trigger: &str) {
     tracing::warn!(
         target: "clearance::check",
@@ -104,7 +104,7 @@ pub(crate) fn trigger(entity: &'static str, table: &'static str, trigger: &str) 
     );
 }
 
-/// A field that clients may set to refer to rows which they may not read.
+/// Logs a foreign key that clients may set without a rule on the row that it refers to.
 pub(crate) fn unchecked_reference(input: &'static str, field: &'static str, table: &str) {
     tracing::warn!(
         target: "clearance::check",
@@ -115,68 +115,68 @@ pub(crate) fn unchecked_reference(input: &'static str, field: &'static str, tabl
     );
 }
 
-/// A way around the rules that the application took on purpose.
+/// Logs the use of an escape hatch: a deliberate bypass of the rules by the application.
 pub(crate) fn escape_hatch(name: &'static str, reason: &'static str) {
     tracing::info!(target: "clearance::access", hatch = name, reason, "escape hatch");
 }
 
-/// A call whose rule did not allow it.
+/// Logs a call that its rule denied.
 pub(crate) fn call_denied() {
     tracing::info!(target: "clearance::access", "call denied");
 }
 
-/// An access that was used after its request's session became another one.
+/// Logs the use of an access after its request changed to another session.
 pub(crate) fn access_of_another_session() {
     tracing::info!(target: "clearance::access", "access of another session");
 }
 
-/// A route whose rules did not let a request pass. What its path is the application's own log says.
+/// Logs a request that the rules of its route denied. Its path is left to the application's own log.
 pub(crate) fn route_denied(signed_in: bool) {
     tracing::info!(target: "clearance::access", signed_in, "route denied");
 }
 
-/// A request that another site may have had a browser send.
+/// Logs a request that another site may have had a browser send (CSRF).
 pub(crate) fn forged_request(why: &'static str) {
     tracing::info!(target: "clearance::access", why, "request not from here");
 }
 
-/// A query that names a field which this viewer may not see in every row, and that was refused
-/// for it. The client is not told.
+/// Logs a query that was refused because it names a field that this viewer may not see in every row. The
+/// client does not learn of it.
 pub(crate) fn hidden_field_named(dto: &'static str, field: &'static str) {
     tracing::info!(target: "clearance::access", dto, field, "query names a hidden field");
 }
 
-/// A stored value that its field cannot have, so that the field is hidden, or the row left out.
+/// Logs a stored value that its field cannot hold, so that the field is hidden, or the row left out.
 pub(crate) fn unreadable(entity: &'static str, field: &'static str, key: Option<&str>) {
     tracing::error!(target: "clearance::database", entity, field, key, "value cannot be read");
 }
 
-/// A query that asks for more than one of the limits allows, and that was refused for it.
+/// Logs a query that was refused because it exceeds a limit.
 pub(crate) fn beyond_limit(dto: &'static str, limit: &'static str) {
     tracing::info!(target: "clearance::access", dto, limit, "query beyond a limit");
 }
 
-/// A call that is open to everybody.
+/// Logs a call that is open to everybody.
 pub(crate) fn public_access(reason: &'static str) {
     tracing::debug!(target: "clearance::access", reason, "public access");
 }
 
-/// A call by the program itself, past every rule.
+/// Logs a call by the program itself, to which no rule applies.
 pub(crate) fn system_access(reason: &'static str) {
     tracing::info!(target: "clearance::access", reason, "system access");
 }
 
-/// A rule that could not be worked out, so that its call failed.
+/// Logs a rule that failed to evaluate, so that its call failed.
 pub(crate) fn rule_failed(what: &'static str, rule: &'static str, failure: &Failure) {
     tracing::error!(target: "clearance::access", what, rule, ?failure, "rule failed");
 }
 
-/// Why rules allow something or not, as it was asked for.
+/// Logs a requested explanation of why rules allow or deny something.
 pub(crate) fn explained(explanation: &impl std::fmt::Display) {
     tracing::debug!(target: "clearance::explain", %explanation, "explained");
 }
 
-/// A credential that was presented and refused.
+/// Logs a credential that was presented and refused.
 pub(crate) fn credential_refused(event: &SessionEvent) {
     tracing::info!(
         target: "clearance::session",
@@ -187,37 +187,37 @@ pub(crate) fn credential_refused(event: &SessionEvent) {
     );
 }
 
-/// A token that was presented and refused.
+/// Logs a token that was presented and refused.
 pub(crate) fn token_refused(audience: &str, refusal: &'static str) {
     tracing::info!(target: "clearance::token", audience, refusal, "token refused");
 }
 
-/// A key that has sealed half of the tokens that it may.
+/// Logs that a key has sealed half of the tokens that it may seal.
 pub(crate) fn key_half_used() {
     tracing::warn!(target: "clearance::token", "a key has sealed half of the tokens that it may: rotate it");
 }
 
-/// The session store gave no answer.
+/// Logs a step at which the session store gave no answer.
 pub(crate) fn session_store_failed(step: &'static str, error: StoreError) {
     tracing::warn!(target: "clearance::session", step, %error, "session store failed");
 }
 
-/// This node hears the others, for the first time or again.
+/// Logs that this node receives the messages of the others, for the first time or again.
 pub(crate) fn channel_connected() {
     tracing::info!(target: "clearance::nodes", "channel connected");
 }
 
-/// This node does not hear the others, and falls back to the cache bound.
+/// Logs that this node receives no messages of the others, and falls back to the cache bound.
 pub(crate) fn channel_lost() {
     tracing::warn!(target: "clearance::nodes", "channel lost");
 }
 
-/// This node hears what it does not understand, and falls back to the cache bound.
+/// Logs that this node received a message that it cannot read, and falls back to the cache bound.
 pub(crate) fn channel_unread() {
     tracing::warn!(target: "clearance::nodes", "channel not understood");
 }
 
-/// PostgreSQL checks no text in this database, so that this node does not listen to it.
+/// Logs that this node does not listen to its PostgreSQL database, whose encoding validates no text.
 #[cfg(feature = "postgres")]
 pub(crate) fn channel_without_text() {
     tracing::error!(
@@ -226,22 +226,22 @@ pub(crate) fn channel_without_text() {
     );
 }
 
-/// This node understands all that it hears again.
+/// Logs that this node can read all messages again.
 pub(crate) fn channel_read() {
     tracing::info!(target: "clearance::nodes", "channel understood");
 }
 
-/// The application's viewer source gave no answer.
+/// Logs that the application's viewer source gave no answer.
 pub(crate) fn viewer_source_failed(viewer: &'static str) {
     tracing::warn!(target: "clearance::session", viewer, "viewer source failed");
 }
 
-/// The application's hook gave no answer.
+/// Logs that a hook of the application gave no answer.
 pub(crate) fn hook_failed(hook: &'static str) {
     tracing::warn!(target: "clearance::session", hook, "session hook failed");
 }
 
-/// An error whose advice is for the operator, answered to a client without it.
+/// Logs an error whose advice is for the operator; the client's answer omits that.
 pub(crate) fn failed(error: &Error) {
     tracing::error!(target: "clearance::failure", %error, "request failed");
 }

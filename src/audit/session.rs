@@ -1,4 +1,5 @@
-//! What happened to a session, as it is told and recorded.
+//! Session events: sign-ins, rotations, revocations and refused credentials, as they are logged and
+//! recorded.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -13,12 +14,12 @@ use crate::request::outside_of_requests;
 use crate::session::{Origin, SessionId};
 use crate::viewer::Subject;
 
-/// Something that happened to sessions.
+/// An event in the life of one or more sessions.
 ///
-/// Each one is an event of `tracing`, of level info with the target `clearance::session`. Sessions
-/// with a [`SessionEventSink`] give it to that, too.
+/// Each one is logged as a `tracing` event of level info with the target `clearance::session`, and given to
+/// the [`SessionEventSink`] of sessions that have one.
 ///
-/// It holds no secret and no token: a session's id opens nothing.
+/// It holds no secret and no token: a session's id is no credential.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionEvent {
     pub(crate) at: DateTime<Utc>,
@@ -31,48 +32,48 @@ pub struct SessionEvent {
     pub(crate) request_id: Option<String>,
 }
 
-/// What happened.
+/// The kind of a session event.
 ///
-/// It is exhaustive on purpose: a new one must break whatever asks for each.
+/// It is exhaustive on purpose: a new kind must break every `match` on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SessionEventKind {
     /// A subject signed in.
     Created,
-    /// A subject was to be signed in, and was not.
+    /// A sign-in was refused.
     SignInRefused(SignInRefusal),
-    /// Its use was noted, as it is once in the touch interval.
+    /// The time of the session's last use was stored, as happens once in a touch interval.
     Touched,
-    /// It was extended because the application asked for it.
+    /// The session was extended at the application's request.
     Extended,
-    /// It went on under a new id.
+    /// The session continued under a new id.
     Rotated,
-    /// Its subject proved again who it is, and it went on under a new id.
+    /// The subject re-authenticated, and the session continued under a new id.
     SteppedUp,
-    /// Something was refused until its subject proves again who it is, and the session stays.
+    /// An operation was refused until the subject re-authenticates; the session remains.
     StepUpRequired,
     /// One session was ended.
     Revoked(Revocation),
-    /// Several sessions of a subject were ended, so many of them; of stateless ones nobody knows how
-    /// many there were.
+    /// Several sessions of a subject were ended; the count is 0 for stateless ones, whose number is
+    /// unknown.
     RevokedMany(u64),
     /// All sessions of all subjects were ended.
     RevokedEveryone,
-    /// It was presented past its time.
+    /// An expired session was presented.
     Expired,
-    /// A credential was presented that leads to no session.
+    /// A credential that leads to no session was presented.
     Refused(CredentialRefusal),
-    /// So many sessions past their time were removed.
+    /// This many expired sessions were removed.
     Swept(u64),
 }
 
-/// Why a session was ended.
+/// The reason why a session was ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Revocation {
-    /// Its subject signed out.
+    /// The subject signed out.
     SignOut,
-    /// Somebody signed in in its place, from the same browser.
+    /// A new sign-in from the same browser replaced it.
     SignIn,
-    /// The subject has as many sessions as it may, and signed in once more.
+    /// The subject signed in once more while it had as many sessions as it may have.
     Limit,
     /// The application ended it by its id, or its subject did in a list of sessions.
     ById,
@@ -80,34 +81,35 @@ pub enum Revocation {
     Hook,
 }
 
-/// Why a subject was not signed in.
+/// The reason why a sign-in was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SignInRefusal {
-    /// It has as many sessions as it may, and the [limit](crate::session::SessionLimit::Reject) is one
-    /// that refuses.
+    /// The subject has as many sessions as it may have, and the
+    /// [limit](crate::session::SessionLimit::Reject) is one that refuses.
     Limit,
     /// A [hook](crate::session::SessionHooks::on_sign_in) refused.
     Hook,
-    /// Nobody can have meant to sign in with the request; see
+    /// The request cannot have been meant as a sign-in; see
     /// [`RequestContext::sign_in`](crate::RequestContext::sign_in).
     Unintended,
 }
 
-/// Why a credential leads to no session. That it is past its time is [`SessionEventKind::Expired`].
+/// The reason why a credential leads to no session. For an expired session it is
+/// [`SessionEventKind::Expired`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum CredentialRefusal {
-    /// The request had more than one of them.
+    /// The request had more than one credential.
     Ambiguous,
-    /// It is none that these sessions' key has sealed.
+    /// No key of these sessions sealed the credential.
     Invalid,
-    /// Its session was ended, or never was.
+    /// The session was ended, or never existed.
     Unknown,
-    /// Its session's subject has no viewer any more.
+    /// The session's subject has no viewer any more.
     NoViewer,
 }
 
 impl SessionEventKind {
-    /// What is told of a credential that was refused; nothing of one that was not there.
+    /// Returns the event for a refused credential; none if there was no credential.
     pub(crate) const fn refused(refusal: Refusal) -> Option<Self> {
         let why = match refusal {
             Refusal::Missing => return None,
@@ -120,7 +122,7 @@ impl SessionEventKind {
         Some(Self::Refused(why))
     }
 
-    /// What happened as one word.
+    /// Returns the kind as one word.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -140,8 +142,8 @@ impl SessionEventKind {
         }
     }
 
-    /// Why a session was ended, or a sign-in or a credential refused, as one word; none for anything
-    /// else.
+    /// Returns the reason of a revocation, a refused sign-in or a refused credential, as one word; none for
+    /// any other kind.
     #[must_use]
     pub const fn reason(self) -> Option<&'static str> {
         match self {
@@ -208,77 +210,74 @@ impl SessionEvent {
         }
     }
 
-    /// The same of a session that was called so before.
+    /// Adds the id that the session had before it was rotated.
     pub(crate) const fn succeeding(mut self, previous: SessionId) -> Self {
         self.previous = Some(previous);
         self
     }
 
-    /// When, by the clock of the sessions.
+    /// Returns the time of the event, by the clock of the sessions.
     #[must_use]
     pub const fn at(&self) -> DateTime<Utc> {
         self.at
     }
 
-    /// What happened.
+    /// Returns the kind of the event.
     #[must_use]
     pub const fn kind(&self) -> SessionEventKind {
         self.kind
     }
 
-    /// To which session; none where it was to many, or a credential or a sign-in led to none.
+    /// Returns the id of the session; none if there were many, or if a credential or a sign-in led to none.
     #[must_use]
     pub const fn session(&self) -> Option<SessionId> {
         self.session
     }
 
-    /// The id of the session until now, where it goes on under a new one: it links what was told
-    /// before to what is told from now on.
+    /// Returns the id of the session until now, if it continues under a new one: it links the events before
+    /// the rotation to those after it.
     #[must_use]
     pub const fn previous(&self) -> Option<SessionId> {
         self.previous
     }
 
-    /// Whose session it is, or would be, as far as that is known.
+    /// Returns the subject that the session belongs to, or would belong to, as far as it is known.
     #[must_use]
     pub const fn subject(&self) -> Option<&Subject> {
         self.subject.as_ref()
     }
 
-    /// From where the request came; none outside of a request.
+    /// Returns the address that the request came from; none outside of a request.
     #[must_use]
     pub const fn address(&self) -> Option<IpAddr> {
         self.address
     }
 
-    /// With what program the request was made, as it said itself: without control and format characters, at
-    /// most 255 characters.
+    /// Returns the user agent that the request named: without control and format characters, at most 255
+    /// characters.
     #[must_use]
     pub fn agent(&self) -> Option<&str> {
         self.agent.as_deref()
     }
 
-    /// The [id of the request](crate::RequestContext::request_id); none outside of a request.
+    /// Returns the [id of the request](crate::RequestContext::request_id); none outside of a request.
     #[must_use]
     pub fn request_id(&self) -> Option<&str> {
         self.request_id.as_deref()
     }
 }
 
-/// Takes the [`SessionEvent`]s of sessions that have it; see
+/// A sink for the [`SessionEvent`]s of sessions that are configured with it; see
 /// [`SessionsBuilder::events`](crate::session::SessionsBuilder::events).
 ///
-/// It is called when the thing has happened, outside of any request, and whoever caused it waits
-/// until it returns: what takes long belongs into a queue. An implementation stands under
-/// `#[clearance::async_trait]`.
+/// It is called after the event, outside of any request, and the caller waits until it returns: put slow
+/// work into a queue. Implementations need `#[clearance::async_trait]`.
 ///
 /// Anybody can send a forged cookie, and each request with one is a call with
-/// [`Refused`](SessionEventKind::Refused): a sink that writes to a database should drop these, or take
-/// a sample.
+/// [`Refused`](SessionEventKind::Refused): a sink that writes to a database should drop or sample these.
 #[async_trait]
 pub trait SessionEventSink: Send + Sync + 'static {
-    /// Keeps the event. What goes wrong here is this function's own business: a session that was
-    /// ended stays so.
+    /// Records the event. Errors stay within this function: a session that was ended stays ended.
     async fn record(&self, event: &SessionEvent);
 }
 
@@ -289,7 +288,7 @@ impl<S: SessionEventSink + ?Sized> SessionEventSink for Arc<S> {
     }
 }
 
-/// Where the events of sessions go.
+/// The sink of session events, if there is one.
 #[derive(Clone, Default)]
 pub(crate) struct SessionEvents(Option<Arc<dyn SessionEventSink>>);
 
@@ -314,7 +313,7 @@ impl SessionEvents {
         self.record(event).await;
     }
 
-    /// Gives it to the sink alone: `tracing` was told more.
+    /// Gives the event to the sink alone, for events that are logged in another form.
     pub(crate) async fn record(&self, event: SessionEvent) {
         if let Some(sink) = &self.0 {
             outside_of_requests(sink.record(&event)).await;

@@ -1,4 +1,4 @@
-//! Where decisions on writes are recorded.
+//! The sink for the audit record of writes, and retries while its database is unavailable.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,22 +12,21 @@ use crate::error::{Error, Result};
 use crate::request::outside_of_requests;
 use crate::sql::Db;
 
-/// What an [`AuditSink`] may fail with: any error, whose text is not logged, because it may hold
-/// anything.
+/// The error of an [`AuditSink`]: any error. Its text is not logged, because it may hold anything.
 pub type SinkError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Takes the [`AuditEvent`]s of a database that is [audited](Db::audited).
+/// A sink for the [`AuditEvent`]s of a database that is [audited](Db::audited).
 ///
-/// A write that was allowed is recorded in its own transaction, before that is committed: `db`
-/// belongs to it, so that a record in the same database and the change are there together or not
-/// at all. A sink that keeps its records elsewhere may have one of a change that was taken back
-/// afterwards, and never misses one.
+/// An allowed write is recorded in its own transaction, before the commit: `db` belongs to that
+/// transaction, so that a record in the same database and the change are committed together or not at all.
+/// A sink that keeps its records elsewhere may have one of a change that was rolled back afterwards, and
+/// never misses one.
 ///
-/// A write that was refused is recorded outside of the caller's transaction, when that has ended,
-/// so that the record stays whatever becomes of it.
+/// A refused write is recorded outside of the caller's transaction, after its end, so that the record
+/// survives a rollback.
 ///
 /// It runs outside of any request: to write through `db`, take an
-/// [`Access::system`](crate::Access::system). What it writes there is not recorded in turn.
+/// [`Access::system`](crate::Access::system). Its own writes through `db` are not recorded.
 ///
 /// # Example
 ///
@@ -67,13 +66,13 @@ pub type SinkError = Box<dyn std::error::Error + Send + Sync>;
 /// ```
 #[async_trait]
 pub trait AuditSink: Send + Sync + 'static {
-    /// Keeps the event.
+    /// Records the event.
     ///
     /// # Errors
     ///
-    /// When it is not kept. A write that was allowed is then taken back, and its caller gets
-    /// [`Error::is_unavailable`]; where `db` failed, its error if that is one, and else a plain 500,
-    /// so that a conflict in the sink's table is not told as one of the caller. A refusal stays one.
+    /// If the event is not recorded. An allowed write is then rolled back, and its caller gets
+    /// [`Error::is_unavailable`]; if `db` failed, its error if that is one, and else a plain 500, so that a
+    /// conflict in the sink's table is not reported as one of the caller's. A refusal stays a refusal.
     async fn record(&self, db: &Db, event: &AuditEvent) -> Result<(), SinkError>;
 }
 
@@ -85,17 +84,17 @@ impl<S: AuditSink + ?Sized> AuditSink for Arc<S> {
 }
 
 impl Db {
-    /// The same database, whose writes are recorded by `sink`: those that were allowed together
-    /// with the change, in one transaction, and those that were refused. Transactions begun on it
-    /// are recorded as well. A sink that this handle had before is no longer asked.
+    /// Returns a handle to the same database whose writes `sink` records: allowed ones together with the
+    /// change, in one transaction, and refused ones. Transactions begun on the handle are recorded as well.
+    /// The sink replaces the one that this handle had before.
     ///
-    /// A refusal that cannot be recorded because the database cannot be had, for instance while its author
-    /// holds every connection, is recorded as soon as it can: 1,024 of them wait in memory, for some
-    /// ten minutes. While so many wait every write is refused ([`Error::is_unavailable`]).
+    /// A refusal that cannot be recorded because the database is unavailable, for instance while its author
+    /// holds every connection, is retried: up to 1,024 of them wait in memory, each for some ten minutes.
+    /// While so many wait, every write is refused ([`Error::is_unavailable`]).
     ///
-    /// Each write costs one more statement, and a transaction where there is none. In a transaction
-    /// of the application's a record that fails is a statement that fails: nothing more can be done
-    /// in it. Reads are not recorded.
+    /// Each write costs one more statement, and a transaction if it runs in none. In a transaction of the
+    /// application, a record that fails is a statement that fails: nothing more can be done in it. Reads
+    /// are not recorded.
     ///
     /// # Example
     ///
@@ -118,21 +117,22 @@ impl Db {
     }
 }
 
-/// The most refusals that wait for the database, before no more is tried.
+/// The maximum number of refusals that wait for the database; at that number, every write is refused.
 const BACKLOG: usize = 1_024;
 
-/// The attempts to record a refusal that waits, at most [`PAUSE`] apart: some ten minutes.
+/// The number of attempts to record a waiting refusal, at most [`PAUSE`] apart: some ten minutes.
 const ATTEMPTS: u32 = 120;
 const PAUSE: Duration = Duration::from_secs(5);
 
-/// The sink of a database.
+/// The sink of a database, and the backlog of refusals that wait for it.
 #[derive(Clone)]
 pub(crate) struct Sink(Arc<Inner>);
 
 struct Inner {
     sink: Box<dyn AuditSink>,
     places: Arc<Semaphore>,
-    /// One of those that wait is tried at a time, so that all of them take one connection.
+    /// The lock under which waiting refusals are tried one at a time, so that all of them use one
+    /// connection.
     turn: tokio::sync::Mutex<()>,
 }
 
@@ -145,7 +145,7 @@ impl Sink {
         }))
     }
 
-    /// Refuses to try what could not be recorded if it were refused.
+    /// Fails while the backlog is full, because a refusal could not be recorded then.
     pub(crate) fn require_place(&self) -> Result<()> {
         if self.0.places.available_permits() > 0 {
             return Ok(());
@@ -160,7 +160,7 @@ impl fmt::Debug for Sink {
     }
 }
 
-/// Whether anybody wants to know of a decision on a write, so that its event is worth making.
+/// Returns whether a sink or a subscriber takes decisions on writes, so that an event is worth building.
 pub(crate) fn listens(db: &Db) -> bool {
     db.sink().is_some() || tracing::enabled!(target: "clearance::audit", tracing::Level::INFO)
 }
@@ -173,10 +173,10 @@ pub(crate) async fn record(db: &Db, event: &AuditEvent) -> Result<()> {
     })
 }
 
-/// A record that was not made.
+/// The failure of an attempt to record an event.
 struct Failed {
     error: Error,
-    /// The database could not be had, which may be otherwise soon.
+    /// Set if the database was unavailable, so that a retry may succeed.
     is_outage: bool,
 }
 
@@ -193,8 +193,8 @@ async fn attempt(db: &Db, event: &AuditEvent) -> std::result::Result<(), Failed>
     })
 }
 
-/// An error of the sink is not the caller's: whatever it says of forbidden or missing rows speaks
-/// of the sink's own.
+/// Converts an error of the sink, which is not the caller's: a forbidden or missing row in it is the
+/// sink's.
 fn of_sink(error: &SinkError) -> Error {
     match error.downcast_ref::<Error>() {
         Some(error) if error.is_unavailable() => error.copy(),
@@ -203,8 +203,8 @@ fn of_sink(error: &SinkError) -> Error {
     }
 }
 
-/// Tells of a write that was allowed and, unless the library's own transaction around it is
-/// still open, has happened.
+/// Logs an allowed write: at the commit if the transaction is the library's own, and at once if it is the
+/// application's or there is none.
 pub(crate) fn decided(db: &Db, event: AuditEvent) {
     match db.unit() {
         Some(unit) => unit.aftermath().decided(event),
@@ -212,7 +212,7 @@ pub(crate) fn decided(db: &Db, event: AuditEvent) {
     }
 }
 
-/// Tells of a write that was refused, and records it where no rollback reaches the record.
+/// Logs a refused write, and records it where no rollback reaches the record.
 pub(crate) async fn refused(db: &Db, event: AuditEvent) {
     super::write(&event);
     let Some(unrecorded) = Unrecorded::new(db, event) else {
@@ -227,9 +227,9 @@ pub(crate) async fn refused(db: &Db, event: AuditEvent) {
     }
 }
 
-/// A refusal that is to be recorded. One that never is leaves an error.
+/// A refusal that is still to be recorded. If it is dropped before that, it logs an error.
 pub(crate) struct Unrecorded {
-    /// Outside of any transaction.
+    /// A handle outside of any transaction.
     db: Db,
     event: Option<AuditEvent>,
 }
@@ -243,7 +243,7 @@ impl Unrecorded {
         })
     }
 
-    /// Records them, also where the caller does not wait for it.
+    /// Records the refusals, even if the caller's future is dropped meanwhile.
     pub(crate) async fn record_all(refusals: Vec<Self>) {
         if refusals.is_empty() {
             return;
@@ -254,7 +254,7 @@ impl Unrecorded {
             }
         };
         match tokio::runtime::Handle::try_current() {
-            // Whoever tries what is refused may hang up as soon as they have tried.
+            // A client may disconnect as soon as its write is refused, which drops the caller's future.
             Ok(runtime) => drop(runtime.spawn(recording).await),
             Err(_) => recording.await,
         }
@@ -278,7 +278,7 @@ impl Unrecorded {
                     drop(place);
                 }));
             }
-            // A failure is an event by itself, and the refusal stays one.
+            // The failure is logged, and the refusal stays one.
             (_, _) => {
                 super::unrecorded(event, &failed.error);
                 self.event = None;
@@ -286,8 +286,8 @@ impl Unrecorded {
         }
     }
 
-    /// Tries until the database can be had. Whoever holds all of its connections is often the one whose
-    /// refusals are to be recorded (decision 73).
+    /// Retries while the database is unavailable, at most [`ATTEMPTS`] times. A client that holds all
+    /// connections is often the one whose refusals are to be recorded (decision 73).
     async fn record_later(mut self, inner: &Inner) {
         let mut pause = PAUSE / 64;
         for _ in 0..ATTEMPTS {

@@ -1,11 +1,10 @@
-//! Text from outside, as events show it.
+//! Escaping of text from outside for log events.
 
 use std::borrow::Cow;
 
-/// Whether a letter is seen by what it does to the text around it and not by itself: control characters, the
-/// ends of lines and paragraphs, and what Unicode calls format characters (`Cf`). Those that turn the
-/// direction of writing can have a name or a key read as another one
-/// ([UAX #9](https://www.unicode.org/reports/tr9/)).
+/// Returns whether a character shows only by its effect on the text around it: control characters, line and
+/// paragraph separators, and Unicode format characters (`Cf`). Those that change the direction of writing
+/// can make a name or a key read as another one ([UAX #9](https://www.unicode.org/reports/tr9/)).
 pub(crate) fn is_hidden(letter: char) -> bool {
     letter.is_control()
         || matches!(
@@ -32,7 +31,7 @@ pub(crate) fn is_hidden(letter: char) -> bool {
         )
 }
 
-/// The text with everything [hidden](is_hidden) written out, as in `\u{202e}`.
+/// Escapes every [hidden](is_hidden) character, as in `\u{202e}`.
 pub(super) fn escaped(text: &str) -> Cow<'_, str> {
     if !text.contains(is_hidden) {
         return Cow::Borrowed(text);
