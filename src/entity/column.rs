@@ -5,41 +5,40 @@ use std::marker::PhantomData;
 
 use super::Entity;
 
-/// The name of a column of entity `E` whose values are `T`, as a constant of the entity:
-/// `User::SLUG`.
+/// A column of entity `E` whose values are `T`, by its name, as a constant of the entity: `User::SLUG`.
 ///
-/// The third parameter says what the column may be used for: [`Key`] and [`Lookup`] columns can
-/// be looked up by equality though no DTO shows them, a [`Filtered`] one can be filtered by where
-/// its rule allows it, a [`Plain`] one can only be written.
+/// The third parameter says how queries may use the column: [`Key`] and [`Lookup`] columns can be looked up
+/// by equality although no DTO shows them, a [`Filtered`] one can be filtered by where its rule allows it,
+/// and a [`Plain`] one can only be written.
 pub struct Column<E, T, U = Plain> {
     field: &'static str,
     marker: Marker<E, T, U>,
 }
 
-/// Ties a name to its types without holding any of them.
+/// A marker that ties a name to its types without holding any of them.
 type Marker<E, T, U> = PhantomData<fn() -> (E, T, U)>;
 
-/// The key of its entity.
+/// The use of the column that is its entity's key.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Key;
 
-/// A column that its entity declares `lookup`.
+/// The use of a column that its entity declares `lookup`.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Lookup;
 
-/// A column that its entity declares with `filter_if`.
+/// The use of a column that its entity declares with `filter_if`.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Filtered;
 
-/// A column that is none of these.
+/// The use of a column that is none of these.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Plain;
 
-/// What a column must be to be looked up by.
+/// The uses of a column that allow a lookup by equality: [`Key`] and [`Lookup`].
 #[diagnostic::on_unimplemented(
     message = "this column cannot be looked up by",
     note = "filter by a field of the DTO, or declare the column with `#[entity(lookup)]` if looking it up by equality may tell that it exists"
@@ -49,14 +48,14 @@ pub trait Searchable: sealed::Sealed {}
 impl Searchable for Key {}
 impl Searchable for Lookup {}
 
-/// What a column must be to be assigned in an update.
+/// The uses of a column that allow an assignment in an update: every one but [`Key`].
 #[diagnostic::on_unimplemented(
     message = "the key of a row cannot be assigned",
     note = "a row keeps its key; delete it and insert another"
 )]
 pub trait Assignable: sealed::Sealed {}
 
-/// What a column must be to be filtered by although its DTO does not show it.
+/// The uses of a column that allow filters although its DTO does not show it: [`Filtered`].
 #[diagnostic::on_unimplemented(
     message = "this column cannot be filtered by",
     note = "filter by a field of the DTO, look a key or lookup column up with `lookup`, or say who may filter by the column with `#[entity(filter_if(..))]`"
@@ -88,7 +87,7 @@ impl<E: Entity, T, U> Column<E, T, U> {
         }
     }
 
-    /// The name of the field in Rust.
+    /// Returns the name of the field in Rust.
     #[must_use]
     pub const fn field(&self) -> &'static str {
         self.field

@@ -1,4 +1,4 @@
-//! Filters by columns that no DTO need show.
+//! Filters on columns that no DTO needs to show.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -13,15 +13,14 @@ use crate::policy::{Comparand, Op, SameFamily, TextTest};
 /// A condition on columns of `E` that are declared with `filter_if`, for
 /// [`Select::filter_column`](crate::repository::Select::filter_column).
 ///
-/// A row on which the column's rule does not allow it fulfils neither the condition nor its
-/// opposite.
+/// A row for which the column's rule does not allow it fulfils neither the condition nor its opposite.
 ///
-/// It is as bounded as a [`Filter`](crate::dto::Filter).
+/// It has the same bounds as a [`Filter`](crate::dto::Filter).
 #[must_use = "a filter does nothing until a query takes it"]
 pub struct ColumnFilter<E>(pub(crate) Bounded<Condition>, PhantomData<fn() -> E>);
 
 impl<E: Entity, T: Scalar + Comparand, U> Column<E, T, U> {
-    /// The column equals `value`.
+    /// Matches rows whose column equals `value`.
     ///
     /// # Example
     ///
@@ -55,7 +54,7 @@ impl<E: Entity, T: Scalar + Comparand, U> Column<E, T, U> {
         self.test(Test::Compare(Op::Eq, value.__value()))
     }
 
-    /// The column is set and differs from `value`.
+    /// Matches rows whose column is set and differs from `value`.
     pub fn ne<C: Comparand>(self, value: C) -> ColumnFilter<E>
     where
         U: Filterable,
@@ -64,7 +63,7 @@ impl<E: Entity, T: Scalar + Comparand, U> Column<E, T, U> {
         self.test(Test::Compare(Op::Ne, value.__value()))
     }
 
-    /// The column is less than `value`.
+    /// Matches rows whose column is less than `value`.
     pub fn lt<C: Comparand>(self, value: C) -> ColumnFilter<E>
     where
         U: Filterable,
@@ -73,7 +72,7 @@ impl<E: Entity, T: Scalar + Comparand, U> Column<E, T, U> {
         self.test(Test::Compare(Op::Lt, value.__value()))
     }
 
-    /// The column is at most `value`.
+    /// Matches rows whose column is at most `value`.
     pub fn le<C: Comparand>(self, value: C) -> ColumnFilter<E>
     where
         U: Filterable,
@@ -82,7 +81,7 @@ impl<E: Entity, T: Scalar + Comparand, U> Column<E, T, U> {
         self.test(Test::Compare(Op::Le, value.__value()))
     }
 
-    /// The column is greater than `value`.
+    /// Matches rows whose column is greater than `value`.
     pub fn gt<C: Comparand>(self, value: C) -> ColumnFilter<E>
     where
         U: Filterable,
@@ -91,7 +90,7 @@ impl<E: Entity, T: Scalar + Comparand, U> Column<E, T, U> {
         self.test(Test::Compare(Op::Gt, value.__value()))
     }
 
-    /// The column is at least `value`.
+    /// Matches rows whose column is at least `value`.
     pub fn ge<C: Comparand>(self, value: C) -> ColumnFilter<E>
     where
         U: Filterable,
@@ -100,7 +99,7 @@ impl<E: Entity, T: Scalar + Comparand, U> Column<E, T, U> {
         self.test(Test::Compare(Op::Ge, value.__value()))
     }
 
-    /// The column equals one of `values`; with no value, no row.
+    /// Matches rows whose column equals one of `values`; without values, no row.
     pub fn is_in<C: Comparand>(self, values: impl IntoIterator<Item = C>) -> ColumnFilter<E>
     where
         U: Filterable,
@@ -109,7 +108,7 @@ impl<E: Entity, T: Scalar + Comparand, U> Column<E, T, U> {
         self.test(Test::among(values, true))
     }
 
-    /// The column is set and equals none of `values`.
+    /// Matches rows whose column is set and equals none of `values`.
     pub fn is_not_in<C: Comparand>(self, values: impl IntoIterator<Item = C>) -> ColumnFilter<E>
     where
         U: Filterable,
@@ -118,7 +117,7 @@ impl<E: Entity, T: Scalar + Comparand, U> Column<E, T, U> {
         self.test(Test::among(values, false))
     }
 
-    /// The text of the column has `needle` in it, byte by byte.
+    /// Matches rows whose text in the column contains `needle`, byte by byte.
     pub fn contains(self, needle: impl Into<String>) -> ColumnFilter<E>
     where
         U: Filterable,
@@ -127,7 +126,7 @@ impl<E: Entity, T: Scalar + Comparand, U> Column<E, T, U> {
         self.test(Test::Text(TextTest::Contains, needle.into()))
     }
 
-    /// The text of the column begins with `needle`.
+    /// Matches rows whose text in the column begins with `needle`.
     pub fn starts_with(self, needle: impl Into<String>) -> ColumnFilter<E>
     where
         U: Filterable,
@@ -136,7 +135,7 @@ impl<E: Entity, T: Scalar + Comparand, U> Column<E, T, U> {
         self.test(Test::Text(TextTest::StartsWith, needle.into()))
     }
 
-    /// The text of the column ends with `needle`.
+    /// Matches rows whose text in the column ends with `needle`.
     pub fn ends_with(self, needle: impl Into<String>) -> ColumnFilter<E>
     where
         U: Filterable,
@@ -145,7 +144,7 @@ impl<E: Entity, T: Scalar + Comparand, U> Column<E, T, U> {
         self.test(Test::Text(TextTest::EndsWith, needle.into()))
     }
 
-    /// The column is null.
+    /// Matches rows whose column is null.
     pub fn is_null(self) -> ColumnFilter<E>
     where
         U: Filterable,
@@ -153,7 +152,7 @@ impl<E: Entity, T: Scalar + Comparand, U> Column<E, T, U> {
         self.test(Test::Null(true))
     }
 
-    /// The column is not null.
+    /// Matches rows whose column is not null.
     pub fn is_not_null(self) -> ColumnFilter<E>
     where
         U: Filterable,
@@ -171,18 +170,18 @@ impl<E: Entity, T: Scalar + Comparand, U> Column<E, T, U> {
 }
 
 impl<E> ColumnFilter<E> {
-    /// Both conditions hold.
+    /// Matches rows that fulfil both conditions.
     pub fn and(self, other: Self) -> Self {
         Self(self.0.and(other.0), PhantomData)
     }
 
-    /// At least one of the conditions holds.
+    /// Matches rows that fulfil at least one of the conditions.
     pub fn or(self, other: Self) -> Self {
         Self(self.0.or(other.0), PhantomData)
     }
 }
 
-/// The condition definitely does not hold.
+/// Matches rows for which the condition definitely does not hold.
 impl<E> std::ops::Not for ColumnFilter<E> {
     type Output = Self;
 

@@ -1,5 +1,5 @@
-//! Rows as they are stored: table, columns, key and row rules. An entity never leaves its
-//! repository; what leaves is a DTO of it.
+//! Entities: rows as they are stored, with table, columns, key and row rules. An entity never leaves its
+//! repository; DTOs of it do.
 
 mod column;
 mod filter;
@@ -22,14 +22,14 @@ use crate::viewer::Viewer;
 
 /// A row as stored, written with `#[derive(Entity)]`.
 ///
-/// It states which rows a viewer may read, create, update and delete. What it does not state is
+/// It states which rows a viewer may read, create, update and delete. An operation without a statement is
 /// denied.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an entity",
     note = "add `#[derive(Entity)]` and `#[entity(table = \"..\", viewer = ..)]` to the struct of the row"
 )]
 pub trait Entity: Sized + Send + Sync + 'static {
-    /// The viewer that its rules speak of.
+    /// The type of viewer that its rules are written for.
     type Viewer: Viewer;
     /// The type of its key.
     type Key: Scalar;

@@ -1,4 +1,4 @@
-//! How the rows of one table belong to those of another.
+//! Relations: the equijoins between the tables of entities, for rules and nested DTOs.
 
 use std::any::Any;
 use std::fmt;
@@ -17,16 +17,16 @@ pub struct Relation {
     other: Side,
 }
 
-/// The entity on the other side, without its type.
+/// The entity on the other side, with its type erased.
 #[doc(hidden)]
 #[derive(Clone, Copy)]
 pub struct Side {
-    /// A function, because two tables may be related to each other.
+    /// A function rather than a reference, because two tables may be related to each other.
     schema: fn() -> &'static Schema,
     read: fn(&dyn Any, &Context) -> Option<Decision>,
 }
 
-/// How many rows can stand on the other side.
+/// The number of rows that can be on the other side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cardinality {
     /// One, or none.
@@ -35,7 +35,7 @@ pub enum Cardinality {
     Many,
 }
 
-/// Which fields are equal on both sides.
+/// The pairs of fields that are equal on both sides.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Join {
     /// The own field holds the key of the other side.
@@ -46,7 +46,7 @@ enum Join {
     Pairs(Vec<(&'static str, &'static str)>),
 }
 
-/// One equality of a join, by index of the columns.
+/// One equality of a join, by the indexes of the columns.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pair {
     pub(crate) theirs: usize,
@@ -91,31 +91,31 @@ impl Relation {
 }
 
 impl Relation {
-    /// Its name on the entity that declares it.
+    /// Returns its name on the entity that declares it.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         self.name
     }
 
-    /// How many rows can stand on the other side.
+    /// Returns the number of rows that can be on the other side.
     #[must_use]
     pub const fn cardinality(&self) -> Cardinality {
         self.cardinality
     }
 
-    /// The table on the other side.
+    /// Returns the table on the other side.
     #[must_use]
     pub fn target(&self) -> &'static Schema {
         (self.other.schema)()
     }
 
-    /// What the rules for reading a row on the other side come to for `viewer`, or `None` where they
-    /// speak of another type of viewer.
+    /// Evaluates the read rules of the other side for `viewer`, before any row; `None` if they are written
+    /// for another type of viewer.
     pub(crate) fn readable<V: Viewer>(&self, viewer: &V, context: &Context) -> Option<Decision> {
         (self.other.read)(viewer, context)
     }
 
-    /// The own field that holds the key of the one row on the other side.
+    /// Returns the own field that holds the key of the one row on the other side.
     pub(crate) const fn own_key(&self) -> Option<&'static str> {
         match &self.join {
             Join::OwnField(field) => Some(field),
@@ -123,7 +123,8 @@ impl Relation {
         }
     }
 
-    /// The columns that must be equal, or `None` where a name is no field of its table.
+    /// Returns the columns that the join requires to be equal, or `None` if a name is no field of its
+    /// table.
     pub(crate) fn pairs(&self, own: &Schema) -> Option<Vec<Pair>> {
         let target = self.target();
         let index = |schema: &Schema, field| schema.position(field).map(|(index, _)| index);
@@ -148,7 +149,7 @@ impl Relation {
         }
     }
 
-    /// The fields of the declaring entity that say which rows of the other side are meant.
+    /// Returns the fields of the declaring entity that the join compares.
     pub(crate) fn own_fields(&self, own: &Schema) -> Vec<&'static str> {
         match &self.join {
             Join::OwnField(field) => vec![field],
@@ -161,7 +162,7 @@ impl Relation {
     }
 }
 
-/// Relations are the same when they lead by the same columns to the same table.
+/// Compares cardinality, join columns and target table, but not the name.
 impl PartialEq for Relation {
     fn eq(&self, other: &Self) -> bool {
         self.cardinality == other.cardinality
@@ -180,8 +181,8 @@ impl fmt::Debug for Relation {
     }
 }
 
-/// Stands for the rows of `E` that a relation leads to, so that the compiler can check what a
-/// rule says of them.
+/// A stand-in for the rows of `E` that a relation leads to, so that the compiler can check the conditions
+/// of a rule on them.
 #[doc(hidden)]
 pub struct Related<E, C>(PhantomData<fn() -> (E, C)>);
 
@@ -195,7 +196,7 @@ pub struct One;
 #[derive(Debug)]
 pub struct Many;
 
-/// What generated code calls.
+/// The functions that generated code calls.
 #[doc(hidden)]
 pub(crate) mod generated {
     use std::marker::PhantomData;
@@ -227,7 +228,7 @@ pub(crate) mod generated {
     /// Lets the compiler check a condition on related rows.
     pub fn check_related<E: Entity, C>(_: Related<E, C>, _: impl Fn(&E)) {}
 
-    /// The column can hold the key of `F`.
+    /// Lets the compiler check that the column can hold the key of `F`.
     pub const fn check_key<F, E, T, U>(_: Column<E, T, U>)
     where
         F: Entity<Key: Comparand>,
@@ -235,7 +236,7 @@ pub(crate) mod generated {
     {
     }
 
-    /// The two columns can be equal.
+    /// Lets the compiler check that the two columns can be equal.
     pub const fn check_pair<E, T, U, F, S, W>(_: Column<E, T, U>, _: Column<F, S, W>)
     where
         S: Comparand,
@@ -245,7 +246,7 @@ pub(crate) mod generated {
 }
 
 impl Schema {
-    /// The relation of this name.
+    /// Returns the relation of this name.
     pub(crate) fn relation(&self, name: &str) -> Option<&Relation> {
         self.relations.iter().find(|relation| relation.name == name)
     }

@@ -1,4 +1,4 @@
-//! What a column can hold: the Rust types and their one meaning on every engine.
+//! Column types: the Rust types that a column can hold, with one meaning on every engine.
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -31,13 +31,13 @@ use crate::policy::{Cell, Kind};
 pub trait Storable: Sized + Send + Sync + 'static {
     /// The kind of value.
     const KIND: Kind;
-    /// Whether the column may be null.
+    /// `true` if the column may be null.
     const NULLABLE: bool;
 
-    /// The value as rules and statements see it.
+    /// Returns the value as rules and statements see it.
     fn cell(&self) -> Cell<'_>;
 
-    /// The value that a cell holds, or `None` when the type has no such value.
+    /// Returns the value that a cell holds, or `None` if the type has no such value.
     fn from_cell(cell: Cell<'_>) -> Option<Self>;
 }
 
@@ -204,9 +204,9 @@ impl<T: Scalar> Scalar for Option<T> {}
 
 /// A declared set of texts, written with `#[derive(TextEnum)]` on an enum without fields.
 ///
-/// A column of it holds the text of one variant. Text outside the set is no value, as a null is
-/// none: a rule over it is unknown, so it allows nothing, an `Option` of the enum reads as `None`,
-/// and a field that is no `Option` cannot be read.
+/// A column of it holds the text of one variant. Text outside the set is no value, like a null: a rule over
+/// it is unknown, so it allows nothing, an `Option` of the enum reads as `None`, and a field that is no
+/// `Option` cannot be read.
 ///
 /// # Example
 ///
@@ -228,10 +228,10 @@ pub trait TextEnum: Sized + Send + Sync + 'static {
     /// The texts of all variants, in the order of their declaration.
     const NAMES: &'static [&'static str];
 
-    /// The text of this variant.
+    /// Returns the text of this variant.
     fn name(&self) -> &'static str;
 
-    /// The variant of a text, compared byte by byte.
+    /// Returns the variant of a text, compared byte by byte.
     fn from_name(name: &str) -> Option<Self>;
 }
 

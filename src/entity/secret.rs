@@ -1,4 +1,4 @@
-//! Values that never leave.
+//! Secret columns, such as password hashes, which no DTO can show and no query can name.
 
 use std::fmt;
 
@@ -24,12 +24,12 @@ use crate::policy::{Cell, Kind};
 pub struct Secret<T: Zeroize>(secrecy::SecretBox<T>);
 
 impl<T: Zeroize> Secret<T> {
-    /// Takes `value` into keeping.
+    /// Wraps `value`.
     pub fn new(value: T) -> Self {
         Self(secrecy::SecretBox::new(Box::new(value)))
     }
 
-    /// The value itself. Search for this name to review every use of a secret.
+    /// Returns the value itself. Search for this name to review every use of a secret.
     #[must_use]
     pub fn expose_secret(&self) -> &T {
         self.0.expose_secret()

@@ -1,4 +1,4 @@
-//! An entity as the library knows it at run time.
+//! The run-time description of an entity: its table, columns, relations and row rules.
 
 use std::fmt;
 use std::ops::Deref;
@@ -13,8 +13,8 @@ pub struct Table<E: Entity> {
     filters: Vec<ColumnRules<E>>,
 }
 
-/// A column that a query may filter by although its DTO does not show it, by its field, and the
-/// rules that must allow it.
+/// A column that a query may filter by although its DTO does not show it: its field, and the rules that
+/// must allow the filter.
 type ColumnRules<E> = (&'static str, Vec<Rule<<E as Entity>::Viewer, E>>);
 
 /// The columns and the key of a table, without the type of its rows.
@@ -25,7 +25,7 @@ pub struct Schema {
     columns: Vec<ColumnSpec>,
     key: usize,
     pub(super) relations: Vec<Relation>,
-    /// Its rows stand behind viewers, whose subjects are its keys.
+    /// Set if viewers are made from its rows: the key of a row, as text, is the subject of its viewer.
     viewer_of: bool,
 }
 
@@ -37,29 +37,29 @@ pub struct ColumnSpec {
     kind: Kind,
     nullable: bool,
     lookup: bool,
-    /// Several rows may stand under one value that is looked up.
+    /// Set if a lookup of one value may find several rows.
     many: bool,
 }
 
-/// Who may do what to which rows.
+/// The rules of an entity for each operation on its rows.
 #[doc(hidden)]
 pub struct RowRules<E: Entity> {
-    /// The rules of the tenant, which are a part of every operation's.
+    /// The rules of the tenant, which are part of every operation's rules.
     pub tenant: Vec<Rule<E::Viewer, E>>,
     pub read: Operation<E>,
     pub create: Operation<E>,
     pub update: Operation<E>,
-    /// What an update may make of a row; none where it is what may be updated.
+    /// The rules for a row as an update leaves it; none if those of `update` apply.
     pub updated: Option<Operation<E>>,
     pub delete: Operation<E>,
 }
 
-/// How a rule names a field of the row as it was before an update.
+/// The prefix by which a rule names a field of the row as it was before an update.
 const BEFORE: &str = "before.";
 
-/// What is done to a row.
+/// An operation on a row.
 ///
-/// It is exhaustive on purpose: a new action must break whatever asks for each.
+/// It is exhaustive on purpose: a new action must break every `match` on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RowAction {
     /// Read it.
@@ -75,7 +75,7 @@ pub enum RowAction {
 impl RowAction {
     pub(crate) const ALL: [Self; 4] = [Self::Read, Self::Create, Self::Update, Self::Delete];
 
-    /// The action as one word: `read`, `create`, `update` or `delete`.
+    /// Returns the action as one word: `read`, `create`, `update` or `delete`.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -86,7 +86,7 @@ impl RowAction {
         }
     }
 
-    /// The attribute that states its rule.
+    /// Returns the attribute that states the rule of the action.
     pub(crate) const fn rule(self) -> &'static str {
         match self {
             Self::Read => "read_if",
@@ -97,18 +97,18 @@ impl RowAction {
     }
 }
 
-/// What an entity states of one operation.
+/// The statement of an entity about one operation.
 pub enum Operation<E: Entity> {
-    /// Nothing is stated, so it is denied.
+    /// Nothing is stated, so the operation is denied.
     Denied,
     /// Every row of the tenant is open, for the stated reason.
     Open {
-        /// Why that is right.
+        /// The reason why every row may be open.
         reason: &'static str,
-        /// The rules of the tenant; none where the entity has no tenants.
+        /// The rules of the tenant; none if the entity has no tenants.
         tenant: Vec<Rule<E::Viewer, E>>,
     },
-    /// All of these rules must allow it.
+    /// The rules, all of which must allow the operation.
     Rules(Vec<Rule<E::Viewer, E>>),
 }
 
@@ -137,7 +137,7 @@ impl<E: Entity> Table<E> {
         }
     }
 
-    /// The same table with rules for filters by columns.
+    /// Returns the table with rules for filters by columns.
     #[doc(hidden)]
     #[must_use]
     pub fn __filters(mut self, filters: Vec<ColumnRules<E>>) -> Self {
@@ -145,7 +145,7 @@ impl<E: Entity> Table<E> {
         self
     }
 
-    /// The same table with rows that stand behind viewers.
+    /// Returns the table, marked as one that viewers are made from; see `viewer_of`.
     #[doc(hidden)]
     #[must_use]
     pub fn __viewer_of(mut self) -> Self {
@@ -153,12 +153,12 @@ impl<E: Entity> Table<E> {
         self
     }
 
-    /// The columns that have a `filter_if` rule, by field.
+    /// Returns the columns that have a `filter_if` rule, by field.
     pub(crate) fn filters(&self) -> &[ColumnRules<E>] {
         &self.filters
     }
 
-    /// The rules of its rows.
+    /// Returns the rules of its rows.
     #[doc(hidden)]
     #[must_use]
     pub const fn rows(&self) -> &RowRules<E> {
@@ -167,7 +167,7 @@ impl<E: Entity> Table<E> {
 }
 
 impl<E: Entity> RowRules<E> {
-    /// What an update may make of a row: what may be updated, unless it is stated apart.
+    /// Returns the rules for a row as an update leaves it: those of `update`, unless others are stated.
     pub(crate) fn updated(&self) -> &Operation<E> {
         self.updated.as_ref().unwrap_or(&self.update)
     }
@@ -191,31 +191,31 @@ impl<E: Entity> Deref for Table<E> {
 }
 
 impl Schema {
-    /// The name of the entity's type.
+    /// Returns the name of the entity's type.
     #[must_use]
     pub const fn entity(&self) -> &'static str {
         self.entity
     }
 
-    /// The name of the table in the database.
+    /// Returns the name of the table in the database.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         self.name
     }
 
-    /// Its columns, in the order of the entity's fields.
+    /// Returns its columns, in the order of the entity's fields.
     #[must_use]
     pub fn columns(&self) -> &[ColumnSpec] {
         &self.columns
     }
 
-    /// Its relations to other tables.
+    /// Returns its relations to other tables.
     #[must_use]
     pub fn relations(&self) -> &[Relation] {
         &self.relations
     }
 
-    /// Index and column of a field, by its name in Rust.
+    /// Returns the index and the column of a field, by its name in Rust.
     pub(crate) fn position(&self, field: &str) -> Option<(usize, &ColumnSpec)> {
         self.columns
             .iter()
@@ -223,8 +223,8 @@ impl Schema {
             .find(|(_, column)| column.field == field)
     }
 
-    /// Where a field that a rule names stands: that of the row as it was before an update behind
-    /// all those of the row itself.
+    /// Returns the place and the column of a field that a rule names. The places of the row as it was
+    /// before an update (`before.field`) follow those of the row itself.
     pub(crate) fn place(&self, field: &str) -> Option<(usize, &ColumnSpec)> {
         match field.strip_prefix(BEFORE) {
             None => self.position(field),
@@ -235,7 +235,7 @@ impl Schema {
         }
     }
 
-    /// The column of a place, and whether it is of the row as it was.
+    /// Returns the column at a place, and whether it belongs to the row as it was.
     pub(crate) fn at(&self, place: usize) -> Option<(&ColumnSpec, bool)> {
         let before = place >= self.columns.len();
         let index = if before {
@@ -246,7 +246,7 @@ impl Schema {
         Some((self.column(index)?, before))
     }
 
-    /// The fields of the columns that these bits stand for.
+    /// Returns the fields of the columns whose bits are set.
     pub(crate) fn marked(&self, bits: u128) -> impl Iterator<Item = &'static str> {
         let columns = self.columns.iter().enumerate();
         columns
@@ -268,7 +268,7 @@ impl Schema {
 }
 
 impl<E: Entity> Operation<E> {
-    /// What is stated comes to this for `viewer` (or nobody) before any row.
+    /// Evaluates the stated rules for `viewer` (or nobody), before any row.
     pub(crate) fn decide(&self, viewer: Option<&E::Viewer>, context: &Context) -> Decision {
         match self {
             Self::Denied => Decision::Deny,
@@ -305,37 +305,37 @@ impl ColumnSpec {
         self
     }
 
-    /// The name of the field in Rust.
+    /// Returns the name of the field in Rust.
     #[must_use]
     pub const fn field(&self) -> &'static str {
         self.field
     }
 
-    /// The name of the column in the database.
+    /// Returns the name of the column in the database.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         self.name
     }
 
-    /// What it holds.
+    /// Returns the kind of value that the column holds.
     #[must_use]
     pub const fn kind(&self) -> Kind {
         self.kind
     }
 
-    /// Whether it may be null.
+    /// Returns whether the column may be null.
     #[must_use]
     pub const fn is_nullable(&self) -> bool {
         self.nullable
     }
 
-    /// Whether it may be looked up by equality.
+    /// Returns whether the column may be looked up by equality.
     #[must_use]
     pub const fn is_lookup(&self) -> bool {
         self.lookup
     }
 
-    /// Whether its entity says that looking up one value may find several rows.
+    /// Returns whether its entity declares that a lookup of one value may find several rows.
     #[must_use]
     pub const fn finds_many(&self) -> bool {
         self.many
