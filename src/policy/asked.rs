@@ -1,6 +1,6 @@
-//! A rule put to the database node by node, for an explanation of a write.
+//! Explanations of writes: the database evaluates the nodes of a rule one by one.
 //!
-//! Each node is reduced as the whole rule is for the write itself, so that both come to the same.
+//! Each node is reduced as the whole rule is for the write itself, so that both give the same outcome.
 
 use super::decision::{Failure, Truth};
 use super::explain::{Nodes, RuleTrace, nodes, traced};
@@ -10,25 +10,25 @@ use super::written::once_written;
 use super::{Context, Expr, Rule, Value};
 use crate::entity::Entity;
 
-/// The row that a rule is asked of.
+/// The row over which a rule is explained.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum AskedRow<'a> {
     /// A stored row.
     Stored,
-    /// A stored row once it has these values.
+    /// A stored row after these values are written to it.
     Written(&'a [(usize, Value)]),
-    /// A row that is yet to be, with these values.
+    /// A row that is yet to be inserted, with these values.
     New(&'a [(usize, Value)]),
 }
 
-/// A rule, and what must hold of the row for each of its nodes to be true, and to be false.
+/// A rule, with two conditions on the row for each of its nodes: one for true and one for false.
 pub(crate) struct AskedRule<'r, V, E> {
     rule: &'r Rule<V, E>,
-    /// In the order of [`nodes`].
+    /// The conditions of each node, in the order of [`nodes`].
     nodes: Vec<Result<[Reduced; 2], Failure>>,
 }
 
-/// What there is to ask of `rule` for `viewer`.
+/// Reduces each node of `rule` for `viewer` to the conditions on the row under which it is true, and false.
 pub(crate) fn ask<'r, E: Entity>(
     rule: &'r Rule<E::Viewer, E>,
     viewer: Option<&E::Viewer>,
@@ -59,7 +59,7 @@ pub(crate) fn ask<'r, E: Entity>(
 }
 
 impl<V, E> AskedRule<'_, V, E> {
-    /// What is to be found out of the row.
+    /// Returns the conditions that the database must evaluate: those of nodes that no row settles.
     pub(crate) fn conditions(&self) -> impl Iterator<Item = &Residual> {
         let open = self.nodes.iter().flatten().filter(|node| {
             let settled = |reduced: &Reduced| *reduced == Reduced::Always;
@@ -71,7 +71,7 @@ impl<V, E> AskedRule<'_, V, E> {
         })
     }
 
-    /// How the rule comes to its outcome over a row of which these conditions hold.
+    /// Builds the trace of the rule over a row, given which of the conditions hold of it.
     pub(crate) fn trace(self, holds: &dyn Fn(&Residual) -> bool) -> RuleTrace {
         let holds = |reduced: &Reduced| match reduced {
             Reduced::Always => true,
@@ -104,7 +104,7 @@ impl<T: Iterator<Item = Result<Truth, Failure>>> Nodes for Answered<T> {
 
     #[cfg(feature = "testing")]
     fn values(&self, _: &Expr) -> Vec<(String, Value)> {
-        // What the row holds stayed in the database.
+        // The values of the row are in the database only.
         Vec::new()
     }
 }

@@ -1,4 +1,4 @@
-//! What can be compared in a rule or a filter, checked by types at the user's own tokens.
+//! Types that rules and filters can compare, checked by the compiler at the user's own tokens.
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -7,17 +7,17 @@ use super::Value;
 use crate::entity::TextEnum;
 use crate::viewer::Subject;
 
-/// A value that a rule or a filter can compare a field with: whatever a column can hold, but no
-/// floating point number, no bytes and no secret, whose comparison engines do not agree on.
+/// A value that a rule or a filter can compare a field with: any value of a column except floating point
+/// numbers, bytes and secrets, on whose comparison engines do not agree.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be compared in a rule or a filter",
     note = "compare bool, i8 to i64, u8 to u32, text, Uuid, DateTime<Utc>, a `#[derive(TextEnum)]` enum, or an Option of one of these"
 )]
 pub trait Comparand {
-    /// What it can be compared with.
+    /// The family of types that it can be compared with.
     #[doc(hidden)]
     type Family;
-    /// Whether it can be unset.
+    /// A marker for values that can be unset, or cannot.
     #[doc(hidden)]
     type Presence;
 
@@ -51,7 +51,7 @@ pub(crate) mod family {
 
 use family::{Bool, Id, Instant, Integer, Optional, Required, Set, Text};
 
-/// The two sides of a comparison belong to one family.
+/// A requirement on a comparison: its two sides belong to one family.
 #[diagnostic::on_unimplemented(
     message = "the two sides of this comparison are of different kinds",
     note = "a rule compares integers with integers, text with text, and an enum with the same enum"
@@ -73,7 +73,7 @@ impl Ordered for Instant {}
 #[diagnostic::do_not_recommend]
 impl<T: TextEnum + Ord> Ordered for Set<T> {}
 
-/// The family of conditions.
+/// The family of values that are conditions by themselves.
 #[diagnostic::on_unimplemented(
     message = "this column is no condition by itself",
     label = "this is not a bool",
@@ -83,7 +83,7 @@ pub trait Flag {}
 
 impl Flag for Bool {}
 
-/// At most one side of the comparison can be unset.
+/// A requirement on a comparison: at most one of its sides can be unset.
 #[diagnostic::on_unimplemented(
     message = "both sides of this comparison can be unset, and two unset values must not grant anything",
     label = "this comparison",
@@ -153,7 +153,7 @@ impl<T: Comparand> Comparand for Option<T> {
     }
 }
 
-/// A list that a field can be looked for in.
+/// A list in which a rule can look for a field.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a list that a rule can look into",
     note = "use a Vec, a slice or an array of values that can be compared"
@@ -214,7 +214,7 @@ impl<T: ComparandList + ?Sized> ComparandList for &T {
     }
 }
 
-/// What generated code calls: it works values out, and lets the compiler check a rule's types.
+/// The functions that generated code calls: they compute values, and let the compiler check a rule's types.
 #[doc(hidden)]
 pub(crate) mod generated {
     use std::marker::PhantomData;
@@ -233,17 +233,17 @@ pub(crate) mod generated {
         list.__computed()
     }
 
-    // The checks stand on a value of known types: a function that took the operands and checked
-    // them at once would make the compiler guess one family from the other, and then speak of
-    // a mismatch inside this library instead of the advice above.
+    // The checks are methods of a value of known types: a function that took the operands and checked them
+    // at once would make the compiler infer one family from the other, and then report a mismatch inside
+    // this library instead of the advice above.
 
-    /// A column that stands by itself.
+    /// A column that is used as a condition by itself.
     pub struct Tested<T: ?Sized>(PhantomData<fn(&T)>);
 
     /// The two sides of a comparison.
     pub struct Compared<A: ?Sized, B: ?Sized>(PhantomData<fn(&A, &B)>);
 
-    /// A list, and what is looked for in it.
+    /// A list, and the value that is looked for in it.
     pub struct Listed<L: ?Sized, T: ?Sized>(PhantomData<fn(&L, &T)>);
 
     #[must_use]

@@ -1,15 +1,15 @@
-//! What a rule may read besides the viewer and the row.
+//! The context of a rule: the input besides the viewer and the row.
 
 use std::net::IpAddr;
 
 use chrono::{DateTime, Utc};
 
-/// The circumstances of one use of an [`Access`](crate::Access), which a rule reads as `context.now`
-/// and `context.address`.
+/// The context of one use of an [`Access`](crate::Access), which a rule reads as `context.now` and
+/// `context.address`.
 ///
-/// Rule time is the time of use. One answer has one instant, with the related rows that it shows; the
-/// next use of the same access has its own, and so have each write, each page and each row of a stream
-/// whose rules read the time.
+/// Rule time is the time of use. One answer, with the related rows that it shows, has one instant; the next
+/// use of the same access has its own, and so have each write, each page and each row of a stream whose
+/// rules read the time.
 ///
 /// # Example
 ///
@@ -29,13 +29,13 @@ pub struct Context {
 }
 
 impl Context {
-    /// Circumstances at `now`, from an unknown address.
+    /// Creates a context at `now`, with an unknown address.
     #[must_use]
     pub const fn new(now: DateTime<Utc>) -> Self {
         Self { now, address: None }
     }
 
-    /// The same circumstances, from `address`.
+    /// Sets the address.
     #[must_use]
     pub const fn from_address(mut self, address: IpAddr) -> Self {
         self.address = Some(address);

@@ -1,26 +1,26 @@
-//! What a rule comes to.
+//! The outcomes of rules: decisions before any row, and truth values over a row.
 
 use std::fmt;
 
 use super::Residual;
 
-/// What rules come to for one viewer before any row is seen. A value, never an error: a
-/// decision that could not be reached is one of its outcomes.
+/// The decision of rules for one viewer before any row is seen. It is a value, never an error: a failed
+/// evaluation is one of the outcomes.
 ///
-/// It is exhaustive on purpose: a new outcome must break whatever acts on decisions.
+/// It is exhaustive on purpose: a new outcome must break every `match` on it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Decision {
     /// Allowed, whatever the row.
     Allow,
     /// Denied, whatever the row.
     Deny,
-    /// It depends on the row: this is what is left to be found true of it.
+    /// Dependent on the row: allowed if this residual is true of it.
     Depends(Residual),
-    /// It could not be worked out. Neither allowed nor denied: the call fails.
+    /// Failed to evaluate. Neither allowed nor denied: the call fails.
     Fail(Failure),
 }
 
-/// Why a decision could not be worked out.
+/// The reason why a rule failed to evaluate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Failure {
@@ -56,14 +56,14 @@ impl fmt::Display for Failure {
     }
 }
 
-/// One of three truth values. A rule allows only when it is [`Truth::True`].
+/// One of three truth values. A rule allows only if it is [`Truth::True`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Truth {
-    /// Definitely so.
+    /// Definitely true.
     True,
-    /// Definitely not so.
+    /// Definitely false.
     False,
-    /// A null, or a viewer that is not there, stands in the way of knowing.
+    /// Neither: a null or a missing viewer leaves it undecided.
     Unknown,
 }
 

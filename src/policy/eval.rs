@@ -1,7 +1,7 @@
-//! The evaluator: a rule over one viewer and one row, by the plain reading of its nodes.
+//! The evaluator: the truth of a rule for one viewer over one row, by the plain reading of its nodes.
 //!
-//! It is what the partial evaluation and every SQL dialect are compared with, so it is written
-//! for being seen to be right.
+//! It is the reference that partial evaluation and every SQL dialect are compared with, so it is written to
+//! be evidently right.
 
 use std::cmp::Ordering;
 
@@ -10,11 +10,11 @@ use super::rule::Given;
 use super::{Cell, Context, Expr, Kind, Op, Operand, Rule, Value};
 use crate::entity::{Cardinality, Entity, Relation, Schema};
 
-/// The truth of `rule` for `viewer` (or nobody) over `row`.
+/// Evaluates `rule` for `viewer` (or nobody) over `row`.
 ///
 /// # Errors
 ///
-/// [`Failure`] when the rule cannot be worked out; it is then neither allowed nor denied.
+/// [`Failure`] if the rule cannot be evaluated; it is then neither allowed nor denied.
 pub fn evaluate<E: Entity>(
     rule: &Rule<E::Viewer, E>,
     viewer: Option<&E::Viewer>,
@@ -24,7 +24,7 @@ pub fn evaluate<E: Entity>(
     evaluate_with(rule, viewer, row, context, &NoRelatives)
 }
 
-/// As [`evaluate`], for rules that read related rows, which `relatives` finds.
+/// Evaluates as [`evaluate`] does, for rules that read related rows, which `relatives` finds.
 ///
 /// # Errors
 ///
@@ -39,8 +39,8 @@ pub fn evaluate_with<E: Entity>(
     Evaluation::new(rule, viewer, row, context, relatives).truth(rule.expr())
 }
 
-/// What `rule` comes to over a row as an update makes it, `after`, and as it was, `before`. Both
-/// are at hand, so that a rule of `updated_if` can be asked.
+/// Evaluates `rule` over a row as an update leaves it, `after`, and as it was, `before`. Both are given, so
+/// that a rule of `updated_if` can be evaluated.
 ///
 /// # Errors
 ///
@@ -61,7 +61,7 @@ pub fn evaluate_update<E: Entity>(
 
 /// A row, column by column.
 pub trait Columns {
-    /// What the column at this index of its table holds.
+    /// Returns the value in the column at this index of its table.
     fn cell(&self, column: usize) -> Cell<'_>;
 }
 
@@ -71,14 +71,14 @@ impl<E: Entity> Columns for E {
     }
 }
 
-/// Finds the rows that a row is related to, for the evaluation of rules in memory.
+/// A source of related rows, for the evaluation of rules in memory.
 pub trait Relatives {
-    /// The rows on the other side of `relation`, or `None` when they are not at hand, which
-    /// leaves what a rule says of them unknown.
+    /// Returns the rows on the other side of `relation`, or `None` if they are not available, so that
+    /// conditions on them are unknown.
     fn of<'a>(&'a self, relation: &Relation, row: &dyn Columns) -> Option<Vec<&'a dyn Columns>>;
 }
 
-/// No related row is at hand.
+/// A source that has no related rows.
 pub(super) struct NoRelatives;
 
 impl Relatives for NoRelatives {
@@ -90,11 +90,12 @@ impl Relatives for NoRelatives {
 pub(super) struct Evaluation<'a, E: Entity> {
     rule: &'a Rule<E::Viewer, E>,
     viewer: Option<&'a E::Viewer>,
-    /// The row that the rule is of, for the parts of it that run in Rust.
+    /// The row that the rule was called with, for the parts of it that run in Rust; none within a related
+    /// row.
     entity: Option<&'a E>,
-    /// The row that the node at hand speaks of: that one, or one related to it.
+    /// The row that the current node refers to: that one, or one related to it.
     row: &'a dyn Columns,
-    /// The row as it was, where an update makes another of it.
+    /// The row before an update; none for any other rule.
     before: Option<&'a dyn Columns>,
     schema: &'static Schema,
     context: &'a Context,
@@ -121,7 +122,7 @@ impl<'a, E: Entity> Evaluation<'a, E> {
         }
     }
 
-    /// What an operand holds, for an explanation in a test.
+    /// Returns the value of an operand, for an explanation in a test.
     #[cfg(feature = "testing")]
     pub(super) fn value(&self, operand: Operand) -> Option<super::Value> {
         match operand {
@@ -291,13 +292,13 @@ fn given_cell(given: &Given) -> Result<Cell<'_>, Failure> {
     }
 }
 
-/// The order of two values, `None` when one is null.
+/// Compares two values; `None` if one is null.
 pub(crate) fn compare_values(left: &Value, right: &Value) -> Result<Option<Ordering>, Failure> {
     compare_cells(left.as_cell(), right.as_cell(), None)
 }
 
-/// The order of two cells, `None` when one is null. Text out of a declared set stands in the
-/// order of the set; other text is compared byte by byte.
+/// Compares two cells; `None` if one is null. Text of a declared set is compared by its position in the
+/// set, and is as good as null outside of it; other text is compared byte by byte.
 #[inline]
 pub(super) fn compare_cells(
     left: Cell<'_>,

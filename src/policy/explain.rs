@@ -1,7 +1,7 @@
-//! Which rule decided, and how: the tree of a rule with the truth of each node.
+//! Explanations: the tree of a rule with the truth of each node, and the nodes that decided.
 //!
-//! It asks the evaluator for every node, or the database by way of `asked.rs`, so it has no meaning of
-//! its own.
+//! The truth of a node comes from the evaluator, or from the database by way of `asked.rs`, so this module
+//! has no semantics of its own.
 
 use std::fmt;
 
@@ -10,11 +10,10 @@ use super::eval::{Evaluation, NoRelatives};
 use super::{Context, Expr, Op, Operand, Rule, Source};
 use crate::entity::Entity;
 
-/// How one rule came to its outcome over one row.
+/// The trace of one rule over one row: the truth of each node, and the nodes that decided.
 ///
-/// It is for logs: `Display` has the operands' names and the truth of each part, never what a
-/// row holds. It has no `Serialize` and is not [`Release`](crate::Release), so that no client
-/// gets it.
+/// It is for logs: `Display` shows the names of the operands and the truth of each part, never a value of
+/// the row. It has no `Serialize` and is not [`Release`](crate::Release), so that no client gets it.
 #[derive(Debug, Clone)]
 pub struct RuleTrace {
     source: Source,
@@ -27,7 +26,7 @@ pub struct Step {
     text: String,
     outcome: Result<Truth, Failure>,
     decides: bool,
-    /// It asks related rows, which are not at hand.
+    /// Set if it reads related rows, which are not available.
     related: bool,
     #[cfg(feature = "testing")]
     values: Vec<(String, super::Value)>,
@@ -35,28 +34,28 @@ pub struct Step {
 }
 
 impl RuleTrace {
-    /// Where the rule stands and how it was written.
+    /// Returns the text of the rule and its place in the source.
     #[must_use]
     pub const fn source(&self) -> Source {
         self.source
     }
 
-    /// What the whole rule came to.
+    /// Returns the outcome of the whole rule.
     ///
     /// # Errors
     ///
-    /// [`Failure`] when it could not be worked out.
+    /// [`Failure`] if it could not be evaluated.
     pub const fn outcome(&self) -> Result<Truth, Failure> {
         self.root.outcome
     }
 
-    /// Whether related rows, which are not at hand here, decide what the rule comes to.
+    /// Returns whether the outcome depends on related rows, which are not available here.
     #[must_use]
     pub fn needs_related_rows(&self) -> bool {
         self.root.needs_related_rows()
     }
 
-    /// The rule, node by node.
+    /// Returns the root of the rule's tree.
     #[must_use]
     pub const fn root(&self) -> &Step {
         &self.root
@@ -64,35 +63,35 @@ impl RuleTrace {
 }
 
 impl Step {
-    /// The node in words: `row.team == viewer.team`, or `all of` its parts.
+    /// Returns the node in words: `row.team == viewer.team`, or `all of` its parts.
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// What this node came to by itself, whether or not the rule came to ask it.
+    /// Returns the outcome of this node by itself, even if the evaluation of the rule does not reach it.
     ///
     /// # Errors
     ///
-    /// [`Failure`] when it could not be worked out.
+    /// [`Failure`] if it could not be evaluated.
     pub const fn outcome(&self) -> Result<Truth, Failure> {
         self.outcome
     }
 
-    /// Whether the outcome of the rule rests on this node.
+    /// Returns whether the outcome of the rule rests on this node.
     #[must_use]
     pub const fn decides(&self) -> bool {
         self.decides
     }
 
-    /// The nodes that it is made of.
+    /// Returns the child nodes.
     #[must_use]
     pub fn parts(&self) -> &[Step] {
         &self.parts
     }
 
-    /// The operands and what they held, for a test that wants to know why; none where the database
-    /// was asked, which keeps them. Compiled with the feature `testing` only.
+    /// Returns the operands and their values, for a test that checks the reason; none if the database
+    /// evaluated the rule, because the values remain there. Compiled with the feature `testing` only.
     #[cfg(feature = "testing")]
     #[must_use]
     pub fn values(&self) -> &[(String, super::Value)] {
@@ -126,7 +125,7 @@ impl fmt::Display for RuleTrace {
     }
 }
 
-/// What an outcome is called in an explanation.
+/// Returns the word for an outcome in explanations.
 pub(crate) fn outcome_word(outcome: Result<Truth, Failure>) -> String {
     match outcome {
         Ok(Truth::True) => "true".to_owned(),
@@ -136,7 +135,7 @@ pub(crate) fn outcome_word(outcome: Result<Truth, Failure>) -> String {
     }
 }
 
-/// How `rule` comes to its outcome for `viewer` (or nobody) over `row`.
+/// Traces the evaluation of `rule` for `viewer` (or nobody) over `row`.
 ///
 /// # Example
 ///
@@ -168,19 +167,19 @@ pub fn trace<E: Entity>(
     traced(rule, &mut Evaluated { rule, evaluation })
 }
 
-/// What the nodes of a rule come to.
+/// A source of the truths of a rule's nodes.
 pub(super) trait Nodes {
-    /// Whether conditions on related rows can be worked out.
+    /// `true` if conditions on related rows can be evaluated.
     const RELATED_AT_HAND: bool;
 
-    /// Asked once of each node, in the order of [`nodes`].
+    /// Returns the truth of a node. It is called once for each node, in the order of [`nodes`].
     fn truth(&mut self, expr: &Expr) -> Result<Truth, Failure>;
 
     #[cfg(feature = "testing")]
     fn values(&self, expr: &Expr) -> Vec<(String, super::Value)>;
 }
 
-/// Visits the node and those that it is made of, from the top.
+/// Visits the node and its descendants, each node before its children.
 pub(super) fn nodes(expr: &Expr, visit: &mut dyn FnMut(&Expr)) {
     visit(expr);
     for inner in inner(expr) {
@@ -188,7 +187,7 @@ pub(super) fn nodes(expr: &Expr, visit: &mut dyn FnMut(&Expr)) {
     }
 }
 
-/// How `rule` comes to its outcome when its nodes come to this.
+/// Builds the trace of `rule` from the truths of its nodes.
 pub(super) fn traced<V, E, N: Nodes>(rule: &Rule<V, E>, nodes: &mut N) -> RuleTrace {
     let mut root = step(rule, nodes, rule.expr());
     mark(rule.expr(), &mut root);
@@ -235,7 +234,7 @@ fn step<V, E, N: Nodes>(rule: &Rule<V, E>, nodes: &mut N, expr: &Expr) -> Step {
     }
 }
 
-/// The nodes that it is made of, as far as they speak of the same row.
+/// Returns the child nodes, as far as they refer to the same row.
 fn inner(expr: &Expr) -> &[Expr] {
     match expr {
         Expr::All(parts) | Expr::Any(parts) => parts,
@@ -255,8 +254,8 @@ fn inner(expr: &Expr) -> &[Expr] {
 fn mark(expr: &Expr, step: &mut Step) {
     step.decides = true;
     let outcome = step.outcome;
-    // With `all`, one false part is enough for false, and `any` is the mirror of it. Otherwise
-    // each part that came to the same counts: all of them, or those that are unknown.
+    // For `all`, one false part is enough for false, and `any` is the mirror image. Otherwise each part
+    // with the same outcome counts: all of them, or those that are unknown.
     let (inner, enough): (&[Expr], Truth) = match expr {
         Expr::All(parts) => (parts, Truth::False),
         Expr::Any(parts) => (parts, Truth::True),
@@ -306,7 +305,7 @@ fn text<V, E>(rule: &Rule<V, E>, expr: &Expr, related_at_hand: bool) -> String {
         }
         Expr::Opaque(_) => "opaque(..)".to_owned(),
         Expr::Related { relation, .. } if related_at_hand => format!("exists(row.{relation}, ..)"),
-        // A row in memory has none, so there is nothing to say of them.
+        // A row in memory comes without related rows, so their condition is left out.
         Expr::Related { relation, .. } => {
             format!("exists(row.{relation}, ..), related rows not at hand")
         }
@@ -326,7 +325,7 @@ fn operand<V, E>(rule: &Rule<V, E>, operand: Operand) -> String {
     }
 }
 
-/// `row.field`, or `before.field`, which a rule names as it is.
+/// Returns `row.field`, or `before.field`, which a rule names by itself, unchanged.
 fn named_field(field: &str) -> String {
     if field.contains('.') {
         field.to_owned()
@@ -335,7 +334,7 @@ fn named_field(field: &str) -> String {
     }
 }
 
-/// The operator as it is written.
+/// Returns the operator as Rust writes it.
 pub(crate) const fn symbol(op: Op) -> &'static str {
     match op {
         Op::Eq => "==",

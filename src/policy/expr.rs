@@ -1,14 +1,14 @@
-//! Rules as data.
+//! The expression tree of a rule.
 
 use std::mem;
 
 use crate::limits::{RULE_DEPTH, RULE_PARTS};
 
-/// A rule as plain data: what the derives emit, the evaluator reads and SQL is made from.
+/// A rule as plain data: the derives emit it, the evaluator reads it, and SQL is rendered from it.
 ///
-/// It has three truth values. An atom over a null is unknown, `Not` keeps unknown, and a rule
-/// allows only when it is definitely true. Matches on it name every node, so that a new node
-/// cannot be forgotten anywhere.
+/// It has three truth values. An atom over a null is unknown, `Not` keeps unknown, and a rule allows only
+/// if it is definitely true. Matches on it name every node, so that a new node cannot be forgotten
+/// anywhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Expr {
     /// A truth that does not depend on the row: the input at this index.
@@ -17,49 +17,49 @@ pub enum Expr {
     Flag(&'static str),
     /// A comparison of two operands.
     Compare {
-        /// How they are compared.
+        /// The operator.
         op: Op,
         /// The operand on the left.
         left: Operand,
         /// The operand on the right.
         right: Operand,
     },
-    /// Whether a field is set. Never unknown.
+    /// A test that a field is set. Never unknown.
     IsSome(&'static str),
-    /// Whether a field is unset. Never unknown.
+    /// A test that a field is unset. Never unknown.
     IsNone(&'static str),
-    /// Whether a list, the input at this index, contains a field.
+    /// A test that a list, the input at this index, contains a field.
     Contains {
         /// Index of the input that gives the list.
         list: usize,
         /// The field that is looked for.
         field: &'static str,
     },
-    /// A function that runs in Rust over viewer, row and context.
+    /// A function, by its index, that runs in Rust over viewer, row and context.
     Opaque(usize),
-    /// Whether a related row fulfils a condition. Of a relation to many rows this is true when
-    /// one does and false when none can. Of a relation to one row it is what the condition comes
-    /// to there, and unknown when there is no such row.
+    /// A test that a related row fulfils a condition. For a relation to many rows, it is true if one does
+    /// and false if none can. For a relation to one row, it has the truth of the condition there, and is
+    /// unknown if there is no such row.
     Related {
         /// The relation, by its name on the entity of this row.
         relation: &'static str,
         /// The condition, over the fields of the related row.
         condition: Box<Expr>,
     },
-    /// The opposite.
+    /// The negation.
     Not(Box<Expr>),
-    /// Every one of these; true when there is none.
+    /// The conjunction; true if it is empty.
     All(Vec<Expr>),
-    /// At least one of these; false when there is none.
+    /// The disjunction; false if it is empty.
     Any(Vec<Expr>),
 }
 
 impl Expr {
-    /// What fails wherever it is worked out, whatever stands around it.
+    /// An expression that always fails to evaluate, because it has no such input.
     pub(super) const FAILS: Self = Self::Free(usize::MAX);
 
-    /// The same with no list of parts directly in one of its kind, or `None` where it is larger or
-    /// deeper than a rule may be. Everything else walks rules by recursion and relies on it.
+    /// Flattens each list of parts that is directly in a list of its kind, or returns `None` if the rule is
+    /// larger or deeper than the limits. Everything else walks rules by recursion and relies on them.
     pub(super) fn flattened(self) -> Option<Self> {
         self.is_within_limits().then(|| flat(self))
     }
@@ -97,7 +97,7 @@ impl Expr {
         true
     }
 
-    /// Takes what it is made of out of it.
+    /// Moves its child nodes into `parts`, except a single one that is a leaf.
     fn take_parts(&mut self, parts: &mut Vec<Self>) {
         match self {
             Self::All(inner) | Self::Any(inner) => parts.append(inner),
@@ -105,7 +105,7 @@ impl Expr {
             | Self::Related {
                 condition: inner, ..
             } => match **inner {
-                // The most there are stand over something that is made of nothing more.
+                // Most of these nodes have a leaf below them, which can be dropped in place.
                 Self::Free(_)
                 | Self::Flag(_)
                 | Self::Compare { .. }
@@ -128,7 +128,7 @@ impl Expr {
     }
 }
 
-/// Part by part: one that was built by hand can be deeper than a stack.
+/// Drops the tree iteratively: an expression that was built by hand can be too deep for the stack.
 impl Drop for Expr {
     fn drop(&mut self) {
         let mut rest = Vec::new();
@@ -178,7 +178,7 @@ fn flat(mut expr: Expr) -> Expr {
     }
 }
 
-/// The parts in their order, with those of which `inner` gives more parts replaced by them.
+/// Returns the parts in their order, each part of which `inner` returns a list being replaced by that list.
 fn row(parts: Vec<Expr>, inner: fn(&mut Expr) -> Option<Vec<Expr>>) -> Vec<Expr> {
     let mut flattened = Vec::with_capacity(parts.len());
     let mut rest = parts;
@@ -201,7 +201,7 @@ pub enum Operand {
     Input(usize),
 }
 
-/// How two operands are compared.
+/// A comparison operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Op {
     /// `==`
@@ -219,7 +219,7 @@ pub enum Op {
 }
 
 impl Op {
-    /// The operator that holds exactly when this one does not, both operands being set.
+    /// Returns the operator that holds exactly if this one does not, given that both operands are set.
     pub(crate) const fn negated(self) -> Self {
         match self {
             Self::Eq => Self::Ne,
@@ -231,7 +231,7 @@ impl Op {
         }
     }
 
-    /// Whether it holds for operands that stand in this order.
+    /// Returns whether the operator holds for operands of this ordering.
     pub(crate) const fn holds(self, ordering: std::cmp::Ordering) -> bool {
         match self {
             Self::Eq => ordering.is_eq(),

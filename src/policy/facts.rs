@@ -1,19 +1,19 @@
-//! A row as rules read it, whole or in part.
+//! Access of rules to the columns of a row, whole or partial.
 
 use super::Cell;
 use crate::entity::Entity;
 
-/// What is known of a row of `E`: all of it, or the columns that a query happened to give.
+/// The known columns of a row of `E`: all of them, or those that a query happened to select.
 pub(crate) trait Facts<E> {
-    /// Whether the column is there. Missing is not null: nothing is known of it, so that a null
-    /// test is unknown too, as every other condition that names it.
+    /// Returns whether the column is known. Missing is not null: a null test of a missing column is unknown
+    /// too, like every other condition that names it.
     fn knows(&self, column: usize) -> bool;
 
-    /// What the column holds, and null where it is not there, of which no comparison is true. It
-    /// is no option, because one around each cell costs whole rows a measurable time.
+    /// Returns the value of the column, or null if it is missing, of which no comparison is true. It is no
+    /// option, because one around each cell costs whole rows a measurable time.
     fn cell(&self, column: usize) -> Cell<'_>;
 
-    /// The row itself, where all of it is known, for functions that run over it.
+    /// Returns the row itself if all of it is known, for functions that run over it.
     fn whole(&self) -> Option<&E>;
 }
 

@@ -1,4 +1,4 @@
-//! Attributes of a viewer that may not be there yet.
+//! Attributes of a viewer that may not have been loaded.
 
 use std::fmt;
 
@@ -8,13 +8,13 @@ use crate::error::{Error, Result};
 
 /// An attribute of the viewer that its [`ViewerSource`](crate::ViewerSource) may leave out.
 ///
-/// A rule that reads one that was not loaded can be neither true nor false. The call fails with
-/// status 500, and the log names the attribute, so that a loading that was forgotten is never
-/// taken for a refusal. An attribute that *is* loaded, and empty, is `Loaded::new(None)`.
+/// A rule that reads an attribute that was not loaded is neither true nor false. The call fails with status
+/// 500, and the log names the attribute, so that a forgotten load is never mistaken for a refusal. An
+/// attribute that *is* loaded, and empty, is `Loaded::new(None)`.
 ///
-/// It stands in comparisons with the row, `same(viewer.team, row.team)` and
-/// `viewer.teams.contains(&row.team)`. It has no `==` of its own, because `bool` has no way to
-/// say "not loaded".
+/// Use it in comparisons with the row, `same(viewer.team, row.team)` and
+/// `viewer.teams.contains(&row.team)`. It has no `==` of its own, because `bool` cannot express "not
+/// loaded".
 ///
 /// # Example
 ///
@@ -43,23 +43,23 @@ use crate::error::{Error, Result};
 pub struct Loaded<T>(Option<T>);
 
 impl<T> Loaded<T> {
-    /// An attribute that was loaded.
+    /// Creates an attribute that was loaded.
     #[must_use]
     pub const fn new(value: T) -> Self {
         Self(Some(value))
     }
 
-    /// An attribute that was not loaded.
+    /// Creates an attribute that was not loaded.
     #[must_use]
     pub const fn missing() -> Self {
         Self(None)
     }
 
-    /// What was loaded.
+    /// Returns the loaded value.
     ///
     /// # Errors
     ///
-    /// [`Error::is_misuse`] when it was not.
+    /// [`Error::is_misuse`] if it was not loaded.
     pub fn value(&self) -> Result<&T> {
         self.0
             .as_ref()
@@ -69,7 +69,7 @@ impl<T> Loaded<T> {
 
 impl<T> fmt::Debug for Loaded<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Whether it is there is what matters in a log; what it holds is the viewer's own.
+        // A log needs to show if it was loaded; the value is the viewer's own.
         f.write_str(if self.0.is_some() {
             "Loaded"
         } else {
@@ -78,9 +78,9 @@ impl<T> fmt::Debug for Loaded<T> {
     }
 }
 
-/// A value that stands in a rule: what can be compared, or an attribute that may not be loaded.
+/// An operand of a rule: a value that can be compared, or an attribute that may not have been loaded.
 ///
-/// Filters and lookups ask for a [`Comparand`], so that nothing unloaded gets into a query.
+/// Filters and lookups require a [`Comparand`], so that no query contains an attribute that was not loaded.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be compared in a rule or a filter",
     note = "compare bool, i8 to i64, u8 to u32, text, Uuid, DateTime<Utc>, a `#[derive(TextEnum)]` enum, or an Option of one of these"
@@ -115,7 +115,7 @@ impl<T: Comparand> RuleValue for Loaded<T> {
     }
 }
 
-/// A list that stands in a rule; see [`RuleValue`].
+/// A list operand of a rule; see [`RuleValue`].
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a list that a rule can look into",
     note = "use a Vec, a slice or an array of values that can be compared"

@@ -1,7 +1,7 @@
-//! Rules over viewer, row and context: as data, evaluated, and partially evaluated.
+//! The policy engine: rules over viewer, row and context as data, evaluated and partially evaluated.
 //!
-//! Architecture invariant: nothing here does I/O, awaits, or knows of SQL or HTTP. Matches name
-//! every variant, so that a new node of a rule breaks whatever would overlook it.
+//! Architecture invariant: nothing here does I/O, awaits, or knows of SQL or HTTP. Matches name every
+//! variant, so that the compiler points to all code that a new node of a rule concerns.
 #![deny(clippy::wildcard_enum_match_arm)]
 
 mod asked;

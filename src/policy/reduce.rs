@@ -1,9 +1,9 @@
 //! Partial evaluation: a rule with the viewer and the context filled in.
 //!
-//! The question is always "is this definitely true?", so negation is pushed down to the atoms
-//! (`wanted` turns false) and disappears there. Each atom that is left demands operands that are
-//! set; it is plainly true or not, never unknown. That is what lets a WHERE use the columns as
-//! they are, without `IS TRUE` around them, and keep their indexes.
+//! The question is always "is this definitely true?", so negation is pushed down to the atoms (`wanted`
+//! becomes false) and disappears there. Each remaining atom requires its operands to be set; it is either
+//! true or not, never unknown. A WHERE can therefore use the columns as they are, without `IS TRUE` around
+//! them, and keep their indexes (decision 3).
 
 use std::cmp::Ordering;
 
@@ -14,7 +14,7 @@ use super::rule::Given;
 use super::{Cell, Context, Expr, Kind, Op, Operand, Rule, Value};
 use crate::entity::{Cardinality, Entity, Relation, Schema};
 
-/// What `rules`, all of which must allow, come to for `viewer` (or nobody) before any row.
+/// Partially evaluates `rules`, all of which must allow, for `viewer` (or nobody), before any row.
 #[must_use]
 pub fn decide<E: Entity>(
     rules: &[Rule<E::Viewer, E>],
@@ -35,7 +35,7 @@ pub fn decide<E: Entity>(
     reduced.map_or_else(Decision::Fail, Decision::from)
 }
 
-/// What must hold of the row for a node of `rule` to be definitely `wanted`.
+/// Returns the condition on the row under which a node of `rule` is definitely `wanted`.
 pub(super) fn reduce_node<E: Entity>(
     rule: &Rule<E::Viewer, E>,
     expr: &Expr,
@@ -53,8 +53,8 @@ pub(super) fn reduce_node<E: Entity>(
     .reduce(expr, wanted)
 }
 
-/// The parts that are left when all must hold. A part that never holds ends it at once, so that
-/// what stands behind it is not worked out.
+/// Combines parts that must all hold. A part that never holds ends the evaluation, so that later parts are
+/// not evaluated.
 pub(crate) fn every(
     parts: impl Iterator<Item = Result<Reduced, Failure>>,
 ) -> Result<Reduced, Failure> {
@@ -74,7 +74,7 @@ pub(crate) fn every(
     })
 }
 
-/// The parts that are left when one is enough.
+/// Combines parts of which one is enough. A part that always holds ends the evaluation.
 pub(crate) fn some(
     parts: impl Iterator<Item = Result<Reduced, Failure>>,
 ) -> Result<Reduced, Failure> {
@@ -99,12 +99,12 @@ struct Reduction<'a, E: Entity> {
     rule: &'a Rule<E::Viewer, E>,
     viewer: Option<&'a E::Viewer>,
     context: &'a Context,
-    /// The table of the row that the node at hand speaks of.
+    /// The table of the row that the current node refers to.
     schema: &'static Schema,
 }
 
 impl<E: Entity> Reduction<'_, E> {
-    /// What must hold of the row for `expr` to be definitely `wanted`.
+    /// Returns the condition on the row under which `expr` is definitely `wanted`.
     fn reduce(&self, expr: &Expr, wanted: bool) -> Result<Reduced, Failure> {
         match expr {
             Expr::Free(input) => match self.given(*input)? {
@@ -167,12 +167,12 @@ impl<E: Entity> Reduction<'_, E> {
         }
         .reduce(condition, wanted)?;
         let fulfilled = match relation.cardinality() {
-            // Without the one row nothing is known of it, neither way.
+            // Without the one row the condition is unknown, whichever outcome is wanted.
             Cardinality::One => Fulfilled::BySome,
             Cardinality::Many if wanted => Fulfilled::BySome,
             Cardinality::Many => Fulfilled::ByEvery,
         };
-        // A rule reads related rows as they are.
+        // A rule reads related rows whatever their own read rules are (decision 21).
         Ok(related(relation, Reduced::Always, fulfilled, condition))
     }
 
@@ -237,7 +237,8 @@ impl<E: Entity> Reduction<'_, E> {
     }
 }
 
-/// Rows on the other side of `relation` that are `within` fulfil `condition`.
+/// Builds the condition that rows on the other side of `relation`, out of those that are `within`, fulfil
+/// `condition`: at least one of them or every one, as `fulfilled` requires.
 pub(crate) fn related(
     relation: &'static Relation,
     within: Reduced,
@@ -266,7 +267,7 @@ pub(crate) fn related(
     })
 }
 
-/// The column is definitely in the list, or definitely not.
+/// Builds the condition that the column is definitely in the list, or definitely not.
 pub(crate) fn listed(
     column: usize,
     kind: Kind,
@@ -278,7 +279,7 @@ pub(crate) fn listed(
         return Ok((!wanted).into());
     }
     if !wanted && list.contains(&Value::Null) {
-        // Whether the field equals an unset member cannot be known.
+        // A comparison with an unset member is unknown.
         return Ok(Reduced::Never);
     }
     let values: Vec<_> = list
@@ -306,7 +307,7 @@ pub(crate) fn listed(
     }))
 }
 
-/// The column is set and compares so with `value`.
+/// Builds the condition that the column is set and compares with `value` as `op` requires.
 pub(crate) fn compare_with(
     op: Op,
     column: usize,
@@ -330,7 +331,7 @@ pub(crate) fn compare_with(
     })
 }
 
-/// The column holds no value, or holds one. Text outside a declared set is none.
+/// Builds the condition that the column holds no value, or holds one. Text outside a declared set is none.
 pub(crate) fn null(column: usize, kind: Kind, wanted: bool) -> Residual {
     let Some(names) = kind.names() else {
         return Residual::Null { column, wanted };
@@ -350,7 +351,7 @@ pub(crate) fn null(column: usize, kind: Kind, wanted: bool) -> Residual {
     }
 }
 
-/// The column holds one of the declared names that `holds` picks.
+/// Builds the condition that the column holds one of the declared names for which `holds` is true.
 pub(super) fn among(
     column: usize,
     names: &'static [&'static str],
@@ -401,7 +402,7 @@ pub(super) fn compare_columns(
     }))
 }
 
-/// The operator with its sides exchanged.
+/// Returns the operator for exchanged sides.
 pub(super) const fn mirrored(op: Op) -> Op {
     match op {
         Op::Eq => Op::Eq,

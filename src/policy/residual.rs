@@ -1,38 +1,38 @@
-//! What partial evaluation leaves of a rule for the row to decide.
+//! Residuals: the conditions on the row that partial evaluation leaves of a rule.
 
 use super::eval::compare_cells;
 use super::text::Place;
 use super::{Cell, Context, Decision, Facts, Op, Rule, Value, Values};
 use crate::entity::{Entity, Relation};
 
-/// What is left of a rule for the row to decide: conditions that are each true or not true.
+/// The residual of a rule after partial evaluation: conditions on the row that are each true or not true.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Residual {
     /// Every one of these.
     All(Vec<Residual>),
     /// At least one of these.
     Any(Vec<Residual>),
-    /// The boolean column is set and holds this.
+    /// The boolean column is set and has the value `wanted`.
     Flag {
         /// Index of the column.
         column: usize,
-        /// What it must hold.
+        /// The required value.
         wanted: bool,
     },
-    /// Both terms are set and compare so.
+    /// Both terms are set and compare as `op` requires.
     Compare {
-        /// How they compare.
+        /// The operator.
         op: Op,
         /// The column on the left.
         column: usize,
-        /// What it is compared with.
+        /// The term on the right.
         with: Term,
     },
     /// The column is null, or is not.
     Null {
         /// Index of the column.
         column: usize,
-        /// Whether it must be null.
+        /// `true` if it must be null, `false` if it must not.
         wanted: bool,
     },
     /// The column is set and is among the values, or is set and is not.
@@ -41,61 +41,62 @@ pub enum Residual {
         column: usize,
         /// The values, none of them null.
         values: Values,
-        /// Whether it must be among them.
+        /// `true` if it must be among them, `false` if it must not.
         wanted: bool,
     },
-    /// The column is set and holds the text there, or is set and does not.
+    /// The column is set and has the text at that place, or is set and has not.
     Text {
         /// Index of the column.
         column: usize,
-        /// Where in the column's text.
+        /// The place in the column's text.
         place: Place,
         /// The text that is looked for, not empty.
         needle: Value,
-        /// Whether it must be there.
+        /// `true` if the text must be there, `false` if it must not.
         wanted: bool,
     },
-    /// The rule holds, and so does the test, which is not worked out where the rule does not.
+    /// The rule holds, and so does the test, which is not evaluated for rows on which the rule does not
+    /// hold.
     Guarded {
-        /// What must hold before the test is looked at.
+        /// The condition that guards the test.
         rule: Box<Residual>,
         /// The test.
         test: Box<Residual>,
     },
-    /// The function, by its index in its rule's list, gives this.
+    /// The function of the rule returns `wanted`.
     Opaque {
-        /// Which rule of the set.
+        /// The index of the rule in the set.
         rule: usize,
-        /// Which function of that rule.
+        /// The index of the function in that rule's list.
         index: usize,
-        /// What it must give.
+        /// The required result.
         wanted: bool,
     },
     /// The rows that this row is related to fulfil a condition.
     Related {
-        /// How they are related.
+        /// The relation.
         relation: &'static Relation,
-        /// Which of them count, by a condition over their columns.
+        /// The condition over their columns that selects the rows that count.
         within: Box<Residual>,
-        /// Own columns that will have these values, where the row is yet to be written.
+        /// The values of own columns, if the row is yet to be written.
         own: Vec<(usize, Value)>,
-        /// How many of them must.
+        /// The quantifier over the rows that count.
         fulfilled: Fulfilled,
-        /// The condition, over their columns.
+        /// The condition over their columns that is to be fulfilled.
         condition: Box<Residual>,
     },
 }
 
-/// How many related rows must fulfil a condition.
+/// The quantifier over related rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fulfilled {
-    /// At least one.
+    /// At least one must fulfil the condition.
     BySome,
-    /// Every one, be it none.
+    /// Every one must fulfil the condition, which is true of no rows.
     ByEvery,
 }
 
-/// What a column is compared with.
+/// The right side of a comparison.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Term {
     /// Another column of the same row.
@@ -104,7 +105,7 @@ pub enum Term {
     Value(Value),
 }
 
-/// What a part of a rule or a filter comes to before any row.
+/// The result of reducing a part of a rule or a filter before any row.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Reduced {
     Always,
@@ -129,8 +130,8 @@ impl From<bool> for Reduced {
 }
 
 impl Residual {
-    /// Whether the row fulfils what is left of `rules`, the set it was made from. It does not
-    /// where a column that decides is missing.
+    /// Returns whether the row fulfils the residual of `rules`, the set that it was made from. A condition
+    /// on a missing column counts as not fulfilled.
     #[inline]
     pub(crate) fn holds<E: Entity, F: Facts<E>>(
         &self,
@@ -139,7 +140,7 @@ impl Residual {
         viewer: Option<&E::Viewer>,
         context: &Context,
     ) -> bool {
-        // Most of what is left is an equality, and most texts differ in length already.
+        // Fast path: most residuals are one equality, and most texts differ in length already.
         if let Self::Compare {
             op: Op::Eq,
             column,
@@ -152,8 +153,8 @@ impl Residual {
         }
     }
 
-    /// Whether a row that is known fulfils it. It does not where a part runs in Rust only, or reads
-    /// related rows.
+    /// Returns whether a completely known row fulfils it. Parts that run in Rust only or read related rows
+    /// count as not fulfilled.
     pub(crate) fn holds_of_whole<E: Entity>(&self, row: &E) -> bool {
         self.holds(row, &[], None, &Context::new(chrono::DateTime::UNIX_EPOCH))
     }
@@ -205,23 +206,23 @@ impl Residual {
                     _ => false,
                 }
             }
-            // Related rows are not at hand, and the other two stand in filters, which only the
-            // database works out.
+            // Related rows are not available, and the other two occur in filters, which only the database
+            // evaluates.
             Self::Related { .. } | Self::Text { .. } | Self::Guarded { .. } => false,
         }
     }
 
-    /// Whether a part of it runs in Rust only.
+    /// Returns whether a part of it runs in Rust only.
     pub(crate) fn is_opaque(&self) -> bool {
         self.has(|part| matches!(part, Self::Opaque { .. }))
     }
 
-    /// Whether a part of it reads related rows, which only the database has.
+    /// Returns whether a part of it reads related rows, which only the database has.
     pub(crate) fn is_related(&self) -> bool {
         self.has(|part| matches!(part, Self::Related { .. }))
     }
 
-    /// Whether it is such a condition, or has one as a part.
+    /// Returns whether `is` holds for it or for one of its parts.
     fn has(&self, is: fn(&Self) -> bool) -> bool {
         is(self)
             || match self {

@@ -1,4 +1,5 @@
-//! A rule with what it needs to be worked out: its data, its inputs, and where it stands.
+//! A rule with everything that its evaluation needs: its expression, its inputs and its place in the
+//! source.
 
 use std::fmt;
 
@@ -30,16 +31,16 @@ pub struct Rule<V, E> {
     expr: Expr,
     inputs: Vec<Input<V>>,
     opaque: Vec<OpaqueRule<V, E>>,
-    /// Its attribute states when it does *not* allow: `hidden_if`, `read_unless`.
+    /// Set if its attribute states when it does *not* allow: `hidden_if`, `read_unless`.
     negated: bool,
-    /// Its expression was beyond the limits and is let go.
+    /// Set if its expression exceeded the limits and was discarded.
     too_large: bool,
 }
 
 /// A part of a rule that runs in Rust only.
 pub(crate) type OpaqueRule<V, E> = fn(&V, &E, &Context) -> bool;
 
-/// Where a rule stands, for explanations and the registry. Never sent to a client.
+/// The text and the place of a rule, for explanations and the registry. Never sent to a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Source {
@@ -58,8 +59,8 @@ impl Source {
         Self { text, file, line }
     }
 
-    /// `file:line`, the same on every machine: the file with slashes, from the folder of its
-    /// package on where the compiler was given an absolute path.
+    /// Returns `file:line`, the same on every machine: the file with slashes, from the folder of its
+    /// package on if the compiler was given an absolute path.
     ///
     /// # Example
     ///
@@ -82,7 +83,7 @@ impl Source {
     }
 }
 
-/// `file:line` of any item; see [`Source::place`].
+/// Returns `file:line` of any item; see [`Source::place`].
 pub(crate) fn place(file: &str, line: u32) -> String {
     let slashed = without_detours(&file.replace('\\', "/"));
     let is_absolute = slashed.starts_with('/') || slashed.get(1..3) == Some(":/");
@@ -94,7 +95,7 @@ pub(crate) fn place(file: &str, line: u32) -> String {
     format!("{path}:{line}")
 }
 
-/// The path without `.` and `..`, which a module under `#[path]` brings in.
+/// Resolves the `.` and `..` in a path, which a module under `#[path]` brings in.
 fn without_detours(path: &str) -> String {
     let mut parts: Vec<&str> = Vec::new();
     for part in path.split('/') {
@@ -109,7 +110,8 @@ fn without_detours(path: &str) -> String {
     parts.join("/")
 }
 
-/// The path from the folder that holds `src`, `tests`, `examples` or `benches` on.
+/// Returns the path from the folder that holds `src`, `tests`, `examples` or `benches` on; without one of
+/// them, the file name.
 fn in_its_package(path: &str) -> &str {
     let folder = ["/src/", "/tests/", "/examples/", "/benches/"]
         .iter()
@@ -128,12 +130,13 @@ impl fmt::Display for Source {
     }
 }
 
-/// A part of a rule that does not depend on the row, worked out once for a request.
+/// A part of a rule that does not depend on the row, so that partial evaluation computes it once for all
+/// rows.
 #[doc(hidden)]
 pub struct Input<V> {
     kind: Kind<V>,
     name: &'static str,
-    /// Whether it may read `context.now`.
+    /// Set if it may read `context.now`.
     timed: bool,
 }
 
@@ -144,7 +147,7 @@ pub(crate) enum Kind<V> {
     FreeValue(fn(&Context) -> Computed),
 }
 
-/// What an input that is not a flag gives; nothing when it was not loaded.
+/// The result of an input that is not a flag; none if its attribute was not loaded.
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct Computed(pub(crate) Option<Given>);
@@ -154,7 +157,7 @@ pub(crate) enum Given {
     Flag(bool),
     Value(Value),
     List(Vec<Value>),
-    /// The input reads the viewer, and there is none.
+    /// The result of an input that reads the viewer when there is none.
     Unknown,
 }
 
@@ -190,14 +193,14 @@ impl<V> Input<V> {
         Self::of(Kind::FreeValue(compute))
     }
 
-    /// The same input, under the words that the rule has for it.
+    /// Sets the words that the rule has for the input.
     #[must_use]
     pub const fn named(mut self, name: &'static str) -> Self {
         self.name = name;
         self
     }
 
-    /// The same input, which may read `context.now`.
+    /// Marks the input as one that may read `context.now`.
     #[must_use]
     pub const fn timed(mut self) -> Self {
         self.timed = true;
@@ -212,16 +215,16 @@ impl<V> Input<V> {
         }
     }
 
-    /// How the rule writes it, for explanations.
+    /// Returns the input as the rule writes it, for explanations.
     pub(crate) const fn name(&self) -> &'static str {
         self.name
     }
 
-    /// What this input gives for `viewer`, or for nobody.
+    /// Computes the input for `viewer`, or for nobody.
     ///
     /// # Errors
     ///
-    /// [`Failure::NotLoaded`] when it reads an attribute that was not loaded.
+    /// [`Failure::NotLoaded`] if it reads an attribute that was not loaded.
     pub(crate) fn compute(&self, viewer: Option<&V>, context: &Context) -> Result<Given, Failure> {
         let computed = match (&self.kind, viewer) {
             (Kind::ViewerFlag(compute), Some(viewer)) => {
@@ -264,13 +267,13 @@ impl<V, E> Rule<V, E> {
         self
     }
 
-    /// Where the rule stands and how it was written.
+    /// Returns the text of the rule and its place in the source.
     #[must_use]
     pub const fn source(&self) -> Source {
         self.source
     }
 
-    /// The rule as data.
+    /// Returns the rule as data.
     #[must_use]
     pub const fn expr(&self) -> &Expr {
         &self.expr
@@ -280,7 +283,7 @@ impl<V, E> Rule<V, E> {
         self.inputs.get(index)
     }
 
-    /// What the input at this index gives for `viewer`, or for nobody.
+    /// Computes the input at this index for `viewer`, or for nobody.
     pub(crate) fn given(
         &self,
         index: usize,
@@ -294,13 +297,13 @@ impl<V, E> Rule<V, E> {
         }
     }
 
-    /// Whether its attribute states when it does not allow, as `hidden_if` does.
+    /// Returns whether its attribute states when it does not allow, as `hidden_if` does.
     #[must_use]
     pub const fn is_negated(&self) -> bool {
         self.negated
     }
 
-    /// Whether what it comes to before any row may differ from one instant to the next.
+    /// Returns whether its decision before any row may change with time.
     pub(crate) fn reads_time(&self) -> bool {
         self.inputs.iter().any(|input| input.timed)
     }
@@ -309,7 +312,7 @@ impl<V, E> Rule<V, E> {
         self.opaque.get(index).copied()
     }
 
-    /// Whether a part of the rule runs in Rust only.
+    /// Returns whether a part of the rule runs in Rust only.
     #[must_use]
     pub const fn is_opaque(&self) -> bool {
         !self.opaque.is_empty()

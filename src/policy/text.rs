@@ -1,15 +1,15 @@
-//! Text inside of text: what a filter asks, brought to conditions that every engine answers
-//! byte by byte.
+//! Text tests of filters (starts with, contains, ends with), reduced to conditions that every engine
+//! evaluates byte by byte.
 
 use super::decision::Failure;
 use super::reduce::among;
 use super::{Kind, Reduced, Residual, Value};
 
-/// Where in a column's text something is looked for.
+/// The place in a column's text at which a text is looked for.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Place {
-    /// At its start: no less than the text itself, and less than the first one after all that begin
-    /// with it, which is this one, or null where nothing comes after.
+    /// At its start: the column is no less than the text itself, and less than the first text after all
+    /// that begin with it, which is this one, or null if nothing comes after.
     AtStart(Value),
     /// At any place.
     Anywhere,
@@ -17,7 +17,7 @@ pub enum Place {
     AtEnd,
 }
 
-/// What a filter asks of a text.
+/// A text test of a filter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TextTest {
     Contains,
@@ -35,7 +35,7 @@ impl TextTest {
     }
 }
 
-/// The column is set and fulfils the test, or is set and does not.
+/// Builds the condition that the column is set and passes the test, or is set and does not.
 pub(crate) fn text(
     test: TextTest,
     column: usize,
@@ -80,13 +80,13 @@ pub(crate) fn text(
     }))
 }
 
-/// The first text after all that begin with `prefix`. UTF-8 keeps the order of code points, so
-/// the last one that has a successor is raised. `None` when nothing comes after.
+/// Returns the first text after all that begin with `prefix`. UTF-8 keeps the order of code points, so the
+/// last one that has a successor is incremented. `None` if nothing comes after.
 pub(crate) fn first_after(prefix: &str) -> Option<String> {
     let mut text = prefix.to_owned();
     while let Some(last) = text.pop() {
         let next = match last {
-            // Between the two stand the surrogates, which are no text.
+            // The range between the two is that of the surrogates, which are no characters.
             '\u{d7ff}' => Some('\u{e000}'),
             last => u32::from(last).checked_add(1).and_then(char::from_u32),
         };

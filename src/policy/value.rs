@@ -3,7 +3,7 @@
 use chrono::DateTime;
 use uuid::Uuid;
 
-/// What a column holds, as far as rules and the database agree on it.
+/// The kind of value that a column holds, as far as rules and the database agree on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Kind {
@@ -27,7 +27,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The declared set, for text out of one.
+    /// Returns the declared set of text out of one; none for any other kind.
     pub(crate) const fn names(self) -> Option<&'static [&'static str]> {
         match self {
             Self::Enum(names) => Some(names),
@@ -46,7 +46,7 @@ impl Kind {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Value {
-    /// Nothing: in a rule every comparison with it is unknown.
+    /// Null: in a rule, every comparison with it is unknown.
     Null,
     /// See [`Kind::Bool`].
     Bool(bool),
@@ -64,7 +64,7 @@ pub enum Value {
     Timestamp(i64),
 }
 
-/// A borrowed [`Value`]: what one column of one row holds.
+/// A borrowed [`Value`], as one column of one row holds it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum Cell<'a> {
@@ -87,7 +87,7 @@ pub enum Cell<'a> {
 }
 
 impl Value {
-    /// The same value, borrowed.
+    /// Borrows the value as a cell.
     #[inline]
     #[must_use]
     pub fn as_cell(&self) -> Cell<'_> {
@@ -103,8 +103,8 @@ impl Value {
         }
     }
 
-    /// The value as text: a UUID with hyphens, an instant by RFC 3339, bytes in hexadecimal digits.
-    /// None for nothing.
+    /// Returns the value as text: a UUID with hyphens, an instant by RFC 3339, bytes in hexadecimal digits.
+    /// None for null.
     pub(crate) fn to_text(&self) -> Option<String> {
         Some(match self {
             Self::Null => return None,
@@ -118,7 +118,7 @@ impl Value {
         })
     }
 
-    /// Whether the cell holds this value. Nothing holds a null, a float or bytes, which no rule
+    /// Returns whether the cell holds this value; never for a null, a float or bytes, which no rule
     /// compares.
     #[inline]
     pub(crate) fn is_in(&self, cell: Cell<'_>) -> bool {
@@ -144,7 +144,7 @@ impl Value {
 }
 
 impl Cell<'_> {
-    /// The same value, owned.
+    /// Converts the cell to an owned value.
     #[must_use]
     pub fn into_value(self) -> Value {
         match self {

@@ -1,4 +1,4 @@
-//! A list that a column is looked for in, however long.
+//! Lists for `IN` conditions, with a lookup that does not depend on their length.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -9,10 +9,10 @@ use uuid::Uuid;
 
 use super::{Cell, Value};
 
-/// Values that a column is among, none of them null.
+/// The values that a column is compared with by `IN`, none of them null.
 ///
-/// A copy shares them. A long list is hashed when it is first looked into, so that a row costs the same
-/// whatever the length.
+/// Clones share the list. A long list is hashed at its first lookup, so that a row costs the same whatever
+/// the length (decision 55).
 #[derive(Clone)]
 pub struct Values(Arc<Inner>);
 
@@ -21,7 +21,7 @@ struct Inner {
     hashed: OnceLock<Hashed>,
 }
 
-/// The values of each kind. Those of a kind that no rule compares are not among them.
+/// The values by kind, without the kinds that no rule compares.
 #[derive(Default)]
 struct Hashed {
     truths: HashSet<bool>,
@@ -32,7 +32,7 @@ struct Hashed {
 }
 
 impl Values {
-    /// A list up to here is gone through.
+    /// The maximum length of a list that is searched linearly.
     const FEW: usize = 16;
 
     /// Returns whether the cell holds one of them.

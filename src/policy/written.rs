@@ -1,4 +1,4 @@
-//! What a rule asks of a row as it will be, once it is written.
+//! Rules over a row as a write will leave it, evaluated before the write (decision 25).
 
 use super::decision::Failure;
 use super::eval::compare_cells;
@@ -7,16 +7,16 @@ use super::residual::{Reduced, Residual, Term};
 use super::{Op, Value};
 use crate::entity::{ColumnSpec, Schema};
 
-/// What a place of a rule holds once the row is written.
+/// The content of a place of a rule after the write.
 enum Held<'a> {
     /// A value that is written.
     Value(&'a Value),
-    /// What this column of the row holds already.
+    /// The present value of this column of the row.
     Column(usize),
 }
 
-/// What must hold of a row of `schema` as it is, so that `residual` holds of it once these columns
-/// have these values. Nothing but related rows is left where every column has one.
+/// Returns the condition on a row of `schema` as it is, under which `residual` holds of it once these
+/// columns have these values. If every column has one, only conditions on related rows are left.
 pub(crate) fn once_written(
     residual: &Residual,
     values: &[(usize, Value)],
@@ -25,8 +25,8 @@ pub(crate) fn once_written(
     written(residual, values, schema, false)
 }
 
-/// The same where more may be written than these values, so that a column without one may hold
-/// something else than it did: what speaks of the row as it was stays apart.
+/// Reduces as [`once_written`] does, for a write that may set more than these values, so that a column
+/// without one may change: conditions on the row as it was stay apart.
 pub(crate) fn with_written(
     residual: &Residual,
     values: &[(usize, Value)],
@@ -42,7 +42,7 @@ fn written(
     apart: bool,
 ) -> Result<Reduced, Failure> {
     let held = |place: usize| match place.checked_sub(schema.columns().len()) {
-        // The row as it was.
+        // A column of the row as it was.
         Some(_) if apart => Held::Column(place),
         Some(column) => Held::Column(column),
         None => match values.iter().find(|(known, _)| *known == place) {
@@ -132,8 +132,8 @@ fn written(
                 condition: condition.clone(),
             })
         }
-        // The first two stand in filters, and the third where a rule may run in Rust: none of
-        // them in the rule of a write.
+        // The first two occur in filters, and the third where a rule may run in Rust: none of them in the
+        // rule of a write.
         Residual::Text { .. } | Residual::Guarded { .. } | Residual::Opaque { .. } => {
             Err(Failure::KindMismatch)
         }
@@ -146,7 +146,7 @@ fn with_column(op: Op, column: usize, value: &Value, schema: &Schema) -> Result<
 }
 
 impl Residual {
-    /// A column of a new row that this reads and that no value was written to.
+    /// Returns a column of a new row that the residual reads and to which no value was written.
     pub(crate) fn unwritten<'s>(&self, schema: &'s Schema) -> Option<&'s ColumnSpec> {
         match self {
             Self::All(parts) | Self::Any(parts) => {
@@ -161,7 +161,7 @@ impl Residual {
                 rule.unwritten(schema).or_else(|| test.unwritten(schema))
             }
             Self::Opaque { .. } => None,
-            // What it reads of the rows on the other side is theirs.
+            // Columns that it reads on the other side belong to other rows.
             Self::Related { relation, own, .. } => relation
                 .pairs(schema)?
                 .iter()
