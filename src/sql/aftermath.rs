@@ -1,20 +1,20 @@
-//! What is left to do when a transaction has ended.
+//! The work that is left for the end of a transaction: audit events, refusals to record, viewers to reload.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::audit::{self, AuditEvent, Unrecorded};
 use crate::session::Changing;
 
-/// Who ends a transaction.
+/// The party that ends a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Extent {
     /// The library, within the one call that began it.
     Call,
-    /// The application, some time.
+    /// The application, at any later time.
     Application,
 }
 
-/// What a transaction leaves to be done.
+/// The work that is left for the end of one transaction.
 pub(crate) struct Aftermath {
     extent: Extent,
     left: Mutex<Option<Left>>,
@@ -35,7 +35,7 @@ impl Aftermath {
         }
     }
 
-    /// Tells of a write that was allowed: with the commit, where that is a part of the same call.
+    /// Logs an allowed write: at the commit if that is part of the same call, and at once otherwise.
     pub(crate) fn decided(&self, event: AuditEvent) {
         match &mut *self.left() {
             Some(left) if self.extent == Extent::Call => left.decided.push(event),
@@ -43,8 +43,8 @@ impl Aftermath {
         }
     }
 
-    /// Keeps a refusal until the end, when no rollback reaches its record and no connection waits
-    /// for another one. Gives it back where the transaction has ended.
+    /// Keeps a refusal until the transaction ends, when no rollback reaches its record and no connection
+    /// waits for another one. Returns it if the transaction has ended already.
     pub(crate) fn refused(&self, unrecorded: Unrecorded) -> Option<Unrecorded> {
         match &mut *self.left() {
             Some(left) => left.refused.push(unrecorded),
@@ -53,8 +53,8 @@ impl Aftermath {
         None
     }
 
-    /// Keeps viewers whose rows were written until the end. Whoever loads one of them before the
-    /// commit gets the row as it was, and would keep it.
+    /// Marks viewers as changing until the transaction ends, because their rows were written. A viewer that
+    /// is loaded before the commit has the row as it was, and must not stay cached.
     pub(crate) fn changing(&self, viewers: Changing) {
         if let Some(left) = &mut *self.left() {
             match left
@@ -68,11 +68,12 @@ impl Aftermath {
         }
     }
 
-    /// The transaction has ended. Gives the refusals that are still to be recorded.
+    /// Does the work at the end of the transaction, and returns the refusals that are still to be recorded.
     pub(super) fn settle(&self, committed: bool) -> Vec<Unrecorded> {
         let Some(left) = self.left().take() else {
             return Vec::new();
         };
+        // Their drop advances the epochs, so that viewers loaded before the commit are stale (decision 10).
         drop(left.changing);
         if committed {
             for event in &left.decided {
@@ -83,7 +84,7 @@ impl Aftermath {
     }
 
     fn left(&self) -> MutexGuard<'_, Option<Left>> {
-        // Every holder changes it in one step, so a panic elsewhere left it whole.
+        // Every holder changes the state in one step, so it is intact even if a panic poisoned the lock.
         self.left.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,4 +1,4 @@
-//! Decisions on writes in a table of the database they are about.
+//! The audit sink that records in a table of the database that is written to.
 
 use async_trait::async_trait;
 use sea_query::Query;
@@ -9,7 +9,7 @@ use crate::viewer::Subject;
 
 const TABLE: &str = "clearance_audit";
 
-/// The columns in the order in which they are written. The key counts up by itself.
+/// The columns in the order in which they are written. The database counts up the key.
 const COLUMNS: [&str; 12] = [
     "at",
     "viewer",
@@ -25,23 +25,22 @@ const COLUMNS: [&str; 12] = [
     "request_id",
 ];
 
-/// Keeps the record of writes in the table `clearance_audit`, which [`Db::migrate`] creates, of the
+/// An [`AuditSink`] that records in the table `clearance_audit`, which [`Db::migrate`] creates, of the
 /// database that is written to.
 ///
-/// A record has one column for each part of the [`AuditEvent`], and a key `id` that counts up. `id`,
-/// `at` (in microseconds since 1970) and `row_count` are integers, the others text: `action`,
-/// `outcome`, `entity`, `table_name`, `fields` (the names with commas between them) and `rule`, and
-/// `viewer`, `reason`, `row_key` and `request_id`, which may be null. Two indexes answer what is asked
-/// most:
+/// A record has one column for each part of the [`AuditEvent`], and a key `id` that counts up. `id`, `at`
+/// (in microseconds since 1970) and `row_count` are integers, the others text: `action`, `outcome`,
+/// `entity`, `table_name`, `fields` (the names with commas between them) and `rule`, and `viewer`,
+/// `reason`, `row_key` and `request_id`, which may be null. Two indexes serve the most frequent queries:
 ///
 /// | who touched this row | `table_name = .. AND row_key = .. ORDER BY id` |
 /// |---|---|
 /// | what did this viewer do | `viewer = .. ORDER BY id` |
 ///
-/// A change of many rows is one record without a `row_key`.
+/// A statement over many rows is one record without a `row_key`.
 ///
-/// The table is the application's to read and to cut: an entity of its own over it, with rules for
-/// who may, is guarded as any other. The library only adds to it.
+/// The application may read and prune the table: an entity of its own over it, with rules for who may, is
+/// guarded as any other. The library only adds to it.
 ///
 /// # Example
 ///
@@ -78,7 +77,7 @@ pub struct SqlAuditSink {
 }
 
 impl SqlAuditSink {
-    /// A sink for any database.
+    /// Creates a sink for any database.
     #[must_use]
     pub const fn new() -> Self {
         Self { _private: () }

@@ -1,4 +1,5 @@
-//! Statements as they are run: a text, the values that are bound, and what to run where one is refused.
+//! Statements that are ready to run: a text, its bound values, and alternatives for a server that refuses
+//! it.
 
 use sea_query::{QueryStatementWriter, Values};
 use sea_query_sqlx::SqlxValues;
@@ -11,8 +12,8 @@ use crate::bounded::beyond;
 use crate::error::Result;
 
 impl Db {
-    /// The text of a statement in this engine's dialect, and its bound values. The text is an
-    /// event; the values never are.
+    /// Builds the text of a statement in this engine's dialect, and its bound values. The text is logged;
+    /// the values never are.
     pub(super) fn build(&self, statement: impl Execute) -> Result<Built> {
         let Parts {
             sql,
@@ -52,28 +53,30 @@ pub(super) struct Built {
     pub(super) sql: SqlStr,
     pub(super) values: SqlxValues,
     pub(super) spare: Spare,
-    /// Its bytes, where the engine may not take as many.
+    /// Its size in bytes, if the engine may not accept as many.
     pub(super) large: Option<u64>,
 }
 
-/// The statements to run where the server refuses one before it executes anything.
+/// The alternatives to a statement that the server refuses before it executes anything.
 pub(super) struct Spare {
-    /// The same, where the server no longer has it prepared, or let another one through (decision 69).
+    /// The same statement, if the server has dropped its prepared statement, or let another transaction
+    /// through in its place (decision 69).
     ///
-    /// INVARIANT (once): a write never happens twice. PostgreSQL says so while it binds
-    /// (<https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-EXT-QUERY>), MariaDB while it
-    /// looks the statement up or opens its tables
-    /// (<https://dev.mysql.com/doc/refman/8.4/en/statement-caching.html>). Besides, outside of a transaction a
-    /// statement that was refused has left nothing, and within one there is no second try.
+    /// INVARIANT (once): a write never happens twice. PostgreSQL reports this while it binds
+    /// (<https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-EXT-QUERY>), MariaDB
+    /// while it looks the statement up or opens its tables
+    /// (<https://dev.mysql.com/doc/refman/8.4/en/statement-caching.html>). Besides, a refused statement
+    /// outside of a transaction has had no effect, and within one there is no second try.
     pub(super) again: Option<(SqlStr, SqlxValues)>,
-    /// One that does not ask what the server refused to ask, also in a transaction: that a text does not
-    /// compare with a column is found when the statement is resolved.
+    /// A statement without the comparison that the server refused, also in a transaction: the engine
+    /// detects that a text does not compare with a column when it resolves the statement.
     pub(super) exactly: Option<(SqlStr, SqlxValues)>,
     attempts: Option<Attempts>,
 }
 
 impl Spare {
-    /// The same statement, after others that the engine let through in its place (decision 69).
+    /// Waits, and returns the same statement for a retry if the engine let others through in its place
+    /// (decision 69).
     pub(super) async fn after_another(&mut self) -> Option<(SqlStr, SqlxValues)> {
         let again = self.again.as_ref()?;
         let attempts = self.attempts.get_or_insert_with(Attempts::begin);
@@ -81,18 +84,18 @@ impl Spare {
     }
 }
 
-/// What a connection can run.
+/// A statement that a connection can run, in any form.
 pub(crate) trait Execute {
     fn into_parts(self, dialect: Dialect) -> Parts;
 }
 
-/// A statement as it is run.
+/// A statement in the form in which it is run.
 pub(crate) struct Parts {
     /// The text in the dialect of the engine.
     pub(crate) sql: SqlStr,
     /// The values that are bound to its placeholders.
     pub(crate) values: Values,
-    /// Another one, where the engine refuses it for a text that one of its columns cannot hold.
+    /// An alternative, if the engine refuses the statement for a text that one of its columns cannot hold.
     pub(crate) exactly: Option<(SqlStr, Values)>,
 }
 

@@ -1,4 +1,4 @@
-//! A row of a guarded select, read field by field as its layout says.
+//! The cells of a row of a guarded select, read field by field by its layout.
 
 use super::{Layout, OwnLayout, Row};
 use crate::dto::{Hideable, Mask, Maskable, Nested};
@@ -7,24 +7,24 @@ use crate::error::{Error, Result};
 use crate::policy::Cell;
 use crate::repository::NestedRow;
 
-/// One row, being turned into a DTO or an entity.
+/// One row, while it is converted to a DTO or an entity.
 #[doc(hidden)]
 pub struct Cells<'a> {
     row: &'a Row,
     slots: &'a [Slot],
-    /// What was found in Rust for the fields whose rule runs there.
+    /// The visible fields, as bits, out of those whose rule runs in Rust.
     found: u128,
-    /// How to cut each field in Rust, where the query did not.
+    /// The masks of the fields, for Rust to apply if the query did not.
     masks: &'a [Option<Mask>],
-    /// Where the inputs of computed fields stand.
+    /// The positions of the inputs of computed fields.
     computed: &'a [(usize, Vec<usize>)],
     /// The related rows of this row.
     nested: Option<NestedRow<'a>>,
-    /// The fields whose stored value is none that they can have.
+    /// The fields with a stored value that they cannot have.
     unreadable: Marks,
 }
 
-/// Fields, as bits.
+/// A set of fields, as bits.
 #[derive(Debug)]
 struct Marks(std::cell::Cell<u128>);
 
@@ -34,12 +34,12 @@ impl Marks {
     }
 }
 
-/// Where one field stands in the row, and how its visibility is told.
+/// The position of one field in the row, and the source of its visibility.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Slot {
-    /// Position of the column; none where it was not selected.
+    /// The position of the column; none if it was not selected.
     pub(crate) column: Option<usize>,
-    /// Position of the masked column, where the choice between the two is made in Rust.
+    /// The position of the masked column, if Rust chooses between the two.
     pub(crate) masked: Option<usize>,
     pub(crate) shown: Shown,
 }
@@ -48,11 +48,11 @@ pub(crate) struct Slot {
 pub(crate) enum Shown {
     Always,
     Never,
-    /// The database says so in the flag column at this position.
+    /// The database decides, by the flag column at this position.
     Flag(usize),
-    /// The database gives null for a hidden value, and the column itself is never null.
+    /// The database returns null for a hidden value, and the column itself is never null.
     UnlessNull,
-    /// Rust said so.
+    /// Rust has evaluated the rule.
     Found,
 }
 
@@ -69,7 +69,7 @@ impl<'a> Cells<'a> {
         }
     }
 
-    /// Cells of a query that cut nothing: `found` speaks of every field.
+    /// Reads a row of a query that masked nothing: `found` covers every field.
     pub(crate) fn of_own_query<E>(row: &'a Row, layout: &'a OwnLayout<E>, found: u128) -> Self {
         Self {
             row,
@@ -82,7 +82,7 @@ impl<'a> Cells<'a> {
         }
     }
 
-    /// The row of a select, with the rows related to it where there are any.
+    /// Reads a row of a select, with its related rows if there are any.
     pub(crate) fn of_select(
         row: &'a Row,
         layout: &'a Layout,
@@ -133,7 +133,7 @@ impl<'a> Cells<'a> {
         self.value(field, self.cell(field, C::KIND))
     }
 
-    /// The value of a field, or the mark that it can have none of what is stored.
+    /// Returns the value of a field, or marks the field as unreadable if it cannot have the stored value.
     fn value<C: Storable>(&self, field: usize, cell: Result<Cell<'_>>) -> Result<C> {
         let value = match cell {
             Ok(cell) => C::from_cell(cell).ok_or_else(Error::unreadable),
@@ -151,7 +151,7 @@ impl<'a> Cells<'a> {
         marks.set(marks.get() | 1 << field);
     }
 
-    /// The fields, as bits, whose stored value is none that they can have.
+    /// Returns the fields, as bits, with a stored value that they cannot have.
     pub(crate) fn unreadable(&self) -> u128 {
         self.unreadable.0.get()
     }
@@ -167,12 +167,12 @@ impl Cells<'_> {
         self.read(field)
     }
 
-    /// Whether a computed field is shown.
+    /// Returns whether a computed field is shown.
     pub fn is_shown(&self, field: usize) -> Result<bool> {
         self.is_visible(field)
     }
 
-    /// An input of a computed field.
+    /// Reads an input of a computed field.
     pub fn input<E, C: Scalar, U>(
         &self,
         field: usize,
@@ -188,7 +188,7 @@ impl Cells<'_> {
         self.value(field, self.row.cell(*position, C::KIND))
     }
 
-    /// The related rows that a field shows.
+    /// Reads the related rows that a field shows.
     pub fn nested<N: Nested>(&mut self, field: usize) -> Result<N> {
         let rows = match self.nested {
             Some(nested) if self.is_visible(field)? => Some(nested.rows::<N::Dto>(field)?),
@@ -211,7 +211,7 @@ impl Cells<'_> {
         }
         match self.read(field) {
             Ok(value) => Ok(D::__visible(value)),
-            // What nobody can see is hidden from everybody.
+            // A value that cannot be read is hidden from everybody.
             Err(error) if error.is_unreadable() => Ok(D::__hidden()),
             Err(error) => Err(error),
         }
@@ -240,7 +240,7 @@ impl Cells<'_> {
                 let mask = mask.ok_or_else(|| Error::internal("a mask is missing"))?;
                 Ok(self.read::<C>(field)?.__mask(mask))
             }
-            // Visible, or cut by the database already.
+            // Visible, or masked by the database already.
             _ => self.read(field),
         }
     }

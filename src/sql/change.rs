@@ -1,4 +1,4 @@
-//! Guarded insert, update and delete: the rules and the session stand in the statement.
+//! Guarded insert, update and delete: the rules and the session check are part of the statement.
 
 use std::borrow::Cow;
 
@@ -20,32 +20,32 @@ use crate::policy::{Cell, Kind, Residual, Value};
 /// A statement that changes rows.
 pub(crate) struct Change {
     statement: Ready,
-    /// The kind of a key that the database makes.
+    /// The kind of a key that the database generates.
     key: Option<Kind>,
     table: &'static Schema,
     spaced: Vec<Spaced>,
 }
 
-/// What a change did.
+/// The effect of a change.
 #[derive(Debug)]
 pub(crate) struct Changed {
-    /// How many rows it touched.
+    /// The number of rows that it affected.
     pub(crate) rows: u64,
-    /// The key of a new row, where the database made it.
+    /// The key of a new row, if the database generated it.
     pub(crate) key: Option<Value>,
 }
 
-/// What limits a change to the rows that may be changed.
+/// The restriction of a change to the rows that may be changed.
 pub(crate) struct Target<'a> {
-    /// The value of the key; none where the rules say which rows.
+    /// The value of the key; none if the rules select the rows.
     pub(crate) key: Option<&'a Value>,
-    /// What a row must fulfil.
+    /// The rules that a row must fulfil.
     pub(crate) rules: &'a [Residual],
-    /// The session that must still stand.
+    /// The session that must still be valid.
     pub(crate) guard: Option<&'a StatementGuard>,
 }
 
-/// Everything that the statement of a change is made of.
+/// Everything that the statement of a change is rendered from.
 pub(super) struct Written<'a> {
     table: &'static Schema,
     verb: Verb,
@@ -57,7 +57,7 @@ pub(super) struct Written<'a> {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verb {
-    /// With whether the key is made by the database and wanted.
+    /// The flag is set if the database generates the key and the caller wants it.
     Insert(bool),
     Update,
     Delete,
@@ -84,8 +84,8 @@ impl Db {
         })
     }
 
-    /// Inserts a row of these values, as long as the guard holds and related rows fulfil the
-    /// rules.
+    /// Builds the insert of a row of these values, provided that the guard holds and related rows fulfil
+    /// the rules.
     pub(crate) fn insert<E: Entity>(
         &self,
         values: &[(usize, Value)],
@@ -117,7 +117,7 @@ impl Db {
         })
     }
 
-    /// Assigns `changes`, pairs of column and value, to the target.
+    /// Builds the update that assigns `changes`, pairs of column and value, to the target.
     pub(crate) fn update<E: Entity>(
         &self,
         changes: &[(usize, Value)],
@@ -132,7 +132,7 @@ impl Db {
         })
     }
 
-    /// Deletes the target.
+    /// Builds the deletion of the target.
     pub(crate) fn delete<E: Entity>(&self, target: &Target<'_>) -> Result<Change> {
         let written = Written::new(self, E::__table(), Verb::Delete, &[], target);
         Ok(Change {
@@ -143,7 +143,7 @@ impl Db {
         })
     }
 
-    /// Inserts rows that have a value for each column.
+    /// Builds the insert of rows that have a value for each column.
     pub(crate) fn insert_rows<E: Entity>(&self, rows: &[E]) -> Result<Change> {
         let table = E::__table();
         let columns = 0..table.columns().len();
@@ -205,12 +205,13 @@ impl<'a> Written<'a> {
         }
     }
 
-    /// What its text depends on.
+    /// Returns the structure of the statement, its key in the plan cache: everything that its text depends
+    /// on.
     pub(super) fn structure(&self, dialect: Dialect) -> Structure<'_> {
         let mut structure = Structure::default();
         structure.dialect(dialect);
         structure.tag(match self.verb {
-            // The questions of a select have none of these.
+            // No query uses these tags.
             Verb::Insert(false) => 10,
             Verb::Insert(true) => 11,
             Verb::Update => 12,
@@ -232,7 +233,7 @@ impl<'a> Written<'a> {
         structure
     }
 
-    /// The same with marks in place of its values.
+    /// Returns the same statement with marks in place of its values.
     pub(super) fn marked(&self, marks: &mut Marks) -> Written<'static> {
         let mut values = self.values.to_vec();
         for (_, value) in &mut values {
@@ -337,8 +338,8 @@ impl<'a> Written<'a> {
     }
 }
 
-/// The keys of the rows that fulfil what finds them, each with whether it fulfils `rules` too, or
-/// none does where there are none. They are locked until the transaction ends.
+/// Builds the query for the keys of the rows that match `found`, each with whether it fulfils `rules` too,
+/// which none does without rules. It locks the rows until the transaction ends.
 pub(crate) fn candidates<E: Entity>(
     dialect: Dialect,
     found: &[Residual],

@@ -1,4 +1,4 @@
-//! The check at start: does the live schema have what the rules and DTOs speak of?
+//! The schema check at start: it compares the live schema with entities, rules, DTOs and inputs.
 
 use std::fmt::Write as _;
 
@@ -19,26 +19,25 @@ use crate::policy::Kind;
 use crate::registry::{App, EntityInfo, InputInfo, RuleInfo};
 
 impl Db {
-    /// Compares the entities of `app` with the tables of this database, so that a missing column
-    /// is an error when the program starts and not at somebody's first request.
+    /// Compares the entities of `app` with the tables of this database, so that a missing column is an
+    /// error at start and not at somebody's first request.
     ///
-    /// A trigger on a table whose rules of writes read the row is no error, but an event of the target
-    /// `clearance::check`: such a rule judges the row that was asked for, and the trigger may make it
-    /// another one.
+    /// A trigger on a table with rules of writes that read the row is no error, but is logged with the
+    /// target `clearance::check`: such a rule judges the requested row, and the trigger may change it.
     ///
-    /// It also leaves an event under the target `clearance::check`, at level warn, for each field of an
-    /// input type that sets a foreign key for which its entity declares no `belongs_to`: nothing asks
-    /// whether its viewer may read what it refers to.
+    /// It also logs, with the target `clearance::check` at level warn, each field of an input type that
+    /// sets a foreign key for which its entity declares no `belongs_to`: no rule decides whether its viewer
+    /// may read the row that it refers to.
     ///
     /// # Errors
     ///
-    /// [`Error::is_configuration`] with every difference found: a table or a column that is
-    /// missing, a type that does not fit, a column that may be null where its field is no
-    /// `Option`, text on MySQL and MariaDB that is not in UTF-8, a rule that names no field, a `lookup` column
-    /// in no unique index, a rule of what is written over a column that the database computes, writes to a
-    /// view of SQLite, connections to MySQL or MariaDB that are not strict or have a mode under which
-    /// something else is stored than a rule was asked of. [`Error::is_unavailable`] when the database does
-    /// not answer.
+    /// [`Error::is_configuration`] with every difference found: a table or a column that is missing, a type
+    /// that does not fit, a column that may be null although its field is no `Option`, a database or a
+    /// column of text that is not in UTF-8, a rule or a DTO that names a field which its entity does not
+    /// have, a `lookup` column in no unique index, a rule of writes over a column that the database
+    /// computes, writes to a view of SQLite, connections to MySQL or MariaDB that are not strict or have a
+    /// mode under which something else is stored than a rule judged. [`Error::is_unavailable`] when the
+    /// database does not answer.
     ///
     /// # Example
     ///
@@ -133,8 +132,8 @@ impl Db {
         Err(Error::configuration(advice))
     }
 
-    /// Finds columns that are looked up for one row where nothing keeps a second row from having the value:
-    /// whoever writes that one would make the query fail for everybody.
+    /// Finds lookups of one row by a column without a unique index: whoever writes a second row with the
+    /// value would make the query fail for everybody.
     async fn ambiguous_lookups(
         &self,
         schema: &'static Schema,
@@ -168,7 +167,7 @@ impl Db {
         Ok(())
     }
 
-    /// Whether the engine orders text by the bytes of UTF-8, as rules do.
+    /// Returns whether the engine orders text by the bytes of UTF-8, as rules do.
     async fn compares_bytes(&self) -> Result<bool> {
         match self.dialect() {
             #[cfg(feature = "sqlite")]
@@ -193,7 +192,7 @@ impl Db {
                     None => false,
                 })
             }
-            // Each column has an encoding of its own here, which is looked at as a part of its type.
+            // Each column has an encoding of its own here, which is checked as part of its type.
             #[cfg(feature = "mysql")]
             Dialect::Mysql { .. } => Ok(true),
         }
@@ -210,7 +209,7 @@ fn compare(dialect: Dialect, schema: &Schema, live: &Live, differences: &mut Vec
             ));
             continue;
         };
-        // A view of SQLite has no type for what an expression gives, and no view says NOT NULL.
+        // SQLite gives the expressions of a view no type, and no view declares NOT NULL.
         let is_untyped = live.is_view && found.declared.is_empty();
         if !is_untyped && !type_fits(dialect, column, &found.declared) {
             differences.push(format!(
@@ -235,7 +234,7 @@ fn compare(dialect: Dialect, schema: &Schema, live: &Live, differences: &mut Vec
     }
 }
 
-/// What is wrong with what is stated of writes, and which triggers their rules do not see (decision 53).
+/// Checks the declarations of writes, and logs the triggers that their rules do not see (decision 53).
 fn writes(
     dialect: Dialect,
     entity: &EntityInfo,
@@ -282,7 +281,7 @@ fn writes(
     }
 }
 
-/// The tables of entities, and those that their relations lead to.
+/// Returns the tables of the entities, and those that their relations lead to.
 fn tables(entities: &[EntityInfo]) -> Vec<&'static Schema> {
     let mut tables: Vec<&'static Schema> = Vec::new();
     let mut found: Vec<_> = entities.iter().map(EntityInfo::schema).collect();
@@ -313,7 +312,7 @@ fn unknown_fields<'a>(
     }
 }
 
-/// Whether a column declared so holds the kind.
+/// Returns whether a column of the declared type holds the kind.
 fn type_fits(dialect: Dialect, column: &ColumnSpec, declared: &str) -> bool {
     match dialect {
         #[cfg(feature = "sqlite")]
@@ -336,7 +335,7 @@ fn wanted_type(dialect: Dialect, kind: Kind) -> String {
     }
 }
 
-/// By SQLite's rules of affinity
+/// Applies SQLite's rules of affinity
 /// (<https://www.sqlite.org/datatype3.html#determination_of_column_affinity>).
 #[cfg(feature = "sqlite")]
 fn sqlite_type_fits(kind: Kind, declared: &str) -> bool {
@@ -363,7 +362,8 @@ const fn sqlite_type(kind: Kind) -> &'static str {
     }
 }
 
-/// `CHAR(n)` pads, `CITEXT` and enums of the database do not compare as text.
+/// Returns the types that hold the kind. `CHAR(n)` is not among them because it pads, `CITEXT` and enums of
+/// the database because they do not compare as text.
 #[cfg(feature = "postgres")]
 const fn postgres_types(kind: Kind) -> &'static [&'static str] {
     match kind {
@@ -377,7 +377,8 @@ const fn postgres_types(kind: Kind) -> &'static [&'static str] {
     }
 }
 
-/// Text is UTF-8, because it is compared by its bytes.
+/// Returns whether the declared type holds the kind. Text must be in UTF-8, because it is compared by its
+/// bytes.
 #[cfg(feature = "mysql")]
 fn mysql_type_fits(kind: Kind, declared: &str) -> bool {
     let starts = |parts: &[&str]| parts.iter().any(|part| declared.starts_with(part));
@@ -388,7 +389,7 @@ fn mysql_type_fits(kind: Kind, declared: &str) -> bool {
     };
     match kind {
         Kind::Bool => starts(&["TINYINT(1)", "BOOL"]),
-        // A number beyond `i64` could be read by no field.
+        // No field could read a number beyond `i64`.
         Kind::Int => {
             starts(&["TINYINT", "SMALLINT", "MEDIUMINT", "INT", "BIGINT"])
                 && !(starts(&["BIGINT"]) && declared.contains("UNSIGNED"))

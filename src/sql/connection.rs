@@ -1,4 +1,4 @@
-//! Where a statement runs: on a connection of the pool, or on that of a transaction.
+//! Execution of statements, on a connection of the pool or on that of a transaction.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
@@ -29,7 +29,7 @@ pub(super) enum Connection {
     Mysql(Lease<sqlx::MySql>),
 }
 
-/// A connection of one engine.
+/// A connection of one engine, from the pool or from a transaction.
 pub(super) enum Lease<DB: Driver> {
     Pool(Pooled<DB>),
     Transaction(OneStatement<DB>),
@@ -37,18 +37,20 @@ pub(super) enum Lease<DB: Driver> {
 
 /// The connection of a transaction, for one statement.
 pub(super) struct OneStatement<DB: Driver> {
-    // Dropped before what looks after the transaction then.
+    // Dropped first, which releases the lock: the drop of `statement` takes it to roll back a transaction
+    // that was abandoned.
     connection: OfTransaction<DB>,
     statement: Statement,
 }
 
-/// The connection of a transaction, which no other statement has meanwhile.
+/// The connection of a transaction, locked against its other statements.
 pub(super) type OfTransaction<DB> = OwnedMappedMutexGuard<Option<Begun<DB>>, Pooled<DB>>;
 
 impl<DB: Driver> Lease<DB> {
     async fn of_pool(db: &Db, of: &Arc<Connections<DB>>) -> Result<Self> {
         let mut connection = of.acquire().await.map_err(classify)?;
-        // Nobody waits for what the database still says when the statement is given up.
+        // If the statement is abandoned the connection is closed, and nobody waits for the answer of the
+        // database.
         connection.close_if_dropped(db.is_timed());
         Ok(Self::Pool(connection))
     }
@@ -74,7 +76,7 @@ impl<DB: Driver> Lease<DB> {
         }
     }
 
-    /// The statement has ended well.
+    /// Records that the statement has ended well.
     fn settle(&mut self) {
         match self {
             Self::Pool(connection) => connection.close_if_dropped(false),
@@ -82,8 +84,8 @@ impl<DB: Driver> Lease<DB> {
         }
     }
 
-    /// The statement has ended well, and nobody wants more of it. Rows that were not read, because one of
-    /// them was refused, the driver passes over before its next statement.
+    /// Ends the lease after a statement that has ended well. If rows were left unread, because one of them
+    /// was refused, the driver skips them before its next statement.
     fn end(mut self) {
         self.settle();
         if let Self::Pool(connection) = self {
@@ -91,13 +93,13 @@ impl<DB: Driver> Lease<DB> {
         }
     }
 
-    /// The database refused the statement, or did not answer.
+    /// Records that the database refused the statement or did not answer, and converts the error.
     pub(super) fn fail(&mut self, error: sqlx::Error) -> Error {
         self.refuse();
         classify(error)
     }
 
-    /// The statement has ended, and not well.
+    /// Records that the statement has failed.
     pub(super) fn refuse(&mut self) {
         match self {
             Self::Pool(connection) => connection.close_if_dropped(false),
@@ -107,10 +109,10 @@ impl<DB: Driver> Lease<DB> {
 }
 
 impl<DB: Driver> Lease<DB> {
-    /// The statement to run in the place of one that was refused, on this connection. Where the server no
-    /// longer has it as the driver prepared it, all that the driver keeps of this connection goes with it.
+    /// Returns the statement to run on this connection in place of one that was refused. If the server has
+    /// dropped the prepared statement, the driver's whole statement cache of this connection is cleared.
     ///
-    /// Boxed, because it is rare, and each future of the application that waits for a statement would hold it.
+    /// Boxed, because it is rare and would otherwise be part of each future that waits for a statement.
     fn again<'a>(
         &'a mut self,
         error: &'a sqlx::Error,
@@ -127,7 +129,7 @@ impl<DB: Driver> Lease<DB> {
             }
             let is_stale = is_stale(error);
             if is_stale || is_full(error) {
-                // Where that fails the connection is gone, which the pool finds out.
+                // If that fails the connection is gone, which the pool will notice.
                 let _ = self.clear_cached_statements().await;
             }
             spare.again.take_if(|_| is_stale)
@@ -224,7 +226,7 @@ impl<DB: Driver> Lease<DB> {
 
 impl<DB: Driver> Drop for OneStatement<DB> {
     fn drop(&mut self) {
-        // While the connection is still held, so that no other statement has it meanwhile.
+        // The lock is still held, so that no other statement gets the connection in between.
         self.statement.conclude();
     }
 }
@@ -250,10 +252,10 @@ impl<DB: Driver> DerefMut for Lease<DB> {
 }
 
 impl Connection {
-    /// Closes it afterwards, where a query can leave a setting to whoever comes next.
+    /// Marks the connection to be closed afterwards, if a query can leave a setting to the next one.
     fn use_up(&mut self) {
         match self {
-            // A query sets nothing.
+            // A query cannot set anything.
             #[cfg(feature = "sqlite")]
             Self::Sqlite(_) => {}
             #[cfg(feature = "postgres")]
@@ -263,7 +265,7 @@ impl Connection {
         }
     }
 
-    /// Runs a statement that begins or ends a savepoint, in plain text: not every engine prepares
+    /// Runs a statement that begins or ends a savepoint, as plain text, because not every engine prepares
     /// one.
     pub(super) async fn control(&mut self, sql: String) -> Result<()> {
         crate::audit::statement(&sql);
@@ -280,8 +282,8 @@ impl Connection {
 }
 
 impl Db {
-    /// Boxed where it begins: what waits for a connection is 18 KiB large, and would be moved with every
-    /// future of the application that waits for a statement.
+    /// Returns the connection for a statement. It is boxed here: the future that waits for a connection has
+    /// 18 KiB, and would be moved with every future of the application that waits for a statement.
     fn connection(&self, large: Option<u64>) -> BoxFuture<'_, Result<Connection>> {
         Box::pin(async move {
             let mut connection = self.taken().await?;
@@ -302,7 +304,7 @@ impl Db {
         })
     }
 
-    /// The connection of the transaction, or one of the pool.
+    /// Returns the connection of the transaction, or one of the pool.
     async fn taken(&self) -> Result<Connection> {
         if let Some(unit) = self.unit() {
             return unit.connection().await;
@@ -317,7 +319,7 @@ impl Db {
         })
     }
 
-    /// Runs a statement and tells which rows it touched.
+    /// Runs a statement and returns the rows that it affected.
     pub(crate) async fn execute(&self, statement: impl Execute) -> Result<Touched> {
         let built = self.build(statement)?;
         match self.connection(built.large).await? {
@@ -342,7 +344,7 @@ impl Db {
         }
     }
 
-    /// Runs a query and hands each row to `each`, as it arrives.
+    /// Runs a query and passes each row to `each`, as it arrives.
     pub(crate) async fn fetch_each(
         &self,
         statement: impl Execute,
@@ -359,7 +361,7 @@ impl Db {
         }
     }
 
-    /// Runs a query and keeps its rows.
+    /// Runs a query and collects its rows.
     pub(crate) async fn fetch_all(&self, statement: impl Execute) -> Result<Vec<Row>> {
         let mut rows = Vec::new();
         let each = |row| {
@@ -370,7 +372,7 @@ impl Db {
         Ok(rows)
     }
 
-    /// Runs a query and yields its rows as a stream that owns all it needs.
+    /// Runs a query and returns its rows as a stream that owns everything it needs.
     pub(crate) fn fetch_stream(
         &self,
         statement: impl Execute,
@@ -392,8 +394,8 @@ impl Db {
     }
 }
 
-/// Hands each row to `each`, until it refuses one or the database fails, which it then tells with how many
-/// there were.
+/// Passes each row to `each`, until it refuses one or the database fails; the error comes with the number
+/// of rows before it, because a statement is retried before its first row only (decision 69).
 async fn each_of<R>(
     mut rows: impl Stream<Item = sqlx::Result<R>> + Unpin,
     row: fn(R) -> Row,

@@ -1,5 +1,5 @@
-//! The connections of a pool, of which one that has done its statement goes on to the next, with no way
-//! back to the pool between.
+//! Reuse of pooled connections: one that has finished a statement serves the next one, without a return to
+//! the pool in between (decision 62).
 
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,21 +12,20 @@ use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, timeout};
 
-/// How long a connection is kept while nobody wants it.
+/// The time for which an idle connection is kept.
 const IDLE: Duration = Duration::from_millis(1);
-/// How long it goes from statement to statement before it goes back to the pool, which asks whether it
-/// lives, closes it when it is old, and serves whoever else waits there.
+/// The time for which a connection passes from statement to statement before it returns to the pool, which
+/// pings it, closes it if it is old, and serves others that wait there.
 const TURN: Duration = Duration::from_millis(20);
 
-/// The connections of a pool.
+/// The connections of a pool, some of which are kept for the next statement.
 ///
-/// sqlx asks a connection whether it lives when it is taken and again when it comes back, so that a
-/// statement on a connection of the pool costs three round trips. On SQLite each is two switches
-/// of threads.
+/// sqlx pings a connection when it is acquired and again when it is released, so a statement on a pooled
+/// connection costs three round trips. On SQLite each is two switches of threads.
 pub(super) struct Connections<DB: Database> {
     pool: Pool<DB>,
-    /// One for each connection that the pool may have. Whoever waits, waits here and not at the pool, where
-    /// nobody would see that a connection is kept.
+    /// One permit for each connection that the pool may have. Waiters wait here and not at the pool, which
+    /// would not see that a connection is kept.
     turns: Arc<Semaphore>,
     waiting: AtomicUsize,
     kept: Mutex<Kept<DB>>,
@@ -35,11 +34,11 @@ pub(super) struct Connections<DB: Database> {
 struct Kept<DB: Database> {
     connections: Vec<Idle<DB>>,
     is_swept: bool,
-    /// That of whoever kept one last.
+    /// The runtime of the task that kept a connection last.
     runtime: Option<Handle>,
 }
 
-/// A connection that has nothing to do.
+/// An idle connection.
 struct Idle<DB: Database> {
     held: Held<DB>,
     since: Instant,
@@ -47,14 +46,14 @@ struct Idle<DB: Database> {
 
 struct Held<DB: Database> {
     connection: PoolConnection<DB>,
-    /// When the pool gave it out.
+    /// The time at which the pool handed it out.
     taken: Instant,
     close_if_dropped: bool,
-    /// Nobody knows what it was set to.
+    /// Set if its session settings are unknown.
     is_used_up: bool,
 }
 
-/// A connection of a pool. Dropped without an [`end`](Self::end), it goes back there.
+/// A connection of a pool. Dropped without an [`end`](Self::end), it returns there.
 pub(super) struct Pooled<DB: Database> {
     held: Held<DB>,
     of: Arc<Connections<DB>>,
@@ -81,7 +80,7 @@ impl<DB: Database> Connections<DB> {
         &self.pool
     }
 
-    /// A connection that was kept, or one of the pool.
+    /// Returns a connection that was kept, or one of the pool.
     pub(super) async fn acquire(self: &Arc<Self>) -> sqlx::Result<Pooled<DB>> {
         let turn = match Arc::clone(&self.turns).try_acquire_owned() {
             Ok(turn) => turn,
@@ -90,7 +89,8 @@ impl<DB: Database> Connections<DB> {
         let held = match self.kept_one() {
             Some(held) => held,
             None => Held {
-                // Boxed, because most statements need none of it, and it would stand in the future of each.
+                // Boxed, because most statements do not need it, and it would be part of the future of
+                // each.
                 connection: Box::pin(self.pool.acquire()).await?,
                 taken: Instant::now(),
                 close_if_dropped: false,
@@ -123,7 +123,7 @@ impl<DB: Database> Connections<DB> {
         }
     }
 
-    /// Closes the pool.
+    /// Closes the pool, and the connections that are kept.
     pub(super) async fn close(&self) {
         let kept = std::mem::take(&mut self.kept().connections);
         drop(kept);
@@ -138,9 +138,9 @@ impl<DB: Database> Connections<DB> {
         if self.pool.is_closed() {
             return None;
         }
-        // The last one that came, whose caches are the warmest.
+        // The most recent one, whose caches are the warmest.
         let idle = self.kept().connections.pop()?;
-        // Only where nobody swept is one this old: the runtime of whoever kept it is gone.
+        // One is this old only if nothing swept it: the runtime that kept it has ended.
         (idle.since.elapsed() < TURN).then_some(idle.held)
     }
 
@@ -160,9 +160,11 @@ impl<DB: Database> Connections<DB> {
         kept.runtime = Some(runtime);
     }
 
-    /// INVARIANT (others): the application's own statements wait for the pool, which does not tell. So a
-    /// connection is kept only while the pool has another one, or for a statement of this library that
-    /// waits for its turn, and in either case not for longer than [`TURN`].
+    /// Returns whether a connection that was taken this long ago may be kept.
+    ///
+    /// INVARIANT (others): the application's own statements wait at the pool, which does not report them.
+    /// So a connection is kept only while the pool has another one or could open one, or for a statement of
+    /// this library that waits for its turn, and in either case not for longer than [`TURN`].
     fn may_keep(&self, held: Duration) -> bool {
         let has_more = || {
             self.pool.num_idle() > 0 || self.pool.size() < self.pool.options().get_max_connections()
@@ -172,7 +174,7 @@ impl<DB: Database> Connections<DB> {
             && (self.waiting.load(Ordering::Relaxed) > 0 || has_more())
     }
 
-    /// Gives back what nobody wanted; tells whether there may be more to give back.
+    /// Returns idle connections to the pool; returns whether there may be more.
     fn give_back(&self) -> bool {
         let mut kept = self.kept();
         let (old, young) = std::mem::take(&mut kept.connections)
@@ -191,8 +193,8 @@ struct Sweeper<DB: Database>(Weak<Connections<DB>>);
 
 impl<DB: Database> Drop for Sweeper<DB> {
     fn drop(&mut self) {
-        // Its runtime may have gone before it was done, and then another one sweeps. Where one has begun
-        // meanwhile, the next connection that is kept begins a third: two of them sweep for a moment.
+        // Its runtime may have ended before it was done, and then another one sweeps. If one has begun
+        // meanwhile, the next kept connection starts a third: two of them sweep for a moment.
         if let Some(connections) = self.0.upgrade() {
             connections.kept().is_swept = false;
         }
@@ -214,7 +216,7 @@ async fn sweep<DB: Database>(sweeper: Sweeper<DB>) {
 
 impl<DB: Database> Drop for Kept<DB> {
     fn drop(&mut self) {
-        // The way back to the pool is a task, which wants a runtime.
+        // The return to the pool is a task, which needs a runtime.
         let _entered = self.runtime.as_ref().map(Handle::enter);
         self.connections.clear();
     }
@@ -229,21 +231,22 @@ impl<DB: Database> Drop for Held<DB> {
 }
 
 impl<DB: Database> Pooled<DB> {
-    /// Its statement has ended well, and nobody wants more of it.
+    /// Ends the lease after a statement that has ended well, and keeps the connection for the next one.
     pub(super) fn end(self) {
         if !self.held.is_used_up {
             self.of.keep(self.held);
         }
-        // Only now, so that whoever waits for it finds the connection.
+        // Released last, so that the next waiter finds the connection.
         drop(self.turn);
     }
 
-    /// Closes it after its statement, or after its transaction.
+    /// Marks the connection to be closed after its statement, or after its transaction.
     pub(super) const fn use_up(&mut self) {
         self.held.is_used_up = true;
     }
 
-    /// Whether it is closed when it is dropped without an end, because nobody knows what it says next.
+    /// Sets whether the connection is closed if it is dropped without an end, when the state of its
+    /// protocol is unknown.
     pub(super) const fn close_if_dropped(&mut self, close: bool) {
         self.held.close_if_dropped = close;
     }

@@ -1,4 +1,4 @@
-//! The database: an opaque handle whose pool nobody outside this room can reach.
+//! The database handle. Its pool is private to this module.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -16,11 +16,10 @@ use super::unit::Unit;
 use crate::audit::Sink;
 use crate::error::{Error, Result};
 
-/// A database that is reached through repositories only.
+/// A database that is accessible through repositories only.
 ///
-/// It is cheap to clone. It has no query method of its own: a query starts from
-/// [`Db::reader`] or [`Db::writer`], which ask for an [`Access`](crate::Access), the proof that
-/// a rule allowed the call.
+/// It is cheap to clone. It has no query method of its own: a query starts from [`Db::reader`] or
+/// [`Db::writer`], which require an [`Access`](crate::Access), the proof that a rule allowed the call.
 ///
 /// # Example
 ///
@@ -37,20 +36,20 @@ use crate::error::{Error, Result};
 #[derive(Clone)]
 pub struct Db {
     inner: Arc<Inner>,
-    /// The transaction that its statements belong to.
+    /// The transaction that its statements run in.
     unit: Option<Unit>,
-    /// What records its writes.
+    /// The sink that records its writes.
     sink: Option<Sink>,
-    /// Its statements have a limit of time.
+    /// Set if its statements have a time limit.
     timed: bool,
-    /// Its statements may set what the next one on their connection would be subject to.
+    /// Set if its statements may change settings that would apply to the next one on their connection.
     uses_up: bool,
 }
 
 struct Inner {
     id: DatabaseId,
     pool: Pool,
-    /// It was wrapped without a reason, so nothing is asked of it.
+    /// Set if it was wrapped without a reason, so that every statement is refused.
     unexplained: bool,
     templates: Templates,
     tables: Tables,
@@ -58,13 +57,13 @@ struct Inner {
     packet: Packet,
 }
 
-/// The most statements that a connection to MySQL keeps prepared. One that leaves the driver's cache is closed by
-/// a message of its own, which waits for an acknowledgement: 44 ms, where one that is kept takes 0.2. A
-/// server keeps 16,382 for all connections, which is room for 81 of these (decision 68).
+/// The maximum number of prepared statements of a connection to MySQL. The driver closes one that leaves
+/// its cache by a message of its own, which waits for an acknowledgement: 44 ms, where one that is kept
+/// takes 0.2. A server keeps 16,382 for all connections, which is room for 81 of these (decision 68).
 #[cfg(feature = "mysql")]
 const STATEMENTS: usize = 200;
 
-/// Tells one connected database from another within the process.
+/// The identity of a connected database within the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct DatabaseId(u64);
 
@@ -115,8 +114,8 @@ impl fmt::Debug for Db {
     }
 }
 
-/// A handle equals its clones, audited or not, and no other, though it be to the same file or
-/// server. One of a transaction equals those of the same transaction.
+/// Equates a handle with its clones, audited or not, and with no other one, even to the same file or
+/// server. A handle of a transaction equals those of the same transaction.
 impl PartialEq for Db {
     fn eq(&self, other: &Self) -> bool {
         self.inner.id == other.inner.id && self.unit == other.unit
@@ -176,18 +175,17 @@ impl Db {
         }
     }
 
-    /// Wraps the pool of an application that has one already.
+    /// Wraps an existing pool of the application.
     ///
-    /// The pool stays in the application's hands, so queries on it pass by every rule. `reason`
-    /// says why that is acceptable; it is logged, for whoever reviews the program. The pool is one
-    /// of sqlx 0.9.
+    /// The pool stays in the application's hands, so queries on it bypass every rule. `reason` says why
+    /// that is acceptable; it is logged, for reviews of the program. The pool is one of sqlx 0.9.
     ///
     /// With an empty `reason` every statement is refused, as [`Error::is_misuse`].
     ///
-    /// A connection that has done its statement goes on to the library's next one for a few milliseconds,
-    /// while the pool has others left or a statement of the library waits. So `before_acquire` and
-    /// `after_release` of the pool run once for several statements, of several requests: whatever such a
-    /// hook sets on a connection must not depend on who asks.
+    /// A connection that has finished a statement serves the library's next one for a few milliseconds,
+    /// while the pool has others left or a statement of the library waits (decision 62). So
+    /// `before_acquire` and `after_release` of the pool run once for several statements, of several
+    /// requests: the settings of such a hook must not depend on the viewer.
     ///
     /// # Example
     ///
@@ -229,7 +227,7 @@ impl Db {
         }
     }
 
-    /// The same database, with every statement in this transaction.
+    /// Returns the handle with every statement in this transaction.
     pub(crate) fn within(&self, unit: Unit) -> Self {
         Self {
             unit: Some(unit),
@@ -237,7 +235,7 @@ impl Db {
         }
     }
 
-    /// The same database, with every statement on its own.
+    /// Returns the handle with every statement outside of a transaction.
     pub(crate) fn without_unit(&self) -> Self {
         Self {
             unit: None,
@@ -245,9 +243,9 @@ impl Db {
         }
     }
 
-    /// The same database for a caller that gives statements up after a time: the connection of such
-    /// a one is closed, because the pool would wait for the answer as long as nobody else may have
-    /// it.
+    /// Returns the handle for a caller that abandons statements after a time limit: the connection of such
+    /// a statement is closed, because the pool would wait for its answer, and nobody could use it
+    /// meanwhile.
     pub(super) fn timed(&self) -> Self {
         Self {
             timed: true,
@@ -255,9 +253,9 @@ impl Db {
         }
     }
 
-    /// The same database for a statement that the library did not write: a function that it calls may set
-    /// what decides on the statements of the next viewer, such as a role or the path of schemas, so that its
-    /// connection is closed afterwards (decision 74).
+    /// Returns the handle for a statement that the library did not write: a function that it calls may
+    /// change settings that affect the statements of the next viewer, such as a role or the search path, so
+    /// its connection is closed afterwards (decision 74).
     pub(crate) fn for_own_query(&self) -> Self {
         Self {
             uses_up: true,
@@ -315,12 +313,12 @@ impl Db {
         }
     }
 
-    /// The statement that answers what is asked, its text written or remembered.
+    /// Returns the statement for a query; its text is rendered, or comes from the plan cache.
     pub(crate) fn plan<E: crate::entity::Entity>(&self, asked: &Asked<'_, E>) -> Result<Plan> {
         self.inner.templates.plan(self.dialect(), asked)
     }
 
-    /// The statement that inserts these rows, whose text is kept.
+    /// Returns the statement that inserts these rows; its text is cached.
     pub(super) fn rows<E: crate::entity::Entity>(
         &self,
         rows: &[E],
@@ -328,7 +326,7 @@ impl Db {
         self.inner.templates.rows(self.dialect(), rows)
     }
 
-    /// The statement of a change, whose text is kept.
+    /// Returns the statement of a change; its text is cached.
     pub(super) fn written(
         &self,
         written: &super::change::Written<'_>,
@@ -349,9 +347,9 @@ impl Db {
         &self.inner.pool.0
     }
 
-    /// The pool, for whatever is asked of the database.
+    /// Returns the pool, for any statement.
     ///
-    /// INVARIANT (explained): nothing else gives the pool out.
+    /// INVARIANT (explained): nothing else hands the pool out.
     pub(super) fn explained(&self) -> Result<&Engine> {
         if self.inner.unexplained {
             return Err(Error::misuse(

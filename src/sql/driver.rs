@@ -10,10 +10,10 @@ use sqlx::database::{Database, HasStatementCache};
 
 use super::row::Row;
 
-/// The rows that a statement touched.
+/// The rows that a statement affected.
 pub(crate) struct Touched {
     pub(crate) count: u64,
-    /// The integer that the engine counted up for a new row, where it says so without being asked.
+    /// The integer key that the engine generated for a new row, if it reports one by itself.
     pub(crate) last_key: Option<i64>,
 }
 

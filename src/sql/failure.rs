@@ -1,12 +1,13 @@
-//! What a failed statement means, without repeating any of what the database said.
+//! Classification of failed statements into the library's errors, without any text of the database's own.
 
 use sqlx::error::{DatabaseError, ErrorKind};
 
 use crate::audit;
 use crate::error::Error;
 
-/// Why a cell was not read. What the driver does not decode is a value that the column can hold and its
-/// field cannot; a column of another type is a schema that does not fit, whatever the row.
+/// Converts the error of a cell that was not read. A value that the driver does not decode is one that the
+/// column can hold and its field cannot; a column of another type is a schema that does not fit, whatever
+/// the row.
 #[expect(
     clippy::wildcard_enum_match_arm,
     reason = "the driver's enums grow, and what is not known is an outage or a wrong statement"
@@ -19,7 +20,7 @@ pub(super) fn of_cell(error: sqlx::Error) -> Error {
     }
 }
 
-/// A column is of another type than its entity says.
+/// The error of a column whose type is not the one that its entity states.
 #[derive(Debug)]
 pub(super) struct WrongType;
 
@@ -31,8 +32,8 @@ impl std::fmt::Display for WrongType {
 
 impl std::error::Error for WrongType {}
 
-/// Sorts a driver's failure into the library's own error, and logs its class. The driver's text
-/// is dropped: it can hold SQL, names and values.
+/// Converts a driver's error to the library's own, and logs its class. The driver's text is dropped: it can
+/// hold SQL, names and values.
 #[expect(
     clippy::wildcard_enum_match_arm,
     reason = "the driver's enums grow, and what is not known is an outage or a wrong statement"
@@ -92,7 +93,7 @@ pub(super) fn classify(error: sqlx::Error) -> Error {
             audit::database_failure("value", "");
             Error::internal("a column holds a value of another type than its entity says")
         }
-        // Everything else is a connection that cannot be had or was lost.
+        // Everything else is a connection that is unavailable or was lost.
         _ => {
             audit::database_failure("outage", "");
             Error::unavailable("the database")
@@ -100,8 +101,8 @@ pub(super) fn classify(error: sqlx::Error) -> Error {
     }
 }
 
-/// Whether a value does not fit the column that it is written to or compared with: too long, out
-/// of range, or text that the engine cannot hold. Values come from callers, so that it is theirs.
+/// Returns whether a value does not fit the column that it is written to or compared with: too long, out of
+/// range, or text that the engine cannot hold. Values come from callers, so the error is theirs.
 fn is_misfit(error: &dyn DatabaseError, code: &str) -> bool {
     #[cfg(feature = "sqlite")]
     if error
@@ -128,7 +129,7 @@ fn is_misfit(error: &dyn DatabaseError, code: &str) -> bool {
     )
 }
 
-/// See [`is_misfit`]
+/// Does the same as [`is_misfit`] for error numbers
 /// (<https://mariadb.com/docs/server/reference/error-codes/mariadb-error-code-reference>).
 #[cfg(feature = "mysql")]
 const fn is_mysql_misfit(number: u16) -> bool {
@@ -159,7 +160,7 @@ const fn is_mysql_misfit(number: u16) -> bool {
     ) || is_unconvertible(number)
 }
 
-/// Tells whether a text is none that a character set has.
+/// Returns whether a character set lacks a character of a text.
 #[cfg(feature = "mysql")]
 const fn is_unconvertible(number: u16) -> bool {
     const CHARACTER: u16 = 1977;
@@ -168,14 +169,14 @@ const fn is_unconvertible(number: u16) -> bool {
     matches!(number, CHARACTER | TEXT | VALUE)
 }
 
-/// Whether a value was given for a column that the database computes by itself.
+/// Returns whether a value was given for a column that the database computes by itself.
 fn is_computed(error: &dyn DatabaseError, code: &str) -> bool {
     #[cfg(feature = "sqlite")]
     if error
         .try_downcast_ref::<sqlx::sqlite::SqliteError>()
         .is_some()
     {
-        // It has no code of its own, and the texts of SQLite are in no other language.
+        // SQLite has no code for it, and does not translate its messages.
         let told = error.message();
         return told.starts_with("cannot INSERT into generated column")
             || told.starts_with("cannot UPDATE generated column");
@@ -191,8 +192,8 @@ fn is_computed(error: &dyn DatabaseError, code: &str) -> bool {
     code == "428C9"
 }
 
-/// Tells whether it is a constraint that the driver has no kind for: a row that others refer to and that may
-/// not be removed (`RESTRICT`) is one on some engines, and so is what a trigger raises.
+/// Returns whether it is a constraint for which the driver has no kind: on some engines, the deletion of a
+/// row that others refer to (`RESTRICT`) violates one, and so does an error that a trigger raises.
 fn is_constraint(error: &dyn DatabaseError, code: &str) -> bool {
     #[cfg(feature = "sqlite")]
     if error
@@ -215,8 +216,8 @@ fn is_constraint(error: &dyn DatabaseError, code: &str) -> bool {
     code == "P0001" || code.starts_with("23")
 }
 
-/// Whether rules of the database's own, beneath those of the entity, do not allow it: row security, a
-/// right of the account, the check of a view.
+/// Returns whether rules of the database's own, beneath those of the entity, forbid the statement: row
+/// security, a privilege of the account, the check of a view.
 fn is_denial(error: &dyn DatabaseError, code: &str) -> bool {
     #[cfg(feature = "mysql")]
     if let Some(error) = error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>() {
@@ -235,8 +236,8 @@ fn is_denial(error: &dyn DatabaseError, code: &str) -> bool {
     matches!(code, "42501" | "44000")
 }
 
-/// Tells whether another transaction was in the way, or the server no longer had the statement: the same, from
-/// its beginning, is likely to succeed.
+/// Returns whether another transaction was in the way, or the server had dropped the prepared statement: a
+/// retry from the beginning is likely to succeed.
 fn is_contention(error: &dyn DatabaseError, code: &str) -> bool {
     if is_forgotten(error, code) {
         return true;
@@ -262,8 +263,8 @@ fn is_contention(error: &dyn DatabaseError, code: &str) -> bool {
     matches!(code, "40001" | "40P01" | "55P03")
 }
 
-/// Tells whether the server no longer has the statement as the driver prepared it on this connection. It says
-/// so before it executes anything.
+/// Returns whether the server has dropped or invalidated the statement that the driver prepared on this
+/// connection. It reports that before it executes anything.
 pub(super) fn is_stale(error: &sqlx::Error) -> bool {
     error.as_database_error().is_some_and(|error| {
         let code = error.code();
@@ -271,8 +272,9 @@ pub(super) fn is_stale(error: &sqlx::Error) -> bool {
     })
 }
 
-/// Tells whether the engine let another transaction through in the place of this one, which waited for no lock
-/// in vain. The statement has left nothing, and is likely to succeed at once.
+/// Returns whether the engine let another transaction through in the place of this one, which waited for no
+/// lock in vain: a serialization failure or a deadlock. The statement has had no effect, and is likely to
+/// succeed at once.
 pub(super) fn is_beaten(error: &sqlx::Error) -> bool {
     let Some(error) = error.as_database_error() else {
         return false;
@@ -281,7 +283,7 @@ pub(super) fn is_beaten(error: &sqlx::Error) -> bool {
     if let Some(error) = error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>() {
         return matches!(error.number(), DEADLOCK | CHANGED_SINCE_READ);
     }
-    // serialization_failure, deadlock_detected; SQLite has no codes of five places.
+    // serialization_failure, deadlock_detected; no code of SQLite has five characters.
     matches!(error.code().as_deref(), Some("40001" | "40P01"))
 }
 
@@ -301,13 +303,14 @@ fn is_forgotten(error: &dyn DatabaseError, code: &str) -> bool {
     }
     #[cfg(feature = "postgres")]
     if let Some(error) = error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>() {
-        // What its columns are has changed. The code stands for much else, and the text may be translated, so
-        // that the place in the server tells it
-        // (`src/backend/utils/cache/plancache.c` of PostgreSQL).
+        // The columns of its result have changed. The code has many other meanings, and the text may be
+        // translated, so the routine of the server decides (`src/backend/utils/cache/plancache.c` of
+        // PostgreSQL).
         const CHANGED: &str = "RevalidateCachedQuery";
         return match code {
             "0A000" => error.routine() == Some(CHANGED),
-            // invalid_sql_statement_name; duplicate_prepared_statement, where a pooler gave it another server
+            // invalid_sql_statement_name; duplicate_prepared_statement, after a pooler switched to another
+            // server
             "26000" | "42P05" => true,
             _ => false,
         };
@@ -316,7 +319,7 @@ fn is_forgotten(error: &dyn DatabaseError, code: &str) -> bool {
     false
 }
 
-/// Tells whether the server keeps as many statements prepared, of all connections together, as it may.
+/// Returns whether the server has reached its maximum of prepared statements, which all connections share.
 pub(super) fn is_full(error: &sqlx::Error) -> bool {
     #[cfg(feature = "mysql")]
     if let Some(error) = error
@@ -329,7 +332,8 @@ pub(super) fn is_full(error: &sqlx::Error) -> bool {
     false
 }
 
-/// Tells whether the server refused to compare a column with a text that the column's character set does not have.
+/// Returns whether the server refused to compare a column with a text because the column's character set
+/// lacks a character of it.
 pub(super) fn is_mixed(error: &sqlx::Error) -> bool {
     #[cfg(feature = "mysql")]
     if let Some(error) = error
@@ -353,11 +357,12 @@ const TOO_MANY_STATEMENTS: u16 = 1461;
 #[cfg(feature = "mysql")]
 const DEADLOCK: u16 = 1213;
 
-/// MariaDB with `innodb_snapshot_isolation`, its default from 11.6.2 on.
+/// The record has changed since it was last read: MariaDB with `innodb_snapshot_isolation`, its default
+/// from 11.6.2 on.
 #[cfg(feature = "mysql")]
 const CHANGED_SINCE_READ: u16 = 1020;
 
-/// Whether the database cannot be had just now, rather than that the statement is wrong.
+/// Returns whether the database is unavailable at present, and not the statement wrong.
 fn is_outage(error: &dyn DatabaseError, code: &str) -> bool {
     #[cfg(feature = "sqlite")]
     if error
@@ -374,19 +379,19 @@ fn is_outage(error: &dyn DatabaseError, code: &str) -> bool {
     is_outage_class(code)
 }
 
-/// Tells whether an SQLSTATE is of a class that speaks of the connection, of its account, of resources, of the
-/// operator or of a transaction that can be tried again
+/// Returns whether an SQLSTATE is of a class that concerns the connection, its account, resources, the
+/// operator or a transaction that can be retried
 /// (<https://www.postgresql.org/docs/current/errcodes-appendix.html>).
 fn is_outage_class(code: &str) -> bool {
     let is_of_class = ["08", "28", "3D", "40", "53", "57", "58"]
         .iter()
         .any(|class| code.starts_with(class));
-    // read_only_sql_transaction, as a standby says; the timeouts of transactions; object_in_use. The rest of
-    // that one's class is for what is asked of an object that is not for it.
+    // read_only_sql_transaction, as a standby reports; the timeouts of transactions; object_in_use. The
+    // rest of its class means that an object is in no state for the statement.
     is_of_class || matches!(code, "25006" | "25P03" | "25P04" | "55006")
 }
 
-/// The same for the errors of MySQL that have no class of their own
+/// Does the same for the errors of MySQL that have no class of their own
 /// (<https://dev.mysql.com/doc/mysql-errors/8.0/en/server-error-reference.html>).
 #[cfg(feature = "mysql")]
 const fn is_mysql_outage(number: u16) -> bool {
@@ -452,9 +457,8 @@ const fn is_mysql_outage(number: u16) -> bool {
     )
 }
 
-/// Whether a SQLite result code says that the database cannot be had just now, rather than that
-/// the statement is wrong (<https://www.sqlite.org/rescode.html>). The low byte is the primary
-/// code.
+/// Returns whether a SQLite result code means that the database is unavailable at present, and not that the
+/// statement is wrong (<https://www.sqlite.org/rescode.html>). The low byte is the primary code.
 #[cfg(feature = "sqlite")]
 fn is_sqlite_outage(code: &str) -> bool {
     const READONLY: i64 = 8;

@@ -1,4 +1,4 @@
-//! What the live schema has beside its columns: indexes, uniqueness, collations, foreign keys.
+//! Inspection of the live schema beyond its columns: indexes, uniqueness, collations, foreign keys.
 
 use std::collections::BTreeMap;
 
@@ -15,8 +15,8 @@ use crate::policy::{Cell, Kind};
 #[cfg(feature = "matrix")]
 use crate::registry::App;
 
-/// The indexes, collations and foreign keys of an application's tables, as the database has them. Made by
-/// [`Db::schema`] for the lints of the access matrix.
+/// The indexes, collations and foreign keys of an application's tables, as the database has them.
+/// [`Db::schema`] reads them for the lints of the access matrix.
 #[cfg(feature = "matrix")]
 #[derive(Debug, Clone, Default)]
 pub struct DatabaseSchema {
@@ -30,12 +30,12 @@ pub struct DatabaseSchema {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct TableSchema {
     pub(crate) indexes: Vec<Index>,
-    /// Columns that are declared with a collation which does not compare bytes, and its name.
+    /// The columns that are declared with a collation which does not compare bytes, and its name.
     pub(crate) collations: BTreeMap<String, String>,
     pub(crate) foreign_keys: Vec<ForeignKey>,
 }
 
-/// An index; the name of a column stands for itself, an expression for nothing.
+/// An index, by the names of its columns; an expression has no name.
 #[derive(Debug, Clone)]
 pub(crate) struct Index {
     pub(crate) name: String,
@@ -51,7 +51,7 @@ impl DatabaseSchema {
 }
 
 impl TableSchema {
-    /// A unique index that the column stands in.
+    /// Returns a unique index that includes the column.
     pub(crate) fn unique(&self, column: &str) -> Option<&Index> {
         let holds = |index: &&Index| index.columns.iter().any(|name| name == column);
         self.indexes.iter().filter(|index| index.unique).find(holds)
@@ -60,8 +60,8 @@ impl TableSchema {
 
 impl Db {
     /// Reads the indexes, collations and foreign keys of the tables of `app`, for
-    /// [`MatrixBuilder::with_schema`](crate::MatrixBuilder::with_schema). A table that is missing
-    /// is left out; [`Db::check`] is what names it.
+    /// [`MatrixBuilder::with_schema`](crate::MatrixBuilder::with_schema). A missing table is left out;
+    /// [`Db::check`] reports it.
     ///
     /// # Errors
     ///
@@ -241,12 +241,12 @@ impl Db {
     }
 }
 
-/// How an engine tells of its tables.
+/// The catalogue queries of an engine.
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 struct Catalogue {
-    /// Each column of a table, and the collation of text.
+    /// Selects each column of a table, and the collation if it is text.
     columns: &'static str,
-    /// Each column of each index, with 1 where the index is unique; none for an expression.
+    /// Selects each column of each index, with 1 if the index is unique; null for an expression.
     indexes: &'static str,
     /// The collations that compare bytes.
     binary: &'static [&'static str],
@@ -280,14 +280,14 @@ const MYSQL: Catalogue = Catalogue {
     binary: &["utf8mb4_nopad_bin", "utf8mb4_0900_bin"],
 };
 
-/// A question about one table to the engine's own catalogue.
+/// Builds a query about one table to the engine's own catalogue.
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 fn about(table: &str, sql: &'static str) -> Ready {
     Ready::new(sql.into(), sea_query::Values(vec![table.into()]))
 }
 
-/// The columns of a `CREATE TABLE` that name a collation other than `BINARY`. SQLite tells the
-/// collation of an index, and that of a column in its text only.
+/// Returns the columns of a `CREATE TABLE` with a collation other than `BINARY`. SQLite reports the
+/// collation of an index, and that of a column in this text only.
 #[cfg(feature = "sqlite")]
 fn declared_collations(sql: &str) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
@@ -317,7 +317,7 @@ fn declared_collations(sql: &str) -> BTreeMap<String, String> {
     found
 }
 
-/// Words, quoted names without their quotes, and marks; comments are left out.
+/// Splits SQL into words, quoted names without their quotes, and punctuation; comments are left out.
 #[cfg(feature = "sqlite")]
 fn tokens(sql: &str) -> Vec<String> {
     let mut tokens = Vec::new();

@@ -1,5 +1,5 @@
-//! Texts that end in spaces, of which PostgreSQL, MySQL and MariaDB cut those that a column has no room for
-//! without an error, in any mode. A rule was asked of the whole text (decision 65).
+//! Lengths of texts that end in spaces: PostgreSQL, MySQL and MariaDB cut spaces for which a column has no
+//! room without an error, in any mode, but a rule judged the whole text (decision 65).
 
 use sea_query::Values;
 
@@ -11,7 +11,7 @@ use crate::entity::Schema;
 use crate::error::{Error, Result};
 use crate::policy::{Cell, Kind};
 
-/// A text that is to be stored and ends in a space.
+/// A text to be stored that ends in a space.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Spaced {
     column: usize,
@@ -20,7 +20,7 @@ pub(super) struct Spaced {
 }
 
 impl Spaced {
-    /// This text of a column, where it ends in a space and the engine may cut it.
+    /// Returns the text of a column if it ends in a space and the engine may cut it.
     pub(super) fn of(dialect: Dialect, column: usize, cell: Cell<'_>) -> Option<Self> {
         match cell {
             Cell::Text(text) if text.ends_with(' ') && dialect.room().is_some() => Some(Self {
@@ -41,7 +41,7 @@ impl Spaced {
 }
 
 impl Db {
-    /// Refuses texts that do not fit their columns, as the engine does where there is more than spaces to cut.
+    /// Refuses texts that do not fit their columns, as the engine does if it would cut more than spaces.
     pub(super) async fn require_room(
         &self,
         table: &'static Schema,
@@ -85,8 +85,8 @@ fn most(cell: Cell<'_>) -> Option<usize> {
 }
 
 impl Dialect {
-    /// The query for the columns of a table, with how many characters and how many bytes each has room for.
-    /// None where no text is cut.
+    /// Returns the query for the columns of a table, with the maximum of characters and bytes of each; none
+    /// if the engine cuts no text.
     const fn room(self) -> Option<&'static str> {
         match self {
             #[cfg(feature = "sqlite")]

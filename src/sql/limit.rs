@@ -1,30 +1,30 @@
-//! How the number of rows that a query asks for stands in the text of its statement.
+//! The form of LIMIT in the text of a statement (decision 61).
 
 use sea_query::Values;
 
 use super::dialect::Dialect;
 
-/// How the number of rows stands in a text.
+/// The form of LIMIT in a text.
 ///
-/// PostgreSQL plans for a bound number as if it were a tenth of all rows, finds that a plan made for the
-/// number itself is cheaper, and so plans each execution anew, for ever. With a number in the text it
-/// keeps one plan. So that a client, who chooses the number, does not choose how many texts there
-/// are, the text has the next power of two, and the number itself is bound around it.
+/// PostgreSQL plans a bound number as if it were a tenth of all rows, finds that a plan made for the number
+/// itself is cheaper, and so plans each execution anew, for ever. With a number in the text it keeps one
+/// generic plan. A client chooses the number, but must not choose how many texts there are: the text has
+/// the next power of two, and the number itself is bound around it.
 #[cfg_attr(
     not(feature = "postgres"),
     expect(dead_code, reason = "the other engines bind every number")
 )]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Limit {
-    /// As a value that is bound.
+    /// A bound value.
     Bound,
-    /// As a value that is bound, around this number in the text.
+    /// A bound value, around this number in the text.
     Within(u64),
-    /// As this number in the text.
+    /// This number in the text.
     Fixed(u64),
 }
 
-/// Around more rows than this a number in the text saves nothing: to plan is little beside them.
+/// The largest number in a text: beyond it, planning is cheap compared to the rows.
 #[cfg(feature = "postgres")]
 const MOST: u64 = 1 << 16;
 
@@ -57,7 +57,7 @@ impl Limit {
         }
     }
 
-    /// Returns the number that tells the texts of one query apart.
+    /// Returns the number that distinguishes the texts of one query.
     pub(super) const fn key(self) -> u64 {
         match self {
             Self::Bound => 0,
@@ -66,7 +66,7 @@ impl Limit {
         }
     }
 
-    /// Writes the number of rows into the text; `rows` is bound where it is.
+    /// Appends LIMIT to the text; `rows` is bound, or is the number in the text.
     pub(super) fn write(
         self,
         dialect: Dialect,
@@ -77,8 +77,8 @@ impl Limit {
             values.0.push(rows.into());
         }
         let bound = match dialect {
-            // SQLite plans anew, for each execution, what has a bound value for its limit, and cannot look
-            // into a subquery for one.
+            // SQLite plans a statement with a bound limit anew for each execution, and cannot look into a
+            // subquery for its value.
             #[cfg(feature = "sqlite")]
             Dialect::Sqlite => "(SELECT ?)".to_owned(),
             #[cfg(feature = "postgres")]

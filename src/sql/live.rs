@@ -1,5 +1,5 @@
-//! A table as the database has it: what the check at start compares an entity with, and whether a
-//! write can be counted.
+//! The live schema of one table: the check at start compares it with an entity, and writes to a view of
+//! SQLite are refused by it.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::RwLock;
@@ -13,50 +13,50 @@ use crate::entity::Schema;
 use crate::error::{Error, Result};
 use crate::policy::{Cell, Kind};
 
-/// A table, or a view, as the database has it.
+/// A table or a view as the database has it.
 pub(super) struct Live {
     pub(super) is_view: bool,
     columns: HashMap<String, LiveColumn>,
-    /// The triggers that run when a row is written and may make it another one.
+    /// The triggers that run when a row is written and may change it.
     pub(super) triggers: Vec<String>,
     dialect: Dialect,
 }
 
-/// A column of a table as the database has it.
+/// A column as the database has it.
 pub(super) struct LiveColumn {
-    /// Its type in capitals.
+    /// Its type in upper case.
     pub(super) declared: String,
     pub(super) not_null: bool,
     pub(super) computed: Computed,
 }
 
-/// When the database works the value of a column out by itself.
+/// The occasions on which the database computes the value of a column by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Computed {
     Never,
     Always,
-    /// Whenever the row is updated and the column is not set.
+    /// At each update of the row that does not set the column.
     OnUpdate,
 }
 
-/// How an engine tells of a table, which the one value that is bound names.
+/// The catalogue queries of an engine about one table, whose name is the one bound value.
 struct Catalogue {
-    /// Selects whether it is a view. No row where there is no such table.
+    /// Selects whether it is a view; no row if there is no such table.
     table: &'static str,
-    /// Of each column its name, its type, whether it is not null, and whether it is computed always,
-    /// and whenever the row is updated.
+    /// Selects for each column its name, its type, whether it is not null, whether it is always computed,
+    /// and whether it is computed at each update of the row.
     columns: &'static str,
-    /// The names of triggers, and of rules of PostgreSQL.
+    /// Selects the names of triggers, and of rules of PostgreSQL.
     triggers: &'static str,
 }
 
-/// The entities of which it is known that they stand for a table, by the place of their schema.
+/// The entities that are known to map to a table and not to a view, by the address of their schema.
 #[derive(Default)]
 pub(super) struct Tables(RwLock<HashSet<usize>>);
 
 impl Tables {
     fn has(&self, schema: &'static Schema) -> bool {
-        // Whoever panicked with the lock in hand left nothing half done: it is looked up once more.
+        // If a panic poisoned the lock, the table is looked up once more.
         self.0
             .read()
             .is_ok_and(|known| known.contains(&place(schema)))
@@ -74,14 +74,14 @@ fn place(schema: &'static Schema) -> usize {
 }
 
 impl Live {
-    /// The column of this name, as the engine looks names up.
+    /// Returns the column of this name, compared as the engine compares names.
     pub(super) fn column(&self, name: &str) -> Option<&LiveColumn> {
         self.columns.get(&*self.dialect.looked_up(name))
     }
 }
 
 impl Db {
-    /// The table or view that a statement with this name would find, if there is one.
+    /// Returns the table or view that a statement with this name would use, if there is one.
     pub(super) async fn live(&self, table: &str) -> Result<Option<Live>> {
         let catalogue = self.dialect().catalogue();
         let about = |sql: &'static str| Ready::new(sql.into(), Values(vec![table.into()]));
@@ -125,8 +125,8 @@ impl Db {
         Ok(Some(live))
     }
 
-    /// Refuses to write to a view of SQLite. What its INSTEAD OF triggers change is not counted there, so
-    /// that a write which happened would be answered, and recorded, as one that was denied.
+    /// Refuses to write to a view of SQLite. Changes by its INSTEAD OF triggers are not counted there, so a
+    /// write that happened would be answered, and recorded, as one that was denied.
     pub(crate) async fn require_counted(&self, schema: &'static Schema) -> Result<()> {
         if self.dialect().counts_views() || self.tables().has(schema) {
             return Ok(());
@@ -134,7 +134,7 @@ impl Db {
         let catalogue = self.dialect().catalogue();
         let about = Ready::new(catalogue.table.into(), Values(vec![schema.name().into()]));
         match self.fetch_optional(about).await? {
-            // The statement itself tells that there is none.
+            // The statement itself will report that there is none.
             None => Ok(()),
             Some(row) if row.flag(0)? => Err(Error::misuse(uncounted(schema))),
             Some(_) => {
@@ -145,7 +145,7 @@ impl Db {
     }
 }
 
-/// Why a view of SQLite is not written to.
+/// Returns the error text for a write to a view of SQLite.
 pub(super) fn uncounted(schema: &Schema) -> String {
     format!(
         "`{}` of `{}` is a view, and SQLite does not tell how many rows a write changes through its triggers: write to the table beneath, with an entity of its own",
@@ -167,7 +167,7 @@ impl Dialect {
     }
 }
 
-/// A column of a virtual table can be hidden, which is no matter here.
+/// The catalogue of SQLite. A column of a virtual table can be hidden, which does not matter here.
 #[cfg(feature = "sqlite")]
 const SQLITE: Catalogue = Catalogue {
     table: "SELECT type = 'view' FROM pragma_table_list(?) \
@@ -180,8 +180,8 @@ const SQLITE: Catalogue = Catalogue {
         WHERE type = 'trigger' AND lower(tbl_name) = lower(?) ORDER BY name",
 };
 
-/// `to_regclass` finds what a statement would find, in whatever schema of the search path. What may not
-/// be looked at is left out, as the information schema does.
+/// The catalogue of PostgreSQL. `to_regclass` finds what a statement would find, in any schema of the
+/// search path. Columns without a privilege are left out, as in the information schema.
 #[cfg(feature = "postgres")]
 const POSTGRES: Catalogue = Catalogue {
     table: "SELECT relkind IN ('v', 'm') FROM pg_catalog.pg_class \
@@ -206,9 +206,9 @@ const POSTGRES: Catalogue = Catalogue {
         WHERE ev_class = to_regclass(quote_ident($1)) AND ev_type IN ('2', '3') ORDER BY name",
 };
 
-/// Only a trigger that runs before can make the row another one here. A column that is computed cannot
-/// be declared NOT NULL on MariaDB, so that it is not asked for. The encoding of a column stands
-/// behind its type, where it has one.
+/// The catalogue of MySQL and MariaDB. Only a BEFORE trigger can change the row here. A computed column
+/// cannot be declared NOT NULL on MariaDB, so that is not required. The encoding of a column follows its
+/// type, if it has one.
 #[cfg(feature = "mysql")]
 const MYSQL: Catalogue = Catalogue {
     table: "SELECT CASE WHEN table_type LIKE '%VIEW' THEN 1 ELSE 0 END \

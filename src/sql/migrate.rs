@@ -1,4 +1,4 @@
-//! The library's own tables.
+//! Migrations of the library's own tables.
 
 use sqlx::SqlStr;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
@@ -6,14 +6,15 @@ use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use super::db::{Db, Engine};
 use crate::error::{Error, Result};
 
-/// Beside the application's own migration table, so that neither sees the other's versions.
+/// The table of applied migrations, separate from the application's, so that neither sees the other's
+/// versions.
 const TABLE: &str = "clearance_migrations";
 
-/// Its version, its name, its statements.
+/// The version, the name and the statements of a migration.
 type Step = (i64, &'static str, &'static str);
 
-/// The versions of what an application asks for by itself, in a table of their own: a version that
-/// is not known would stop [`Db::migrate`].
+/// The table of applied migrations of the account kit, which an application requests by itself. It is
+/// separate, because an unknown version would stop [`Db::migrate`].
 #[cfg(feature = "accounts")]
 const ACCOUNTS_TABLE: &str = "clearance_account_migrations";
 
@@ -127,8 +128,8 @@ const MYSQL_ACCOUNTS: [Step; 1] = [(
 
 impl Db {
     /// Creates or updates the library's own tables. All their names start with `clearance_`; the
-    /// application's tables and migrations are not touched. Call it at every start: what is done
-    /// is not done again.
+    /// application's tables and migrations are not touched. Call it at every start: applied migrations are
+    /// skipped.
     ///
     /// # Errors
     ///
@@ -148,8 +149,8 @@ impl Db {
         outcome.map_err(failed)
     }
 
-    /// Creates or updates the tables of the account kit, after those of [`Db::migrate`], which need
-    /// not be called beside it. Call it at every start, as that.
+    /// Creates or updates the tables of the account kit, after those of [`Db::migrate`], which need not be
+    /// called as well. Call it at every start, too.
     ///
     /// # Errors
     ///
@@ -190,8 +191,8 @@ fn failed(error: MigrateError) -> Error {
     }
 }
 
-/// The driver keeps its lock when a migration fails. The connection that has it is closed, or else
-/// whoever tries again waits for it.
+/// Migrates PostgreSQL. The driver keeps its lock when a migration fails, so the connection that holds it
+/// is closed; otherwise the next attempt would wait for it.
 #[cfg(feature = "postgres")]
 async fn migrate_postgres(
     pool: &sqlx::PgPool,
@@ -206,8 +207,8 @@ async fn migrate_postgres(
     outcome
 }
 
-/// Under a lock of our own: the driver asks for one without a limit of time, which MariaDB does
-/// not give, and then two programs that start at once would meet.
+/// Migrates MySQL or MariaDB under a lock of our own: the driver requests one without a time limit, which
+/// MariaDB does not grant, and then two programs that start at once would collide.
 #[cfg(feature = "mysql")]
 async fn migrate_mysql(
     pool: &sqlx::MySqlPool,

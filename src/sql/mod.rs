@@ -1,4 +1,4 @@
-//! The database room: the only place that writes SQL.
+//! The database layer: the only module that writes SQL.
 #![expect(
     clippy::disallowed_methods,
     reason = "this room is where SQL is written"

@@ -1,4 +1,4 @@
-//! Notices between nodes over PostgreSQL.
+//! Notices between nodes over LISTEN and NOTIFY of PostgreSQL.
 
 use std::fmt;
 use std::pin::Pin;
@@ -18,10 +18,10 @@ use crate::policy::{Cell, Kind};
 use crate::session::nodes::{ChannelError, NodeChannel, NodeListener};
 
 const NAME: &str = "clearance_nodes";
-/// Bytes of a name; PostgreSQL would listen to the beginning of a longer one.
+/// The maximum bytes of a channel's name; PostgreSQL would listen to the beginning of a longer one.
 const LONGEST: usize = 63;
 
-/// Tells other nodes by `NOTIFY` and `LISTEN` of PostgreSQL; see [`Db::node_channel`].
+/// A [`NodeChannel`] over `NOTIFY` and `LISTEN` of PostgreSQL; see [`Db::node_channel`].
 #[derive(Clone)]
 pub struct PostgresChannel {
     db: Db,
@@ -30,8 +30,8 @@ pub struct PostgresChannel {
 }
 
 impl PostgresChannel {
-    /// With another name than `clearance_nodes`, for applications that share a database: each takes the
-    /// other for a node that it does not understand.
+    /// Sets another name than `clearance_nodes`, for applications that share a database: otherwise each
+    /// receives notices of the other that it cannot read.
     ///
     /// # Errors
     ///
@@ -49,12 +49,12 @@ impl PostgresChannel {
 }
 
 impl Db {
-    /// A channel between the nodes of an application that are connected to this database.
+    /// Returns a channel between the nodes of an application that are connected to this database.
     ///
-    /// It keeps one connection of the pool to listen. That has to be a session of its own:
-    /// PgBouncer in transaction mode cannot `LISTEN`, so give it a pool that goes past PgBouncer.
-    /// Notices go to the primary only; nodes on a replica hear nothing. In a database whose encoding is
-    /// `SQL_ASCII` it hears nothing either, because messages there need not be text.
+    /// It keeps one connection of the pool to listen. That has to be a session of its own: PgBouncer in
+    /// transaction mode cannot `LISTEN`, so give it a pool that bypasses PgBouncer. Notices go to the
+    /// primary only; nodes on a replica receive nothing. In a database whose encoding is `SQL_ASCII` it
+    /// receives nothing either, because messages there need not be text.
     ///
     /// # Errors
     ///
@@ -104,8 +104,8 @@ impl fmt::Debug for PostgresChannel {
 }
 
 impl PostgresChannel {
-    /// Tells whether all that is sent is text. The driver panics over a message that is not, which a server lets
-    /// pass where it knows no encoding.
+    /// Returns whether every message is text. The driver panics over one that is not, which a server
+    /// without an encoding passes on.
     async fn has_text(&self) -> Result<bool, ChannelError> {
         let encoding = Func::cust("current_setting").arg("server_encoding");
         let encoding = Query::select().expr(encoding).take();
@@ -135,7 +135,7 @@ impl NodeChannel for PostgresChannel {
             return Err(ChannelError::new());
         }
         let mut listener = PgListener::connect_with(&self.pool).await.map_err(lost)?;
-        // What was said until it were connected again would be lost without a sign.
+        // A reconnect would lose the notices before it without a sign.
         listener.eager_reconnect(false);
         listener.listen(&self.name).await.map_err(lost)?;
         let notices = try_stream! {

@@ -1,5 +1,5 @@
-//! The most bytes that MySQL and MariaDB take at once (`max_allowed_packet`). They answer more by closing the
-//! connection, mostly before they could say why, so that they are asked before.
+//! The maximum packet of MySQL and MariaDB (`max_allowed_packet`). They answer a larger one by closing the
+//! connection, mostly before they could report why, so the limit is queried first.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -11,14 +11,14 @@ use super::row::Row;
 use crate::error::{Error, Result};
 use crate::policy::{Cell, Kind};
 
-/// Less than this nobody sets it to.
+/// The limit that is assumed until it is known: nobody sets it to less.
 const SMALL: u64 = 64 * 1024;
-/// The bytes that a value takes beside its own, at most: its type, and its length.
+/// The maximum bytes that a value takes besides its own: its type and its length.
 const AROUND: usize = 11;
-/// The bytes of every other value, at most.
+/// The maximum bytes of a value that is neither text nor bytes.
 const NUMBER: usize = 16;
 
-/// The bytes that the server is known to take.
+/// The limit of the server, as far as it is known.
 pub(super) struct Packet(AtomicU64);
 
 impl Default for Packet {
@@ -28,7 +28,7 @@ impl Default for Packet {
 }
 
 impl Db {
-    /// The bytes of a statement, where they are more than the server is known to take.
+    /// Returns the bytes of a statement if they exceed the known limit of the server.
     pub(super) fn beyond_known(&self, sql: &str, values: &Values) -> Option<u64> {
         let bytes = values.0.iter().map(size).sum::<usize>().max(sql.len());
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
@@ -36,8 +36,8 @@ impl Db {
         (bytes > known.load(Ordering::Relaxed)).then_some(bytes)
     }
 
-    /// Refuses a statement of more bytes than the server of this connection takes. Values come from callers,
-    /// so that it is theirs.
+    /// Refuses a statement of more bytes than the server of this connection takes. Values come from
+    /// callers, so the error is theirs.
     pub(super) async fn require_packet(
         &self,
         lease: &mut Lease<sqlx::MySql>,
@@ -45,7 +45,7 @@ impl Db {
     ) -> Result<()> {
         const ASK: &str = "SELECT @@max_allowed_packet";
 
-        // Asked again each time: it may have been raised.
+        // Queried each time: it may have been raised.
         crate::audit::statement(ASK);
         let row = sqlx::query(ASK).fetch_one(&mut **lease).await;
         let row = Row::Mysql(row.map_err(|error| lease.fail(error))?);

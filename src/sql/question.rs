@@ -1,4 +1,4 @@
-//! What a caller asks for, with every name resolved and every rule built in.
+//! Queries with every name resolved and every rule built in: filter, order, keyset pagination, layout.
 
 use sea_query::{CaseStatement, Expr, Func};
 
@@ -9,33 +9,33 @@ use crate::entity::{Relation, Schema};
 use crate::error::{Error, Result};
 use crate::policy::{Kind, Reduced, Residual, Value};
 
-/// Which rows, in which order, from where on and how many.
+/// A query: its conditions, its order, the position after which its rows begin, and their maximum number.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Question {
-    /// Columns that must equal a value, whatever rules the DTO's fields have.
+    /// The columns that must equal a value, whatever rules the DTO's fields have.
     pub(crate) lookups: Vec<(usize, Value)>,
-    /// What the filter comes to.
+    /// The residual of the filter.
     pub(crate) filter: Option<Residual>,
     pub(crate) order: Vec<OrderKey>,
-    /// Rows that tie in every order stand by key. Not set where the last order is by the key, so that no
-    /// rows tie.
+    /// Set if rows that tie in every order are ordered by key. It is not if the last order is by the key,
+    /// so that no rows tie.
     pub(crate) by_key: bool,
     pub(crate) limit: Option<u64>,
-    /// Each row tells where it stands in the order, for a page to go on from.
+    /// Set if each row returns its position in the order, so that a page can continue after it.
     pub(crate) pages: bool,
-    /// Each row is given as it is stored, by the names of its columns, and nothing is cut.
+    /// Set if each row is returned as it is stored, by the names of its columns, without masks.
     pub(crate) whole: bool,
-    /// Only rows that come after this one.
+    /// The position after which the rows begin.
     pub(crate) after: Option<Position>,
-    /// Columns that tell which row of another table each row was asked for.
+    /// The columns that identify the row of another table for which each row was loaded.
     pub(crate) joined_by: Vec<usize>,
 }
 
-/// What rows are ordered by.
+/// One key of an order.
 #[derive(Debug, Clone)]
 pub(crate) struct OrderKey {
     pub(crate) by: By,
-    /// What must hold of a row for it to be visible, if anything.
+    /// The condition on a row under which its value is visible; none if it always is.
     pub(crate) visible: Option<Residual>,
     pub(crate) direction: Direction,
 }
@@ -43,26 +43,26 @@ pub(crate) struct OrderKey {
 /// A value of each row to order by.
 #[derive(Debug, Clone)]
 pub(crate) enum By {
-    /// What it holds in this column.
+    /// The value in this column of the row.
     Column(usize),
     Related(Related),
 }
 
-/// A value found over related rows.
+/// A value aggregated over related rows.
 #[derive(Debug, Clone)]
 pub(crate) struct Related {
     pub(crate) relation: &'static Relation,
-    /// Which of them count.
+    /// The condition that selects the related rows that count.
     pub(crate) within: Residual,
     pub(crate) found: Found,
-    /// The cells it is found among; none for their number.
+    /// The cells that are aggregated; none for the number of rows.
     pub(crate) cell: Option<Masked>,
 }
 
-/// What is found over related rows.
+/// The aggregate of related rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Found {
-    /// How many there are.
+    /// The number of them.
     Number,
     /// Their lowest visible cell.
     Lowest,
@@ -70,80 +70,80 @@ pub(crate) enum Found {
     Highest,
 }
 
-/// A place in an order.
+/// A position in an order.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Position {
-    /// What a row there has under each order, null where that is hidden or null. They are fewer than the
-    /// orders where it is not known further.
+    /// The values of a row at this position under each order, null if hidden or null. There are fewer than
+    /// orders if the position is not known further.
     pub(crate) values: Vec<Held>,
-    /// Which of the rows that have the same come after it.
+    /// The rows with the same values that come after it.
     pub(crate) rest: Rest,
 }
 
-/// What the row at a place has under an order.
+/// The value of the row at a position under an order.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Held {
     Value(Value),
-    /// What is stored, which is not null and which no value here stands for.
+    /// The stored value, which is not null and which no value here represents.
     Stored,
 }
 
 impl Position {
-    /// Whether the statement of the rows behind it has the key of its row.
+    /// Returns whether the statement for the rows after it contains the key of its row.
     pub(super) fn names_its_row(&self, by_key: bool) -> bool {
         by_key || self.values.contains(&Held::Stored)
     }
 }
 
-/// Which of the rows that tie come after a place.
+/// The tied rows that come after a position.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Rest {
-    /// Those behind this key: the place is that of a row.
+    /// The rows after this key: the position is that of a row.
     Behind(Value),
     Every,
     None,
 }
 
-/// How to read the rows of a statement.
+/// The layout of a statement's rows.
 #[derive(Debug, Default)]
 pub(crate) struct Layout {
     pub(crate) slots: Vec<Slot>,
-    /// Where the whole entity stands, when a rule that runs in Rust needs it.
+    /// The slots of the whole entity, if a rule that runs in Rust needs it.
     pub(crate) entity: Option<Vec<Slot>>,
-    /// Where a row's [`Position`] stands, its key last.
+    /// The columns of a row's [`Position`], its key last.
     pub(crate) position: Vec<(usize, Kind)>,
-    /// Where the inputs of a computed field stand, by field.
+    /// The positions of the inputs of computed fields, by field.
     pub(crate) computed: Vec<(usize, Vec<usize>)>,
     pub(crate) nested: Vec<Join>,
-    /// Where the columns stand that the question wants rows to be told apart by.
+    /// The columns of [`Question::joined_by`].
     pub(crate) joined_by: Vec<(usize, Kind)>,
 }
 
-/// What joins a row to the rows that one of its fields shows.
+/// The join of a row to the related rows that one of its fields shows.
 #[derive(Debug)]
 pub(crate) struct Join {
     pub(crate) field: usize,
     pub(crate) columns: Vec<(usize, Kind)>,
 }
 
-/// Groups and sums over rows.
+/// A grouped aggregation over rows.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Summary {
     pub(crate) keys: Vec<Masked>,
     pub(crate) aggregates: Vec<(Function, Option<Masked>)>,
 }
 
-/// A column where it is visible, and null elsewhere.
+/// A column that is null where it is not visible.
 #[derive(Debug, Clone)]
 pub(crate) struct Masked {
     pub(crate) column: usize,
     pub(crate) visible: Reduced,
 }
 
-/// What is made of the visible cells of a group.
+/// An aggregate of the visible cells of a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Function {
-    /// How many rows there are, visible cells or not.
+    /// The number of rows, with visible cells or without.
     Rows,
     Count,
     CountDistinct,
@@ -154,7 +154,7 @@ pub(crate) enum Function {
 }
 
 impl OrderKey {
-    /// The column in the order that every engine agrees on, null where it is hidden.
+    /// Renders the value in the order that every engine agrees on, null where it is hidden.
     pub(super) fn masked(&self, renderer: &Renderer) -> Result<Expr> {
         let value = match &self.by {
             By::Column(column) => renderer.rank(*column)?,
@@ -168,7 +168,7 @@ impl OrderKey {
         })
     }
 
-    /// Whether it is this column, seen by whoever sees the row.
+    /// Returns whether the order is by this column and hides it in no visible row.
     pub(crate) fn is_by(&self, column: usize) -> bool {
         self.visible.is_none() && matches!(self.by, By::Column(own) if own == column)
     }
@@ -184,7 +184,7 @@ impl OrderKey {
             })
     }
 
-    /// What the value is, for reading it.
+    /// Returns the kind of the value, for reading it.
     pub(crate) fn kind(&self, table: &'static Schema) -> Result<Kind> {
         let (table, column) = match &self.by {
             By::Column(column) => (table, *column),
@@ -221,7 +221,7 @@ impl Related {
 }
 
 impl Masked {
-    /// The column in the order that every engine agrees on, null where it is hidden.
+    /// Renders the column as a value to group and aggregate, null where it is hidden.
     pub(super) fn expr(&self, renderer: &Renderer) -> Result<Expr> {
         self.masked(renderer, renderer.value(self.column)?)
     }
@@ -236,7 +236,7 @@ impl Masked {
         })
     }
 
-    /// Whether it is visible, as a flag.
+    /// Renders its visibility as a flag.
     pub(super) fn flag(&self, renderer: &Renderer) -> Result<Expr> {
         Ok(match &self.visible {
             Reduced::Always => Expr::cust("TRUE"),
@@ -249,7 +249,7 @@ impl Masked {
     }
 }
 
-/// Whether it is a value of this kind.
+/// Returns whether the value is of this kind.
 pub(crate) fn is_of(value: &Value, kind: Kind) -> bool {
     match kind {
         Kind::Bool => matches!(value, Value::Bool(_)),

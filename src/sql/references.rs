@@ -1,4 +1,4 @@
-//! Foreign keys that clients may set without a check of what they refer to.
+//! Foreign keys that clients may set without a rule on the rows that they refer to.
 
 use std::collections::BTreeMap;
 
@@ -21,15 +21,15 @@ pub(crate) struct ForeignKey {
     table: String,
 }
 
-/// A field that refers to rows which nobody asks the rules of.
+/// A field that refers to rows whose rules are not evaluated.
 pub(crate) struct Unchecked<'a> {
     pub(crate) field: &'a InputFieldInfo,
     /// The table of those rows.
     pub(crate) table: &'a str,
 }
 
-/// The fields of an input type that set a foreign key of its table for which its entity has no relation
-/// to one row of the other, and that do not say that any row will do.
+/// Returns the fields of an input type that set a foreign key of its table for which its entity has no
+/// relation to one row of the other, and that do not declare that any row will do.
 pub(crate) fn unchecked<'a>(input: &'a InputInfo, keys: &'a [ForeignKey]) -> Vec<Unchecked<'a>> {
     let mut unchecked = Vec::new();
     for field in input.fields() {
@@ -53,7 +53,7 @@ pub(crate) fn unchecked<'a>(input: &'a InputInfo, keys: &'a [ForeignKey]) -> Vec
 }
 
 impl Db {
-    /// Tells of each such field of an application.
+    /// Logs each unchecked field of an application.
     pub(super) async fn tell_unchecked<V>(&self, app: &App<V>) -> Result<()> {
         let mut known: BTreeMap<&str, Vec<ForeignKey>> = BTreeMap::new();
         for input in app.inputs() {
@@ -69,7 +69,7 @@ impl Db {
         Ok(())
     }
 
-    /// The foreign keys of a table.
+    /// Returns the foreign keys of a table.
     pub(super) async fn foreign_keys(&self, table: &str) -> Result<Vec<ForeignKey>> {
         let mut keys = Vec::new();
         let each = |row: super::Row| {

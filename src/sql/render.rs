@@ -1,12 +1,11 @@
-//! What is left of rules and filters, as SQL conditions.
+//! Rendering of residuals, of rules and filters, as SQL conditions.
 //!
-//! A residual has no negation and its atoms demand operands that are set. A null operand makes an
-//! atom null, and neither AND nor OR makes truth out of null, so a row is taken, or a CASE branch
-//! chosen, exactly where the residual holds: no `IS TRUE` is needed, and columns keep their
-//! indexes.
+//! A residual has no negation and its atoms require operands that are set. A null operand makes an atom
+//! null, and neither AND nor OR makes null true, so a row is selected, or a CASE branch chosen, exactly
+//! where the residual holds: no `IS TRUE` is needed, and columns keep their indexes (decision 3).
 //!
-//! Text is compared byte by byte. Equality that finds rows is asked twice: once as the column compares
-//! by itself, which can use its index and is never narrower, and once byte-wise, which is exact.
+//! Text is compared byte by byte. Equality that finds rows is rendered twice: once by the column's own
+//! comparison, which can use its index and is never narrower, and once byte-wise, which is exact.
 
 use sea_query::{
     Alias, BinOper, CaseStatement, Expr, ExprTrait as _, IntoColumnRef as _, IntoTableRef as _,
@@ -21,26 +20,26 @@ use crate::entity::{ColumnSpec, Relation, Schema};
 use crate::error::{Error, Result};
 use crate::policy::{Fulfilled, Kind, Op, Place, Residual, Term, Value};
 
-/// Writes the conditions of one table.
+/// A renderer for the conditions of one table.
 #[derive(Clone, Copy)]
 pub(crate) struct Renderer {
     pub(crate) dialect: Dialect,
     pub(crate) table: &'static Schema,
-    /// How many relations lead here from the table of the statement.
+    /// The number of relations that lead here from the table of the statement.
     depth: usize,
     aliases: Aliases,
-    /// Tells whether its conditions find rows, so that an index may serve them.
+    /// Set if its conditions find rows, so that an index may serve them.
     finds: bool,
-    /// Tells whether it writes a change, before which no related row that lets it through may become another.
+    /// Set if it renders a change, before which no related row that permits it may change.
     changes: bool,
 }
 
-/// What the tables of a statement are called in it.
+/// The aliases of the tables in a statement.
 #[derive(Clone, Copy)]
 enum Aliases {
-    /// Each by this letter and how deep it stands.
+    /// This letter and the depth of the table.
     All(char),
-    /// The same, but the table of the statement stands under its own name.
+    /// The same, except that the table of the statement keeps its own name.
     Related(char),
 }
 
@@ -56,7 +55,7 @@ impl Renderer {
         }
     }
 
-    /// A writer for an INSERT or an UPDATE of `table`.
+    /// Creates a renderer for an INSERT or an UPDATE of `table`.
     pub(crate) const fn changing(dialect: Dialect, table: &'static Schema) -> Self {
         Self {
             changes: true,
@@ -64,12 +63,12 @@ impl Renderer {
         }
     }
 
-    /// A writer for a DELETE from `table`.
+    /// Creates a renderer for a DELETE from `table`.
     pub(crate) fn deleting(dialect: Dialect, table: &'static Schema) -> Self {
         if dialect.deletes_by_alias() {
             return Self::changing(dialect, table);
         }
-        // An alias that begins with another letter than the table is not its name.
+        // An alias that begins with another letter than the table cannot be its name.
         let is_taken = table.name().starts_with(['t', 'T']);
         Self {
             aliases: Aliases::Related(if is_taken { 'u' } else { 't' }),
@@ -77,9 +76,9 @@ impl Renderer {
         }
     }
 
-    /// The name that qualifies its columns: the library's own for each table of a statement, so that
-    /// a name of the application's is never taken for it, nor it for one of them (decision 52). Each
-    /// depth has one, because a related table can be the same table again.
+    /// Returns the name that qualifies its columns: the library's own for each table of a statement, so
+    /// that it is never confused with a name of the application's (decision 52). Each depth has one,
+    /// because a related table can be the same table again.
     fn qualifier(&self) -> Alias {
         match (self.aliases, self.depth) {
             (Aliases::Related(_), 0) => Alias::new(self.table.name()),
@@ -89,7 +88,7 @@ impl Renderer {
         }
     }
 
-    /// Its table, to be read or changed, under the name that qualifies its columns.
+    /// Returns its table, to be read or changed, under the name that qualifies its columns.
     pub(crate) fn source(&self) -> TableRef {
         let table = Alias::new(self.table.name()).into_table_ref();
         match (self.aliases, self.depth) {
@@ -104,14 +103,14 @@ impl Renderer {
             .ok_or_else(|| Error::internal("a rule names a column that its table does not have"))
     }
 
-    /// The column of a field.
+    /// Returns the index and the column of a field.
     pub(crate) fn field(&self, field: &str) -> Result<(usize, &'static ColumnSpec)> {
         self.table
             .position(field)
             .ok_or_else(|| Error::internal("a DTO names a field that its entity does not have"))
     }
 
-    /// The columns that join this table to the other side of its relation.
+    /// Returns the columns that join this table to the other side of its relation.
     pub(crate) fn own_columns(&self, relation: &str) -> Result<Vec<usize>> {
         let pairs = self
             .table
@@ -123,7 +122,7 @@ impl Renderer {
         Ok(pairs.into_iter().map(|pair| pair.own).collect())
     }
 
-    /// The column, qualified, so that no alias of the query can take its place.
+    /// Renders the column, qualified, so that no alias of the query can take its place.
     pub(crate) fn column(&self, column: usize) -> Result<Expr> {
         let name = self.spec(column)?.name();
         Ok(Expr::col(
@@ -131,7 +130,7 @@ impl Renderer {
         ))
     }
 
-    /// The column in the order that every engine agrees on.
+    /// Renders the column in the order that every engine agrees on.
     pub(crate) fn ordered(&self, column: usize) -> Result<Expr> {
         let expr = self.column(column)?;
         Ok(if is_text(self.spec(column)?.kind()) {
@@ -141,8 +140,8 @@ impl Renderer {
         })
     }
 
-    /// The column as a value to group and count by: text outside a declared set is none, and nor is an
-    /// instant without an end.
+    /// Renders the column as a value to group and count by: text outside a declared set is null, and so is
+    /// an infinite instant.
     pub(crate) fn value(&self, column: usize) -> Result<Expr> {
         let value = self.ordered(column)?;
         let kind = self.spec(column)?.kind();
@@ -155,7 +154,7 @@ impl Renderer {
         })
     }
 
-    /// The column as a value to order by: of a declared set, its place among the others.
+    /// Renders the column as a value to order by: for a declared set, its position in the set.
     pub(crate) fn rank(&self, column: usize) -> Result<Expr> {
         let kind = self.spec(column)?.kind();
         Ok(match kind.names() {
@@ -171,15 +170,15 @@ impl Renderer {
         Ok(self.dialect.mask(mask, self.column(column)?))
     }
 
-    /// The condition where it is evaluated for each row that others found, as in a CASE or an order: no
-    /// index serves it, so that text is compared once.
+    /// Renders a condition that is evaluated for each row that others found, as in a CASE or an order: no
+    /// index serves it, so text is compared once (decision 45).
     pub(crate) fn evaluated(&self, residual: &Residual) -> Result<Expr> {
         let finds = false;
         Self { finds, ..*self }.condition(residual)
     }
 
-    /// It stands on the stack once for each level of a filter that a client builds, and so does what it
-    /// calls for the parts: both keep little there (decision 54).
+    /// Renders a condition. It is on the stack once for each level of a filter that a client builds, and so
+    /// is the function that it calls for the parts: both keep little there (decision 54).
     pub(crate) fn condition(&self, residual: &Residual) -> Result<Expr> {
         match residual {
             Residual::All(parts) => self.join(parts, Expr::and, true),
@@ -195,14 +194,14 @@ impl Renderer {
         }
     }
 
-    /// A condition that is made of no others beside each other.
+    /// Renders a condition that is no list of parts.
     #[inline(never)]
     fn one(&self, residual: &Residual) -> Result<Expr> {
         match residual {
             Residual::All(_) | Residual::Any(_) => self.condition(residual),
             Residual::Flag { column, wanted } => {
                 let column = self.column(*column)?;
-                // SQLite takes any number but 0 for true, and so does the reading of a row.
+                // SQLite takes any number but 0 as true, and so does the reading of a row.
                 Ok(if *wanted {
                     column.ne(false)
                 } else {
@@ -253,7 +252,7 @@ impl Renderer {
                 })
             }
             Residual::Guarded { rule, test } => {
-                // A CASE is worked out in its order, unlike the sides of AND.
+                // A CASE is evaluated in its order, unlike the sides of AND.
                 let rule = self.evaluated(rule)?;
                 Ok(CaseStatement::new()
                     .case(rule, self.evaluated(test)?)
@@ -280,7 +279,8 @@ impl Renderer {
         })
     }
 
-    /// Tells whether a column of instants holds one, where the engine takes what is none for the earliest.
+    /// Renders the condition that a column of instants holds one, if the engine takes other values as the
+    /// earliest.
     fn is_instant(&self, column: usize) -> Result<Option<Expr>> {
         Ok(match self.spec(column)?.kind() {
             Kind::Timestamp => self.dialect.is_instant(self.column(column)?),
@@ -294,7 +294,7 @@ impl Renderer {
         })
     }
 
-    /// The column compares so with a value, which it may not be able to hold.
+    /// Renders the comparison of the column with a value, which it may not be able to hold.
     fn compare_value(&self, op: Op, column: usize, value: &Value) -> Result<Expr> {
         match self.dialect.standing(value).compared(op) {
             Compared::Plainly => self.compare(op, column, self.dialect.bind(value)),
@@ -304,8 +304,8 @@ impl Renderer {
         }
     }
 
-    /// The column is set and begins with `prefix`, or is set and does not: a range of texts in the order of
-    /// their bytes, up to `before`, which an index can serve.
+    /// Renders the condition that the column is set and begins with `prefix`, or is set and does not: a
+    /// range of texts in the order of their bytes, up to `before`, which an index can serve.
     fn prefixed(
         &self,
         column: usize,
@@ -345,7 +345,7 @@ impl Renderer {
         })
     }
 
-    /// The column is set and is among the values, or is set and is not.
+    /// Renders the condition that the column is set and is among the values, or is set and is not.
     fn among(&self, index: usize, values: &[Value], wanted: bool) -> Result<Expr> {
         let kind = self.spec(index)?.kind();
         let column = match kind {
@@ -394,14 +394,14 @@ impl Renderer {
         })
     }
 
-    /// Returns as many placeholders as the size of the list has.
+    /// Returns the placeholders of a list, padded to the next size of lists.
     fn bound(&self, values: &[&Value]) -> Vec<Expr> {
         let values = values.iter();
         filled(values.map(|value| self.dialect.bind(value)).collect())
     }
 
-    /// The column compares so with another one. Text compares by bytes alone: the two may have
-    /// collations of their own, between which an engine does not choose.
+    /// Renders the comparison of the column with another one. Text is compared by bytes alone: the two may
+    /// have different collations, between which an engine does not choose.
     fn compare_columns(&self, op: Op, column: usize, other: Expr) -> Result<Expr> {
         let kind = self.spec(column)?.kind();
         let column = self.column(column)?;
@@ -426,7 +426,7 @@ impl Renderer {
         })
     }
 
-    /// The column compares so with a bound value.
+    /// Renders the comparison of the column with a bound value.
     fn compare(&self, op: Op, column: usize, right: Expr) -> Result<Expr> {
         let kind = self.spec(column)?.kind();
         let left = self.column(column)?;
@@ -450,8 +450,9 @@ impl Renderer {
         })
     }
 
-    /// "Every row fulfils it" is asked as "no row does not", and a condition over a null operand
-    /// is null: a row for which it is not plainly true must count.
+    /// Renders a condition on related rows as EXISTS (decision 21). "Every row fulfils it" becomes "no row
+    /// does not", and a condition over a null operand is null: a row for which it is not plainly true must
+    /// count.
     fn related(
         &self,
         relation: &'static Relation,
@@ -483,7 +484,7 @@ impl Renderer {
         Ok(if found { rows } else { rows.not() })
     }
 
-    /// A writer for the table on the other side of `relation`.
+    /// Returns a renderer for the table on the other side of `relation`.
     pub(crate) fn across(&self, relation: &'static Relation) -> Self {
         Self {
             dialect: self.dialect,
@@ -495,7 +496,7 @@ impl Renderer {
         }
     }
 
-    /// A writer for another row of the same table.
+    /// Returns a renderer for another row of the same table.
     pub(crate) const fn again(&self) -> Self {
         Self {
             depth: self.depth + 1,
@@ -504,7 +505,8 @@ impl Renderer {
         }
     }
 
-    /// The rows of this table that are `within`, and that `relation` joins to the row that `own` speaks of.
+    /// Builds the select of the rows of this table that are `within`, and that `relation` joins to the row
+    /// of `own`.
     pub(crate) fn joined(
         &self,
         own: &Self,
@@ -517,7 +519,7 @@ impl Renderer {
         Ok(rows)
     }
 
-    /// The condition of being one of these rows, once the row that `own` speaks of has the values that are
+    /// Renders the condition of being one of these rows, once the row of `own` has the values that are
     /// `written`.
     fn joined_by(
         &self,
@@ -534,7 +536,7 @@ impl Renderer {
             let value = written.iter().find(|(column, _)| *column == pair.own);
             conditions.push(match value {
                 None => self.compare_columns(Op::Eq, pair.theirs, own.column(pair.own)?)?,
-                // Nothing is joined to a null.
+                // Nothing joins to a null.
                 Some((_, Value::Null)) => Expr::val(false),
                 Some((_, value)) => self.compare_value(Op::Eq, pair.theirs, value)?,
             });
@@ -556,7 +558,7 @@ impl Renderer {
     }
 }
 
-/// The place of a text among `names`; null where it is none of them.
+/// Renders the position of a text among `names`; null if it is none of them.
 pub(super) fn rank(text: &Expr, names: &[&'static str]) -> Expr {
     let places = names.iter().enumerate();
     let rank = places.fold(CaseStatement::new(), |rank, (place, name)| {

@@ -1,4 +1,4 @@
-//! A row as a driver gives it, read cell by cell.
+//! Rows of the drivers, read cell by cell.
 
 use super::failure::of_cell;
 use crate::error::{Error, Result};
@@ -14,7 +14,7 @@ pub(crate) enum Row {
 }
 
 impl Row {
-    /// The cell at `index`, read as a column of `kind`.
+    /// Reads the cell at `index` as a column of `kind`.
     pub(crate) fn cell(&self, index: usize, kind: Kind) -> Result<Cell<'_>> {
         match self {
             #[cfg(feature = "sqlite")]
@@ -26,7 +26,7 @@ impl Row {
         }
     }
 
-    /// The number of its cells.
+    /// Returns the number of its cells.
     pub(crate) fn len(&self) -> usize {
         use sqlx::Row as _;
 
@@ -40,7 +40,7 @@ impl Row {
         }
     }
 
-    /// Whether the cell at `index` is null.
+    /// Returns whether the cell at `index` is null.
     pub(crate) fn is_null(&self, index: usize) -> Result<bool> {
         match self {
             #[cfg(feature = "sqlite")]
@@ -52,7 +52,7 @@ impl Row {
         }
     }
 
-    /// The truth of a flag column; a null is no.
+    /// Returns the value of a flag column; a null is `false`.
     pub(crate) fn flag(&self, index: usize) -> Result<bool> {
         match self.cell(index, Kind::Bool)? {
             Cell::Bool(flag) => Ok(flag),
@@ -97,7 +97,7 @@ where
     Ok(value.is_null())
 }
 
-/// What the driver would not decode, as its own kind of failure.
+/// Creates the error for a value that its field cannot hold.
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 fn undecodable(what: &'static str) -> sqlx::Error {
     sqlx::Error::Decode(what.into())
@@ -108,8 +108,8 @@ fn wrong_type() -> sqlx::Error {
     sqlx::Error::Decode(super::failure::WrongType.into())
 }
 
-/// A value that is not null. The row is not asked for it once more: most of what reading a cell costs is
-/// to find it.
+/// Decodes a value that is not null. It is passed in, and not looked up in the row once more, because that
+/// is most of the cost of reading a cell.
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 fn decoded<'r, DB: sqlx::Database, T>(
     value: DB::ValueRef<'r>,
@@ -125,7 +125,7 @@ where
     decoded_unchecked::<DB, T>(value)
 }
 
-/// The same, where the caller has looked at the type.
+/// Decodes a value whose type the caller has checked.
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 fn decoded_unchecked<'r, DB: sqlx::Database, T: sqlx::Decode<'r, DB>>(
     value: DB::ValueRef<'r>,
@@ -141,7 +141,7 @@ fn postgres_cell(
 ) -> std::result::Result<Cell<'_>, sqlx::Error> {
     use sqlx::{Postgres, Row as _, ValueRef as _};
 
-    /// Numbers of the table `pg_type`, which are the same in every database.
+    /// The numbers of types in the table `pg_type`, which are the same in every database.
     const INTEGERS: [u32; 3] = [20, 21, 23];
     const FLOAT4: u32 = 700;
     const TEXT: u32 = 25;
@@ -170,14 +170,14 @@ fn postgres_cell(
     })
 }
 
-/// An instant from its bytes: chrono, which the driver hands them to, panics at `infinity`.
+/// Decodes an instant from its bytes: chrono, to which the driver passes them, panics at `infinity`.
 #[cfg(feature = "postgres")]
 fn postgres_micros(
     value: &sqlx::postgres::PgValueRef<'_>,
 ) -> std::result::Result<i64, sqlx::Error> {
     use sqlx::{TypeInfo as _, ValueRef as _};
 
-    /// Microseconds from 1970 to 2000, where PostgreSQL counts from.
+    /// The microseconds from 1970 to 2000, the epoch of PostgreSQL.
     const EPOCH: i64 = 946_684_800_000_000;
 
     let binary = value.format() == sqlx::postgres::PgValueFormat::Binary;
@@ -218,7 +218,7 @@ fn mysql_cell(
             _ => decoded::<MySql, _>(value)?,
         }),
         Kind::Text | Kind::Enum(_) => {
-            // Text is compared as bytes, and what comes of that has the type of bytes.
+            // Text is compared as bytes, and such an expression has the type of bytes.
             let text = ["CHAR", "TEXT", "BLOB", "BINARY", "ENUM"];
             if !text.iter().any(|part| name.contains(part)) {
                 return Err(wrong_type());
@@ -231,7 +231,7 @@ fn mysql_cell(
             if !["DATETIME", "TIMESTAMP"].contains(&name) {
                 return Err(wrong_type());
             }
-            // Sessions of the driver are in UTC, in which both types then are.
+            // The driver sets its sessions to UTC, in which both types then are.
             let instant = decoded_unchecked::<MySql, chrono::NaiveDateTime>(value)?;
             Cell::Timestamp(instant.and_utc().timestamp_micros())
         }

@@ -1,4 +1,4 @@
-//! Rows that come after another in an order, as a condition.
+//! Keyset pagination: the condition on rows that come after another one in an order.
 
 use sea_query::{Expr, ExprTrait as _, Query as Statement};
 
@@ -9,17 +9,17 @@ use crate::dto::Direction;
 use crate::error::{Error, Result};
 use crate::policy::Value;
 
-/// The rows that stand after `position` in the order of `question`.
+/// Renders the condition on the rows that come after `position` in the order of `question`.
 ///
-/// Nulls stand last in either direction, and a hidden cell is null here, so that the condition
-/// tells no more of it than the order does.
+/// Nulls come last in either direction, and a hidden cell is null here, so that the condition reveals no
+/// more of it than the order does.
 pub(super) fn after(renderer: &Renderer, question: &Question, position: &Position) -> Result<Expr> {
     let of_row = matches!(position.rest, Rest::Behind(_));
     let (known, orders) = (position.values.len(), question.order.len());
     if known > orders || (of_row && known < orders) {
         return Err(Error::internal("a position belongs to another order"));
     }
-    // Which of the rows that tie in all orders so far come after; none do where no two rows tie.
+    // The condition on rows that tie in all orders so far; none if no two rows tie.
     let mut tied = match &position.rest {
         Rest::Behind(key) if question.by_key => {
             let own = renderer.ordered(renderer.table.key())?;
@@ -51,14 +51,14 @@ pub(super) fn after(renderer: &Renderer, question: &Question, position: &Positio
                 let tied = column.clone().eq(bound()).and(tied);
                 beyond.or(column.is_null()).or(tied)
             }
-            // The same as `beyond OR (equal AND tied)`, with a bound that an index can serve.
+            // Equivalent to `beyond OR (equal AND tied)`, with a bound that an index can serve.
             (Some(tied), false) => from.and(beyond.or(tied)),
         });
     }
     tied.ok_or_else(|| Error::internal("a page has no order"))
 }
 
-/// What the row at the place has under an order, as this viewer sees it, wherever the engine keeps it.
+/// Renders the value of the row at the position under an order, as this viewer sees it, by a subquery.
 fn stored(renderer: &Renderer, key: &OrderKey, rest: &Rest) -> Result<Expr> {
     let Rest::Behind(of) = rest else {
         return Err(Error::internal("a position names no row"));

@@ -1,5 +1,5 @@
-//! The guarded select: only what this viewer may ever see is named, and what depends on the row
-//! is masked before it leaves.
+//! The guarded select: its projection names only columns that this viewer may ever see, and masks those
+//! that depend on the row before they leave.
 
 use sea_query::{Alias, CaseStatement, Expr, NullOrdering, Query as Statement, SelectStatement};
 
@@ -14,7 +14,7 @@ use crate::entity::{ColumnSpec, Entity};
 use crate::error::{Error, Result};
 use crate::policy::{Decision, Reduced, Residual, Value};
 
-/// The select of rows shown as `shape`, however many, and how to read them.
+/// Builds the select of rows shown as `shape`, without a limit, and the layout to read them.
 pub(super) fn rows<E: Entity>(
     dialect: Dialect,
     shape: &Shape<E>,
@@ -78,7 +78,7 @@ pub(super) fn rows<E: Entity>(
         layout.joined_by.push((position, spec.kind()));
     }
     if projection.selected.is_empty() {
-        // Every field is hidden; the row's existence is all that is left to read.
+        // Every field is hidden, so only the existence of the row is left to read.
         projection.push(Expr::val(1), "present");
     }
     let mut position = Vec::new();
@@ -105,8 +105,8 @@ pub(super) fn rows<E: Entity>(
     ))
 }
 
-/// The same rows as they are stored, for what judges each of them again. They are read by the names of
-/// their columns.
+/// Builds the select of the same rows as they are stored, for code that evaluates the rules of each of them
+/// again. They are read by the names of their columns.
 fn whole(
     renderer: &Renderer,
     decided: &Decided,
@@ -120,7 +120,7 @@ fn whole(
     Ok((statement, Layout::default()))
 }
 
-/// The rows that a question is about, in its order.
+/// Builds the select of the rows that a question matches, in its order.
 fn found(
     projection: Projection<'_>,
     decided: &Decided,
@@ -140,7 +140,7 @@ fn found(
     Ok(statement)
 }
 
-/// Leaves the rows under the lookups that the row rule and the filter let through.
+/// Restricts the rows to those that match the lookups, the row rule and the filter.
 pub(super) fn restrict(
     renderer: &Renderer,
     statement: &mut SelectStatement,
@@ -166,7 +166,7 @@ pub(super) fn restrict(
     Ok(())
 }
 
-/// The question whether any row of the tenant stands under the lookups, whatever other rules say.
+/// Builds the query whether any row of the tenant matches the lookups, whatever other rules there are.
 pub(crate) fn exists<E: Entity>(
     dialect: Dialect,
     lookups: &[(usize, Value)],
@@ -189,7 +189,7 @@ pub(crate) fn exists<E: Entity>(
     })
 }
 
-/// The one column of the rows under the lookup that `rows` lets be read.
+/// Builds the query for one column of the rows that match the lookup and that `rows` allows to be read.
 pub(crate) fn column<E: Entity>(
     dialect: Dialect,
     column: usize,
@@ -223,8 +223,8 @@ pub(super) fn lookup(renderer: &Renderer, column: usize, value: &Value) -> Resul
     }
 }
 
-/// Hidden and null cells come last whichever way is asked, and rows that tie stand by key, so
-/// that the order tells nothing of what is hidden.
+/// Adds the order. Hidden and null cells come last in either direction, and rows that tie are ordered by
+/// key, so that the order reveals nothing of hidden cells.
 fn order(renderer: &Renderer, statement: &mut SelectStatement, question: &Question) -> Result<()> {
     for key in &question.order {
         let value = key.masked(renderer)?;
@@ -245,14 +245,14 @@ fn order(renderer: &Renderer, statement: &mut SelectStatement, question: &Questi
     Ok(())
 }
 
-/// A query for one row asks for this many, so that a second one is noticed.
+/// The limit of a query for one row, so that a second one is noticed.
 pub(crate) const SEVERAL: u64 = 2;
 
 struct Projection<'a> {
     renderer: &'a Renderer,
     statement: SelectStatement,
     selected: Vec<Expr>,
-    /// Flag columns that are selected, and what each says.
+    /// The flag columns that are selected, each with its condition and position.
     flags: Vec<(Residual, usize)>,
 }
 
@@ -266,7 +266,7 @@ impl<'a> Projection<'a> {
         }
     }
 
-    /// Selects an expression and tells its position.
+    /// Selects an expression and returns its position.
     fn push(&mut self, expr: impl Into<Expr>, alias: &str) -> usize {
         let expr: Expr = expr.into();
         self.statement.expr_as(expr.clone(), Alias::new(alias));
@@ -274,7 +274,7 @@ impl<'a> Projection<'a> {
         self.selected.len() - 1
     }
 
-    /// Selects an expression unless it is selected already, and tells its position.
+    /// Selects an expression unless it is selected already, and returns its position.
     fn push_once(&mut self, expr: Expr, alias: &str) -> usize {
         let known = self.selected.iter().position(|known| *known == expr);
         known.unwrap_or_else(|| self.push(expr, alias))
@@ -290,7 +290,8 @@ impl<'a> Projection<'a> {
         Ok(position)
     }
 
-    /// Selects columns that are read only where `decision` allows, and tells where it does.
+    /// Selects columns that are read only where `decision` allows, and returns the source of their
+    /// visibility and their positions.
     fn inputs(
         &mut self,
         name: &str,

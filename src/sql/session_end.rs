@@ -1,4 +1,4 @@
-//! The end of sessions in a table, and of what is kept of those that ended.
+//! Statements that end the sessions of a table, and that sweep expired rows.
 
 use sea_query::{
     Condition, DeleteStatement, Expr, ExprTrait as _, Order, Query, SelectStatement,
@@ -12,14 +12,14 @@ use crate::error::Result;
 use crate::session::SessionId;
 use crate::viewer::Subject;
 
-/// The most rows that one statement removes, so that others wait for none of them for long.
+/// The maximum number of rows that one statement removes, so that others never wait for its locks for long.
 const STEP: u64 = 200;
 
-/// The sessions that are to end.
+/// The sessions that a revocation ends.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Ended<'a> {
     One(SessionId, &'a Subject),
-    /// All of a subject, but perhaps one.
+    /// All sessions of a subject, except one if it is given.
     Of(&'a Subject, Option<SessionId>),
 }
 
@@ -35,16 +35,16 @@ impl Ended<'_> {
         }
     }
 
-    /// Ends them for all that look for them from now on, where such a statement does not wait for those that
-    /// only hold a session, so that only those that found it before are left to be waited for. Else whoever goes on
-    /// writing would overtake the deletion for ever (decision 70).
+    /// Returns the update that ends them for every later statement, on engines where it does not wait for
+    /// transactions that only hold a session. Then only those that found the session before are left to be
+    /// waited for; otherwise clients that keep writing would overtake the deletion for ever (decision 70).
     pub(super) fn mark(&self, dialect: Dialect) -> Option<UpdateStatement> {
         dialect
             .locks_on_demand()
             .then(|| mark().cond_where(self.condition()).take())
     }
 
-    /// Removes them, when nothing that is not yet done rests on them.
+    /// Returns the deletion, which waits until no unfinished transaction holds them.
     pub(super) fn delete(&self) -> DeleteStatement {
         Query::delete()
             .from_table(TABLE)
@@ -53,8 +53,8 @@ impl Ended<'_> {
     }
 }
 
-/// Ends sessions in whose place another one begins; tells how many there were. A sign-in waits for no write under
-/// them: where a deletion would, they are marked alone, and a sweep removes them.
+/// Ends sessions that another one replaces; returns their number. A sign-in waits for no write under them:
+/// where a deletion would wait, they are only marked, and a sweep removes them.
 pub(super) async fn end_at_once(db: &Db, which: Condition) -> Result<u64> {
     let ended = if db.dialect().locks_on_demand() {
         let mark = mark()
@@ -76,7 +76,7 @@ fn mark() -> UpdateStatement {
         .take()
 }
 
-/// [`Ended::mark`] for a few sessions of everyone.
+/// Returns [`Ended::mark`] for a batch of sessions of everyone.
 pub(super) fn mark_some(dialect: Dialect) -> Option<UpdateStatement> {
     dialect.locks_on_demand().then(|| {
         let mut some = first(TABLE, ID, ID);
@@ -88,12 +88,12 @@ pub(super) fn mark_some(dialect: Dialect) -> Option<UpdateStatement> {
     })
 }
 
-/// Removes a few sessions of everyone.
+/// Returns the deletion of a batch of sessions of everyone.
 pub(super) fn delete_some(dialect: Dialect) -> DeleteStatement {
     few(dialect, TABLE, ID, ID, None)
 }
 
-/// A row where there is a session of anybody.
+/// Returns a query that finds a row if anybody has a session.
 pub(super) fn anybody() -> SelectStatement {
     Query::select()
         .expr(Expr::cust("1"))
@@ -102,7 +102,7 @@ pub(super) fn anybody() -> SelectStatement {
         .take()
 }
 
-/// Removes the first few rows of a table, which `key` tells apart, whose time was up at `now`.
+/// Returns the deletion of the first batch of rows of a table, with this `key`, that had expired by `now`.
 pub(super) fn sweep_some(
     dialect: Dialect,
     (table, key): (&'static str, &'static str),

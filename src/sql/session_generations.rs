@@ -1,7 +1,7 @@
-//! The counters by which stateless sessions are ended: the statements of their table.
+//! Generations, the counters by which stateless sessions are ended: the statements of their table.
 //!
-//! Its rows are never removed, and only ever grow: a session is over when its token names another
-//! number than the row.
+//! Its rows are never removed, and only ever grow: a session is over if its token names another number than
+//! the row.
 
 use sea_query::{
     Expr, ExprTrait as _, InsertStatement, OnConflict, Query, SelectStatement, UpdateStatement,
@@ -14,10 +14,10 @@ use crate::session::{Generations, StoreError};
 
 pub(super) const TABLE: &str = "clearance_session_generations";
 const GENERATION: &str = "generation";
-/// The subject of what is of everyone: no subject is empty.
+/// The subject of the row for everyone: no subject is empty.
 pub(super) const EVERYONE: &str = "";
 
-/// The generation of everyone and that of a subject, as two expressions of a larger question.
+/// Returns the generation of everyone and that of a subject, as two expressions of a larger query.
 pub(super) fn both(subject: &str) -> [Expr; 2] {
     [EVERYONE, subject].map(|subject| {
         let of = Query::select()
@@ -46,18 +46,19 @@ pub(super) fn read(row: &Row, first: usize) -> Result<Option<Generations>, Store
     Ok(counter(first)?.map(|everyone| Generations { everyone, subject }))
 }
 
-/// Tells whether the subject has no row yet, in the result of [`both`]: its generation is 0 either way.
+/// Returns whether the subject has no row yet, in the result of [`both`]: its generation is 0 in either
+/// case.
 pub(super) fn lacks_subject(row: &Row, first: usize) -> bool {
     matches!(row.cell(first + 1, Kind::Int), Ok(Cell::Null))
 }
 
-/// Tells whether a row is that of a subject, at this generation.
+/// Builds the condition that a row is that of a subject, at this generation.
 pub(super) fn is(subject: &str, generation: u64) -> Result<Expr, StoreError> {
     let of = Expr::col(SUBJECT).eq(subject);
     Ok(of.and(Expr::col(GENERATION).eq(stored(generation)?)))
 }
 
-/// Makes `first` the generation of a subject, or of everyone, unless there is one.
+/// Builds the insert of `first` as the generation of a subject, or of everyone, unless there is one.
 pub(super) fn begin(subject: &str, first: u64) -> Result<InsertStatement, StoreError> {
     let mut insert = insert(subject, stored(first)?)?;
     insert.on_conflict(
@@ -68,7 +69,7 @@ pub(super) fn begin(subject: &str, first: u64) -> Result<InsertStatement, StoreE
     Ok(insert)
 }
 
-/// Raises the generation of a subject, whatever it is.
+/// Builds the statement that raises the generation of a subject, whatever it is.
 pub(super) fn raise(subject: &str, step: u64) -> Result<InsertStatement, StoreError> {
     let step = stored(step)?;
     let mut insert = insert(subject, step)?;
@@ -80,12 +81,12 @@ pub(super) fn raise(subject: &str, step: u64) -> Result<InsertStatement, StoreEr
     Ok(insert)
 }
 
-/// Raises the generation of everyone, where there is one.
+/// Builds the update that raises the generation of everyone, if there is one.
 pub(super) fn raise_everyone(step: u64) -> Result<UpdateStatement, StoreError> {
     raised(EVERYONE, step)
 }
 
-/// Raises the generation of a subject if it has a row, which is at `from`.
+/// Builds the update that raises the generation of a subject if it has a row, which is at `from`.
 pub(super) fn raise_from(
     subject: &str,
     from: u64,

@@ -1,4 +1,5 @@
-//! The session of whoever writes, tested within the statement that writes.
+//! The check of a writer's session within the statement that writes, so that no revocation comes in between
+//! (TOCTOU).
 
 use std::borrow::Cow;
 
@@ -13,15 +14,15 @@ use crate::error::{Error, Refusal, Result};
 use crate::policy::Value;
 use crate::session::{SecretHash, SessionId};
 
-/// What the table of sessions is called in the statements of others (decision 52).
+/// The alias of the table of sessions in the statements of others (decision 52).
 const SESSION: &str = "session";
 
-/// What a write puts into its own statement, so that it does nothing once the session is over.
+/// The condition of a write on its session: the statement has no effect once the session is over.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct StatementGuard {
-    /// Its id, the hash of its secret, and the time in microseconds since 1970.
+    /// The id, the hash of the secret, and the time in microseconds since 1970.
     values: [Value; 3],
-    /// Tells whether a revocation waits until the transaction of the statement ends.
+    /// Set if a revocation waits until the transaction of the statement ends.
     holds: bool,
 }
 
@@ -37,7 +38,7 @@ impl StatementGuard {
         }
     }
 
-    /// Tells whether it is about the same session, at whatever time.
+    /// Returns whether it is for the same session, at whatever time.
     pub(super) fn is_of_same_session(&self, other: &Self) -> bool {
         let ([own @ .., _], [others @ .., _]) = (&self.values, &other.values);
         own == others
@@ -56,9 +57,9 @@ impl StatementGuard {
     }
 }
 
-/// `EXISTS` over the session of `guard`, for a statement that writes. A revocation takes the session
-/// before the statement finds it, or waits until the write is done; or else whoever commits looks for
-/// the session once more.
+/// Renders `EXISTS` over the session of `guard`, for a writing statement. A revocation ends the session
+/// before the statement finds it, or waits until the write is done; otherwise the commit checks the session
+/// once more.
 pub(super) fn session_exists(dialect: Dialect, guard: &StatementGuard) -> Expr {
     Expr::exists(session(dialect, guard))
 }
@@ -81,11 +82,11 @@ fn session(dialect: Dialect, guard: &StatementGuard) -> SelectStatement {
 }
 
 impl Db {
-    /// The guard of a statement of this handle.
+    /// Returns the guard for a statement of this handle.
     ///
     /// A transaction of the application may be open for long, and a revocation that waits for it would
-    /// fail. So on PostgreSQL its statements only look at the session, and its commit takes hold of it
-    /// (decision 70). The other engines hold what a statement reads in any case.
+    /// fail. On PostgreSQL its statements therefore only read the session, and its commit locks it
+    /// (decision 70). The other engines lock the rows that a statement reads in any case.
     pub(super) fn guarded<'a>(
         &self,
         guard: Option<&'a StatementGuard>,
@@ -104,7 +105,8 @@ impl Db {
         }
     }
 
-    /// Tells whether the session of `guard` stands, as it then does until the transaction is committed.
+    /// Returns whether the session of `guard` is valid. It then remains so until the transaction commits,
+    /// or the commit is refused.
     pub(crate) async fn holds_session(&self, guard: &StatementGuard) -> Result<bool> {
         let Some(guard) = self.guarded(Some(guard)) else {
             return Ok(true);
@@ -115,7 +117,7 @@ impl Db {
         Ok(found.is_some())
     }
 
-    /// Refuses a commit where a session has ended that a statement of the transaction looked at.
+    /// Refuses the commit if a session that a statement of the transaction relied on has ended.
     pub(crate) async fn require_sessions(&self) -> Result<()> {
         let guards = self.unit().map(Unit::looked_at).unwrap_or_default();
         for guard in &guards {
@@ -193,7 +195,7 @@ mod tests {
         ManualClock::at("2026-01-01T00:00:00Z".parse().unwrap())
     }
 
-    /// Whether a statement with the guard in it finds its session.
+    /// Returns whether a statement with the guard finds its session.
     async fn finds(db: &Db, guard: &StatementGuard) -> bool {
         let select = Query::select()
             .expr(session_exists(db.dialect(), guard))

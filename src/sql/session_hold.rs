@@ -1,7 +1,8 @@
-//! The stateless session of whoever writes, held until the write is done, and its end, which waits for that.
+//! Row locks of stateless sessions: a write holds its session until it is done, and the end of the session
+//! waits for that.
 //!
-//! No row is such a session. So a write holds those of the generations that it is under, and whoever ends
-//! it changes one of them, also where they note one session alone (decision 72).
+//! A stateless session has no row. A write therefore locks the rows of the generations that it is under,
+//! and every end of a session changes one of them, even if it denies a single session (decision 72).
 
 use chrono::{DateTime, Utc};
 #[cfg(feature = "postgres")]
@@ -29,7 +30,7 @@ pub(super) const DENIALS: &str = "clearance_session_denials";
 pub(crate) struct TokenGuard {
     subject: Subject,
     under: Generations,
-    /// Under what the end of this session alone is noted.
+    /// The ids under which the end of this session alone is recorded.
     denials: [SessionId; 2],
 }
 
@@ -42,7 +43,7 @@ impl TokenGuard {
         }
     }
 
-    /// The rows of its generations, which are two as long as they stand.
+    /// Builds the condition on the rows of its generations, which are two as long as both are current.
     fn generations(&self) -> Result<Expr> {
         let of = |subject: &str, generation| {
             let is = counters::is(subject, generation);
@@ -60,13 +61,14 @@ impl TokenGuard {
 }
 
 impl Db {
-    /// Tells whether the session of `guard` stands, as it then does until the transaction is committed.
+    /// Returns whether the session of `guard` is valid. It then remains so until the transaction commits,
+    /// or the commit is refused.
     pub(crate) async fn holds_token(&self, guard: &TokenGuard) -> Result<bool> {
         let unit = self
             .unit()
             .ok_or_else(|| Error::internal("a session is held outside of a transaction"))?;
         if !self.dialect().locks_on_demand() {
-            // Nobody lets go of what is held before the transaction ends, by a savepoint neither.
+            // Locks are kept until the transaction ends, even if a savepoint is rolled back.
             if unit.has_token(guard) {
                 return Ok(true);
             }
@@ -77,19 +79,20 @@ impl Db {
             return Ok(held);
         }
         if unit.is_of_application() {
-            // Its commit takes hold of it (decision 70).
+            // Its commit locks the rows (decision 70).
             unit.note_token(guard);
             return self.finds_token(guard).await;
         }
         self.take_token(guard, false).await
     }
 
-    /// The same as a transaction of the application begins, where its statements hold what they find.
+    /// Does the same at the begin of a transaction of the application, on engines where its statements lock
+    /// the rows that they read.
     pub(crate) async fn begins_with_token(&self, guard: &TokenGuard) -> Result<bool> {
         Ok(self.dialect().locks_on_demand() || self.holds_token(guard).await?)
     }
 
-    /// Refuses a commit where a session has ended that a statement of the transaction looked at.
+    /// Refuses the commit if a session that a statement of the transaction relied on has ended.
     pub(super) async fn require_tokens(&self) -> Result<()> {
         if !self.dialect().locks_on_demand() {
             return Ok(());
@@ -119,10 +122,11 @@ impl Db {
         if self.fetch_all(&held).await?.len() < 2 {
             return Ok(false);
         }
-        // INVARIANT (order): only then, so that what is noted is seen, and no more is noted.
+        // INVARIANT (order): after the locks, so that every denial that was recorded is seen, and none can
+        // be added.
         let (mut denied, conditions) = guard.denied();
         if is_used && dialect.waits_for_what_is_read() {
-            // It may see what was there when it first read.
+            // Its snapshot may be as old as its first read.
             dialect.keep(&mut denied, conditions);
         } else {
             denied.and_where(conditions);
@@ -130,7 +134,7 @@ impl Db {
         Ok(self.fetch_optional(&denied).await?.is_none())
     }
 
-    /// The same without any lock.
+    /// Returns the same without any lock.
     async fn finds_token(&self, guard: &TokenGuard) -> Result<bool> {
         let (mut denied, conditions) = guard.denied();
         denied.and_where(conditions);
@@ -144,12 +148,12 @@ impl Db {
     }
 }
 
-/// An end of stateless sessions.
+/// A revocation of stateless sessions.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Ending<'a> {
     Everyone(u64),
     Of(&'a Subject, u64),
-    /// Those of a generation.
+    /// The sessions of a subject that are under one generation.
     From(&'a Subject, u64, u64),
     One(&'a Subject, SessionId, DateTime<Utc>),
 }
@@ -165,7 +169,8 @@ impl Ending<'_> {
         }
     }
 
-    /// Does it when no write under way holds them any more; tells whether there was anything to do.
+    /// Runs the revocation once no unfinished write holds the sessions; returns whether there was anything
+    /// to end.
     pub(super) async fn run(&self, db: &Db) -> Result<bool> {
         let mut attempts = Attempts::begin();
         loop {
@@ -183,10 +188,11 @@ impl Ending<'_> {
     }
 
     async fn run_in(&self, unit: &Unit, db: &Db) -> Result<bool> {
-        // Those that only hold a row pass by whoever waits to change it, but not this.
+        // Transactions that only lock a row in shared mode overtake one that waits to change it; the gate
+        // prevents that.
         #[cfg(feature = "postgres")]
         if db.dialect() == Dialect::Postgres {
-            // What others did while it waits must be seen.
+            // Changes that others commit while it waits must be visible.
             let level = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED";
             unit.connection().await?.control(level.to_owned()).await?;
             let gate = Query::select()
@@ -220,7 +226,7 @@ impl Ending<'_> {
 }
 
 async fn deny(db: &Db, subject: &Subject, id: SessionId, until: DateTime<Utc>) -> Result<bool> {
-    // Changed, though by nothing: a transaction that sees what was there before does not hold it then.
+    // Changed, though by nothing: a transaction with an older snapshot then cannot lock the row.
     let change = counters::raise(subject.as_str(), 0).map_err(|_| malformed())?;
     db.execute(&change).await?;
     let is_it = || Expr::col(ID).eq(id.to_string());
@@ -230,7 +236,7 @@ async fn deny(db: &Db, subject: &Subject, id: SessionId, until: DateTime<Utc>) -
         .and_where(is_it())
         .take();
     if db.fetch_optional(&known).await?.is_some() {
-        // Kept as long as whoever needs it longest.
+        // Kept until the latest of the times.
         let update = Query::update()
             .table(DENIALS)
             .value(EXPIRES_AT, micros(until))
@@ -246,13 +252,13 @@ async fn deny(db: &Db, subject: &Subject, id: SessionId, until: DateTime<Utc>) -
         .values([id.to_string().into(), micros(until).into()])
         .map_err(|_| malformed())?;
     match db.execute(&insert).await {
-        // Noted since it was asked: the next attempt says so.
+        // Inserted since the query: the next attempt finds it.
         Err(error) if error.is_conflict() => Err(Error::contended()),
         done => done.map(|_| true),
     }
 }
 
-/// The ways in which writes and ends pass each other.
+/// The modes of the gate: shared for writes, exclusive for ends of sessions.
 #[cfg(feature = "postgres")]
 #[derive(Clone, Copy)]
 enum Passing {
@@ -263,10 +269,11 @@ enum Passing {
 #[cfg(feature = "postgres")]
 const SEED: i64 = 7_263_401_157;
 
-/// A lock of PostgreSQL that has its waiters served in turn, until the transaction ends.
+/// Returns an advisory lock of PostgreSQL whose waiters are served in turn, and which is held until the
+/// transaction ends.
 #[cfg(feature = "postgres")]
 fn gate(subject: &str, passing: Passing) -> Expr {
-    // The number tells these from what an application locks in this way.
+    // The seed keeps these numbers apart from the advisory locks of an application.
     let number = Func::cust("hashtextextended").args([subject.into(), SEED.into()]);
     let lock = match passing {
         Passing::Together => "pg_advisory_xact_lock_shared",

@@ -1,5 +1,5 @@
-//! Sign-ins of one subject one after another, so that a limit of sessions holds, and a session that ends for
-//! another one in the same step.
+//! The session limit: sign-ins of one subject are serialized so that it holds, and a session that another
+//! one replaces ends in the same transaction.
 
 use chrono::{DateTime, Utc};
 use sea_query::{Condition, Expr, ExprTrait as _, InsertStatement, OnConflict, Query};
@@ -19,19 +19,19 @@ use crate::error::{Error, Result};
 use crate::policy::{Cell, Kind};
 use crate::session::{Created, SessionId, SessionLimit, SessionRecord};
 
-/// The most sessions that one statement ends: each is a bound value.
+/// The maximum number of sessions that one statement ends: each is a bound value.
 const EVICTED: usize = 500;
 
-/// A record that is to be added, and what must be seen to in the same step.
+/// A record to insert, with everything that must happen in the same transaction.
 pub(super) struct Creation<'a> {
-    /// The session that ends with it.
+    /// The session that it replaces.
     pub(super) old: Option<&'a SessionRecord>,
     pub(super) record: &'a SessionRecord,
     pub(super) insert: &'a InsertStatement,
     pub(super) limit: Option<SessionLimit>,
 }
 
-/// Adds a record unless its subject has too many sessions, whoever else signs in meanwhile.
+/// Inserts a record unless its subject has too many sessions, even with concurrent sign-ins.
 pub(super) async fn create(db: &Db, creation: &Creation<'_>) -> Result<Created> {
     let mut attempts = Attempts::begin();
     loop {
@@ -45,7 +45,7 @@ pub(super) async fn create(db: &Db, creation: &Creation<'_>) -> Result<Created> 
 async fn create_alone(db: &Db, creation: &Creation<'_>) -> Result<Created> {
     let unit = db.begin_unit(Extent::Call).await?;
     let created = create_in(db, &unit, creation).await;
-    // What is not stored has ended nothing.
+    // A record that is not stored must end nothing.
     end(&unit, created, |created| {
         matches!(created, Created::Stored(_))
     })
@@ -60,9 +60,9 @@ async fn create_in(db: &Db, unit: &Unit, creation: &Creation<'_>) -> Result<Crea
 }
 
 async fn hold_back(db: &Db, unit: &Unit, subject: &str) -> Result<()> {
-    // What was committed while it waited must be seen, whatever level the application's
-    // connections begin with. MySQL takes its view of the data with the first statement that
-    // only reads, which comes later.
+    // Sign-ins that were committed while it waited must be visible, whatever isolation level the
+    // application's connections begin with. MySQL takes its snapshot with the first statement that only
+    // reads, which comes later.
     #[cfg(feature = "postgres")]
     if db.dialect() == Dialect::Postgres {
         let level = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED";
@@ -72,7 +72,7 @@ async fn hold_back(db: &Db, unit: &Unit, subject: &str) -> Result<()> {
     within.execute(&hold(subject)?).await.map(|_| ())
 }
 
-/// Has whoever comes next for this subject wait until the transaction ends.
+/// Builds the upsert that makes other sign-ins of this subject wait until the transaction ends.
 fn hold(subject: &str) -> Result<InsertStatement> {
     let mut insert = Query::insert();
     insert
@@ -88,7 +88,7 @@ fn hold(subject: &str) -> Result<InsertStatement> {
     Ok(insert)
 }
 
-/// Ends a transaction as what was done in it says.
+/// Commits if the outcome is to stay, and rolls back otherwise.
 pub(super) async fn end<T>(
     unit: &Unit,
     outcome: Result<T>,
@@ -97,16 +97,16 @@ pub(super) async fn end<T>(
     if outcome.as_ref().is_ok_and(stays) {
         unit.end(Ending::Commit).await?;
     } else {
-        // Where that fails too, the connection is gone, and the transaction with it.
+        // If that fails too, the connection is gone, and the transaction with it.
         let _ = unit.end(Ending::Rollback).await;
     }
     outcome
 }
 
-/// Adds a record while the sign-ins of its subject are held back.
+/// Inserts a record while the other sign-ins of its subject wait.
 async fn create_within(db: &Db, creation: &Creation<'_>) -> Result<Created> {
     let record = creation.record;
-    // Asked first, because a statement that fails ends a transaction.
+    // Queried first, because a statement that fails ends a transaction.
     let id_taken = Query::select()
         .expr(Expr::cust("1"))
         .from(TABLE)
@@ -115,7 +115,7 @@ async fn create_within(db: &Db, creation: &Creation<'_>) -> Result<Created> {
     if db.fetch_optional(&id_taken).await?.is_some() {
         return Ok(Created::IdTaken);
     }
-    // It goes first, so that it is not counted.
+    // The old session is ended first, so that it is not counted.
     if let Some(old) = creation.old
         && !take_away(db, old, record.created_at).await?
     {
@@ -133,13 +133,13 @@ async fn create_within(db: &Db, creation: &Creation<'_>) -> Result<Created> {
         }
     }
     match db.execute(creation.insert).await {
-        // Taken since it was asked: the next attempt says so.
+        // Taken since the query: the next attempt finds it.
         Err(error) if error.is_conflict() => Err(Error::contended()),
         done => done.map(|_| Created::Stored(ended)),
     }
 }
 
-/// Removes a session that ends for another one; tells whether it was there.
+/// Ends a session that another one replaces; returns whether it was there.
 async fn take_away(db: &Db, old: &SessionRecord, now: DateTime<Utc>) -> Result<bool> {
     let old = Condition::all()
         .add(Expr::col(ID).eq(old.id.to_string()))
@@ -148,7 +148,8 @@ async fn take_away(db: &Db, old: &SessionRecord, now: DateTime<Utc>) -> Result<b
     Ok(end_at_once(db, old).await? > 0)
 }
 
-/// The living sessions of a subject but the last so many: each sign-in asks for them, and most find none.
+/// Returns the living sessions of a subject except the newest `most`: each sign-in runs this, and most find
+/// none.
 async fn beyond(db: &Db, most: usize, record: &SessionRecord) -> Result<Vec<SessionId>> {
     let beyond = living_of(&record.subject, record.created_at)
         .clear_selects()

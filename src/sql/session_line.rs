@@ -1,4 +1,4 @@
-//! Which session stands in the place of one that goes on under another id.
+//! Rotation of sessions: the replaced ids, and the sessions that they lead to.
 
 use chrono::{DateTime, Utc};
 use sea_query::{
@@ -19,7 +19,7 @@ pub(super) const REPLACED: &str = "clearance_replaced_sessions";
 /// The first id that a session had, once it has another one.
 const LINE: &str = "line";
 
-/// Puts a record in the place of `old`, and keeps what led to that.
+/// Replaces `old` by a record, and keeps the old id and secret, which lead to it.
 pub(super) async fn replace(
     db: &Db,
     old: &SessionRecord,
@@ -53,7 +53,7 @@ async fn replace_within(
     record: &SessionRecord,
     now: DateTime<Utc>,
 ) -> Result<Replaced> {
-    // Whoever comes second for the same session waits here, and finds nothing.
+    // A concurrent rotation of the same session waits here, and then finds nothing.
     if db.execute(&move_on(old, record, now)).await?.count == 0 {
         return Ok(Replaced::Gone);
     }
@@ -79,7 +79,7 @@ fn move_on(old: &SessionRecord, record: &SessionRecord, now: DateTime<Utc>) -> U
     update
 }
 
-/// Keeps what led to the session that is `record` now.
+/// Builds the insert of the old id and secret, which lead to the session that is `record` now.
 fn keep(old: &SessionRecord, record: &SessionRecord) -> Result<InsertStatement> {
     let line = Query::select()
         .expr(Expr::value(old.id.to_string()))
@@ -103,7 +103,7 @@ fn keep(old: &SessionRecord, record: &SessionRecord) -> Result<InsertStatement> 
     Ok(insert)
 }
 
-/// The living session that stands in the place of a replaced one.
+/// Returns a query for the living session that a replaced one leads to.
 pub(super) fn successor(
     id: SessionId,
     secret_hash: SecretHash,

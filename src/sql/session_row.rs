@@ -1,4 +1,4 @@
-//! A session as a row of its table.
+//! The mapping of a session record to a row of its table.
 
 use chrono::{DateTime, Utc};
 
@@ -16,15 +16,15 @@ pub(super) const LAST_SEEN_AT: &str = "last_seen_at";
 pub(super) const IDLE_EXPIRES_AT: &str = "idle_expires_at";
 pub(super) const EXPIRES_AT: &str = "expires_at";
 
-/// The columns are those fields. Instants are microseconds since 1970.
+/// The columns have the names of the record's fields. Instants are microseconds since 1970.
 pub(super) use crate::session::FIELDS as COLUMNS;
 
-/// The session of a row that begins with its columns.
+/// Reads the session of a row that begins with its columns.
 pub(super) fn record(row: &Row) -> Option<SessionRecord> {
     crate::session::record(&Stored { row, from: 0 })
 }
 
-/// The session of a row that ends with its columns.
+/// Reads the session of a row that ends with its columns.
 pub(super) fn last_record(row: &Row) -> Option<SessionRecord> {
     let from = row.len().checked_sub(COLUMNS.len())?;
     crate::session::record(&Stored { row, from })
@@ -74,7 +74,7 @@ impl StoredFields for Stored<'_> {
     }
 }
 
-/// The values of a record, in the order of its columns.
+/// Returns the values of a record, in the order of its columns.
 pub(super) fn values(record: &SessionRecord) -> [sea_query::Value; 13] {
     [
         record.id.to_string().into(),

@@ -1,4 +1,4 @@
-//! Sessions in a table of the application's database.
+//! The SQL session store: sessions in a table of the application's database.
 
 use std::fmt;
 use std::sync::Arc;
@@ -36,7 +36,7 @@ use crate::session::{
 };
 use crate::viewer::Subject;
 
-/// Not among those of a record: it can be large, and is read when it is asked for.
+/// The column of a session's data. It is not part of the record: it can be large, and is read on demand.
 const DATA: &str = "data";
 const DATA_VERSION: &str = "data_version";
 
@@ -45,15 +45,15 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 pub(super) const CUT_OFFS: &str = "clearance_session_cut_offs";
 pub(super) const CUT_OFF: &str = "cut_off";
 
-/// Keeps sessions in the table `clearance_sessions`, which [`Db::migrate`] creates.
+/// A [`SessionStore`] in the table `clearance_sessions`, which [`Db::migrate`] creates.
 ///
-/// When the application's own data is in the same database, a write tests the session within its
-/// own statement.
+/// If the application's own data is in the same database, a write checks the session within its own
+/// statement.
 ///
-/// A database that does not answer within five seconds, or what [`timeout`](Self::timeout) says,
-/// is an outage (503), the wait for a connection of the pool included. Without that a server that
-/// is silent, but not gone, would hold every request. Only sweeps, and ending the sessions of
-/// everyone, may take longer, because they touch many rows.
+/// A database that does not answer within five seconds, or the [`timeout`](Self::timeout) that is set,
+/// counts as an outage (503); the wait for a connection of the pool is included. Otherwise a server that is
+/// silent, but not gone, would hold every request. Only sweeps, and ending the sessions of everyone, may
+/// take longer, because they touch many rows.
 ///
 /// # Example
 ///
@@ -79,7 +79,7 @@ pub struct SqlSessionStore {
 }
 
 impl Db {
-    /// A session store in this database.
+    /// Returns a session store in this database.
     #[must_use]
     pub fn session_store(&self) -> SqlSessionStore {
         let load = living(SessionId::from_bytes([0; 16]), DateTime::UNIX_EPOCH);
@@ -93,7 +93,7 @@ impl Db {
 }
 
 impl SqlSessionStore {
-    /// The store with another limit of time for each of its answers.
+    /// Sets another time limit for each answer of the store.
     ///
     /// # Example
     ///
@@ -124,7 +124,8 @@ impl fmt::Debug for SqlSessionStore {
     }
 }
 
-/// The session of `id` if it lives, its columns first, for a statement that may ask for more.
+/// Returns a query for the session of `id` if it is living at `now`, its columns first, for a statement
+/// that may select more.
 pub(super) fn living(id: SessionId, now: DateTime<Utc>) -> SelectStatement {
     Query::select()
         .columns(COLUMNS.map(|column| (TABLE, column)))
@@ -134,7 +135,7 @@ pub(super) fn living(id: SessionId, now: DateTime<Utc>) -> SelectStatement {
         .take()
 }
 
-/// The subject of a session, to be compared with a column of text.
+/// Returns the subject of a session, for a comparison with a column of text.
 #[cfg(feature = "accounts")]
 pub(super) fn subject(dialect: Dialect) -> Expr {
     dialect.kept_as_bytes(Expr::col((TABLE, SUBJECT)))
@@ -146,8 +147,8 @@ pub(super) fn lives(now: i64) -> Condition {
         .add(Expr::col(EXPIRES_AT).gt(now))
 }
 
-/// An outage stays one; anything else that a database says of these statements means that the
-/// table is not what it should be.
+/// Converts an error. An outage stays one; any other error of these statements means that the table is not
+/// as it should be.
 fn failed(error: &Error) -> StoreError {
     if error.is_unavailable() {
         StoreError::outage()
@@ -156,8 +157,8 @@ fn failed(error: &Error) -> StoreError {
     }
 }
 
-/// A failed statement of a session that was to be stored. The key is the only constraint that a
-/// whole record can stand against.
+/// Converts the error of a statement that stores a session. The key is the only constraint that a whole
+/// record can violate.
 fn taken<T>(error: &Error, taken: T) -> Result<T, StoreError> {
     if error.is_conflict() {
         Ok(taken)
@@ -176,7 +177,7 @@ fn insert(record: &SessionRecord) -> Result<InsertStatement, StoreError> {
     Ok(insert)
 }
 
-/// The larger one of what a column holds and of what it is given.
+/// Builds the larger one of a column's value and the given one.
 fn later(column: (&'static str, &'static str), given: i64) -> Expr {
     let there = Expr::col(column);
     CaseStatement::new()
@@ -186,7 +187,7 @@ fn later(column: (&'static str, &'static str), given: i64) -> Expr {
 }
 
 impl SqlSessionStore {
-    /// What the database answers, if it does so in time.
+    /// Awaits an answer of the database within the time limit.
     async fn in_time<T>(&self, answer: impl Future<Output = Result<T>>) -> Result<T> {
         match tokio::time::timeout(self.timeout, answer).await {
             Ok(answer) => answer,
@@ -197,7 +198,7 @@ impl SqlSessionStore {
         }
     }
 
-    /// Runs a statement for as long as it takes.
+    /// Runs a statement without a time limit.
     async fn run_long(&self, statement: &impl QueryStatementWriter) -> Result<u64> {
         let mut attempts = Attempts::begin();
         loop {
@@ -216,7 +217,7 @@ impl SqlSessionStore {
         self.run(statement).await.map_err(|error| failed(&error))
     }
 
-    /// Runs a statement until it finds nothing more; tells how many rows there were.
+    /// Runs a statement until it affects no more rows; returns the number of all.
     async fn run_in_steps(&self, step: &impl QueryStatementWriter) -> Result<u64> {
         let mut all = 0;
         loop {
@@ -228,7 +229,7 @@ impl SqlSessionStore {
         }
     }
 
-    /// Ends sessions for as long as it takes; tells how many there were.
+    /// Ends sessions without a time limit; returns their number.
     async fn end(&self, ended: Ended<'_>) -> Result<u64> {
         if let Some(mark) = ended.mark(self.db.dialect()) {
             self.run_long(&mark).await?;
@@ -236,7 +237,7 @@ impl SqlSessionStore {
         self.run_long(&ended.delete()).await
     }
 
-    /// Ends the sessions of everyone; tells how many there were.
+    /// Ends the sessions of everyone; returns their number.
     async fn end_everyone(&self) -> Result<u64> {
         let dialect = self.db.dialect();
         let mut all = 0;
@@ -245,22 +246,22 @@ impl SqlSessionStore {
                 let _ = self.run_in_steps(&mark).await?;
             }
             all += self.run_in_steps(&delete_some(dialect)).await?;
-            // INVARIANT (nobody left): what a step found others may have removed meanwhile, so that it
-            // removed nothing although there is more.
+            // INVARIANT (nobody left): others may remove the rows that a step found, so that it removes
+            // none although more are left.
             if self.db.fetch_optional(&anybody()).await?.is_none() {
                 return Ok(all);
             }
         }
     }
 
-    /// Ends stateless sessions once no write under way holds them; tells whether that is new.
+    /// Ends stateless sessions once no unfinished write holds them; returns whether that is new.
     async fn end_tokens(&self, ending: Ending<'_>) -> Result<bool, StoreError> {
         let ended = self.in_time(Box::pin(ending.run(&self.db))).await;
         ended.map_err(|error| failed(&error))
     }
 
-    /// Gives a subject the row that its writes hold, unless it has one. Without it they are refused, but whoever
-    /// only reads must not be, so that a database which takes no writes is no outage here.
+    /// Inserts the row of a subject that its writes lock, unless it has one. Without it writes are refused,
+    /// but reads must not be, so a database that accepts no writes is no outage here.
     async fn begin_subject(&self, row: &Row, first: usize, subject: &Subject) {
         if counters::lacks_subject(row, first)
             && let Ok(begin) = counters::begin(subject.as_str(), 0)
@@ -269,7 +270,7 @@ impl SqlSessionStore {
         }
     }
 
-    /// Adds a record in one step with what it depends on.
+    /// Inserts a record in one transaction with everything that it depends on.
     async fn create_together(
         &self,
         old: Option<&SessionRecord>,
@@ -303,7 +304,7 @@ pub(super) fn malformed() -> Error {
     Error::internal("a stored session is malformed")
 }
 
-/// The living sessions of a subject, the last created first.
+/// Returns a query for the living sessions of a subject, the last created first.
 pub(super) fn living_of(subject: &Subject, now: DateTime<Utc>) -> SelectStatement {
     Query::select()
         .columns(COLUMNS)
@@ -485,7 +486,7 @@ impl SessionStore for SqlSessionStore {
                     self.begin_subject(&row, 0, subject).await;
                     return Ok(generations);
                 }
-                // It is there now, unless somebody removes it meanwhile.
+                // It exists now, unless somebody removes it meanwhile.
                 None if has_begun => return Err(StoreError::malformed()),
                 None => {
                     self.execute(&counters::begin(EVERYONE, first)?).await?;
@@ -562,7 +563,7 @@ impl SessionStore for SqlSessionStore {
             denied: row.flag(0).map_err(|_| StoreError::malformed())?,
             cut_off: match row.cell(1, Kind::Int) {
                 Ok(Cell::Null) => None,
-                // The row that sign-ins wait for has an instant that no clock shows.
+                // The row that sign-ins lock has an instant that no clock shows.
                 Ok(Cell::Int(micros)) => DateTime::from_timestamp_micros(micros),
                 _ => return Err(StoreError::malformed()),
             },

@@ -1,4 +1,4 @@
-//! The note that a session was used.
+//! The last use of a session, which extends its idle timeout.
 
 use sea_query::{Expr, ExprTrait as _, LockBehavior, LockType, Query, UpdateStatement};
 
@@ -11,11 +11,11 @@ use super::session_store::{lives, living};
 use crate::error::Result;
 use crate::session::SessionRecord;
 
-/// Notes the last use of a session; tells whether it is there.
+/// Stores the last use of a session; returns whether the session is there.
 ///
-/// Where an update waits for what others have only read, a session is left as it is while a write under it is
-/// not committed: else somebody who only reads would wait for their own write. Whoever comes next notes
-/// the use (decision 71).
+/// If an update waits for transactions that have only read a row, the session is skipped while a write
+/// under it is not committed: otherwise somebody who only reads would wait for their own write. The next
+/// request stores the use (decision 71).
 pub(super) async fn touch(db: &Db, record: &SessionRecord) -> Result<bool> {
     let mut attempts = Attempts::begin();
     loop {

@@ -1,4 +1,4 @@
-//! A session and the row of its viewer, in one statement.
+//! A session and the row of its viewer, loaded by one statement with a join (decision 63).
 
 use std::sync::Arc;
 
@@ -20,14 +20,15 @@ use crate::entity::Entity;
 use crate::error::Result;
 use crate::session::{SessionId, SessionRecord, StoreError};
 
-/// The statement that finds a session and its viewer's row, whose text is made once.
+/// The statement that loads a session and its viewer's row. Its text is rendered once.
 pub(crate) struct SessionViewer {
     text: Arc<str>,
     layout: Layout,
 }
 
 impl Db {
-    /// The statement for the rows of a question, by their key; `None` where one statement cannot find both.
+    /// Builds the statement for the rows of a question, joined by their key; `None` if one statement cannot
+    /// find both.
     pub(crate) fn session_viewer<E: Entity>(
         &self,
         shape: &Shape<E>,
@@ -46,7 +47,7 @@ impl Db {
         let mark = (SessionId::from_bytes([0; 16]), DateTime::UNIX_EPOCH);
         let statement = joined(statement, is_theirs, mark);
         let (text, bound) = dialect.text(&statement);
-        // A value of the rows' own, such as the instant of a rule, is another one the next time.
+        // A value of the rows' own, such as the instant of a rule, would be another one the next time.
         let is_fixed = bound == values(mark) && layout.nested.is_empty();
         Ok(is_fixed.then(|| SessionViewer {
             text: text.into(),
@@ -56,7 +57,7 @@ impl Db {
 }
 
 impl SqlSessionStore {
-    /// The session of `id` if it lives, and the row of its viewer.
+    /// Loads the session of `id` if it is living at `now`, and the row of its viewer.
     pub(crate) async fn load_with_viewer(
         &self,
         statement: &SessionViewer,
@@ -73,7 +74,7 @@ impl SqlSessionStore {
 }
 
 impl SessionViewer {
-    /// How the row of the viewer is read.
+    /// Returns the layout of the viewer's row.
     pub(crate) const fn layout(&self) -> &Layout {
         &self.layout
     }

@@ -1,5 +1,5 @@
-//! Settings of connections under which an engine stores or means something else than a rule was asked of
-//! (decision 65).
+//! Connection settings under which an engine stores or computes something else than a rule judged (decision
+//! 65).
 
 #[cfg(feature = "mysql")]
 use sea_query::Values;
@@ -12,13 +12,14 @@ use crate::error::{Error, Result};
 #[cfg(feature = "mysql")]
 use crate::policy::{Cell, Kind};
 
-/// Gives connections of the library's own what [`Db::unfit_settings`] asks of others, whatever the server's
-/// own mode is. A key of 0 is stored as such, as on the other engines, and not counted up.
+/// The statement that gives the library's own connections the mode that [`Db::unfit_settings`] requires of
+/// others, whatever the server's own mode is. A key of 0 is stored as such, as on the other engines, and
+/// not counted up.
 #[cfg(feature = "mysql")]
 pub(super) const MYSQL_MODE: &str = "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,\
     ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION,NO_AUTO_VALUE_ON_ZERO'";
 
-/// Modes of MySQL and MariaDB that no connection may have, and what each does.
+/// The modes of MySQL and MariaDB that no connection may have, each with its effect.
 #[cfg(feature = "mysql")]
 const REFUSED: [(&str, &str); 3] = [
     (

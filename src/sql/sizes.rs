@@ -1,13 +1,13 @@
-//! The number of parts that a text has where a client chooses it.
+//! Padding of lists in statements, so that clients do not choose the number of texts.
 //!
-//! A server keeps each text prepared for each connection, and has room for so many of all clients together
-//! (`max_prepared_stmt_count` of MariaDB is 16,382). So a list is of few sizes: its last part stands there as
-//! often as the next size wants it, which changes nothing of what it means (decision 68).
+//! A server keeps each text prepared for each connection, and has room for a number of all clients together
+//! (`max_prepared_stmt_count` of MariaDB is 16,382). Lists therefore have few sizes: they are padded to the
+//! next one with copies of their last part, which does not change their meaning (decision 68).
 
-/// Parts of a condition up to here stand in the text as they are: mostly the program's own.
+/// The maximum number of parts of a condition that are not padded: mostly the program's own.
 const FEW: usize = 8;
 
-/// Fills up to the next power of two with copies of the last one.
+/// Pads to the next power of two with copies of the last one.
 pub(super) fn filled<T: Clone>(mut values: Vec<T>) -> Vec<T> {
     let size = values.len().checked_next_power_of_two();
     if let (Some(size), Some(last)) = (size, values.last().cloned()) {
@@ -16,8 +16,7 @@ pub(super) fn filled<T: Clone>(mut values: Vec<T>) -> Vec<T> {
     values
 }
 
-/// The same for conditions that are joined, where they are more than a few: each copy may be asked of every
-/// row.
+/// Pads conditions that are joined, if they are more than a few: each copy may be evaluated for every row.
 pub(super) fn filled_if_many<T: Clone>(conditions: Vec<T>) -> Vec<T> {
     if conditions.len() <= FEW {
         conditions
@@ -26,7 +25,8 @@ pub(super) fn filled_if_many<T: Clone>(conditions: Vec<T>) -> Vec<T> {
     }
 }
 
-/// Returns how many of so many rows one statement inserts, where it takes `most`: a row cannot stand there twice.
+/// Returns how many of these rows one statement inserts, if it takes `most`: a power of two if they are
+/// many, because a row cannot be repeated as padding.
 pub(crate) const fn inserted_at_once(rows: usize, most: usize) -> usize {
     let most = if rows < most { rows } else { most };
     match most.checked_ilog2() {

@@ -1,4 +1,5 @@
-//! What the text of a statement depends on, apart from the values that are bound.
+//! The structure of a statement, its key in the plan cache: everything that its text depends on except the
+//! bound values.
 
 use uuid::Uuid;
 
@@ -8,11 +9,11 @@ use crate::dto::Direction;
 use crate::entity::Schema;
 use crate::policy::{Decision, Fulfilled, Op, Place, Reduced, Residual, Term, Value};
 
-/// What stands for the number of rows while a text is made.
+/// The mark for the number of rows while a text is rendered.
 pub(super) const LIMIT_MARK: u64 = 0x5eed_5eed_5eed;
 
-/// A question written down: what its text depends on, and apart from it the values that are
-/// bound. Each part begins with a tag or a length, so that no two questions are written alike.
+/// A query in bytes: everything that its text depends on, and apart from it the values that are bound. Each
+/// part begins with a tag or a length, so that no two queries are written alike.
 #[derive(Default)]
 pub(crate) struct Structure<'a> {
     pub(crate) key: Vec<u8>,
@@ -37,14 +38,14 @@ impl<'a> Structure<'a> {
         self.key.extend_from_slice(&number.to_le_bytes());
     }
 
-    /// A table, by its place in memory, which it keeps.
+    /// Writes a table, by its address, which does not change.
     pub(super) fn schema(&mut self, schema: &'static Schema) {
         let place = std::ptr::from_ref(schema).addr();
         self.key.extend_from_slice(&place.to_le_bytes());
     }
 
     pub(super) fn index(&mut self, index: usize) {
-        // Most are small; a large one is written behind a byte that none of those is.
+        // Most are small; a large one follows a byte that no small one has.
         match u8::try_from(index) {
             Ok(index) if index < u8::MAX => self.tag(index),
             _ => {
@@ -66,7 +67,8 @@ impl<'a> Structure<'a> {
         }
     }
 
-    /// A null is part of the text, and a truth value has no mark that could be told from another.
+    /// Writes a value. A null is part of the text, and a boolean is part of the key, because no mark for it
+    /// could be distinguished from another.
     pub(super) fn value(&mut self, value: &'a Value) {
         match value {
             Value::Null => return self.tag(0),
@@ -200,7 +202,7 @@ impl<'a> Structure<'a> {
                 self.index(*index);
                 self.flag(*wanted);
             }
-            // The tables on the way here say which relation has this name.
+            // The tables on the path determine which relation has this name.
             Residual::Related {
                 relation,
                 within,
@@ -310,15 +312,15 @@ impl<'a> Structure<'a> {
     }
 }
 
-/// Puts a mark in the place of each value, in the order in which [`Structure`] meets them.
+/// The marks that take the place of values, in the order in which [`Structure`] visits them.
 #[derive(Default)]
 pub(super) struct Marks {
     pub(super) made: Vec<Value>,
 }
 
 impl Marks {
-    /// Whether what was marked is written as what it was, with the marks in place of the values.
-    /// The two walks must agree on what is a value, and in which order.
+    /// Returns whether the marked query has the structure of the unmarked one, with the marks in place of
+    /// the values. The two traversals must agree on what is a value, and in which order.
     pub(super) fn stand_in(&self, marked: &Structure<'_>, unmarked: &Structure<'_>) -> bool {
         marked.key == unmarked.key
             && marked.values.len() == self.made.len()

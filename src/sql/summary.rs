@@ -12,19 +12,19 @@ use crate::entity::Schema;
 use crate::error::{Error, Result};
 use crate::policy::{Cell, Kind, Value};
 
-/// What an aggregate came to.
+/// The result of an aggregate.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Answer {
     Count(u64),
-    /// Of the visible integers, unless there is none.
+    /// The sum of the visible integers, unless there is none.
     Sum(Option<i128>),
-    /// Their sum and their number, unless there is none.
+    /// The sum and the number of the visible integers, unless there is none.
     Average(Option<(i128, u64)>),
     Value(Value),
 }
 
-/// The statement of `summary`: what is masked is masked in an inner select, so that the outer one
-/// groups and sums what a viewer sees, and each expression stands in the text once.
+/// Builds the statement of `summary`. An inner select masks cells, so that the outer one groups and sums
+/// only what the viewer may see, and each expression is in the text once.
 pub(super) fn summarize(
     dialect: Dialect,
     table: &'static Schema,
@@ -42,7 +42,7 @@ pub(super) fn summarize(
         let (flag, value) = (inner_column(flag), inner_column(value));
         outer.expr(flag.clone()).expr(value.clone());
         outer.add_group_by([flag.clone(), value.clone()]);
-        // Groups stand by their keys; what is null comes last, and what is hidden after it.
+        // Groups are ordered by their keys; nulls come last, and hidden keys after them.
         outer.order_by_expr(flag, Order::Desc);
         outer.order_by_expr(value.clone().is_null(), Order::Asc);
         let value = match renderer.spec(key.column)?.kind().names() {
@@ -82,7 +82,7 @@ pub(super) fn summarize(
             }
         }
     }
-    // Also where nothing else is selected.
+    // Needed if nothing else is selected.
     inner.expr_as(Expr::cust("1"), Alias::new("present"));
     inner.from(renderer.source());
     restrict(&renderer, &mut inner, decided, question)?;
@@ -90,7 +90,7 @@ pub(super) fn summarize(
     Ok(outer)
 }
 
-/// The inner select in the outer one.
+/// The alias of the inner select in the outer one.
 const CELLS: &str = "cells";
 
 fn inner_column(name: String) -> Expr {
@@ -101,7 +101,7 @@ fn key_names(number: usize) -> (String, String) {
     (format!("key_{number}_visible"), format!("key_{number}"))
 }
 
-/// One row of a [`Summary`]: its keys, `None` where they are hidden, and its answers.
+/// Reads one row of a [`Summary`]: its keys, `None` if they are hidden, and its results.
 pub(crate) fn read(
     row: &Row,
     summary: &Summary,
@@ -154,7 +154,7 @@ fn count(row: &Row, at: usize) -> Result<u64> {
         .ok_or_else(|| Error::internal("a count is no number"))
 }
 
-/// See [`Dialect::sum`].
+/// Reads a sum; see [`Dialect::sum`].
 fn sum(row: &Row, high: usize, low: usize) -> Result<Option<i128>> {
     let (high, low) = (integer(row, high)?, integer(row, low)?);
     Ok(high

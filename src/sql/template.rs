@@ -1,9 +1,9 @@
-//! The text of a statement, kept by the structure of its question.
+//! The plan cache: the texts of statements, by the structure of their queries.
 //!
-//! Two questions of one structure differ in values only, and values are bound. The structure is
-//! written down in full and compared byte by byte, so a text is never found by a hash alone. A
-//! text is made once, with a mark in place of each value, and the marks tell which placeholder
-//! takes which value. Where they do not tell it beyond doubt, the text is not kept.
+//! Two queries of one structure differ in values only, and values are bound. The structure is written in
+//! full and compared byte by byte, so a text is never found by a hash alone. A text is rendered once, with
+//! a mark in place of each value, and the marks show which placeholder takes which value. If they do not
+//! show it beyond doubt, the text is not cached.
 
 use std::sync::Arc;
 
@@ -21,12 +21,13 @@ use crate::dto::{Decided, Shape};
 use crate::entity::Entity;
 use crate::error::{Error, Result};
 
-/// How many bytes of texts and structures are kept for one database.
+/// The maximum bytes of texts and structures that are cached for one database.
 const CAPACITY: u64 = 8 * 1024 * 1024;
-/// A question of more values than this, mostly a long list, is written anew each time.
+/// The maximum number of values of a cached query. One with more, mostly a long list, is rendered each
+/// time.
 const MOST_VALUES: usize = 128;
 
-/// The texts of a database.
+/// The plan cache of a database.
 pub(super) struct Templates(moka::sync::Cache<Arc<[u8]>, Arc<Template>>);
 
 struct Template {
@@ -35,16 +36,16 @@ struct Template {
     layout: Arc<Layout>,
 }
 
-/// What a placeholder takes.
+/// The source of a placeholder's value.
 enum Source {
-    /// A value of the question, by its place in the structure.
+    /// A value of the query, by its place in the structure.
     Slot(usize),
     Limit,
     /// A constant of the text itself.
     Fixed(sea_query::Value),
 }
 
-/// A statement that is ready to run, and how to read its rows.
+/// A statement that is ready to run, and the layout of its rows.
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub(crate) statement: Ready,
@@ -56,7 +57,7 @@ pub(crate) struct Plan {
 pub(crate) struct Ready {
     sql: Arc<str>,
     values: Values,
-    /// The same, where the engine refuses this one for a text that one of its columns cannot hold.
+    /// An alternative, if the engine refuses this one for a text that one of its columns cannot hold.
     exactly: Option<Box<Self>>,
 }
 
@@ -65,7 +66,7 @@ impl Ready {
         Self::new(sql.into(), values)
     }
 
-    /// A text as it stands, made before or written by hand, and what is bound to it.
+    /// Creates a statement from a text, rendered before or written by hand, and its bound values.
     pub(super) const fn new(sql: Arc<str>, values: Values) -> Self {
         Self {
             sql,
@@ -74,7 +75,7 @@ impl Ready {
         }
     }
 
-    /// The select that `write` writes in a dialect.
+    /// Builds the select that `write` renders in a dialect.
     pub(super) fn searching(
         dialect: Dialect,
         write: impl Fn(Dialect) -> Result<SelectStatement>,
@@ -83,7 +84,7 @@ impl Ready {
         write(dialect)?.with_exactly(dialect, write)
     }
 
-    /// This one, with what `write` makes of it for the case that the engine refuses it.
+    /// Adds the alternative that `write` renders, in case the engine refuses this statement.
     fn with_exactly(
         mut self,
         dialect: Dialect,
@@ -106,7 +107,7 @@ impl Ready {
 
 #[cfg(feature = "testing")]
 impl super::db::Db {
-    /// How the engine would answer a statement, in its own words.
+    /// Returns the engine's plan of a statement (EXPLAIN), in its own words.
     pub(crate) async fn explain(&self, statement: &Ready) -> Result<String> {
         use crate::policy::{Cell, Kind};
 
@@ -151,12 +152,12 @@ impl Execute for &Ready {
     }
 }
 
-/// Everything that a statement is made of.
+/// Everything that a statement is rendered from.
 pub(crate) struct Asked<'a, E: Entity> {
     pub(crate) shape: &'a Shape<E>,
     pub(crate) decided: &'a Decided,
     pub(crate) question: &'a Question,
-    /// Groups and sums in place of rows.
+    /// The groups and sums that replace rows.
     pub(crate) summary: Option<&'a Summary>,
 }
 
@@ -173,7 +174,7 @@ impl<E: Entity> Asked<'_, E> {
         }
     }
 
-    /// The text and its values; the number of rows stands in it as `limit` says.
+    /// Renders the text and its values, with the number of rows in the form of `limit`.
     fn text(&self, dialect: Dialect, limit: Option<Limit>) -> Result<((String, Values), Layout)> {
         let (statement, layout) = self.render(dialect)?;
         let text = dialect.text(&statement);
@@ -225,7 +226,7 @@ impl Templates {
         )
     }
 
-    /// The statement of a change.
+    /// Returns the statement of a change.
     pub(super) fn written(&self, dialect: Dialect, written: &Written<'_>) -> Result<Ready> {
         let write = |dialect| self.written_in(dialect, written);
         write(dialect)?.with_exactly(dialect, write)
@@ -254,8 +255,8 @@ impl Templates {
         Ok(ready)
     }
 
-    /// The statement that inserts rows of which every column is known. Its text depends on how
-    /// many there are.
+    /// Returns the statement that inserts rows with a value for each column. Its text depends on their
+    /// number.
     pub(super) fn rows<E: Entity>(&self, dialect: Dialect, rows: &[E]) -> Result<Ready> {
         let table = E::__table();
         let width = table.columns().len();
@@ -315,7 +316,8 @@ impl Templates {
     }
 }
 
-/// Whether the text is kept. What the engine cannot hold has a text of its own.
+/// Returns whether the text is cached. It is not if there are too many values, or one that the engine
+/// cannot hold, with which the text is another one.
 fn is_kept(dialect: Dialect, structure: &Structure<'_>) -> bool {
     let mut values = structure.values.iter();
     structure.values.len() <= MOST_VALUES
@@ -331,7 +333,7 @@ fn plain<E: Entity>(dialect: Dialect, asked: &Asked<'_, E>) -> Result<Plan> {
 }
 
 impl Template {
-    /// The text with marks in place of values; `None` where a mark cannot be found again.
+    /// Renders the text with marks in place of values; `None` if a mark cannot be found again.
     fn make<E: Entity>(
         dialect: Dialect,
         asked: &Asked<'_, E>,
@@ -357,7 +359,7 @@ impl Template {
             question: &question,
             summary: summary.as_ref(),
         };
-        // As for the number that was asked for, not for the mark in its place.
+        // By the requested number of rows, and not by the mark in its place.
         let limit = asked.limit(dialect);
         if !marks.stand_in(&marked.structure(dialect, limit), structure) {
             return Ok(None);
@@ -367,8 +369,8 @@ impl Template {
         Ok(Self::of(dialect, text, &marks, is_limited, layout))
     }
 
-    /// The text and what its placeholders take; `None` where a value is in no placeholder, so that
-    /// it would be part of the text.
+    /// Finds the sources of the placeholders; `None` if a value is in no placeholder, so that it would be
+    /// part of the text.
     fn of(
         dialect: Dialect,
         (sql, values): (String, Values),

@@ -1,4 +1,4 @@
-//! Which of several conditions hold, of a stored row or of values alone.
+//! Evaluation of several conditions at once, over a stored row or over values alone.
 
 use sea_query::{CaseStatement, Expr, Query as Statement};
 
@@ -12,8 +12,8 @@ use crate::error::Result;
 use crate::policy::{Residual, Value};
 
 impl Db {
-    /// Which of the conditions hold of the row with this key, or `None` when there is no such row.
-    /// Without a key they are those of a row that is yet to be, and speak of related rows only.
+    /// Returns which of the conditions hold of the row with this key, or `None` if there is no such row.
+    /// Without a key they are conditions on a row that is yet to be inserted, and read related rows only.
     pub(crate) async fn truths<E: Entity>(
         &self,
         key: Option<&Value>,
@@ -36,7 +36,7 @@ fn truths<E: Entity>(
     Ready::searching(dialect, |dialect| {
         let renderer = Renderer::new(dialect, E::__table());
         let mut statement = Statement::select();
-        // No condition needs to be asked for a row to be looked for.
+        // The row is found even without a condition.
         statement.expr(Expr::val(1));
         for condition in conditions {
             let condition = renderer.evaluated(condition)?;

@@ -1,4 +1,4 @@
-//! A query of the application's own: its text as it stands, and its rows by the names of their
+//! Queries of the application's own: their text is unchanged, and their rows are read by the names of the
 //! columns.
 
 use std::marker::PhantomData;
@@ -11,8 +11,8 @@ use crate::entity::{Entity, Schema};
 use crate::error::{Error, Result};
 use crate::policy::{Cell, Facts, Value};
 
-/// Refuses a text that is no query. It is written by whoever writes the program, so this finds a slip
-/// and is no defence.
+/// Prepares a text with its values, and refuses one that is no query. The author of the program writes it,
+/// so this finds a slip and is no defence.
 pub(crate) fn own_query(dialect: Dialect, sql: &'static str, values: &[Value]) -> Result<Ready> {
     let first = sql.split_ascii_whitespace().next().unwrap_or_default();
     if !["select", "with"]
@@ -37,16 +37,17 @@ pub(crate) fn own_query(dialect: Dialect, sql: &'static str, values: &[Value]) -
     Ok(Ready::new(sql.into(), sea_query::Values(values)))
 }
 
-/// Where a query of the application's own gives the columns of `E`, and the fields of a DTO.
+/// The positions of the columns of `E`, and of the fields of a DTO, in the rows of the application's own
+/// query.
 pub(crate) struct OwnLayout<E> {
     /// For each column of the entity; a missing one has no position.
     columns: Vec<Slot>,
     /// For each field of the DTO.
     pub(super) fields: Vec<Slot>,
     pub(super) masks: Vec<Option<Mask>>,
-    /// Where the inputs of computed fields stand.
+    /// The positions of the inputs of computed fields.
     pub(super) computed: Vec<(usize, Vec<usize>)>,
-    /// The fields whose columns are there, as bits.
+    /// The fields whose columns are selected, as bits.
     given: u128,
     entity: PhantomData<fn() -> E>,
 }
@@ -117,7 +118,7 @@ impl<E: Entity> OwnLayout<E> {
         Ok(layout)
     }
 
-    /// What the row tells of its entity; the whole of it, if `whole` and nothing is missing.
+    /// Reads the row's columns of its entity, and the whole entity if `whole` and nothing is missing.
     pub(crate) fn facts<'r>(&self, row: &'r Row, whole: bool) -> Result<Given<'r, E>> {
         let mut cells = Vec::with_capacity(self.columns.len());
         for (slot, spec) in self.columns.iter().zip(E::__table().columns()) {
@@ -137,13 +138,13 @@ impl<E: Entity> OwnLayout<E> {
         })
     }
 
-    /// The cells of the DTO's fields, those in `visible` to be seen as far as they are there.
+    /// Returns the cells of the DTO's fields; those in `visible` are shown if they are selected.
     pub(crate) fn cells<'r>(&'r self, row: &'r Row, visible: u128) -> Cells<'r> {
         Cells::of_own_query(row, self, visible & self.given)
     }
 }
 
-/// A stored value that cannot be read is as one that is missing: what a rule says of it is unknown.
+/// Treats a stored value that cannot be read as a missing one, so that conditions on it are unknown.
 fn known<T>(read: Result<T>) -> Result<Option<T>> {
     match read {
         Ok(read) => Ok(Some(read)),
@@ -167,7 +168,7 @@ const fn can_be_hidden(output: Output) -> bool {
     }
 }
 
-/// The one column of this name, if there is one.
+/// Returns the position of the one column of this name, if there is one.
 fn position(row: &Row, name: &str) -> Result<Option<usize>> {
     let mut positions = names(row)
         .into_iter()
@@ -199,7 +200,7 @@ fn column_names<R: sqlx::Row>(row: &R) -> Vec<&str> {
     row.columns().iter().map(|column| column.name()).collect()
 }
 
-/// What a query of the application's own tells of one row.
+/// The columns of an entity that one row of the application's own query has.
 pub(crate) struct Given<'r, E> {
     /// For each column of the entity; `None` where it is missing.
     cells: Vec<Option<Cell<'r>>>,

@@ -1,4 +1,4 @@
-//! A transaction: one connection that several statements share, in turn.
+//! A transaction: one connection that several statements use in turn.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError};
@@ -19,14 +19,14 @@ use crate::error::{Error, Result};
 
 /// A connection in a transaction. Dropped without an end, it is rolled back.
 ///
-/// The driver's own transaction gives its connection back to the pool whatever has become of it.
+/// The driver's own transaction returns its connection to the pool in whatever state it is.
 pub(super) struct Begun<DB: Driver> {
     connection: Option<Pooled<DB>>,
     given_up: GivenUp,
     aftermath: Arc<Aftermath>,
 }
 
-/// Whether something was given up half-way, so that nobody knows what the connection says next.
+/// Set if something was abandoned half-way, so that the state of the connection's protocol is unknown.
 type GivenUp = Arc<AtomicBool>;
 
 impl<DB: Driver> Begun<DB> {
@@ -37,7 +37,7 @@ impl<DB: Driver> Begun<DB> {
         aftermath: &Arc<Aftermath>,
     ) -> Result<Slot<DB>> {
         let mut begun = Self {
-            // Boxed, as that of a statement is.
+            // Boxed, as for a single statement.
             connection: Some(Box::pin(of.acquire()).await.map_err(classify)?),
             given_up: Arc::clone(given_up),
             aftermath: Arc::clone(aftermath),
@@ -46,8 +46,8 @@ impl<DB: Driver> Begun<DB> {
         Ok(Arc::new(Mutex::new(Some(begun))))
     }
 
-    /// Runs a statement that begins or ends it. A connection that does not answer well to one is
-    /// not used again.
+    /// Runs a statement that begins or ends the transaction. A connection on which that fails is not used
+    /// again.
     async fn run(&mut self, sql: &'static str) -> Result<()> {
         let known = self.given_up.swap(true, Ordering::AcqRel);
         if let Some(connection) = &mut self.connection {
@@ -66,7 +66,7 @@ impl<DB: Driver> Begun<DB> {
             Ending::Rollback => "ROLLBACK",
         })
         .await?;
-        // Nothing is left to roll back, and what comes now may want the connection.
+        // Nothing is left to roll back, and the records of refusals may need the connection.
         if let Some(connection) = self.connection.take() {
             connection.end();
         }
@@ -83,7 +83,7 @@ impl<DB: Driver> Drop for Begun<DB> {
         };
         let aftermath = Arc::clone(&self.aftermath);
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
-            // The server rolls back what a closed connection leaves.
+            // The server rolls back the transaction of a closed connection.
             connection.close_if_dropped(true);
             return drop(aftermath.settle(false));
         };
@@ -115,20 +115,20 @@ pub(crate) struct Unit(Arc<Shared>);
 
 struct Shared {
     begun: Slots,
-    /// It was committed or rolled back, or whoever began it has dropped it.
+    /// Set if it was committed or rolled back, or dropped by its owner.
     ended: AtomicBool,
-    /// A statement failed, or was given up half-way, since the last savepoint that stands.
+    /// Set if a statement has failed, or was abandoned half-way, since the last open savepoint.
     failed: AtomicBool,
     given_up: GivenUp,
-    /// How many savepoints are open.
+    /// The number of open savepoints.
     savepoints: AtomicU32,
     aftermath: Arc<Aftermath>,
     extent: Extent,
-    /// The sessions that its commit looks at once more.
+    /// The sessions that its commit checks once more.
     looked_at: std::sync::Mutex<Vec<StatementGuard>>,
-    /// The stateless sessions that it holds, or that its commit takes hold of.
+    /// The stateless sessions that it holds, or that its commit will lock.
     tokens: std::sync::Mutex<Vec<TokenGuard>>,
-    /// Tells whether a statement ran in it, so that it may go on seeing what was there then.
+    /// Set if a statement has run in it, so that its snapshot may be older than the next one.
     used: AtomicBool,
 }
 
@@ -141,7 +141,7 @@ enum Slots {
     Mysql(Slot<sqlx::MySql>),
 }
 
-/// How a transaction ends.
+/// The end of a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ending {
     Commit,
@@ -156,14 +156,14 @@ impl Unit {
         self.0.extent == Extent::Application
     }
 
-    /// Makes the commit look at this session once more.
+    /// Makes the commit check this session once more.
     pub(super) fn look_again(&self, guard: &StatementGuard) {
         let mut looked_at = self
             .0
             .looked_at
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        // The time of the last statement stands for all of a session.
+        // The time of the last statement counts for the whole session.
         looked_at.retain(|known| !known.is_of_same_session(guard));
         looked_at.push(guard.clone());
     }
@@ -197,7 +197,7 @@ impl Unit {
     }
 }
 
-/// The same transaction, not one that is alike.
+/// Compares identity: the same transaction, not a similar one.
 impl PartialEq for Unit {
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
@@ -207,7 +207,7 @@ impl PartialEq for Unit {
 impl Eq for Unit {}
 
 impl Db {
-    /// Begins a transaction, for whose statements [`Db::within`] makes handles.
+    /// Begins a transaction; [`Db::within`] makes handles for its statements.
     pub(crate) async fn begin_unit(&self, extent: Extent) -> Result<Unit> {
         if self.unit().is_some() {
             return Err(Error::misuse(
@@ -219,7 +219,8 @@ impl Db {
         let begun = match self.explained()? {
             #[cfg(feature = "sqlite")]
             Engine::Sqlite(of) => {
-                // One that reads before it writes would be refused where another has written.
+                // A deferred transaction that reads before it writes would be refused if another one has
+                // written.
                 let begun = Begun::begin(of, "BEGIN IMMEDIATE", &given_up, &aftermath);
                 Slots::Sqlite(begun.await?)
             }
@@ -253,7 +254,7 @@ impl Unit {
         &self.0.aftermath
     }
 
-    /// Its connection, as soon as no other statement has it.
+    /// Returns its connection, as soon as no other statement has it.
     pub(super) async fn connection(&self) -> Result<Connection> {
         self.lease(false).await
     }
@@ -294,7 +295,7 @@ impl Unit {
         Ok(Lease::of_transaction(connection, statement))
     }
 
-    /// Ends it. One in which a statement failed is never committed.
+    /// Ends the transaction. One in which a statement failed is never committed.
     pub(crate) async fn end(&self, ending: Ending) -> Result<()> {
         match &self.0.begun {
             #[cfg(feature = "sqlite")]
@@ -319,7 +320,7 @@ impl Unit {
         }
     }
 
-    /// Nobody will end it: it is rolled back as soon as no statement runs in it.
+    /// Abandons the transaction: it is rolled back as soon as no statement runs in it.
     pub(crate) fn abandon(&self) {
         self.0.ended.store(true, Ordering::Release);
         self.reap();
@@ -329,7 +330,7 @@ impl Unit {
         if !self.0.ended.load(Ordering::Acquire) {
             return;
         }
-        // Where a statement runs it comes here itself when it is done.
+        // A statement that is running comes here itself when it is done.
         match &self.0.begun {
             #[cfg(feature = "sqlite")]
             Slots::Sqlite(slot) => drop(slot.try_lock().map(|mut begun| begun.take())),
@@ -349,7 +350,7 @@ impl Unit {
     }
 }
 
-/// Several steps of a transaction that are one: it has failed unless all of them are done.
+/// Several steps of a transaction that count as one: it has failed unless all of them are done.
 pub(crate) struct Steps {
     unit: Unit,
     done: bool,
@@ -373,8 +374,8 @@ impl Drop for Steps {
     }
 }
 
-/// One statement of a transaction. Until it has settled nobody knows what it did, so that one
-/// which is given up half-way leaves the transaction failed.
+/// One statement of a transaction. Until it has settled its effect is unknown, so one that is abandoned
+/// half-way leaves the transaction failed.
 pub(super) struct Statement {
     unit: Unit,
     outcome: Outcome,
@@ -398,7 +399,7 @@ impl Statement {
 }
 
 impl Statement {
-    /// Tells the transaction what became of it.
+    /// Reports the outcome to the transaction.
     pub(super) fn conclude(&self) {
         match self.outcome {
             Outcome::Settled => {}
@@ -417,11 +418,10 @@ impl Drop for Statement {
     }
 }
 
-/// A savepoint from its beginning to its end. One that is given up half-way leaves the
-/// transaction failed.
+/// A savepoint from its beginning to its end. One that is abandoned half-way leaves the transaction failed.
 pub(crate) struct Savepoint {
     unit: Unit,
-    /// How many stand outside of it.
+    /// The number of savepoints outside of it.
     outer: u32,
     ended: bool,
 }
@@ -445,7 +445,7 @@ impl Savepoint {
         format!("clearance_{}", self.outer)
     }
 
-    /// Keeps what was done since its beginning, as a part of the transaction.
+    /// Releases the savepoint: the changes since its beginning stay, as part of the transaction.
     pub(crate) async fn release(mut self) -> Result<()> {
         if self.unit.has_failed() {
             self.undo().await?;
@@ -460,7 +460,7 @@ impl Savepoint {
         Ok(())
     }
 
-    /// Takes back what was done since its beginning. The transaction goes on.
+    /// Rolls back the changes since its beginning. The transaction continues.
     pub(crate) async fn roll_back(mut self) -> Result<()> {
         self.undo().await
     }
@@ -480,7 +480,7 @@ impl Savepoint {
         Ok(())
     }
 
-    /// The last to begin is the first to end.
+    /// Checks that the last savepoint to begin is the first to end.
     fn in_turn(&self) -> Result<()> {
         if self.unit.0.savepoints.load(Ordering::Acquire) == self.outer + 1 {
             return Ok(());

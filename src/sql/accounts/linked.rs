@@ -1,4 +1,4 @@
-//! Statements over `clearance_accounts`.
+//! Statements on `clearance_accounts`: the accounts of providers that are linked to users.
 
 use sea_query::{Condition, Expr, ExprTrait as _, Order, Query};
 
@@ -21,7 +21,7 @@ const TOKEN_TYPE: &str = "token_type";
 const SCOPE: &str = "scope";
 const SESSION_STATE: &str = "session_state";
 
-/// The columns of what a provider handed out, in the order in which they are read and written.
+/// The columns of a provider's tokens, in the order in which they are read and written.
 const TOKENS: [&str; 7] = [
     TokenColumn::Access.name(),
     TokenColumn::Refresh.name(),

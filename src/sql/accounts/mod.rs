@@ -1,4 +1,5 @@
-//! Users, their accounts and verification tokens, in tables of the application's database.
+//! The SQL account adapter: users, their accounts and verification tokens, in tables of the application's
+//! database.
 
 mod linked;
 mod sessions;
@@ -28,10 +29,10 @@ use crate::viewer::Subject;
 
 type Answer<T> = Result<T, AdapterError>;
 
-/// Keeps users in the tables that [`Db::migrate_accounts`] creates.
+/// An [`Adapter`] that keeps users in the tables that [`Db::migrate_accounts`] creates.
 ///
-/// Access tokens, refresh tokens and ID tokens are encrypted with AES-256-GCM, each for its own
-/// place: what is copied to another account or column does not open. Its statements are part of no
+/// Access tokens, refresh tokens and ID tokens are encrypted with AES-256-GCM and bound to their place: a
+/// ciphertext that is copied to another account or column does not decrypt. Its statements are part of no
 /// transaction of the application's.
 #[derive(Clone)]
 pub struct SqlAdapter {
@@ -40,17 +41,17 @@ pub struct SqlAdapter {
 }
 
 impl SqlAdapter {
-    /// An adapter over `db`, with provider tokens encrypted under a key that is derived from the one
-    /// in `keys`, a [`Key`](crate::Key) or a [`KeyRing`]. It may be that of
-    /// [`Sessions`](crate::Sessions): what is sealed for one purpose does not open for another.
+    /// Creates an adapter over `db`. Provider tokens are encrypted under a key that is derived from the one
+    /// in `keys`, a [`Key`](crate::Key) or a [`KeyRing`]. It may be that of [`Sessions`](crate::Sessions):
+    /// what is sealed for one purpose does not open for another.
     ///
-    /// Tokens under a retired key open as long as that is in the ring. What
-    /// [`link_account`](Adapter::link_account) and [`update_tokens`](Adapter::update_tokens) write
-    /// is under the new one, so that an old key can go when every account was written since.
+    /// Key rotation: tokens under a retired key open as long as that is in the ring.
+    /// [`link_account`](Adapter::link_account) and [`update_tokens`](Adapter::update_tokens) write under
+    /// the new key, so an old one can be removed once they have written every account since.
     ///
     /// # Errors
     ///
-    /// When a key cannot be derived.
+    /// If a key cannot be derived.
     pub fn new(db: &Db, keys: impl Into<KeyRing>) -> Result<Self> {
         Ok(Self {
             db: db.without_unit(),
@@ -58,7 +59,7 @@ impl SqlAdapter {
         })
     }
 
-    /// Several statements that happen together or not at all, through the handle that `begin` gives.
+    /// Begins a transaction for several statements, which run through the returned handle.
     async fn begin(&self) -> Answer<(Unit, Db)> {
         let unit = self.db.begin_unit(Extent::Call).await.map_err(failed)?;
         let db = self.db.within(unit.clone());
@@ -88,7 +89,7 @@ impl fmt::Debug for SqlAdapter {
     }
 }
 
-/// Keeps what was done where `outcome` is well, and takes it back otherwise.
+/// Commits if `outcome` is `Ok`, and rolls back otherwise.
 async fn end<T>(unit: &Unit, outcome: Answer<T>) -> Answer<T> {
     match outcome {
         Ok(done) => {
@@ -96,14 +97,14 @@ async fn end<T>(unit: &Unit, outcome: Answer<T>) -> Answer<T> {
             Ok(done)
         }
         Err(error) => {
-            // Where that fails too, the connection is gone, and the transaction with it.
+            // If that fails too, the connection is gone, and the transaction with it.
             let _ = unit.end(Ending::Rollback).await;
             Err(error)
         }
     }
 }
 
-/// What a database says of these statements.
+/// Converts an error of these statements.
 fn failed(error: Error) -> AdapterError {
     if error.is_retryable() {
         AdapterError::contended()
@@ -122,15 +123,15 @@ const fn micros(instant: DateTime<Utc>) -> i64 {
     instant.timestamp_micros()
 }
 
-/// Whether a column has the very bytes of `text`, and not what the engine's collation takes for
-/// them.
+/// Builds the condition that a column has exactly the bytes of `text`, and not only a text that the
+/// engine's collation considers equal.
 fn exactly(db: &Db, column: (&'static str, &'static str), text: &str) -> Expr {
     let dialect = db.dialect();
     let exact = dialect.bytewise(Expr::col(column)).eq(text);
     dialect.narrowed(Expr::col(column).eq(text), exact)
 }
 
-/// A column of text that may be null.
+/// Reads a column of text that may be null.
 fn text(row: &Row, index: usize) -> Answer<Option<String>> {
     match row.cell(index, Kind::Text) {
         Ok(Cell::Text(text)) => Ok(Some(text.to_owned())),
@@ -139,7 +140,7 @@ fn text(row: &Row, index: usize) -> Answer<Option<String>> {
     }
 }
 
-/// A column of an instant that may be null.
+/// Reads a column of an instant that may be null.
 fn instant(row: &Row, index: usize) -> Answer<Option<DateTime<Utc>>> {
     match row.cell(index, Kind::Int) {
         Ok(Cell::Int(micros)) => DateTime::from_timestamp_micros(micros)
@@ -220,7 +221,7 @@ impl Adapter for SqlAdapter {
         match self.first_sign_in(account, user, now).await {
             Ok(user) => Ok(SignIn::First(user)),
             Err(error) if error == AdapterError::conflict() => {
-                // Somebody else was first, with this account or with this address.
+                // A concurrent sign-in came first, with this account or with this address.
                 let user = self.get_user_by_account(&account.id).await?;
                 user.map(SignIn::Returning).ok_or(error)
             }

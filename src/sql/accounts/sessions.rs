@@ -1,4 +1,4 @@
-//! The sessions of users, which are kept in `clearance_sessions`.
+//! Sessions of the account adapter, which are kept in `clearance_sessions`.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -12,7 +12,7 @@ use crate::session::{
 use crate::sql::{Db, session_row, session_store};
 use crate::viewer::Subject;
 
-/// Part of what deletes a user: no session is left of somebody who is gone.
+/// Deletes all sessions of a user who is being deleted, so that none outlives its user.
 pub(super) async fn delete_all(db: &Db, user: &Subject) -> Answer<()> {
     db.session_store()
         .delete_all(user, None)
@@ -47,7 +47,7 @@ impl SessionAdapter for SqlAdapter {
         let db = &self.db;
         let user_id = || Expr::col((users::TABLE, users::ID));
         let subject = || session_store::subject(db.dialect());
-        // The first part has the index.
+        // The first comparison uses the index, the second is exact.
         let same = user_id().eq(subject()).and(
             db.dialect()
                 .bytewise(user_id())

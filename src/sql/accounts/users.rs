@@ -1,4 +1,4 @@
-//! Statements over `clearance_users`.
+//! Statements on `clearance_users`.
 
 use chrono::{DateTime, Utc};
 use sea_query::{Expr, ExprTrait as _, Query, SelectStatement};
@@ -15,7 +15,7 @@ pub(super) const TABLE: &str = "clearance_users";
 pub(super) const ID: &str = "id";
 const NAME: &str = "name";
 const EMAIL: &str = "email";
-/// Equal for equal addresses; the database works it out.
+/// The generated column by which addresses are compared: equal for equal addresses.
 const EMAIL_KEY: &str = "email_key";
 const EMAIL_VERIFIED_AT: &str = "email_verified_at";
 const IMAGE: &str = "image";
@@ -25,12 +25,12 @@ const CREATED_AT: &str = "created_at";
 /// The columns in the order in which a user is read.
 const COLUMNS: [&str; 7] = [ID, NAME, EMAIL, EMAIL_VERIFIED_AT, IMAGE, ROLE, CREATED_AT];
 
-/// The columns of a user in a query of several tables.
+/// Returns the columns of a user, qualified for a query over several tables.
 pub(super) fn columns() -> impl Iterator<Item = (&'static str, &'static str)> {
     COLUMNS.into_iter().map(|column| (TABLE, column))
 }
 
-/// The user whose columns begin at `first`.
+/// Reads the user whose columns begin at `first`.
 pub(super) fn read(row: &Row, first: usize) -> Answer<User> {
     let required = |index| text(row, index)?.ok_or(AdapterError::malformed());
     let email = match text(row, first + 2)? {
@@ -62,7 +62,7 @@ fn select() -> SelectStatement {
     Query::select().columns(columns()).from(TABLE).take()
 }
 
-/// A new id. Ids of one time lie together in the index.
+/// Creates an id, a UUID of version 7: ids of one time are adjacent in the index.
 fn new_id(now: DateTime<Utc>) -> Answer<Subject> {
     let mut random = [0; 10];
     fill_random(&mut random).map_err(failed)?;
@@ -83,7 +83,7 @@ pub(super) async fn create(db: &Db, user: &NewUser, now: DateTime<Utc>) -> Answe
     let id = new_id(now)?;
     let email = user.email.as_ref();
     let mut insert = Query::insert();
-    // The role is the database's to give.
+    // The role is left to the default of the database.
     insert
         .into_table(TABLE)
         .columns([ID, NAME, EMAIL, EMAIL_VERIFIED_AT, IMAGE, CREATED_AT])

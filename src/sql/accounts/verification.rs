@@ -1,4 +1,4 @@
-//! Statements over `clearance_verification_tokens`.
+//! Statements on `clearance_verification_tokens`.
 
 use chrono::{DateTime, Utc};
 use sea_query::{Expr, ExprTrait as _, Query};
@@ -28,7 +28,8 @@ pub(super) async fn create(db: &Db, token: &VerificationRecord) -> Answer<()> {
     Ok(())
 }
 
-/// One statement looks for the token and takes it away, so that nobody else finds it between.
+/// Redeems a token. One statement checks and deletes it, so that nobody else can redeem it in between
+/// (TOCTOU).
 pub(super) async fn redeem(
     db: &Db,
     identifier: &str,

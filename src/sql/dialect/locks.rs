@@ -1,4 +1,4 @@
-//! Locks: the rows that a statement holds, and who waits for them.
+//! Row locks: the rows that a statement locks, and the statements that wait for them.
 
 use sea_query::{Expr, SelectStatement};
 
@@ -9,7 +9,7 @@ use super::mysql;
 use super::postgres;
 
 impl Dialect {
-    /// Tells whether what a statement that writes reads is locked only where it says so.
+    /// Returns whether the rows that a writing statement reads are locked only if it says so.
     pub(in crate::sql) const fn locks_on_demand(self) -> bool {
         match self {
             #[cfg(feature = "sqlite")]
@@ -21,10 +21,10 @@ impl Dialect {
         }
     }
 
-    /// Tells whether an update waits for those that have only read a row in a statement that writes.
+    /// Returns whether an update waits for transactions that have only read its row in a writing statement.
     pub(in crate::sql) const fn waits_for_what_is_read(self) -> bool {
         match self {
-            // One transaction at a time writes, whatever it has read.
+            // Only one transaction at a time writes, whatever it has read.
             #[cfg(feature = "sqlite")]
             Self::Sqlite => false,
             #[cfg(feature = "postgres")]
@@ -34,8 +34,8 @@ impl Dialect {
         }
     }
 
-    /// Tells whether a DELETE has an order and a limit of its own, with which it locks no more rows than it removes.
-    /// MySQL knows no limit in a subquery of `IN`.
+    /// Returns whether a DELETE has ORDER BY and LIMIT, with which it locks no more rows than it removes.
+    /// MySQL allows no LIMIT in a subquery of `IN`.
     pub(in crate::sql) const fn deletes_by_limit(self) -> bool {
         match self {
             #[cfg(feature = "sqlite")]
@@ -47,8 +47,8 @@ impl Dialect {
         }
     }
 
-    /// Makes a statement find what fulfils `conditions`, which are all that it has, and the rows that it finds
-    /// stay as they are until its transaction ends.
+    /// Adds `conditions`, which are all that the select has, and locks the rows that it finds until its
+    /// transaction ends: nobody removes them or changes their keys.
     pub(in crate::sql) fn keep(self, select: &mut SelectStatement, conditions: Expr) {
         match self {
             // Nobody else writes meanwhile.
@@ -65,7 +65,7 @@ impl Dialect {
         }
     }
 
-    /// The same of rows whose every column stays as it is.
+    /// Does the same, and locks the rows against a change of any column.
     pub(in crate::sql) fn keep_whole(self, select: &mut SelectStatement, conditions: Expr) {
         match self {
             #[cfg(feature = "sqlite")]
@@ -77,9 +77,9 @@ impl Dialect {
         }
     }
 
-    /// The same of the related rows that let a change through, where the engine does so by itself at its
-    /// own level of isolation and not at others. PostgreSQL does at none, and each lock would be one more
-    /// write.
+    /// Does the same for the related rows that permit a change, if the engine locks them by itself at its
+    /// default isolation level but not at others. PostgreSQL does so at none, and each lock would be one
+    /// more write.
     pub(in crate::sql) fn keep_related(self, select: &mut SelectStatement, conditions: Expr) {
         match self {
             #[cfg(feature = "sqlite")]

@@ -1,5 +1,5 @@
-//! What differs between the engines: how a value is bound, how text is compared byte by byte, how
-//! a mask is cut. One file for each engine has its own forms.
+//! The SQL dialects of the engines: how a value is bound, how text is compared byte by byte, how a mask is
+//! applied. Each engine has a file for its own forms.
 
 mod locks;
 #[cfg(feature = "mysql")]
@@ -16,7 +16,7 @@ use sea_query::{Alias, Expr, ExprTrait as _, Func, QueryStatementWriter, SelectS
 use crate::dto::Mask;
 use crate::policy::{Cell, Kind, Op, Value};
 
-/// The dialect of an engine: what differs between them.
+/// The SQL dialect of an engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Dialect {
     #[cfg(feature = "sqlite")]
@@ -30,25 +30,25 @@ pub(crate) enum Dialect {
     },
 }
 
-/// Where a value stands among those that a column of the engine can hold.
+/// The position of a value relative to those that a column of the engine can hold.
 #[cfg_attr(
     not(feature = "postgres"),
     expect(dead_code, reason = "some engines hold every value")
 )]
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Standing {
-    /// It is one of them.
+    /// One of them.
     Among,
     /// Before all of them.
     Before,
-    /// Behind all of them.
+    /// After all of them.
     Behind,
-    /// Right behind this one, before all that are greater.
+    /// Directly after this one, before all that are greater.
     RightBehind(Value),
 }
 
 impl Standing {
-    /// What comparing a column so with a value that it cannot hold comes to.
+    /// Returns the comparison that stands in for one of a column with a value that it cannot hold.
     pub(super) fn compared(self, op: Op) -> Compared {
         match (self, op) {
             (Self::Among, _) => Compared::Plainly,
@@ -64,20 +64,20 @@ impl Standing {
     }
 }
 
-/// How a comparison is put to the engine.
+/// A comparison in the form that the engine evaluates.
 pub(super) enum Compared {
-    /// As it stands.
+    /// Unchanged.
     Plainly,
-    /// It holds wherever the column is set.
+    /// True wherever the column is set.
     WhereSet,
-    /// It holds nowhere.
+    /// True nowhere.
     Nowhere,
-    /// As this one.
+    /// Replaced by this one.
     With(Op, Value),
 }
 
 impl Dialect {
-    /// `text`, compared and ordered byte by byte.
+    /// Makes `text` compare and sort byte by byte.
     pub(super) fn bytewise(self, text: Expr) -> Expr {
         match self {
             #[cfg(feature = "sqlite")]
@@ -89,7 +89,7 @@ impl Dialect {
         }
     }
 
-    /// A column of text, compared as it compares by itself, by operators of the engine.
+    /// Makes a column of text compare by its own collation, by operators of the engine.
     pub(super) fn plain(self, text: Expr) -> Expr {
         match self {
             #[cfg(feature = "sqlite")]
@@ -101,7 +101,7 @@ impl Dialect {
         }
     }
 
-    /// A column of truth values as one of two values: where it is a number, any but 0 is true.
+    /// Converts a boolean column to one of two values: if it is a number, any but 0 is true.
     pub(super) fn truth(self, column: Expr) -> Expr {
         match self {
             #[cfg(feature = "sqlite")]
@@ -113,8 +113,8 @@ impl Dialect {
         }
     }
 
-    /// Whether a key is the one that a text names; `None` where one of this kind cannot be told by its index.
-    /// A text that names no key is that of no row, and no error.
+    /// Builds the condition that a key is the one that a text names; `None` if keys of this kind cannot be
+    /// found by their index. A text that names no key matches no row, and is no error.
     ///
     /// Text is left out: PostgreSQL and MySQL refuse to compare columns of different collations.
     pub(super) fn is_written(self, key: Expr, kind: Kind, text: Expr) -> Option<Expr> {
@@ -128,14 +128,14 @@ impl Dialect {
         }
     }
 
-    /// Both, where `exact` only tells more exactly what `indexed` asks.
+    /// Combines both, if `exact` only narrows the rows that `indexed` finds.
     pub(super) fn narrowed(self, indexed: Expr, exact: Expr) -> Expr {
         let exact = match self {
             #[cfg(feature = "sqlite")]
             Self::Sqlite => exact,
             #[cfg(feature = "postgres")]
             Self::Postgres => postgres::unestimated(exact),
-            // One of the values may be none that the column's character set has.
+            // The column's character set may lack a character of one of the values.
             #[cfg(feature = "mysql")]
             Self::Mysql { exactly: true } => return exact,
             #[cfg(feature = "mysql")]
@@ -144,9 +144,9 @@ impl Dialect {
         indexed.and(exact)
     }
 
-    /// The dialect of a statement that asks nothing by the way columns compare by themselves, for an engine
-    /// that may refuse to. On MySQL and MariaDB a column of `utf8mb3` or `ascii` does not compare with a
-    /// text that it cannot hold, and no statement knows the character sets of its columns (decision 69).
+    /// Returns the dialect of a statement that avoids the columns' own comparison, for an engine that may
+    /// refuse it. On MySQL and MariaDB a column of `utf8mb3` or `ascii` does not compare with a text that
+    /// it cannot hold, and no statement knows the character sets of its columns (decision 69).
     pub(super) const fn exactly(self) -> Option<Self> {
         match self {
             #[cfg(feature = "sqlite")]
@@ -160,8 +160,8 @@ impl Dialect {
         }
     }
 
-    /// A column of text that the library keeps as bytes where no collation is exact, to be compared
-    /// with one that is kept as text.
+    /// Converts a column of text that the library keeps as bytes where no collation is exact, for a
+    /// comparison with one that is kept as text.
     #[cfg(feature = "accounts")]
     pub(super) fn kept_as_bytes(self, column: Expr) -> Expr {
         match self {
@@ -174,7 +174,7 @@ impl Dialect {
         }
     }
 
-    /// A value as it is bound.
+    /// Binds a value; a null is part of the text.
     pub(super) fn bind(self, value: &Value) -> Expr {
         match value {
             Value::Null => Expr::cust("NULL"),
@@ -188,13 +188,13 @@ impl Dialect {
         }
     }
 
-    /// The expression that a cell of this kind is set to. A null is bound like any other value, so that the text does not
-    /// tell what is set.
+    /// Binds a cell of this kind that a column is set to. A null is bound like any other value, so that the
+    /// text does not depend on it.
     pub(super) fn bind_set(self, kind: Kind, cell: Cell<'_>) -> Expr {
         Expr::val(self.set_argument(kind, cell))
     }
 
-    /// The same as the driver is handed it.
+    /// Returns the same value as the driver takes it.
     pub(super) fn set_argument(self, kind: Kind, cell: Cell<'_>) -> sea_query::Value {
         match cell {
             Cell::Null => self.null_argument(kind),
@@ -208,7 +208,7 @@ impl Dialect {
         }
     }
 
-    /// A null of the type that a value of this kind is bound as.
+    /// Returns a null of the type that a value of this kind is bound as.
     fn null_argument(self, kind: Kind) -> sea_query::Value {
         match kind {
             Kind::Bool => sea_query::Value::Bool(None),
@@ -228,8 +228,8 @@ impl Dialect {
         }
     }
 
-    /// A value as the driver is handed it, for the placeholder that [`Dialect::bind`] made of a
-    /// value of this kind.
+    /// Returns a value as the driver takes it, for the placeholder that [`Dialect::bind`] made of a value
+    /// of this kind.
     pub(super) fn argument(self, cell: Cell<'_>) -> sea_query::Value {
         match cell {
             Cell::Null => sea_query::Value::BigInt(None),
@@ -250,7 +250,7 @@ impl Dialect {
         }
     }
 
-    /// Where a value stands among those that a column of its kind can hold here.
+    /// Returns the position of a value relative to those that a column of its kind can hold here.
     pub(super) fn standing(self, value: &Value) -> Standing {
         match self {
             #[cfg(feature = "sqlite")]
@@ -265,8 +265,8 @@ impl Dialect {
         }
     }
 
-    /// The values of a long list as one that is bound, to be looked into by `IN`. They are all of
-    /// this kind, and the engine can hold each.
+    /// Builds a subquery for `IN` over the values of a long list, which is bound as one value. They are all
+    /// of this kind, and the engine can hold each.
     pub(super) fn long_list(self, kind: Kind, values: &[&Value]) -> SelectStatement {
         match self {
             #[cfg(feature = "sqlite")]
@@ -278,34 +278,37 @@ impl Dialect {
         }
     }
 
-    /// A list of more values than this is bound as one.
+    /// Returns the maximum length of a list whose values are bound one by one; a longer one is bound as one
+    /// value.
     pub(super) const fn longest_list(self) -> usize {
         match self {
             #[cfg(feature = "sqlite")]
             Self::Sqlite => 256,
             #[cfg(feature = "postgres")]
             Self::Postgres => 256,
-            // An update there, and a column of text, finds no row by an index for a list that is one value.
+            // An update there, and a column of text, cannot use an index for a list that is bound as one
+            // value.
             #[cfg(feature = "mysql")]
             Self::Mysql { .. } => 1_024,
         }
     }
 
-    /// Tells whether a column of text compares with a list that is one value as the column compares by itself, so
-    /// that its index serves.
+    /// Returns whether a column of text compares by its own collation with a list that is bound as one
+    /// value, so that its index serves.
     pub(super) const fn finds_long_lists(self) -> bool {
         match self {
             #[cfg(feature = "sqlite")]
             Self::Sqlite => true,
             #[cfg(feature = "postgres")]
             Self::Postgres => true,
-            // What comes of JSON has a collation of its own, between which and the column's it does not choose.
+            // A text from JSON has a collation of its own, and the engine does not choose between that and
+            // the column's.
             #[cfg(feature = "mysql")]
             Self::Mysql { .. } => false,
         }
     }
 
-    /// A null that the engine takes for a value of this kind.
+    /// Builds a null that the engine takes for a value of this kind.
     pub(super) fn null(self, kind: Kind) -> Expr {
         match self {
             #[cfg(feature = "sqlite")]
@@ -323,7 +326,7 @@ impl Dialect {
         }
     }
 
-    /// An instant, or null for what is stored in the place of one and is none.
+    /// Builds an instant, or null if the stored value is none.
     pub(super) fn finite(self, instant: Expr) -> Expr {
         match self {
             #[cfg(feature = "sqlite")]
@@ -335,7 +338,8 @@ impl Dialect {
         }
     }
 
-    /// Tells whether a column of instants holds one, where the engine compares what is none with instants.
+    /// Builds the condition that a column of instants holds one, for an engine that compares other values
+    /// with instants; none for the others.
     pub(super) fn is_instant(self, column: Expr) -> Option<Expr> {
         match self {
             #[cfg(feature = "sqlite")]
@@ -354,8 +358,8 @@ impl Dialect {
         }
     }
 
-    /// Whether `text`, if it is set, begins with the bytes of `prefix`, where the engine has an operator of
-    /// its own that more indexes serve than a range.
+    /// Builds the condition that `text`, if it is set, begins with the bytes of `prefix`, for an engine
+    /// with an operator of its own that more indexes serve than a range.
     pub(super) fn begins(self, text: Expr, prefix: &Value) -> Option<Expr> {
         match self {
             #[cfg(feature = "sqlite")]
@@ -374,7 +378,7 @@ impl Dialect {
         }
     }
 
-    /// Whether `text`, if it is set, has the bytes of `needle` anywhere.
+    /// Builds the condition that `text`, if it is set, contains the bytes of `needle`.
     pub(super) fn contains(self, text: Expr, needle: &Value) -> Expr {
         if self.standing(needle) != Standing::Among {
             return Expr::val(false);
@@ -390,7 +394,7 @@ impl Dialect {
         }
     }
 
-    /// Whether `text`, if it is set, ends with the bytes of `needle`.
+    /// Builds the condition that `text`, if it is set, ends with the bytes of `needle`.
     pub(super) fn ends(self, text: Expr, needle: &Value) -> Expr {
         if self.standing(needle) != Standing::Among {
             return Expr::val(false);
@@ -406,7 +410,7 @@ impl Dialect {
         }
     }
 
-    /// The sum of `integer` over a group in two parts that cannot overflow: the first times 2^32
+    /// Builds the sum of `integer` over a group in two parts that cannot overflow: the first times 2^32
     /// plus the second.
     pub(super) fn sum(self, integer: Expr) -> [Expr; 2] {
         match self {
@@ -419,7 +423,7 @@ impl Dialect {
         }
     }
 
-    /// The text of a statement, and its values in the order of its placeholders.
+    /// Renders the text of a statement, and its values in the order of its placeholders.
     pub(super) fn text(self, statement: &impl QueryStatementWriter) -> (String, sea_query::Values) {
         match self {
             #[cfg(feature = "sqlite")]
@@ -431,7 +435,7 @@ impl Dialect {
         }
     }
 
-    /// Whether the key of every table is among its indexes.
+    /// Returns whether the key of every table is among its indexes.
     pub(super) const fn keys_are_indexes(self) -> bool {
         match self {
             // An `INTEGER PRIMARY KEY` is the table itself.
@@ -444,7 +448,7 @@ impl Dialect {
         }
     }
 
-    /// A text, compared byte by byte, as rows can be ordered by it.
+    /// Makes a text compare byte by byte, in a form that rows can be ordered by.
     pub(super) fn sortable(self, text: Expr) -> Expr {
         match self {
             #[cfg(feature = "sqlite")]
@@ -456,7 +460,7 @@ impl Dialect {
         }
     }
 
-    /// How many values the engine takes with one statement.
+    /// Returns the maximum number of values that the engine takes with one statement.
     pub(super) const fn most_values(self) -> usize {
         match self {
             #[cfg(feature = "sqlite")]
@@ -468,7 +472,7 @@ impl Dialect {
         }
     }
 
-    /// The engine, for what is bound to it.
+    /// Returns the name of the engine, for data that is bound to it.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             #[cfg(feature = "sqlite")]
@@ -480,7 +484,7 @@ impl Dialect {
         }
     }
 
-    /// Whether a statement that writes can return of the rows that it wrote.
+    /// Returns whether a writing statement can return the rows that it wrote (`RETURNING`).
     pub(super) const fn returns_rows(self) -> bool {
         match self {
             #[cfg(feature = "sqlite")]
@@ -493,7 +497,8 @@ impl Dialect {
         }
     }
 
-    /// Tells whether a server can let a statement go that the driver keeps. SQLite prepares it anew by itself.
+    /// Returns whether a server can drop a prepared statement that the driver still caches. SQLite prepares
+    /// it anew by itself.
     pub(super) const fn forgets_statements(self) -> bool {
         match self {
             #[cfg(feature = "sqlite")]
@@ -505,7 +510,7 @@ impl Dialect {
         }
     }
 
-    /// Whether the table of a DELETE can stand under another name.
+    /// Returns whether the table of a DELETE can have an alias.
     pub(super) const fn deletes_by_alias(self) -> bool {
         match self {
             #[cfg(feature = "sqlite")]
@@ -519,7 +524,7 @@ impl Dialect {
         }
     }
 
-    /// Whether a write to a view tells how many rows it changed.
+    /// Returns whether a write to a view reports the number of rows that it changed.
     pub(super) const fn counts_views(self) -> bool {
         match self {
             #[cfg(feature = "sqlite")]
@@ -531,7 +536,7 @@ impl Dialect {
         }
     }
 
-    /// The name of a column in the form in which the engine tells names apart.
+    /// Returns the name of a column in the form in which the engine compares names.
     pub(super) fn looked_up(self, column: &str) -> Cow<'_, str> {
         match self {
             #[cfg(feature = "sqlite")]
@@ -543,7 +548,7 @@ impl Dialect {
         }
     }
 
-    /// Gives a select that reads no table the one row that its conditions are asked for.
+    /// Gives a select that reads no table the one row that its conditions are evaluated for.
     pub(super) fn without_table(self, select: &mut SelectStatement) {
         match self {
             #[cfg(feature = "sqlite")]
@@ -559,7 +564,7 @@ impl Dialect {
         }
     }
 
-    /// The mask of a text.
+    /// Builds the masked form of a text.
     pub(super) fn mask(self, mask: Mask, text: Expr) -> Expr {
         match self {
             #[cfg(feature = "sqlite")]
@@ -572,7 +577,8 @@ impl Dialect {
     }
 }
 
-/// Whether an integer is the one that a text names, for engines to which every text is a number.
+/// Builds the condition that an integer is the one that a text names, for engines that cast every text to a
+/// number.
 #[cfg(any(feature = "sqlite", feature = "mysql"))]
 fn is_integer(key: Expr, text: Expr, integer: &'static str, characters: &'static str) -> Expr {
     let number = || text.clone().cast_as(integer);
@@ -584,12 +590,12 @@ fn function<const N: usize>(name: &'static str, arguments: [Expr; N]) -> Expr {
     Func::cust(Alias::new(name)).args(arguments).into()
 }
 
-/// A list as JSON, each value as `text` writes it.
+/// Renders a list as JSON, each value as `text` writes it.
 fn json_list(values: &[&Value], text: impl Fn(&Value) -> serde_json::Value) -> String {
     serde_json::Value::Array(values.iter().map(|value| text(value)).collect()).to_string()
 }
 
-/// A value as JSON; an instant as microseconds, bytes as hexadecimal digits.
+/// Renders a value as JSON; an instant as microseconds, bytes as hexadecimal digits.
 fn json(value: &Value) -> serde_json::Value {
     match value {
         Value::Null => serde_json::Value::Null,

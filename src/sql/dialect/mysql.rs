@@ -1,4 +1,4 @@
-//! MySQL and MariaDB, in what both understand.
+//! The dialect of MySQL and MariaDB, as far as both understand it.
 
 use chrono::DateTime;
 use sea_query::{
@@ -22,27 +22,28 @@ pub(super) fn is_written(key: Expr, kind: Kind, text: Expr) -> Option<Expr> {
     }
 }
 
-/// As bytes: every text collation that both engines have overlooks something, `utf8mb4_bin` the
+/// Compares text as bytes: every text collation that both engines have ignores something, `utf8mb4_bin` the
 /// spaces at the end.
 pub(super) fn bytewise(text: Expr) -> Expr {
     text.cast_as(Alias::new("BINARY"))
 }
 
-/// It sorts by the first 1,024 bytes (`max_sort_length`) and lets rows that have them alike tie, while it
-/// compares whole texts. A page that goes on behind a text would skip rows, so both are asked of as many
-/// characters as surely fit.
+/// Makes a text sort as it compares. The engine sorts by the first 1,024 bytes (`max_sort_length`), so that
+/// rows tie if they have the same, but compares whole texts. A page that continues after a text would skip
+/// rows, so both see as many characters as surely fit.
 pub(super) fn sortable(text: Expr) -> Expr {
     bytewise(function("LEFT", [text, Expr::cust("256")]))
 }
 
-/// InnoDB keeps what a statement that writes reads by itself at REPEATABLE READ only (decision 64). MariaDB
-/// does not know `FOR SHARE`, which is all that the builder writes, and both know this, at the end of all
-/// conditions.
+/// Locks the rows that the conditions find. InnoDB locks the rows that a writing statement reads by itself
+/// at REPEATABLE READ only (decision 64). MariaDB does not know `FOR SHARE`, which is all that the builder
+/// writes, and both know this, at the end of all conditions.
 pub(super) fn kept(conditions: Expr) -> Expr {
     Expr::cust_with_exprs("? LOCK IN SHARE MODE", [conditions])
 }
 
-/// A date of zeros is none, as the driver has it, and lies before all others in a comparison.
+/// Builds the condition that a column holds a date. A date of zeros is none, as for the driver, and comes
+/// before all others in a comparison.
 pub(super) fn is_instant(column: Expr) -> Expr {
     column.gte(Expr::cust("TIMESTAMP'0001-01-01 00:00:00'"))
 }
@@ -53,7 +54,7 @@ pub(super) fn finite(instant: Expr) -> Expr {
         .into()
 }
 
-/// In the collation of the library's own columns of text, whose index it then finds.
+/// Converts a column to the collation of the library's own columns of text, so that their index serves.
 #[cfg(feature = "accounts")]
 pub(super) fn kept_as_bytes(column: Expr) -> Expr {
     Expr::cust_with_exprs("CONVERT(? USING utf8mb4) COLLATE utf8mb4_bin", [column])
@@ -100,7 +101,7 @@ pub(super) fn long_list(kind: Kind, values: &[&Value]) -> SelectStatement {
         | Value::Bytes(_)
         | Value::Uuid(_) => json(value),
     });
-    // The column's type stands within the table function, which is no place for an expression.
+    // The column's type is part of the table function, which takes no expression there.
     let rows = match kind {
         Kind::Bool | Kind::Int => "?, '$[*]' COLUMNS (v BIGINT PATH '$')",
         Kind::Float => "?, '$[*]' COLUMNS (v DOUBLE PATH '$')",
@@ -135,8 +136,8 @@ pub(super) fn ends(text: Expr, needle: Expr) -> Expr {
     function("RIGHT", [bytewise(text), end]).eq(needle)
 }
 
-/// Shifts have no sign here, so the parts come from a division that keeps it. A sum is a decimal,
-/// so each is cast back.
+/// Builds the sum in two parts. Shifts have no sign here, so the parts come from a division that keeps it.
+/// A sum is a decimal, so each is cast back.
 pub(super) fn sum(integer: Expr) -> [Expr; 2] {
     const PART: i64 = 1 << 32;
     let sum = |part: Expr| Expr::from(Func::sum(part)).cast_as(Alias::new("SIGNED"));
@@ -148,7 +149,7 @@ pub(super) fn sum(integer: Expr) -> [Expr; 2] {
     ]
 }
 
-/// MySQL takes a WHERE without a table, MariaDB does not.
+/// Adds a table of one row: MySQL accepts a WHERE without a table, MariaDB does not.
 pub(super) fn without_table(select: &mut SelectStatement) {
     let one = Statement::select().expr(Expr::cust("1")).take();
     select.from_subquery(one, Alias::new("one_row"));
@@ -168,7 +169,7 @@ pub(super) fn mask(mask: Mask, text: Expr) -> Expr {
             ))
             .into(),
         Mask::Domain => {
-            // In characters, and no letter taken for another one.
+            // By characters, and exactly: no letter matches another one.
             let exact = || {
                 Expr::cust_with_exprs(
                     "CONVERT(? USING utf8mb4) COLLATE utf8mb4_bin",

@@ -1,4 +1,4 @@
-//! PostgreSQL.
+//! The dialect of PostgreSQL.
 
 use chrono::{DateTime, Datelike as _, Utc};
 use sea_query::{
@@ -11,7 +11,7 @@ use crate::dto::{FOUR_STARS, LAST4_MINIMUM, Mask, STARS};
 use crate::policy::{Kind, Value};
 
 pub(super) fn is_written(key: Expr, kind: Kind, text: Expr) -> Option<Expr> {
-    // A cast refuses what it cannot read, so that it is asked for that first.
+    // A cast fails on a text that it cannot read, so the form of the text is tested first.
     let (form, name) = match kind {
         Kind::Int => ("'^(0|-{0,1}[1-9][0-9]{0,17})$'", "bigint"),
         Kind::Uuid => ("'^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'", "uuid"),
@@ -24,21 +24,23 @@ pub(super) fn is_written(key: Expr, kind: Kind, text: Expr) -> Option<Expr> {
     Some(key.eq(named))
 }
 
-/// A column of `VARCHAR` has no operators of its own, so that one that a schema of the search path has for it
-/// is taken before those of text. Of text the engine's own come first (decision 74).
+/// Casts a column to `text`. `VARCHAR` has no operators of its own, so one that a schema of the search path
+/// defines for it takes precedence over those of `text`. For `text` the engine's own come first (decision
+/// 74).
 pub(super) fn plain(text: Expr) -> Expr {
     Expr::cust_with_exprs("CAST($1 AS text)", [text])
 }
 
-/// The collation that compares bytes; under a nondeterministic one `strpos` is refused besides.
+/// Makes text compare by its bytes; under a nondeterministic collation `strpos` would be refused besides.
 pub(super) fn bytewise(text: Expr) -> Expr {
-    // One part, because parts within each other stand on the stack together as they are written.
+    // One expression, because nested ones are on the stack together while they are rendered.
     Expr::cust_with_exprs("CAST($1 AS text) COLLATE \"C\"", [text])
 }
 
-/// The planner takes two conditions for independent and multiplies how few rows each lets through. Of
-/// rows of a team of hundreds it then expects two, and fetches and sorts all of them where the index has the
-/// first fifty in order. It knows nothing of what `COALESCE` gives.
+/// Hides a condition from the planner's estimate (decision 45). The planner takes two conditions for
+/// independent and multiplies their selectivities. Of rows of a team of hundreds it then expects two, and
+/// fetches and sorts all of them although the index has the first fifty in order. It has no estimate for
+/// `COALESCE`.
 pub(super) fn unestimated(condition: Expr) -> Expr {
     Func::coalesce([condition, Expr::cust("FALSE")]).into()
 }
@@ -50,7 +52,8 @@ pub(super) fn instant(micros: i64) -> sea_query::Value {
 /// The first instant that `timestamptz` holds, 4713 BC. Its last one is beyond those of the rules.
 const FIRST_INSTANT: i64 = -210_866_803_200_000_000;
 
-/// Text has no NUL here: `a\0b` stands right behind `a`, before all that go on from `a`.
+/// Returns the position of a value. Text has no NUL here: `a\0b` is directly after `a`, before all texts
+/// that continue `a`.
 pub(super) fn standing(value: &Value) -> Standing {
     match value {
         Value::Text(text) => match text.split_once('\0') {
@@ -71,13 +74,14 @@ pub(super) fn standing(value: &Value) -> Standing {
     }
 }
 
-/// A statement that waits for the row it writes goes on with what it found elsewhere before, so that
-/// nobody may remove that meanwhile. The lock lets others update what is no key.
+/// Locks rows against removal and changes of their keys. A statement that waits for the row it writes
+/// continues with the rows that it found elsewhere before, so nobody may remove those meanwhile. Others may
+/// update columns that are no key.
 pub(super) fn keep(select: &mut SelectStatement) {
     select.lock(LockType::KeyShare);
 }
 
-/// The same of every column.
+/// Locks rows against a change of any column.
 pub(super) fn keep_whole(select: &mut SelectStatement) {
     select.lock(LockType::Share);
 }
@@ -114,7 +118,7 @@ pub(super) fn long_list(kind: Kind, values: &[&Value]) -> SelectStatement {
         .take()
 }
 
-/// An instant as the engine reads it: RFC 3339 has years of four digits only, and no years before
+/// Renders an instant as the engine reads it: RFC 3339 has years of four digits only, and no years before
 /// Christ, of which the engine has no year 0.
 fn written(instant: DateTime<Utc>) -> String {
     let (year, era) = match instant.year() {
@@ -140,8 +144,8 @@ pub(super) fn null(kind: Kind) -> Expr {
     Expr::cust("NULL").cast_as(Alias::new(type_name(kind)))
 }
 
-/// An index whose operators compare patterns (`text_pattern_ops`) serves it whatever the column's collation
-/// is, and one under the collation of bytes does, too. A range asks for the latter.
+/// Builds a prefix test. An index whose operators compare patterns (`text_pattern_ops`) serves it whatever
+/// the column's collation is, and one under the collation of bytes does, too. A range needs the latter.
 pub(super) fn begins(text: Expr, prefix: Expr) -> Expr {
     bytewise(text).binary(BinOper::Custom("^@"), prefix)
 }
@@ -155,13 +159,13 @@ pub(super) fn ends(text: Expr, needle: Expr) -> Expr {
     function("right", [bytewise(text), end]).eq(needle)
 }
 
-/// `infinity` and `-infinity` are no instants.
+/// Builds an instant, or null for `infinity` and `-infinity`, which are none.
 pub(super) fn finite(instant: Expr) -> Expr {
     let is_finite = function("isfinite", [instant.clone()]);
     CaseStatement::new().case(is_finite, instant).into()
 }
 
-/// A sum of `bigint` is `numeric`, so each part is cast back.
+/// Builds the sum in two parts. A sum of `bigint` is `numeric`, so each part is cast back.
 pub(super) fn sum(integer: Expr) -> [Expr; 2] {
     let wide = || integer.clone().cast_as(Alias::new("bigint"));
     let sum = |part: Expr| Expr::from(Func::sum(part)).cast_as(Alias::new("bigint"));

@@ -1,4 +1,4 @@
-//! SQLite.
+//! The dialect of SQLite.
 
 use sea_query::{
     Alias, BinOper, CaseStatement, Expr, ExprTrait as _, Func, Query as Statement, SelectStatement,
@@ -52,7 +52,7 @@ pub(super) fn ends(text: Expr, needle: Expr) -> Expr {
     let needle = needle.cast_as(Alias::new("BLOB"));
     let end = function("length", [needle.clone()]).mul(-1);
     let found = function("substr", [text.cast_as(Alias::new("BLOB")), end]);
-    // Of an empty blob `substr` gives null.
+    // `substr` of an empty blob is null.
     function("coalesce", [found, Expr::cust("x''")]).eq(needle)
 }
 
@@ -91,7 +91,7 @@ pub(super) fn mask(mask: Mask, text: Expr) -> Expr {
             Expr::val(STARS),
         ),
     };
-    // `length` and `substr` end at a NUL, and the evaluator shows nothing of such a text.
+    // `length` and `substr` stop at a NUL, and the evaluator shows nothing of a text with one.
     let nul = function("instr", [text.clone(), function("char", [Expr::val(0)])]);
     CaseStatement::new()
         .case(nul.gt(0), mask.stars())
