@@ -9,6 +9,7 @@ mod fuzz;
 mod mutants;
 mod mutations;
 mod prose;
+mod rooms;
 mod servers;
 mod soak;
 mod test;
@@ -31,6 +32,8 @@ usage: cargo xtask <command>
                               Ctrl-C
   coverage [--write]          compare docs/requirements.md with the tests that really run;
                               --write refreshes docs/coverage.md
+  rooms [--write]             compare the tables of files in ARCHITECTURE.md with the sources, or
+                              write them anew
   prose                       fail where over one in a hundred summaries of the documentation
                               opens with neither a verb nor a noun
   mutations [--list] [--only <id or file>]
@@ -75,6 +78,8 @@ fn run(arguments: &[&str]) -> Result<(), Failure> {
         ["coverage"] => coverage::run(false),
         ["coverage", "--write"] => coverage::run(true),
         ["prose"] => prose::run(),
+        ["rooms"] => rooms::run(false),
+        ["rooms", "--write"] => rooms::run(true),
         ["mutations"] => mutations::run(None),
         ["mutations", "--only", id] => mutations::run(Some(id)),
         ["mutations", "--list"] => mutations::list(),
