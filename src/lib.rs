@@ -209,7 +209,7 @@ pub use clock::{Clock, SystemClock};
 pub use dto::{Dto, Field, Token};
 pub use entity::{Column, Entity, Scalar, Secret, TextEnum};
 pub use error::{Error, FieldError, Result};
-pub use input::{Assign, Incoming, Input, Patch, Untrusted, Valid};
+pub use input::{Assign, Incoming, Input, Patch};
 #[cfg(feature = "matrix")]
 pub use matrix::{Matrix, MatrixBuilder};
 pub use registry::{
@@ -217,8 +217,8 @@ pub use registry::{
     MethodInfo, PresetInfo, RepositoryInfo, RuleInfo, Stated,
 };
 pub use repository::{
-    Access, Answer, CanSee, CanSet, Explanation, Public, Read, Release, Rows, System, Write,
-    WriteExplanation,
+    Access, Answer, CanSee, CanSet, Explanation, Public, Read, Release, Rows, System, Untrusted,
+    Valid, Write, WriteExplanation,
 };
 pub use request::{RequestContext, in_current_scope, spawn, verify_session};
 pub use roles::Roles;

@@ -60,7 +60,7 @@ use self::convert::{edit, value};
 pub use self::middleware::{GateService, ScopedBody, ScopedFuture, SessionService};
 use super::Optional;
 use crate::error::{Error, Result};
-use crate::input::Untrusted;
+use crate::repository::Untrusted;
 use crate::request::{RequestContext, verify_session};
 use crate::session::{Current, Verified};
 use crate::viewer::Viewer;

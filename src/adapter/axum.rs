@@ -10,7 +10,7 @@ use http::request::Parts;
 
 use super::optional;
 use crate::error::Error;
-use crate::input::Untrusted;
+use crate::repository::Untrusted;
 use crate::request::{RequestContext, verify_session};
 use crate::session::{Current, Verified};
 use crate::viewer::Viewer;

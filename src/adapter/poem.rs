@@ -78,7 +78,7 @@ use poem::{Body, Endpoint, FromRequest, IntoResponse, Middleware, Request, Reque
 use super::body::ScopedBody;
 use super::{Optional, SessionLayer, head};
 use crate::error::Error;
-use crate::input::Untrusted;
+use crate::repository::Untrusted;
 use crate::request::{RequestContext, verify_session};
 use crate::route::Gate;
 use crate::session::{Current, Verified};

@@ -18,7 +18,7 @@ use salvo_core::{Depot, FlowCtrl, Handler, Scribe, Writer};
 use super::body::ScopedBody;
 use super::{Optional, SessionLayer, head};
 use crate::error::Error;
-use crate::input::Untrusted;
+use crate::repository::Untrusted;
 use crate::request::{RequestContext, verify_session};
 use crate::route::Gate;
 use crate::session::{Current, Verified};

@@ -73,7 +73,7 @@ use warp::{Filter, Rejection, Reply};
 
 use super::optional as or_nobody;
 use crate::error::Error;
-use crate::input::Untrusted;
+use crate::repository::Untrusted;
 use crate::request::{RequestContext, verify_session};
 use crate::route::Gate;
 use crate::session::{Current, Verified};

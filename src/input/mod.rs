@@ -1,24 +1,24 @@
 //! Input types: closed sets of fields that a client may send to be written (no mass assignment).
 //!
-//! A handler takes an [`Untrusted`] body and passes it to a repository method. Only an access that may
+//! A handler takes an [`Untrusted`](crate::Untrusted) body and passes it to a repository method. Only an access that may
 //! write opens it, so that the order is always the same: authentication, the guard of the method, the
 //! permission to set these fields, the validation of the values, and then the write ([ASVS
 //! 5.0](https://github.com/OWASP/ASVS) 15.3.3, 2.2.1). A client that is not signed in learns nothing of
 //! the form of a valid body.
 
 mod assign;
+#[cfg(feature = "garde")]
+mod garde;
 mod object;
 mod settable;
 mod shape;
-mod untrusted;
 
 pub use assign::Assign;
-pub(crate) use object::Object;
 #[cfg(fuzzing)]
 pub(crate) use object::fuzz as fuzz_body;
+pub(crate) use object::{Malformed, Object};
 pub(crate) use settable::{Part, Settable};
 pub(crate) use shape::{InputField, InputShape, Preset};
-pub use untrusted::{Untrusted, Valid};
 
 use crate::entity::Entity;
 use crate::error::FieldError;
@@ -73,12 +73,12 @@ pub(crate) fn is_required<T: Incoming>() -> impl Fn(&str) -> bool {
 
 /// The items that generated code uses.
 pub(crate) mod generated {
+    #[cfg(feature = "garde")]
+    pub use super::garde::validate;
     pub use super::object::Object;
     pub use super::shape::{
         Assigned, InputField, InputShape, NoColumn, NotShown, Preset, assignable, assigned,
         column_of, shown_by,
     };
-    #[cfg(feature = "garde")]
-    pub use super::untrusted::validate;
     pub use crate::error::FieldError;
 }

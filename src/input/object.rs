@@ -24,7 +24,7 @@ pub struct Object {
 
 /// The reason why a body could not be parsed as a JSON object.
 #[derive(Debug)]
-pub(super) enum Malformed {
+pub(crate) enum Malformed {
     /// The body is not JSON, or nested too deeply.
     Syntax,
     /// The body is JSON, but not an object.
@@ -34,7 +34,7 @@ pub(super) enum Malformed {
 }
 
 impl Object {
-    pub(super) fn read(body: &[u8]) -> Result<Self, Malformed> {
+    pub(crate) fn read(body: &[u8]) -> Result<Self, Malformed> {
         if !is_shallow(body) {
             return Err(Malformed::Syntax);
         }
@@ -83,7 +83,7 @@ impl Object {
 
     /// Returns the errors, including one for each member that is left, once every known member was
     /// taken.
-    pub(super) fn finish(mut self) -> Vec<FieldError> {
+    pub(crate) fn finish(mut self) -> Vec<FieldError> {
         let mut unknown: Vec<String> = std::mem::take(&mut self.members).into_keys().collect();
         unknown.sort();
         for key in unknown {

@@ -8,11 +8,12 @@ use super::grant::Writes;
 use super::inputs::{Sent, conditions, given, preset};
 use super::references::{instead_of_conflict, references, unreadable};
 use super::together::Together;
+use super::untrusted::Valid;
 use super::writer::{Writer, read_back};
 use crate::dto::Dto;
 use crate::entity::{Column, Entity, RowAction, Storable};
 use crate::error::{Error, Result};
-use crate::input::{Input, Valid};
+use crate::input::Input;
 use crate::policy::{Reduced, Residual, Value};
 use crate::sql::Db;
 

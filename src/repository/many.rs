@@ -11,12 +11,13 @@ use super::reader::ViewerOf;
 use super::references::{Reference, unreadable};
 use super::select::Select;
 use super::together::Together;
+use super::untrusted::Valid;
 use super::update::{Allowed, Changes, Planned};
 use super::writer::Writer;
 use crate::dto::Dto;
 use crate::entity::{Assignable, Column, Entity, RowAction, Storable};
 use crate::error::{Error, Result};
-use crate::input::{Patch, Valid};
+use crate::input::Patch;
 use crate::policy::{Op, Reduced, Residual, Value, compare_with, once_written};
 use crate::sql::{Changed, Db, Target, candidates, inserted_at_once};
 

@@ -11,11 +11,12 @@ use super::inputs::{Sent, conditions, given, preset};
 use super::references::{Reference, instead_of_conflict, references, unreadable};
 use super::select::Denied;
 use super::together::Together;
+use super::untrusted::Valid;
 use super::writer::{Writer, read_back};
 use crate::dto::Dto;
 use crate::entity::{Assignable, Column, Entity, RowAction, Storable};
 use crate::error::{Error, FieldError, Result};
-use crate::input::{Patch, Valid};
+use crate::input::Patch;
 use crate::policy::{Op, Reduced, Residual, Term, Value};
 use crate::sql::{Db, Target, exists};
 

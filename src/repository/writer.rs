@@ -10,12 +10,13 @@ use super::grant::Writes;
 use super::many::{UpdateMany, insert_many};
 use super::reader::{Reader, ViewerOf};
 use super::select::Select;
+use super::untrusted::{Untrusted, Valid};
 use super::update::Update;
 use crate::audit;
 use crate::dto::Dto;
 use crate::entity::{Entity, RowAction, Storable as _};
 use crate::error::{Error, Result};
-use crate::input::{Incoming, Untrusted, Valid};
+use crate::input::Incoming;
 use crate::policy::{Reduced, Value};
 use crate::sql::{Db, Target};
 

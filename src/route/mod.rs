@@ -49,7 +49,6 @@ mod answers;
 mod csrf;
 mod forms;
 mod gate;
-mod groups;
 mod grpc;
 mod headers;
 mod matching;
@@ -64,7 +63,6 @@ pub use answers::Denied;
 pub use csrf::Csrf;
 pub use forms::{sign_in_link, sign_out_form};
 pub use gate::Gate;
-pub use groups::{GroupKey, GroupRule, Groups, Membership};
 pub use grpc::GrpcCalls;
 #[cfg(feature = "tonic")]
 pub(crate) use grpc::is_grpc;
@@ -76,3 +74,5 @@ pub use proxies::TrustedProxies;
 pub use return_to::ReturnTo;
 pub use rules::RouteRules;
 pub use state::{session_state, viewer_state};
+
+pub use crate::session::{GroupKey, GroupRule, Groups, Membership};

@@ -10,8 +10,8 @@ use std::sync::{Arc, OnceLock};
 use chrono::{DateTime, Utc};
 
 use super::epoch::{Epoch, Shard};
+use super::groups::Groups;
 use super::store::{Assurance, SecretHash, SessionId};
-use crate::route::Groups;
 use crate::sql::TokenGuard;
 use crate::token::SessionClaims;
 use crate::viewer::{Subject, Viewer};

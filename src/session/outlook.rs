@@ -6,9 +6,9 @@ use std::sync::Arc;
 use http::HeaderMap;
 
 use super::cookie::CookieHeaders;
+use super::groups::{GroupRule, Groups};
 use super::ticket::{Strategy, Ticket, Tickets};
 use crate::clock::Clock;
-use crate::route::{GroupRule, Groups};
 use crate::token::SessionClaims;
 
 /// An inspector of session cookies. It has no store, so it cannot query one.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::cache::{Answer, Cache, Cached, Refused};
+use super::groups::Groups;
 use super::hooks::{RequestOrigin, SessionHooks};
 use super::level::{LoadNumber, Loaded, Verified};
 use super::lifecycle::Core;
@@ -17,7 +18,6 @@ use super::with_viewer::WithViewer;
 use crate::audit::{self, SignInRefusal};
 use crate::error::{Error, Refusal, Result};
 use crate::request::outside_of_requests;
-use crate::route::Groups;
 use crate::token::SessionClaims;
 use crate::viewer::{Subject, Viewer, ViewerSource};
 

@@ -12,7 +12,7 @@ use rocket::{Data, Ignite, Request, Rocket};
 
 use super::{Attached, kept, lock};
 use crate::error::{Error, Result};
-use crate::input::Untrusted;
+use crate::repository::Untrusted;
 use crate::request::RequestContext;
 use crate::session::{Current, Verified};
 use crate::viewer::Viewer;

@@ -5,15 +5,12 @@ use std::ops::Deref;
 
 use http::HeaderValue;
 
-use super::object::Malformed;
-use super::{Incoming, InputShape, Object};
+use super::{Access, InUse, Writes, refusal};
 use crate::audit::{self, AuditEvent};
 use crate::entity::Entity;
 use crate::error::{Error, FieldError, Result};
-#[cfg(feature = "garde")]
-use crate::limits::FIELD_ERRORS;
+use crate::input::{Incoming, InputShape, Malformed, Object};
 use crate::policy::Value;
-use crate::repository::{Access, InUse, Writes, refusal};
 
 /// An unparsed request body.
 ///
@@ -218,26 +215,6 @@ impl<T> fmt::Debug for Untrusted<T> {
 impl<T> fmt::Debug for Valid<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Valid").finish_non_exhaustive()
-    }
-}
-
-/// Returns garde's errors, by field.
-#[cfg(feature = "garde")]
-pub fn validate<T>(value: &T) -> Vec<FieldError>
-where
-    T: garde::Validate,
-    T::Context: Default,
-{
-    match value.validate() {
-        Ok(()) => Vec::new(),
-        Err(report) => {
-            let found = report.iter();
-            found
-                // One more than an error response names, so that it can say that there were more.
-                .take(FIELD_ERRORS + 1)
-                .map(|(path, error)| FieldError::new(&path.to_string(), error.message()))
-                .collect()
-        }
     }
 }
 
