@@ -6,6 +6,7 @@ mod command;
 mod coverage;
 mod faults;
 mod fuzz;
+mod layers;
 mod mutants;
 mod mutations;
 mod prose;
@@ -32,6 +33,7 @@ usage: cargo xtask <command>
                               Ctrl-C
   coverage [--write]          compare docs/requirements.md with the tests that really run;
                               --write refreshes docs/coverage.md
+  layers                      fail where a room of src/ imports from a room above it
   rooms [--write]             compare the tables of files in ARCHITECTURE.md with the sources, or
                               write them anew
   prose                       fail where over one in a hundred summaries of the documentation
@@ -78,6 +80,7 @@ fn run(arguments: &[&str]) -> Result<(), Failure> {
         ["coverage"] => coverage::run(false),
         ["coverage", "--write"] => coverage::run(true),
         ["prose"] => prose::run(),
+        ["layers"] => layers::run(),
         ["rooms"] => rooms::run(false),
         ["rooms", "--write"] => rooms::run(true),
         ["mutations"] => mutations::run(None),

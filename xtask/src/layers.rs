@@ -1,0 +1,229 @@
+//! `cargo xtask layers`: rooms of `src/` that import only from rooms below them.
+//!
+//! A room may use what stands before it in [`ROOMS`]. An import that runs upwards makes two rooms one.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::Failure;
+use crate::command::{files, read, root};
+
+/// The rooms, from the ground up.
+const ROOMS: [&str; 23] = [
+    "limits",
+    "error",
+    "clock",
+    "roles",
+    "viewer",
+    "audit",
+    "bounded",
+    "answer",
+    "policy",
+    "token",
+    "entity",
+    "dto",
+    "input",
+    "session",
+    "sql",
+    "request",
+    "repository",
+    "registry",
+    "matrix",
+    "route",
+    "account",
+    "adapter",
+    "testing",
+];
+
+/// The imports that run upwards today, and what would turn each round. None is added: a new one is moved instead.
+const KNOWN: [(&str, &str, &str); 18] = [
+    (
+        "roles",
+        "entity",
+        "`TextEnum` is about columns, and belongs to a room of their types",
+    ),
+    (
+        "viewer",
+        "token",
+        "`ViewerSource` takes claims, and belongs to `session`",
+    ),
+    (
+        "audit",
+        "policy",
+        "events take values; they need only what is shown of them",
+    ),
+    ("audit", "entity", "events take the operation on a row"),
+    ("audit", "session", "events of sessions belong to `session`"),
+    (
+        "audit",
+        "sql",
+        "the sink names the handle that it writes with",
+    ),
+    (
+        "audit",
+        "request",
+        "events ask for the request; it can be handed in",
+    ),
+    (
+        "policy",
+        "entity",
+        "evaluation needs one cell of a row, not an entity",
+    ),
+    (
+        "entity",
+        "dto",
+        "filters on columns are made for queries of DTOs",
+    ),
+    (
+        "entity",
+        "sql",
+        "entities are read from `Cells`; a trait would do",
+    ),
+    ("dto", "sql", "the same, and the cells of aggregates"),
+    (
+        "dto",
+        "repository",
+        "DTOs name who loads their related rows",
+    ),
+    (
+        "session",
+        "sql",
+        "sessions ask whether their store is in the database of the rows",
+    ),
+    (
+        "session",
+        "request",
+        "sessions ask who polls: that is a scope",
+    ),
+    ("sql", "repository", "`Cells` reads nested rows"),
+    (
+        "sql",
+        "registry",
+        "the check at start belongs to `registry`",
+    ),
+    (
+        "sql",
+        "account",
+        "the library's own tables belong above both",
+    ),
+    (
+        "request",
+        "repository",
+        "a request owns what is memoized in it",
+    ),
+];
+
+pub(crate) fn run() -> Result<(), Failure> {
+    let found = upward(&root().join("src"))?;
+    let mut wrong = Vec::new();
+    for ((from, to), places) in &found {
+        if !KNOWN.iter().any(|(low, high, _)| low == from && high == to) {
+            wrong.push(format!(
+                "`{from}` imports from `{to}`, which stands above it: {}",
+                places.join(", ")
+            ));
+        }
+    }
+    for (from, to, _) in KNOWN {
+        if !found.contains_key(&(from.to_owned(), to.to_owned())) {
+            wrong.push(format!(
+                "`{from}` no longer imports from `{to}`: take it out of the list"
+            ));
+        }
+    }
+    println!(
+        "{} of the pairs of rooms are imported from upwards",
+        found.len()
+    );
+    if wrong.is_empty() {
+        Ok(())
+    } else {
+        Err(wrong.join("\n"))
+    }
+}
+
+type Upward = BTreeMap<(String, String), Vec<String>>;
+
+/// Returns each pair of rooms of which the lower one imports from the higher one, with the files that do.
+fn upward(source: &Path) -> Result<Upward, Failure> {
+    let mut found = Upward::new();
+    for path in files(source, "rs")? {
+        let name = path.strip_prefix(source).unwrap_or(&path);
+        let Some(from) = room_of(name) else {
+            continue;
+        };
+        for to in imported(&read(&path)?) {
+            if level(to) > level(from) {
+                let places = found.entry((from.to_owned(), to.to_owned())).or_default();
+                let place = name.display().to_string();
+                if !places.contains(&place) {
+                    places.push(place);
+                }
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn level(room: &str) -> Option<usize> {
+    ROOMS.iter().position(|its| *its == room)
+}
+
+/// Returns the room that a file is in: that of its folder, or its own.
+fn room_of(name: &Path) -> Option<&'static str> {
+    let first = name.components().next()?.as_os_str().to_str()?;
+    let first = first.strip_suffix(".rs").unwrap_or(first);
+    ROOMS.into_iter().find(|room| *room == first)
+}
+
+/// Returns the rooms that the text of a file names, apart from its comments and its tests.
+fn imported(text: &str) -> impl Iterator<Item = &'static str> {
+    let code = text.split("\nmod tests {").next().unwrap_or_default();
+    let lines = code
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"));
+    lines.flat_map(|line| {
+        line.split("crate::").skip(1).filter_map(|path| {
+            let name = path
+                .split(|part: char| !part.is_alphanumeric() && part != '_')
+                .next();
+            ROOMS.into_iter().find(|room| Some(*room) == name)
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn an_import_that_runs_upwards_is_found() {
+        let source = root().join("target/xtask/layers");
+        fs::create_dir_all(source.join("entity")).unwrap();
+        fs::create_dir_all(source.join("sql")).unwrap();
+        let below =
+            "use crate::error::Error;\nfn cells() -> crate::sql::Cells {}\n// crate::route::Gate\n";
+        fs::write(source.join("entity/mod.rs"), below).unwrap();
+        let above = "use crate::entity::Entity;\n#[cfg(test)]\nmod tests {\n    use crate::testing::Clock;\n}\n";
+        fs::write(source.join("sql/mod.rs"), above).unwrap();
+
+        let found = upward(&source).unwrap();
+
+        let pair = ("entity".to_owned(), "sql".to_owned());
+        assert_eq!(
+            found,
+            Upward::from([(pair, vec!["entity/mod.rs".to_owned()])])
+        );
+    }
+
+    #[test]
+    fn every_room_has_a_level() {
+        for path in files(&root().join("src"), "rs").unwrap() {
+            let name = path.strip_prefix(root().join("src")).unwrap();
+            let is_outside = name == Path::new("lib.rs") || name.starts_with("docs");
+            assert_eq!(room_of(name).is_none(), is_outside, "{}", name.display());
+        }
+    }
+}
