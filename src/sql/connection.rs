@@ -137,8 +137,8 @@ impl<DB: Driver> Lease<DB> {
     }
 }
 
-/// How a statement runs, whatever the engine. Where it is refused and may run again, what waits for that is boxed:
-/// it is rare, and would be part of each future of the application.
+/// Execution of a statement on any engine. A further attempt is boxed: it is rare, and would otherwise be part of each
+/// future of the application.
 impl<DB: Driver> Lease<DB> {
     async fn control(&mut self, sql: SqlStr) -> Result<()> {
         let outcome = DB::run(self, sql).await;
