@@ -20,6 +20,16 @@ pub enum Decision {
     Fail(Failure),
 }
 
+impl Decision {
+    /// Returns the condition on the row, if it depends on the row.
+    pub(crate) const fn condition(&self) -> Option<&Residual> {
+        match self {
+            Self::Depends(residual) => Some(residual),
+            Self::Allow | Self::Deny | Self::Fail(_) => None,
+        }
+    }
+}
+
 /// The reason why a rule failed to evaluate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]

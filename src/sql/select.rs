@@ -129,6 +129,7 @@ fn found(
     let Projection {
         renderer,
         mut statement,
+        selected,
         ..
     } = projection;
     statement.from(renderer.source());
@@ -136,7 +137,7 @@ fn found(
     if let Some(after) = &question.after {
         statement.and_where(seek::after(renderer, question, after)?);
     }
-    order(renderer, &mut statement, question)?;
+    order(renderer, &mut statement, question, &selected)?;
     Ok(statement)
 }
 
@@ -225,9 +226,22 @@ pub(super) fn lookup(renderer: &Renderer, column: usize, value: &Value) -> Resul
 
 /// Adds the order. Hidden and null cells come last in either direction, and rows that tie are ordered by
 /// key, so that the order reveals nothing of hidden cells.
-fn order(renderer: &Renderer, statement: &mut SelectStatement, question: &Question) -> Result<()> {
+fn order(
+    renderer: &Renderer,
+    statement: &mut SelectStatement,
+    question: &Question,
+    selected: &[Expr],
+) -> Result<()> {
     for key in &question.order {
         let value = key.masked(renderer)?;
+        // The engine takes equal expressions with other placeholders for two, and evaluates both.
+        let place = selected.iter().position(|known| *known == value);
+        let value = match place {
+            Some(place) if key.visible.is_some() && renderer.dialect.orders_by_place() => {
+                Expr::cust((place + 1).to_string())
+            }
+            _ => value,
+        };
         let direction = match key.direction {
             Direction::Ascending => sea_query::Order::Asc,
             Direction::Descending => sea_query::Order::Desc,

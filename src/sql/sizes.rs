@@ -25,13 +25,17 @@ pub(super) fn filled_if_many<T: Clone>(conditions: Vec<T>) -> Vec<T> {
     }
 }
 
-/// Returns how many of these rows one statement inserts, if it takes `most`: a power of two if they are
-/// many, because a row cannot be repeated as padding.
+/// Returns how many of these rows one statement inserts, if it takes `most`: a row cannot be repeated as
+/// padding, so their number is cut to its first decimal digit (decision 68). Callers choose round numbers
+/// for their batches, and each of these is one statement.
 pub(crate) const fn inserted_at_once(rows: usize, most: usize) -> usize {
     let most = if rows < most { rows } else { most };
-    match most.checked_ilog2() {
-        Some(size) if most > FEW => 1 << size,
-        Some(_) | None => most,
+    match most.checked_ilog10() {
+        Some(digits) => {
+            let unit = 10_usize.pow(digits);
+            most / unit * unit
+        }
+        None => most,
     }
 }
 
@@ -57,20 +61,28 @@ mod tests {
         for (rows, most, size) in [
             (1, 99, 1),
             (7, 99, 7),
-            (8, 99, 8),
-            (9, 99, 8),
-            (99, 70, 64),
+            (9, 99, 9),
+            (11, 99, 10),
+            (99, 99, 90),
+            (99, 70, 70),
+            (1_000, 7_500, 1_000),
+            (9_000, 7_500, 7_000),
             (3, 1, 1),
+            (0, 1, 0),
         ] {
             assert_eq!(inserted_at_once(rows, most), size, "{rows} {most}");
         }
+        let mut sizes = std::collections::BTreeSet::new();
         for rows in 1..3_000 {
             let (mut left, mut statements) = (rows, 0);
             while left > 0 {
-                left -= inserted_at_once(left, 1_000);
+                let size = inserted_at_once(left, 1_000);
+                sizes.insert(size);
+                left -= size;
                 statements += 1;
             }
-            assert!(statements <= rows / 512 + 8, "{rows} {statements}");
+            assert!(statements <= rows / 1_000 + 3, "{rows} {statements}");
         }
+        assert_eq!(sizes.len(), 28, "{sizes:?}");
     }
 }

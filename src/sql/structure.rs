@@ -95,6 +95,20 @@ impl<'a> Structure<'a> {
         }
     }
 
+    /// Writes the decisions on fields. Fields of one condition share it, and the values that it binds.
+    pub(super) fn fields(&mut self, fields: &'a [Decision]) {
+        self.index(fields.len());
+        for (index, field) in fields.iter().enumerate() {
+            match field.condition().and_then(|own| first(fields, own)) {
+                Some(earlier) if earlier < index => {
+                    self.tag(4);
+                    self.index(earlier);
+                }
+                _ => self.decision(field),
+            }
+        }
+    }
+
     fn reduced(&mut self, reduced: &'a Reduced) {
         match reduced {
             Reduced::Always => self.tag(0),
@@ -226,7 +240,7 @@ impl<'a> Structure<'a> {
         }
     }
 
-    pub(super) fn question(&mut self, question: &'a Question) {
+    pub(super) fn question(&mut self, question: &'a Question, fields: &[Decision]) {
         self.each(&question.lookups, |structure, (column, value)| {
             structure.index(*column);
             structure.value(value);
@@ -253,7 +267,14 @@ impl<'a> Structure<'a> {
                 }
             }
             structure.flag(key.direction == Direction::Ascending);
-            structure.optional(key.visible.as_ref());
+            let visible = key.visible.as_ref();
+            match visible.and_then(|visible| first(fields, visible)) {
+                None => structure.optional(visible),
+                Some(field) => {
+                    structure.tag(2);
+                    structure.index(field);
+                }
+            }
         });
         self.flag(question.by_key);
         self.flag(question.limit.is_some());
@@ -312,6 +333,14 @@ impl<'a> Structure<'a> {
     }
 }
 
+/// Returns the first field that is visible under this condition. All that have it share its marks, so that
+/// the renderer recognizes one expression: a flag that is selected already, or an order by an output column.
+fn first(fields: &[Decision], condition: &Residual) -> Option<usize> {
+    fields
+        .iter()
+        .position(|field| field.condition() == Some(condition))
+}
+
 /// The marks that take the place of values, in the order in which [`Structure`] visits them.
 #[derive(Default)]
 pub(super) struct Marks {
@@ -360,6 +389,24 @@ impl Marks {
             Decision::Allow | Decision::Deny | Decision::Fail(_) => {}
             Decision::Depends(residual) => self.residual(residual),
         }
+    }
+
+    /// Returns the decisions on fields with marks in place of their values.
+    pub(super) fn fields(&mut self, fields: &[Decision]) -> Vec<Decision> {
+        let mut marked: Vec<Decision> = Vec::with_capacity(fields.len());
+        for field in fields {
+            let earlier = field.condition().and_then(|own| first(fields, own));
+            let field = match earlier.and_then(|earlier| marked.get(earlier)) {
+                Some(earlier) => earlier.clone(),
+                None => {
+                    let mut field = field.clone();
+                    self.decision(&mut field);
+                    field
+                }
+            };
+            marked.push(field);
+        }
+        marked
     }
 
     fn reduced(&mut self, reduced: &mut Reduced) {
@@ -414,7 +461,14 @@ impl Marks {
         }
     }
 
-    pub(super) fn question(&mut self, question: &mut Question) {
+    /// Marks the values of a question. A condition that `fields` share takes the marks that it has in
+    /// `marked`, their marked form.
+    pub(super) fn question(
+        &mut self,
+        question: &mut Question,
+        fields: &[Decision],
+        marked: &[Decision],
+    ) {
         for (_, value) in &mut question.lookups {
             self.value(value);
         }
@@ -429,7 +483,11 @@ impl Marks {
                 }
             }
             if let Some(visible) = &mut key.visible {
-                self.residual(visible);
+                let shared = first(fields, visible).and_then(|field| marked.get(field));
+                match shared.and_then(Decision::condition) {
+                    Some(shared) => visible.clone_from(shared),
+                    None => self.residual(visible),
+                }
             }
         }
         if let Some(limit) = &mut question.limit {

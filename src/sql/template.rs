@@ -20,6 +20,7 @@ use super::{select, summary};
 use crate::dto::{Decided, Shape};
 use crate::entity::Entity;
 use crate::error::{Error, Result};
+use crate::policy::Decision;
 
 /// The maximum bytes of texts and structures that are cached for one database.
 const CAPACITY: u64 = 8 * 1024 * 1024;
@@ -184,6 +185,14 @@ impl<E: Entity> Asked<'_, E> {
         })
     }
 
+    /// Returns the decisions on the fields that are selected.
+    fn fields(&self) -> &[Decision] {
+        match self.summary {
+            None => &self.decided.fields,
+            Some(_) => &[],
+        }
+    }
+
     fn limit(&self, dialect: Dialect) -> Option<Limit> {
         self.question.limit.map(|rows| Limit::of(dialect, rows))
     }
@@ -199,14 +208,14 @@ impl<E: Entity> Asked<'_, E> {
         match self.summary {
             None => {
                 structure.tag(0);
-                structure.each(&self.decided.fields, Structure::decision);
+                structure.fields(self.fields());
             }
             Some(summary) => {
                 structure.tag(1);
                 structure.summary(summary);
             }
         }
-        structure.question(self.question);
+        structure.question(self.question, self.fields());
         structure.number(limit.map_or(0, Limit::key));
         structure
     }
@@ -345,14 +354,10 @@ impl Template {
         let mut summary = asked.summary.cloned();
         marks.decision(&mut decided.rows);
         match &mut summary {
-            None => {
-                for field in &mut decided.fields {
-                    marks.decision(field);
-                }
-            }
+            None => decided.fields = marks.fields(&asked.decided.fields),
             Some(summary) => marks.summary(summary),
         }
-        marks.question(&mut question);
+        marks.question(&mut question, asked.fields(), &decided.fields);
         let marked = Asked {
             shape: asked.shape,
             decided: &decided,

@@ -510,6 +510,19 @@ impl Dialect {
         }
     }
 
+    /// Returns whether an order, with its nulls last, can be given by the place of an output column.
+    pub(super) const fn orders_by_place(self) -> bool {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite => true,
+            #[cfg(feature = "postgres")]
+            Self::Postgres => true,
+            // It has no `NULLS LAST`: the order is by an expression over the value.
+            #[cfg(feature = "mysql")]
+            Self::Mysql { .. } => false,
+        }
+    }
+
     /// Returns whether the table of a DELETE can have an alias.
     pub(super) const fn deletes_by_alias(self) -> bool {
         match self {
