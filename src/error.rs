@@ -463,7 +463,7 @@ impl fmt::Display for Error {
             ),
             Kind::CookieTooLarge { bytes, most } => write!(
                 f,
-                "the session's token has {bytes} bytes and its cookies hold {most}: note less in the session, or keep it in the store with `Strategy::Hybrid`"
+                "the session's token has {bytes} bytes and its cookies hold {most}: store less in the session, or keep it in the store with `Strategy::Hybrid`"
             ),
             Kind::Unavailable(what) => write!(f, "{what} is unavailable"),
             Kind::Contended => f.write_str("the database is busy with another change"),
@@ -471,7 +471,7 @@ impl fmt::Display for Error {
             Kind::Configuration(advice) => write!(f, "configuration: {advice}"),
             Kind::Internal(what) => write!(f, "internal error: {what}"),
             Kind::Unreadable => f.write_str(
-                "internal error: a column holds a value that its entity's field does not have",
+                "internal error: a column holds a value that is not valid for its entity's field",
             ),
         }
     }

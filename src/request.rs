@@ -393,7 +393,7 @@ impl RequestContext {
     pub(crate) fn require_unsafe_method(&self) -> Result<()> {
         if self.inner.intent.is_safe() {
             return Err(Error::misuse(
-                "a request with a safe method (GET, HEAD, OPTIONS, TRACE) must change nothing, because every site can have a browser send it: route what writes or signs out with POST, PUT, PATCH or DELETE",
+                "a request with a safe method (GET, HEAD, OPTIONS, TRACE) must change nothing, because any site can make a browser send it: use POST, PUT, PATCH or DELETE for routes that write or sign out",
             ));
         }
         self.require_proof()

@@ -75,7 +75,7 @@ impl fmt::Display for Subject {
 /// Implement it with `#[derive(Viewer)]` on the application's own type.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a viewer",
-    note = "add `#[derive(Viewer)]` to the type that stands for the signed-in user"
+    note = "add `#[derive(Viewer)]` to the type that represents the signed-in user"
 )]
 pub trait Viewer: Send + Sync + 'static {
     /// Returns the id under which this viewer's sessions are kept.

@@ -109,7 +109,7 @@ impl Keys {
         };
         Some(match stands {
             Stands::Elsewhere(help) => {
-                Err(error(key, format!("{} says nothing here", shown()), help))
+                Err(error(key, format!("{} has no effect here", shown()), help))
             }
             Stands::Once if self.seen.contains(name) => Err(error(
                 key,
@@ -224,7 +224,7 @@ pub(crate) fn text(key: &Ident, input: ParseStream<'_>) -> syn::Result<LitStr> {
     if !input.peek(Token![=]) || !input.peek2(LitStr) {
         return Err(error(
             key,
-            format!("`{key}` needs a text"),
+            format!("`{key}` needs a string"),
             format!("the correct form is `{key} = \"..\"`"),
         ));
     }

@@ -116,7 +116,7 @@ pub(crate) fn outside_repository(name: &str, item: TokenStream) -> TokenStream {
     diag.push(syn::Error::new(
         proc_macro2::Span::call_site(),
         format!(
-            "`#[{name}{arguments}]` stands on a method inside an impl block under `#[repository]`\nhelp: add `#[repository(viewer = Member)]` to the impl block, above `#[async_trait]` if both stand there"
+            "`#[{name}{arguments}]` belongs on a method inside an impl block under `#[repository]`\nhelp: add `#[repository(viewer = Member)]` to the impl block, above `#[async_trait]` if it has both"
         ),
     ));
     let errors = diag.finish();

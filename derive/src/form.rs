@@ -179,8 +179,8 @@ impl Form {
 
     /// Returns the keys that may stand there.
     pub(crate) const fn keys(self) -> &'static [Key] {
-        const ON_A_FIELD: Stands = Elsewhere("it stands on a field");
-        const ON_THE_STRUCT: Stands = Elsewhere("it stands on the struct");
+        const ON_A_FIELD: Stands = Elsewhere("use it on a field");
+        const ON_THE_STRUCT: Stands = Elsewhere("use it on the struct");
         match self {
             Self::Entity => &[
                 ("table", Once),
@@ -270,7 +270,7 @@ impl Form {
             Self::Writable => &[("blind", Once), ("any_row", Once), ("reason", Once)],
             Self::ViewerField => &[("subject", Once)],
             Self::RolesVariant | Self::TextEnumVariant => &[("name", Once)],
-            Self::ReleaseField => &[("release", Elsewhere("it stands on the struct or enum"))],
+            Self::ReleaseField => &[("release", Elsewhere("use it on the struct or enum"))],
             Self::Viewer | Self::Roles | Self::TextEnum | Self::Release | Self::Rule => {
                 &[("crate", Once)]
             }

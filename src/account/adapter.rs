@@ -21,13 +21,13 @@ pub struct AdapterError {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 enum AdapterErrorKind {
-    #[error("the users are unavailable")]
+    #[error("the store of users is unavailable")]
     Outage,
-    #[error("the users are busy with another change")]
+    #[error("the store of users is busy with another change")]
     Contended,
-    #[error("what is to be stored is taken, or belongs to no user")]
+    #[error("the value to store is already taken, or its user does not exist")]
     Conflict,
-    #[error("what is to be stored cannot be kept")]
+    #[error("the value is too long or cannot be stored")]
     Invalid,
     #[error("a stored user, account or token is malformed")]
     Malformed,

@@ -39,7 +39,7 @@ impl VerificationToken {
     ///
     /// # Errors
     ///
-    /// When the operating system gives no randomness.
+    /// When the operating system provides no randomness.
     pub fn generate() -> Result<Self> {
         let mut bytes = Zeroizing::new([0; BYTES]);
         fill_random(&mut *bytes)?;

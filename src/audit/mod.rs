@@ -100,7 +100,7 @@ pub(crate) fn trigger(entity: &'static str, table: &'static str, trigger: &str) 
         entity,
         table,
         trigger,
-        "rules of writes do not see what this trigger changes",
+        "the rules of writes do not see the changes of this trigger",
     );
 }
 
@@ -111,7 +111,7 @@ pub(crate) fn unchecked_reference(input: &'static str, field: &'static str, tabl
         input,
         field,
         table,
-        "a foreign key without a relation: declare a `belongs_to`, or say `any_row` with a reason"
+        "a foreign key without a relation: declare a `belongs_to`, or add `any_row` with a reason"
     );
 }
 
@@ -137,7 +137,7 @@ pub(crate) fn route_denied(signed_in: bool) {
 
 /// Logs a request that another site may have had a browser send (CSRF).
 pub(crate) fn forged_request(why: &'static str) {
-    tracing::info!(target: "clearance::access", why, "request not from here");
+    tracing::info!(target: "clearance::access", why, "possible cross-site request");
 }
 
 /// Logs a query that was refused because it names a field that this viewer may not see in every row. The
@@ -222,7 +222,7 @@ pub(crate) fn channel_unread() {
 pub(crate) fn channel_without_text() {
     tracing::error!(
         target: "clearance::nodes",
-        "a database of the encoding `SQL_ASCII` has no channel: make it anew with `UTF8`"
+        "a database with the encoding `SQL_ASCII` cannot have a channel between nodes: recreate it with `UTF8`"
     );
 }
 

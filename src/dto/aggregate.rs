@@ -35,7 +35,7 @@ use crate::sql::{Answer, Function};
 ///     db.reader(&access).aggregate(Profile::select(), wanted).await
 /// }
 /// ```
-#[must_use = "an aggregate does nothing until a reader is asked for it"]
+#[must_use = "an aggregate does nothing until a reader runs it"]
 pub struct Aggregate<D, T> {
     pub(crate) asked: Asked,
     marker: Marker<D, T>,
@@ -300,7 +300,7 @@ fn compare(answer: &Answer, op: Op, value: &Value) -> Result<Option<bool>> {
 pub(crate) fn next(answers: &mut impl Iterator<Item = Answer>) -> Result<Answer> {
     answers
         .next()
-        .ok_or_else(|| Error::internal("an aggregate has no answer"))
+        .ok_or_else(|| Error::internal("an aggregate returned no result"))
 }
 
 /// The Rust type of an [`Aggregate`]'s result: `u64`, `Option<i128>`, `Option<f64>` or [`Value`].
@@ -309,7 +309,7 @@ pub trait Outcome: sealed::Sealed + Sized {
     fn __outcome(answer: sealed::Outcome) -> Result<Self>;
 }
 
-const OTHER: &str = "an aggregate came to another kind of value";
+const OTHER: &str = "an aggregate returned another kind of value";
 
 impl Outcome for u64 {
     fn __outcome(answer: sealed::Outcome) -> Result<Self> {
@@ -440,7 +440,7 @@ pub(crate) mod sealed {
 
 /// The fields to group rows by, with an optional `HAVING` condition; see
 /// [`Reader::groups`](crate::repository::Reader::groups).
-#[must_use = "groups are read by a reader"]
+#[must_use = "groups do nothing until a reader reads them"]
 pub struct Grouping<D> {
     pub(crate) keys: Vec<Token<D>>,
     pub(crate) having: Option<Bounded<Test>>,

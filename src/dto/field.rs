@@ -54,7 +54,7 @@ impl<T> Field<T> {
 /// A type of DTO field that can represent "hidden", for a column of type `C`.
 #[diagnostic::on_unimplemented(
     message = "a field that can be hidden cannot have the type `{Self}` over a column of type `{C}`",
-    label = "this field has a rule, so it needs a way to say that it is hidden",
+    label = "this field has a rule, so its type must be able to say that the value is hidden",
     note = "write `Field<{C}>`, or an Option of the column's type to show it as null",
     note = "or choose another output: `#[dto(mask = last4)]`, or `#[dto(hidden = error)]` to refuse the whole row"
 )]

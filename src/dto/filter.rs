@@ -71,7 +71,9 @@ impl<E: Entity> Scope<'_, E> {
             self.shape.fields().get(field.index),
         ) {
             (Some(decision), Some(spec)) => self.may_depend(decision, spec.field()),
-            _ => Err(Error::internal("a query names no field of its DTO")),
+            _ => Err(Error::internal(
+                "a query names a field that its DTO does not have",
+            )),
         }
     }
 
@@ -288,7 +290,7 @@ impl<E: Entity> Scope<'_, E> {
             .iter()
             .find(|(known, _)| *known == field)
             .map(|(_, decision)| decision)
-            .ok_or_else(|| Error::internal("a filter names a column without a rule for it"))
+            .ok_or_else(|| Error::internal("a filter names a column that has no rule for filters"))
     }
 
     fn column_visible(&self, field: &str) -> Result<Reduced> {

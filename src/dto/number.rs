@@ -43,7 +43,7 @@ impl Serialize for Writing<'_, f64> {
             self.0.serialize(serializer)
         } else {
             Err(S::Error::custom(
-                "a field holds a number that JSON does not have",
+                "a field holds a number that JSON cannot represent",
             ))
         }
     }

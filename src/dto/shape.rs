@@ -399,7 +399,7 @@ impl<E: Entity> FieldSpec<E> {
 /// assert_eq!(shape.fields().len(), 2);
 /// # Ok::<_, clearance::Error>(())
 /// ```
-#[must_use = "a shape is made by `build`"]
+#[must_use = "a shape builder does nothing until `build`"]
 pub struct ShapeBuilder<E: Entity> {
     name: &'static str,
     fields: Vec<FieldSpec<E>>,

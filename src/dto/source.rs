@@ -122,7 +122,7 @@ pub(super) fn across<D: Dto>(
     let joins = joins.collect::<Result<Vec<_>>>()?;
     let parts = std::iter::once(rows).chain(joins);
     let within =
-        every(parts.map(Ok)).map_err(|_| Error::internal("a rule could not be worked out"))?;
+        every(parts.map(Ok)).map_err(|_| Error::internal("a rule could not be evaluated"))?;
     let (holds, column) = match question {
         Question::Condition(condition, wanted) => (scope.reduce(condition, *wanted)?, None),
         Question::Field(field) => {
@@ -205,7 +205,7 @@ pub(crate) mod generated {
     /// Returns the error for a DTO made in memory: a row in memory has no related rows.
     pub fn not_at_hand<T>() -> Result<T> {
         Err(Error::misuse(
-            "a nested DTO is shown by a query only: rows in memory have no related rows",
+            "a nested DTO needs a query: rows in memory have no related rows",
         ))
     }
 }
@@ -291,9 +291,9 @@ impl<E: Entity> Shape<E> {
             })?;
             let (field, told) = (field.field(), hidden.field());
             Some(if cannot_hide {
-                format!("`{name}::{field}` is hidden where `{told}` is: give it the type `Field<..>`")
+                format!("`{name}::{field}` is hidden wherever `{told}` is: give it the type `Field<..>`")
             } else {
-                format!("`{name}::{field}` is hidden where `{told}` is, whose rule runs in Rust only: remove one of the two")
+                format!("`{name}::{field}` is hidden wherever `{told}` is, whose rule runs in Rust only: remove one of the two")
             })
         })
     }

@@ -41,7 +41,7 @@ pub struct Plain;
 /// The uses of a column that allow a lookup by equality: [`Key`] and [`Lookup`].
 #[diagnostic::on_unimplemented(
     message = "this column cannot be looked up by",
-    note = "filter by a field of the DTO, or declare the column with `#[entity(lookup)]` if looking it up by equality may tell that it exists"
+    note = "filter by a field of the DTO, or declare the column with `#[entity(lookup)]` if a lookup by equality may reveal that a value exists"
 )]
 pub trait Searchable: sealed::Sealed {}
 
@@ -58,7 +58,7 @@ pub trait Assignable: sealed::Sealed {}
 /// The uses of a column that allow filters although its DTO does not show it: [`Filtered`].
 #[diagnostic::on_unimplemented(
     message = "this column cannot be filtered by",
-    note = "filter by a field of the DTO, look a key or lookup column up with `lookup`, or say who may filter by the column with `#[entity(filter_if(..))]`"
+    note = "filter by a field of the DTO, find rows by a key or lookup column with `lookup`, or say who may filter by the column with `#[entity(filter_if(..))]`"
 )]
 pub trait Filterable: sealed::Sealed {}
 

@@ -26,7 +26,7 @@ use crate::policy::{Cell, Kind};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a column of an entity",
     note = "use bool, i8 to i64, u8 to u32, f64, String, Vec<u8>, Uuid, DateTime<Utc>, a `#[derive(TextEnum)]` enum, `Secret<..>`, or an Option of one of these",
-    note = "unsigned integers of 64 bits are left out because no engine holds them all: use i64"
+    note = "unsigned integers of 64 bits are not supported, because not every engine can store them: use i64"
 )]
 pub trait Storable: Sized + Send + Sync + 'static {
     /// The kind of value.
@@ -44,7 +44,7 @@ pub trait Storable: Sized + Send + Sync + 'static {
 /// A [`Storable`] type whose values may be shown: every one but a secret.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot leave the repository",
-    note = "a `Secret` has no place in a DTO, a filter or an order; compare it inside the repository instead"
+    note = "a `Secret` cannot be used in a DTO, a filter or an order; compare it inside the repository instead"
 )]
 pub trait Scalar: Storable {}
 

@@ -47,15 +47,15 @@ pub trait Incoming: Sized + Send + 'static {
 
 /// The fields of a new row that a client may set, written with `#[derive(Input)]`.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` says nothing of a new row",
-    note = "add `#[derive(Input)]` and `#[input(entity = ..)]` to the struct of what a client sends"
+    message = "`{Self}` cannot create a row",
+    note = "add `#[derive(Input)]` and `#[input(entity = ..)]` to the struct that a client sends"
 )]
 pub trait Input: Incoming {}
 
 /// The fields of a row that a client may change, written with `#[derive(Patch)]`.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` changes nothing of a row",
-    note = "add `#[derive(Patch)]` and `#[patch(entity = .., reads = ..)]` to the struct of what a client sends"
+    message = "`{Self}` cannot update a row",
+    note = "add `#[derive(Patch)]` and `#[patch(entity = .., reads = ..)]` to the struct that a client sends"
 )]
 pub trait Patch: Incoming {}
 

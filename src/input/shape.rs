@@ -270,7 +270,7 @@ impl<T: Storable> Assigned<T> for Assign<T> {
     message = "`{E}` has no field of this name",
     label = "not a field of `{E}`",
     note = "a field of an input type has the name of the field that it writes; `#[serde(rename = \"..\")]` names it in JSON",
-    note = "what only the repository reads is `#[unstored]`"
+    note = "mark a field that only the repository reads with `#[unstored]`"
 )]
 pub trait ColumnOf<E> {
     #[doc(hidden)]
@@ -325,10 +325,10 @@ pub fn assignable(_: impl Changeable) {}
 
 /// The token under which a DTO shows a field to queries.
 #[diagnostic::on_unimplemented(
-    message = "`{D}` cannot tell a statement who may see this field",
-    label = "no field of this name in `{D}` that a statement can ask for",
-    note = "add the field to `{D}`, where it is a column that is neither masked nor under an `opaque` rule",
-    note = "or say `#[writable(blind)]`, where it may be overwritten unseen"
+    message = "`{D}` has no rule for this field that a statement can evaluate",
+    label = "no field of this name in `{D}` that a statement can evaluate",
+    note = "add the field to `{D}`, as a column that is neither masked nor under an `opaque` rule",
+    note = "or write `#[writable(blind)]`, if a viewer who may not see it may overwrite it"
 )]
 pub trait ShownBy<D> {
     #[doc(hidden)]

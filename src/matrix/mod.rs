@@ -65,7 +65,7 @@ impl<V: 'static> App<V> {
 }
 
 /// A builder of an access matrix; see [`App::matrix`].
-#[must_use = "a matrix is made by `build`"]
+#[must_use = "a matrix builder does nothing until `build`"]
 #[derive(Debug)]
 pub struct MatrixBuilder<'a, V: 'static> {
     app: &'a App<V>,

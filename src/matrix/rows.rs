@@ -306,7 +306,7 @@ pub(super) fn unknown<'r>(
 ) -> Error {
     let rules = rules.into_iter().map(|rule| rule.source().to_string());
     Error::configuration(format!(
-        "the access matrix cannot be worked out for `{viewer}`: {failure}, in {}",
+        "the access matrix cannot be evaluated for `{viewer}`: {failure}, in {}",
         rules.collect::<Vec<_>>().join(", or ")
     ))
 }

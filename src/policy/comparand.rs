@@ -77,7 +77,7 @@ impl<T: TextEnum + Ord> Ordered for Set<T> {}
 #[diagnostic::on_unimplemented(
     message = "this column is no condition by itself",
     label = "this is not a bool",
-    note = "compare it, as in `row.field == x`, or ask `row.field.is_some()`"
+    note = "compare it, as in `row.field == x`, or test it with `row.field.is_some()`"
 )]
 pub trait Flag {}
 
@@ -155,7 +155,7 @@ impl<T: Comparand> Comparand for Option<T> {
 
 /// A list in which a rule can look for a field.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is not a list that a rule can look into",
+    message = "`{Self}` is not a list that a rule can search",
     note = "use a Vec, a slice or an array of values that can be compared"
 )]
 pub trait ComparandList {

@@ -117,7 +117,7 @@ impl<T: Comparand> RuleValue for Loaded<T> {
 
 /// A list operand of a rule; see [`RuleValue`].
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is not a list that a rule can look into",
+    message = "`{Self}` is not a list that a rule can search",
     note = "use a Vec, a slice or an array of values that can be compared"
 )]
 pub trait RuleList {

@@ -305,7 +305,7 @@ impl DtoInfo {
             mistake: match ShownAs::of::<D>().endless(&[]) {
                 None => shape.mistake().map(str::to_owned),
                 Some(endless) => Some(format!(
-                    "`{endless}` is nested in itself, which would have no end: nest a DTO without that field"
+                    "`{endless}` is nested in itself, which would never end: nest a DTO without that field"
                 )),
             },
         }

@@ -171,7 +171,7 @@ impl Access<Public> {
         let request = RequestContext::current()?;
         if reason.trim().is_empty() {
             return Err(Error::misuse(
-                "`Access::public` wants the reason for it, for whoever reviews the log",
+                "`Access::public` needs a reason, which the log shows to its reviewers",
             ));
         }
         audit::public_access(reason);
@@ -194,7 +194,7 @@ impl Access<System> {
         outside_a_request()?;
         if reason.trim().is_empty() {
             return Err(Error::misuse(
-                "`Access::system` wants the reason for it, for whoever reviews the log",
+                "`Access::system` needs a reason, which the log shows to its reviewers",
             ));
         }
         audit::system_access(reason);

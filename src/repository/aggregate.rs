@@ -75,7 +75,7 @@ impl<P> Reader<'_, P> {
         match found.into_iter().flat_map(|(_, answers)| answers).next() {
             Some(Answer::Count(count)) => Ok(count),
             Some(Answer::Sum(_) | Answer::Average(_) | Answer::Value(_)) | None => {
-                Err(Error::internal("a count has no answer"))
+                Err(Error::internal("a count returned no result"))
             }
         }
     }
@@ -172,7 +172,7 @@ impl<P> Reader<'_, P> {
         let grouping = by.into();
         if grouping.keys.is_empty() {
             return Err(Error::misuse(
-                "groups want a field to be put together by: use `aggregate` for all rows at once",
+                "groups need a field to group by: use `aggregate` to aggregate all rows",
             ));
         }
         let asking = self.asking().await?;
@@ -354,23 +354,23 @@ fn masked<E: Entity>(
     scope.may_name(field)?;
     let (column, kind) = scope
         .column(field)
-        .ok_or_else(|| Error::internal("an aggregate names no field of its DTO"))?;
+        .ok_or_else(|| Error::internal("an aggregate names a field that its DTO does not have"))?;
     if !how.takes(kind) {
         return Err(match field.origin {
             Origin::Client => Error::invalid(),
             Origin::Code => Error::misuse(
-                "this aggregate has no meaning for the field: sum integers, order integers, text or instants, group by anything but floating point numbers",
+                "this aggregate is not defined for the field: sum integers, order integers, text or instants, group by anything but floating point numbers",
             ),
         });
     }
     let visible = scope.visible(field)?;
     let parts = [Some(visible), filter].into_iter().flatten().map(Ok);
-    let visible = every(parts).map_err(|_| Error::internal("a rule could not be worked out"))?;
+    let visible = every(parts).map_err(|_| Error::internal("a rule could not be evaluated"))?;
     let text_of_set = kind.names().is_some() && matches!(how, Use::Counted | Use::Distinct);
     let visible = if text_of_set {
         // Text outside a declared set is no value.
         let set = [Ok(visible), Ok(Reduced::Left(null(column, kind, false)))];
-        every(set.into_iter()).map_err(|_| Error::internal("a rule could not be worked out"))?
+        every(set.into_iter()).map_err(|_| Error::internal("a rule could not be evaluated"))?
     } else {
         visible
     };

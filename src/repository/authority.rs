@@ -314,9 +314,9 @@ pub(super) fn columns<E: Entity>(
     let table = E::__table();
     let mut columns: Vec<(usize, Value)> = Vec::new();
     for (field, value) in named {
-        let (column, _) = table
-            .position(field)
-            .ok_or_else(|| Error::internal("a change names no column of its table"))?;
+        let (column, _) = table.position(field).ok_or_else(|| {
+            Error::internal("a change names a column that its table does not have")
+        })?;
         if columns.iter().any(|(known, _)| *known == column) {
             return Err(Error::misuse(format!(
                 "`{field}` of `{}` is set twice",

@@ -193,7 +193,7 @@ where
         };
         if changed.rows > 0 {
             let key = known.cloned().or(changed.key).ok_or_else(|| {
-                Error::misuse("the database made no integer key for a new row: preset the key")
+                Error::misuse("the database generated no integer key for a new row: preset the key")
             })?;
             return Ok(Inserted {
                 key,

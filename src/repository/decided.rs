@@ -136,7 +136,7 @@ pub(super) fn rule_failed(what: &'static str, rule: &'static str, failure: Failu
         | Failure::KindMismatch
         | Failure::UnknownInput
         | Failure::NotSet(_)
-        | Failure::TooLarge => Error::internal("a rule could not be worked out"),
+        | Failure::TooLarge => Error::internal("a rule could not be evaluated"),
     }
 }
 

@@ -17,7 +17,7 @@ pub(super) async fn denied_or_missing<E: Entity>(
         Decision::Allow => None,
         Decision::Depends(residual) => Some(residual),
         Decision::Deny => return Ok(Error::not_found()),
-        Decision::Fail(_) => return Err(Error::internal("a rule could not be worked out")),
+        Decision::Fail(_) => return Err(Error::internal("a rule could not be evaluated")),
     };
     let db = asking.db;
     let statement = exists::<E>(db.dialect(), lookups, tenant)?;

@@ -111,13 +111,13 @@ pub(super) fn conditions<E: Entity>(
         let spec = reads
             .fields()
             .get(index)
-            .ok_or_else(|| Error::internal("a patch names no field of its DTO"))?;
+            .ok_or_else(|| Error::internal("a patch names a field that its DTO does not have"))?;
         let decision = authority.decide_rules(spec.rules());
         if let Decision::Depends(residual) = &decision
             && residual.is_opaque()
         {
             return Err(Error::misuse(format!(
-                "the field `{}` of `{}` has a rule that runs in Rust only, so no patch can ask it: make the field of `{}` blind",
+                "the field `{}` of `{}` has a rule that runs in Rust only, so no patch can evaluate it: make the field of `{}` blind",
                 spec.field(),
                 reads.name(),
                 shape.name()

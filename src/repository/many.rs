@@ -211,7 +211,7 @@ where
         let planned = self.changes.plan(authority, None)?;
         if matches!(planned.allowed, Allowed::Where(_)) && planned.changes.is_empty() {
             return Err(Error::misuse(
-                "a patch that says nothing was given for many rows: look before, or set something beside it",
+                "an empty patch was given for many rows: check for that first, or `set` another column as well",
             ));
         }
         Ok(planned)

@@ -269,10 +269,10 @@ pub fn recall<P: Recalls>(access: &Access<P>) -> Result<Recall> {
 
 /// A value that a `#[memo]` method can return more than once.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be remembered for the request",
-    label = "this cannot be given twice",
-    note = "what a `#[memo]` method returns is copied for each caller: add `#[derive(Clone)]` to the DTO",
-    note = "a stream is read once: return a `Vec`, or leave `#[memo]` away"
+    message = "`{Self}` cannot be memoized for the request",
+    label = "this cannot be returned twice",
+    note = "the result of a `#[memo]` method is cloned for each caller: add `#[derive(Clone)]` to the DTO",
+    note = "a stream is read once: return a `Vec`, or remove `#[memo]`"
 )]
 pub trait Remembered: Clone + Send + 'static {}
 
@@ -290,9 +290,9 @@ pub struct Key(Vec<Box<dyn Part>>);
 
 /// An argument of a `#[memo]` method.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be told from other arguments, so nothing can be remembered for it",
+    message = "`{Self}` cannot be compared with other arguments, so no result can be memoized for it",
     label = "an argument of a `#[memo]` method",
-    note = "it is kept and compared: its type needs `Clone`, `Eq` and `Hash`, and must own what it holds"
+    note = "it is part of the memo's key: its type needs `Clone`, `Eq` and `Hash`, and must own its data"
 )]
 pub trait Argument {
     #[doc(hidden)]
@@ -311,9 +311,9 @@ where
 
 /// A repository with `#[memo]` methods.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be told from another repository of its type, so its methods can remember nothing",
+    message = "`{Self}` cannot be compared with other repositories of its type, so no result of its methods can be memoized",
     label = "a repository with a `#[memo]` method",
-    note = "two of them may stand on different databases: add `#[derive(Clone, PartialEq, Eq, Hash)]` to it, by which a `Db` equals its own clones only"
+    note = "two of them may use different databases: add `#[derive(Clone, PartialEq, Eq, Hash)]` to it; a `Db` equals its own clones only"
 )]
 pub trait Told: Clone + Eq + Hash + Send + 'static {}
 

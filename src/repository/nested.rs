@@ -245,7 +245,7 @@ async fn batch<D: Dto>(
     let shape = D::__shape();
     if nesting.above.contains(&shape.id()) {
         return Err(Error::misuse(format!(
-            "`{}` is nested in itself, which would have no end: nest a DTO without that field",
+            "`{}` is nested in itself, which would never end: nest a DTO without that field",
             shape.name()
         )));
     }

@@ -17,7 +17,7 @@ use crate::sql::{Layout, OrderKey, Plan, Question, Row};
 
 /// A page of a query to read: its number of rows, and the cursor that it starts after.
 #[derive(Debug, Clone)]
-#[must_use = "a page is read by a reader"]
+#[must_use = "a page does nothing until a reader reads it"]
 pub struct Page {
     rows: u64,
     after: Option<Cursor>,
@@ -199,7 +199,7 @@ fn plain_key<D: Shown>(reading: &Reading<D>) -> Result<()> {
         .any(|field| Some(field.field()) == key && !field.rules().is_empty());
     if ruled {
         return Err(Error::misuse(
-            "a page ends at a key, and this DTO hides keys from some viewers: show it to all, or leave it out",
+            "a page cursor contains the key, and this DTO hides the key from some viewers: show the key to all, or remove it from the DTO",
         ));
     }
     Ok(())

@@ -67,7 +67,7 @@ impl<P> Reader<'_, P> {
         match denied {
             Denied::NotFound => Err(Error::not_found()),
             Denied::Forbidden if lookups.is_empty() => Err(Error::misuse(
-                "`forbidden_if_denied` wants a `lookup`, which says whose existence may be told",
+                "`forbidden_if_denied` needs a `lookup`, which says of which row the existence may be revealed",
             )),
             Denied::Forbidden => Err(denied_or_missing::<D::Entity>(&asking, &lookups).await?),
         }
@@ -144,7 +144,7 @@ impl<P> Reader<'_, P> {
         P: Reads<ViewerOf<D>>,
     {
         let using = self.access.in_use_at_once()?;
-        let using = using.ok_or_else(|| Error::misuse("the session must be found out first"))?;
+        let using = using.ok_or_else(|| Error::misuse("the session must be verified first"))?;
         let asking = Asking { db: self.db, using };
         Ok(asking
             .prepare(select)?

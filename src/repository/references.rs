@@ -81,7 +81,7 @@ fn of_other_viewers<E: Entity>(
     relation: &Relation,
 ) -> Error {
     Error::misuse(format!(
-        "`{}::{}` refers to `{}`, whose rules speak of another viewer: say `#[writable(any_row, reason = \"..\")]`",
+        "`{}::{}` refers to `{}`, whose rules are about another type of viewer: write `#[writable(any_row, reason = \"..\")]`",
         shape.name(),
         field.field(),
         relation.target().entity()

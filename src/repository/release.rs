@@ -35,16 +35,16 @@ use crate::policy::Value;
     message = "`{Self}` may not leave a repository",
     label = "this is not a DTO",
     note = "return a `#[derive(Dto)]` type; a row of a table stays inside",
-    note = "a struct that puts DTOs together may leave with `#[derive(Release)]`"
+    note = "a struct that combines DTOs may leave with `#[derive(Release)]`"
 )]
 pub trait Release: Checked {}
 
 /// A type whose content was checked by a derive; implemented beside [`Release`].
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
-    message = "`Release` of `{Self}` is not written by a derive, so nobody looked at its fields",
+    message = "`Release` of `{Self}` is not written by a derive, so nothing checked its fields",
     label = "this may hold a row",
-    note = "write `#[derive(Release)]`, which asks of every field whether it may leave, or `#[derive(Dto)]` for what shows rows"
+    note = "write `#[derive(Release)]`, which checks that every field may leave, or `#[derive(Dto)]` for a type that shows rows"
 )]
 pub trait Checked {}
 
@@ -164,21 +164,21 @@ pub(crate) mod generated {
     #[diagnostic::on_unimplemented(
         message = "`{Self}` is an entity, and an entity is not serialised",
         label = "the row of a table",
-        note = "remove `Serialize`: what leaves is shown by a `#[derive(Dto)]` type, field by field"
+        note = "remove `Serialize`: show the row by a `#[derive(Dto)]` type, field by field"
     )]
     pub trait Unserialized {}
 
     #[diagnostic::on_unimplemented(
         message = "`{Self}` is an entity, and an entity does not leave its repository",
         label = "the row of a table",
-        note = "remove `Release`: what leaves is shown by a `#[derive(Dto)]` type, field by field"
+        note = "remove `Release`: show the row by a `#[derive(Dto)]` type, field by field"
     )]
     pub trait Unreleased {}
 
     #[diagnostic::on_unimplemented(
-        message = "`{Self}` is an entity, and an entity does not leave its repository, not in an error either",
+        message = "`{Self}` is an entity, and an entity does not leave its repository, not even in an error",
         label = "an error of this method is or holds a row",
-        note = "give the error what may be told, such as the fields of a `#[derive(Dto)]` type"
+        note = "put only data into the error that may be disclosed, such as the fields of a `#[derive(Dto)]` type"
     )]
     pub trait NoEntity {}
 }

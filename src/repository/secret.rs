@@ -60,12 +60,13 @@ impl<P> Reader<'_, P> {
         T::Family: SameFamily<C::Family>,
     {
         let table = E::__table();
-        let unknown = || Error::internal("a column constant names no column of its table");
+        let unknown =
+            || Error::internal("a column constant names a column that its table does not have");
         let (index, spec) = table.position(secret.field()).ok_or_else(unknown)?;
         let (by, looked_up) = table.position(lookup.field()).ok_or_else(unknown)?;
         if looked_up.finds_many() {
             return Err(Error::misuse(
-                "a column that is `lookup(many)` finds lists: find a secret by the key or a unique column",
+                "a column that is `lookup(many)` finds lists: look a secret up by the key or a unique column",
             ));
         }
 

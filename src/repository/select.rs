@@ -254,7 +254,9 @@ impl<D: Shown> Select<D> {
             .iter()
             .map(|(field, value)| match table.position(field) {
                 Some((column, _)) => Ok((column, value.clone())),
-                None => Err(Error::internal("a lookup names no column of its table")),
+                None => Err(Error::internal(
+                    "a lookup names a column that its table does not have",
+                )),
             })
             .collect()
     }
@@ -377,7 +379,9 @@ impl<D: Shown> Select<D> {
                 OrderBy::Field(field) => scope
                     .column(*field)
                     .map(|(column, _)| By::Column(column))
-                    .ok_or_else(|| Error::internal("an order names no field of its DTO"))?,
+                    .ok_or_else(|| {
+                        Error::internal("an order names a field that its DTO does not have")
+                    })?,
                 OrderBy::Related { field, found, of } => {
                     match over_related(&scope, *field, *found, *of)? {
                         Some(related) => By::Related(related),
@@ -421,7 +425,7 @@ fn over_related<E: Entity>(
         }),
         (Some(_), _) => {
             return Err(Error::misuse(
-                "the lowest and highest value of a field have a meaning for integers, text and instants only",
+                "the lowest and highest value of a field are defined for integers, text and instants only",
             ));
         }
     };

@@ -94,7 +94,7 @@ fn planned<D: Shown>(
 fn require_judgeable<E: Entity>(shape: &Shape<E>, decided: &Decided) -> Result<()> {
     if decided.is_related() {
         return Err(Error::misuse(format!(
-            "the rules of `{}` read the time, so that each row of a stream is judged again, and related rows, which a row alone does not have: use pages",
+            "the rules of `{}` read the time, for which each row of a stream is evaluated again, and related rows, which a single row does not have: use pages",
             shape.name()
         )));
     }

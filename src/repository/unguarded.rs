@@ -127,7 +127,7 @@ where
     {
         if self.reason.trim().is_empty() {
             return Err(Error::misuse(
-                "`unguarded_sql` wants the reason for it, for whoever reviews the log",
+                "`unguarded_sql` needs a reason, which the log shows to its reviewers",
             ));
         }
         let query = own_query(self.db.dialect(), self.sql, &self.values)?;

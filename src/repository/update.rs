@@ -161,7 +161,7 @@ impl<E: Entity> Changes<E> {
         if let (Some((field, expected)), false) = (version, named.is_empty()) {
             let next = expected
                 .checked_add(1)
-                .ok_or_else(|| Error::misuse("a version cannot be counted further"))?;
+                .ok_or_else(|| Error::misuse("a version cannot be incremented further"))?;
             named.push((field, Value::Int(next)));
         }
         columns::<E>(named)
@@ -490,7 +490,7 @@ where
 fn is_version<E: Entity>(field: &str, expected: i64) -> Result<Residual> {
     let (column, _) = E::__table()
         .position(field)
-        .ok_or_else(|| Error::internal("a version is no column of its table"))?;
+        .ok_or_else(|| Error::internal("a version names a column that its table does not have"))?;
     Ok(Residual::Compare {
         op: Op::Eq,
         column,

@@ -354,7 +354,7 @@ impl RequestContext {
         let value = data
             .map(|data| serde_json::from_slice(&data))
             .transpose()
-            .map_err(|_| Error::internal("the data of a session are not what is asked for"))?;
+            .map_err(|_| Error::internal("the data of a session are not of the requested type"))?;
         Ok(SessionData::new(value, version))
     }
 
@@ -374,7 +374,7 @@ impl RequestContext {
     pub async fn set_session_data<T: Serialize>(&self, data: &mut SessionData<T>) -> Result<()> {
         let json = data.as_ref().map(serde_json::to_vec).transpose();
         let json =
-            json.map_err(|_| Error::misuse("these data of a session cannot be written as JSON"))?;
+            json.map_err(|_| Error::misuse("the data of a session cannot be serialized as JSON"))?;
         if json.is_none() {
             self.require_unsafe_method()?;
         }

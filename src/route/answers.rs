@@ -27,7 +27,7 @@ impl Page {
         let odd = url.contains(['#', '\\']) || HeaderValue::from_str(url).is_err();
         if odd || !(local || whole) {
             return Err(Error::configuration(format!(
-                "`{url}` is no page to send browsers to: write a path that begins with one `/`, or a URL"
+                "`{url}` is not a valid redirect target: write a path that begins with one `/`, or a URL"
             )));
         }
         Ok(Self(url.to_owned()))

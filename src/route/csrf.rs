@@ -80,7 +80,7 @@ impl Csrf {
             });
             parsed.map(|url| url.origin()).ok_or_else(|| {
                 Error::configuration(format!(
-                    "`{text}` is no origin: write a scheme, a host and a port where it is unusual, as in `https://pay.example`"
+                    "`{text}` is not an origin: write a scheme, a host and, unless it is the default, a port, as in `https://pay.example`"
                 ))
             })
         };

@@ -146,7 +146,7 @@ impl SecurityHeaders {
         let seconds = max_age.as_secs();
         if seconds < LEAST_SECONDS {
             return Err(Error::configuration(format!(
-                "the `max-age` of `Strict-Transport-Security` is a year at least, which is {LEAST_SECONDS} seconds"
+                "the `max-age` of `Strict-Transport-Security` must be at least a year, which is {LEAST_SECONDS} seconds"
             )));
         }
         let subdomains = if include_subdomains {

@@ -85,7 +85,7 @@ impl Route {
             .map(|regex| Self::plain(Kind::Pattern(regex)))
             .map_err(|_| {
                 Error::configuration(format!(
-                    "the pattern `{expression}` of a route is no regular expression, or too large"
+                    "the pattern `{expression}` of a route is not a valid regular expression, or is too large"
                 ))
             })
     }
@@ -128,7 +128,7 @@ impl Route {
         })?;
         ready.map(Self).ok_or_else(|| {
             Error::configuration(format!(
-                "a route is made of more than {CONDITIONS} others, or they stand more than {CONDITION_DEPTH} deep in one another: write a pattern"
+                "a route combines more than {CONDITIONS} others, or nests them more than {CONDITION_DEPTH} deep: write a pattern"
             ))
         })
     }
@@ -159,7 +159,7 @@ impl Kind {
                     .case_insensitive(true)
                     .build();
                 let too_large = |_| {
-                    Error::configuration("the pattern of a route is too large without its case")
+                    Error::configuration("the pattern of a route is too large when case is ignored")
                 };
                 Self::Pattern(built.map_err(too_large)?)
             }

@@ -68,7 +68,7 @@ impl TrustedProxies {
                     "trusted proxy {position} of the list, `{text}`, {why}; write one like `10.0.0.0/8`, `2001:db8::/32` or `192.0.2.1`"
                 ))
             };
-            let network = network(text).ok_or_else(|| refused("is no network and no address"))?;
+            let network = network(text).ok_or_else(|| refused("is neither a network nor an address"))?;
             if network.prefix_len() == 0 {
                 return Err(refused("trusts every client"));
             }

@@ -181,7 +181,7 @@ impl RouteRules {
             .any(|(_, demand)| matches!(demand, Demand::Groups(_)));
         if groups && outlook.strategy() != Strategy::Stateless {
             return Err(Error::configuration(
-                "the cookie says nothing of groups, except under `Strategy::Stateless`: protect these routes with `Protect::groups`, which asks the session",
+                "the cookie contains no groups, except under `Strategy::Stateless`: protect these routes with `Protect::groups`, which verifies the session",
             ));
         }
         let ignores_case = self.ignores_case;

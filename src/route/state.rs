@@ -61,8 +61,9 @@ async fn state_of<V: Viewer, T: Serialize>(
         Err(error) => Err(error),
     };
     let body = shown.and_then(|shown| {
-        serde_json::to_string(&shown)
-            .map_err(|_| Error::misuse("what is shown of the viewer cannot be written as JSON"))
+        serde_json::to_string(&shown).map_err(|_| {
+            Error::misuse("the part of the viewer to show cannot be serialized as JSON")
+        })
     });
     match body {
         Ok(body) => {

@@ -298,7 +298,7 @@ impl<V: Viewer> SessionsBuilder<V> {
         }
         let Some(app_url) = app_url else {
             return Err(Error::configuration(
-                "the sessions do not know the application's URL: call `.app_url(\"https://..\")`",
+                "the application's URL is not configured: call `.app_url(\"https://..\")`",
             ));
         };
         let cookie = cookie
@@ -324,7 +324,7 @@ impl<V: Viewer> SessionsBuilder<V> {
             .map(|longer| longer.check("remembered ", &touch, oldest));
         if capacity.value == 0 && !bound.value.is_zero() {
             return Err(refused(
-                "a session cache that holds nothing bounds nothing: set `cache_bound` to zero instead",
+                "a session cache needs a capacity above zero: to disable the cache, set `cache_bound` to zero",
                 &[capacity.named("cache capacity"), bound.timed("cache bound")],
             ));
         }
@@ -336,7 +336,7 @@ impl<V: Viewer> SessionsBuilder<V> {
         };
         if is_stateless && most.value.is_some() {
             return Err(refused(
-                "nobody counts stateless sessions: leave `session_limit` out, or choose `Strategy::Hybrid`",
+                "stateless sessions cannot be counted: remove `session_limit`, or choose `Strategy::Hybrid`",
                 &[strategy.named("strategy"), most.named("session limit")],
             ));
         }
@@ -440,7 +440,7 @@ fn check_groups_claim(claim: &Setting<String>) -> Result<()> {
     let noted = SessionClaims::new().with(&*claim.value, Vec::new());
     noted.map(drop).map_err(|_| {
         refused(
-            "no session has a claim of the name that `groups_claim` says: choose one of up to 64 bytes that does not begin with `session_` and that tokens do not have",
+            "`groups_claim` is not a valid name for a session's claim: choose one of up to 64 bytes that does not begin with `session_` and that tokens do not have",
             &[claim.named("claim of groups")],
         )
     })
@@ -455,9 +455,9 @@ fn check_nodes(
     let advice = if connected.is_some() && !has_channel {
         "a `connected_bound` without a channel never applies: call `.nodes(..)`, or set `cache_bound`"
     } else if connected.is_some_and(|connected| connected.value < bound.value) {
-        "the `connected_bound` is shorter than the cache bound, which holds without a channel: make it the longer one"
+        "the `connected_bound` is shorter than the cache bound, which applies without a channel: make it the longer one"
     } else if has_channel && bound.value.is_zero() {
-        "without a cache there is nothing to tell other nodes: set `cache_bound` above zero, or leave `.nodes(..)` out"
+        "without a cache there is nothing that other nodes invalidate: set `cache_bound` above zero, or remove `.nodes(..)`"
     } else {
         return Ok(());
     };

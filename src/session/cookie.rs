@@ -119,7 +119,7 @@ impl CookieConfig {
 
         if self.secure.is_some_and(|stated| stated != secure) {
             return refuse(
-                "the session cookie's `Secure` does not agree with the application's URL: it is on for `https:` and off for `http:`, so leave `secure` out",
+                "the session cookie's `Secure` does not agree with the application's URL: it is on for `https:` and off for `http:`, so remove `secure`",
             );
         }
         if self.same_site == SameSite::None && !secure {

@@ -38,7 +38,7 @@ impl CursorSealer {
             LazyLock::new(|| CursorSealer::new(&Key::generate()?.into()));
         SEALER
             .as_ref()
-            .map_err(|_| Error::internal("a key could not be made"))
+            .map_err(|_| Error::internal("a key could not be generated"))
     }
 
     /// Seals `content` with `bound` as associated data: it opens only with the same `bound`.

@@ -322,7 +322,7 @@ impl GroupRule {
         let groups: Vec<GroupKey> = groups.into_iter().map(Into::into).collect();
         if groups.is_empty() || groups.iter().any(GroupKey::is_empty) {
             return Err(Error::misuse(
-                "a rule over groups names one group at least, and none by an empty text",
+                "a rule over groups must name at least one group, and none may be empty",
             ));
         }
         Ok(Self { required, groups })

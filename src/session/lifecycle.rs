@@ -322,7 +322,7 @@ impl Core {
         subject.require_storable()?;
         if self.is_stateless() && keep.is_some() {
             return Err(Error::misuse(
-                "one of many stateless sessions cannot be kept from outside: call `revoke_other_sessions` in a request of it",
+                "the other stateless sessions of a subject can be revoked only by the one to keep: call `revoke_other_sessions` in a request of it",
             ));
         }
         let advance = self.epochs.advance_on_drop(subject);
@@ -450,7 +450,7 @@ impl Core {
     }
 
     pub(super) fn no_free_id(&self) -> Error {
-        Error::internal("the session store gives no free session id")
+        Error::internal("the session store reported every new session id as taken")
     }
 }
 

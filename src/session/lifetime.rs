@@ -96,7 +96,7 @@ impl SetLifetime {
         .collect();
         if !too_long.is_empty() {
             return Err(refused(
-                "a session's limits are 400 days at most, because browsers keep no cookie longer",
+                "a session's limits must be at most 400 days, because browsers keep no cookie longer",
                 &too_long,
             ));
         }

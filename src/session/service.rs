@@ -204,7 +204,7 @@ impl<V: Viewer> Service<V> {
         // With another subject, a session would act for somebody who did not sign in.
         if viewer.subject() != record.subject {
             return Err(Error::internal(
-                "the viewer source gave a viewer whose subject is not the one asked for",
+                "the viewer source returned a viewer with another subject than the requested one",
             ));
         }
         Ok(Cached {

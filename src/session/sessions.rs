@@ -214,10 +214,10 @@ impl<V: Viewer> Sessions<V> {
     /// of zero.
     pub fn sweep_every(&self, interval: Duration) -> Result<JoinHandle<()>> {
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| {
-            Error::misuse("sweeping needs a tokio runtime: call `sweep_every` within `main`'s")
+            Error::misuse("sweeping needs a tokio runtime: call `sweep_every` inside one, for instance in an async `main`")
         })?;
         if interval.is_zero() {
-            return Err(Error::misuse("an interval of zero would sweep without end"));
+            return Err(Error::misuse("the interval of a sweep must be above zero"));
         }
         let service = Arc::downgrade(&self.service);
         Ok(runtime.spawn(async move {

@@ -199,12 +199,12 @@ impl fmt::Display for Described<'_> {
         line(f, "groups", groups, self.groups_claim)?;
         line(f, "touch interval", seconds(self.touch.value), self.touch)?;
         if self.bound.value.is_zero() {
-            let every = "the store and the viewer source are asked in every request";
+            let every = "the store and the viewer source are queried in every request";
             line(f, "verified", every, self.bound)?;
         } else {
             let bound = seconds(self.bound.value);
             let bound = format_args!(
-                "at most {bound} old; a change through this library on this node holds at once"
+                "at most {bound} old; a change through this library on this node takes effect at once"
             );
             line(f, "verified", bound, self.bound)?;
             let capacity = format_args!("{} sessions", self.capacity.value);
@@ -213,11 +213,11 @@ impl fmt::Display for Described<'_> {
         match self.connected {
             None => writeln!(
                 f,
-                "other nodes: no channel; what they change is seen within the bound"
+                "other nodes: no channel; their changes take effect within the bound"
             )?,
             Some(connected) => {
                 let told = format_args!(
-                    "they are told at once; at most {} old while this node hears them, at most {} while it does not",
+                    "notified at once; at most {} old while this node receives their notices, at most {} while it does not",
                     seconds(connected.value),
                     seconds(self.bound.value),
                 );
@@ -226,16 +226,16 @@ impl fmt::Display for Described<'_> {
         }
         writeln!(
             f,
-            "current: the store and the viewer source are asked in every call"
+            "current: the store and the viewer source are queried in every call"
         )?;
         writeln!(
             f,
             "writes: {}",
             match (self.within_statements, stateless) {
                 (true, false) =>
-                    "the session is tested within the statement, in the sessions' own database",
+                    "the session is checked within the statement, in the sessions' own database",
                 (true, true) =>
-                    "what ends the session waits for the statement, in the sessions' own database",
+                    "a revocation waits for the statement, in the sessions' own database",
                 (false, _) => "the session is read before the statement",
             }
         )

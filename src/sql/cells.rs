@@ -196,7 +196,7 @@ impl Cells<'_> {
         };
         N::__found(rows).ok_or_else(|| {
             Error::misuse(
-                "a nested DTO is hidden, and its field has no place for that: use `Field`",
+                "a nested DTO is hidden, and the type of its field cannot say so: use `Field`",
             )
         })
     }

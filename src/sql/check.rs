@@ -105,7 +105,7 @@ impl Db {
                     .is_some_and(|name| schema.position(name).is_none())
                 {
                     differences.push(format!(
-                        "`{}::{}` is no field of `{}`",
+                        "`{}::{}` is not a field of `{}`",
                         dto.name(),
                         field.field(),
                         dto.entity()
@@ -158,7 +158,7 @@ impl Db {
         for column in looked_up {
             if live.unique(column.name()).is_none() {
                 differences.push(format!(
-                    "the column `{table}.{}` of `{entity}::{}` is looked up and in no unique index: declare it UNIQUE, or write `lookup(many)` where it is for lists alone",
+                    "the column `{table}.{}` of `{entity}::{}` is a `lookup` column without a unique index: declare it UNIQUE, or write `lookup(many)` if it only finds lists",
                     column.name(),
                     column.field()
                 ));
@@ -213,21 +213,21 @@ fn compare(dialect: Dialect, schema: &Schema, live: &Live, differences: &mut Vec
         let is_untyped = live.is_view && found.declared.is_empty();
         if !is_untyped && !type_fits(dialect, column, &found.declared) {
             differences.push(format!(
-                "the column `{table}.{name}` is declared `{}`, but `{entity}::{field}` wants {}",
+                "the column `{table}.{name}` is declared `{}`, but `{entity}::{field}` needs {}",
                 found.declared,
                 wanted_type(dialect, column.kind())
             ));
         }
         if !live.is_view && !found.not_null && !column.is_nullable() {
             differences.push(format!(
-                "the column `{table}.{name}` may be null, but `{entity}::{field}` is no Option: declare it NOT NULL"
+                "the column `{table}.{name}` may be null, but `{entity}::{field}` is not an Option: declare it NOT NULL"
             ));
         }
     }
     for relation in schema.relations() {
         if relation.pairs(schema).is_none() {
             differences.push(format!(
-                "the relation `{entity}::{}` joins by a field that there is not",
+                "the relation `{entity}::{}` joins by a field that does not exist",
                 relation.name()
             ));
         }
@@ -265,7 +265,7 @@ fn writes(
                 (Computed::Never | Computed::OnUpdate, _) => continue,
             };
             differences.push(format!(
-                "the column `{}.{}` is {when}, so that the rule at {} cannot be asked of what `{}::{}` will be: write the rule over the columns that it is made of, or state what it was in `update_if` and what may become of the row in `updated_if`",
+                "the column `{}.{}` is {when}, so that the rule at {} cannot be evaluated over the new value of `{}::{}`: write the rule over the columns that it is computed from, or put the rule over its old value into `update_if` and the rule over the updated row into `updated_if`",
                 schema.name(),
                 column.name(),
                 rule.source(),

@@ -353,7 +353,7 @@ impl Db {
     pub(super) fn explained(&self) -> Result<&Engine> {
         if self.inner.unexplained {
             return Err(Error::misuse(
-                "`unguarded_pool` wants the reason for it, for whoever reviews the log",
+                "`unguarded_pool` needs a reason, which the log shows to its reviewers",
             ));
         }
         Ok(self.engine())

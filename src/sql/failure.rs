@@ -91,7 +91,7 @@ pub(super) fn classify(error: sqlx::Error) -> Error {
         | sqlx::Error::ColumnIndexOutOfBounds { .. }
         | sqlx::Error::ColumnNotFound(_) => {
             audit::database_failure("value", "");
-            Error::internal("a column holds a value of another type than its entity says")
+            Error::internal("a column holds a value of another type than its entity declares")
         }
         // Everything else is a connection that is unavailable or was lost.
         _ => {

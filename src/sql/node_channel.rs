@@ -91,7 +91,7 @@ impl Db {
 #[cfg(any(feature = "sqlite", feature = "mysql"))]
 fn tells_nobody() -> Error {
     Error::configuration(
-        "only PostgreSQL tells other nodes: use a `RedisChannel`, or none, with which they learn within the cache bound",
+        "only PostgreSQL can notify other nodes: use a `RedisChannel`, or none, with which changes reach them within the cache bound",
     )
 }
 

@@ -193,9 +193,9 @@ impl OrderKey {
                 Some(cell) => (related.relation.target(), cell.column),
             },
         };
-        let spec = table
-            .column(column)
-            .ok_or_else(|| Error::internal("an order names no column of its table"))?;
+        let spec = table.column(column).ok_or_else(|| {
+            Error::internal("an order names a column that its table does not have")
+        })?;
         Ok(match spec.kind().names() {
             None => spec.kind(),
             Some(_) => Kind::Int,
@@ -209,7 +209,9 @@ impl Related {
         let mut rows = theirs.joined(renderer, self.relation, &self.within)?;
         let cell = || match &self.cell {
             Some(cell) => cell.masked(&theirs, theirs.rank(cell.column)?),
-            None => Err(Error::internal("an order names no field of related rows")),
+            None => Err(Error::internal(
+                "an order names a field that the related rows do not have",
+            )),
         };
         match self.found {
             Found::Number => rows.expr(Func::count(Expr::cust("*"))),

@@ -259,7 +259,7 @@ impl Renderer {
                     .into())
             }
             Residual::Opaque { .. } => Err(Error::internal(
-                "a rule that runs in Rust only stands where the database must decide",
+                "a rule that runs in Rust only is used where the database must decide",
             )),
         }
     }

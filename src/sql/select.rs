@@ -159,7 +159,7 @@ pub(super) fn restrict(
         Decision::Depends(residual) => {
             statement.and_where(renderer.condition(residual)?);
         }
-        Decision::Fail(_) => return Err(Error::internal("a rule could not be worked out")),
+        Decision::Fail(_) => return Err(Error::internal("a rule could not be evaluated")),
     }
     if let Some(filter) = &question.filter {
         statement.and_where(renderer.condition(filter)?);
@@ -315,7 +315,7 @@ impl<'a> Projection<'a> {
         let shown = match decision {
             Decision::Allow => Shown::Always,
             Decision::Deny => return Ok((Shown::Never, Vec::new())),
-            Decision::Fail(_) => return Err(Error::internal("a rule could not be worked out")),
+            Decision::Fail(_) => return Err(Error::internal("a rule could not be evaluated")),
             Decision::Depends(residual) => Shown::Flag(self.flag(residual, name)?),
         };
         let mut positions = Vec::with_capacity(columns.len());
@@ -349,7 +349,7 @@ impl<'a> Projection<'a> {
         };
         Ok(match (decision, output) {
             (Decision::Fail(_), _) => {
-                return Err(Error::internal("a rule could not be worked out"));
+                return Err(Error::internal("a rule could not be evaluated"));
             }
             (Decision::Allow, _) => slot(Some(self.push(raw, name)), Shown::Always),
             (Decision::Deny, Output::Mask(mask)) => {
@@ -364,7 +364,7 @@ impl<'a> Projection<'a> {
             }
             (Decision::Depends(residual), _) if residual.is_opaque() && residual.is_related() => {
                 return Err(Error::misuse(format!(
-                    "the rules of the field `{name}` run in Rust and read related rows: no place has both"
+                    "the rules of the field `{name}` run in Rust and read related rows, which cannot be combined: remove one of the two"
                 )));
             }
             (Decision::Depends(residual), _) if residual.is_opaque() => {

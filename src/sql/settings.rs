@@ -24,7 +24,7 @@ pub(super) const MYSQL_MODE: &str = "SET SESSION sql_mode = 'STRICT_ALL_TABLES,N
 const REFUSED: [(&str, &str); 3] = [
     (
         "EMPTY_STRING_IS_NULL",
-        "stores an empty text as NULL, which no rule was asked of",
+        "stores an empty text as NULL, which no rule evaluated",
     ),
     (
         "HIGH_NOT_PRECEDENCE",
@@ -47,7 +47,7 @@ impl Db {
                 let row = self.fetch_optional(asked).await?;
                 let row = row.ok_or_else(|| Error::internal("a connection has no mode"))?;
                 let Cell::Text(modes) = row.cell(0, Kind::Text)? else {
-                    return Err(Error::internal("a mode is no text"));
+                    return Err(Error::internal("a mode is not a text"));
                 };
                 Ok(unfit(modes))
             }
@@ -70,14 +70,14 @@ fn unfit(modes: &str) -> Vec<String> {
     let mut unfit = Vec::new();
     if !has("STRICT_ALL_TABLES") && !has("STRICT_TRANS_TABLES") {
         unfit.push(
-            "the connections are not strict, so that a text is cut, a number clamped and a missing value made up after the rule was asked: add STRICT_ALL_TABLES to their `sql_mode`"
+            "the connections are not strict, so that the database truncates texts, clamps numbers and fills in missing values after the rules were evaluated: add STRICT_ALL_TABLES to their `sql_mode`"
                 .to_owned(),
         );
     }
     for (mode, why) in REFUSED {
         if has(mode) {
             unfit.push(format!(
-                "the mode {mode} {why}: take it out of the `sql_mode` of the connections"
+                "the mode {mode} {why}: remove it from the `sql_mode` of the connections"
             ));
         }
     }

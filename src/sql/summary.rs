@@ -109,7 +109,9 @@ pub(crate) fn read(
 ) -> Result<(Vec<Option<Value>>, Vec<Answer>)> {
     let kind = |column: usize| match table.column(column) {
         Some(spec) => Ok(spec.kind()),
-        None => Err(Error::internal("an aggregate names no column of its table")),
+        None => Err(Error::internal(
+            "an aggregate names a column that its table does not have",
+        )),
     };
     let mut at = 0;
     let mut next = || {
@@ -151,7 +153,7 @@ pub(crate) fn read(
 fn count(row: &Row, at: usize) -> Result<u64> {
     integer(row, at)?
         .and_then(|count| count.try_into().ok())
-        .ok_or_else(|| Error::internal("a count is no number"))
+        .ok_or_else(|| Error::internal("a count is not a number"))
 }
 
 /// Reads a sum; see [`Dialect::sum`].
@@ -171,6 +173,6 @@ fn integer(row: &Row, at: usize) -> Result<Option<i64>> {
         | Cell::Text(_)
         | Cell::Bytes(_)
         | Cell::Uuid(_)
-        | Cell::Timestamp(_) => Err(Error::internal("a sum is no integer")),
+        | Cell::Timestamp(_) => Err(Error::internal("a sum is not an integer")),
     }
 }

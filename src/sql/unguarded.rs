@@ -95,7 +95,7 @@ impl<E: Entity> OwnLayout<E> {
                 Some(_) if can_be_hidden(field.output()) => {}
                 Some(name) => {
                     return Err(Error::misuse(format!(
-                        "the query of `unguarded_sql` gives no column `{name}`, and `{}` cannot do without: select it, or use a DTO without the field",
+                        "the query of `unguarded_sql` returns no column `{name}`, which `{}` needs: select it, or use a DTO without the field",
                         shape.name(),
                     )));
                 }
@@ -177,7 +177,7 @@ fn position(row: &Row, name: &str) -> Result<Option<usize>> {
     let first = positions.next().map(|(position, _)| position);
     if positions.next().is_some() {
         return Err(Error::misuse(format!(
-            "the query of `unguarded_sql` gives two columns `{name}`: name one of them otherwise",
+            "the query of `unguarded_sql` returns two columns `{name}`: rename one of them",
         )));
     }
     Ok(first)

@@ -149,7 +149,7 @@ pub(crate) enum Ending {
 }
 
 const ENDED: &str = "the transaction has ended: begin another one";
-const FAILED: &str = "a statement of this transaction failed before, so nothing more can be done in it: return the error, and put what may fail into a savepoint";
+const FAILED: &str = "an earlier statement of this transaction failed, so it accepts no more statements: return the error, and put statements that may fail into a savepoint";
 
 impl Unit {
     pub(super) fn is_of_application(&self) -> bool {
@@ -486,7 +486,7 @@ impl Savepoint {
             return Ok(());
         }
         Err(Error::misuse(
-            "savepoints of one transaction were open side by side: end the inner one first",
+            "savepoints of one transaction were open concurrently: end the inner one first",
         ))
     }
 }

@@ -127,7 +127,7 @@ impl<V: 'static> Review<'_, V> {
         );
         for (name, reason) in &self.exempt {
             if reason.trim().is_empty() {
-                problems.push(format!("the exemption of `{name}` wants a reason"));
+                problems.push(format!("the exemption of `{name}` needs a reason"));
             }
         }
         problems.extend(unlisted(self.app, &scan.found, &self.exempt));
@@ -172,7 +172,7 @@ fn rendered(matrix: &Matrix, file: &Path) -> Result<String, String> {
         Some("json") => matrix.to_json().map_err(|error| error.to_string()),
         Some("html") => Ok(matrix.to_html()),
         _ => Err(format!(
-            "{} ends in none of .md, .json and .html",
+            "{} does not end in .md, .json or .html",
             file.display()
         )),
     }
@@ -187,8 +187,9 @@ fn hatch(call: Call) -> Hatch {
             format!("in {}", call.inside)
         },
         reason: Some(
-            call.reason
-                .unwrap_or_else(|| "the reason is not written there as a text".to_owned()),
+            call.reason.unwrap_or_else(|| {
+                "the reason is not written there as a string literal".to_owned()
+            }),
         ),
         at: Some(call.at),
     }

@@ -56,7 +56,7 @@ impl Scan {
         files.sort();
         if files.is_empty() {
             self.failed
-                .push(format!("{}: no Rust file is there", path.display()));
+                .push(format!("{}: contains no Rust file", path.display()));
         }
         for file in files {
             let shown = file.strip_prefix(root).unwrap_or(&file);

@@ -64,7 +64,7 @@ impl Claims {
     /// # Errors
     ///
     /// [`Error::is_misuse`] when the lifetime is shorter than a second or ends after the year 9999.
-    /// Any error when the operating system gives no randomness.
+    /// Any error when the operating system provides no randomness.
     pub fn new(subject: Subject, now: DateTime<Utc>, lifetime: Duration) -> Result<Self> {
         let mut id = [0; ID_BYTES];
         fill_random(&mut id)?;
@@ -272,7 +272,7 @@ fn instant(seconds: i64) -> DateTime<Utc> {
 
 fn bad_instants() -> Error {
     Error::misuse(
-        "a token ends at least a second after it is made and before the year 10000, and its subject, id and `acr` have 1 to 256 bytes",
+        "a token must expire at least a second after it is issued and before the year 10000, and its subject, id and `acr` must have 1 to 256 bytes",
     )
 }
 

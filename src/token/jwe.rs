@@ -107,7 +107,7 @@ impl EncryptionKey {
     fn count(&self) -> Result<()> {
         match self.seals.fetch_add(1, Ordering::Relaxed) {
             MOST_SEALS.. => Err(Error::configuration(
-                "a key has sealed 2^32 tokens, which is all that it may: put a new key first in the ring",
+                "a key has sealed 2^32 tokens, the most that it may: put a new key first in the ring",
             )),
             seals => {
                 if seals == MOST_SEALS / 2 {

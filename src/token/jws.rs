@@ -200,7 +200,7 @@ impl fmt::Debug for VerifyingKey {
 
 fn public_key(bytes: &[u8]) -> Result<ParsedPublicKey> {
     ParsedPublicKey::new(&ED25519, bytes)
-        .map_err(|_| Error::configuration("these bytes are no public key of Ed25519"))
+        .map_err(|_| Error::configuration("these bytes are not a public key of Ed25519"))
 }
 
 /// Formats a key by its algorithm and id.

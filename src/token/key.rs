@@ -37,7 +37,7 @@ impl Key {
     ///
     /// # Errors
     ///
-    /// When the operating system gives no randomness.
+    /// When the operating system provides no randomness.
     pub fn generate() -> Result<Self> {
         let mut master = Zeroizing::new(vec![0; MIN_BYTES]);
         fill_random(&mut master)?;
@@ -102,7 +102,9 @@ impl Key {
         } else if let Some(text) = text.strip_prefix("text:") {
             text.as_bytes().to_vec()
         } else {
-            return Err("does not say its encoding: write `base64:`, `hex:` or `text:` before it");
+            return Err(
+                "has no prefix for its encoding: write `base64:`, `hex:` or `text:` before it",
+            );
         };
         Self::checked(Zeroizing::new(bytes))
     }
@@ -157,7 +159,7 @@ impl fmt::Debug for Key {
 /// Fills `bytes` from the operating system's randomness.
 pub(crate) fn fill_random(bytes: &mut [u8]) -> Result<()> {
     aws_lc_rs::rand::fill(bytes)
-        .map_err(|_| Error::internal("the operating system gives no randomness"))
+        .map_err(|_| Error::internal("the operating system provides no randomness"))
 }
 
 fn decode_hex(text: &[u8]) -> Option<Vec<u8>> {

@@ -56,7 +56,7 @@ impl SessionClaims {
         self.values.retain(|(known, _)| *known != name);
         if !Claims::admit(&mut self.values, &name, value.into()) {
             return Err(Error::misuse(
-                "a session's claim is named once, with up to 64 bytes and none of the names that tokens have, and an integer is at most 2^53 - 1",
+                "a session's claim must have a unique name of up to 64 bytes that tokens do not have, and an integer must be at most 2^53 - 1",
             ));
         }
         if self.values.len() > MOST {

@@ -301,7 +301,7 @@ async fn dt_31_a_number_that_json_does_not_have_is_an_error_of_its_field_and_not
         })
         .await
     };
-    let none = "a field holds a number that JSON does not have";
+    let none = "a field holds a number that JSON cannot represent";
     let (views, spares) = written(admin()).await;
     assert_eq!(
         views,

@@ -77,12 +77,12 @@ async fn p13_every_difference_is_named_at_once_on_sqlite() {
     .await;
     insta::assert_snapshot!(error, @r"
     configuration: the database schema does not fit the entities:
-    - the column `people.published_at` is declared `DATETIME`, but `Person::published_at` wants INTEGER, microseconds since 1970
-    - the column `people.salary` is declared `TEXT`, but `Person::salary` wants INTEGER
-    - the column `people.slug` of `Person::slug` is looked up and in no unique index: declare it UNIQUE, or write `lookup(many)` where it is for lists alone
-    - the column `people.suspended` may be null, but `Person::suspended` is no Option: declare it NOT NULL
+    - the column `people.published_at` is declared `DATETIME`, but `Person::published_at` needs INTEGER, microseconds since 1970
+    - the column `people.salary` is declared `TEXT`, but `Person::salary` needs INTEGER
+    - the column `people.slug` of `Person::slug` is a `lookup` column without a unique index: declare it UNIQUE, or write `lookup(many)` if it only finds lists
+    - the column `people.suspended` may be null, but `Person::suspended` is not an Option: declare it NOT NULL
     - the column `people.team` of `Person::team` is missing
-    - the column `people.username` is declared `BLOB`, but `Person::username` wants TEXT
+    - the column `people.username` is declared `BLOB`, but `Person::username` needs TEXT
     ");
 }
 

@@ -183,7 +183,7 @@ fn x7_an_exemption_wants_a_reason_and_is_listed() {
         checked(" ")
             .unwrap_err()
             .to_string()
-            .contains("wants a reason")
+            .contains("needs a reason")
     );
     let matrix = checked("a derive of another library").unwrap();
     assert!(
@@ -220,7 +220,7 @@ fn x7_calls_around_the_rules_are_found_in_the_source() {
     assert_eq!(
         calls,
         [
-            "Access::system | in nightly | the reason is not written there as a text | src/deeper/lib.rs:8",
+            "Access::system | in nightly | the reason is not written there as a string literal | src/deeper/lib.rs:8",
             "Db::viewers | in members | a viewer is loaded | src/deeper/lib.rs:12",
             "Db::viewers | in more | and another | src/deeper/lib.rs:13",
             "unguarded_pool | in open | the application owns it | src/deeper/lib.rs:7",
@@ -263,7 +263,7 @@ fn x7_a_secret_that_a_public_method_reads_is_a_way_around() {
     assert_eq!(
         secrets,
         [
-            "in helper | the reason is not written there as a text | src/deeper/lib.rs:17",
+            "in helper | the reason is not written there as a string literal | src/deeper/lib.rs:17",
             "in fits | whoever signs in is nobody yet | src/deeper/lib.rs:10",
         ]
     );

@@ -606,7 +606,7 @@ async fn rf_4_the_bounds_are_said_and_must_fit() {
         ),
         (
             builder().nodes(channel()).cache_bound(Duration::ZERO),
-            "nothing to tell",
+            "nothing that other nodes invalidate",
         ),
     ] {
         let error = wrong.build().unwrap_err();

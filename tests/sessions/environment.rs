@@ -146,7 +146,7 @@ fn sd_20_every_variable_makes_the_setting_that_it_names() {
                 ("SESSION_CACHE_CAPACITY", "77"),
             ],
             &[
-                "verified: at most 1.500 s old; a change through this library on this node holds at once (from `T_SESSION_CACHE_BOUND_MILLISECONDS`)",
+                "verified: at most 1.500 s old; a change through this library on this node takes effect at once (from `T_SESSION_CACHE_BOUND_MILLISECONDS`)",
                 "cache: 77 sessions (from `T_SESSION_CACHE_CAPACITY`)",
             ],
         ),

@@ -52,10 +52,10 @@ fn sl_02_a_wrong_key_is_refused_without_repeating_it() {
     let short = "base64:c2hvcnQ=";
     for (value, advice) in [
         (None, "openssl rand -base64 32"),
-        (Some(""), "does not say its encoding"),
+        (Some(""), "has no prefix for its encoding"),
         (
             Some(&BASE64["base64:".len()..]),
-            "does not say its encoding",
+            "has no prefix for its encoding",
         ),
         (Some("base64:*"), "is not valid base64"),
         (Some("hex:0"), "is not valid hex"),

@@ -314,14 +314,14 @@ fn explain_prints_every_effective_setting() {
          sessions of a subject: 1000 at most, one more sign-in ends the oldest (default)\n\
          groups: claim `groups` (default)\n\
          touch interval: 30.000 s (set by the program)\n\
-         verified: at most 5.000 s old; a change through this library on this node holds at once (default)\n\
+         verified: at most 5.000 s old; a change through this library on this node takes effect at once (default)\n\
          cache: 77 sessions (set by the program)\n\
-         other nodes: no channel; what they change is seen within the bound\n\
-         current: the store and the viewer source are asked in every call\n\
+         other nodes: no channel; their changes take effect within the bound\n\
+         current: the store and the viewer source are queried in every call\n\
          writes: the session is read before the statement\n"
     );
     let explained = Rig::without_cache().sessions.explain();
     assert!(
-        explained.contains("verified: the store and the viewer source are asked in every request")
+        explained.contains("verified: the store and the viewer source are queried in every request")
     );
 }

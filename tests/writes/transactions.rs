@@ -178,9 +178,9 @@ async fn asvs_16_5_3_a_statement_that_failed_is_never_committed_around() {
         };
         assert!(writer.insert(twin).await.unwrap_err().is_conflict());
         // The error was not returned: every engine refuses the rest alike.
-        is_misuse(rename(&db, &access, 2, "Bob").await, "failed before");
-        is_misuse(writer.all(Profile::select()).await, "failed before");
-        is_misuse(transaction.commit().await, "failed before");
+        is_misuse(rename(&db, &access, 2, "Bob").await, "an earlier statement");
+        is_misuse(writer.all(Profile::select()).await, "an earlier statement");
+        is_misuse(transaction.commit().await, "an earlier statement");
     })
     .await;
     assert_eq!(names(&directory).await, ["user1", "user2"]);
@@ -241,7 +241,7 @@ async fn asvs_16_5_3_a_savepoint_that_hides_a_failure_is_taken_back() {
                 Ok(())
             })
             .await;
-        is_misuse(outcome, "failed before");
+        is_misuse(outcome, "an earlier statement");
         rename(&db, &access, 2, "Bob").await.unwrap();
         transaction.commit().await.unwrap();
     })
@@ -269,10 +269,10 @@ async fn savepoints_side_by_side_are_refused() {
         });
         tokio::select! {
             biased;
-            outcome = one => is_misuse(outcome, "side by side"),
+            outcome = one => is_misuse(outcome, "open concurrently"),
             _ = other => unreachable!("it never ends"),
         }
-        is_misuse(transaction.commit().await, "failed before");
+        is_misuse(transaction.commit().await, "an earlier statement");
     })
     .await;
     assert_eq!(names(&directory).await, ["user1", "user2"]);
@@ -292,7 +292,7 @@ async fn asvs_16_5_3_a_write_that_is_given_up_half_way_ends_the_transaction() {
         loop {
             let transaction = directory.db.begin(&access).await.unwrap();
             if give_up(rename(&transaction.db(), &access, 1, "Ada")).await {
-                is_misuse(transaction.commit().await, "failed before");
+                is_misuse(transaction.commit().await, "an earlier statement");
                 break;
             }
         }
@@ -301,7 +301,7 @@ async fn asvs_16_5_3_a_write_that_is_given_up_half_way_ends_the_transaction() {
             let transaction = directory.db.begin(&access).await.unwrap();
             let writer = transaction.writer();
             if give_up(writer.all(Profile::select())).await {
-                is_misuse(transaction.commit().await, "failed before");
+                is_misuse(transaction.commit().await, "an earlier statement");
                 break;
             }
         }
@@ -340,7 +340,7 @@ async fn asvs_16_5_3_a_stream_in_a_transaction_is_read_to_its_end() {
             .unwrap();
         rows.next().await.unwrap().unwrap();
         drop(rows);
-        is_misuse(transaction.commit().await, "failed before");
+        is_misuse(transaction.commit().await, "an earlier statement");
     })
     .await;
     assert_eq!(names(&directory).await, ["Ada", "user2"]);
@@ -426,7 +426,7 @@ async fn asvs_16_5_3_a_connection_that_is_lost_in_a_transaction_wrote_nothing() 
         end_connections(&directory.pool).await;
         let outcome = rename(&transaction.db(), &access, 2, "Bob").await;
         assert!(outcome.unwrap_err().is_unavailable());
-        is_misuse(transaction.commit().await, "failed before");
+        is_misuse(transaction.commit().await, "an earlier statement");
     })
     .await;
     assert_eq!(names(&directory).await, ["user1", "user2"]);

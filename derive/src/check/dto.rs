@@ -174,7 +174,7 @@ fn one_output(field: &RawField, diag: &mut Diag) {
     for second in stated.into_iter().flatten().skip(1) {
         diag.error(
             second,
-            "the field says twice what stands in place of a hidden value",
+            "the field has two outputs for a hidden value",
             "keep one of `hidden`, `mask` and `mask_in_process`",
         );
     }
@@ -194,7 +194,7 @@ fn output_of_conditional(field: &RawField, diag: &mut Diag) {
     if let Some(stated) = stated {
         diag.error(
             stated,
-            "the field is always visible, so nothing stands in its place",
+            "the field is always visible, so it has no output for a hidden value",
             "add `#[visible_if(..)]`, or remove this",
         );
     }
@@ -236,7 +236,7 @@ fn hideable_type(field: &RawField, diag: &mut Diag) {
     }
     diag.error(
         &field.ty,
-        "the field can be hidden, and its type has no place for that",
+        "the field can be hidden, but its type cannot say so",
         format!(
             "write `Field<{0}>`, or `Option<{0}>` to show a hidden value as null; or keep the type and add `#[dto(mask = ..)]` or `#[dto(hidden = error)]`",
             crate::tokens::text(quote::ToTokens::to_token_stream(&field.ty)),
@@ -249,7 +249,7 @@ fn computed_type(field: &RawField, diag: &mut Diag) {
     if !is_field(&field.ty) {
         diag.error(
             &field.ty,
-            "the computed field is hidden where what it is computed from is, and its type has no place for that",
+            "the computed field is hidden wherever a field that it is computed from is, but its type cannot say so",
             format!(
                 "write `Field<{}>`",
                 crate::tokens::text(quote::ToTokens::to_token_stream(&field.ty)),
@@ -273,7 +273,7 @@ fn one_key_each(raw: &RawDto, diag: &mut Diag) -> Vec<String> {
             .as_ref()
             .map_or_else(|| raw.rename_all.apply_to_field(&plain), syn::LitStr::value);
         if let Some(other) = seen.insert(json.clone(), plain) {
-            let message = format!("the key \"{json}\" already stands for the field `{other}`");
+            let message = format!("the key \"{json}\" is already used for the field `{other}`");
             let help = "give one of the two another name with `#[serde(rename = \"..\")]`";
             match &field.rename {
                 Some(rename) => diag.error(rename, message, help),
@@ -325,7 +325,7 @@ fn source(field: &RawField, diag: &mut Diag) -> Source {
             diag.error(
                 key,
                 "`computed` needs the fields that the value is computed from",
-                "add `from(first_name, last_name)`; the value is hidden where one of them is",
+                "add `from(first_name, last_name)`; the value is hidden wherever one of them is",
             );
             Source::Column
         }

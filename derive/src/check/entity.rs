@@ -107,7 +107,7 @@ fn filters(raw: &mut RawEntity, diag: &mut Diag) -> Vec<(usize, Vec<Rule>)> {
             if field.key.is_some() || field.lookup.is_some() {
                 diag.error(
                     &key,
-                    "a column that can be looked up by everybody has no rule for filters",
+                    "a column that everybody can look up cannot have a rule for filters",
                     "keep one of the two: a key, `lookup`, or a rule for filters",
                 );
             }
@@ -134,7 +134,7 @@ fn table(raw: &RawEntity, diag: &mut Diag) -> Option<LitStr> {
             diag.error(
                 table,
                 "the table is named with its schema, which is not supported yet",
-                "name the table alone, and have the connection look in that schema, such as by `search_path`",
+                "write the table's name alone, and make the connection use that schema, for example with `search_path`",
             );
             None
         }
@@ -156,7 +156,7 @@ fn viewer(raw: &RawEntity, diag: &mut Diag) -> Option<Type> {
     if raw.viewer.is_none() && !raw.unread {
         diag.error(
             &raw.ident,
-            "the entity does not say who views it",
+            "the entity does not say which viewer its rules are about",
             "add `#[entity(viewer = Member)]`, with the type under `#[derive(Viewer)]`",
         );
     }
@@ -222,12 +222,12 @@ fn one_column_each(fields: &[RawColumn], diag: &mut Diag) {
             match &field.column {
                 Some(column) => diag.error(
                     column,
-                    "two fields stand for this column",
+                    "two fields name this column",
                     "give each field a column of its own",
                 ),
                 None => diag.error(
                     &field.ident,
-                    "two fields stand for this column",
+                    "two fields name this column",
                     "give each field a column of its own",
                 ),
             }
@@ -254,7 +254,7 @@ fn open_rows(raw: &RawEntity, diag: &mut Diag) -> Option<LitStr> {
             if raw.reads().next().is_some() {
                 diag.error(
                     open,
-                    "`rows = open` opens every row, so a read rule beside it says nothing",
+                    "`rows = open` opens every row, so a read rule beside it has no effect",
                     "keep one of the two",
                 );
             }

@@ -59,7 +59,7 @@ pub(crate) fn check(raw: &mut RawInput, diag: &mut Diag) -> Option<Input> {
         if let (Derive::Input, Some(blind)) = (derive, &field.blind) {
             diag.error(
                 blind,
-                "a new row has nothing that could be read",
+                "a new row has no value that could be read",
                 "write `#[writable]`",
             );
         }
@@ -70,7 +70,7 @@ pub(crate) fn check(raw: &mut RawInput, diag: &mut Diag) -> Option<Input> {
                     "the patch does not say which DTO shows `{}`",
                     plain_name(&field.ident)
                 ),
-                "name the DTO that the client edits, `#[patch(reads = ..)]`, so that only what its viewer may read is overwritten; or say `#[writable(blind)]` on a field that may be set unseen",
+                "name the DTO that the client edits, `#[patch(reads = ..)]`, so that a viewer overwrites only values that they may read; or write `#[writable(blind)]` on a field that may be set without being seen",
             );
         }
         let mut rules = Vec::new();
@@ -100,7 +100,7 @@ fn entity(raw: &RawInput, diag: &mut Diag) -> Option<Path> {
         let attribute = raw.derive.attribute();
         diag.error(
             &raw.ident,
-            "it is not said which rows it writes",
+            format!("the {attribute} does not say which entity it writes"),
             format!("add `#[{attribute}(entity = ..)]`, with the type under `#[derive(Entity)]`"),
         );
     }
@@ -125,7 +125,7 @@ fn stated(field: &RawField, unread: bool, diag: &mut Diag) {
         if writable.is_some() || !rules.is_empty() {
             diag.error(
                 unstored,
-                "a field that is not stored has no rule for writing it",
+                "a field that is not stored cannot have a rule for writing it",
                 "keep one of the two",
             );
         }
@@ -138,7 +138,7 @@ fn stated(field: &RawField, unread: bool, diag: &mut Diag) {
                 "`{}` does not say who may write it",
                 plain_name(&field.ident)
             ),
-            "add `#[writable]`, `#[writable_if(..)]`, or `#[unstored]` for what only the repository needs; what no client may send has no place here: `#[preset(..)]` sets it",
+            "add `#[writable]`, `#[writable_if(..)]`, or `#[unstored]` for a field that only the repository reads; if no client may send it, remove the field and set the column with `#[preset(..)]`",
         ),
         (Some(_), Some((rule, _))) if blind.is_none() && any_row.is_none() => diag.error(
             rule,

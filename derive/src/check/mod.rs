@@ -24,7 +24,7 @@ fn one_constant_each<'i>(fields: impl Iterator<Item = &'i Ident>, diag: &mut Dia
         if let Some(other) = seen.insert(constant.clone(), plain_name(field)) {
             diag.error(
                 field,
-                format!("the constant `{constant}` already stands for the field `{other}`"),
+                format!("the constant `{constant}` is already used for the field `{other}`"),
                 "give one of the two another name: each field becomes a constant, in capitals",
             );
         }

@@ -97,8 +97,8 @@ fn is_async(method: &RawMethod, diag: &mut Diag) -> Option<()> {
     if method.signature.asyncness.is_none() {
         diag.error(
             method.signature.fn_token,
-            "a method of a repository is `async`, because it asks who calls",
-            "write `async fn`, with `#[async_trait]` below `#[repository]` if both stand here; move constructors and helpers to an impl block without `#[repository]`",
+            "a method of a repository must be `async`, because it verifies its caller",
+            "write `async fn`, with `#[async_trait]` below `#[repository]` if the block has both; move constructors and helpers to an impl block without `#[repository]`",
         );
         return None;
     }
@@ -113,7 +113,7 @@ fn borrows_self(method: &RawMethod, diag: &mut Diag) -> Option<()> {
             _ => {
                 diag.error(
                     receiver,
-                    "a method of a repository borrows it",
+                    "a method of a repository must borrow it",
                     "write `&self`",
                 );
                 None
@@ -131,7 +131,7 @@ fn output(method: &mut RawMethod, diag: &mut Diag) -> Option<Type> {
     let ReturnType::Type(_, ty) = &method.signature.output else {
         diag.error(
             &method.signature.ident,
-            "a method of a repository returns a `Result`, because it can be refused",
+            "a method of a repository must return a `Result`, because it can be refused",
             "write `-> clearance::Result<()>`",
         );
         return None;
@@ -142,7 +142,7 @@ fn output(method: &mut RawMethod, diag: &mut Diag) -> Option<Type> {
     if let Some(found) = finder.0 {
         diag.error(
             found,
-            "what leaves a repository has a name",
+            "the type that a repository method returns must have a name",
             "name the type; a stream of DTOs is `Rows<Profile>`",
         );
         // A body that refuses has no type to infer.
@@ -245,7 +245,7 @@ fn action(kind: PolicyKind, stated: Option<&Ident>, diag: &mut Diag) -> Option<A
         Some(word) if kind == PolicyKind::Public => {
             diag.error(
                 word,
-                "a public method only reads, so it states no action",
+                "a public method only reads, so it takes no action",
                 "write `#[public(access, reason = \"..\")]`; a method that writes needs a viewer",
             );
             None
@@ -280,8 +280,8 @@ fn memo(
     match guard {
         Guard::Authenticated(Action::Write) | Guard::Authorize(Action::Write, _) => diag.error(
             attribute,
-            "a method that writes is not remembered",
-            "leave `#[memo]` away, or `: Write` if the method only reads",
+            "a method that writes cannot be memoized",
+            "remove `#[memo]`, or `: Write` if the method only reads",
         ),
         Guard::Authenticated(Action::Read)
         | Guard::Authorize(Action::Read, _)
@@ -290,8 +290,8 @@ fn memo(
     if head.generics.lifetimes().next().is_some() || Borrows::has(&head.self_ty) {
         diag.error(
             &head.self_ty,
-            "a repository that borrows cannot be kept, so its methods remember nothing",
-            "let it own what it holds: a `Db` is cheap to clone",
+            "a repository that borrows cannot be part of a memo's key, so its methods cannot be memoized",
+            "make it own its data: a `Db` is cheap to clone",
         );
     }
     let mut arguments = Vec::new();
@@ -304,7 +304,7 @@ fn memo(
                 || method.signature.ident.to_token_stream(),
                 ToTokens::to_token_stream,
             ),
-            "a method that is remembered borrows its repository and does not change it",
+            "a memoized method must borrow its repository and not change it",
             "write `&self`",
         ),
     }
@@ -315,8 +315,8 @@ fn memo(
         let Pat::Ident(name) = &*argument.pat else {
             diag.error(
                 &argument.pat,
-                "an argument of a method that is remembered has a name",
-                "name it, and take it apart in the body",
+                "an argument of a memoized method must have a name",
+                "name it, and destructure it in the body",
             );
             continue;
         };
@@ -329,8 +329,8 @@ fn memo(
         if Borrows::has(ty) {
             diag.error(
                 ty,
-                "this argument borrows, so it cannot be kept to compare later calls with",
-                "take a type that owns what it holds, such as `Option<String>`, or a reference to one, such as `&str`",
+                "this argument borrows, so it cannot be part of a memo's key",
+                "take a type that owns its data, such as `Option<String>`, or a reference to one, such as `&str`",
             );
         }
         arguments.push((name.ident.clone(), ty.clone(), borrowed));
@@ -385,7 +385,7 @@ fn condition(method: &RawMethod, guard: &Guard, diag: &mut Diag) -> Option<()> {
         diag.error(
             row,
             "there is no row yet when a method is called",
-            "state what depends on the row at its entity, with `#[entity(read_if(..))]` or `update_if`",
+            "write rules that depend on the row at its entity, with `#[entity(read_if(..))]` or `update_if`",
         );
     }
     for name in names {
@@ -394,7 +394,7 @@ fn condition(method: &RawMethod, guard: &Guard, diag: &mut Diag) -> Option<()> {
         {
             diag.error(
                 argument,
-                format!("`{name}` means something else in the condition of this method"),
+                format!("`{name}` has another meaning in the condition of this method"),
                 "give the argument a name of its own",
             );
         }

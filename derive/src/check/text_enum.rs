@@ -17,7 +17,7 @@ fn some_variant(raw: &RawTextEnum, diag: &mut Diag) {
         diag.error(
             &raw.ident,
             format!(
-                "an enum under `derive({})` has a variant",
+                "an enum under `derive({})` must have a variant",
                 raw.derive.name()
             ),
             "add one",

@@ -24,7 +24,7 @@ pub(crate) fn subject(raw: &RawViewer, diag: &mut Diag) -> Option<Ident> {
         diag.error(
             &raw.ident,
             "the viewer has no field `id`",
-            "mark the field with the id under which it signs in with `#[viewer(subject)]`",
+            "mark the field of its id at sign-in with `#[viewer(subject)]`",
         );
     }
     found.cloned()

@@ -322,7 +322,7 @@ fn t_21_each_key_that_stands_twice_is_joined_or_refused_at_the_second() {
                         }
                     }
                     Stands::Elsewhere(_) => {
-                        assert_eq!(told(&once, "says nothing here").len(), 1, "{case}");
+                        assert_eq!(told(&once, "has no effect here").len(), 1, "{case}");
                     }
                 }
             }

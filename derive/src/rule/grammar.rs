@@ -37,7 +37,7 @@ pub(super) fn check(expr: &Expr, place: Place, diag: &mut Diag) -> Option<Inline
         diag.error(
             found,
             "`before` is the row as it was before an update, which this rule does not have",
-            "it stands in `updated_if(..)` of an entity, and in `#[writable_if(..)]` of a patch",
+            "use it only in `updated_if(..)` of an entity, and in `#[writable_if(..)]` of a patch",
         );
         return None;
     }

@@ -174,7 +174,7 @@ impl RawRule {
             })?;
             if !input.is_empty() && !input.peek(Token![,]) {
                 return Err(input.error(format!(
-                    "`rule = path` stands alone in its attribute\nhelp: state the other condition in a second `{form}(..)`; several combine by AND"
+                    "`rule = path` must be alone in its attribute\nhelp: state the other condition in a second `{form}(..)`; several combine by AND"
                 )));
             }
             return Ok(RawBody::Named(path));

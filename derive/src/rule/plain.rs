@@ -54,8 +54,8 @@ impl Finder<'_> {
     fn leaves(&mut self, word: impl ToTokens, shown: &str) {
         self.diag.error(
             word,
-            format!("`{shown}` cannot stand in {}", self.what),
-            "write one expression that gives the value; what takes steps can be a function of its own",
+            format!("`{shown}` cannot be used in {}", self.what),
+            "write one expression for the value; move a computation of several steps into a function",
         );
     }
 
@@ -85,7 +85,7 @@ impl Finder<'_> {
         if self.names.iter().any(|name| ident == name) {
             self.diag.error(
                 ident,
-                format!("`{ident}` means something else in {}", self.what),
+                format!("`{ident}` has another meaning in {}", self.what),
                 "give the variable a name of its own",
             );
         }

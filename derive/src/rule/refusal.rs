@@ -64,7 +64,7 @@ fn allowed(place: Place) -> String {
         Place::Row | Place::Updated | Place::Named | Place::Related => "",
     };
     format!(
-        "a rule may say `row.field`, `row.field == x` (or `!=`, `<`, `<=`, `>`, `>=`), `same(row.field, x)`, `row.field.is_some()`, `row.field.is_none()`, `LIST.contains(&row.field)`{opaque}, `exists(row.relation, |other| ..)`, joined by `&&`, `||`, `!`; `x` is any expression without `row`"
+        "a rule may use `row.field`, `row.field == x` (or `!=`, `<`, `<=`, `>`, `>=`), `same(row.field, x)`, `row.field.is_some()`, `row.field.is_none()`, `LIST.contains(&row.field)`{opaque}, `exists(row.relation, |other| ..)`, joined by `&&`, `||`, `!`; `x` is any expression without `row`"
     )
 }
 
@@ -208,18 +208,18 @@ pub(super) fn opaque_place(call: &ExprCall, place: Place) -> Option<Refusal> {
         Place::Field => None,
         Place::Row | Place::Updated => Some(refusal(
             &call.func,
-            "`opaque` cannot stand in a row rule, because the database decides which rows there are",
-            "say it with columns of the row, or hide fields with `#[visible_if(opaque(path))]` on the DTO",
+            "`opaque` cannot be used in a row rule, because the database selects the rows",
+            "express it with columns of the row, or hide fields with `#[visible_if(opaque(path))]` on the DTO",
         )),
         Place::Named => Some(refusal(
             &call.func,
-            "`opaque` cannot stand in a named rule, because a row rule may use it",
+            "`opaque` cannot be used in a named rule, because a row rule may use it",
             "write `#[visible_if(opaque(path))]` on the DTO's field",
         )),
         Place::Related => Some(refusal(
             &call.func,
-            "`opaque` cannot stand in a condition on related rows, because the database decides which of them there are",
-            "say it with columns of the related row",
+            "`opaque` cannot be used in a condition on related rows, because the database selects them",
+            "express it with columns of the related row",
         )),
     }
 }
@@ -248,7 +248,7 @@ fn assignment(assign: &syn::ExprAssign, allowed: &str) -> Refusal {
     if tokens::mentions(assign.left.to_token_stream(), "rule") {
         return refusal(
             assign.eq_token,
-            "`rule = path` stands alone in its attribute",
+            "`rule = path` must be alone in its attribute",
             "state the other condition in an attribute of its own; several combine by AND",
         );
     }
@@ -266,7 +266,7 @@ fn method(call: &syn::ExprMethodCall, allowed: &str) -> Refusal {
     if let Some(field) = row_field(receiver) {
         let help = match name.as_str() {
             "contains" => {
-                format!("the list stands on the left, as in `LIST.contains(&row.{field})`")
+                format!("the list must be on the left, as in `LIST.contains(&row.{field})`")
             }
             "eq" | "as_str" | "as_deref" | "as_ref" | "clone" => {
                 format!("compare the column itself, as in `row.{field} == x`")
@@ -292,20 +292,20 @@ fn method(call: &syn::ExprMethodCall, allowed: &str) -> Refusal {
     if !is_free(receiver) {
         return refusal(
             &call.method,
-            format!("`{name}` cannot be called on what depends on the row"),
+            format!("`{name}` cannot be called on an expression that depends on the row"),
             allowed,
         );
     }
     if name == "contains" {
         return refusal(
             &call.args,
-            "a list is asked for one column of the row",
+            "`contains` takes one column of the row",
             "the correct form is `LIST.contains(&row.field)`",
         );
     }
     refusal(
         row_token(&call.args.to_token_stream(), &call.method),
-        format!("`row` cannot be given to `{name}`"),
+        format!("`row` cannot be passed to `{name}`"),
         allowed,
     )
 }
@@ -326,7 +326,7 @@ fn function(call: &ExprCall, place: Place, allowed: &str) -> Refusal {
     };
     let tokens = call.args.to_token_stream();
     if let Some(row) = tokens::find(tokens, "row") {
-        refusal(row, format!("`row` cannot be given to `{name}`"), help)
+        refusal(row, format!("`row` cannot be passed to `{name}`"), help)
     } else {
         refusal(&call.func, "unexpected call", help)
     }
@@ -341,7 +341,7 @@ fn nested_field(field: &syn::ExprField) -> Refusal {
         member => refusal(
             member,
             "a rule cannot look inside a column",
-            "make it a column of its own and say `row.field`, or, where it is a relation, ask `exists(row.relation, |other| ..)`",
+            "make it a column of its own and use `row.field`, or, for a relation, `exists(row.relation, |other| ..)`",
         ),
     }
 }
@@ -366,7 +366,7 @@ fn construct(expr: &Expr, allowed: &str) -> Refusal {
     };
     refusal(
         at,
-        format!("{what} cannot stand over the row in a rule"),
+        format!("{what} over the row cannot be used in a rule"),
         allowed,
     )
 }

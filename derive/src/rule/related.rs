@@ -16,8 +16,8 @@ pub(super) fn body(closure: &ExprClosure) -> Result<(&Ident, Expr), Refusal> {
     if let Some(row) = tokens::find(closure.body.to_token_stream(), "row") {
         return Err(refusal(
             row,
-            "a condition on related rows speaks of them only",
-            "the columns that join them to the row stand in the relation, as in `has_many(notes: Note, on(team = team))`",
+            "a condition on related rows can use only their columns",
+            "declare the columns that join them to the row in the relation, as in `has_many(notes: Note, on(team = team))`",
         ));
     }
     let mut body = without_block(&closure.body).clone();

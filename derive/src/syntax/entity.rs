@@ -248,7 +248,7 @@ fn alone(key: &Ident, input: ParseStream<'_>) -> syn::Result<()> {
     }
     Err(error(
         key,
-        format!("`{key}` has no value"),
+        format!("`{key}` takes no value"),
         format!("write `#[entity({key})]`: the subject of a viewer is the key of its row"),
     ))
 }
@@ -296,7 +296,7 @@ fn many(key: &Ident, input: ParseStream<'_>) -> syn::Result<bool> {
     Err(error(
         key,
         "`lookup` takes nothing but `many`",
-        "write `lookup` where a value finds one row, and `lookup(many)` where it may find several",
+        "write `lookup` if a value finds one row, and `lookup(many)` if it may find several",
     ))
 }
 

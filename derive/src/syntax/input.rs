@@ -200,7 +200,7 @@ impl RawInput {
                 if !input.peek(Token![=]) {
                     return Err(error(
                         &field,
-                        format!("`{field}` is preset to nothing"),
+                        format!("`{field}` is preset without a value"),
                         form,
                     ));
                 }
@@ -235,14 +235,14 @@ impl RawField {
                 if list.tokens.is_empty() {
                     diag.error(
                         &attribute.meta,
-                        "`#[writable()]` says nothing between its brackets",
+                        "`#[writable()]` has empty parentheses",
                         "write `#[writable]`",
                     );
                 }
             }
             Meta::NameValue(_) => diag.error(
                 &attribute.meta,
-                "`#[writable]` has no value",
+                "`#[writable]` takes no value",
                 "write `#[writable]`, or `#[writable_if(..)]` for a condition",
             ),
         }

@@ -128,7 +128,7 @@ pub(crate) fn read(
 
 /// Splits off the items of an impl block, so that its head can be parsed without them.
 fn split(item: TokenStream) -> syn::Result<(ItemImpl, Group)> {
-    const HELP: &str = "`#[repository]` stands on an impl block\nhelp: the correct form is `#[repository(viewer = Member)] impl Users { .. }`";
+    const HELP: &str = "`#[repository]` belongs on an impl block\nhelp: the correct form is `#[repository(viewer = Member)] impl Users { .. }`";
     let mut trees: Vec<TokenTree> = item.into_iter().collect();
     // A macro may have wrapped the whole item in an invisible group.
     if let [TokenTree::Group(group)] = trees.as_slice()
@@ -170,7 +170,7 @@ fn read_item(input: ParseStream<'_>, diag: &mut Diag) -> syn::Result<RawItem> {
         if let ImplItem::Macro(call) = &item {
             diag.error(
                 &call.mac.path,
-                "a macro could write methods without a policy",
+                "a macro could generate methods without a policy",
                 "write the methods out, or move the macro to an impl block without `#[repository]`",
             );
             return Ok(RawItem::Other(TokenStream::new()));
@@ -240,7 +240,7 @@ impl RawMethod {
             diag.error(
                 &attribute.meta,
                 "`#[memo]` takes no arguments",
-                "write `#[memo]`: repository, method, arguments and viewer tell one value from another",
+                "write `#[memo]`: its key is always repository, method, arguments and viewer",
             );
         }
         self.memo = Some(attribute.path().clone());

@@ -35,8 +35,7 @@ pub(super) fn writes_without_a_read<V>(
                     field.field(),
                     listed(&viewers)
                 ),
-                advice: "whoever sets the field there overwrites what they were not shown: narrow \
-                         its rule, let the DTO show it, take `blind` away, or accept it in review",
+                advice: "a viewer who sets the field there overwrites a value that they may not see: narrow its rule, let the DTO show it, remove `blind`, or accept it in review",
             });
         }
     }
@@ -109,8 +108,7 @@ pub(super) fn taken_values<V>(
                     unique.name,
                     listed(&viewers)
                 ),
-                advice: "the conflict tells that the value is taken: let only those set it who may \
-                         see it, answer a conflict as if it were none, or accept it in review",
+                advice: "a conflict reveals that the value is taken: let only those set it who may see it, respond to a conflict as to a success, or accept it in review",
             });
         }
     }
@@ -139,9 +137,7 @@ pub(super) fn references_unchecked<V>(
                     unchecked.table,
                     input.info.entity()
                 ),
-                advice: "the answer tells a row that may not be read from none, and joins the new \
-                         row to it: declare a `belongs_to`, so that only rows that may be read are \
-                         referred to, or say `#[writable(any_row, reason = \"..\")]`",
+                advice: "the response distinguishes a row that may not be read from a missing one, and the new row refers to it: declare a `belongs_to`, so that a reference must be to a row that may be read, or write `#[writable(any_row, reason = \"..\")]`",
             });
         }
     }

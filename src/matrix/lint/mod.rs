@@ -167,9 +167,7 @@ fn against_the_schema<V>(
                         "{what} can be hidden or masked, and is in the unique index `{}`",
                         index.name
                     ),
-                    advice: "a write that meets the index is refused as a conflict, which tells \
-                             that such a value exists: let only those write the column who may \
-                             see it",
+                    advice: "a write that violates the index fails as a conflict, which reveals that such a value exists: let only those write the column who may see it",
                 });
             }
             let depends = field

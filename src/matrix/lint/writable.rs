@@ -61,8 +61,7 @@ pub(super) fn rules_over_writable_columns<V>(
                 "the rule of {what} reads `{field}`, and {} may {written}",
                 listed(&viewers)
             ),
-            advice: "whoever may write the column may change what the rule says of the row: \
-                     narrow `update_if` or the rule of the patch's field, assign the column only \
+            advice: "a viewer who may write the column can change the result of the rule for the row: narrow `update_if` or the rule of the patch's field, assign the column only \
                      in methods for those who may, or accept it in review",
         });
     }

@@ -1,4 +1,4 @@
-//! A method that is remembered borrows its repository and does not change it.
+//! A memoized method must borrow its repository and not change it.
 
 #![allow(unused, reason = "what an error leaves without a use is beside the point")]
 

@@ -1,4 +1,4 @@
-//! A method that writes is not remembered.
+//! A method that writes cannot be memoized.
 
 #![allow(unused, reason = "what an error leaves without a use is beside the point")]
 

@@ -367,7 +367,7 @@ fn told<T>(outcome: Result<T>) -> String {
                 409 if error.is_stale() => "409 changed by somebody else meanwhile;",
                 // Not with what, and not with whom.
                 409 => "409 conflicts with what is stored;",
-                _ if answer.contains("failed before") => return answer,
+                _ if answer.contains("an earlier statement") => return answer,
                 _ => "nothing else",
             };
             assert_eq!(answer, known);
