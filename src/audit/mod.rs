@@ -214,7 +214,7 @@ pub(crate) fn channel_lost() {
 
 /// Logs that this node received a message that it cannot read, and falls back to the cache bound.
 pub(crate) fn channel_unread() {
-    tracing::warn!(target: "clearance::nodes", "channel not understood");
+    tracing::warn!(target: "clearance::nodes", "notices cannot be read");
 }
 
 /// Logs that this node does not listen to its PostgreSQL database, whose encoding validates no text.
@@ -228,7 +228,7 @@ pub(crate) fn channel_without_text() {
 
 /// Logs that this node can read all messages again.
 pub(crate) fn channel_read() {
-    tracing::info!(target: "clearance::nodes", "channel understood");
+    tracing::info!(target: "clearance::nodes", "notices can be read again");
 }
 
 /// Logs that the application's viewer source gave no answer.

@@ -72,19 +72,19 @@ pub async fn check_session_adapter(adapter: &dyn SessionAdapter) -> Result<(), B
             && answered(adapter.create_session(&orphan)).await? == Created::Stored(Vec::new()),
     )?;
     rule(
-        "`get_session_and_user` gives both as they are stored",
+        "`get_session_and_user` returns both as they are stored",
         answered(adapter.get_session_and_user(session.id, start())).await?
             == Some((session.clone(), user.clone())),
     )?;
     rule(
-        "`get_session_and_user` gives no session whose subject is no user",
+        "`get_session_and_user` returns no session whose subject is not a user",
         answered(adapter.get_session_and_user(orphan.id, start()))
             .await?
             .is_none(),
     )?;
     let end = session.idle_expires_at;
     rule(
-        "`get_session_and_user` gives a session up to its end",
+        "`get_session_and_user` returns a session until its end",
         answered(adapter.get_session_and_user(session.id, end - STEP))
             .await?
             .is_some()
@@ -98,7 +98,7 @@ pub async fn check_session_adapter(adapter: &dyn SessionAdapter) -> Result<(), B
         ..session.clone()
     };
     rule(
-        "`update_session` sets when a session was seen and when it ends",
+        "`update_session` sets the last use and the end of a session",
         answered(adapter.update_session(&seen)).await?
             && answered(adapter.get_session_and_user(session.id, end)).await?
                 == Some((seen, user.clone())),
@@ -108,7 +108,7 @@ pub async fn check_session_adapter(adapter: &dyn SessionAdapter) -> Result<(), B
         !answered(adapter.delete_session(session.id, &orphan.subject)).await?,
     )?;
     rule(
-        "`delete_session` removes a session, which `update_session` does not bring back",
+        "`delete_session` removes a session, which `update_session` does not restore",
         answered(adapter.delete_session(session.id, &user.id)).await?
             && !answered(adapter.update_session(&session)).await?
             && answered(adapter.get_session_and_user(session.id, start()))
@@ -169,7 +169,7 @@ async fn creates_users(adapter: &dyn Adapter) -> Outcome {
     };
     let full = created(adapter, &new).await?;
     rule(
-        "`create_user` gives back every field as it was given",
+        "`create_user` returns every field as it was given",
         full.name == new.name && full.email == new.email && full.image == new.image,
     )?;
     rule(
@@ -177,11 +177,11 @@ async fn creates_users(adapter: &dyn Adapter) -> Outcome {
         full.email.as_ref().map(|email| email.address.as_str()) == Some(address.as_str()),
     )?;
     rule(
-        "`create_user` gives the role `viewer`, and keeps when it was",
+        "`create_user` assigns the role `viewer`, and stores the time of creation",
         full.role == "viewer" && full.created_at == start(),
     )?;
     rule(
-        "`get_user` gives back every field as it was created",
+        "`get_user` returns every field as it was created",
         answered(adapter.get_user(&full.id)).await? == Some(full.clone()),
     )?;
     let empty = created(adapter, &NewUser::default()).await?;
@@ -257,12 +257,12 @@ async fn changes_users(adapter: &dyn Adapter) -> Outcome {
         image: None,
     };
     rule(
-        "`update_user` sets what is named, takes away what is said to be none, and leaves the rest",
+        "`update_user` sets the named fields, clears those that are set to none, and keeps the rest",
         answered(adapter.update_user(&user.id, &change)).await? == Some(changed.clone())
             && answered(adapter.get_user(&user.id)).await? == Some(changed.clone()),
     )?;
     rule(
-        "`update_user` lets go of the former address",
+        "`update_user` frees the former address",
         answered(adapter.get_user_by_email(&first)).await?.is_none(),
     )?;
     let other = created(adapter, &with_email(first)).await?;
@@ -276,7 +276,7 @@ async fn changes_users(adapter: &dyn Adapter) -> Outcome {
             && answered(adapter.get_user(&user.id)).await? == Some(changed),
     )?;
     rule(
-        "`update_user` of nobody says so, and creates nobody",
+        "`update_user` of a user who does not exist reports that, and creates none",
         answered(adapter.update_user(&Subject::new("nobody"), &change))
             .await?
             .is_none()
@@ -292,12 +292,12 @@ async fn links_accounts(adapter: &dyn Adapter) -> Outcome {
     let id = account("Link 1")?;
     let linked = Account::new(id.clone(), AccountKind::Oidc);
     rule(
-        "`get_user_by_account` of an account that is nobody's gives none",
+        "`get_user_by_account` returns none for an account that is not linked",
         answered(adapter.get_user_by_account(&id)).await?.is_none(),
     )?;
     answered(adapter.link_account(&user.id, &linked)).await?;
     rule(
-        "`get_user_by_account` gives the user whom an account was linked to",
+        "`get_user_by_account` returns the user to whom an account was linked",
         answered(adapter.get_user_by_account(&id)).await? == Some(user.clone()),
     )?;
     for close in ["link 1", "Link 1 ", "Link"] {
@@ -311,26 +311,26 @@ async fn links_accounts(adapter: &dyn Adapter) -> Outcome {
     let elsewhere = AccountId::new("Provider", "Link 1")
         .map_err(|_| BrokenContract::new("the contract writes accounts that are valid"))?;
     rule(
-        "`get_user_by_account` asks for the provider too",
+        "`get_user_by_account` compares the provider too",
         answered(adapter.get_user_by_account(&elsewhere))
             .await?
             .is_none(),
     )?;
     rule(
-        "`link_account` refuses an account that is somebody's",
+        "`link_account` refuses an account that is already linked",
         refused(adapter.link_account(&other.id, &linked)).await?
             && refused(adapter.link_account(&user.id, &linked)).await?
             && answered(adapter.get_user_by_account(&id)).await? == Some(user.clone()),
     )?;
     let of_nobody = Account::new(account("Link 2")?, AccountKind::Oidc);
     rule(
-        "`link_account` refuses a user who is not there",
+        "`link_account` refuses a user who does not exist",
         refused(adapter.link_account(&Subject::new("nobody"), &of_nobody)).await?,
     )?;
     let second = Account::new(account("Link 0")?, AccountKind::Email);
     answered(adapter.link_account(&user.id, &second)).await?;
     rule(
-        "`list_accounts` gives the accounts of a user in the order of their ids",
+        "`list_accounts` returns the accounts of a user in the order of their ids",
         answered(adapter.list_accounts(&user.id)).await? == [second.id.clone(), id.clone()]
             && answered(adapter.list_accounts(&other.id)).await?.is_empty(),
     )?;
@@ -340,7 +340,7 @@ async fn links_accounts(adapter: &dyn Adapter) -> Outcome {
             && answered(adapter.get_user_by_account(&id)).await?.is_some(),
     )?;
     rule(
-        "`unlink_account` takes an account from its user, and says whether it was theirs",
+        "`unlink_account` removes an account of its user, and reports whether it was theirs",
         answered(adapter.unlink_account(&user.id, &id)).await?
             && !answered(adapter.unlink_account(&user.id, &id)).await?
             && answered(adapter.get_user_by_account(&id)).await?.is_none()
@@ -395,13 +395,13 @@ async fn keeps_tokens(adapter: &dyn Adapter) -> Outcome {
     answered(adapter.link_account(&user.id, &linked)).await?;
     let stored = answered(adapter.get_account(&user.id, &id)).await?;
     rule(
-        "`get_account` gives back every field as it was linked",
+        "`get_account` returns every field as it was linked",
         stored.is_some_and(|stored| {
             stored.id == id && stored.kind == linked.kind && same(&stored.tokens, &linked.tokens)
         }),
     )?;
     rule(
-        "`get_account` gives no account of another user",
+        "`get_account` returns no account of another user",
         answered(adapter.get_account(&other.id, &id))
             .await?
             .is_none(),
@@ -437,7 +437,7 @@ async fn signs_in(adapter: &dyn Adapter) -> Outcome {
     )?;
     let changed = with_email(email("dora@example.org")?);
     rule(
-        "a later sign-in gives the user as they are",
+        "a later sign-in returns the user unchanged",
         answered(adapter.find_or_create_user_by_account(&first, &changed, start())).await?
             == SignIn::Returning(user.clone()),
     )?;
@@ -467,7 +467,7 @@ async fn signs_in_once(adapter: &dyn Adapter) -> Outcome {
     }
     ids.dedup();
     rule(
-        "first sign-ins at once with one account create one user",
+        "concurrent first sign-ins with one account create one user",
         first == 1 && ids.len() == 1,
     )
 }
@@ -508,7 +508,7 @@ async fn redeems_tokens(adapter: &dyn Adapter) -> Outcome {
         redeemed += usize::from(answered(async { once }).await?);
     }
     rule(
-        "a token that many redeem at once is redeemed once",
+        "a token that is redeemed concurrently is redeemed once",
         redeemed == 1,
     )?;
     rule(
@@ -530,11 +530,11 @@ async fn redeems_tokens(adapter: &dyn Adapter) -> Outcome {
     answered(adapter.create_verification_token(&swept)).await?;
     answered(adapter.create_verification_token(&kept)).await?;
     rule(
-        "`sweep_verification_tokens` says how many tokens it removed",
+        "`sweep_verification_tokens` reports how many tokens it removed",
         answered(adapter.sweep_verification_tokens(swept.expires_at)).await? == 2,
     )?;
     rule(
-        "`sweep_verification_tokens` removes tokens that have ended, and no others",
+        "`sweep_verification_tokens` removes expired tokens, and no others",
         !answered(redeem("verify:bob", &swept, start())).await?
             && answered(redeem("verify:bob", &kept, start())).await?,
     )

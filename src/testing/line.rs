@@ -26,12 +26,12 @@ pub(super) async fn follows_what_was_replaced(store: &dyn SessionStore) -> Outco
     )?;
     answered(store.replace(&first, &second, start())).await?;
     rule(
-        "`successor` gives the session that stands in the place of a replaced one",
+        "`successor` returns the session that replaced another one",
         follow(&first, start()).await?.as_ref() == Some(&second),
     )?;
     answered(store.replace(&second, &third, start())).await?;
     rule(
-        "`successor` gives the last of several",
+        "`successor` returns the last of several",
         follow(&first, start()).await?.as_ref() == Some(&third)
             && follow(&second, start()).await?.as_ref() == Some(&third)
             && follow(&third, start()).await?.is_none(),
@@ -45,12 +45,12 @@ pub(super) async fn follows_what_was_replaced(store: &dyn SessionStore) -> Outco
         follow(&foreign, start()).await?.is_none(),
     )?;
     rule(
-        "`load` of a replaced session gives none",
+        "`load` of a replaced session returns none",
         answered(store.load(first.id, start())).await?.is_none()
             && answered(store.load(second.id, start())).await?.is_none(),
     )?;
     rule(
-        "`successor` gives no session from its end on",
+        "`successor` returns no session from its end on",
         follow(&first, third.idle_expires_at - STEP)
             .await?
             .is_some()
@@ -58,7 +58,7 @@ pub(super) async fn follows_what_was_replaced(store: &dyn SessionStore) -> Outco
     )?;
     answered(store.sweep(start())).await?;
     rule(
-        "`sweep` keeps what led to a session until that ends",
+        "`sweep` keeps the predecessors of a session until it ends",
         follow(&first, start()).await?.is_some(),
     )?;
     answered(store.delete(third.id, &third.subject)).await?;
@@ -76,7 +76,7 @@ pub(super) async fn creates_instead(store: &dyn SessionStore) -> Outcome {
         Ok(answered(store.load(of.id, start())).await?.is_some())
     };
     rule(
-        "`create_instead_of` a session that is not there stores nothing",
+        "`create_instead_of` a session that does not exist stores nothing",
         create(&old, &new, None).await? == Created::OldGone && !is_there(&new).await?,
     )?;
     answered(store.create(&old, None)).await?;
@@ -99,7 +99,7 @@ pub(super) async fn creates_instead(store: &dyn SessionStore) -> Outcome {
     let (another, third) = (record(56, "nora"), record(57, "nora"));
     answered(store.create(&another, None)).await?;
     rule(
-        "`create_instead_of` leaves the old session where the limit refuses the new one",
+        "`create_instead_of` keeps the old session if the limit refuses the new one",
         create(&old, &new, Some(SessionLimit::Reject(one))).await? == Created::LimitReached
             && is_there(&old).await?
             && !is_there(&new).await?,
@@ -111,11 +111,11 @@ pub(super) async fn creates_instead(store: &dyn SessionStore) -> Outcome {
     };
     answered(store.create(&taken, None)).await?;
     rule(
-        "`create_instead_of` leaves the old session where the id is taken",
+        "`create_instead_of` keeps the old session if the id is taken",
         create(&old, &third, None).await? == Created::IdTaken && is_there(&old).await?,
     )?;
     rule(
-        "`create_instead_of` does not count the old session, which ends, and takes nothing of it over",
+        "`create_instead_of` ends the old session, does not count it, and copies nothing from it",
         create(&old, &new, Some(SessionLimit::Reject(one))).await? == STORED
             && answered(store.list(&old.subject, start())).await? == [new.clone()]
             && answered(store.data(new.id, start())).await? == Some(StoredData::default())

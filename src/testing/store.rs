@@ -126,7 +126,7 @@ async fn creates_and_loads(store: &dyn SessionStore) -> Outcome {
         ..record(1, "it's \"Ada\" \u{10ffff}")
     };
     rule(
-        "`load` of an id that was never created gives none",
+        "`load` of an id that was never created returns none",
         answered(store.load(first.id, start())).await?.is_none(),
     )?;
     rule(
@@ -134,7 +134,7 @@ async fn creates_and_loads(store: &dyn SessionStore) -> Outcome {
         answered(store.create(&first, None)).await? == STORED,
     )?;
     rule(
-        "`load` gives back every field as it was created",
+        "`load` returns every field as it was created",
         answered(store.load(first.id, start())).await? == Some(first),
     )
 }
@@ -148,11 +148,11 @@ async fn never_overwrites(store: &dyn SessionStore) -> Outcome {
     };
     answered(store.create(&first, None)).await?;
     rule(
-        "`create` says when an id is taken",
+        "`create` reports that an id is taken",
         answered(store.create(&second, None)).await? == Created::IdTaken,
     )?;
     rule(
-        "`create` leaves the session whose id is taken as it is",
+        "`create` does not change the session whose id is taken",
         answered(store.load(first.id, start())).await? == Some(first),
     )
 }
@@ -168,11 +168,11 @@ async fn treats_expired_as_absent(store: &dyn SessionStore) -> Outcome {
         answered(store.create(&record, None)).await?;
         let end = record.idle_expires_at;
         rule(
-            "`load` gives a session up to the microsecond before its end",
+            "`load` returns a session up to the microsecond before its end",
             answered(store.load(record.id, end - STEP)).await?.is_some(),
         )?;
         rule(
-            "`load` gives no session from its end on",
+            "`load` returns no session from its end on",
             answered(store.load(record.id, end)).await?.is_none(),
         )?;
         let late = SessionRecord {
@@ -181,7 +181,7 @@ async fn treats_expired_as_absent(store: &dyn SessionStore) -> Outcome {
             ..record.clone()
         };
         rule(
-            "`touch` does not bring an expired session back",
+            "`touch` does not restore an expired session",
             !answered(store.touch(&late)).await?
                 && answered(store.load(record.id, end)).await?.is_none(),
         )?;
@@ -197,7 +197,7 @@ async fn touches_without_inserting(store: &dyn SessionStore) -> Outcome {
         ..created.clone()
     };
     rule(
-        "`touch` of a session that is not there says so",
+        "`touch` reports that a session does not exist",
         !answered(store.touch(&touched)).await?,
     )?;
     rule(
@@ -215,7 +215,7 @@ async fn touches_without_inserting(store: &dyn SessionStore) -> Outcome {
             && answered(store.load(created.id, start())).await? == Some(created),
     )?;
     rule(
-        "`touch` sets when a session was seen and when it ends",
+        "`touch` sets the last use and the end of a session",
         answered(store.touch(&touched)).await?
             && answered(store.load(touched.id, start())).await? == Some(touched),
     )
@@ -233,7 +233,7 @@ async fn replaces_without_inserting(store: &dyn SessionStore) -> Outcome {
     };
     let replace = async |old, new| answered(store.replace(old, new, start())).await;
     rule(
-        "`replace` of a session that is not there says so and stores nothing",
+        "`replace` reports that a session does not exist, and stores nothing",
         replace(&old, &new).await? == Replaced::Gone
             && answered(store.load(new.id, start())).await?.is_none(),
     )?;
@@ -259,7 +259,7 @@ async fn replaces_without_inserting(store: &dyn SessionStore) -> Outcome {
         ..new.clone()
     };
     rule(
-        "`replace` says when the new id is taken, and changes nothing",
+        "`replace` reports that the new id is taken, and changes nothing",
         replace(&old, &taken).await? == Replaced::IdTaken
             && answered(store.load(other.id, start())).await? == Some(other)
             && answered(store.load(old.id, start())).await?.as_ref() == Some(&old),
@@ -275,7 +275,7 @@ async fn replaces_without_inserting(store: &dyn SessionStore) -> Outcome {
         version: 1,
     };
     rule(
-        "`replace` leaves the data with the session, and their version",
+        "`replace` keeps the data of the session, and their version",
         answered(store.data(new.id, start())).await? == Some(kept),
     )?;
     answered(store.set_data(new.id, start(), None, None)).await?;
@@ -296,7 +296,7 @@ async fn keeps_data(store: &dyn SessionStore) -> Outcome {
     let there = async || answered(store.data(session.id, start())).await;
     for version in [None, Some(0)] {
         rule(
-            "`set_data` of a session that is not there says so and stores nothing",
+            "`set_data` reports that a session does not exist, and stores nothing",
             set(Some(b"x"), version).await? == DataKept::Gone
                 && answered(store.load(session.id, start())).await?.is_none(),
         )?;
@@ -314,7 +314,7 @@ async fn keeps_data(store: &dyn SessionStore) -> Outcome {
         })
     };
     rule(
-        "`data` gives back what `set_data` was given, up to a mebibyte",
+        "`data` returns the value that was given to `set_data`, up to a mebibyte",
         set(Some(&large), Some(0)).await? == DataKept::Done && there().await? == kept(&large, 1),
     )?;
     for version in [0, 2, u64::MAX] {
@@ -326,7 +326,7 @@ async fn keeps_data(store: &dyn SessionStore) -> Outcome {
         )?;
     }
     rule(
-        "`set_data` without a version changes whatever is there, and counts the version",
+        "`set_data` without a version replaces the data in any case, and increments the version",
         set(Some(b"y"), None).await? == DataKept::Done && there().await? == kept(b"y", 2),
     )?;
     rule(
@@ -345,7 +345,7 @@ async fn keeps_data(store: &dyn SessionStore) -> Outcome {
         version: 3,
     };
     rule(
-        "`set_data` removes data, and counts the version on",
+        "`set_data` removes data, and increments the version",
         set(None, Some(2)).await? == DataKept::Done && there().await? == Some(removed),
     )
 }
@@ -374,7 +374,7 @@ async fn limits(store: &dyn SessionStore) -> Outcome {
             && answered(store.load(third.id, start())).await?.is_none(),
     )?;
     rule(
-        "`create` says that an id is taken before it ends anything",
+        "`create` reports that an id is taken before it ends a session",
         create(&first, SessionLimit::EvictOldest(two)).await? == Created::IdTaken
             && answered(store.load(first.id, start())).await?.is_some(),
     )?;
@@ -394,7 +394,7 @@ async fn notes_what_stateless_sessions_ended(store: &dyn SessionStore) -> Outcom
     let until = start() + TimeDelta::days(1);
     let clear = Standing::default();
     rule(
-        "`standing` of what was never noted is clear",
+        "`standing` of a session without a denial is clear",
         answered(store.standing(one, &ines)).await? == clear,
     )?;
     let ended = [
@@ -427,13 +427,13 @@ async fn notes_what_stateless_sessions_ended(store: &dyn SessionStore) -> Outcom
     )?;
     answered(store.sweep(until - STEP)).await?;
     rule(
-        "`sweep` keeps a note until its time",
+        "`sweep` keeps a denial or cut-off until its time",
         answered(store.standing(one, &jo)).await?.denied
             && answered(store.standing(other, &jo)).await? == cut_off(2),
     )?;
     answered(store.sweep(until)).await?;
     rule(
-        "`sweep` removes a note that is past its time",
+        "`sweep` removes a denial or cut-off that is past its time",
         answered(store.standing(one, &ines)).await? == clear,
     )
 }
@@ -452,11 +452,11 @@ async fn counts_generations(store: &dyn SessionStore) -> Outcome {
     answered(store.raise_generation(None, 1)).await?;
     answered(store.raise_generation(Some(&ned), 2)).await?;
     rule(
-        "there is no generation of everyone until a session asks for one",
+        "there is no generation of everyone until one is requested",
         stands(&mia).await?.is_none(),
     )?;
     rule(
-        "`generations` makes the first generation of everyone, and once",
+        "`generations` creates the first generation of everyone, and only once",
         answered(store.generations(&mia, FIRST)).await? == are(FIRST, 0)
             && began(&mia).await? == are(FIRST, 0)
             && began(&ned).await? == are(FIRST, 2),
@@ -464,7 +464,7 @@ async fn counts_generations(store: &dyn SessionStore) -> Outcome {
     answered(store.raise_generation(Some(&mia), 3)).await?;
     answered(store.raise_generation(Some(&mia), 4)).await?;
     rule(
-        "`raise_generation` raises that of its subject by so much, and no other",
+        "`raise_generation` raises the generation of its subject by the given step, and no other",
         began(&mia).await? == are(FIRST, 7) && began(&ned).await? == are(FIRST, 2),
     )?;
     answered(store.raise_generation(None, 5)).await?;
@@ -476,7 +476,7 @@ async fn counts_generations(store: &dyn SessionStore) -> Outcome {
     let raise =
         async |subject, from| answered(store.raise_generation_from(subject, from, 1 << 32)).await;
     rule(
-        "`raise_generation_from` raises what it is told, and nothing else",
+        "`raise_generation_from` raises a generation only from the given number",
         !raise(&olga, 1).await?
             && began(&olga).await?.subject == 0
             && raise(&olga, 0).await?
@@ -488,13 +488,13 @@ async fn counts_generations(store: &dyn SessionStore) -> Outcome {
             && began(&mia).await? == are(FIRST + 5, 7),
     )?;
     rule(
-        "`standing` says the generations",
+        "`standing` returns the generations",
         stands(&mia).await? == Some(are(FIRST + 5, 7))
             && stands(&nobody).await? == Some(are(FIRST + 5, 0)),
     )?;
     answered(store.sweep(start() + TimeDelta::days(100_000))).await?;
     rule(
-        "`sweep` never forgets a generation",
+        "`sweep` never removes a generation",
         stands(&mia).await? == Some(are(FIRST + 5, 7)),
     )
 }
@@ -505,7 +505,7 @@ async fn deletes_everyone(store: &dyn SessionStore) -> Outcome {
         answered(store.create(record, None)).await?;
     }
     rule(
-        "`delete_everyone` removes every session, and says how many",
+        "`delete_everyone` removes every session, and reports how many",
         answered(store.delete_everyone()).await? > 1
             && answered(store.load(one.id, start())).await?.is_none()
             && answered(store.load(other.id, start())).await?.is_none()
@@ -529,7 +529,7 @@ async fn deletes_only_what_is_named(store: &dyn SessionStore) -> Outcome {
             && answered(store.load(other.id, start())).await?.is_some(),
     )?;
     rule(
-        "`delete` removes a session, and says whether it was there",
+        "`delete` removes a session, and reports whether it existed",
         answered(store.delete(one.id, &one.subject)).await?
             && !answered(store.delete(one.id, &one.subject)).await?
             && answered(store.load(one.id, start())).await?.is_none(),
@@ -562,11 +562,11 @@ async fn lists(store: &dyn SessionStore) -> Outcome {
         answered(store.create(record, None)).await?;
     }
     rule(
-        "`list` gives the living sessions of a subject, the last created first",
+        "`list` returns the live sessions of a subject, the last created first",
         answered(store.list(&first.subject, start())).await? == [second, first],
     )?;
     rule(
-        "`list` gives nothing for a subject without sessions",
+        "`list` returns nothing for a subject without sessions",
         answered(store.list(&Subject::new("nobody"), start()))
             .await?
             .is_empty(),
@@ -587,13 +587,13 @@ async fn sweeps(store: &dyn SessionStore) -> Outcome {
     answered(store.create(&kept, None)).await?;
     answered(store.create(&swept, None)).await?;
     let removed = answered(store.sweep(start() + TimeDelta::days(2))).await?;
-    rule("`sweep` says how many sessions it removed", removed > 1)?;
+    rule("`sweep` reports how many sessions it removed", removed > 1)?;
     rule(
         "`sweep` removes expired sessions for good",
         answered(store.load(swept.id, start())).await?.is_none(),
     )?;
     rule(
-        "`sweep` leaves living sessions",
+        "`sweep` keeps live sessions",
         answered(store.load(kept.id, start())).await? == Some(kept),
     )
 }

@@ -247,7 +247,7 @@ async fn rf_50_whoever_writes_to_the_channel_without_a_key_has_nobody_loaded_and
     let is_unread = |node: &Node| matches!(node.channel(), ChannelHealth::Unread { .. });
     until(|| is_unread(&one) && is_unread(&other)).await;
     // It is said once by each node.
-    assert_eq!(Events::all(), ["channel not understood"; 2]);
+    assert_eq!(Events::all(), ["notices cannot be read"; 2]);
     assert!(other.role(&cookie).await.is_some());
     assert_eq!(other.loads(), loads);
     // And when it is over nobody is loaded for it.
@@ -293,7 +293,7 @@ async fn rf_49_what_is_no_text_is_dropped_and_the_channel_goes_on() {
         is_unread(&one) && is_unread(&other)
     })
     .await;
-    assert_eq!(Events::all(), ["channel not understood"; 2]);
+    assert_eq!(Events::all(), ["notices cannot be read"; 2]);
 }
 
 /// PostgreSQL lets any bytes pass where it knows no encoding, and the driver panics over them.
@@ -460,7 +460,7 @@ async fn rf_37_a_node_that_does_not_understand_falls_back_to_the_bound_and_says_
     let since = cluster.clock.now();
     assert_eq!(here.channel(), ChannelHealth::Unread { since });
     assert_eq!(here.sessions.health().bound, BOUND);
-    assert!(Events::have("channel not understood"));
+    assert!(Events::have("notices cannot be read"));
 
     // What it ends is seen within the bound, and what others end at once.
     stranger.sessions.revoke_all(&ada()).await.unwrap();
@@ -497,7 +497,7 @@ async fn rf_37_a_node_that_does_not_understand_falls_back_to_the_bound_and_says_
     }
     here.is_connected().await;
     assert!(!Events::have("channel lost"));
-    assert!(Events::have("channel understood"));
+    assert!(Events::have("notices can be read again"));
     assert_eq!(here.sessions.health().bound, BOUND * 10);
     assert_eq!(here.role(&cookies[1]).await, None);
 }

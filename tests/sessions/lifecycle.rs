@@ -322,6 +322,7 @@ fn explain_prints_every_effective_setting() {
     );
     let explained = Rig::without_cache().sessions.explain();
     assert!(
-        explained.contains("verified: the store and the viewer source are queried in every request")
+        explained
+            .contains("verified: the store and the viewer source are queried in every request")
     );
 }

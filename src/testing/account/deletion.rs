@@ -17,7 +17,7 @@ pub(super) async fn deletes_users(adapter: &dyn Adapter) -> Outcome {
     let sign_in = || adapter.find_or_create_user_by_account(&account, &profile, start());
     let user = answered(sign_in()).await?.into_user();
     rule(
-        "`remove_user` removes a user, and says whether they were there",
+        "`remove_user` removes a user, and reports whether they existed",
         answered(adapter.remove_user(&user.id)).await?
             && !answered(adapter.remove_user(&user.id)).await?
             && answered(adapter.get_user(&user.id)).await?.is_none()
@@ -32,7 +32,7 @@ pub(super) async fn deletes_users(adapter: &dyn Adapter) -> Outcome {
     )?;
     let again = answered(sign_in()).await?;
     rule(
-        "the account and the address of a user who is gone are free, and lead to another one",
+        "the account and the address of a removed user are free for another one",
         matches!(&again, SignIn::First(again) if again.id != user.id),
     )?;
     let again = again.into_user();
@@ -45,12 +45,12 @@ pub(super) async fn deletes_users(adapter: &dyn Adapter) -> Outcome {
         adapter.delete_user(&again.id, &ending).await.ok(),
     ];
     rule(
-        "`delete_user` says whether the user was there",
+        "`delete_user` reports whether the user existed",
         deleted == [Some(true), Some(false)],
     )?;
     let gone = (again.id, true);
     rule(
-        "`delete_user` ends the sessions of the user when the user is gone, each time it is called",
+        "`delete_user` ends the sessions of the user after the user is removed, each time it is called",
         ending
             .ended
             .into_inner()
