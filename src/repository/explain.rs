@@ -161,7 +161,7 @@ impl Verdict {
         let verdict = match self.outcome {
             Ok(Truth::True) => "allowed".to_owned(),
             Ok(_) if self.needs_related_rows() => {
-                "not told by this row alone, because related rows decide".to_owned()
+                "not decided by this row alone, because the rule reads related rows".to_owned()
             }
             Ok(Truth::False) | Ok(Truth::Unknown) => "denied".to_owned(),
             Err(failure) => outcome_word(Err(failure)),
@@ -197,7 +197,7 @@ impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "{} of a row of {} (`*` marks what the outcome rests on)",
+            "{} of a row of {} (`*` marks what decided the outcome)",
             self.dto, self.entity
         )?;
         for (action, verdict) in &self.rows {

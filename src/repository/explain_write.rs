@@ -153,7 +153,7 @@ impl fmt::Display for WriteExplanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "{} of a row of {} (`*` marks what the outcome rests on)",
+            "{} of a row of {} (`*` marks what decided the outcome)",
             self.action.word(),
             self.entity
         )?;

@@ -236,7 +236,9 @@ where
         }
         for (column, value) in question.lookups {
             let kind = D::Entity::__table().column(column).map(|spec| spec.kind());
-            let kind = kind.ok_or_else(|| Error::internal("a lookup names no column"))?;
+            let kind = kind.ok_or_else(|| {
+                Error::internal("a lookup names a column that its table does not have")
+            })?;
             let wrong =
                 |_| Error::misuse("a lookup compares a column with a value of another kind");
             match compare_with(Op::Eq, column, kind, value).map_err(wrong)? {

@@ -45,7 +45,9 @@ pub(super) fn references<E: Entity>(
                     }
                 };
                 let Some((column, _)) = table.position(field.field()) else {
-                    return Err(Error::internal("an input names no column of its table"));
+                    return Err(Error::internal(
+                        "an input names a column that its table does not have",
+                    ));
                 };
                 let null =
                     |(known, value): &(usize, Value)| *known == column && *value == Value::Null;

@@ -224,7 +224,7 @@ async fn x6_p10_what_related_rows_decide_is_said_to_be_missing() {
     );
     let text = explanation.to_string();
     assert!(
-        text.contains("not told by this row alone, because related rows decide"),
+        text.contains("not decided by this row alone, because the rule reads related rows"),
         "{text}"
     );
 }

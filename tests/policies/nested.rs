@@ -374,7 +374,9 @@ async fn x6_p10_an_explanation_does_not_answer_for_related_rows() {
             assert!(read.needs_related_rows());
             let text = explanation.to_string();
             assert!(
-                text.contains("row, read: not told by this row alone, because related rows decide"),
+                text.contains(
+                    "row, read: not decided by this row alone, because the rule reads related rows"
+                ),
                 "{text}"
             );
             // What needs none is told.
