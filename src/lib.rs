@@ -206,7 +206,7 @@ pub use audit::{
 #[cfg(feature = "derive")]
 pub use clearance_derive::{authenticated, authorize, memo, public};
 pub use clock::{Clock, SystemClock};
-pub use dto::{Dto, Field, Token};
+pub use dto::{Dto, Field, FieldName};
 pub use entity::{Column, Entity, Scalar, Secret, TextEnum};
 pub use error::{Error, FieldError, Result};
 pub use input::{Assign, Incoming, Input, Patch};

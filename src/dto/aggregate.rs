@@ -3,10 +3,11 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use super::token::{Condition, NamedField};
-use super::{Dto, Filter, Token};
+use super::field_name::{Condition, NamedField};
+use super::{Dto, FieldName, Filter};
 use crate::bounded::{Bounded, By, Form, Logic};
 use crate::error::{Error, Result};
+use crate::policy::comparand::{Comparable, Extremal, Numeric};
 use crate::policy::{Comparand, Op, Value, compare_values};
 use crate::sql::{Answer, Function};
 
@@ -52,7 +53,7 @@ pub(crate) struct Asked {
     pub(crate) filter: Option<Bounded<Condition>>,
 }
 
-impl<D: Dto> Token<D> {
+impl<D: Dto, T> FieldName<D, T> {
     /// Counts the rows in which this field is visible and not null.
     pub const fn count(self) -> Aggregate<D, u64> {
         Aggregate::new(Function::Count, Some(self.named_field()))
@@ -65,24 +66,36 @@ impl<D: Dto> Token<D> {
 
     /// Sums the visible integers; `None` if there are none. The sum is exact and wide enough for every
     /// table, so that no row can make it overflow and fail for those who read the others.
-    pub const fn sum(self) -> Aggregate<D, Option<i128>> {
+    pub const fn sum(self) -> Aggregate<D, Option<i128>>
+    where
+        T: Comparable<Family: Numeric>,
+    {
         Aggregate::new(Function::Sum, Some(self.named_field()))
     }
 
     /// Averages the visible integers; `None` if there are none.
-    pub const fn avg(self) -> Aggregate<D, Option<f64>> {
+    pub const fn avg(self) -> Aggregate<D, Option<f64>>
+    where
+        T: Comparable<Family: Numeric>,
+    {
         Aggregate::new(Function::Average, Some(self.named_field()))
     }
 
     /// Returns the minimum of the visible integers, instants or texts; [`Value::Null`] if there are
     /// none. Text is compared byte by byte.
-    pub const fn min(self) -> Aggregate<D, Value> {
+    pub const fn min(self) -> Aggregate<D, Value>
+    where
+        T: Comparable<Family: Extremal>,
+    {
         Aggregate::new(Function::Min, Some(self.named_field()))
     }
 
     /// Returns the maximum of the visible integers, instants or texts; [`Value::Null`] if there are
     /// none.
-    pub const fn max(self) -> Aggregate<D, Value> {
+    pub const fn max(self) -> Aggregate<D, Value>
+    where
+        T: Comparable<Family: Extremal>,
+    {
         Aggregate::new(Function::Max, Some(self.named_field()))
     }
 }
@@ -442,15 +455,15 @@ pub(crate) mod sealed {
 /// [`Reader::groups`](crate::repository::Reader::groups).
 #[must_use = "groups do nothing until a reader reads them"]
 pub struct Grouping<D> {
-    pub(crate) keys: Vec<Token<D>>,
+    pub(crate) keys: Vec<FieldName<D>>,
     pub(crate) having: Option<Bounded<Test>>,
 }
 
 impl<D: Dto> Grouping<D> {
     /// Groups by the values of these fields, compared byte by byte.
-    pub fn by(tokens: impl IntoIterator<Item = Token<D>>) -> Self {
+    pub fn by<T>(fields: impl IntoIterator<Item = FieldName<D, T>>) -> Self {
         Self {
-            keys: tokens.into_iter().collect(),
+            keys: fields.into_iter().map(FieldName::untyped).collect(),
             having: None,
         }
     }
@@ -465,15 +478,27 @@ impl<D: Dto> Grouping<D> {
     }
 }
 
-impl<D: Dto, const N: usize> From<[Token<D>; N]> for Grouping<D> {
-    fn from(tokens: [Token<D>; N]) -> Self {
-        Self::by(tokens)
+impl<D: Dto, T, const N: usize> From<[FieldName<D, T>; N]> for Grouping<D> {
+    fn from(fields: [FieldName<D, T>; N]) -> Self {
+        Self::by(fields)
     }
 }
 
-impl<D: Dto> From<Token<D>> for Grouping<D> {
-    fn from(token: Token<D>) -> Self {
-        Self::by([token])
+impl<D: Dto, T> From<FieldName<D, T>> for Grouping<D> {
+    fn from(field: FieldName<D, T>) -> Self {
+        Self::by([field])
+    }
+}
+
+impl<D: Dto, A, B> From<(FieldName<D, A>, FieldName<D, B>)> for Grouping<D> {
+    fn from((a, b): (FieldName<D, A>, FieldName<D, B>)) -> Self {
+        Self::by([a.untyped(), b.untyped()])
+    }
+}
+
+impl<D: Dto, A, B, C> From<(FieldName<D, A>, FieldName<D, B>, FieldName<D, C>)> for Grouping<D> {
+    fn from((a, b, c): (FieldName<D, A>, FieldName<D, B>, FieldName<D, C>)) -> Self {
+        Self::by([a.untyped(), b.untyped(), c.untyped()])
     }
 }
 

@@ -1,7 +1,7 @@
 //! Reduction of filters to predicates on columns, each joined with the visibility rule of its field.
 
+use super::field_name::{Condition, NamedField, Origin, Test};
 use super::source::{Answer, Question, Source};
-use super::token::{Condition, NamedField, Origin, Test};
 use super::{Decided, Shape};
 use crate::audit;
 use crate::entity::{Cardinality, Entity, Relation, Schema};

@@ -2,6 +2,7 @@
 
 mod aggregate;
 mod field;
+mod field_name;
 mod filter;
 mod mask;
 pub(crate) mod number;
@@ -9,24 +10,23 @@ mod record;
 mod related;
 mod shape;
 pub(crate) mod source;
-mod token;
 mod visibility;
 
 pub(crate) use aggregate::Asked as AskedAggregate;
 pub(crate) use aggregate::sealed::Answers;
 pub use aggregate::{Aggregate, Aggregates, Grouping, Having, Outcome};
 pub use field::{Field, Hideable};
+pub(crate) use field_name::{Condition, NamedField, OrderBy, Origin, Test};
+pub use field_name::{Direction, FieldName, Filter, IntoFilter, Order, Untyped};
 pub(crate) use filter::{Modes, Scope};
 pub(crate) use mask::{FOUR_STARS, LAST4_MINIMUM, STARS};
 pub use mask::{Mask, Maskable};
 pub use record::Record;
-pub use related::{RelatedToken, RelatedValue};
+pub use related::{RelatedName, RelatedValue};
 pub(crate) use shape::Decided;
 pub use shape::{FieldSpec, Output, Shape, ShapeBuilder};
 pub use source::Nested;
 pub(crate) use source::{Question as AcrossQuestion, ShownAs, Source};
-pub(crate) use token::{Condition, NamedField, OrderBy, Origin, Test};
-pub use token::{Direction, Filter, Order, Token};
 #[doc(hidden)]
 pub use visibility::Visibility;
 

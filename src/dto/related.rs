@@ -3,9 +3,10 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use super::token::{Condition, NamedField, OrderBy, Origin};
-use super::{Direction, Dto, Filter, Order, Token};
+use super::field_name::{Condition, NamedField, OrderBy, Origin};
+use super::{Direction, Dto, FieldName, Filter, Order};
 use crate::bounded::Bounded;
+use crate::policy::comparand::{Comparable, Extremal};
 use crate::sql::Found;
 
 /// The name of a `D` field that shows related rows as `C`, as a constant of `D`:
@@ -46,12 +47,12 @@ use crate::sql::Found;
 ///     .order(PostView::COMMENTS.count().desc());
 /// # let _ = query;
 /// ```
-pub struct RelatedToken<D, C> {
+pub struct RelatedName<D, C> {
     field: usize,
     dtos: PhantomData<fn() -> (D, C)>,
 }
 
-impl<D: Dto, C: Dto> RelatedToken<D, C> {
+impl<D: Dto, C: Dto> RelatedName<D, C> {
     #[doc(hidden)]
     #[must_use]
     pub const fn __new(field: usize) -> Self {
@@ -88,12 +89,18 @@ impl<D: Dto, C: Dto> RelatedToken<D, C> {
     }
 
     /// Returns the lowest value of a field over the related rows in which it is visible, to order by.
-    pub const fn min(self, of: Token<C>) -> RelatedValue<D> {
+    pub const fn min<T>(self, of: FieldName<C, T>) -> RelatedValue<D>
+    where
+        T: Comparable<Family: Extremal>,
+    {
         self.value(Found::Lowest, Some(of.named_field()))
     }
 
     /// Returns the highest value of a field over the related rows in which it is visible, to order by.
-    pub const fn max(self, of: Token<C>) -> RelatedValue<D> {
+    pub const fn max<T>(self, of: FieldName<C, T>) -> RelatedValue<D>
+    where
+        T: Comparable<Family: Extremal>,
+    {
         self.value(Found::Highest, Some(of.named_field()))
     }
 
@@ -114,21 +121,21 @@ impl<D: Dto, C: Dto> RelatedToken<D, C> {
     }
 }
 
-impl<D, C> Clone for RelatedToken<D, C> {
+impl<D, C> Clone for RelatedName<D, C> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<D, C> Copy for RelatedToken<D, C> {}
+impl<D, C> Copy for RelatedName<D, C> {}
 
-impl<D, C> fmt::Debug for RelatedToken<D, C> {
+impl<D, C> fmt::Debug for RelatedName<D, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("RelatedToken").field(&self.field).finish()
+        f.debug_tuple("RelatedName").field(&self.field).finish()
     }
 }
 
-/// A value computed over the related rows of each row; see [`RelatedToken::count`].
+/// A value computed over the related rows of each row; see [`RelatedName::count`].
 #[derive(Debug)]
 #[must_use = "a value does nothing until a query orders by it"]
 pub struct RelatedValue<D> {

@@ -6,8 +6,7 @@ use std::marker::PhantomData;
 use super::{Column, Entity, Filterable, Scalar};
 use crate::bounded::Bounded;
 use crate::dto::{Condition, Test};
-use crate::policy::comparand::Ordered;
-use crate::policy::comparand::family::Text;
+use crate::policy::comparand::{Ordered, Textual};
 use crate::policy::{Comparand, Op, SameFamily, TextTest};
 
 /// A condition on columns of `E` that are declared with `filter_if`, for
@@ -121,7 +120,7 @@ impl<E: Entity, T: Scalar + Comparand, U> Column<E, T, U> {
     pub fn contains(self, needle: impl Into<String>) -> ColumnFilter<E>
     where
         U: Filterable,
-        T::Family: SameFamily<Text>,
+        T::Family: Textual,
     {
         self.test(Test::Text(TextTest::Contains, needle.into()))
     }
@@ -130,7 +129,7 @@ impl<E: Entity, T: Scalar + Comparand, U> Column<E, T, U> {
     pub fn starts_with(self, needle: impl Into<String>) -> ColumnFilter<E>
     where
         U: Filterable,
-        T::Family: SameFamily<Text>,
+        T::Family: Textual,
     {
         self.test(Test::Text(TextTest::StartsWith, needle.into()))
     }
@@ -139,7 +138,7 @@ impl<E: Entity, T: Scalar + Comparand, U> Column<E, T, U> {
     pub fn ends_with(self, needle: impl Into<String>) -> ColumnFilter<E>
     where
         U: Filterable,
-        T::Family: SameFamily<Text>,
+        T::Family: Textual,
     {
         self.test(Test::Text(TextTest::EndsWith, needle.into()))
     }

@@ -43,8 +43,9 @@ pub trait Storable: Sized + Send + Sync + 'static {
 
 /// A [`Storable`] type whose values may be shown: every one but a secret.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot leave the repository",
-    note = "a `Secret` cannot be used in a DTO, a filter or an order; compare it inside the repository instead"
+    message = "`{Self}` is not the value of a column that may leave the repository",
+    note = "a field of a DTO shows a bool, i8 to i64, u8 to u32, f64, String, Vec<u8>, Uuid, DateTime<Utc>, a `#[derive(TextEnum)]` enum, or an Option of one of these",
+    note = "related rows need `#[dto(related)]` and a value of several columns `#[dto(computed = .., from(..))]`; a `Secret` is compared inside the repository and never leaves it"
 )]
 pub trait Scalar: Storable {}
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use super::Assign;
-use crate::dto::{Dto, FieldSpec, Shape, Token};
+use crate::dto::{Dto, FieldName, FieldSpec, Shape};
 use crate::entity::{Assignable, Column, Entity, Relation, RowAction, Storable};
 use crate::policy::{Context, Rule, Source, Value};
 
@@ -323,7 +323,7 @@ impl Changeable for NoColumn {}
 /// Refuses, at compile time, the key of a row.
 pub fn assignable(_: impl Changeable) {}
 
-/// The token under which a DTO shows a field to queries.
+/// The name under which a DTO shows a field to queries.
 #[diagnostic::on_unimplemented(
     message = "`{D}` has no rule for this field that a statement can evaluate",
     label = "no field of this name in `{D}` that a statement can evaluate",
@@ -335,19 +335,19 @@ pub trait ShownBy<D> {
     fn __index(&self) -> usize;
 }
 
-impl<D: Dto> ShownBy<D> for Token<D> {
+impl<D: Dto, T> ShownBy<D> for FieldName<D, T> {
     fn __index(&self) -> usize {
         self.index()
     }
 }
 
-/// The stand-in for a token in a DTO that has none of that name.
+/// The stand-in for the name of a field that the DTO does not have.
 #[derive(Debug)]
 pub struct NotShown;
 
 /// Returns the index of a field in its DTO.
-pub fn shown_by<D: Dto>(token: impl ShownBy<D>) -> usize {
-    token.__index()
+pub fn shown_by<D: Dto>(field: impl ShownBy<D>) -> usize {
+    field.__index()
 }
 
 impl<E: Entity> fmt::Debug for InputShape<E> {

@@ -25,6 +25,17 @@ pub trait Comparand {
     fn __value(&self) -> Value;
 }
 
+/// A type of a DTO's field that a query can compare.
+#[diagnostic::on_unimplemented(
+    message = "a query cannot compare a field of type `{Self}`",
+    note = "it compares bool, integers, text, Uuid, DateTime<Utc> and `#[derive(TextEnum)]` enums, in an Option or a `Field` or plainly"
+)]
+pub trait Comparable {
+    /// The family of types that it can be compared with.
+    #[doc(hidden)]
+    type Family;
+}
+
 /// Families of values that can be compared with each other.
 #[doc(hidden)]
 pub(crate) mod family {
@@ -43,22 +54,44 @@ pub(crate) mod family {
     #[derive(Debug)]
     pub struct Set<T>(PhantomData<T>);
 
+    /// The family of a field that a client named: a value of another kind is an invalid query.
+    #[derive(Debug)]
+    pub struct Any;
+
+    /// The family of no value.
+    #[derive(Debug)]
+    pub struct NoValue;
+
     #[derive(Debug)]
     pub struct Required;
     #[derive(Debug)]
     pub struct Optional;
 }
 
-use family::{Bool, Id, Instant, Integer, Optional, Required, Set, Text};
+use family::{Any, Bool, Id, Instant, Integer, NoValue, Optional, Required, Set, Text};
 
 /// A requirement on a comparison: its two sides belong to one family.
 #[diagnostic::on_unimplemented(
     message = "the two sides of this comparison are of different kinds",
-    note = "a rule compares integers with integers, text with text, and an enum with the same enum"
+    note = "integers compare with integers, text with text, and an enum with the same enum"
 )]
 pub trait SameFamily<F> {}
 
-impl<F> SameFamily<F> for F {}
+// Two for each, because with a single one the compiler infers the other side from it, and reports two types
+// that differ inside this library instead of the advice above.
+impl SameFamily<Self> for Bool {}
+impl SameFamily<NoValue> for Bool {}
+impl SameFamily<Self> for Integer {}
+impl SameFamily<NoValue> for Integer {}
+impl SameFamily<Self> for Text {}
+impl SameFamily<NoValue> for Text {}
+impl SameFamily<Self> for Id {}
+impl SameFamily<NoValue> for Id {}
+impl SameFamily<Self> for Instant {}
+impl SameFamily<NoValue> for Instant {}
+impl<T> SameFamily<Self> for Set<T> {}
+impl<T> SameFamily<NoValue> for Set<T> {}
+impl<F> SameFamily<F> for Any {}
 
 /// Families with an order that is the same on every engine.
 #[diagnostic::on_unimplemented(
@@ -70,8 +103,42 @@ pub trait Ordered {}
 impl Ordered for Integer {}
 impl Ordered for Text {}
 impl Ordered for Instant {}
+impl Ordered for Any {}
 #[diagnostic::do_not_recommend]
 impl<T: TextEnum + Ord> Ordered for Set<T> {}
+
+/// Families with a lowest and a highest value in a query.
+#[diagnostic::on_unimplemented(
+    message = "this field has no lowest and highest value",
+    note = "`min` and `max` are for integers, text and instants"
+)]
+pub trait Extremal {}
+
+impl Extremal for Integer {}
+impl Extremal for Text {}
+impl Extremal for Instant {}
+impl Extremal for Any {}
+
+/// Families of texts.
+#[diagnostic::on_unimplemented(
+    message = "this field is not a text",
+    note = "`contains`, `starts_with` and `ends_with` are for text and `#[derive(TextEnum)]` enums"
+)]
+pub trait Textual {}
+
+impl Textual for Text {}
+impl<T: TextEnum> Textual for Set<T> {}
+impl Textual for Any {}
+
+/// Families whose values have a sum.
+#[diagnostic::on_unimplemented(
+    message = "this field has no sum",
+    note = "`sum` and `avg` are for integers"
+)]
+pub trait Numeric {}
+
+impl Numeric for Integer {}
+impl Numeric for Any {}
 
 /// The family of values that are conditions by themselves.
 #[diagnostic::on_unimplemented(
@@ -105,6 +172,10 @@ macro_rules! comparands {
                 let $this = self;
                 $value
             }
+        }
+
+        impl Comparable for $type {
+            type Family = $family;
         }
 
         impl Comparand for &$type {
@@ -142,6 +213,15 @@ impl<T: TextEnum> Comparand for T {
     fn __value(&self) -> Value {
         Value::Text(self.name().to_owned())
     }
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: TextEnum> Comparable for T {
+    type Family = Set<T>;
+}
+
+impl<T: Comparable> Comparable for Option<T> {
+    type Family = T::Family;
 }
 
 impl<T: Comparand> Comparand for Option<T> {

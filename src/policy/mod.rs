@@ -22,7 +22,7 @@ mod values;
 mod written;
 
 pub(crate) use asked::{AskedRow, AskedRule, ask};
-pub use comparand::{Comparand, ComparandList, SameFamily};
+pub use comparand::{Comparable, Comparand, ComparandList, SameFamily};
 pub use context::Context;
 pub use decision::{Decision, Failure, Truth};
 pub(crate) use eval::compare_values;

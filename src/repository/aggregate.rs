@@ -6,7 +6,7 @@ use super::reader::{Reader, Reading, ViewerOf};
 use super::select::{Select, Shown};
 use crate::bounded::beyond;
 use crate::dto::{
-    Aggregates, Answers, AskedAggregate, Dto, Field, Grouping, NamedField, Origin, Scope, Token,
+    Aggregates, Answers, AskedAggregate, Dto, Field, FieldName, Grouping, NamedField, Origin, Scope,
 };
 use crate::entity::Entity;
 use crate::error::{Error, Result};
@@ -102,19 +102,23 @@ impl<P> Reader<'_, P> {
         A::__read(&mut Answers(&mut answers))
     }
 
-    /// Returns the distinct values that this viewer may see under `token`, in ascending order. A null
+    /// Returns the distinct values that this viewer may see under `field`, in ascending order. A null
     /// comes last, and after it [`Field::Hidden`] once, if the field is hidden in some row. The query's
     /// order is ignored; its limit counts values.
     ///
     /// # Errors
     ///
     /// As [`Reader::groups`].
-    pub async fn distinct<D>(&self, select: Select<D>, token: Token<D>) -> Result<Vec<Field<Value>>>
+    pub async fn distinct<D, T>(
+        &self,
+        select: Select<D>,
+        field: FieldName<D, T>,
+    ) -> Result<Vec<Field<Value>>>
     where
         D: Dto,
         P: Reads<ViewerOf<D>>,
     {
-        let groups = self.groups(select, token, ()).await?;
+        let groups = self.groups(select, field, ()).await?;
         Ok(groups.into_iter().flat_map(|group| group.keys).collect())
     }
 

@@ -10,7 +10,7 @@ use super::decided::{decided, rule_failed};
 use super::grant::{Asker, Reads};
 use super::in_use::InUse;
 use super::release::{Checked, Release, may_leave};
-use crate::dto::{Dto, Token};
+use crate::dto::{Dto, FieldName};
 use crate::entity::{Entity, RowAction};
 use crate::error::Result;
 use crate::policy::Decision;
@@ -66,9 +66,9 @@ pub struct CanSee<D> {
 impl<D: Dto> CanSee<D> {
     /// Returns whether the field may be seen in the rows that can be read; no, if none can be.
     #[must_use]
-    pub fn field(&self, token: Token<D>) -> Answer {
+    pub fn field<T>(&self, field: FieldName<D, T>) -> Answer {
         self.fields
-            .get(token.named_field().index)
+            .get(field.named_field().index)
             .map_or(Answer::No, |(_, answer)| *answer)
     }
 

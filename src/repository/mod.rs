@@ -2,7 +2,7 @@
 //!
 //! # What a query may name
 //!
-//! A query names fields of its DTO by their [`Token`](crate::Token)s, and each carries its rule. If a
+//! A query names fields of its DTO by their [`FieldName`](crate::FieldName)s, and each carries its rule. If a
 //! field is hidden from the viewer it is masked before it is compared, ordered, grouped or summed, so a
 //! row that hides it matches no condition on it and comes last in its order. [`Select::refuse_hidden`]
 //! refuses such a query instead, with the error of an unknown field. A column that the DTO does not

@@ -8,8 +8,8 @@ use super::asking::Asking;
 use super::reader::ViewerOf;
 use crate::bounded::{Bounded, beyond};
 use crate::dto::{
-    AcrossQuestion, Condition, Decided, Direction, Dto, Filter, Modes, NamedField, Order, OrderBy,
-    Record, Scope, Shape,
+    AcrossQuestion, Condition, Decided, Direction, Dto, IntoFilter, Modes, NamedField, Order,
+    OrderBy, Record, Scope, Shape,
 };
 use crate::entity::{Column, ColumnFilter, Entity, Scalar, Schema, Searchable};
 use crate::error::{Error, Result};
@@ -79,8 +79,8 @@ impl<D: Dto> Select<D> {
     }
 
     /// Keeps only rows that fulfil `filter`. Several filters must all hold.
-    pub fn filter(self, filter: Filter<D>) -> Self {
-        self.only(filter.0)
+    pub fn filter(self, filter: impl IntoFilter<D>) -> Self {
+        self.only(filter.__into_filter().0)
     }
 
     /// Orders rows; a second order decides among rows that tie in the first. Rows that still tie are

@@ -120,7 +120,7 @@ where
             return Ok(None);
         };
         let access = Access::<System>::system(self.reason)?;
-        let select = dto::select::<D>().lookup(self.key, key);
+        let select = dto::select::<D>().with_key(&key.__value());
         let found = self.db.reader(&access).optional(select).await?;
         Ok(found.and_then(&*self.viewer))
     }

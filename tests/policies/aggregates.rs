@@ -3,7 +3,7 @@
 use clearance::dto::{Aggregate, Aggregates, Grouping};
 use clearance::policy::Value;
 use clearance::repository::{Group, Select};
-use clearance::{Dto, Field, Result, Token};
+use clearance::{Dto, Field, FieldName, Result};
 
 use crate::support::*;
 
@@ -204,14 +204,14 @@ async fn s6_av_07_a_sum_neither_wraps_nor_saturates_nor_fails() {
 #[tokio::test]
 async fn s5_hidden_rows_are_one_group_that_shows_no_value() {
     let directory = directory().await;
-    let ask = async |viewer, token: Token<Pay>| {
+    let ask = async |viewer, token: FieldName<Pay>| {
         groups(&directory, viewer, Pay::select(), token, ROWS())
             .await
             .unwrap()
     };
     // By phone: 1 and 2, then the null of 5, then 3 and 4 together.
     assert_eq!(
-        ask(editor(), Pay::PHONE).await,
+        ask(editor(), Pay::PHONE.untyped()).await,
         [
             (vec![text("+49 30 555001")], 1),
             (vec![text("+49 30 555002")], 1),
@@ -219,10 +219,10 @@ async fn s5_hidden_rows_are_one_group_that_shows_no_value() {
             (vec![None], 2),
         ]
     );
-    assert_eq!(ask(admin(), Pay::PHONE).await.len(), 6);
-    assert_eq!(ask(editor(), Pay::TEAM).await, [(vec![None], 5)]);
+    assert_eq!(ask(admin(), Pay::PHONE.untyped()).await.len(), 6);
+    assert_eq!(ask(editor(), Pay::TEAM.untyped()).await, [(vec![None], 5)]);
     assert_eq!(
-        ask(admin(), Pay::TEAM).await,
+        ask(admin(), Pay::TEAM.untyped()).await,
         [
             (vec![text("blue")], 1),
             (vec![text("red")], 4),
@@ -230,14 +230,14 @@ async fn s5_hidden_rows_are_one_group_that_shows_no_value() {
         ]
     );
     // Which hidden values there are changes nothing.
-    let before = ask(editor(), Pay::PHONE).await;
+    let before = ask(editor(), Pay::PHONE.untyped()).await;
     execute(
         &directory.pool,
         "UPDATE people SET phone = '+49 30 555001' WHERE id IN (3, 4)",
     )
     .await;
-    assert_eq!(ask(editor(), Pay::PHONE).await, before);
-    assert_eq!(ask(admin(), Pay::PHONE).await.len(), 4);
+    assert_eq!(ask(editor(), Pay::PHONE.untyped()).await, before);
+    assert_eq!(ask(admin(), Pay::PHONE.untyped()).await.len(), 4);
 }
 
 #[tokio::test]
@@ -461,11 +461,23 @@ async fn s15_groups_and_aggregates_name_no_hidden_field_in_the_refusing_mode() {
 #[tokio::test]
 async fn n11_what_has_no_sum_or_order_is_refused() {
     let directory = directory().await;
-    let wrong = aggregate(&directory, admin(), Pay::select(), Pay::USERNAME.sum()).await;
+    let wrong = aggregate(
+        &directory,
+        admin(),
+        Pay::select(),
+        Pay::USERNAME.untyped().sum(),
+    )
+    .await;
     assert!(wrong.unwrap_err().is_misuse());
-    let wrong = aggregate(&directory, admin(), Pay::select(), Pay::STATUS.min()).await;
+    let wrong = aggregate(
+        &directory,
+        admin(),
+        Pay::select(),
+        Pay::STATUS.untyped().min(),
+    )
+    .await;
     assert!(wrong.unwrap_err().is_misuse());
-    let named = Token::<Pay>::named("username").unwrap();
+    let named = FieldName::<Pay>::named("username").unwrap();
     let wrong = aggregate(&directory, admin(), Pay::select(), named.sum()).await;
     assert!(wrong.unwrap_err().is_invalid());
     let by = Grouping::by([Pay::ID]).having(Pay::SALARY.sum().ge("x"));

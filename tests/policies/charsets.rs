@@ -1,6 +1,6 @@
 //! Columns of narrower character sets than UTF-8: what is compared with them may be more than they hold.
 
-use clearance::dto::{Aggregate, Token};
+use clearance::dto::{Aggregate, FieldName};
 use clearance::repository::Page;
 use clearance::{Access, Dto, Entity, Field, Viewer, Write, testing};
 
@@ -140,14 +140,14 @@ async fn words() -> Database {
     database
 }
 
-fn token(name: &str) -> Token<Line> {
-    Token::named(name).unwrap()
+fn token(name: &str) -> FieldName<Line> {
+    FieldName::named(name).unwrap()
 }
 
 /// Every comparison that a filter has, and what it comes to.
 type Test = (
     &'static str,
-    fn(Token<Line>, &str) -> clearance::dto::Filter<Line>,
+    fn(FieldName<Line>, &str) -> clearance::dto::Filter<Line>,
     fn(&str, &str) -> bool,
 );
 

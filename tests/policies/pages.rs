@@ -5,8 +5,8 @@ use clearance::repository::{Cursor, Page, Select, Slice};
 use clearance::session::MemorySessionStore;
 use clearance::token::KeyRing;
 use clearance::{
-    Access, Dto, Entity, Error, Field, Key, RequestContext, Result, Sessions, SourceError, Subject,
-    Token, ViewerSource, async_trait,
+    Access, Dto, Entity, Error, Field, FieldName, Key, RequestContext, Result, Sessions,
+    SourceError, Subject, ViewerSource, async_trait,
 };
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -147,15 +147,15 @@ async fn s10_a_cursor_is_of_one_length_whatever_is_hidden() {
 
 fn order(field: usize, direction: Direction) -> Order<Sheet> {
     let tokens = [
-        Sheet::ID,
-        Sheet::USERNAME,
-        Sheet::TEAM,
-        Sheet::STATUS,
-        Sheet::SUSPENDED,
-        Sheet::PHONE,
-        Sheet::SALARY,
-        Sheet::EMAIL,
-        Sheet::PUBLISHED_AT,
+        Sheet::ID.untyped(),
+        Sheet::USERNAME.untyped(),
+        Sheet::TEAM.untyped(),
+        Sheet::STATUS.untyped(),
+        Sheet::SUSPENDED.untyped(),
+        Sheet::PHONE.untyped(),
+        Sheet::SALARY.untyped(),
+        Sheet::EMAIL.untyped(),
+        Sheet::PUBLISHED_AT.untyped(),
     ];
     let token = tokens.get(field).unwrap();
     match direction {
@@ -512,7 +512,7 @@ async fn s11_x13_a_cursor_does_not_open_in_another_tenant() {
 #[tokio::test]
 async fn s11_a_page_is_written_as_rows_and_next() {
     let directory = directory().await;
-    let query = Token::<Profile>::named("username").unwrap();
+    let query = FieldName::<Profile>::named("username").unwrap();
     let query = || Profile::select().order(query.asc());
     let slice = as_viewer(admin(), page(&directory, query(), Page::first(5)))
         .await

@@ -1,6 +1,6 @@
 //! One entity by two ways, and rules that let nobody past by accident.
 
-use clearance::{Access, Dto, Entity, Field, Read, Token, testing};
+use clearance::{Access, Dto, Entity, Field, FieldName, Read, testing};
 
 use crate::blog::{Account, Comment, Reader, blog, reader};
 use crate::support::{Directory, Person, admin, as_viewer, directory, editor, read};
@@ -101,7 +101,11 @@ struct Opaque {
 #[tokio::test]
 async fn p4_what_only_rust_can_decide_is_in_no_filter_order_or_page_and_totals_stay_right() {
     // The constant is not there, and a client's name for it is no field.
-    assert!(Token::<Opaque>::named("salary").unwrap_err().is_invalid());
+    assert!(
+        FieldName::<Opaque>::named("salary")
+            .unwrap_err()
+            .is_invalid()
+    );
     let directory = directory().await;
     as_viewer(admin(), async {
         let access = read().await;

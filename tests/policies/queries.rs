@@ -2,7 +2,7 @@
 
 use clearance::dto::Filter;
 use clearance::repository::Select;
-use clearance::{Dto, Entity, Error, Field, Token};
+use clearance::{Dto, Entity, Error, Field, FieldName};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
@@ -325,7 +325,7 @@ async fn s17_a_search_leaves_hidden_fields_out() {
 #[tokio::test]
 async fn p13_a_field_is_named_by_its_key_or_not_at_all() {
     let directory = directory().await;
-    let token = Token::<Listing>::named("login").unwrap();
+    let token = FieldName::<Listing>::named("login").unwrap();
     let rows = as_viewer(admin(), async {
         let access = read().await;
         let query = Listing::select().filter(token.eq("user3"));
@@ -333,9 +333,9 @@ async fn p13_a_field_is_named_by_its_key_or_not_at_all() {
     })
     .await;
     assert_eq!(rows[0].id, 3);
-    let unknown = Token::<Listing>::named("nonsense").unwrap_err();
+    let unknown = FieldName::<Listing>::named("nonsense").unwrap_err();
     for key in ["username", "phone", "email", "", "id; DROP TABLE people"] {
-        let error = Token::<Listing>::named(key).unwrap_err();
+        let error = FieldName::<Listing>::named(key).unwrap_err();
         assert!(error.is_invalid());
         assert_eq!(error.status(), 400);
         assert_eq!(error.to_string(), unknown.to_string());
@@ -346,16 +346,16 @@ async fn p13_a_field_is_named_by_its_key_or_not_at_all() {
 #[tokio::test]
 async fn n11_a_value_of_another_kind_is_the_clients_mistake_where_the_client_named_the_field() {
     let directory = directory().await;
-    let named = Token::<Profile>::named("username").unwrap();
+    let named = FieldName::<Profile>::named("username").unwrap();
     let error = refused(&directory, admin(), Profile::select().filter(named.eq(1))).await;
     assert!(error.is_invalid(), "{error}");
-    let coded = Profile::USERNAME.eq(1);
+    let coded = Profile::USERNAME.untyped().eq(1);
     let error = refused(&directory, admin(), Profile::select().filter(coded)).await;
     assert!(error.is_misuse(), "{error}");
     let error = refused(
         &directory,
         admin(),
-        Profile::select().filter(Profile::ID.contains("1")),
+        Profile::select().filter(Profile::ID.untyped().contains("1")),
     )
     .await;
     assert!(error.is_misuse(), "{error}");
@@ -366,7 +366,7 @@ async fn s15_and_as_well_as_or_need_every_field_in_the_refusing_mode() {
     let directory = directory().await;
     let id = || Profile::ID.gt(0);
     let refusing = || Profile::select().refuse_hidden();
-    let unknown = Token::<Profile>::named("nonsense").unwrap_err();
+    let unknown = FieldName::<Profile>::named("nonsense").unwrap_err();
     // One depends on the row, the other is hidden from an editor in every row.
     for hidden in [Profile::PHONE.is_null(), Profile::SALARY.gt(0)] {
         for query in [
@@ -385,7 +385,7 @@ async fn s15_and_as_well_as_or_need_every_field_in_the_refusing_mode() {
             found(&directory, admin(), query).await;
         }
     }
-    for token in [Profile::PHONE, Profile::SALARY] {
+    for token in [Profile::PHONE.untyped(), Profile::SALARY.untyped()] {
         let error = refused(&directory, editor(), refusing().order(token.asc())).await;
         assert!(error.is_invalid());
         assert_eq!(

@@ -124,7 +124,7 @@ async fn a_filter_of_another_kind_is_a_misuse() {
     let directory = directory().await;
     let error = as_viewer(admin(), async {
         let access = read().await;
-        let query = Profile::select().filter(Profile::USERNAME.eq(1));
+        let query = Profile::select().filter(Profile::USERNAME.untyped().eq(1));
         directory.db.reader(&access).all(query).await
     })
     .await

@@ -356,7 +356,7 @@ async fn p13_the_lowest_of_what_has_no_order_is_a_misuse() {
     }
     let Directory { db, .. } = &company().await;
     let error = as_staff(head(), async |access| {
-        let order = TeamOfLeaving::PEOPLE.max(Leaving::GONE).asc();
+        let order = TeamOfLeaving::PEOPLE.max(Leaving::GONE.untyped()).asc();
         let query = TeamOfLeaving::select().order(order);
         db.reader(&access).all(query).await
     })

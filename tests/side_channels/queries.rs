@@ -2,7 +2,7 @@
 
 use clearance::dto::{Aggregate, Filter, Grouping, Order};
 use clearance::repository::{Cursor, Page, Reads, Select};
-use clearance::{Access, Db, Error, Token};
+use clearance::{Access, Db, Error, FieldName};
 use futures_util::StreamExt as _;
 use proptest::prelude::*;
 
@@ -80,13 +80,13 @@ pub const PRODUCTIONS: [&str; 30] = [
     "tasks",
 ];
 
-fn token(field: usize) -> Token<PersonView> {
+fn token(field: usize) -> FieldName<PersonView> {
     match field {
-        0 => PersonView::NAME,
-        1 => PersonView::PHONE,
-        2 => PersonView::SALARY,
-        3 => PersonView::NOTE,
-        _ => PersonView::BORN,
+        0 => PersonView::NAME.untyped(),
+        1 => PersonView::PHONE.untyped(),
+        2 => PersonView::SALARY.untyped(),
+        3 => PersonView::NOTE.untyped(),
+        _ => PersonView::BORN.untyped(),
     }
 }
 

@@ -19,7 +19,7 @@ use crate::tokens::own;
 /// impl ::clearance::Release for Profile {}
 /// impl Profile {
 ///     pub fn select() -> ::clearance::repository::Select<Profile> { .. }
-///     pub const PHONE: ::clearance::Token<Profile> = ..;
+///     pub const PHONE: ::clearance::FieldName<Profile, Field<Option<String>>> = ..;
 /// }
 /// impl Serialize for Profile { .. }
 /// ```
@@ -91,7 +91,7 @@ pub(crate) fn emit(raw: &RawDto, dto: &Dto) -> TokenStream {
         quote!(#name: #call)
     });
     let related = related_constants(&fields, raw);
-    let tokens = constants(raw, |index| {
+    let names = constants(raw, |index| {
         dto.fields.get(index).is_some_and(|field| {
             let masked = matches!(field.output, Output::Mask(_) | Output::MaskInProcess(_));
             let column = matches!(field.source, Source::Column);
@@ -138,7 +138,7 @@ pub(crate) fn emit(raw: &RawDto, dto: &Dto) -> TokenStream {
 
         #release
         #streamed
-        #tokens
+        #names
         #related
         #serialize
     }
@@ -162,7 +162,7 @@ pub(crate) fn emit_nothing(raw: &RawDto) -> TokenStream {
             #library::__private::FieldSpec::__new(#name, #name, ::std::vec![#nothing], #output)
         }
     });
-    let tokens = constants(raw, |_| true);
+    let names = constants(raw, |_| true);
     let streamed = streamed(raw);
     let refusal = refusal();
     quote! {
@@ -195,7 +195,7 @@ pub(crate) fn emit_nothing(raw: &RawDto) -> TokenStream {
 
         #release
         #streamed
-        #tokens
+        #names
         #serialize
     }
 }
@@ -426,7 +426,7 @@ fn type_span(raw: &RawField) -> proc_macro2::Span {
     crate::tokens::first_span(&quote!(#ty))
 }
 
-/// Emits the tokens of the fields, for filters and orders, each with the visibility of its field.
+/// Emits the names of the fields, for filters and orders, each with the visibility of its field.
 fn constants(raw: &RawDto, usable: impl Fn(usize) -> bool) -> TokenStream {
     let RawDto {
         ident,
@@ -444,11 +444,11 @@ fn constants(raw: &RawDto, usable: impl Fn(usize) -> bool) -> TokenStream {
         .map(|(index, field)| {
             let name = plain_name(&field.ident);
             let constant = constant(&field.ident);
-            let vis = &field.vis;
+            let RawField { vis, ty, .. } = field;
             let doc = format!(" The field `{name}`, for filters and orders.");
             quote! {
                 #[doc = #doc]
-                #vis const #constant: #library::Token<#ident> = #library::Token::__new(#index);
+                #vis const #constant: #library::FieldName<#ident, #ty> = #library::FieldName::__new(#index);
             }
         });
     quote! {
@@ -465,10 +465,10 @@ fn constants(raw: &RawDto, usable: impl Fn(usize) -> bool) -> TokenStream {
     }
 }
 
-/// Emits the tokens of the fields that show related rows.
+/// Emits the names of the fields that show related rows.
 ///
 /// ```text
-/// pub const COMMENTS: RelatedToken<PostView, <Vec<CommentView> as Nested>::Dto> = ..;
+/// pub const COMMENTS: RelatedName<PostView, <Vec<CommentView> as Nested>::Dto> = ..;
 /// ```
 fn related_constants(fields: &[(usize, &RawField, &Field)], raw: &RawDto) -> Option<TokenStream> {
     let RawDto { ident, library, .. } = raw;
@@ -485,8 +485,8 @@ fn related_constants(fields: &[(usize, &RawField, &Field)], raw: &RawDto) -> Opt
             let of = quote_spanned!(type_span(raw)=> <#ty as #library::dto::Nested>::Dto);
             quote! {
                 #[doc = #doc]
-                #vis const #constant: #library::dto::RelatedToken<#ident, #of> =
-                    #library::dto::RelatedToken::__new(#index);
+                #vis const #constant: #library::dto::RelatedName<#ident, #of> =
+                    #library::dto::RelatedName::__new(#index);
             }
         })
         .collect();

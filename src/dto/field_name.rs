@@ -1,15 +1,19 @@
-//! Field tokens (DTO fields as constants), and the filters and orders made from them.
+//! The names of a DTO's fields, as constants, and the filters and orders made from them.
 
 use std::fmt;
 use std::marker::PhantomData;
 
-use super::{Dto, Output};
+use super::{Dto, Field, Output};
 use crate::bounded::{Bounded, By, Form, Logic};
 use crate::error::{Error, Result};
-use crate::policy::{Comparand, Op, Rule, TextTest, Value};
+use crate::policy::comparand::family::Any;
+use crate::policy::comparand::{Comparable, Ordered, Textual};
+use crate::policy::{Comparand, Op, Rule, SameFamily, TextTest, Value};
 use crate::sql::Found;
 
-/// The name of a field of the DTO `D`, as a constant of it: `Profile::PHONE`.
+/// The name of a field of the DTO `D` and of the type `T`, as a constant of it: `Profile::PHONE`.
+///
+/// A comparison with a value of another kind does not compile.
 ///
 /// A condition made from it includes the field's rule: a row whose field is hidden from the viewer
 /// fulfils no condition on it, neither `eq` nor `ne`, neither `is_null` nor `is_not_null`, and no
@@ -33,10 +37,22 @@ use crate::sql::Found;
 ///     .limit(20);
 /// # let _ = query;
 /// ```
-pub struct Token<D> {
+pub struct FieldName<D, T = Untyped> {
     field: usize,
     origin: Origin,
-    dto: PhantomData<fn() -> D>,
+    types: PhantomData<fn() -> (D, T)>,
+}
+
+/// The type of a field whose name is known at run time only; see [`FieldName::named`].
+#[derive(Debug)]
+pub struct Untyped;
+
+impl<T: Comparable> Comparable for Field<T> {
+    type Family = T::Family;
+}
+
+impl Comparable for Untyped {
+    type Family = Any;
 }
 
 /// The origin of a field's name.
@@ -49,34 +65,19 @@ pub(crate) enum Origin {
     Client,
 }
 
-impl<D: Dto> Token<D> {
-    #[doc(hidden)]
-    #[must_use]
-    pub const fn __new(field: usize) -> Self {
-        Self {
-            field,
-            origin: Origin::Code,
-            dto: PhantomData,
-        }
-    }
-
-    /// Returns the index of the field in its DTO.
-    pub(crate) const fn index(self) -> usize {
-        self.field
-    }
-
+impl<D: Dto> FieldName<D> {
     /// Looks up the field that is serialised under `key`, for a name that a client sent, such as the
     /// `phone` of `?sort=phone`.
     ///
     /// # Errors
     ///
-    /// [`Error::is_invalid`] if the DTO has no such field, or the field has no token: it is masked or
+    /// [`Error::is_invalid`] if the DTO has no such field, or no query can name the field: it is masked or
     /// computed, shows related rows, or has a rule that runs in Rust.
     ///
     /// # Example
     ///
     /// ```
-    /// # use clearance::{Dto, Entity, Token, Viewer};
+    /// # use clearance::{Dto, Entity, FieldName, Viewer};
     /// # #[derive(Viewer)]
     /// # struct Member { id: i64 }
     /// # #[derive(Entity)]
@@ -85,9 +86,9 @@ impl<D: Dto> Token<D> {
     /// # #[derive(Dto)]
     /// # #[dto(entity = User, default = visible)]
     /// # struct Profile { id: i64, username: String }
-    /// let sort = Token::<Profile>::named("username")?;
+    /// let sort = FieldName::<Profile>::named("username")?;
     /// let query = Profile::select().refuse_hidden().order(sort.desc());
-    /// assert!(Token::<Profile>::named("password").unwrap_err().is_invalid());
+    /// assert!(FieldName::<Profile>::named("password").unwrap_err().is_invalid());
     /// # let _ = query;
     /// # Ok::<_, clearance::Error>(())
     /// ```
@@ -106,67 +107,128 @@ impl<D: Dto> Token<D> {
         Ok(Self {
             field: field.ok_or_else(Error::invalid)?,
             origin: Origin::Client,
-            dto: PhantomData,
+            types: PhantomData,
         })
+    }
+}
+
+impl<D: Dto, T> FieldName<D, T> {
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn __new(field: usize) -> Self {
+        Self {
+            field,
+            origin: Origin::Code,
+            types: PhantomData,
+        }
+    }
+
+    /// Returns the index of the field in its DTO.
+    pub(crate) const fn index(self) -> usize {
+        self.field
+    }
+
+    /// Returns the name without the type of its field, for a list of fields of several types. A comparison
+    /// with a value of another kind is then an error at run time.
+    #[must_use]
+    pub const fn untyped(self) -> FieldName<D> {
+        FieldName {
+            field: self.field,
+            origin: self.origin,
+            types: PhantomData,
+        }
     }
 
     /// Matches rows whose field equals `value`.
-    pub fn eq(self, value: impl Comparand) -> Filter<D> {
+    pub fn eq<C: Comparand>(self, value: C) -> Filter<D>
+    where
+        T: Comparable<Family: SameFamily<C::Family>>,
+    {
         self.compare(Op::Eq, &value)
     }
 
     /// Matches rows whose field is set and differs from `value`.
-    pub fn ne(self, value: impl Comparand) -> Filter<D> {
+    pub fn ne<C: Comparand>(self, value: C) -> Filter<D>
+    where
+        T: Comparable<Family: SameFamily<C::Family>>,
+    {
         self.compare(Op::Ne, &value)
     }
 
     /// Matches rows whose field is less than `value`. Text is compared byte by byte.
-    pub fn lt(self, value: impl Comparand) -> Filter<D> {
+    pub fn lt<C: Comparand>(self, value: C) -> Filter<D>
+    where
+        T: Comparable<Family: SameFamily<C::Family> + Ordered>,
+    {
         self.compare(Op::Lt, &value)
     }
 
     /// Matches rows whose field is at most `value`.
-    pub fn le(self, value: impl Comparand) -> Filter<D> {
+    pub fn le<C: Comparand>(self, value: C) -> Filter<D>
+    where
+        T: Comparable<Family: SameFamily<C::Family> + Ordered>,
+    {
         self.compare(Op::Le, &value)
     }
 
     /// Matches rows whose field is greater than `value`.
-    pub fn gt(self, value: impl Comparand) -> Filter<D> {
+    pub fn gt<C: Comparand>(self, value: C) -> Filter<D>
+    where
+        T: Comparable<Family: SameFamily<C::Family> + Ordered>,
+    {
         self.compare(Op::Gt, &value)
     }
 
     /// Matches rows whose field is at least `value`.
-    pub fn ge(self, value: impl Comparand) -> Filter<D> {
+    pub fn ge<C: Comparand>(self, value: C) -> Filter<D>
+    where
+        T: Comparable<Family: SameFamily<C::Family> + Ordered>,
+    {
         self.compare(Op::Ge, &value)
     }
 
     /// Matches rows whose field equals one of `values`; without any value, no row. Its opposite is
-    /// [`is_not_in`](Token::is_not_in).
-    pub fn is_in<T: Comparand>(self, values: impl IntoIterator<Item = T>) -> Filter<D> {
+    /// [`is_not_in`](FieldName::is_not_in).
+    pub fn is_in<C: Comparand>(self, values: impl IntoIterator<Item = C>) -> Filter<D>
+    where
+        T: Comparable<Family: SameFamily<C::Family>>,
+    {
         self.test(Test::among(values, true))
     }
 
     /// Matches rows whose field is set and equals none of `values`. If one of them is null it matches
     /// no row, because comparing with null is unknown; without any value, it matches every row whose
     /// field is visible.
-    pub fn is_not_in<T: Comparand>(self, values: impl IntoIterator<Item = T>) -> Filter<D> {
+    pub fn is_not_in<C: Comparand>(self, values: impl IntoIterator<Item = C>) -> Filter<D>
+    where
+        T: Comparable<Family: SameFamily<C::Family>>,
+    {
         self.test(Test::among(values, false))
     }
 
     /// Matches rows whose text contains `needle`, byte by byte as in [`str::contains`]. None of its
     /// characters is a wildcard.
-    pub fn contains(self, needle: impl Into<String>) -> Filter<D> {
+    pub fn contains(self, needle: impl Into<String>) -> Filter<D>
+    where
+        T: Comparable<Family: Textual>,
+    {
         self.test(Test::Text(TextTest::Contains, needle.into()))
     }
 
     /// Matches rows whose text begins with `needle`, as in [`str::starts_with`]. An index over the
     /// bytes of the column serves it.
-    pub fn starts_with(self, needle: impl Into<String>) -> Filter<D> {
+    pub fn starts_with(self, needle: impl Into<String>) -> Filter<D>
+    where
+        T: Comparable<Family: Textual>,
+    {
         self.test(Test::Text(TextTest::StartsWith, needle.into()))
     }
 
     /// Matches rows whose text ends with `needle`, as in [`str::ends_with`].
-    pub fn ends_with(self, needle: impl Into<String>) -> Filter<D> {
+    pub fn ends_with(self, needle: impl Into<String>) -> Filter<D>
+    where
+        T: Comparable<Family: Textual>,
+    {
         self.test(Test::Text(TextTest::EndsWith, needle.into()))
     }
 
@@ -212,27 +274,51 @@ impl<D: Dto> Token<D> {
     }
 }
 
-impl<D> Clone for Token<D> {
+impl<D, T> Clone for FieldName<D, T> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<D> Copy for Token<D> {}
+impl<D, T> Copy for FieldName<D, T> {}
 
-impl<D> fmt::Debug for Token<D> {
+impl<D, T> fmt::Debug for FieldName<D, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Token").field(&self.field).finish()
+        f.debug_tuple("FieldName").field(&self.field).finish()
     }
 }
 
-/// A condition on fields of the DTO `D`, made from its [`Token`]s.
+/// A condition on fields of the DTO `D`, made from its [`FieldName`]s.
 ///
 /// It joins at most [`CONDITIONS`](crate::limits::CONDITIONS) of them,
 /// [`CONDITION_DEPTH`](crate::limits::CONDITION_DEPTH) deep. A query that takes a larger one
 /// [is not valid](crate::Error::is_invalid).
 #[must_use = "a filter does nothing until a query takes it"]
 pub struct Filter<D>(pub(crate) Bounded<Condition>, PhantomData<fn() -> D>);
+
+/// A filter on fields of `D`, for [`Select::filter`](crate::repository::Select::filter).
+#[diagnostic::on_unimplemented(
+    message = "this is not a filter on fields of `{D}`",
+    label = "not a `Filter<{D}>`",
+    note = "name fields of the DTO, as in `Profile::NAME.eq(..)`",
+    note = "a condition on a column of the entity, as `User::NAME.eq(..)`, is passed to `filter_column`"
+)]
+pub trait IntoFilter<D>: sealed::Sealed {
+    #[doc(hidden)]
+    fn __into_filter(self) -> Filter<D>;
+}
+
+impl<D> IntoFilter<D> for Filter<D> {
+    fn __into_filter(self) -> Self {
+        self
+    }
+}
+
+mod sealed {
+    pub trait Sealed {}
+
+    impl<D> Sealed for super::Filter<D> {}
+}
 
 /// A field of a DTO, without the type of the DTO.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -354,7 +440,7 @@ impl<D> fmt::Debug for Filter<D> {
     }
 }
 
-/// A field to order by; see [`Token::asc`].
+/// A field to order by; see [`FieldName::asc`].
 #[derive(Debug)]
 #[must_use = "an order does nothing until a query takes it"]
 pub struct Order<D> {
