@@ -123,7 +123,6 @@
 //! | `axum`, `actix-web`, `rocket`, `poem`, `salvo`, `warp`, `tonic` | no | the layers, extractors and answers of that framework | with any other one |
 //! | `garde` | no | the validation of input types, by garde 0.23 | where values are checked by hand |
 //! | `accounts` | no | the module `account`: tables of users, of their accounts at identity providers and of verification tokens | where the application has its own table of users |
-//! | `matrix` | no | the access matrix: [`App::matrix`], [`Db::schema`] | where nothing prints one |
 //! | `testing` | no | the module [`testing`] | in every release build: it makes viewers out of nothing |
 //!
 //! No feature changes what a rule means or what a session accepts.
@@ -140,6 +139,7 @@
 //! - [`route`]: gates before handlers: rules of routes, guards, forged requests.
 //! - [`adapter`]: the frameworks.
 //! - [`testing`]: tools for an application's own tests.
+//! - The crate `clearance-matrix`: who may do and see what, made from an [`App`] and kept under review.
 //!
 //! The library logs through `tracing`, with stable targets: `clearance::sql` and `clearance::explain`
 //! (debug), `clearance::session`, `clearance::token`, `clearance::access` and `clearance::audit` (info),
@@ -175,8 +175,6 @@ pub mod entity;
 mod error;
 pub mod input;
 pub mod limits;
-#[cfg(feature = "matrix")]
-mod matrix;
 pub mod policy;
 mod registry;
 pub mod repository;
@@ -210,8 +208,6 @@ pub use dto::{Dto, Field, FieldName};
 pub use entity::{Column, Entity, Scalar, Secret, TextEnum};
 pub use error::{Error, FieldError, Result};
 pub use input::{Assign, Incoming, Input, Patch};
-#[cfg(feature = "matrix")]
-pub use matrix::{Matrix, MatrixBuilder};
 pub use registry::{
     Action, App, DtoInfo, EntityInfo, FieldInfo, FieldSource, Guard, InputFieldInfo, InputInfo,
     MethodInfo, PresetInfo, RepositoryInfo, RuleInfo, Stated,
@@ -224,11 +220,9 @@ pub use request::{RequestContext, in_current_scope, spawn, verify_session};
 pub use roles::Roles;
 #[doc(inline)]
 pub use session::{Current, Fresh, Freshness, Key, Optimistic, SessionId, Sessions, Verified};
-#[cfg(feature = "matrix")]
-pub use sql::DatabaseSchema;
 #[cfg(feature = "postgres")]
 pub use sql::PostgresChannel;
-pub use sql::{Db, Pool, SqlAuditSink, SqlSessionStore};
+pub use sql::{DatabaseSchema, Db, Pool, SqlAuditSink, SqlSessionStore};
 pub use viewer::{SourceError, Subject, Viewer, ViewerSource};
 
 #[cfg(feature = "derive")]
@@ -291,6 +285,11 @@ pub mod __private {
     }
 }
 
+/// The API for the crate `clearance-matrix`. Not covered by semantic versioning: the two are released in lock-step.
+#[doc(hidden)]
+#[path = "matrix.rs"]
+pub mod __matrix;
+
 /// The entry points of the fuzz targets, which are not part of the public API.
 #[cfg(fuzzing)]
 #[doc(hidden)]
@@ -317,9 +316,6 @@ mod pages {
 
     #[doc = include_str!("../docs/guide/writing.md")]
     struct Writing;
-
-    #[doc = include_str!("../docs/guide/review.md")]
-    struct Review;
 
     #[doc = include_str!("../docs/guide/audit.md")]
     struct Audit;

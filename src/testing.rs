@@ -4,8 +4,6 @@
 #[cfg(feature = "accounts")]
 mod account;
 mod line;
-mod review;
-mod source;
 mod store;
 
 use std::sync::Arc;
@@ -16,7 +14,6 @@ use chrono::{DateTime, Utc};
 
 #[cfg(feature = "accounts")]
 pub use account::{check_adapter, check_session_adapter};
-pub use review::{Review, Unreviewed, review};
 pub use store::{BrokenContract, check_session_store};
 
 use crate::clock::Clock;

@@ -83,6 +83,7 @@ async fn the_quickstart_fails_when_a_row_is_not_there() {
 
 #[tokio::test]
 async fn x7_the_matrix_of_the_quickstart_is_under_review() {
+    use clearance_matrix::{Matrix, review};
     use quickstart::directory::{APP, Member};
 
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/quickstart");
@@ -95,13 +96,12 @@ async fn x7_the_matrix_of_the_quickstart_is_under_review() {
         role: user.role,
         team: user.team,
     });
-    let matrix = APP
-        .matrix()
+    let matrix = Matrix::of(&APP)
         .viewer("admin", &admin)
         .viewer("team mate", &mate)
         .viewer("stranger", &stranger)
         .with_schema(&schema);
-    clearance::testing::review(&APP, matrix)
+    review(&APP, matrix)
         .source(format!("{folder}/directory.rs"))
         .file(format!("{folder}/access-matrix.md"))
         .check()

@@ -1,15 +1,16 @@
 //! A program that keeps its access matrix under review.
 //!
-//! `cargo run --example matrix --features matrix` prints the matrix as markdown;
+//! `cargo run --example matrix` prints the matrix as markdown;
 //! `-- --html > access-matrix.html` writes the page instead. `access-matrix.md` and
 //! `access-matrix.json` beside this file are the reviewed ones. The test of the examples compares
 //! with them, and `CLEARANCE_MATRIX=write cargo test --test examples` writes them anew.
 
 mod journal;
 
+use clearance::Result;
+use clearance_matrix::{Matrix, MatrixBuilder};
 #[cfg(test)]
-use clearance::testing::{Review, review};
-use clearance::{MatrixBuilder, Result};
+use clearance_matrix::{Review, review};
 
 use journal::{APP, Member, Role};
 
@@ -35,7 +36,7 @@ impl Cast {
     }
 
     fn matrix(&self) -> MatrixBuilder<'_, Member> {
-        APP.matrix()
+        Matrix::of(&APP)
             .viewer("editor", &self.editor)
             .viewer("author", &self.author)
             .viewer("reader", &self.reader)
@@ -67,7 +68,7 @@ fn main() -> Result<()> {
 pub(crate) mod check {
     use super::Cast;
 
-    pub(crate) fn matrix_is_the_reviewed_one() -> Result<(), clearance::testing::Unreviewed> {
+    pub(crate) fn matrix_is_the_reviewed_one() -> Result<(), clearance_matrix::Unreviewed> {
         Cast::new().review().check().map(drop)
     }
 }

@@ -10,7 +10,7 @@ mod assign;
 #[cfg(feature = "garde")]
 mod garde;
 mod object;
-mod settable;
+pub(crate) mod settable;
 mod shape;
 
 pub use assign::Assign;

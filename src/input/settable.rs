@@ -7,20 +7,21 @@ use crate::policy::{
 };
 
 /// The decisions on an input type for one viewer.
-pub(crate) struct Settable {
+pub struct Settable {
     /// The decisions that must all allow the creation or the update of the row.
-    pub(crate) row: Vec<Part>,
+    pub row: Vec<Part>,
     /// The decisions that must all allow setting each field: in rows that may be created, or in those
     /// that may be updated and, unless the field is blind, read.
-    pub(crate) fields: Vec<Vec<Part>>,
+    pub fields: Vec<Vec<Part>>,
 }
 
 /// One of several decisions that must all allow.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Part {
-    pub(crate) decision: Decision,
+pub struct Part {
+    /// The decision, on the row as written unless it is one on the row as it was.
+    pub decision: Decision,
     /// Set if `row` in the decision means the row as it was.
-    pub(crate) before: bool,
+    pub before: bool,
 }
 
 impl Part {
@@ -41,7 +42,7 @@ impl Part {
 
 impl Settable {
     /// Makes the same decision on everything.
-    pub(crate) fn all(decision: &Decision, fields: usize) -> Self {
+    pub fn all(decision: &Decision, fields: usize) -> Self {
         let part = Part::of_new(decision.clone());
         Self {
             fields: vec![vec![part.clone()]; fields],

@@ -70,20 +70,6 @@ impl RuleInfo {
             .map(|(column, _)| column)
             .collect()
     }
-
-    /// Returns the distinct fields of the row itself that the rule names, as the row is or as it was.
-    #[cfg(feature = "matrix")]
-    pub(crate) fn fields(&self, schema: &'static Schema) -> Vec<&'static str> {
-        let named = self.named(schema).into_iter();
-        let mut own: Vec<_> = named
-            .filter(|(table, _)| std::ptr::eq(*table, schema))
-            .filter_map(|(_, field)| schema.place(field))
-            .map(|(_, column)| column.field())
-            .collect();
-        own.sort_unstable();
-        own.dedup();
-        own
-    }
 }
 
 /// An entity, type-erased.
@@ -348,11 +334,6 @@ impl DtoInfo {
     /// Returns a mistake in the DTO's definition that does not depend on the viewer.
     pub(crate) fn mistake(&self) -> Option<&str> {
         self.mistake.as_deref()
-    }
-
-    #[cfg(feature = "matrix")]
-    pub(crate) const fn entity_id(&self) -> TypeId {
-        self.entity.id
     }
 }
 

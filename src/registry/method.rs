@@ -93,7 +93,6 @@ impl MethodInfo {
     }
 
     /// Evaluates its condition for `viewer`; `None` if that requires more than the viewer.
-    #[cfg(feature = "matrix")]
     pub(crate) fn allows(&self, viewer: &dyn Any, context: &Context) -> Option<bool> {
         self.allows.and_then(|allows| allows(viewer, context))
     }
@@ -114,12 +113,6 @@ impl MethodInfo {
     #[must_use]
     pub const fn action(&self) -> Action {
         self.action
-    }
-
-    /// Returns `file:line`, the same on every machine.
-    #[cfg(feature = "matrix")]
-    pub(crate) fn place(&self) -> String {
-        crate::policy::rule::place(self.file, self.line)
     }
 
     /// Returns the source file and the line of the method.

@@ -19,7 +19,7 @@ pub use method::{Action, Guard, MethodInfo, Repository, RepositoryInfo};
 /// [`app!`](crate::app).
 ///
 /// [`Db::check`](crate::Db::check) compares it with the live schema when the program starts, and
-/// the access matrix (feature `matrix`) is made from it.
+/// the access matrix of the crate `clearance-matrix` is made from it.
 pub struct App<V: 'static> {
     entities: &'static [fn() -> EntityEntry<V>],
     dtos: &'static [fn() -> DtoEntry<V>],
@@ -29,46 +29,39 @@ pub struct App<V: 'static> {
 
 /// A function that decides a set of rules for a viewer, or for nobody, in the order of their
 /// declaration.
-pub(crate) type Decide<V> = fn(Option<&V>, &Context) -> Vec<Decision>;
+pub type Decide<V> = fn(Option<&V>, &Context) -> Vec<Decision>;
 
 /// An entity, and its rules for a viewer `V`.
 #[doc(hidden)]
 pub struct EntityEntry<V> {
-    pub(crate) info: EntityInfo,
+    pub info: EntityInfo,
     /// Decides the operations, in the order of [`RowAction::ALL`].
-    #[cfg_attr(not(feature = "matrix"), expect(dead_code, reason = "the matrix asks"))]
-    pub(crate) decide: Decide<V>,
+    pub decide: Decide<V>,
     /// Decides the row as updated, if that is declared apart.
-    #[cfg_attr(not(feature = "matrix"), expect(dead_code, reason = "the matrix asks"))]
-    pub(crate) decide_updated: Decide<V>,
+    pub decide_updated: Decide<V>,
     /// Decides the `filter_if` columns, in their order.
-    #[cfg_attr(not(feature = "matrix"), expect(dead_code, reason = "the matrix asks"))]
-    pub(crate) decide_filters: Decide<V>,
+    pub decide_filters: Decide<V>,
 }
 
 /// A DTO, and its rules for a viewer `V`.
 #[doc(hidden)]
 pub struct DtoEntry<V> {
-    pub(crate) info: DtoInfo,
+    pub info: DtoInfo,
     /// Decides the fields, in their order.
-    #[cfg_attr(not(feature = "matrix"), expect(dead_code, reason = "the matrix asks"))]
-    pub(crate) decide: Decide<V>,
-    pub(crate) entity: EntityEntry<V>,
+    pub decide: Decide<V>,
+    pub entity: EntityEntry<V>,
 }
 
 /// An input type, and its rules for a viewer `V`.
 #[doc(hidden)]
 pub struct InputEntry<V> {
-    pub(crate) info: InputInfo,
-    #[cfg_attr(not(feature = "matrix"), expect(dead_code, reason = "the matrix asks"))]
-    pub(crate) decide: fn(&V, &Context) -> Settable,
-    #[cfg_attr(not(feature = "matrix"), expect(dead_code, reason = "the matrix asks"))]
-    pub(crate) decide_system: fn() -> Settable,
+    pub info: InputInfo,
+    pub decide: fn(&V, &Context) -> Settable,
+    pub decide_system: fn() -> Settable,
     /// Decides whether the DTO that the input reads shows the column of each field; `None` if the DTO
     /// has no field of that name.
-    #[cfg_attr(not(feature = "matrix"), expect(dead_code, reason = "the matrix asks"))]
-    pub(crate) decide_seen: fn(&V, &Context) -> Vec<Option<Decision>>,
-    pub(crate) entity: EntityEntry<V>,
+    pub decide_seen: fn(&V, &Context) -> Vec<Option<Decision>>,
+    pub entity: EntityEntry<V>,
 }
 
 /// Lists the DTOs, the input types and the repositories of an application in one place.
@@ -195,12 +188,10 @@ impl<V: 'static> App<V> {
         entries
     }
 
-    #[cfg(feature = "matrix")]
     pub(crate) fn input_entries(&self) -> Vec<InputEntry<V>> {
         self.inputs.iter().map(|entry| entry()).collect()
     }
 
-    #[cfg(feature = "matrix")]
     pub(crate) fn dto_entries(&self) -> Vec<DtoEntry<V>> {
         self.dtos.iter().map(|entry| entry()).collect()
     }

@@ -12,38 +12,36 @@ use super::references::ForeignKey;
 use super::template::Ready;
 use crate::error::Result;
 use crate::policy::{Cell, Kind};
-#[cfg(feature = "matrix")]
 use crate::registry::App;
 
 /// The indexes, collations and foreign keys of an application's tables, as the database has them.
 /// [`Db::schema`] reads them for the lints of the access matrix.
-#[cfg(feature = "matrix")]
 #[derive(Debug, Clone, Default)]
 pub struct DatabaseSchema {
     tables: BTreeMap<&'static str, TableSchema>,
 }
 
-#[cfg_attr(
-    not(feature = "matrix"),
-    expect(dead_code, reason = "the check at start reads indexes alone")
-)]
+/// The indexes, collations and foreign keys of one table.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct TableSchema {
-    pub(crate) indexes: Vec<Index>,
+pub struct TableSchema {
+    /// The indexes, by name.
+    pub indexes: Vec<Index>,
     /// The columns that are declared with a collation which does not compare bytes, and its name.
-    pub(crate) collations: BTreeMap<String, String>,
+    pub collations: BTreeMap<String, String>,
     pub(crate) foreign_keys: Vec<ForeignKey>,
 }
 
 /// An index, by the names of its columns; an expression has no name.
 #[derive(Debug, Clone)]
-pub(crate) struct Index {
-    pub(crate) name: String,
-    pub(crate) columns: Vec<String>,
-    pub(crate) unique: bool,
+pub struct Index {
+    /// The name of the index.
+    pub name: String,
+    /// The columns, in order.
+    pub columns: Vec<String>,
+    /// Set if no two rows have the same values there.
+    pub unique: bool,
 }
 
-#[cfg(feature = "matrix")]
 impl DatabaseSchema {
     pub(crate) fn table(&self, name: &str) -> Option<&TableSchema> {
         self.tables.get(name)
@@ -52,16 +50,16 @@ impl DatabaseSchema {
 
 impl TableSchema {
     /// Returns a unique index that includes the column.
-    pub(crate) fn unique(&self, column: &str) -> Option<&Index> {
+    #[must_use]
+    pub fn unique(&self, column: &str) -> Option<&Index> {
         let holds = |index: &&Index| index.columns.iter().any(|name| name == column);
         self.indexes.iter().filter(|index| index.unique).find(holds)
     }
 }
 
 impl Db {
-    /// Reads the indexes, collations and foreign keys of the tables of `app`, for
-    /// [`MatrixBuilder::with_schema`](crate::MatrixBuilder::with_schema). A missing table is left out;
-    /// [`Db::check`] reports it.
+    /// Reads the indexes, collations and foreign keys of the tables of `app`, for `MatrixBuilder::with_schema` of
+    /// the crate `clearance-matrix`. A missing table is left out; [`Db::check`] reports it.
     ///
     /// # Errors
     ///
@@ -86,12 +84,11 @@ impl Db {
     /// # async fn main() -> clearance::Result<()> {
     /// let db = Db::connect("sqlite::memory:").await?;
     /// let schema = db.schema(&APP).await?;
-    /// let matrix = APP.matrix().with_schema(&schema).build()?;
+    /// let matrix = clearance_matrix::Matrix::of(&APP).with_schema(&schema).build()?;
     /// # let _ = matrix;
     /// # Ok(())
     /// # }
     /// ```
-    #[cfg(feature = "matrix")]
     pub async fn schema<V>(&self, app: &App<V>) -> Result<DatabaseSchema> {
         let mut schema = DatabaseSchema::default();
         for entity in app.entities() {

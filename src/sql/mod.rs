@@ -63,15 +63,13 @@ pub(crate) use change::{Change, Changed, Target, candidates};
 pub(crate) use db::DatabaseId;
 pub use db::{Db, Pool};
 pub(crate) use dialect::Dialect;
-#[cfg(feature = "matrix")]
-pub use inspect::DatabaseSchema;
+pub use inspect::{DatabaseSchema, Index, TableSchema};
 #[cfg(feature = "postgres")]
 pub use node_channel::PostgresChannel;
 pub(crate) use question::{
     By, Found, Function, Held, Join, Layout, Masked, OrderKey, Position, Question, Related, Rest,
     Summary, is_of,
 };
-#[cfg(feature = "matrix")]
 pub(crate) use references::unchecked;
 pub(crate) use row::Row;
 pub(crate) use select::{SEVERAL, column, exists};

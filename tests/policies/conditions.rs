@@ -1,6 +1,7 @@
 //! What the condition of a method comes to, and the reasons that are stated: T-22, T-23, X21.
 
 use clearance::{Access, Db, Guard, Result, repository};
+use clearance_matrix::Matrix;
 
 use crate::engines::TestPool;
 use crate::support::*;
@@ -102,8 +103,7 @@ fn t_22_the_matrix_shows_every_condition_and_asks_all_of_them() {
         ]
     );
     let [admin, editor, teamless, reader] = everybody();
-    let matrix = DESK
-        .matrix()
+    let matrix = Matrix::of(&DESK)
         .viewer("admin", &admin)
         .viewer("editor", &editor)
         .viewer("teamless", &teamless)

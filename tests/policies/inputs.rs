@@ -1,7 +1,8 @@
 //! What an application says of the bodies that its clients may send: in the registry, and in the matrix.
 
 use clearance::entity::RowAction;
-use clearance::{Assign, Dto, Entity, Field, Input, Matrix, MatrixBuilder, Patch};
+use clearance::{Assign, Dto, Entity, Field, Input, Patch};
+use clearance_matrix::{Matrix, MatrixBuilder};
 
 use crate::support::*;
 
@@ -173,7 +174,7 @@ fn sample() -> [Member; 3] {
 }
 
 fn matrix() -> Matrix {
-    with_viewers(NOTES.matrix(), &sample()).build().unwrap()
+    with_viewers(Matrix::of(&NOTES), &sample()).build().unwrap()
 }
 
 fn json(matrix: &Matrix) -> serde_json::Value {
@@ -325,7 +326,7 @@ fn x7_w22_nobody_may_send_what_may_not_be_written_at_all() {
     }
 
     let viewer = admin();
-    let matrix = LOGS.matrix().viewer("admin", &viewer).build().unwrap();
+    let matrix = Matrix::of(&LOGS).viewer("admin", &viewer).build().unwrap();
     let matrix = json(&matrix);
     for (index, expected) in [
         // The preset is one that the entity lets nobody create.
@@ -355,7 +356,7 @@ fn x7_the_page_shows_inputs_and_stays_self_contained_and_escaped() {
     }
 
     let sample = sample();
-    let page = with_viewers(BOLD.matrix(), &sample)
+    let page = with_viewers(Matrix::of(&BOLD), &sample)
         .build()
         .unwrap()
         .to_html();
@@ -422,7 +423,7 @@ fn x8_a_rule_that_reads_what_a_patch_lets_the_same_viewer_write_is_named() {
     }
 
     let sample = sample();
-    let matrix = with_viewers(GIVE.matrix(), &sample).build().unwrap();
+    let matrix = with_viewers(Matrix::of(&GIVE), &sample).build().unwrap();
     let lints = self::lints(&matrix);
     let found: Vec<_> = lints
         .iter()
@@ -485,7 +486,7 @@ fn x7_w21_a_blind_field_that_the_dto_hides_from_its_writer_is_named() {
     // Others may update what is theirs, and there they see the code and may read the row. An admin
     // may update what others own.
     assert_eq!(
-        of(&with_viewers(RECODE.matrix(), &sample).build().unwrap()),
+        of(&with_viewers(Matrix::of(&RECODE), &sample).build().unwrap()),
         [
             "write without a read: the field `Recode::code` is blind, and admin may set it where `Own` hides what is replaced"
         ]
@@ -497,7 +498,7 @@ async fn x7_w20_an_input_that_sets_a_hidden_unique_column_is_named() {
     let directory = empty_directory(SCHEMA).await;
     let schema = directory.db.schema(&NOTES).await.unwrap();
     let sample = sample();
-    let matrix = with_viewers(NOTES.matrix(), &sample).with_schema(&schema);
+    let matrix = with_viewers(Matrix::of(&NOTES), &sample).with_schema(&schema);
     let matrix = matrix.build().unwrap();
     let found: Vec<_> = lints(&matrix)
         .into_iter()
@@ -531,7 +532,7 @@ fn asvs_8_1_3_what_a_rule_of_an_input_reads_of_a_request_is_listed() {
         static LATER = { viewer: Member, dtos: [NoteView], inputs: [Later], repositories: [] };
     }
 
-    let matrix = json(&LATER.matrix().build().unwrap());
+    let matrix = json(&Matrix::of(&LATER).build().unwrap());
     let read = &matrix["context_attributes"][1];
     assert_eq!(read["attribute"], "context.address");
     assert_eq!(read["read_at"].as_array().unwrap().len(), 1);

@@ -1,6 +1,7 @@
 //! The access matrix: X7, X8, X11, DT-09, ASVS 8.1 and 8.2.
 
-use clearance::{Db, Dto, Entity, Field, Matrix, MatrixBuilder, Result, repository, rule};
+use clearance::{Db, Dto, Entity, Field, Result, repository, rule};
+use clearance_matrix::{Matrix, MatrixBuilder};
 
 use crate::support::*;
 
@@ -105,7 +106,7 @@ pub fn with_viewers<'a>(
 }
 
 fn matrix() -> Matrix {
-    with_viewers(APP.matrix(), &sample()).build().unwrap()
+    with_viewers(Matrix::of(&APP), &sample()).build().unwrap()
 }
 
 pub fn json(matrix: &Matrix) -> serde_json::Value {
@@ -151,7 +152,7 @@ fn x7_dt_09_the_json_has_a_version_and_a_fixed_order() {
 
 #[test]
 fn x7_x11_nobody_and_system_are_columns_of_every_matrix() {
-    let matrix = json(&APP.matrix().build().unwrap());
+    let matrix = json(&Matrix::of(&APP).build().unwrap());
     assert_eq!(matrix["viewers"], serde_json::json!(["nobody", "system"]));
     assert_eq!(
         answers(&matrix["entities"][0]["operations"], "operation"),
@@ -359,7 +360,10 @@ fn x7_a_rule_that_cannot_be_worked_out_fails_the_matrix_with_its_place() {
         id: 1,
         team: Loaded::missing(),
     };
-    let error = GUESTS.matrix().viewer("guest", &guest).build().unwrap_err();
+    let error = Matrix::of(&GUESTS)
+        .viewer("guest", &guest)
+        .build()
+        .unwrap_err();
     assert!(error.is_configuration());
     let text = error.to_string();
     assert!(
@@ -368,7 +372,7 @@ fn x7_a_rule_that_cannot_be_worked_out_fails_the_matrix_with_its_place() {
     );
     assert!(text.contains("matrix.rs:"), "{text}");
 
-    let twice = GUESTS.matrix().viewer("system", &guest).build();
+    let twice = Matrix::of(&GUESTS).viewer("system", &guest).build();
     assert!(twice.unwrap_err().is_configuration());
 }
 
@@ -462,7 +466,7 @@ mod drafts {
 #[test]
 fn x7_x11_r4_no_field_is_seen_where_no_row_is_and_nobody_writes() {
     let sample = sample();
-    let matrix = with_viewers(drafts::DRAFTS.matrix(), &sample)
+    let matrix = with_viewers(Matrix::of(&drafts::DRAFTS), &sample)
         .build()
         .unwrap();
     let matrix = json(&matrix);
@@ -484,7 +488,7 @@ fn x7_x11_r4_no_field_is_seen_where_no_row_is_and_nobody_writes() {
 #[test]
 fn x8_neither_a_key_nor_a_row_that_is_never_updated_is_named() {
     let sample = sample();
-    let matrix = with_viewers(drafts::DRAFTS.matrix(), &sample)
+    let matrix = with_viewers(Matrix::of(&drafts::DRAFTS), &sample)
         .build()
         .unwrap();
     assert_eq!(lints(&matrix), [""; 0]);
@@ -541,7 +545,7 @@ async fn x7_the_live_schema_adds_what_indexes_and_collations_say_on_sqlite() {
     .await;
     let schema = directory.db.schema(&APP).await.unwrap();
     let sample = sample();
-    let matrix = with_viewers(APP.matrix(), &sample)
+    let matrix = with_viewers(Matrix::of(&APP), &sample)
         .with_schema(&schema)
         .build()
         .unwrap();

@@ -3,6 +3,7 @@
 use clearance::dto::Filter;
 use clearance::repository::Select;
 use clearance::{Dto, Entity, Error, Field, FieldName};
+use clearance_matrix::Matrix;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
@@ -517,7 +518,7 @@ clearance::app! {
 #[test]
 fn x7_n7_who_may_filter_by_a_column_stands_in_the_matrix() {
     let (admin, editor) = (admin(), editor());
-    let matrix = CONTACTS.matrix();
+    let matrix = Matrix::of(&CONTACTS);
     let matrix = matrix.viewer("admin", &admin).viewer("editor", &editor);
     let matrix = matrix.build().unwrap().to_markdown();
     let answers = |field: &str| {

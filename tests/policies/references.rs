@@ -1,6 +1,7 @@
 //! What an input may refer to: in the registry, in the matrix and in the check at start.
 
-use clearance::{Assign, Dto, Entity, Input, Matrix, MatrixBuilder};
+use clearance::{Assign, Dto, Entity, Input};
+use clearance_matrix::{Matrix, MatrixBuilder};
 
 use crate::support::*;
 
@@ -89,7 +90,7 @@ async fn w45_a_foreign_key_that_an_input_sets_without_a_relation_is_named() {
         assert!(events[0].contains(word), "{events:?}");
     }
     let schema = directory.db.schema(&BOOKS).await.unwrap();
-    let text = matrix(BOOKS.matrix().with_schema(&schema)).to_markdown();
+    let text = matrix(Matrix::of(&BOOKS).with_schema(&schema)).to_markdown();
     let named = "`NewBook::lent_to` refers to rows of the table `members`, and `Book` declares no relation for it";
     assert!(text.contains(named), "{text}");
     let lint = "Input sets a foreign key without a relation";
@@ -98,7 +99,7 @@ async fn w45_a_foreign_key_that_an_input_sets_without_a_relation_is_named() {
 
 #[test]
 fn w43_w44_x7_the_matrix_says_what_a_field_refers_to_and_where_any_row_will_do() {
-    let matrix = matrix(BOOKS.matrix());
+    let matrix = matrix(Matrix::of(&BOOKS));
     let text = matrix.to_markdown();
     for line in [
         "must be sent, sets `shelf` to one that may be read",

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use clearance::testing::review;
-use clearance::{Matrix, MatrixBuilder, Result};
+use clearance::Result;
+use clearance_matrix::{Matrix, MatrixBuilder, review};
 
 use crate::matrix::{APP, json, sample, with_viewers};
 use crate::support::*;
@@ -37,7 +37,7 @@ fn crate_of(source: &str, ending: &str) -> Crate {
 impl Crate {
     fn check(&self, writes: bool) -> Result<Matrix, String> {
         let sample = sample();
-        self.check_of(with_viewers(APP.matrix(), &sample), writes)
+        self.check_of(with_viewers(Matrix::of(&APP), &sample), writes)
     }
 
     fn check_of(&self, matrix: MatrixBuilder<'_, Member>, writes: bool) -> Result<Matrix, String> {
@@ -61,16 +61,16 @@ fn x7_dt_09_a_matrix_under_review_passes_until_it_changes() {
 
         let promoted = [admin(), editor(), editor()];
         let changed = it
-            .check_of(with_viewers(APP.matrix(), &promoted), false)
+            .check_of(with_viewers(Matrix::of(&APP), &promoted), false)
             .unwrap_err();
         assert!(changed.contains("CLEARANCE_MATRIX=write"), "{changed}");
         assert!(
             changed.contains("  - ") && changed.contains("  + "),
             "{changed}"
         );
-        it.check_of(with_viewers(APP.matrix(), &promoted), true)
+        it.check_of(with_viewers(Matrix::of(&APP), &promoted), true)
             .unwrap();
-        it.check_of(with_viewers(APP.matrix(), &promoted), false)
+        it.check_of(with_viewers(Matrix::of(&APP), &promoted), false)
             .unwrap();
         it.check(false).unwrap_err();
     }
@@ -156,9 +156,9 @@ fn x7_a_source_that_cannot_be_read_fails() {
     let it = crate_of("fn broken( {", "md");
     assert!(it.check(true).unwrap_err().contains("src/deeper/lib.rs"));
     let sample = sample();
-    let nothing = review(&APP, with_viewers(APP.matrix(), &sample)).check();
+    let nothing = review(&APP, with_viewers(Matrix::of(&APP), &sample)).check();
     assert!(nothing.unwrap_err().to_string().contains("call `source`"));
-    let nowhere = review(&APP, with_viewers(APP.matrix(), &sample)).source("no/such/folder");
+    let nowhere = review(&APP, with_viewers(Matrix::of(&APP), &sample)).source("no/such/folder");
     assert!(
         nowhere
             .check()
@@ -174,7 +174,7 @@ fn x7_an_exemption_wants_a_reason_and_is_listed() {
     let it = crate_of(&source, "md");
     let sample = sample();
     let checked = |reason| {
-        review(&APP, with_viewers(APP.matrix(), &sample))
+        review(&APP, with_viewers(Matrix::of(&APP), &sample))
             .source(&it.src)
             .exempt("Payslip", reason)
             .check()

@@ -1,6 +1,7 @@
 //! A tenant is stated once, and no query, write or answer crosses it.
 
 use clearance::{Access, Db, Dto, Entity, Read, Viewer, Write, testing};
+use clearance_matrix::Matrix;
 
 use crate::support::{Directory, empty_directory, public, system};
 
@@ -280,7 +281,7 @@ clearance::app! {
 
 #[test]
 fn x7_x13_the_matrix_lists_tenants_relations_and_what_fields_are_made_of() {
-    let matrix = APP.matrix().build().unwrap();
+    let matrix = Matrix::of(&APP).build().unwrap();
     let json: serde_json::Value = serde_json::from_str(&matrix.to_json().unwrap()).unwrap();
     let invoice = &json["entities"][0];
     let read = &invoice["operations"][0];

@@ -1,6 +1,7 @@
 //! What the check at start and the access matrix learn of a live schema.
 
 use clearance::{Dto, Entity, Viewer};
+use clearance_matrix::Matrix;
 use uuid::Uuid;
 
 use crate::engines::{Engine, database, engine};
@@ -81,7 +82,9 @@ async fn x7_indexes_and_collations_of_the_live_schema_are_linted() {
     .await;
     let schema = database.db.schema(&APP).await.unwrap();
     let clerk = Clerk { id: 1 };
-    let matrix = APP.matrix().viewer("clerk", &clerk).with_schema(&schema);
+    let matrix = Matrix::of(&APP)
+        .viewer("clerk", &clerk)
+        .with_schema(&schema);
     let markdown = matrix.build().unwrap().to_markdown();
     // The rule orders text, a field that can be hidden is unique, and another is sorted by
     // without an index that begins with it.

@@ -3,16 +3,17 @@
 mod inputs;
 mod writable;
 
-use super::attributes::rules;
-use super::model::{Hatch, Lint};
-use super::rows::rule_row;
-use crate::dto::Output;
-use crate::entity::{ColumnSpec, Schema};
-use crate::policy::{Context, Expr, Kind, Op, Operand};
-use crate::registry::{
-    DtoEntry, EntityEntry, FieldInfo, Guard, InputEntry, RepositoryInfo, RuleInfo, Stated,
+use clearance::__matrix::{
+    DtoEntry, EntityEntry, InputEntry, entity_id, fields, key, named, table,
 };
-use crate::sql::DatabaseSchema;
+use clearance::dto::Output;
+use clearance::entity::{ColumnSpec, Schema};
+use clearance::policy::{Context, Expr, Kind, Op, Operand};
+use clearance::{DatabaseSchema, FieldInfo, FieldSource, Guard, RepositoryInfo, RuleInfo, Stated};
+
+use crate::attributes::rules;
+use crate::model::{Hatch, Lint};
+use crate::rows::{place, rule_row};
 
 /// The input of the lints.
 pub(super) struct Subject<'a, V: 'static> {
@@ -27,14 +28,14 @@ pub(super) struct Subject<'a, V: 'static> {
 impl<'a, V> Subject<'a, V> {
     /// Returns the DTOs that show rows of the entity.
     fn dtos_of(&self, entity: &EntityEntry<V>) -> impl Iterator<Item = &'a DtoEntry<V>> {
-        let (dtos, id) = (self.dtos.iter(), entity.info.id());
-        dtos.filter(move |dto| dto.info.entity_id() == id)
+        let (dtos, id) = (self.dtos.iter(), entity_id(&entity.info));
+        dtos.filter(move |dto| entity_id(&dto.entity.info) == id)
     }
 
     /// Returns the input types that write rows of the entity.
     fn inputs_of(&self, entity: &EntityEntry<V>) -> impl Iterator<Item = &'a InputEntry<V>> {
-        let (inputs, id) = (self.inputs.iter(), entity.info.id());
-        inputs.filter(move |input| input.entity.info.id() == id)
+        let (inputs, id) = (self.inputs.iter(), entity_id(&entity.info));
+        inputs.filter(move |input| entity_id(&input.entity.info) == id)
     }
 }
 
@@ -69,7 +70,7 @@ fn one_column_two_rules<V>(
                 let name = dto.info.name();
                 dto.info.fields().iter().map(move |field| (name, field))
             })
-            .filter(|(_, field)| field.column() == Some(column.field()))
+            .filter(|(_, field)| shows(field, column.field()))
             .collect();
         let meaning = |field: &FieldInfo| {
             let mut rules: Vec<(bool, &str)> = field
@@ -127,7 +128,7 @@ fn against_the_schema<V>(
     lints: &mut Vec<Lint>,
 ) {
     let info = &entity.info;
-    let Some(live) = schema.table(info.schema().name()) else {
+    let Some(live) = table(schema, info.schema().name()) else {
         return;
     };
     let all_rules = rules([entity], subject.dtos_of(entity), subject.inputs_of(entity));
@@ -137,7 +138,7 @@ fn against_the_schema<V>(
             dto.info
                 .fields()
                 .iter()
-                .filter(|field| field.column() == Some(column.field()))
+                .filter(|field| shows(field, column.field()))
                 .map(move |field| (name, field))
         });
         let indexed = || {
@@ -152,7 +153,7 @@ fn against_the_schema<V>(
         let is_key = info
             .schema()
             .columns()
-            .get(info.schema().key())
+            .get(key(info.schema()))
             .map(ColumnSpec::field)
             == Some(column.field());
         for (dto, field) in shown {
@@ -173,7 +174,7 @@ fn against_the_schema<V>(
             let depends = field
                 .rules()
                 .iter()
-                .any(|rule| !rule.fields(info.schema()).is_empty());
+                .any(|rule| !fields(rule, info.schema()).is_empty());
             if depends && can_be_ordered(field) && !is_key && !indexed() {
                 lints.push(Lint {
                     lint: "order by a row-dependent field without an index",
@@ -225,6 +226,11 @@ fn against_the_schema<V>(
     }
 }
 
+/// Returns whether the field shows the column of this name.
+fn shows(field: &FieldInfo, column: &str) -> bool {
+    *field.source() == FieldSource::Column && field.field() == column
+}
+
 /// Returns whether the field has a token to order by.
 fn can_be_ordered(field: &FieldInfo) -> bool {
     let masked = match field.output() {
@@ -243,9 +249,9 @@ fn orders(expr: &Expr, schema: &Schema, field: &str) -> bool {
                 Op::Lt | Op::Le | Op::Gt | Op::Ge => true,
             };
             let names = |operand: &Operand| match operand {
-                Operand::Field(name) => schema
-                    .place(name)
-                    .is_some_and(|(_, column)| column.field() == field),
+                Operand::Field(name) => {
+                    named(schema, name).is_some_and(|column| column.field() == field)
+                }
                 Operand::Input(_) => false,
             };
             by_order && (names(left) || names(right))
@@ -277,7 +283,7 @@ pub(super) fn hatches<V>(
                     kind: "public method",
                     what: format!("{}::{}", repository.name(), method.name()),
                     reason: Some(reason.to_owned()),
-                    at: Some(method.place()),
+                    at: Some(place(method)),
                 }),
                 Guard::Authenticated | Guard::Authorize(_) => {}
             }
@@ -297,7 +303,7 @@ pub(super) fn hatches<V>(
             }
         }
         for (index, column) in schema.columns().iter().enumerate() {
-            if column.is_lookup() && index != schema.key() {
+            if column.is_lookup() && index != key(schema) {
                 hatches.push(Hatch {
                     kind: "lookup column",
                     what: format!("{}::{}", schema.entity(), column.field()),

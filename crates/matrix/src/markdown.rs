@@ -2,9 +2,10 @@
 
 use std::fmt::Write as _;
 
-use super::Matrix;
-use super::model::{Cell, InputRows, RuleRow};
-use crate::repository::Answer;
+use clearance::Answer;
+
+use crate::Matrix;
+use crate::model::{Cell, InputRows, RuleRow};
 
 impl Matrix {
     /// Renders the matrix as markdown tables.
@@ -158,7 +159,7 @@ impl Matrix {
             &format!("Escape hatches ({})", self.escape_hatches.len()),
         );
         if !self.source_was_read {
-            page.line(super::markdown::SOURCE_NOT_READ);
+            page.line(SOURCE_NOT_READ);
             page.blank();
         }
         if self.escape_hatches.is_empty() {
@@ -178,7 +179,7 @@ impl Matrix {
         }
         page.heading(2, &format!("Lints ({})", self.lints.len()));
         if !self.schema_was_read {
-            page.line(super::markdown::SCHEMA_NOT_READ);
+            page.line(SCHEMA_NOT_READ);
             page.blank();
         }
         if self.lints.is_empty() {
@@ -257,12 +258,12 @@ impl Matrix {
     }
 }
 
-pub(super) const SOURCE_NOT_READ: &str = "Calls of `unguarded_pool`, `unguarded_sql` and \
+pub(crate) const SOURCE_NOT_READ: &str = "Calls of `unguarded_pool`, `unguarded_sql` and \
     `Access::system`, `Db::viewers`, and of `Reader::secret` in public methods, are not known from types. \
-    `clearance::testing::review` reads the source for them.";
-pub(super) const METHODS: &str = "A method runs inside a request. The program itself has no access \
+    `clearance_matrix::review` reads the source for them.";
+pub(crate) const METHODS: &str = "A method runs inside a request. The program itself has no access \
     there, so it calls none.";
-pub(super) const SCHEMA_NOT_READ: &str =
+pub(crate) const SCHEMA_NOT_READ: &str =
     "Indexes and collations were not looked at: `with_schema` was not called.";
 
 #[derive(Default)]
@@ -358,7 +359,7 @@ fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-pub(super) fn capital(text: &str) -> String {
+pub(crate) fn capital(text: &str) -> String {
     let mut chars = text.chars();
     match chars.next() {
         Some(first) => first.to_uppercase().chain(chars).collect(),

@@ -1,16 +1,15 @@
 //! The data model of the access matrix, as it is serialised.
 
+use clearance::Answer;
+use clearance::entity::RowAction;
 use serde::{Serialize, Serializer};
 
-use crate::entity::RowAction;
-use crate::repository::Answer;
-
 /// The version of the serialised format.
-pub(super) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 1;
 
 /// The access matrix: the answers for each viewer, by operation, field and method.
 ///
-/// Made by [`App::matrix`](crate::App::matrix). It contains no row. It shows values of the sample
+/// Made by [`Matrix::of`]. It contains no row. It shows values of the sample
 /// viewers that it was given.
 #[derive(Debug, Clone, Serialize)]
 pub struct Matrix {
@@ -157,7 +156,7 @@ pub(crate) struct PresetRow {
 
 impl InputRows {
     /// Returns the phrases for this kind of input type.
-    pub(super) fn kind(&self) -> InputKind {
+    pub(crate) fn kind(&self) -> InputKind {
         if self.action == RowAction::Create {
             InputKind {
                 title: "Input",
@@ -181,16 +180,16 @@ fn word<S: Serializer>(action: &RowAction, serializer: S) -> Result<S::Ok, S::Er
 }
 
 /// The phrases for a kind of input type.
-pub(super) struct InputKind {
-    pub(super) title: &'static str,
-    pub(super) does: &'static str,
-    pub(super) speaks_of: &'static str,
+pub(crate) struct InputKind {
+    pub(crate) title: &'static str,
+    pub(crate) does: &'static str,
+    pub(crate) speaks_of: &'static str,
 }
 
 impl InputFieldRow {
     /// Describes the field apart from its rules: whether it is required, stored or blind, and its
     /// references.
-    pub(super) fn notes(&self) -> String {
+    pub(crate) fn notes(&self) -> String {
         let mut notes = vec![if self.required {
             "must be sent".to_owned()
         } else {
@@ -208,7 +207,7 @@ impl InputFieldRow {
     }
 
     /// Returns the phrase in place of rules for a field without any.
-    pub(super) const fn without_rules(&self) -> &'static str {
+    pub(crate) const fn without_rules(&self) -> &'static str {
         if self.stored {
             "whoever may write the row"
         } else {
@@ -227,7 +226,7 @@ pub(crate) enum MadeOf {
 
 impl MadeOf {
     /// Describes the source, with names between backticks.
-    pub(super) fn words(&self) -> String {
+    pub(crate) fn words(&self) -> String {
         match self {
             Self::Computed { function, from } => {
                 format!("`{function}` of {}", quoted(from))
@@ -242,7 +241,7 @@ impl MadeOf {
 impl FieldRow {
     /// Describes the source of the field and the fields it is hidden with, if there is something to
     /// describe.
-    pub(super) fn notes(&self) -> (Option<String>, Option<String>) {
+    pub(crate) fn notes(&self) -> (Option<String>, Option<String>) {
         let hidden = (!self.hidden_with.is_empty())
             .then(|| format!("hidden with {}", quoted(&self.hidden_with)));
         (self.made_of.as_ref().map(MadeOf::words), hidden)
@@ -251,7 +250,7 @@ impl FieldRow {
 
 impl RelationRow {
     /// Describes the join condition.
-    pub(super) fn joined(&self) -> String {
+    pub(crate) fn joined(&self) -> String {
         let pairs = self.on.iter();
         let pairs =
             pairs.map(|pair| format!("`{}.{} = row.{}`", self.entity, pair.theirs, pair.own));
@@ -328,6 +327,6 @@ pub(crate) struct Lint {
 }
 
 /// The column of a caller without a viewer.
-pub(super) const NOBODY: &str = "nobody";
+pub(crate) const NOBODY: &str = "nobody";
 /// The column of the program itself.
-pub(super) const SYSTEM: &str = "system";
+pub(crate) const SYSTEM: &str = "system";

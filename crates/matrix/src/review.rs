@@ -4,9 +4,11 @@ use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::source::{Call, Found, Listed, Scan};
-use crate::matrix::{Hatch, Matrix, MatrixBuilder};
-use crate::registry::App;
+use clearance::App;
+
+use crate::builder::MatrixBuilder;
+use crate::model::{Hatch, Matrix};
+use crate::source::{Call, Found, Listed, Scan};
 
 /// The environment variable that, set to `write`, replaces the reviewed files by the present matrix.
 const VARIABLE: &str = "CLEARANCE_MATRIX";
@@ -32,10 +34,12 @@ const VARIABLE: &str = "CLEARANCE_MATRIX";
 /// # clearance::app! {
 /// #     static APP = { viewer: Member, dtos: [Profile], repositories: [] };
 /// # }
+/// use clearance_matrix::{Matrix, review};
+///
 /// // In a test of the application:
 /// let member = Member { id: 7 };
 /// let crate_folder = env!("CARGO_MANIFEST_DIR");
-/// clearance::testing::review(&APP, APP.matrix().viewer("member", &member))
+/// review(&APP, Matrix::of(&APP).viewer("member", &member))
 ///     .source(format!("{crate_folder}/src"))
 ///     .file(format!("{crate_folder}/access-matrix.md"))
 ///     .check()

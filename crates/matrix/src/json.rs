@@ -1,7 +1,9 @@
 //! JSON output of the matrix.
 
-use super::Matrix;
-use crate::error::{Error, Result};
+use clearance::__matrix::internal;
+use clearance::Result;
+
+use crate::Matrix;
 
 impl Matrix {
     /// Renders the matrix as JSON with line breaks, its keys and rows in a fixed order. The key
@@ -12,7 +14,7 @@ impl Matrix {
     /// Never in practice: every part of a matrix is serialisable.
     pub fn to_json(&self) -> Result<String> {
         let mut json = serde_json::to_string_pretty(self)
-            .map_err(|_| Error::internal("the access matrix cannot be written as JSON"))?;
+            .map_err(|_| internal("the access matrix cannot be written as JSON"))?;
         json.push('\n');
         Ok(json)
     }

@@ -1,31 +1,16 @@
-//! The access matrix: the permissions of sample viewers, derived from the types and written for review.
-#![deny(clippy::wildcard_enum_match_arm)]
-
-mod attributes;
-mod html;
-mod inputs;
-mod json;
-mod lint;
-mod markdown;
-mod model;
-mod rows;
-mod words;
+//! The builder of a matrix: the sample viewers, the context, and the live schema.
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use clearance::__matrix::{configuration, dto_entries, entity_entries, input_entries};
+use clearance::policy::Context;
+use clearance::{App, DatabaseSchema, Result};
 
-use crate::error::{Error, Result};
-use crate::policy::Context;
-use crate::registry::App;
-use crate::sql::DatabaseSchema;
+use crate::model::{Circumstances, Matrix, NOBODY, SYSTEM, VERSION};
+use crate::{attributes, inputs, lint, rows};
 
-#[cfg(feature = "testing")]
-pub(crate) use model::Hatch;
-pub use model::Matrix;
-use model::{Circumstances, NOBODY, SYSTEM, VERSION};
-
-impl<V: 'static> App<V> {
-    /// Starts an access matrix of this application: one column for nobody, one for the program
-    /// itself, and one for each sample viewer that is added.
+impl Matrix {
+    /// Starts an access matrix of an application: one column for nobody, one for the program itself,
+    /// and one for each sample viewer that is added.
     ///
     /// # Example
     ///
@@ -39,21 +24,22 @@ impl<V: 'static> App<V> {
     /// # #[derive(Dto)]
     /// # #[dto(entity = User)]
     /// # struct Profile { #[visible_if(viewer.admin || viewer.team == row.team)] phone: Field<String> }
+    /// use clearance_matrix::Matrix;
+    ///
     /// clearance::app! {
     ///     static APP = { viewer: Member, dtos: [Profile], repositories: [] };
     /// }
     ///
-    /// let matrix = APP
-    ///     .matrix()
+    /// let matrix = Matrix::of(&APP)
     ///     .viewer("admin", &Member { id: 1, admin: true, team: "red".into() })
     ///     .viewer("stranger", &Member { id: 2, admin: false, team: "blue".into() })
     ///     .build()?;
     /// assert!(matrix.to_markdown().contains("depends: `row.team == \"blue\"`"));
     /// # Ok::<_, clearance::Error>(())
     /// ```
-    pub fn matrix(&self) -> MatrixBuilder<'_, V> {
+    pub fn of<V: 'static>(app: &App<V>) -> MatrixBuilder<'_, V> {
         MatrixBuilder {
-            app: self,
+            app,
             viewers: Vec::new(),
             // Fixed, so that the same types give the same matrix on any day.
             context: Context::new(
@@ -64,7 +50,7 @@ impl<V: 'static> App<V> {
     }
 }
 
-/// A builder of an access matrix; see [`App::matrix`].
+/// A builder of an access matrix; see [`Matrix::of`].
 #[must_use = "a matrix builder does nothing until `build`"]
 #[derive(Debug)]
 pub struct MatrixBuilder<'a, V: 'static> {
@@ -75,12 +61,12 @@ pub struct MatrixBuilder<'a, V: 'static> {
 }
 
 /// One column of the matrix.
-struct Asking<'a, V> {
-    name: &'a str,
-    who: Who<'a, V>,
+pub(crate) struct Asking<'a, V> {
+    pub(crate) name: &'a str,
+    pub(crate) who: Who<'a, V>,
 }
 
-enum Who<'a, V> {
+pub(crate) enum Who<'a, V> {
     Nobody,
     System,
     Viewer(&'a V),
@@ -101,7 +87,7 @@ impl<'a, V: 'static> MatrixBuilder<'a, V> {
         self
     }
 
-    /// Adds the lints that need indexes and collations; see [`Db::schema`](crate::Db::schema).
+    /// Adds the lints that need indexes and collations; see [`Db::schema`](clearance::Db::schema).
     pub const fn with_schema(mut self, schema: &'a DatabaseSchema) -> Self {
         self.schema = Some(schema);
         self
@@ -111,8 +97,8 @@ impl<'a, V: 'static> MatrixBuilder<'a, V> {
     ///
     /// # Errors
     ///
-    /// [`Error::is_configuration`] if a rule cannot be evaluated for one of the viewers, with its
-    /// place, and if two viewers have the same name.
+    /// [`Error::is_configuration`](clearance::Error::is_configuration) if a rule cannot be evaluated for one
+    /// of the viewers, with its place, and if two viewers have the same name.
     pub fn build(self) -> Result<Matrix> {
         let mut asking = vec![
             Asking {
@@ -126,7 +112,7 @@ impl<'a, V: 'static> MatrixBuilder<'a, V> {
         ];
         for (name, viewer) in &self.viewers {
             if asking.iter().any(|known| known.name == name) {
-                return Err(Error::configuration(format!(
+                return Err(configuration(format!(
                     "the access matrix has two viewers named `{name}`"
                 )));
             }
@@ -135,9 +121,9 @@ impl<'a, V: 'static> MatrixBuilder<'a, V> {
                 who: Who::Viewer(*viewer),
             });
         }
-        let entities = self.app.entity_entries();
-        let dtos = self.app.dto_entries();
-        let inputs = self.app.input_entries();
+        let entities = entity_entries(self.app);
+        let dtos = dto_entries(self.app);
+        let inputs = input_entries(self.app);
         let repositories = self.app.repositories();
         let rules = attributes::rules(&entities, &dtos, &inputs);
         let lints = lint::lints(&lint::Subject {

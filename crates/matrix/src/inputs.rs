@@ -1,23 +1,23 @@
 //! The matrix rows of input types, evaluated for each viewer.
 
-use super::model::{Cell, InputFieldRow, InputRows, PresetRow};
-use super::rows::{rule_row, rule_rows, unknown};
-use super::words::{self, Subject};
-use super::{Asking, Who};
-use crate::entity::Schema;
-use crate::error::Result;
-use crate::input::{Part, Settable};
-use crate::policy::{Context, Decision, Residual};
-use crate::registry::{InputEntry, InputFieldInfo, RuleInfo};
-use crate::repository::Answer;
+use clearance::__matrix::{InputEntry, Part, Settable};
+use clearance::entity::Schema;
+use clearance::policy::{Context, Decision, Residual};
+use clearance::{Answer, InputFieldInfo, Result, RuleInfo};
 
-pub(super) fn input_rows<V>(
+use crate::attributes::rules;
+use crate::builder::{Asking, Who};
+use crate::model::{Cell, InputFieldRow, InputRows, PresetRow};
+use crate::rows::{rule_row, rule_rows, unknown};
+use crate::words::{self, Subject};
+
+pub(crate) fn input_rows<V: 'static>(
     input: &InputEntry<V>,
     asking: &[Asking<'_, V>],
     context: &Context,
 ) -> Result<InputRows> {
     let info = &input.info;
-    let schema = info.schema();
+    let schema = input.entity.info.schema();
     let settable: Vec<Settable> = asking
         .iter()
         .map(|asking| settable(input, &asking.who, context))
@@ -31,7 +31,8 @@ pub(super) fn input_rows<V>(
             })
             .collect::<Result<Vec<_>>>()
     };
-    let stated: Vec<&RuleInfo> = input.entity.info.rules().collect();
+    let stated = rules([&input.entity], [], []).into_iter();
+    let stated: Vec<&RuleInfo> = stated.map(|(_, rule)| rule).collect();
     let mut fields = Vec::new();
     for (index, field) in info.fields().iter().enumerate() {
         let rules: Vec<&RuleInfo> = field.rules().iter().chain(field.shown_if()).collect();

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use super::super::words;
+use clearance::__matrix::{EntityEntry, InputEntry, Part, Settable, at, attribute, fields, key};
+use clearance::RuleInfo;
+use clearance::entity::{ColumnSpec, RowAction, Schema};
+use clearance::policy::{Decision, Residual};
+
 use super::inputs::may_be_set;
 use super::{Lint, Subject, listed};
-use crate::entity::{ColumnSpec, RowAction, Schema};
-use crate::input::{Part, Settable};
-use crate::policy::{Decision, Residual};
-use crate::registry::{EntityEntry, InputEntry, RuleInfo};
+use crate::words;
 
 /// Lints a rule that reads a column which the viewers it judges may write themselves.
 pub(super) fn rules_over_writable_columns<V>(
@@ -17,7 +18,7 @@ pub(super) fn rules_over_writable_columns<V>(
     lints: &mut Vec<Lint>,
 ) {
     let schema = entity.info.schema();
-    let key = schema.columns().get(schema.key()).map(ColumnSpec::field);
+    let key = schema.columns().get(key(schema)).map(ColumnSpec::field);
     // Keyed by the place, the item, the column and the way it is written; the values are the viewers.
     let mut found: BTreeMap<(String, String, &'static str, String), Vec<&str>> = BTreeMap::new();
     for (name, viewer) in subject.viewers {
@@ -36,7 +37,7 @@ pub(super) fn rules_over_writable_columns<V>(
         let patches = Patches::of(subject, entity, viewer);
         for judged in judged(subject, entity, viewer, rows, &patches) {
             for rule in judged.rules {
-                for field in rule.fields(schema) {
+                for field in fields(rule, schema) {
                     if Some(field) == key || !judged.reads.contains(&field) {
                         continue;
                     }
@@ -98,7 +99,7 @@ fn judged<'a, V>(
     for ((action, stated), decision) in entity.info.operations().iter().zip(rows) {
         // Its creator writes a new row anyway.
         if *action != RowAction::Create {
-            let what = format!("`{}` of `{}`", action.rule(), schema.entity());
+            let what = format!("`{}` of `{}`", attribute(*action), schema.entity());
             add(what, stated.rules(), &decision, None, &[]);
         }
     }
@@ -131,7 +132,7 @@ fn judged<'a, V>(
 fn stored(residual: &Residual, schema: &Schema, sent: &[&str]) -> Vec<&'static str> {
     let mut columns = Vec::new();
     words::columns(residual, &mut columns);
-    let columns = columns.into_iter().filter_map(|place| schema.at(place));
+    let columns = columns.into_iter().filter_map(|place| at(schema, place));
     columns
         .filter(|(column, before)| *before || !sent.contains(&column.field()))
         .map(|(column, _)| column.field())

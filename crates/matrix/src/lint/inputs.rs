@@ -1,12 +1,12 @@
 //! Lints of input types: fields that may be written by viewers who may not read them.
 
-use super::super::words;
-use super::{Lint, Subject, listed, places};
-use crate::entity::RowAction;
-use crate::input::Part;
-use crate::policy::{Decision, Residual};
-use crate::registry::{EntityEntry, InputEntry, InputFieldInfo};
-use crate::sql::{DatabaseSchema, unchecked};
+use clearance::__matrix::{EntityEntry, InputEntry, Part, named, table, unchecked};
+use clearance::entity::RowAction;
+use clearance::policy::{Decision, Residual};
+use clearance::{DatabaseSchema, InputFieldInfo};
+
+use super::{Lint, Subject, listed, places, shows};
+use crate::words;
 
 /// Lints a blind field that lets a viewer replace a value which the DTO of its patch hides from them.
 pub(super) fn writes_without_a_read<V>(
@@ -56,8 +56,8 @@ fn seen_where_updated<V>(
     };
     let rows = (entity.decide)(Some(viewer), subject.context);
     let of = |action| {
-        let decided = RowAction::ALL.into_iter().zip(&rows);
-        let mut decided = decided.filter(move |(known, _)| *known == action);
+        let decided = entity.info.operations().iter().zip(&rows);
+        let mut decided = decided.filter(move |((known, _), _)| *known == action);
         decided.next().map(|(_, decision)| decision)
     };
     let known = match of(RowAction::Update) {
@@ -80,14 +80,14 @@ pub(super) fn taken_values<V>(
     schema: &DatabaseSchema,
     lints: &mut Vec<Lint>,
 ) {
-    let table = entity.info.schema();
-    let Some(live) = schema.table(table.name()) else {
+    let own = entity.info.schema();
+    let Some(live) = table(schema, own.name()) else {
         return;
     };
     for input in subject.inputs_of(entity) {
         for (index, field) in input.info.fields().iter().enumerate() {
-            let column = table.position(field.field());
-            let unique = column.and_then(|(_, column)| live.unique(column.name()));
+            let column = named(own, field.field());
+            let unique = column.and_then(|column| live.unique(column.name()));
             let (true, Some(unique)) = (field.is_stored(), unique) else {
                 continue;
             };
@@ -122,19 +122,18 @@ pub(super) fn references_unchecked<V>(
     schema: &DatabaseSchema,
     lints: &mut Vec<Lint>,
 ) {
-    let Some(live) = schema.table(entity.info.schema().name()) else {
+    let Some(live) = table(schema, entity.info.schema().name()) else {
         return;
     };
     for input in subject.inputs_of(entity) {
-        for unchecked in unchecked(&input.info, &live.foreign_keys) {
+        for (field, target) in unchecked(&input.info, live) {
             lints.push(Lint {
                 lint: "input sets a foreign key without a relation",
-                at: places(unchecked.field.rules()),
+                at: places(field.rules()),
                 about: format!(
-                    "`{}::{}` refers to rows of the table `{}`, and `{}` declares no relation for it",
+                    "`{}::{}` refers to rows of the table `{target}`, and `{}` declares no relation for it",
                     input.info.name(),
-                    unchecked.field.field(),
-                    unchecked.table,
+                    field.field(),
                     input.info.entity()
                 ),
                 advice: "the response distinguishes a row that may not be read from a missing one, and the new row refers to it: declare a `belongs_to`, so that a reference must be to a row that may be read, or write `#[writable(any_row, reason = \"..\")]`",
@@ -153,9 +152,7 @@ fn is_shown<V>(
     subject.dtos_of(entity).any(|dto| {
         let decided = (dto.decide)(Some(viewer), subject.context);
         let mut fields = dto.info.fields().iter().zip(decided);
-        fields.any(|(shown, decision)| {
-            shown.column() == Some(field.field()) && decision == Decision::Allow
-        })
+        fields.any(|(shown, decision)| shows(shown, field.field()) && decision == Decision::Allow)
     })
 }
 

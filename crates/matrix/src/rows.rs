@@ -2,23 +2,22 @@
 
 use std::any::Any;
 
-use super::model::{
+use clearance::__matrix::{self, Decide, DtoEntry, EntityEntry, allows, configuration, key, pairs};
+use clearance::dto::Output;
+use clearance::entity::{Cardinality, Relation, RowAction, Schema};
+use clearance::policy::{Context, Decision, Failure, Kind};
+use clearance::{
+    Action, Answer, Error, FieldSource, Guard, MethodInfo, RepositoryInfo, Result, RuleInfo, Stated,
+};
+
+use crate::builder::{Asking, Who};
+use crate::model::{
     Cell, ColumnRow, DtoRows, EntityRows, FieldRow, MadeOf, MethodRow, OperationRow, Pair,
     RelationRow, RepositoryRows, RuleRow,
 };
-use super::words::{self, Subject};
-use super::{Asking, Who};
-use crate::dto::Output;
-use crate::entity::{Cardinality, Relation, RowAction, Schema};
-use crate::error::{Error, Result};
-use crate::policy::{Context, Decision, Failure, Kind};
-use crate::registry::{
-    Action, Decide, DtoEntry, EntityEntry, FieldSource, Guard, MethodInfo, RepositoryInfo,
-    RuleInfo, Stated,
-};
-use crate::repository::Answer;
+use crate::words::{self, Subject};
 
-pub(super) fn entity_rows<V>(
+pub(crate) fn entity_rows<V>(
     entity: &EntityEntry<V>,
     asking: &[Asking<'_, V>],
     context: &Context,
@@ -84,7 +83,7 @@ pub(super) fn entity_rows<V>(
         });
     }
     let columns = schema.columns().iter().enumerate().map(|(index, column)| {
-        let usage = if index == schema.key() {
+        let usage = if index == key(schema) {
             "key"
         } else if column.is_lookup() {
             "lookup"
@@ -114,12 +113,7 @@ pub(super) fn entity_rows<V>(
 
 fn relation_row(relation: &Relation, schema: &Schema) -> RelationRow {
     let target = relation.target();
-    let field = |schema: &Schema, column| {
-        schema
-            .column(column)
-            .map_or_else(String::new, |spec| spec.field().to_owned())
-    };
-    let pairs = relation.pairs(schema).unwrap_or_default().into_iter();
+    let pairs = pairs(relation, schema).into_iter();
     RelationRow {
         relation: relation.name().to_owned(),
         leads_to: match relation.cardinality() {
@@ -128,23 +122,24 @@ fn relation_row(relation: &Relation, schema: &Schema) -> RelationRow {
         },
         entity: target.entity().to_owned(),
         on: pairs
-            .map(|pair| Pair {
-                theirs: field(target, pair.theirs),
-                own: field(schema, pair.own),
+            .map(|(theirs, own)| Pair {
+                theirs: theirs.field().to_owned(),
+                own: own.field().to_owned(),
             })
             .collect(),
     }
 }
 
-/// Evaluates the row rules, in the order of [`RowAction::ALL`].
+/// Evaluates the row rules, in the order of [`EntityInfo::operations`](clearance::EntityInfo::operations).
 fn rows_for<V>(entity: &EntityEntry<V>, who: &Who<'_, V>, context: &Context) -> Vec<Decision> {
+    let operations = entity.info.operations();
     match who {
-        Who::System => RowAction::ALL.map(|_| Decision::Allow).into(),
+        Who::System => vec![Decision::Allow; operations.len()],
         Who::Viewer(viewer) => (entity.decide)(Some(viewer), context),
         Who::Nobody => (entity.decide)(None, context)
             .into_iter()
-            .zip(RowAction::ALL)
-            .map(|(decision, action)| match action {
+            .zip(operations)
+            .map(|(decision, (action, _))| match action {
                 RowAction::Read => decision,
                 // A public access does not write, whatever the rule.
                 RowAction::Create | RowAction::Update | RowAction::Delete => Decision::Deny,
@@ -153,7 +148,7 @@ fn rows_for<V>(entity: &EntityEntry<V>, who: &Who<'_, V>, context: &Context) -> 
     }
 }
 
-pub(super) fn dto_rows<V>(
+pub(crate) fn dto_rows<V>(
     dto: &DtoEntry<V>,
     asking: &[Asking<'_, V>],
     context: &Context,
@@ -226,7 +221,7 @@ fn where_readable<V>(
     }
 }
 
-pub(super) fn repository_rows<V: 'static>(
+pub(crate) fn repository_rows<V: 'static>(
     repository: &RepositoryInfo,
     asking: &[Asking<'_, V>],
     context: &Context,
@@ -245,7 +240,7 @@ pub(super) fn repository_rows<V: 'static>(
             },
             guard,
             text,
-            at: method.place(),
+            at: place(method),
             cells: asking
                 .iter()
                 .map(|asking| method_cell(method, asking, context))
@@ -267,7 +262,7 @@ fn method_cell<V: 'static>(method: &MethodInfo, asking: &Asking<'_, V>, context:
         (Guard::Authenticated | Guard::Authorize(_), Who::Nobody) => (Answer::No, None),
         (Guard::Authorize(condition), Who::Viewer(viewer)) => {
             let viewer: &dyn Any = *viewer;
-            match method.allows(viewer, context) {
+            match allows(method, viewer, context) {
                 Some(true) => (Answer::Yes, None),
                 Some(false) => (Answer::No, None),
                 None => (Answer::Depends, Some(condition.to_owned())),
@@ -299,23 +294,29 @@ fn cell(viewer: &str, decision: &Decision, schema: &Schema, rules: &[RuleInfo]) 
 }
 
 /// Makes the error for a rule that could not be evaluated.
-pub(super) fn unknown<'r>(
+pub(crate) fn unknown<'r>(
     viewer: &str,
     failure: Failure,
     rules: impl IntoIterator<Item = &'r RuleInfo>,
 ) -> Error {
     let rules = rules.into_iter().map(|rule| rule.source().to_string());
-    Error::configuration(format!(
+    configuration(format!(
         "the access matrix cannot be evaluated for `{viewer}`: {failure}, in {}",
         rules.collect::<Vec<_>>().join(", or ")
     ))
 }
 
-pub(super) fn rule_rows(rules: &[RuleInfo]) -> Vec<RuleRow> {
+/// Returns `file:line` of the method.
+pub(crate) fn place(method: &MethodInfo) -> String {
+    let (file, line) = method.location();
+    __matrix::place(file, line)
+}
+
+pub(crate) fn rule_rows(rules: &[RuleInfo]) -> Vec<RuleRow> {
     rules.iter().map(rule_row).collect()
 }
 
-pub(super) fn rule_row(rule: &RuleInfo) -> RuleRow {
+pub(crate) fn rule_row(rule: &RuleInfo) -> RuleRow {
     let source = rule.source();
     RuleRow {
         text: if rule.is_negated() {
@@ -337,5 +338,6 @@ fn kind(kind: Kind) -> String {
         Kind::Bytes => "bytes".to_owned(),
         Kind::Uuid => "UUID".to_owned(),
         Kind::Timestamp => "instant".to_owned(),
+        _ => "another kind".to_owned(),
     }
 }

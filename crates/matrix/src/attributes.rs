@@ -1,10 +1,13 @@
 //! Collection of all rules of an application, and of the request attributes that they read.
 
-use super::model::AttributeRow;
-use crate::registry::{DtoEntry, EntityEntry, Guard, InputEntry, RepositoryInfo, RuleInfo};
+use clearance::__matrix::{DtoEntry, EntityEntry, InputEntry, attribute};
+use clearance::{Guard, RepositoryInfo, RuleInfo};
+
+use crate::model::AttributeRow;
+use crate::rows::place;
 
 /// Collects every rule of entities, DTOs and input types, each with the item that declares it.
-pub(super) fn rules<'a, V: 'static>(
+pub(crate) fn rules<'a, V: 'static>(
     entities: impl IntoIterator<Item = &'a EntityEntry<V>>,
     dtos: impl IntoIterator<Item = &'a DtoEntry<V>>,
     inputs: impl IntoIterator<Item = &'a InputEntry<V>>,
@@ -16,7 +19,7 @@ pub(super) fn rules<'a, V: 'static>(
     for entity in entities {
         let name = entity.info.schema().entity();
         for (action, stated) in entity.info.operations() {
-            add(&format!("{name}, {}", action.rule()), stated.rules());
+            add(&format!("{name}, {}", attribute(*action)), stated.rules());
         }
         add(&format!("{name}, updated_if"), entity.info.updated());
         for (field, rules) in entity.info.filters() {
@@ -39,7 +42,7 @@ pub(super) fn rules<'a, V: 'static>(
 }
 
 /// Lists the request attributes that rules and conditions can read, and the places that read each.
-pub(super) fn attributes(
+pub(crate) fn attributes(
     rules: &[(String, &RuleInfo)],
     repositories: &[RepositoryInfo],
 ) -> Vec<AttributeRow> {
@@ -49,7 +52,7 @@ pub(super) fn attributes(
         .collect();
     for method in repositories.iter().flat_map(RepositoryInfo::methods) {
         match method.guard() {
-            Guard::Authorize(condition) => texts.push((condition, method.place())),
+            Guard::Authorize(condition) => texts.push((condition, place(method))),
             Guard::Authenticated | Guard::Public(_) => {}
         }
     }

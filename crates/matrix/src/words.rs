@@ -1,12 +1,12 @@
 //! Residuals as text: the condition that is left of a rule, written as a rule would be.
 
-use crate::entity::Schema;
-use crate::policy::explain::symbol;
-use crate::policy::{Fulfilled, Place, Residual, Term, Value};
+use clearance::__matrix::{at, symbol};
+use clearance::entity::Schema;
+use clearance::policy::{Fulfilled, Place, Residual, Term, Value};
 
 /// The name of the row in a condition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Subject {
+pub(crate) enum Subject {
     Row,
     /// The row as it was, beside conditions on the row as it will be.
     Before,
@@ -22,9 +22,9 @@ impl Subject {
 }
 
 /// Writes the condition on the row, as a rule would.
-pub(super) fn words(residual: &Residual, schema: &Schema, row: Subject) -> String {
+pub(crate) fn words(residual: &Residual, schema: &Schema, row: Subject) -> String {
     let name = row.name();
-    let field = |column: usize| match schema.at(column) {
+    let field = |column: usize| match at(schema, column) {
         Some((column, true)) => format!("before.{}", column.field()),
         Some((column, false)) => format!("{name}.{}", column.field()),
         None => "row.?".to_owned(),
@@ -121,7 +121,7 @@ fn condition(residual: &Residual, schema: &Schema, row: Subject) -> String {
 }
 
 /// Writes conditions that must all hold.
-pub(super) fn all(conditions: &[(&Residual, Subject)], schema: &Schema) -> String {
+pub(crate) fn all(conditions: &[(&Residual, Subject)], schema: &Schema) -> String {
     match conditions {
         [(one, row)] => words(one, schema, *row),
         several => {
@@ -143,11 +143,12 @@ fn literal(value: &Value) -> String {
         Value::Uuid(value) => value.to_string(),
         Value::Timestamp(micros) => chrono::DateTime::from_timestamp_micros(*micros)
             .map_or_else(|| micros.to_string(), |instant| instant.to_rfc3339()),
+        _ => "another value".to_owned(),
     }
 }
 
 /// Collects the columns that the residual reads.
-pub(super) fn columns(residual: &Residual, found: &mut Vec<usize>) {
+pub(crate) fn columns(residual: &Residual, found: &mut Vec<usize>) {
     match residual {
         Residual::All(parts) | Residual::Any(parts) => {
             for part in parts {
@@ -176,7 +177,7 @@ pub(super) fn columns(residual: &Residual, found: &mut Vec<usize>) {
 
 /// Returns whether the residual trivially follows from these: it is one of them, or is composed of
 /// them.
-pub(super) fn follows(residual: &Residual, from: &[Residual]) -> bool {
+pub(crate) fn follows(residual: &Residual, from: &[Residual]) -> bool {
     from.contains(residual)
         || match residual {
             Residual::All(parts) => parts.iter().all(|part| follows(part, from)),

@@ -2,10 +2,11 @@
 
 use std::fmt::Write as _;
 
-use super::Matrix;
-use super::markdown::{METHODS, SCHEMA_NOT_READ, SOURCE_NOT_READ, capital};
-use super::model::{Cell, RuleRow};
-use crate::repository::Answer;
+use clearance::Answer;
+
+use crate::Matrix;
+use crate::markdown::{METHODS, SCHEMA_NOT_READ, SOURCE_NOT_READ, capital};
+use crate::model::{Cell, RuleRow};
 
 impl Matrix {
     /// Renders the matrix as a self-contained HTML page: it loads nothing, runs no script, and can be

@@ -1,25 +1,28 @@
 //! A scan of an application's source for facts that its types do not reveal: its derives, and the calls
 //! that bypass the rules.
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the grammar of Rust grows, and most of it says nothing of access"
+)]
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use clearance::__matrix::place;
 use syn::visit::Visit;
 use syn::{Attribute, Expr, ExprCall, ExprMethodCall, Item, ItemImpl, Lit, Meta};
 
-use crate::policy::rule::place;
-
 /// An item that `app!` must list.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Found {
-    pub(super) kind: Listed,
-    pub(super) name: String,
-    pub(super) at: String,
+pub(crate) struct Found {
+    pub(crate) kind: Listed,
+    pub(crate) name: String,
+    pub(crate) at: String,
 }
 
 /// The list of `app!` to which an item belongs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Listed {
+pub(crate) enum Listed {
     Entity,
     Dto,
     Input,
@@ -28,26 +31,26 @@ pub(super) enum Listed {
 
 /// A call that bypasses the rules.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Call {
-    pub(super) kind: &'static str,
-    pub(super) reason: Option<String>,
+pub(crate) struct Call {
+    pub(crate) kind: &'static str,
+    pub(crate) reason: Option<String>,
     /// The name of the enclosing function.
-    pub(super) inside: String,
-    pub(super) at: String,
+    pub(crate) inside: String,
+    pub(crate) at: String,
 }
 
 /// The results of scanning all files below some folders.
 #[derive(Debug, Default)]
-pub(super) struct Scan {
-    pub(super) found: Vec<Found>,
-    pub(super) calls: Vec<Call>,
+pub(crate) struct Scan {
+    pub(crate) found: Vec<Found>,
+    pub(crate) calls: Vec<Call>,
     /// Files that could not be read or parsed, with the reason.
-    pub(super) failed: Vec<String>,
+    pub(crate) failed: Vec<String>,
 }
 
 impl Scan {
     /// Scans `path`, a file or a folder; places are relative to the folder that contains it.
-    pub(super) fn read(&mut self, path: &Path) {
+    pub(crate) fn read(&mut self, path: &Path) {
         let root = path.parent().unwrap_or_else(|| Path::new(""));
         let mut files = Vec::new();
         if let Err(error) = rust_files(path, &mut files) {
