@@ -9,7 +9,7 @@ use crate::Failure;
 use crate::command::{files, read, root};
 
 /// The rooms whose comments are documentation.
-const ROOMS: [&str; 2] = ["src", "derive/src"];
+const ROOMS: [&str; 3] = ["src", "crates/matrix/src", "derive/src"];
 
 /// The words that open a relative clause, or a sentence without its subject.
 const RIDDLES: [&str; 11] = [

@@ -14,7 +14,7 @@ const BEGIN: &str = "<!-- rooms: written by `cargo xtask rooms --write` -->\n";
 const END: &str = "<!-- end of rooms -->\n";
 
 /// The folders of `src/`, from what knows least to what knows most.
-const ROOMS: [&str; 16] = [
+const ROOMS: [&str; 15] = [
     "policy",
     "token",
     "entity",
@@ -27,18 +27,20 @@ const ROOMS: [&str; 16] = [
     "sql",
     "audit",
     "registry",
-    "matrix",
     "account",
     "adapter",
     "testing",
 ];
+
+/// The sources of the other crates whose files are listed.
+const CRATES: [&str; 1] = ["crates/matrix/src"];
 
 pub(crate) fn run(writes: bool) -> Result<(), Failure> {
     let page = root().join(PAGE);
     let text = read(&page)?;
     let (before, rest) = text.split_once(BEGIN).ok_or_else(|| missing(BEGIN))?;
     let (tables, after) = rest.split_once(END).ok_or_else(|| missing(END))?;
-    let made = tables_of(&root().join("src"))?;
+    let made = all_tables()?;
     if made == tables {
         return Ok(());
     }
@@ -46,12 +48,26 @@ pub(crate) fn run(writes: bool) -> Result<(), Failure> {
         return write(&page, &format!("{before}{BEGIN}{made}{END}{after}"));
     }
     Err(format!(
-        "{PAGE} does not list the files of `src/` as their first sentences say: run `cargo xtask rooms --write`"
+        "{PAGE} does not list the files of `src/` and `crates/` as their first sentences say: run `cargo xtask rooms --write`"
     ))
 }
 
 fn missing(line: &str) -> Failure {
     format!("{PAGE} has no line `{}`", line.trim_end())
+}
+
+fn all_tables() -> Result<String, Failure> {
+    let mut tables = tables_of(&root().join("src"))?;
+    for name in CRATES {
+        let source = root().join(name);
+        let head = source.join("lib.rs");
+        open(&mut tables, name, &head)?;
+        for path in files(&source, "rs")?.iter().filter(|path| **path != head) {
+            row(&mut tables, path, &source)?;
+        }
+    }
+    tables.push('\n');
+    Ok(tables)
 }
 
 fn tables_of(source: &Path) -> Result<String, Failure> {
@@ -72,19 +88,24 @@ fn tables_of(source: &Path) -> Result<String, Failure> {
         if !head.is_file() {
             head = folder.with_extension("rs");
         }
-        let _ = write!(
-            tables,
-            "\n### `src/{room}/`\n\n{}.\n\n| file | contents |\n|---|---|\n",
-            sentence(&head)?
-        );
+        open(&mut tables, &format!("src/{room}"), &head)?;
         for path in all.iter().filter(|path| path.starts_with(&folder)) {
             if *path != head {
                 row(&mut tables, path, &folder)?;
             }
         }
     }
-    tables.push('\n');
     Ok(tables)
+}
+
+/// Opens the table of a folder below the first sentence of the file that heads it.
+fn open(tables: &mut String, folder: &str, head: &Path) -> Result<(), Failure> {
+    let _ = write!(
+        tables,
+        "\n### `{folder}/`\n\n{}.\n\n| file | contents |\n|---|---|\n",
+        sentence(head)?
+    );
+    Ok(())
 }
 
 fn row(tables: &mut String, path: &Path, folder: &Path) -> Result<(), Failure> {
@@ -151,13 +172,16 @@ mod tests {
 
     #[test]
     fn every_file_has_a_line() {
-        let tables = tables_of(&root().join("src")).unwrap();
-        let all = files(&root().join("src"), "rs").unwrap();
+        let tables = all_tables().unwrap();
+        let mut all = files(&root().join("src"), "rs").unwrap();
+        for name in CRATES {
+            all.extend(files(&root().join(name), "rs").unwrap());
+        }
         let rows = tables
             .lines()
             .filter(|line| line.starts_with("| `"))
             .count();
-        // The sentence of a room stands above its table.
-        assert_eq!(rows + ROOMS.len(), all.len());
+        // The sentence of a room or a crate stands above its table.
+        assert_eq!(rows + ROOMS.len() + CRATES.len(), all.len());
     }
 }
