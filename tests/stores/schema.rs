@@ -65,9 +65,9 @@ async fn p13_every_difference_is_named_in_the_words_of_the_engine() {
     assert!(error.contains("`letters.subject` is declared"), "{error}");
     assert!(error.contains("`letters.sent` is declared"), "{error}");
     let wanted = match engine() {
-        Engine::Sqlite => "wants INTEGER, microseconds since 1970",
-        Engine::Postgres => "wants TIMESTAMPTZ",
-        Engine::Mysql => "wants DATETIME(6)",
+        Engine::Sqlite => "needs INTEGER, microseconds since 1970",
+        Engine::Postgres => "needs TIMESTAMPTZ",
+        Engine::Mysql => "needs DATETIME(6)",
     };
     assert!(error.contains(wanted), "{error}");
 }
