@@ -58,6 +58,10 @@ pub(crate) mod family {
     #[derive(Debug)]
     pub struct Any;
 
+    /// The family of floating point numbers and bytes, on whose comparison engines do not agree.
+    #[derive(Debug)]
+    pub struct Incomparable;
+
     /// The family of no value.
     #[derive(Debug)]
     pub struct NoValue;
@@ -68,7 +72,9 @@ pub(crate) mod family {
     pub struct Optional;
 }
 
-use family::{Any, Bool, Id, Instant, Integer, NoValue, Optional, Required, Set, Text};
+use family::{
+    Any, Bool, Id, Incomparable, Instant, Integer, NoValue, Optional, Required, Set, Text,
+};
 
 /// A requirement on a comparison: its two sides belong to one family.
 #[diagnostic::on_unimplemented(
@@ -89,6 +95,8 @@ impl SameFamily<Self> for Id {}
 impl SameFamily<NoValue> for Id {}
 impl SameFamily<Self> for Instant {}
 impl SameFamily<NoValue> for Instant {}
+impl SameFamily<Self> for Incomparable {}
+impl SameFamily<NoValue> for Incomparable {}
 impl<T> SameFamily<Self> for Set<T> {}
 impl<T> SameFamily<NoValue> for Set<T> {}
 impl<F> SameFamily<F> for Any {}
@@ -213,6 +221,14 @@ impl<T: TextEnum> Comparand for T {
     fn __value(&self) -> Value {
         Value::Text(self.name().to_owned())
     }
+}
+
+impl Comparable for f64 {
+    type Family = Incomparable;
+}
+
+impl Comparable for Vec<u8> {
+    type Family = Incomparable;
 }
 
 #[diagnostic::do_not_recommend]

@@ -16,7 +16,7 @@ fn main() {
     let _ = Card::select().filter(Card::ID.eq("x"));
     let _ = Card::select().filter(Card::ID.contains("1"));
     let _ = Card::select().filter(Card::NAME.is_in([1_i64, 2]));
-    let _ = Card::select().filter(Card::RATING.eq(1));
+    let _ = Card::select().filter(Card::RATING.eq(1_i64));
     let _ = Card::select().filter(Card::SUSPENDED.lt(true));
     let _ = Card::NAME.sum();
     let _ = Card::SUSPENDED.max();
