@@ -167,7 +167,7 @@ pub mod account;
 ))]
 pub mod adapter;
 mod answer;
-mod audit;
+pub mod audit;
 mod bounded;
 mod clock;
 pub mod dto;
@@ -176,7 +176,7 @@ mod error;
 pub mod input;
 pub mod limits;
 pub mod policy;
-mod registry;
+pub mod registry;
 pub mod repository;
 mod request;
 mod roles;
@@ -197,32 +197,24 @@ mod viewer;
 ))]
 pub use adapter::SessionLayer;
 pub use async_trait::async_trait;
-pub use audit::{
-    AuditEvent, AuditSink, CredentialRefusal, Outcome, Revocation, SessionEvent, SessionEventKind,
-    SessionEventSink, SignInRefusal, SinkError,
-};
 #[cfg(feature = "derive")]
 pub use clearance_derive::{authenticated, authorize, memo, public};
 pub use clock::{Clock, SystemClock};
 pub use dto::{Dto, Field, FieldName};
-pub use entity::{Column, Entity, Scalar, Secret, TextEnum};
+pub use entity::{Entity, Secret, TextEnum};
 pub use error::{Error, FieldError, Result};
-pub use input::{Assign, Incoming, Input, Patch};
-pub use registry::{
-    Action, App, DtoInfo, EntityInfo, FieldInfo, FieldSource, Guard, InputFieldInfo, InputInfo,
-    MethodInfo, PresetInfo, RepositoryInfo, RuleInfo, Stated,
-};
+pub use input::{Incoming, Input, Patch};
+pub use registry::App;
 pub use repository::{
-    Access, Answer, CanSee, CanSet, Explanation, Public, Read, Release, Rows, System, Untrusted,
-    Valid, Write, WriteExplanation,
+    Access, CanSee, CanSet, Permission, Public, Read, Release, System, Untrusted, Valid, Write,
 };
 pub use request::{RequestContext, in_current_scope, spawn, verify_session};
 pub use roles::Roles;
 #[doc(inline)]
-pub use session::{Current, Fresh, Freshness, Key, Optimistic, SessionId, Sessions, Verified};
+pub use session::{Current, Fresh, Key, Optimistic, SessionId, Sessions, Verified};
 #[cfg(feature = "postgres")]
 pub use sql::PostgresChannel;
-pub use sql::{DatabaseSchema, Db, Pool, SqlAuditSink, SqlSessionStore};
+pub use sql::{Db, Pool, SqlSessionStore};
 pub use viewer::{SourceError, Subject, Viewer, ViewerSource};
 
 #[cfg(feature = "derive")]
@@ -274,7 +266,7 @@ pub mod __private {
     pub use crate::policy::{Cell, Context, Expr, Op, Operand, Rule, Source};
     pub use crate::registry::{Repository, dto_info, entity_info, input_info, repository_info};
     pub use crate::repository::access::allowed;
-    pub use crate::repository::memo::{Key, recall, remember, run};
+    pub use crate::repository::memo::{MemoKey, recall, remember, run};
     pub use crate::repository::release::Checked;
     pub use crate::repository::release::generated::*;
     pub use crate::sql::Cells;

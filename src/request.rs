@@ -18,8 +18,8 @@ use crate::policy::Context;
 use crate::repository::Decisions;
 use crate::repository::memo::{Answers, Changes, Instants};
 use crate::session::{
-    Address, Current, CursorSealer, Epochs, ErasedSlot, First, Hints, Loaded, Origin, Sessions,
-    Slot, SlotCell, Verified,
+    Address, Current, CursorSealer, Epochs, ErasedSlot, First, Hints, LoadedSession, Origin,
+    Sessions, Slot, SlotCell, Verified,
 };
 use crate::sql::{DatabaseId, StatementGuard, TokenGuard};
 use crate::viewer::Viewer;
@@ -268,7 +268,7 @@ impl RequestContext {
         }
     }
 
-    /// Returns the id of this request in each of its [`AuditEvent`](crate::AuditEvent)s: the one that
+    /// Returns the id of this request in each of its [`AuditEvent`](crate::audit::AuditEvent)s: the one that
     /// [`with_request_id`](Self::with_request_id) or the layer set, or else a random one.
     #[must_use]
     pub fn request_id(&self) -> &str {
@@ -465,7 +465,7 @@ impl RequestContext {
     }
 
     /// Returns the viewer that this request found first, whether or not it still holds.
-    pub(crate) fn found(&self) -> Option<&Loaded> {
+    pub(crate) fn found(&self) -> Option<&LoadedSession> {
         self.inner.first.loaded()
     }
 
@@ -512,7 +512,7 @@ impl RequestContext {
     /// revocations are there.
     pub(crate) fn token_guard<'a>(
         &self,
-        loaded: &'a Loaded,
+        loaded: &'a LoadedSession,
         database: DatabaseId,
     ) -> Option<&'a TokenGuard> {
         let token = loaded.token.as_deref()?;

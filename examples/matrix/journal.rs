@@ -1,9 +1,9 @@
 //! The articles of a journal: who may read, write and publish them, and see who wrote them.
 
 use chrono::{DateTime, Utc};
+use clearance::input::Assign;
 use clearance::{
-    Assign, Db, Dto, Entity, Field, Input, Patch, Result, Roles, Untrusted, Viewer, repository,
-    rule,
+    Db, Dto, Entity, Field, Input, Patch, Result, Roles, Untrusted, Viewer, repository, rule,
 };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Roles)]

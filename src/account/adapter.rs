@@ -89,14 +89,14 @@ impl From<AdapterError> for Error {
 /// The user that an account belongs to, and whether it was created for this sign-in. Exhaustive on purpose: a
 /// third outcome should break its callers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SignIn {
+pub enum AccountOwner {
     /// The account was unknown; a new user was created for it.
     First(User),
     /// The account already belonged to this user.
     Returning(User),
 }
 
-impl SignIn {
+impl AccountOwner {
     /// Returns the user in either case.
     #[must_use]
     pub fn into_user(self) -> User {
@@ -301,7 +301,7 @@ pub trait Adapter: Send + Sync + 'static {
         account: &Account,
         user: &NewUser,
         now: DateTime<Utc>,
-    ) -> Result<SignIn, AdapterError>;
+    ) -> Result<AccountOwner, AdapterError>;
 
     /// Stores a token until it is redeemed, or swept after it expires.
     ///

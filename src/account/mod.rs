@@ -73,7 +73,7 @@ mod seal;
 mod user;
 mod verification;
 
-pub use adapter::{Adapter, AdapterError, EndsSessions, SessionAdapter, SignIn};
+pub use adapter::{AccountOwner, Adapter, AdapterError, EndsSessions, SessionAdapter};
 pub use linked::{Account, AccountId, AccountKind, ProviderTokens};
 pub use user::{Email, NewUser, User, UserChange, UserEmail};
 pub use verification::{VerificationRecord, VerificationToken};

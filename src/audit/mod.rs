@@ -33,6 +33,8 @@ pub use sink::{AuditSink, SinkError};
 pub(crate) use sink::{Sink, Unrecorded, decided, listens, record, refused};
 pub(crate) use text::is_hidden;
 
+pub use crate::sql::SqlAuditSink;
+
 use std::borrow::Cow;
 
 use self::text::escaped;

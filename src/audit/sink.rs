@@ -33,9 +33,8 @@ pub type SinkError = Box<dyn std::error::Error + Send + Sync>;
 /// A sink of one's own, over an entity:
 ///
 /// ```
-/// use clearance::{
-///     Access, AuditEvent, AuditSink, Db, Entity, SinkError, Viewer, async_trait,
-/// };
+/// use clearance::audit::{AuditEvent, AuditSink, SinkError};
+/// use clearance::{Access, Db, Entity, Viewer, async_trait};
 ///
 /// # #[derive(Clone, Viewer)]
 /// # struct Member { id: i64 }
@@ -99,7 +98,8 @@ impl Db {
     /// # Example
     ///
     /// ```
-    /// use clearance::{Db, SqlAuditSink};
+    /// use clearance::audit::SqlAuditSink;
+    /// use clearance::Db;
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> clearance::Result<()> {

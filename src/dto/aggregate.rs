@@ -317,15 +317,15 @@ pub(crate) fn next(answers: &mut impl Iterator<Item = Answer>) -> Result<Answer>
 }
 
 /// The Rust type of an [`Aggregate`]'s result: `u64`, `Option<i128>`, `Option<f64>` or [`Value`].
-pub trait Outcome: sealed::Sealed + Sized {
+pub trait AggregateValue: sealed::Sealed + Sized {
     #[doc(hidden)]
-    fn __outcome(answer: sealed::Outcome) -> Result<Self>;
+    fn __outcome(answer: sealed::AggregateAnswer) -> Result<Self>;
 }
 
 const OTHER: &str = "an aggregate returned another kind of value";
 
-impl Outcome for u64 {
-    fn __outcome(answer: sealed::Outcome) -> Result<Self> {
+impl AggregateValue for u64 {
+    fn __outcome(answer: sealed::AggregateAnswer) -> Result<Self> {
         match answer.0 {
             Answer::Count(count) => Ok(count),
             Answer::Sum(_) | Answer::Average(_) | Answer::Value(_) => Err(Error::internal(OTHER)),
@@ -333,8 +333,8 @@ impl Outcome for u64 {
     }
 }
 
-impl Outcome for Option<i128> {
-    fn __outcome(answer: sealed::Outcome) -> Result<Self> {
+impl AggregateValue for Option<i128> {
+    fn __outcome(answer: sealed::AggregateAnswer) -> Result<Self> {
         match answer.0 {
             Answer::Sum(sum) => Ok(sum),
             Answer::Count(_) | Answer::Average(_) | Answer::Value(_) => Err(Error::internal(OTHER)),
@@ -342,13 +342,13 @@ impl Outcome for Option<i128> {
     }
 }
 
-impl Outcome for Option<f64> {
+impl AggregateValue for Option<f64> {
     #[expect(
         clippy::cast_precision_loss,
         clippy::as_conversions,
         reason = "a mean is a rounded number"
     )]
-    fn __outcome(answer: sealed::Outcome) -> Result<Self> {
+    fn __outcome(answer: sealed::AggregateAnswer) -> Result<Self> {
         match answer.0 {
             Answer::Average(average) => Ok(average.map(|(sum, count)| sum as f64 / count as f64)),
             Answer::Count(_) | Answer::Sum(_) | Answer::Value(_) => Err(Error::internal(OTHER)),
@@ -356,8 +356,8 @@ impl Outcome for Option<f64> {
     }
 }
 
-impl Outcome for Value {
-    fn __outcome(answer: sealed::Outcome) -> Result<Self> {
+impl AggregateValue for Value {
+    fn __outcome(answer: sealed::AggregateAnswer) -> Result<Self> {
         match answer.0 {
             Answer::Value(value) => Ok(value),
             Answer::Count(_) | Answer::Sum(_) | Answer::Average(_) => Err(Error::internal(OTHER)),
@@ -377,7 +377,7 @@ pub trait Aggregates<D>: sealed::Sealed + Sized {
     fn __read(answers: &mut sealed::Answers<'_>) -> Result<Self::Output>;
 }
 
-impl<D: Dto, T: Outcome> Aggregates<D> for Aggregate<D, T> {
+impl<D: Dto, T: AggregateValue> Aggregates<D> for Aggregate<D, T> {
     type Output = T;
 
     fn __asked(&self) -> sealed::Asked {
@@ -385,7 +385,7 @@ impl<D: Dto, T: Outcome> Aggregates<D> for Aggregate<D, T> {
     }
 
     fn __read(answers: &mut sealed::Answers<'_>) -> Result<T> {
-        T::__outcome(sealed::Outcome(next(&mut answers.0)?))
+        T::__outcome(sealed::AggregateAnswer(next(&mut answers.0)?))
     }
 }
 
@@ -404,7 +404,7 @@ impl<D: Dto> Aggregates<D> for () {
 
 macro_rules! tuples {
     ($(($($name:ident),*);)*) => {$(
-        impl<D: Dto, $($name: Outcome),*> Aggregates<D> for ($(Aggregate<D, $name>,)*) {
+        impl<D: Dto, $($name: AggregateValue),*> Aggregates<D> for ($(Aggregate<D, $name>,)*) {
             type Output = ($($name,)*);
 
             #[expect(non_snake_case, reason = "each is named as its type")]
@@ -414,7 +414,7 @@ macro_rules! tuples {
             }
 
             fn __read(answers: &mut sealed::Answers<'_>) -> Result<Self::Output> {
-                Ok(($($name::__outcome(sealed::Outcome(next(&mut answers.0)?))?,)*))
+                Ok(($($name::__outcome(sealed::AggregateAnswer(next(&mut answers.0)?))?,)*))
             }
         }
 
@@ -438,7 +438,7 @@ pub(crate) mod sealed {
 
     /// An answer, sealed against other crates.
     #[derive(Debug)]
-    pub struct Outcome(pub(crate) super::Answer);
+    pub struct AggregateAnswer(pub(crate) super::Answer);
 
     /// The answers, in the order of the requested aggregates.
     pub struct Answers<'a>(pub(crate) &'a mut (dyn Iterator<Item = super::Answer> + 'a));

@@ -14,7 +14,7 @@ mod visibility;
 
 pub(crate) use aggregate::Asked as AskedAggregate;
 pub(crate) use aggregate::sealed::Answers;
-pub use aggregate::{Aggregate, Aggregates, Grouping, Having, Outcome};
+pub use aggregate::{Aggregate, AggregateValue, Aggregates, Grouping, Having};
 pub use field::{Field, Hideable};
 pub(crate) use field_name::{Condition, NamedField, OrderBy, Origin, Test};
 pub use field_name::{Direction, FieldName, Filter, IntoFilter, Order, Untyped};

@@ -7,7 +7,7 @@ use super::Entity;
 
 /// A column of entity `E` whose values are `T`, by its name, as a constant of the entity: `User::SLUG`.
 ///
-/// The third parameter says how queries may use the column: [`Key`] and [`Lookup`] columns can be looked up
+/// The third parameter says how queries may use the column: [`PrimaryKey`] and [`Lookup`] columns can be looked up
 /// by equality although no DTO shows them, a [`Filtered`] one can be filtered by where its rule allows it,
 /// and a [`Plain`] one can only be written.
 pub struct Column<E, T, U = Plain> {
@@ -21,7 +21,7 @@ type Marker<E, T, U> = PhantomData<fn() -> (E, T, U)>;
 /// The use of the column that is its entity's key.
 #[derive(Debug)]
 #[non_exhaustive]
-pub struct Key;
+pub struct PrimaryKey;
 
 /// The use of a column that its entity declares `lookup`.
 #[derive(Debug)]
@@ -38,17 +38,17 @@ pub struct Filtered;
 #[non_exhaustive]
 pub struct Plain;
 
-/// The uses of a column that allow a lookup by equality: [`Key`] and [`Lookup`].
+/// The uses of a column that allow a lookup by equality: [`PrimaryKey`] and [`Lookup`].
 #[diagnostic::on_unimplemented(
     message = "this column cannot be looked up by",
     note = "filter by a field of the DTO, or declare the column with `#[entity(lookup)]` if a lookup by equality may reveal that a value exists"
 )]
 pub trait Searchable: sealed::Sealed {}
 
-impl Searchable for Key {}
+impl Searchable for PrimaryKey {}
 impl Searchable for Lookup {}
 
-/// The uses of a column that allow an assignment in an update: every one but [`Key`].
+/// The uses of a column that allow an assignment in an update: every one but [`PrimaryKey`].
 #[diagnostic::on_unimplemented(
     message = "the key of a row cannot be assigned",
     note = "a row keeps its key; delete it and insert another"
@@ -72,7 +72,7 @@ mod sealed {
     pub trait Sealed {}
 
     impl Sealed for super::Filtered {}
-    impl Sealed for super::Key {}
+    impl Sealed for super::PrimaryKey {}
     impl Sealed for super::Lookup {}
     impl Sealed for super::Plain {}
 }

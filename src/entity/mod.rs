@@ -8,7 +8,7 @@ mod scalar;
 mod secret;
 mod table;
 
-pub use column::{Assignable, Column, Filterable, Filtered, Key, Lookup, Plain, Searchable};
+pub use column::{Assignable, Column, Filterable, Filtered, Lookup, Plain, PrimaryKey, Searchable};
 pub use filter::ColumnFilter;
 pub use relation::{Cardinality, Many, One, Related, Relation, Side};
 pub use scalar::{Scalar, Storable, TextEnum};

@@ -9,7 +9,7 @@
 /// # Example
 ///
 /// ```
-/// use clearance::Assign;
+/// use clearance::input::Assign;
 ///
 /// let absent: Assign<Option<String>> = Assign::Absent;
 /// let null: Assign<Option<String>> = Assign::Value(None);

@@ -43,7 +43,7 @@ pub enum Failure {
     /// The rule refers to an input that it does not have.
     UnknownInput,
     /// The rule reads an attribute of the viewer that its source did not load; see
-    /// [`Loaded`](super::Loaded).
+    /// [`MaybeLoaded`](super::MaybeLoaded).
     NotLoaded(&'static str),
     /// The rule reads a field of a new row that nothing sets.
     NotSet(&'static str),

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 ///
 /// A rule that reads an attribute that was not loaded is neither true nor false. The call fails with status
 /// 500, and the log names the attribute, so that a forgotten load is never mistaken for a refusal. An
-/// attribute that *is* loaded, and empty, is `Loaded::new(None)`.
+/// attribute that *is* loaded, and empty, is `MaybeLoaded::new(None)`.
 ///
 /// Use it in comparisons with the row, `same(viewer.team, row.team)` and
 /// `viewer.teams.contains(&row.team)`. It has no `==` of its own, because `bool` cannot express "not
@@ -19,11 +19,11 @@ use crate::error::{Error, Result};
 /// # Example
 ///
 /// ```
-/// use clearance::policy::Loaded;
+/// use clearance::policy::MaybeLoaded;
 /// # use clearance::{Dto, Entity, Field, Viewer};
 ///
 /// #[derive(Viewer)]
-/// struct Member { id: i64, teams: Loaded<Vec<String>> }
+/// struct Member { id: i64, teams: MaybeLoaded<Vec<String>> }
 ///
 /// # #[derive(Entity)]
 /// # #[entity(table = "users", viewer = Member, rows = open, reason = "an example")]
@@ -34,15 +34,15 @@ use crate::error::{Error, Result};
 ///     #[visible_if(viewer.teams.contains(&row.team))] phone: Field<String>,
 /// }
 ///
-/// let member = Member { id: 1, teams: Loaded::new(vec!["red".to_owned()]) };
+/// let member = Member { id: 1, teams: MaybeLoaded::new(vec!["red".to_owned()]) };
 /// assert_eq!(member.teams.value()?.len(), 1);
-/// assert!(Loaded::<i64>::missing().value().unwrap_err().is_misuse());
+/// assert!(MaybeLoaded::<i64>::missing().value().unwrap_err().is_misuse());
 /// # Ok::<_, clearance::Error>(())
 /// ```
 #[derive(Clone)]
-pub struct Loaded<T>(Option<T>);
+pub struct MaybeLoaded<T>(Option<T>);
 
-impl<T> Loaded<T> {
+impl<T> MaybeLoaded<T> {
     /// Creates an attribute that was loaded.
     #[must_use]
     pub const fn new(value: T) -> Self {
@@ -67,7 +67,7 @@ impl<T> Loaded<T> {
     }
 }
 
-impl<T> fmt::Debug for Loaded<T> {
+impl<T> fmt::Debug for MaybeLoaded<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // A log needs to show if it was loaded; the value is the viewer's own.
         f.write_str(if self.0.is_some() {
@@ -106,7 +106,7 @@ impl<T: Comparand + ?Sized> RuleValue for T {
 }
 
 #[diagnostic::do_not_recommend]
-impl<T: Comparand> RuleValue for Loaded<T> {
+impl<T: Comparand> RuleValue for MaybeLoaded<T> {
     type Family = T::Family;
     type Presence = T::Presence;
 
@@ -138,7 +138,7 @@ impl<T: ComparandList + ?Sized> RuleList for T {
 }
 
 #[diagnostic::do_not_recommend]
-impl<T: ComparandList> RuleList for Loaded<T> {
+impl<T: ComparandList> RuleList for MaybeLoaded<T> {
     type Item = T::Item;
 
     fn __computed(&self) -> Computed {

@@ -30,7 +30,7 @@ pub use eval::{Columns, Relatives, evaluate, evaluate_update, evaluate_with};
 pub use explain::{RuleTrace, Step, trace};
 pub use expr::{Expr, Op, Operand};
 pub(crate) use facts::Facts;
-pub use loaded::{Loaded, RuleList, RuleValue};
+pub use loaded::{MaybeLoaded, RuleList, RuleValue};
 pub use reduce::decide;
 pub(crate) use reduce::{compare_with, every, listed, null, related, some};
 pub(crate) use residual::Reduced;

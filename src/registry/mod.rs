@@ -15,6 +15,8 @@ pub use info::{DtoInfo, EntityInfo, FieldInfo, FieldSource, RuleInfo, Stated};
 pub use input::{InputFieldInfo, InputInfo, PresetInfo};
 pub use method::{Action, Guard, MethodInfo, Repository, RepositoryInfo};
 
+pub use crate::sql::DatabaseSchema;
+
 /// The DTOs, entities, input types and repositories of an application whose viewer is `V`, listed with
 /// [`app!`](crate::app).
 ///
@@ -29,6 +31,7 @@ pub struct App<V: 'static> {
 
 /// A function that decides a set of rules for a viewer, or for nobody, in the order of their
 /// declaration.
+#[doc(hidden)]
 pub type Decide<V> = fn(Option<&V>, &Context) -> Vec<Decision>;
 
 /// An entity, and its rules for a viewer `V`.

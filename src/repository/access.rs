@@ -8,7 +8,7 @@ use crate::audit;
 use crate::error::{Error, Result};
 use crate::policy::Context;
 use crate::request::{RequestContext, WeakContext};
-use crate::session::{Loaded, Verified};
+use crate::session::{LoadedSession, Verified};
 use crate::viewer::Viewer;
 
 /// The proof that a guard allowed a call, required by [`Db::reader`](crate::Db::reader) and
@@ -236,7 +236,7 @@ impl<P> Access<P> {
     }
 
     /// Returns the session for which the access was made.
-    pub(super) fn held(&self) -> Option<&Loaded>
+    pub(super) fn held(&self) -> Option<&LoadedSession>
     where
         P: MayWrite,
     {

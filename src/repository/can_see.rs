@@ -19,7 +19,7 @@ use crate::policy::Decision;
 ///
 /// It is exhaustive on purpose: code that shows answers must handle each of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answer {
+pub enum Permission {
     /// Allowed, whatever the row.
     Yes,
     /// Denied, whatever the row.
@@ -28,7 +28,7 @@ pub enum Answer {
     Depends,
 }
 
-impl Answer {
+impl Permission {
     /// Returns the answer as one word: `yes`, `no` or `depends`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -40,13 +40,13 @@ impl Answer {
     }
 }
 
-impl fmt::Display for Answer {
+impl fmt::Display for Permission {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
 }
 
-impl Serialize for Answer {
+impl Serialize for Permission {
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
         serializer.serialize_str(self.as_str())
     }
@@ -58,24 +58,24 @@ impl Serialize for Answer {
 /// It serialises as `{"rows": {"read": "depends", ..}, "fields": {"phone": "no", ..}}`, the
 /// fields under the keys that the DTO itself uses, so that a page knows which columns to draw.
 pub struct CanSee<D> {
-    rows: [(RowAction, Answer); 4],
-    fields: Vec<(&'static str, Answer)>,
+    rows: [(RowAction, Permission); 4],
+    fields: Vec<(&'static str, Permission)>,
     dto: PhantomData<fn() -> D>,
 }
 
 impl<D: Dto> CanSee<D> {
     /// Returns whether the field may be seen in the rows that can be read; no, if none can be.
     #[must_use]
-    pub fn field<T>(&self, field: FieldName<D, T>) -> Answer {
+    pub fn field<T>(&self, field: FieldName<D, T>) -> Permission {
         self.fields
             .get(field.named_field().index)
-            .map_or(Answer::No, |(_, answer)| *answer)
+            .map_or(Permission::No, |(_, answer)| *answer)
     }
 
     /// Looks up the answer of [`CanSee::field`] by the key under which the field is serialised. `None`
     /// if the DTO has no such key.
     #[must_use]
-    pub fn key(&self, key: &str) -> Option<Answer> {
+    pub fn key(&self, key: &str) -> Option<Permission> {
         self.fields
             .iter()
             .find(|(known, _)| *known == key)
@@ -83,17 +83,17 @@ impl<D: Dto> CanSee<D> {
     }
 
     /// Returns every key with its answer, in the order of the DTO.
-    pub fn fields(&self) -> impl Iterator<Item = (&'static str, Answer)> + '_ {
+    pub fn fields(&self) -> impl Iterator<Item = (&'static str, Permission)> + '_ {
         self.fields.iter().copied()
     }
 
     /// Returns whether this may be done to rows of the DTO's entity.
     #[must_use]
-    pub fn rows(&self, action: RowAction) -> Answer {
+    pub fn rows(&self, action: RowAction) -> Permission {
         self.rows
             .iter()
             .find(|(known, _)| *known == action)
-            .map_or(Answer::No, |(_, answer)| *answer)
+            .map_or(Permission::No, |(_, answer)| *answer)
     }
 }
 
@@ -120,7 +120,7 @@ impl<P> Access<P> {
     /// # use clearance::testing::as_viewer;
     /// # use clearance::{Dto, Entity, Field, Result, Viewer};
     /// use clearance::entity::RowAction;
-    /// use clearance::{Access, Answer, Read};
+    /// use clearance::{Access, Permission, Read};
     ///
     /// # #[derive(Viewer)]
     /// # struct Member { id: i64, admin: bool, team: String }
@@ -140,10 +140,10 @@ impl<P> Access<P> {
     /// # as_viewer(member).scope(async {
     /// let access = Access::<Read<Member>>::authenticated().await?;
     /// let can_see = access.can_see::<Profile>().await?;
-    /// assert_eq!(can_see.field(Profile::PHONE), Answer::Depends);
-    /// assert_eq!(can_see.key("salary"), Some(Answer::No));
-    /// assert_eq!(can_see.rows(RowAction::Update), Answer::Depends);
-    /// assert_eq!(can_see.rows(RowAction::Delete), Answer::No);
+    /// assert_eq!(can_see.field(Profile::PHONE), Permission::Depends);
+    /// assert_eq!(can_see.key("salary"), Some(Permission::No));
+    /// assert_eq!(can_see.rows(RowAction::Update), Permission::Depends);
+    /// assert_eq!(can_see.rows(RowAction::Delete), Permission::No);
     /// # Ok(())
     /// # }).await
     /// # }
@@ -156,7 +156,7 @@ impl<P> Access<P> {
         let using = self.in_use::<<D::Entity as Entity>::Viewer>().await?;
         let shape = D::__shape();
         let decided = decided(shape, &using)?;
-        let mut rows = RowAction::ALL.map(|action| (action, Answer::No));
+        let mut rows = RowAction::ALL.map(|action| (action, Permission::No));
         for (action, answer) in &mut rows {
             *answer = may::<D::Entity>(&using, *action)?;
         }
@@ -165,7 +165,7 @@ impl<P> Access<P> {
             // If no row can be read the rules of the fields were not evaluated.
             let answer = match decided.fields.get(index) {
                 Some(decision) => self::answer(decision, shape.name(), field.field())?,
-                None => Answer::No,
+                None => Permission::No,
             };
             fields.push((field.key(), answer));
         }
@@ -194,7 +194,7 @@ impl<P> Access<P> {
     /// # use clearance::testing::as_viewer;
     /// # use clearance::{Entity, Result, Viewer};
     /// use clearance::entity::RowAction;
-    /// use clearance::{Access, Answer, Read};
+    /// use clearance::{Access, Permission, Read};
     ///
     /// # #[derive(Viewer)]
     /// # struct Member { id: i64 }
@@ -205,13 +205,13 @@ impl<P> Access<P> {
     /// # async fn main() -> Result<()> {
     /// # as_viewer(Member { id: 1 }).scope(async {
     /// let access = Access::<Read<Member>>::authenticated().await?;
-    /// assert_eq!(access.can::<Note>(RowAction::Delete).await?, Answer::Depends);
-    /// assert_eq!(access.can::<Note>(RowAction::Create).await?, Answer::No);
+    /// assert_eq!(access.can::<Note>(RowAction::Delete).await?, Permission::Depends);
+    /// assert_eq!(access.can::<Note>(RowAction::Create).await?, Permission::No);
     /// # Ok(())
     /// # }).await
     /// # }
     /// ```
-    pub async fn can<E>(&self, action: RowAction) -> Result<Answer>
+    pub async fn can<E>(&self, action: RowAction) -> Result<Permission>
     where
         E: Entity,
         P: Reads<E::Viewer>,
@@ -220,7 +220,7 @@ impl<P> Access<P> {
     }
 }
 
-fn may<E: Entity>(using: &InUse<E::Viewer>, action: RowAction) -> Result<Answer> {
+fn may<E: Entity>(using: &InUse<E::Viewer>, action: RowAction) -> Result<Permission> {
     let table = E::__table();
     let decision = match (using.asker(), action) {
         (Asker::Nobody, RowAction::Create | RowAction::Update | RowAction::Delete) => {
@@ -233,11 +233,11 @@ fn may<E: Entity>(using: &InUse<E::Viewer>, action: RowAction) -> Result<Answer>
     answer(&decision, table.entity(), action.rule())
 }
 
-fn answer(decision: &Decision, what: &'static str, rule: &'static str) -> Result<Answer> {
+fn answer(decision: &Decision, what: &'static str, rule: &'static str) -> Result<Permission> {
     match decision {
-        Decision::Allow => Ok(Answer::Yes),
-        Decision::Deny => Ok(Answer::No),
-        Decision::Depends(_) => Ok(Answer::Depends),
+        Decision::Allow => Ok(Permission::Yes),
+        Decision::Deny => Ok(Permission::No),
+        Decision::Depends(_) => Ok(Permission::Depends),
         Decision::Fail(failure) => Err(rule_failed(what, rule, *failure)),
     }
 }
@@ -260,7 +260,7 @@ impl<D> Serialize for CanSee<D> {
 }
 
 /// Keys with their answers, serialised as a map.
-pub(super) struct Map(pub(super) Vec<(&'static str, Answer)>);
+pub(super) struct Map(pub(super) Vec<(&'static str, Permission)>);
 
 impl Serialize for Map {
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {

@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 
 use super::access::Access;
-use super::can_see::{Answer, Map};
+use super::can_see::{Map, Permission};
 use super::decided::rule_failed;
 use super::grant::{Asker, Reads};
 use super::release::{Checked, Release, may_leave};
@@ -21,7 +21,7 @@ use crate::policy::Decision;
 /// It serialises as `{"row": "depends", "fields": {"title": "yes", ..}}`, the fields under the
 /// keys that a client sends, so that a page knows which fields of its form to draw.
 pub struct CanSet<T> {
-    row: Answer,
+    row: Permission,
     fields: Vec<Field>,
     input: PhantomData<fn() -> T>,
 }
@@ -30,29 +30,29 @@ pub struct CanSet<T> {
 struct Field {
     name: &'static str,
     key: &'static str,
-    answer: Answer,
+    answer: Permission,
 }
 
 impl<T: Incoming> CanSet<T> {
     /// Returns whether rows may be created with the input, or updated with the patch, at all.
     #[must_use]
-    pub const fn row(&self) -> Answer {
+    pub const fn row(&self) -> Permission {
         self.row
     }
 
     /// Returns whether the column may be set; no, if `T` has no field for it.
     #[must_use]
-    pub fn field<C, U>(&self, column: Column<T::Entity, C, U>) -> Answer {
+    pub fn field<C, U>(&self, column: Column<T::Entity, C, U>) -> Permission {
         let mut fields = self.fields.iter();
         fields
             .find(|field| field.name == column.field())
-            .map_or(Answer::No, |field| field.answer)
+            .map_or(Permission::No, |field| field.answer)
     }
 
     /// Looks up the same by the key under which a client sends the field. `None` if `T` has no such
     /// key.
     #[must_use]
-    pub fn key(&self, key: &str) -> Option<Answer> {
+    pub fn key(&self, key: &str) -> Option<Permission> {
         let mut fields = self.fields.iter();
         fields
             .find(|field| field.key == key)
@@ -60,7 +60,7 @@ impl<T: Incoming> CanSet<T> {
     }
 
     /// Returns every key with its answer, in the order of `T`.
-    pub fn fields(&self) -> impl Iterator<Item = (&'static str, Answer)> + '_ {
+    pub fn fields(&self) -> impl Iterator<Item = (&'static str, Permission)> + '_ {
         self.fields.iter().map(|field| (field.key, field.answer))
     }
 }
@@ -90,8 +90,9 @@ impl<P> Access<P> {
     ///
     /// ```
     /// # use clearance::testing::as_viewer;
-    /// # use clearance::{Assign, Dto, Entity, Field, Patch, Result, Viewer};
-    /// use clearance::{Access, Answer, Read};
+    /// # use clearance::input::Assign;
+    /// # use clearance::{Dto, Entity, Field, Patch, Result, Viewer};
+    /// use clearance::{Access, Permission, Read};
     ///
     /// # #[derive(Viewer)]
     /// # struct Member { id: i64, editor: bool }
@@ -119,10 +120,10 @@ impl<P> Access<P> {
     /// # as_viewer(Member { id: 1, editor: false }).scope(async {
     /// let access = Access::<Read<Member>>::authenticated().await?;
     /// let can_set = access.can_set::<EditNote>().await?;
-    /// assert_eq!(can_set.row(), Answer::Depends);
-    /// assert_eq!(can_set.field(Note::TITLE), Answer::Yes);
-    /// assert_eq!(can_set.field(Note::STAGE), Answer::Depends);
-    /// assert_eq!(can_set.key("remark"), Some(Answer::No));
+    /// assert_eq!(can_set.row(), Permission::Depends);
+    /// assert_eq!(can_set.field(Note::TITLE), Permission::Yes);
+    /// assert_eq!(can_set.field(Note::STAGE), Permission::Depends);
+    /// assert_eq!(can_set.key("remark"), Some(Permission::No));
     /// # Ok(())
     /// # }).await
     /// # }
@@ -160,13 +161,13 @@ impl<P> Access<P> {
 }
 
 /// Joins several decisions, all of which must allow, into one answer.
-fn answer(parts: &[Part], what: &'static str, rule: &'static str) -> Result<Answer> {
-    let mut answer = Answer::Yes;
+fn answer(parts: &[Part], what: &'static str, rule: &'static str) -> Result<Permission> {
+    let mut answer = Permission::Yes;
     for part in parts {
         match &part.decision {
             Decision::Allow => {}
-            Decision::Deny => return Ok(Answer::No),
-            Decision::Depends(_) => answer = Answer::Depends,
+            Decision::Deny => return Ok(Permission::No),
+            Decision::Depends(_) => answer = Permission::Depends,
             Decision::Fail(failure) => return Err(rule_failed(what, rule, *failure)),
         }
     }

@@ -21,13 +21,13 @@ use crate::policy::{Context, Failure, Rule, RuleTrace, Truth, trace};
 pub struct Explanation {
     dto: &'static str,
     entity: &'static str,
-    rows: Vec<(RowAction, Verdict)>,
-    fields: Vec<(&'static str, Verdict)>,
+    rows: Vec<(RowAction, RuleVerdict)>,
+    fields: Vec<(&'static str, RuleVerdict)>,
 }
 
 /// The result of the rules of one operation or one field, with a trace of each rule.
 #[derive(Debug, Clone)]
-pub struct Verdict {
+pub struct RuleVerdict {
     basis: Basis,
     outcome: Result<Truth, Failure>,
     deciding: Vec<usize>,
@@ -58,7 +58,7 @@ pub(super) enum Basis {
 impl Explanation {
     /// Returns the verdict on doing this to the row.
     #[must_use]
-    pub fn rows(&self, action: RowAction) -> Option<&Verdict> {
+    pub fn rows(&self, action: RowAction) -> Option<&RuleVerdict> {
         self.rows
             .iter()
             .find(|(known, _)| *known == action)
@@ -68,7 +68,7 @@ impl Explanation {
     /// Returns the verdict on the field, by its Rust name, in a row that can be read. `None` if the DTO
     /// has no such field.
     #[must_use]
-    pub fn field(&self, field: &str) -> Option<&Verdict> {
+    pub fn field(&self, field: &str) -> Option<&RuleVerdict> {
         self.fields
             .iter()
             .find(|(known, _)| *known == field)
@@ -76,7 +76,7 @@ impl Explanation {
     }
 }
 
-impl Verdict {
+impl RuleVerdict {
     /// Returns the joint result of all the rules: only true allows.
     ///
     /// # Errors
@@ -215,7 +215,7 @@ impl<P> Access<P> {
     /// logs the explanation under the target `clearance::explain`, at level debug.
     ///
     /// The rules are evaluated anew over this row in memory. No row is queried, and nothing is
-    /// memoized. A condition on related rows is therefore unknown; [`Verdict::needs_related_rows`]
+    /// memoized. A condition on related rows is therefore unknown; [`RuleVerdict::needs_related_rows`]
     /// returns whether that decides.
     ///
     /// # Errors
@@ -270,18 +270,18 @@ impl<P> Access<P> {
         let context = using.asks_rules().then(|| using.context());
         let table = D::Entity::__table();
         let verdict = |rules: &[_]| match context {
-            Some(context) => Verdict::of(rules, viewer, row, context),
-            None => Verdict::stated(Basis::System, Truth::True),
+            Some(context) => RuleVerdict::of(rules, viewer, row, context),
+            None => RuleVerdict::stated(Basis::System, Truth::True),
         };
         let rows = RowAction::ALL.map(|action| {
             let verdict = match table.rows().of(action) {
-                _ if context.is_none() => Verdict::stated(Basis::System, Truth::True),
+                _ if context.is_none() => RuleVerdict::stated(Basis::System, Truth::True),
                 _ if viewer.is_none() && action != RowAction::Read => {
-                    Verdict::stated(Basis::NoViewer, Truth::False)
+                    RuleVerdict::stated(Basis::NoViewer, Truth::False)
                 }
-                Operation::Denied => Verdict::stated(Basis::NotStated, Truth::False),
+                Operation::Denied => RuleVerdict::stated(Basis::NotStated, Truth::False),
                 Operation::Open { reason, tenant } if tenant.is_empty() => {
-                    Verdict::stated(Basis::Open(reason), Truth::True)
+                    RuleVerdict::stated(Basis::Open(reason), Truth::True)
                 }
                 Operation::Open { tenant: rules, .. } | Operation::Rules(rules) => verdict(rules),
             };
@@ -290,7 +290,7 @@ impl<P> Access<P> {
         let shape = D::__shape();
         let own = |field: &FieldSpec<D::Entity>| {
             if field.rules().is_empty() && context.is_some() {
-                Verdict::stated(Basis::Visible, Truth::True)
+                RuleVerdict::stated(Basis::Visible, Truth::True)
             } else {
                 verdict(field.rules())
             }

@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::authority::Authority;
 use super::create::Create;
-use super::explain::{Basis, Verdict};
+use super::explain::{Basis, RuleVerdict};
 use super::grant::Writes;
 use super::inputs::Sent;
 use super::references::{Reference, references};
@@ -35,10 +35,10 @@ pub struct WriteExplanation {
     entity: &'static str,
     action: RowAction,
     found: bool,
-    row: Verdict,
-    updated: Option<Verdict>,
+    row: RuleVerdict,
+    updated: Option<RuleVerdict>,
     fields: Vec<FieldVerdicts>,
-    read: Option<Verdict>,
+    read: Option<RuleVerdict>,
 }
 
 /// The verdicts on one field that a client sent.
@@ -46,11 +46,11 @@ pub struct WriteExplanation {
 struct FieldVerdicts {
     input: &'static str,
     field: &'static str,
-    set: Verdict,
+    set: RuleVerdict,
     /// The name of the DTO that must show the value to be replaced, and the verdict on that.
-    shown: Option<(&'static str, Verdict)>,
+    shown: Option<(&'static str, RuleVerdict)>,
     /// The relations that the field sets, with the verdict on reading the row that each leads to.
-    refers: Vec<(&'static str, Verdict)>,
+    refers: Vec<(&'static str, RuleVerdict)>,
 }
 
 impl WriteExplanation {
@@ -71,48 +71,51 @@ impl WriteExplanation {
             return Ok(Truth::False);
         }
         self.first_refusal()
-            .map_or(Ok(Truth::True), Verdict::outcome)
+            .map_or(Ok(Truth::True), RuleVerdict::outcome)
     }
 
     /// Returns the deciding rules: those of the first verdict that did not allow it, or all of them.
     pub fn deciding(&self) -> impl Iterator<Item = &RuleTrace> {
         let refusal = self.first_refusal();
         let all = self.verdicts().filter(move |_| refusal.is_none());
-        refusal.into_iter().chain(all).flat_map(Verdict::deciding)
+        refusal
+            .into_iter()
+            .chain(all)
+            .flat_map(RuleVerdict::deciding)
     }
 
     /// Returns the verdict of the rules for the row itself: `update_if` and `delete_if` of the row as
     /// it is, `create_if` of the new one.
     #[must_use]
-    pub const fn row(&self) -> &Verdict {
+    pub const fn row(&self) -> &RuleVerdict {
         &self.row
     }
 
     /// Returns the verdict on the row as updated: that of `updated_if`, or of `update_if` evaluated
     /// once more. `None` for other writes.
     #[must_use]
-    pub const fn updated(&self) -> Option<&Verdict> {
+    pub const fn updated(&self) -> Option<&RuleVerdict> {
         self.updated.as_ref()
     }
 
     /// Returns the verdict of the field's own rules, by its Rust name. `None` if the client did not
     /// send it.
     #[must_use]
-    pub fn field(&self, field: &str) -> Option<&Verdict> {
+    pub fn field(&self, field: &str) -> Option<&RuleVerdict> {
         self.verdicts_of(field).map(|verdicts| &verdicts.set)
     }
 
     /// Returns the verdict on whether the patch's DTO shows the value that the field replaces. `None`
     /// if it need not: the field is blind, or the row is new.
     #[must_use]
-    pub fn shown(&self, field: &str) -> Option<&Verdict> {
+    pub fn shown(&self, field: &str) -> Option<&RuleVerdict> {
         let (_, verdict) = self.verdicts_of(field)?.shown.as_ref()?;
         Some(verdict)
     }
 
     /// Returns the relations that the field sets, each with the verdict on whether the row it then
     /// leads to exists and may be read, as the write requires.
-    pub fn refers(&self, field: &str) -> impl Iterator<Item = (&'static str, &Verdict)> {
+    pub fn refers(&self, field: &str) -> impl Iterator<Item = (&'static str, &RuleVerdict)> {
         let verdicts = self.verdicts_of(field).into_iter();
         let refers = verdicts.flat_map(|verdicts| &verdicts.refers);
         refers.map(|(relation, verdict)| (*relation, verdict))
@@ -120,7 +123,7 @@ impl WriteExplanation {
 
     /// Returns the verdict on reading the row, which a patch of fields that are not blind requires.
     #[must_use]
-    pub const fn read(&self) -> Option<&Verdict> {
+    pub const fn read(&self) -> Option<&RuleVerdict> {
         self.read.as_ref()
     }
 
@@ -128,13 +131,13 @@ impl WriteExplanation {
         self.fields.iter().find(|known| known.field == field)
     }
 
-    fn first_refusal(&self) -> Option<&Verdict> {
+    fn first_refusal(&self) -> Option<&RuleVerdict> {
         self.verdicts()
             .find(|verdict| verdict.outcome() != Ok(Truth::True))
     }
 
     /// Returns the verdicts in the order in which the write evaluates them.
-    fn verdicts(&self) -> impl Iterator<Item = &Verdict> {
+    fn verdicts(&self) -> impl Iterator<Item = &RuleVerdict> {
         let fields = self.fields.iter();
         let set = fields.clone().map(|field| &field.set);
         let refers = fields.clone().flat_map(|field| &field.refers);
@@ -210,7 +213,8 @@ where
     /// # Example
     ///
     /// ```
-    /// # use clearance::{Access, Assign, Db, Dto, Entity, Patch, Result, Untrusted, Viewer, Write};
+    /// # use clearance::input::Assign;
+    /// # use clearance::{Access, Db, Dto, Entity, Patch, Result, Untrusted, Viewer, Write};
     /// # #[derive(Clone, Viewer)]
     /// # struct Member { id: i64, editor: bool }
     /// # #[derive(Entity)]
@@ -472,18 +476,18 @@ impl<'a, E: Entity> Asking<'a, E> {
 }
 
 impl<E: Entity> Open<E> {
-    fn verdict(self, known: &Known) -> Verdict {
+    fn verdict(self, known: &Known) -> RuleVerdict {
         let holds = |residual: &Residual| {
             let mut truths = known.truths.iter();
             truths.any(|(condition, holds)| *holds && condition == residual)
         };
         match self {
-            Self::Stated(basis, truth) => Verdict::stated(basis, truth),
+            Self::Stated(basis, truth) => RuleVerdict::stated(basis, truth),
             Self::Referred(condition) => {
-                Verdict::stated(Basis::Referred, Truth::from(holds(&condition)))
+                RuleVerdict::stated(Basis::Referred, Truth::from(holds(&condition)))
             }
             Self::Rules(asked) => {
-                Verdict::of_traces(asked.into_iter().map(|rule| rule.trace(&holds)).collect())
+                RuleVerdict::of_traces(asked.into_iter().map(|rule| rule.trace(&holds)).collect())
             }
         }
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::memo::WhileHeld;
 use crate::policy::Context;
 use crate::request::RequestContext;
-use crate::session::{Loaded, Verified};
+use crate::session::{LoadedSession, Verified};
 use crate::viewer::Viewer;
 
 /// The grant that a verified viewer may read.
@@ -77,7 +77,7 @@ pub enum Asker<'a, V: Viewer> {
 
 /// The session that a grant depends on, if any.
 #[doc(hidden)]
-pub struct Held<'a>(pub(super) Option<&'a Arc<Loaded>>);
+pub struct Held<'a>(pub(super) Option<&'a Arc<LoadedSession>>);
 
 /// A grant to read the rows of entities whose viewer is `V`.
 #[diagnostic::on_unimplemented(

@@ -16,7 +16,7 @@ use super::grant::{BySession as _, Held, Public, Read};
 pub(crate) use super::remembered::{Answers, Instants};
 use crate::error::{Error, Result};
 use crate::request::{RequestContext, WeakContext};
-use crate::session::{LoadNumber, Loaded};
+use crate::session::{LoadNumber, LoadedSession};
 use crate::viewer::Viewer;
 
 /// The count of a request's changes, on which the validity of its memoized values depends.
@@ -90,7 +90,7 @@ impl Drop for WhileHeld {
 /// The request and viewer that ask for a memoized value.
 pub struct Recall {
     request: RequestContext,
-    viewer: Option<Arc<Loaded>>,
+    viewer: Option<Arc<LoadedSession>>,
 }
 
 /// The moment at which a value was computed.
@@ -115,7 +115,7 @@ impl Recall {
     }
 
     /// Returns the entry of the method `M` under `key`.
-    fn entry<M: 'static, T: Send + 'static>(&self, key: Key) -> Arc<Entry<T>> {
+    fn entry<M: 'static, T: Send + 'static>(&self, key: MemoKey) -> Arc<Entry<T>> {
         self.request.memo().of(TypeId::of::<(M, T)>(), key)
     }
 }
@@ -193,7 +193,7 @@ impl<T: Clone> Known<T> {
 
 /// Returns the outcome of the method `M` under `key`: the memoized one, or that of `run`. Called by
 /// generated code.
-pub async fn remember<M, T, E, F>(recall: Result<Recall>, key: Key, run: F) -> Result<T, E>
+pub async fn remember<M, T, E, F>(recall: Result<Recall>, key: MemoKey, run: F) -> Result<T, E>
 where
     M: 'static,
     T: Remembered,
@@ -286,7 +286,7 @@ pub const fn run<O, F: Future<Output = O>>(run: F) -> F {
 
 /// The key of a memoized value: the repository and the arguments, compared and not only hashed.
 #[derive(PartialEq, Eq, Hash)]
-pub struct Key(Vec<Box<dyn Part>>);
+pub struct MemoKey(Vec<Box<dyn Part>>);
 
 /// An argument of a `#[memo]` method.
 #[diagnostic::on_unimplemented(
@@ -321,7 +321,7 @@ pub trait Told: Clone + Eq + Hash + Send + 'static {}
 impl<T: Clone + Eq + Hash + Send + 'static> Told for T {}
 
 /// Called by generated code.
-impl Key {
+impl MemoKey {
     /// Makes the key of a method without arguments.
     pub fn new<T: Told>(repository: &T) -> Self {
         Self(vec![Box::new(repository.clone())])

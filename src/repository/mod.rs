@@ -66,14 +66,14 @@ mod writer;
 pub use access::Access;
 pub use aggregate::Group;
 pub(crate) use asking::Asking;
-pub use can_see::{Answer, CanSee};
+pub use can_see::{CanSee, Permission};
 pub use can_set::CanSet;
 pub use create::{Create, NewRow};
 pub use cursor::Cursor;
 #[cfg(fuzzing)]
 pub(crate) use cursor::fuzz as fuzz_cursor;
 pub(crate) use decided::Decisions;
-pub use explain::{Explanation, Verdict};
+pub use explain::{Explanation, RuleVerdict};
 pub use explain_write::WriteExplanation;
 pub use grant::{MayWrite, Public, Read, Reads, System, Write, Writes};
 pub(crate) use in_use::InUse;

@@ -18,9 +18,9 @@ use crate::viewer::Viewer;
 
 /// A function that loads the rows that a relation leads to, for the viewer `V`.
 pub(crate) type Load<V> = for<'a> fn(Nesting<'a, V>) -> Loading<'a>;
-type Loading<'a> = Pin<Box<dyn Future<Output = Result<Loaded>> + Send + 'a>>;
+type Loading<'a> = Pin<Box<dyn Future<Output = Result<RowsByKey>> + Send + 'a>>;
 /// A type-erased [`Batch`]; the field that shows it knows its DTO.
-type Loaded = Box<dyn Any + Send + Sync>;
+type RowsByKey = Box<dyn Any + Send + Sync>;
 
 /// The rows for which a relation is followed, and the identity that asks.
 pub(crate) struct Nesting<'a, V: Viewer> {
@@ -39,12 +39,12 @@ struct Batch<D: Dto> {
     layout: Arc<Layout>,
     rows: Vec<Row>,
     /// The indices of the rows that belong to each key.
-    of_key: HashMap<Key, Vec<usize>>,
+    of_key: HashMap<JoinKey, Vec<usize>>,
     nested: NestedRows,
 }
 
 /// A join key, encoded so that keys can be compared byte by byte.
-type Key = Vec<u8>;
+type JoinKey = Vec<u8>;
 
 /// The related rows of the rows of a query.
 #[derive(Default)]
@@ -53,9 +53,9 @@ pub(crate) struct NestedRows(Vec<NestedField>);
 struct NestedField {
     field: usize,
     /// `None` if no row has a key.
-    loaded: Option<Loaded>,
+    loaded: Option<RowsByKey>,
     /// The key of each row; `None` if it is hidden or null.
-    keys: Vec<Option<Key>>,
+    keys: Vec<Option<JoinKey>>,
 }
 
 /// The related rows of one row.
@@ -88,7 +88,7 @@ impl NestedRow<'_> {
 }
 
 impl<D: Dto> Batch<D> {
-    fn of(&self, key: &Key) -> Result<Vec<D>> {
+    fn of(&self, key: &JoinKey) -> Result<Vec<D>> {
         let rows = self.of_key.get(key).into_iter().flatten();
         rows.filter_map(|index| Some((*index, self.rows.get(*index)?)))
             .filter_map(|(index, row)| {
@@ -177,14 +177,14 @@ impl<V: Viewer> Asking<'_, V> {
 /// The join keys of some rows.
 struct Keys {
     /// The key of each row; `None` if it is hidden or null.
-    of_rows: Vec<Option<Key>>,
+    of_rows: Vec<Option<JoinKey>>,
     /// The distinct keys, as values.
     distinct: Vec<Vec<Value>>,
 }
 
 /// Collects the join keys of rows. A hidden value is null here.
 fn keys(join: &Join, rows: &[Row]) -> Result<Keys> {
-    let mut distinct: HashMap<Key, Vec<Value>> = HashMap::new();
+    let mut distinct: HashMap<JoinKey, Vec<Value>> = HashMap::new();
     let mut keys = Vec::with_capacity(rows.len());
     let mut order = Vec::new();
     for row in rows {
@@ -210,8 +210,8 @@ fn keys(join: &Join, rows: &[Row]) -> Result<Keys> {
 }
 
 /// Encodes a join key; `None` if a part is null, because a null joins nothing.
-fn key<'a>(cells: impl Iterator<Item = Cell<'a>>) -> Option<Key> {
-    let mut key = Key::new();
+fn key<'a>(cells: impl Iterator<Item = Cell<'a>>) -> Option<JoinKey> {
+    let mut key = JoinKey::new();
     for cell in cells {
         match cell {
             Cell::Null => return None,
@@ -226,7 +226,7 @@ fn key<'a>(cells: impl Iterator<Item = Cell<'a>>) -> Option<Key> {
     Some(key)
 }
 
-fn written(key: &mut Key, bytes: &[u8]) {
+fn written(key: &mut JoinKey, bytes: &[u8]) {
     key.extend(bytes.len().to_le_bytes());
     key.extend(bytes);
 }
@@ -236,7 +236,7 @@ pub(crate) fn load<D>(nesting: Nesting<'_, <<D as Dto>::Entity as Entity>::Viewe
 where
     D: Dto,
 {
-    Box::pin(async move { Ok(Box::new(batch::<D>(nesting).await?) as Loaded) })
+    Box::pin(async move { Ok(Box::new(batch::<D>(nesting).await?) as RowsByKey) })
 }
 
 async fn batch<D: Dto>(
@@ -273,7 +273,7 @@ async fn batch<D: Dto>(
     }
     let layout =
         planned.ok_or_else(|| Error::internal("related rows were asked for without a key"))?;
-    let mut of_key: HashMap<Key, Vec<usize>> = HashMap::new();
+    let mut of_key: HashMap<JoinKey, Vec<usize>> = HashMap::new();
     for (index, row) in rows.iter().enumerate() {
         let cells = layout
             .joined_by

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, Utc};
 
-use super::memo::Key;
+use super::memo::MemoKey;
 
 /// The maximum number of answers that a request keeps. The least recently used ones are dropped.
 const MOST: usize = 1_024;
@@ -33,12 +33,16 @@ type Kept = Arc<dyn Any + Send + Sync>;
 #[derive(PartialEq, Eq, Hash)]
 struct Call {
     method: TypeId,
-    key: Key,
+    key: MemoKey,
 }
 
 impl Answers {
     /// Returns the kept answer of this call, or a new `T`.
-    pub(super) fn of<T: Any + Send + Sync + Default>(&self, method: TypeId, key: Key) -> Arc<T> {
+    pub(super) fn of<T: Any + Send + Sync + Default>(
+        &self,
+        method: TypeId,
+        key: MemoKey,
+    ) -> Arc<T> {
         let (kept, gone) = self.find(Call { method, key }, || Arc::new(T::default()));
         // Dropped without the lock, because a drop can run arbitrary code.
         drop(gone);
@@ -135,7 +139,7 @@ mod tests {
     fn av_21_what_was_used_last_is_kept_and_no_more_than_that() {
         let answers = Answers::default();
         let of = |number: usize| {
-            let key = Key::new(&number);
+            let key = MemoKey::new(&number);
             answers.of::<Mutex<usize>>(TypeId::of::<usize>(), key)
         };
         for number in 0..10 * MOST {

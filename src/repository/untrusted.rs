@@ -20,7 +20,8 @@ use crate::policy::Value;
 /// # Example
 ///
 /// ```
-/// # use clearance::{Access, Assign, Db, Entity, Result, Viewer, Write, repository};
+/// # use clearance::input::Assign;
+/// # use clearance::{Access, Db, Entity, Result, Viewer, Write, repository};
 /// # #[derive(Clone, Viewer)]
 /// # struct Member { id: i64 }
 /// # #[derive(Entity)]

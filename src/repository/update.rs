@@ -219,7 +219,8 @@ where
     /// # Example
     ///
     /// ```
-    /// # use clearance::{Access, Assign, Db, Dto, Entity, Patch, Result, Untrusted, Viewer, Write};
+    /// # use clearance::input::Assign;
+    /// # use clearance::{Access, Db, Dto, Entity, Patch, Result, Untrusted, Viewer, Write};
     /// # #[derive(Clone, Viewer)]
     /// # struct Member { id: i64 }
     /// # #[derive(Entity)]

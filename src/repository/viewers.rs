@@ -13,7 +13,7 @@ use super::grant::System;
 use super::reader::Reading;
 use super::select::Shown;
 use crate::dto::{self, Dto};
-use crate::entity::{Column, Entity, Key, Scalar};
+use crate::entity::{Column, Entity, PrimaryKey, Scalar};
 use crate::error::Result;
 use crate::policy::Comparand;
 use crate::session::{SessionId, SessionRecord, StoreError, WithViewer, handed};
@@ -26,7 +26,7 @@ use crate::viewer::{SourceError, Subject, Viewer, ViewerSource};
 /// are loaded in one statement (decision 63).
 pub struct TableViewers<V, D: Shown, K> {
     db: Db,
-    key: Column<D::Entity, K, Key>,
+    key: Column<D::Entity, K, PrimaryKey>,
     reason: &'static str,
     viewer: Arc<dyn Fn(D) -> Option<V> + Send + Sync>,
 }
@@ -90,7 +90,7 @@ impl Db {
     /// ```
     pub fn viewers<V, D, K>(
         &self,
-        key: Column<D::Entity, K, Key>,
+        key: Column<D::Entity, K, PrimaryKey>,
         reason: &'static str,
         viewer: impl Fn(D) -> Option<V> + Send + Sync + 'static,
     ) -> TableViewers<V, D, K>

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::RequestContext;
 use crate::audit;
 use crate::error::{Error, Refusal, Result};
-use crate::session::{Loaded, Verified};
+use crate::session::{LoadedSession, Verified};
 use crate::viewer::Viewer;
 
 /// An access is made for one session of one subject, and a request can get another: by a sign-in, a sign-out
@@ -31,7 +31,7 @@ impl RequestContext {
     }
 
     /// Checks the same, for callers without the viewer's type.
-    pub(crate) async fn require_still(&self, held: &Loaded) -> Result<()> {
+    pub(crate) async fn require_still(&self, held: &LoadedSession) -> Result<()> {
         let found = match self.inner.first.ready_loaded() {
             Some(found) => Arc::clone(found),
             None => {
@@ -48,7 +48,7 @@ impl RequestContext {
     /// # Errors
     ///
     /// [`Error::is_unauthenticated`] where the request has another session, or none.
-    pub(crate) fn holds(&self, held: &Loaded) -> Result<bool> {
+    pub(crate) fn holds(&self, held: &LoadedSession) -> Result<bool> {
         if let Some(found) = self.inner.first.ready_loaded() {
             return require_same(held, found).map(|()| true);
         }
@@ -60,12 +60,12 @@ impl RequestContext {
 
     /// Returns whether a loaded viewer is within the cache bound and not revoked, so that the request can
     /// continue with it.
-    pub(crate) fn is_recent(&self, loaded: &Loaded) -> bool {
+    pub(crate) fn is_recent(&self, loaded: &LoadedSession) -> bool {
         loaded.holds() && self.inner.slot().is_recent(loaded)
     }
 }
 
-fn require_same(held: &Loaded, found: &Loaded) -> Result<()> {
+fn require_same(held: &LoadedSession, found: &LoadedSession) -> Result<()> {
     if found.is_same_session(held) {
         Ok(())
     } else {

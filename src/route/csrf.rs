@@ -91,7 +91,7 @@ impl Csrf {
 
 /// The origin of a request, judged by its headers.
 #[derive(Debug, PartialEq, Eq)]
-enum Verdict {
+enum Provenance {
     /// The application itself, a trusted origin, or a client that is no browser.
     Own,
     /// Another site, or contradictory headers.
@@ -105,28 +105,28 @@ struct Checked {
 }
 
 impl Checked {
-    fn judge(&self, head: &Parts) -> Verdict {
+    fn judge(&self, head: &Parts) -> Provenance {
         if head.method.is_safe() && !is_upgrade(head) {
-            return Verdict::Own;
+            return Provenance::Own;
         }
         let Ok((site, origin)) =
             one(&head.headers, &SITE).and_then(|site| Ok((site, one(&head.headers, &ORIGIN)?)))
         else {
-            return Verdict::Foreign;
+            return Provenance::Foreign;
         };
         let origin = origin.map(|value| value.to_str().ok().and_then(parse));
         if let Some(Some(origin)) = &origin
             && self.trusted.contains(&origin.origin())
         {
-            return Verdict::Own;
+            return Provenance::Own;
         }
         match (site.map(HeaderValue::as_bytes), origin) {
-            (Some(b"same-origin" | b"none"), _) => Verdict::Own,
-            (Some(_), _) => Verdict::Foreign,
-            (None, Some(Some(origin))) if is_own(&origin, head) => Verdict::Own,
-            (None, Some(_)) => Verdict::Foreign,
-            (None, None) if head.headers.contains_key(COOKIE) => Verdict::Unknown,
-            (None, None) => Verdict::Own,
+            (Some(b"same-origin" | b"none"), _) => Provenance::Own,
+            (Some(_), _) => Provenance::Foreign,
+            (None, Some(Some(origin))) if is_own(&origin, head) => Provenance::Own,
+            (None, Some(_)) => Provenance::Foreign,
+            (None, None) if head.headers.contains_key(COOKIE) => Provenance::Unknown,
+            (None, None) => Provenance::Own,
         }
     }
 }
@@ -135,9 +135,9 @@ impl Checked {
 impl Check for Checked {
     async fn check(&self, head: &Parts) -> Result<(), Response<String>> {
         match self.judge(head) {
-            Verdict::Own => Ok(()),
-            Verdict::Foreign => Err(refused("another site")),
-            Verdict::Unknown => {
+            Provenance::Own => Ok(()),
+            Provenance::Foreign => Err(refused("another site")),
+            Provenance::Unknown => {
                 let Ok(context) = RequestContext::current() else {
                     return Err(refused("no session layer around the gate"));
                 };

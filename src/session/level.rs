@@ -17,7 +17,7 @@ use crate::token::SessionClaims;
 use crate::viewer::{Subject, Viewer};
 
 /// A session and its viewer as one load found them. A request keeps it without the viewer's type.
-pub(crate) struct Loaded {
+pub(crate) struct LoadedSession {
     pub(crate) id: SessionId,
     pub(crate) secret_hash: SecretHash,
     pub(crate) subject: Subject,
@@ -50,7 +50,7 @@ impl LoadNumber {
     }
 }
 
-impl Loaded {
+impl LoadedSession {
     /// Returns whether no revocation or change since the load makes it stale.
     #[inline]
     pub(crate) fn holds(&self) -> bool {
@@ -86,7 +86,7 @@ impl Loaded {
 /// ```
 pub struct Verified<V> {
     // INVARIANT (viewer type): the viewer inside is a `V`.
-    loaded: Arc<Loaded>,
+    loaded: Arc<LoadedSession>,
     viewer: PhantomData<fn() -> V>,
 }
 
@@ -100,14 +100,14 @@ impl<V> Clone for Verified<V> {
 impl<V> Verified<V> {
     /// Wraps a loaded session. INVARIANT (viewer type): the caller knows that the viewer inside is a `V`.
     #[inline]
-    const fn of(loaded: Arc<Loaded>) -> Self {
+    const fn of(loaded: Arc<LoadedSession>) -> Self {
         Self {
             loaded,
             viewer: PhantomData,
         }
     }
 
-    pub(crate) fn loaded(&self) -> &Arc<Loaded> {
+    pub(crate) fn loaded(&self) -> &Arc<LoadedSession> {
         &self.loaded
     }
 }
@@ -118,7 +118,7 @@ impl<V> Verified<V> {
 /// virtual call, which would delay every later call.
 pub(crate) struct First {
     viewer: TypeId,
-    loaded: OnceLock<Arc<Loaded>>,
+    loaded: OnceLock<Arc<LoadedSession>>,
     /// Set if the viewer is older than the cache bound.
     outdated: AtomicBool,
 }
@@ -157,7 +157,7 @@ impl First {
     }
 
     /// Returns the loaded session, whatever its viewer's type, if nothing was revoked since.
-    pub(crate) fn ready_loaded(&self) -> Option<&Arc<Loaded>> {
+    pub(crate) fn ready_loaded(&self) -> Option<&Arc<LoadedSession>> {
         let loaded = self.loaded.get().filter(|loaded| loaded.holds());
         loaded.filter(|_| !self.is_outdated())
     }
@@ -181,7 +181,7 @@ impl First {
     }
 
     /// Returns the session that was found first, whether or not it still holds.
-    pub(crate) fn loaded(&self) -> Option<&Loaded> {
+    pub(crate) fn loaded(&self) -> Option<&LoadedSession> {
         self.loaded.get().map(Arc::as_ref)
     }
 }
@@ -189,7 +189,7 @@ impl First {
 impl<V: Viewer> Verified<V> {
     pub(crate) fn new(
         viewer: V,
-        session: impl FnOnce(Box<dyn Any + Send + Sync>) -> Loaded,
+        session: impl FnOnce(Box<dyn Any + Send + Sync>) -> LoadedSession,
     ) -> Self {
         Self::of(Arc::new(session(Box::new(viewer))))
     }
@@ -262,7 +262,7 @@ impl<V: Viewer> Verified<V> {
     pub(crate) fn given(viewer: V, now: DateTime<Utc>) -> Self {
         let epochs = super::epoch::Epochs::alone();
         let subject = viewer.subject();
-        Self::new(viewer, |viewer| Loaded {
+        Self::new(viewer, |viewer| LoadedSession {
             viewer,
             id: SessionId::from_bytes([0; 16]),
             secret_hash: SecretHash::from_bytes([0; 32]),

@@ -10,7 +10,7 @@ use super::cookie::{Cookie, Stale};
 use super::csrf::CsrfTokens;
 use super::cursor::CursorSealer;
 use super::epoch::{Changing, Epochs};
-use super::level::Loaded;
+use super::level::LoadedSession;
 use super::nodes::Nodes;
 use super::origin::Origin;
 use super::settings::Settings;
@@ -122,7 +122,7 @@ impl Core {
     }
 
     /// Returns the latest end of a session by the current settings, as a cookie shows it.
-    pub(crate) fn shown_end(&self, found: &Loaded) -> Option<DateTime<Utc>> {
+    pub(crate) fn shown_end(&self, found: &LoadedSession) -> Option<DateTime<Utc>> {
         let absolute = self.settings.limits(found.persistent).absolute;
         let end = found.created_at.checked_add_signed(absolute)?;
         end.min(found.expires_at)

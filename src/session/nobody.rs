@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use http::HeaderValue;
 
-use super::level::{First, Loaded, Optimistic};
+use super::level::{First, LoadedSession, Optimistic};
 use super::lifecycle::{Core, Extended, Opened, Others, Rotation};
 use super::origin::Origin;
 use super::sign_in::SignIn;
@@ -76,7 +76,7 @@ impl ErasedSlot for Nobody {
         Self::refused()
     }
 
-    async fn found(&self, _: &First, _: &Origin) -> Result<Arc<Loaded>> {
+    async fn found(&self, _: &First, _: &Origin) -> Result<Arc<LoadedSession>> {
         Self::refused()
     }
 

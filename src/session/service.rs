@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use super::cache::{Answer, Cache, Cached, Refused};
 use super::groups::Groups;
 use super::hooks::{RequestOrigin, SessionHooks};
-use super::level::{LoadNumber, Loaded, Verified};
+use super::level::{LoadNumber, LoadedSession, Verified};
 use super::lifecycle::Core;
 use super::origin::Origin;
 use super::sign_in::SignIn;
@@ -128,7 +128,7 @@ impl<V: Viewer> Service<V> {
     }
 
     /// Returns whether a request may continue with a viewer that it found, however it found it.
-    pub(crate) fn is_recent(&self, loaded: &Loaded, now: DateTime<Utc>) -> bool {
+    pub(crate) fn is_recent(&self, loaded: &LoadedSession, now: DateTime<Utc>) -> bool {
         // With a bound of zero a request would otherwise query the store after each wait (decision 42).
         const LEAST: i64 = 1_000_000;
         let age = now
@@ -208,7 +208,7 @@ impl<V: Viewer> Service<V> {
             ));
         }
         Ok(Cached {
-            answer: Answer::Live(Verified::new(viewer, |viewer| Loaded {
+            answer: Answer::Live(Verified::new(viewer, |viewer| LoadedSession {
                 viewer,
                 id: record.id,
                 secret_hash: record.secret_hash,

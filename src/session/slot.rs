@@ -13,7 +13,7 @@ use super::cookie::{CookieHeaders, Stale};
 use super::cursor::CursorSealer;
 use super::epoch::Epochs;
 use super::hooks::{RequestOrigin, Verdict};
-use super::level::{Current, First, Loaded, Optimistic, Presence, Sealed, Verified};
+use super::level::{Current, First, LoadedSession, Optimistic, Presence, Sealed, Verified};
 use super::lifecycle::{Core, Extended, Opened, Others, Rotation};
 use super::origin::Origin;
 use super::service::Service;
@@ -51,9 +51,9 @@ pub(crate) trait ErasedSlot: Any + Send + Sync {
     /// Returns the contents of the cookie; its session may have ended.
     fn named(&self) -> Result<Ticket>;
     /// Verifies the request's session, as [`Slot::verify`] does, and returns it.
-    async fn found(&self, first: &First, origin: &Origin) -> Result<Arc<Loaded>>;
+    async fn found(&self, first: &First, origin: &Origin) -> Result<Arc<LoadedSession>>;
     /// Returns whether a loaded session is recent enough for the request to continue with it.
-    fn is_recent(&self, _: &Loaded) -> bool {
+    fn is_recent(&self, _: &LoadedSession) -> bool {
         true
     }
     /// Copies the credential, without any memoized result.
@@ -92,7 +92,7 @@ pub(crate) struct Slot<V> {
     /// Set if the session ended without a sign-out in this request, so that the response removes its cookie.
     ended: AtomicBool,
     /// The result of the first successful `verify_current`, kept only to re-issue the cookie.
-    current: OnceLock<Arc<Loaded>>,
+    current: OnceLock<Arc<LoadedSession>>,
     told: Told,
 }
 
@@ -318,7 +318,7 @@ impl<V: Viewer> Slot<V> {
     }
 
     /// Records that this request's session requires a step-up.
-    pub(crate) async fn tell_step_up(&self, loaded: &Loaded, origin: impl Fn() -> Origin) {
+    pub(crate) async fn tell_step_up(&self, loaded: &LoadedSession, origin: impl Fn() -> Origin) {
         if let Some(service) = &self.service {
             self.told.step_up(loaded, &service.core, origin).await;
         }
@@ -486,12 +486,12 @@ impl<V: Viewer> ErasedSlot for Slot<V> {
             .map_err(Error::unauthenticated)
     }
 
-    async fn found(&self, first: &First, origin: &Origin) -> Result<Arc<Loaded>> {
+    async fn found(&self, first: &First, origin: &Origin) -> Result<Arc<LoadedSession>> {
         let verified = self.verify(first, || origin.clone()).await?;
         Ok(Arc::clone(verified.loaded()))
     }
 
-    fn is_recent(&self, loaded: &Loaded) -> bool {
+    fn is_recent(&self, loaded: &LoadedSession) -> bool {
         let service = self.service.as_ref();
         service.is_none_or(|service| service.is_recent(loaded, service.core.now()))
     }

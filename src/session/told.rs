@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::level::Loaded;
+use super::level::LoadedSession;
 use super::lifecycle::Core;
 use super::origin::Origin;
 use crate::audit::{self, SessionEvent, SessionEventKind};
@@ -40,7 +40,12 @@ impl Told {
     }
 
     /// Reports that the session requires a step-up.
-    pub(super) async fn step_up(&self, loaded: &Loaded, core: &Core, origin: impl Fn() -> Origin) {
+    pub(super) async fn step_up(
+        &self,
+        loaded: &LoadedSession,
+        core: &Core,
+        origin: impl Fn() -> Origin,
+    ) {
         if !self.step_up.swap(true, Ordering::Relaxed) {
             let kind = SessionEventKind::StepUpRequired;
             let (id, subject) = (Some(loaded.id), Some(&loaded.subject));

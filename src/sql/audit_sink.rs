@@ -46,7 +46,8 @@ const COLUMNS: [&str; 12] = [
 ///
 /// ```
 /// # use clearance::{Access, Dto, Entity, Result, Viewer, Write};
-/// use clearance::{Db, SqlAuditSink};
+/// use clearance::audit::SqlAuditSink;
+/// use clearance::Db;
 ///
 /// # #[derive(Clone, Viewer)]
 /// # struct Member { id: i64, auditor: bool }

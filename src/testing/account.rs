@@ -10,8 +10,8 @@ use futures_util::future::join_all;
 use self::deletion::deletes_users;
 use super::store::{BrokenContract, Outcome, STEP, record, rule, start};
 use crate::account::{
-    Account, AccountId, AccountKind, Adapter, AdapterError, Email, NewUser, ProviderTokens,
-    SessionAdapter, SignIn, User, UserChange, UserEmail, VerificationRecord,
+    Account, AccountId, AccountKind, AccountOwner, Adapter, AdapterError, Email, NewUser,
+    ProviderTokens, SessionAdapter, User, UserChange, UserEmail, VerificationRecord,
 };
 use crate::entity::Secret;
 use crate::session::{Created, SecretHash, SessionRecord};
@@ -426,7 +426,7 @@ async fn signs_in(adapter: &dyn Adapter) -> Outcome {
     let first = Account::new(account("Dora")?, AccountKind::OAuth);
     let signed_in =
         answered(adapter.find_or_create_user_by_account(&first, &profile, start())).await?;
-    let SignIn::First(user) = signed_in else {
+    let AccountOwner::First(user) = signed_in else {
         return rule("a first sign-in creates a user", false);
     };
     rule(
@@ -439,7 +439,7 @@ async fn signs_in(adapter: &dyn Adapter) -> Outcome {
     rule(
         "a later sign-in returns the user unchanged",
         answered(adapter.find_or_create_user_by_account(&first, &changed, start())).await?
-            == SignIn::Returning(user.clone()),
+            == AccountOwner::Returning(user.clone()),
     )?;
     let stranger = Account::new(account("not Dora")?, AccountKind::OAuth);
     let profile = with_email(email("DORA@example.com")?);
@@ -462,7 +462,7 @@ async fn signs_in_once(adapter: &dyn Adapter) -> Outcome {
     let mut ids = Vec::new();
     for signed_in in join_all((0..AT_ONCE).map(|_| sign_in())).await {
         let signed_in = answered(async { signed_in }).await?;
-        first += usize::from(matches!(signed_in, SignIn::First(_)));
+        first += usize::from(matches!(signed_in, AccountOwner::First(_)));
         ids.push(signed_in.into_user().id);
     }
     ids.dedup();

@@ -3,9 +3,8 @@
 use axum::extract::State;
 use axum::routing::{post, put};
 use axum::{Json, Router};
-use clearance::{
-    Assign, Db, Dto, Entity, Input, Patch, Result, SessionLayer, Untrusted, repository,
-};
+use clearance::input::Assign;
+use clearance::{Db, Dto, Entity, Input, Patch, Result, SessionLayer, Untrusted, repository};
 use garde::Validate;
 use serde_json::{Value, json};
 

@@ -5,10 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use axum::body::Body;
 use axum::http::{HeaderName, Request, Response};
-use clearance::{
-    Access, AuditEvent, AuditSink, Db, Entity, RequestContext, SessionLayer, SinkError, Write,
-    async_trait,
-};
+use clearance::audit::{AuditEvent, AuditSink, SinkError};
+use clearance::{Access, Db, Entity, RequestContext, SessionLayer, Write, async_trait};
 use tower::{Layer as _, ServiceExt as _};
 
 use crate::support::{Member, Rig, sqlite_file};

@@ -5,8 +5,9 @@ use std::cell::{Cell as Place, RefCell};
 
 use clearance::__private::side;
 use clearance::entity::{Operation, Relation, RowRules, Table};
+use clearance::input::Assign;
 use clearance::policy::{Cell, Rule, Truth, evaluate_with};
-use clearance::{Access, Assign, Entity, Input, Patch, Result, Untrusted, Write, testing};
+use clearance::{Access, Entity, Input, Patch, Result, Untrusted, Write, testing};
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 use serde_json::json;

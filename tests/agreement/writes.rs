@@ -9,8 +9,9 @@ use clearance::entity::{Column, Operation, Plain, Relation, RowRules, Table};
 use clearance::policy::{
     Cell, Columns as _, Context, Rule, Truth, Value, evaluate_update, evaluate_with,
 };
+use clearance::repository::WriteExplanation;
 use clearance::repository::{Transaction, Update, Writer};
-use clearance::{Access, Entity, Error, Field, Result, Write, WriteExplanation, testing};
+use clearance::{Access, Entity, Error, Field, Result, Write, testing};
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 

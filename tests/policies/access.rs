@@ -2,9 +2,8 @@
 
 use std::sync::Mutex;
 
-use clearance::{
-    Access, Db, Error, Read, RequestContext, Result, Rows, Write, repository, testing,
-};
+use clearance::repository::Rows;
+use clearance::{Access, Db, Error, Read, RequestContext, Result, Write, repository, testing};
 
 use crate::support::*;
 

@@ -1,8 +1,10 @@
 //! What a viewer may see, told before any row (P12), and attributes that were not loaded (P9).
 
 use clearance::entity::RowAction;
-use clearance::policy::{Context, Failure, Loaded, Truth, evaluate};
-use clearance::{Access, Answer, CanSee, Dto, Entity, Field, Read, Viewer, Write, rule, testing};
+use clearance::policy::{Context, Failure, MaybeLoaded, Truth, evaluate};
+use clearance::{
+    Access, CanSee, Dto, Entity, Field, Permission, Read, Viewer, Write, rule, testing,
+};
 
 use crate::support::*;
 
@@ -13,7 +15,7 @@ async fn profile_as(viewer: Member) -> CanSee<Profile> {
     .await
 }
 
-fn answers(can_see: &CanSee<Profile>) -> [Answer; 4] {
+fn answers(can_see: &CanSee<Profile>) -> [Permission; 4] {
     [
         can_see.field(Profile::ID),
         can_see.field(Profile::USERNAME),
@@ -22,7 +24,7 @@ fn answers(can_see: &CanSee<Profile>) -> [Answer; 4] {
     ]
 }
 
-fn operations<D: Dto>(can_see: &CanSee<D>) -> [Answer; 4] {
+fn operations<D: Dto>(can_see: &CanSee<D>) -> [Permission; 4] {
     [
         RowAction::Read,
         RowAction::Create,
@@ -34,7 +36,7 @@ fn operations<D: Dto>(can_see: &CanSee<D>) -> [Answer; 4] {
 
 #[tokio::test]
 async fn p12_asvs_8_2_3_each_field_is_yes_no_or_depends_by_viewer() {
-    use Answer::{Depends, No, Yes};
+    use Permission::{Depends, No, Yes};
 
     let admin = profile_as(admin()).await;
     assert_eq!(answers(&admin), [Yes, Yes, Yes, Yes]);
@@ -52,7 +54,7 @@ async fn p12_asvs_8_2_3_each_field_is_yes_no_or_depends_by_viewer() {
 
 #[tokio::test]
 async fn p12_x11_nobody_and_the_program_itself_have_their_answers() {
-    use Answer::{Depends, No, Yes};
+    use Permission::{Depends, No, Yes};
 
     let nobody = as_nobody(async { public().can_see::<Profile>().await.unwrap() }).await;
     assert_eq!(answers(&nobody), [Yes, Yes, No, No]);
@@ -81,14 +83,24 @@ async fn p12_nobody_writes_even_where_the_rule_asks_for_no_viewer() {
     let can_see = as_nobody(async { public().can_see::<NoteCard>().await.unwrap() }).await;
     assert_eq!(
         operations(&can_see),
-        [Answer::Yes, Answer::No, Answer::No, Answer::No]
+        [
+            Permission::Yes,
+            Permission::No,
+            Permission::No,
+            Permission::No
+        ]
     );
     let writer = as_viewer(stranger(), async {
         write().await.can_see::<NoteCard>().await.unwrap()
     });
     assert_eq!(
         operations(&writer.await),
-        [Answer::Yes, Answer::Yes, Answer::Yes, Answer::No]
+        [
+            Permission::Yes,
+            Permission::Yes,
+            Permission::Yes,
+            Permission::No
+        ]
     );
 }
 
@@ -114,9 +126,9 @@ async fn p12_r4_where_no_row_can_be_read_no_field_can_be_seen() {
         read().await.can_see::<NoteCard>().await.unwrap()
     });
     let can_see = can_see.await;
-    assert_eq!(can_see.field(NoteCard::ID), Answer::No);
-    assert_eq!(can_see.field(NoteCard::TEXT), Answer::No);
-    assert_eq!(operations(&can_see), [Answer::No; 4]);
+    assert_eq!(can_see.field(NoteCard::ID), Permission::No);
+    assert_eq!(can_see.field(NoteCard::TEXT), Permission::No);
+    assert_eq!(operations(&can_see), [Permission::No; 4]);
 }
 
 #[tokio::test]
@@ -137,7 +149,7 @@ async fn p12_it_serialises_under_the_keys_of_the_dto() {
         read().await.can_see::<Card>().await.unwrap()
     });
     let can_see = can_see.await;
-    assert_eq!(can_see.key("publishedAt"), Some(Answer::Depends));
+    assert_eq!(can_see.key("publishedAt"), Some(Permission::Depends));
     assert_eq!(can_see.key("published_at"), None);
     insta::assert_snapshot!(serde_json::to_string_pretty(&can_see).unwrap(), @r#"
     {
@@ -160,8 +172,8 @@ async fn p12_it_serialises_under_the_keys_of_the_dto() {
 struct Guest {
     id: i64,
     admin: bool,
-    team: Loaded<Option<String>>,
-    teams: Loaded<Vec<String>>,
+    team: MaybeLoaded<Option<String>>,
+    teams: MaybeLoaded<Vec<String>>,
 }
 
 #[derive(Debug, Clone, Entity)]
@@ -204,12 +216,12 @@ fn same_team(viewer: &Guest, row: &Note) -> bool {
     same(viewer.team, row.team)
 }
 
-fn guest(team: Loaded<Option<String>>) -> Guest {
+fn guest(team: MaybeLoaded<Option<String>>) -> Guest {
     Guest {
         id: 1,
         admin: false,
         team,
-        teams: Loaded::missing(),
+        teams: MaybeLoaded::missing(),
     }
 }
 
@@ -236,7 +248,7 @@ async fn notes() -> Directory {
 async fn p9_a_read_by_an_attribute_that_was_not_loaded_fails() {
     let directory = notes().await;
     let events = Events::of("clearance::access");
-    testing::as_viewer(guest(Loaded::missing()))
+    testing::as_viewer(guest(MaybeLoaded::missing()))
         .scope(async {
             let access = Access::<Read<Guest>>::authenticated().await.unwrap();
             let reader = directory.db.reader(&access);
@@ -266,7 +278,7 @@ async fn p9_a_read_by_an_attribute_that_was_not_loaded_fails() {
 #[tokio::test]
 async fn p9_a_write_by_an_attribute_that_was_not_loaded_fails_and_writes_nothing() {
     let directory = notes().await;
-    testing::as_viewer(guest(Loaded::missing()))
+    testing::as_viewer(guest(MaybeLoaded::missing()))
         .scope(async {
             let access = Access::<Write<Guest>>::authenticated().await.unwrap();
             let writer = directory.db.writer(&access);
@@ -288,7 +300,7 @@ async fn p9_a_write_by_an_attribute_that_was_not_loaded_fails_and_writes_nothing
 async fn p9_an_attribute_that_was_loaded_is_compared_and_an_empty_one_grants_nothing() {
     let directory = notes().await;
     for (team, visible) in [(Some("red"), true), (Some("blue"), false), (None, false)] {
-        let viewer = guest(Loaded::new(team.map(str::to_owned)));
+        let viewer = guest(MaybeLoaded::new(team.map(str::to_owned)));
         testing::as_viewer(viewer)
             .scope(async {
                 let access = Access::<Read<Guest>>::authenticated().await.unwrap();
@@ -305,7 +317,7 @@ async fn p9_a_rule_that_does_not_come_to_ask_it_does_not_fail() {
     let directory = notes().await;
     let viewer = Guest {
         admin: true,
-        ..guest(Loaded::missing())
+        ..guest(MaybeLoaded::missing())
     };
     testing::as_viewer(viewer)
         .scope(async {
@@ -328,7 +340,7 @@ async fn p9_p12_a_rule_for_writing_that_cannot_be_worked_out_fails_the_answer() 
         id: i64,
     }
 
-    testing::as_viewer(guest(Loaded::missing()))
+    testing::as_viewer(guest(MaybeLoaded::missing()))
         .scope(async {
             let access = Access::<Read<Guest>>::authenticated().await.unwrap();
             let events = Events::of("clearance::access");
@@ -342,7 +354,7 @@ async fn p9_p12_a_rule_for_writing_that_cannot_be_worked_out_fails_the_answer() 
 #[test]
 fn p9_the_evaluator_neither_allows_nor_denies() {
     let context = Context::new(instant(0));
-    let missing = guest(Loaded::missing());
+    let missing = guest(MaybeLoaded::missing());
     assert_eq!(
         evaluate(&same_team(), Some(&missing), &note(), &context),
         Err(Failure::NotLoaded("viewer.team"))
@@ -354,5 +366,5 @@ fn p9_the_evaluator_neither_allows_nor_denies() {
     );
     assert!(missing.team.value().unwrap_err().is_misuse());
     assert_eq!(format!("{:?}", missing.team), "NotLoaded");
-    assert_eq!(format!("{:?}", Loaded::new("secret")), "Loaded");
+    assert_eq!(format!("{:?}", MaybeLoaded::new("secret")), "Loaded");
 }

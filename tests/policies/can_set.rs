@@ -1,24 +1,24 @@
 //! What a viewer may set by an input type, told before any body and any row (P12).
 
 use clearance::entity::RowAction;
-use clearance::policy::Loaded;
+use clearance::input::Assign;
+use clearance::policy::MaybeLoaded;
 use clearance::repository::Reads;
 use clearance::{
-    Access, Answer, Assign, CanSet, Entity, Incoming, Input, Patch, Read, Untrusted, Viewer,
-    testing,
+    Access, CanSet, Entity, Incoming, Input, Patch, Permission, Read, Untrusted, Viewer, testing,
 };
 
 use crate::inputs::{EditNote, NewNote, Note, SCHEMA};
 use crate::support::*;
 
-use Answer::{Depends, No, Yes};
+use Permission::{Depends, No, Yes};
 
 async fn told<T: Incoming<Entity = Note>>(viewer: Member) -> CanSet<T> {
     as_viewer(viewer, async { read().await.can_set::<T>().await.unwrap() }).await
 }
 
 /// The answer for the row, and that for each field.
-fn answers<T: Incoming>(can_set: &CanSet<T>) -> (Answer, Vec<Answer>) {
+fn answers<T: Incoming>(can_set: &CanSet<T>) -> (Permission, Vec<Permission>) {
     let fields = can_set.fields().map(|(_, answer)| answer).collect();
     (can_set.row(), fields)
 }
@@ -194,8 +194,8 @@ async fn p12_w22_an_entity_says_what_may_be_done_to_its_rows_without_a_dto() {
     assert_eq!(can::<Note, _>(&system()).await, [Yes; 4]);
 }
 
-async fn can<E: Entity, P: Reads<E::Viewer>>(access: &Access<P>) -> [Answer; 4] {
-    let mut answers = [Answer::No; 4];
+async fn can<E: Entity, P: Reads<E::Viewer>>(access: &Access<P>) -> [Permission; 4] {
+    let mut answers = [Permission::No; 4];
     let actions = [
         RowAction::Read,
         RowAction::Create,
@@ -290,7 +290,7 @@ async fn p9_p12_a_rule_that_cannot_be_worked_out_fails_the_answer() {
     #[derive(Debug, Clone, Viewer)]
     struct Guest {
         id: i64,
-        team: Loaded<String>,
+        team: MaybeLoaded<String>,
     }
 
     #[derive(Entity)]
@@ -310,7 +310,7 @@ async fn p9_p12_a_rule_that_cannot_be_worked_out_fails_the_answer() {
 
     let guest = Guest {
         id: 1,
-        team: Loaded::missing(),
+        team: MaybeLoaded::missing(),
     };
     testing::as_viewer(guest)
         .scope(async {

@@ -1,6 +1,7 @@
 //! What the condition of a method comes to, and the reasons that are stated: T-22, T-23, X21.
 
-use clearance::{Access, Db, Guard, Result, repository};
+use clearance::registry::Guard;
+use clearance::{Access, Db, Result, repository};
 use clearance_matrix::Matrix;
 
 use crate::engines::TestPool;

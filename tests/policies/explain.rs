@@ -2,7 +2,8 @@
 
 use clearance::entity::RowAction;
 use clearance::policy::Truth;
-use clearance::{Dto, Explanation, Field};
+use clearance::repository::Explanation;
+use clearance::{Dto, Field};
 
 use crate::support::*;
 

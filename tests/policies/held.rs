@@ -221,7 +221,7 @@ async fn rf_22_the_rules_see_the_viewer_as_they_are_now() {
             let can_see = access.can_see::<PieceView>().await.unwrap();
             can_see.field(PieceView::CLOSES)
         });
-        assert_eq!(seen.await, clearance::Answer::No, "{kept:?}");
+        assert_eq!(seen.await, clearance::Permission::No, "{kept:?}");
     }
 }
 
@@ -388,7 +388,7 @@ async fn rf_21_the_program_and_the_public_have_no_session_that_could_end() {
             let access = Access::public("a test").unwrap();
             SignOut.happen(&house, &request, id).await;
             let can = access.can::<Piece>(clearance::entity::RowAction::Read);
-            assert_eq!(can.await.unwrap(), clearance::Answer::No);
+            assert_eq!(can.await.unwrap(), clearance::Permission::No);
         })
         .await;
     assert_eq!(read(house.db(), &system(), "all").await.unwrap(), 6);

@@ -1,7 +1,8 @@
 //! What an application says of the bodies that its clients may send: in the registry, and in the matrix.
 
 use clearance::entity::RowAction;
-use clearance::{Assign, Dto, Entity, Field, Input, Patch};
+use clearance::input::Assign;
+use clearance::{Dto, Entity, Field, Input, Patch};
 use clearance_matrix::{Matrix, MatrixBuilder};
 
 use crate::support::*;

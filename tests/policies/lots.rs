@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use clearance::entity::RowAction;
+use clearance::input::Assign;
 use clearance::repository::{Page, Reads, Writes};
 use clearance::session::{MemorySessionStore, SessionsBuilder, Strategy};
 use clearance::testing::ManualClock;
 use clearance::{
-    Access, Answer, Assign, Db, Dto, Entity, Field, Input, Key, Patch, RequestContext, Result,
-    Secret, Sessions, SourceError, Subject, Untrusted, Viewer, ViewerSource, async_trait,
+    Access, Db, Dto, Entity, Field, Input, Key, Patch, Permission, RequestContext, Result, Secret,
+    Sessions, SourceError, Subject, Untrusted, Viewer, ViewerSource, async_trait,
 };
 use futures_util::TryStreamExt as _;
 
@@ -349,13 +350,13 @@ pub async fn read<P: Reads<Bidder>>(db: &Db, access: &Access<P>, form: &str) -> 
         }
         "can_see" => {
             let fields = access.can_see::<PieceView>().await?;
-            usize::from(fields.rows(RowAction::Read) != Answer::No)
+            usize::from(fields.rows(RowAction::Read) != Permission::No)
         }
         "can_set" => {
             let set = access.can_set::<EditPiece>().await?;
-            usize::from(set.row() != Answer::No)
+            usize::from(set.row() != Permission::No)
         }
-        "can" => usize::from(access.can::<Piece>(RowAction::Read).await? != Answer::No),
+        "can" => usize::from(access.can::<Piece>(RowAction::Read).await? != Permission::No),
         "explain" => {
             let explanation = access.explain::<PieceView>(&piece(1)).await?;
             usize::from(explanation.rows(RowAction::Read).is_some())

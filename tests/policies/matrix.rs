@@ -336,12 +336,12 @@ fn x7_the_page_is_self_contained_and_escaped() {
 #[test]
 fn x7_a_rule_that_cannot_be_worked_out_fails_the_matrix_with_its_place() {
     use clearance::Viewer;
-    use clearance::policy::Loaded;
+    use clearance::policy::MaybeLoaded;
 
     #[derive(Viewer)]
     struct Guest {
         id: i64,
-        team: Loaded<String>,
+        team: MaybeLoaded<String>,
     }
 
     #[derive(Entity)]
@@ -358,7 +358,7 @@ fn x7_a_rule_that_cannot_be_worked_out_fails_the_matrix_with_its_place() {
 
     let guest = Guest {
         id: 1,
-        team: Loaded::missing(),
+        team: MaybeLoaded::missing(),
     };
     let error = Matrix::of(&GUESTS)
         .viewer("guest", &guest)

@@ -1,6 +1,7 @@
 //! What an input may refer to: in the registry, in the matrix and in the check at start.
 
-use clearance::{Assign, Dto, Entity, Input};
+use clearance::input::Assign;
+use clearance::{Dto, Entity, Input};
 use clearance_matrix::{Matrix, MatrixBuilder};
 
 use crate::support::*;

@@ -1,6 +1,7 @@
 //! What an application lists of itself, and the check at start: P13.
 
-use clearance::{Action, Db, Dto, Entity, Error, Field, Guard, Result, repository};
+use clearance::registry::{Action, Guard};
+use clearance::{Db, Dto, Entity, Error, Field, Result, repository};
 
 use crate::support::*;
 

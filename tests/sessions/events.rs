@@ -3,15 +3,15 @@
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
 
-use clearance::SessionEventKind as Kind;
+use clearance::audit::SessionEventKind as Kind;
+use clearance::audit::{
+    CredentialRefusal, Revocation, SessionEvent, SessionEventSink, SignInRefusal,
+};
 use clearance::session::{
     Assurance, Freshness, RequestOrigin, SessionHooks, SessionLimit, SessionsBuilder, SignIn,
     Strategy, Verdict,
 };
-use clearance::{
-    CredentialRefusal, RequestContext, Revocation, SessionEvent, SessionEventSink, SignInRefusal,
-    SourceError, Subject, Verified, async_trait,
-};
+use clearance::{RequestContext, SourceError, Subject, Verified, async_trait};
 
 use crate::browser::Browser;
 use crate::support::logs::Capture;

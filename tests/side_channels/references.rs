@@ -3,9 +3,9 @@
 
 use std::cell::RefCell;
 
+use clearance::input::Assign;
 use clearance::{
-    Access, Assign, Db, Dto, Entity, Input, Patch, Result, System, Untrusted, Viewer, Write,
-    testing,
+    Access, Db, Dto, Entity, Input, Patch, Result, System, Untrusted, Viewer, Write, testing,
 };
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;

@@ -2,12 +2,10 @@
 
 use std::sync::{Arc, Mutex};
 
+use clearance::audit::{AuditEvent, AuditSink, Outcome, SinkError};
 use clearance::entity::RowAction;
 use clearance::policy::Context;
-use clearance::{
-    Access, AuditEvent, AuditSink, Db, Error, Outcome, Result, SinkError, Untrusted, Write,
-    async_trait, testing,
-};
+use clearance::{Access, Db, Error, Result, Untrusted, Write, async_trait, testing};
 
 use crate::desk::*;
 use crate::support::{AllEvents, Directory, Events, instant, system};

@@ -4,10 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use clearance::{
-    Access, AuditEvent, AuditSink, Db, Dto, Entity, Result, SinkError, SqlAuditSink, Write,
-    async_trait,
-};
+use clearance::audit::{AuditEvent, AuditSink, SinkError, SqlAuditSink};
+use clearance::{Access, Db, Dto, Entity, Result, Write, async_trait};
 use tokio::sync::Notify;
 
 use crate::audit::in_request;

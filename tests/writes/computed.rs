@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use clearance::{
-    Access, App, Assign, Dto, Entity, Error, Outcome, Patch, Result, Viewer, Write, testing,
-};
+use clearance::audit::Outcome;
+use clearance::input::Assign;
+use clearance::{Access, App, Dto, Entity, Error, Patch, Result, Viewer, Write, testing};
 
 use crate::audit::Kept;
 use crate::engines::{Engine, engine};
@@ -434,7 +434,7 @@ async fn w34_a_write_to_it_changes_nothing_and_is_not_recorded_as_denied_on_sqli
     })
     .await;
     assert_eq!(shown().await, [(1, 10)]);
-    let denied = |event: &clearance::AuditEvent| event.outcome() == Outcome::Denied;
+    let denied = |event: &clearance::audit::AuditEvent| event.outcome() == Outcome::Denied;
     let events = kept.take();
     assert!(!events.iter().any(denied), "{events:#?}");
 }

@@ -1,8 +1,9 @@
 //! What the database itself refuses: W46, W47.
 
+use clearance::input::Assign;
 use clearance::policy::Context;
 use clearance::{
-    Access, Assign, Db, Entity, Error, Input, Patch, Result, Untrusted, Viewer, Write, testing,
+    Access, Db, Entity, Error, Input, Patch, Result, Untrusted, Viewer, Write, testing,
 };
 
 use crate::engines::{Engine, TestPool, engine};

@@ -1,7 +1,8 @@
 //! A help desk: what clients may send of its tickets.
 
+use clearance::input::Assign;
 use clearance::{
-    Access, Assign, Dto, Entity, Field, Input, Patch, Result, Untrusted, Viewer, Write, testing,
+    Access, Dto, Entity, Field, Input, Patch, Result, Untrusted, Viewer, Write, testing,
 };
 use garde::Validate;
 

@@ -1,10 +1,9 @@
 //! Which rule decided on a write, and on which of its parts: X6, P10, P11.
 
+use clearance::input::Assign;
 use clearance::policy::{Failure, Step, Truth};
-use clearance::{
-    Access, Assign, Dto, Entity, Input, Patch, Result, Untrusted, Viewer, Write, WriteExplanation,
-    testing,
-};
+use clearance::repository::WriteExplanation;
+use clearance::{Access, Dto, Entity, Input, Patch, Result, Untrusted, Viewer, Write, testing};
 
 use crate::desk::*;
 use crate::support::{Directory, Events, Statements, empty_directory, system};

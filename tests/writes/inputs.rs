@@ -1,6 +1,7 @@
 //! What a client may say of a new row.
 
-use clearance::{Assign, Error, Untrusted, testing};
+use clearance::input::Assign;
+use clearance::{Error, Untrusted, testing};
 
 use crate::desk::*;
 use crate::support::{Statements, system};

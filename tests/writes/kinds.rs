@@ -1,8 +1,9 @@
 //! Every kind of column, written with and without a value in every form of a statement.
 
 use chrono::{DateTime, Utc};
+use clearance::input::Assign;
 use clearance::{
-    Access, Assign, Dto, Entity, Error, Input, Patch, TextEnum, Untrusted, Viewer, Write, testing,
+    Access, Dto, Entity, Error, Input, Patch, TextEnum, Untrusted, Viewer, Write, testing,
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;

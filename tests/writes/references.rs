@@ -5,8 +5,9 @@
 
 use std::collections::BTreeMap;
 
+use clearance::input::Assign;
 use clearance::{
-    Access, Assign, Dto, Entity, Error, Input, Patch, Result, Untrusted, Viewer, Write, testing,
+    Access, Dto, Entity, Error, Input, Patch, Result, Untrusted, Viewer, Write, testing,
 };
 
 use crate::support::{Directory, Statements, empty_directory, system};

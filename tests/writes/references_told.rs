@@ -102,16 +102,16 @@ async fn w44_a_refused_reference_is_recorded_and_the_record_tells_no_more_than_t
 
 #[tokio::test]
 async fn w44_what_may_be_set_depends_on_what_it_refers_to() {
-    use clearance::Answer;
+    use clearance::Permission;
 
     writing(7, async |access| {
         let can_set = access.can_set::<NewCard>().await.unwrap();
-        assert_eq!(can_set.key("boardId"), Some(Answer::Depends));
-        assert_eq!(can_set.key("title"), Some(Answer::Yes));
+        assert_eq!(can_set.key("boardId"), Some(Permission::Depends));
+        assert_eq!(can_set.key("title"), Some(Permission::Yes));
         // It may still be null.
-        assert_eq!(can_set.key("sealId"), Some(Answer::Depends));
+        assert_eq!(can_set.key("sealId"), Some(Permission::Depends));
         let can_set = access.can_set::<PostedCard>().await.unwrap();
-        assert_eq!(can_set.key("board_id"), Some(Answer::Yes));
+        assert_eq!(can_set.key("board_id"), Some(Permission::Yes));
     })
     .await;
 }

@@ -2,9 +2,8 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use clearance::{
-    Access, Assign, Dto, Entity, Input, Patch, Result, Untrusted, Viewer, Write, testing,
-};
+use clearance::input::Assign;
+use clearance::{Access, Dto, Entity, Input, Patch, Result, Untrusted, Viewer, Write, testing};
 use garde::Validate;
 
 use crate::support::{Directory, Statements, empty_directory, system};

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use clearance::audit::SqlAuditSink;
 use clearance::{
     Access, Db, Dto, Entity, Error, Key, RequestContext, Result, Roles, Sessions, SourceError,
-    SqlAuditSink, Subject, Viewer, ViewerSource, Write, async_trait, repository,
+    Subject, Viewer, ViewerSource, Write, async_trait, repository,
 };
 use uuid::Uuid;
 

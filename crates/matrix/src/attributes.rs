@@ -1,7 +1,7 @@
 //! Collection of all rules of an application, and of the request attributes that they read.
 
 use clearance::__matrix::{DtoEntry, EntityEntry, InputEntry, attribute};
-use clearance::{Guard, RepositoryInfo, RuleInfo};
+use clearance::registry::{Guard, RepositoryInfo, RuleInfo};
 
 use crate::model::AttributeRow;
 use crate::rows::place;

@@ -3,7 +3,8 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 use clearance::__matrix::{configuration, dto_entries, entity_entries, input_entries};
 use clearance::policy::Context;
-use clearance::{App, DatabaseSchema, Result};
+use clearance::registry::DatabaseSchema;
+use clearance::{App, Result};
 
 use crate::model::{Circumstances, Matrix, NOBODY, SYSTEM, VERSION};
 use crate::{attributes, inputs, lint, rows};

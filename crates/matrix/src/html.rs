@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use clearance::Answer;
+use clearance::Permission;
 
 use crate::Matrix;
 use crate::markdown::{METHODS, SCHEMA_NOT_READ, SOURCE_NOT_READ, capital};
@@ -435,9 +435,9 @@ fn answers(page: &mut String, first: &str, cells: &[Cell]) {
     put(page, format_args!("<tr>{first}"));
     for cell in cells {
         let (class, mark) = match cell.answer {
-            Answer::Yes => ("yes", "\u{2713}"),
-            Answer::No => ("no", "\u{2717}"),
-            Answer::Depends => ("depends", "\u{25d0}"),
+            Permission::Yes => ("yes", "\u{2713}"),
+            Permission::No => ("no", "\u{2717}"),
+            Permission::Depends => ("depends", "\u{25d0}"),
         };
         put(
             page,

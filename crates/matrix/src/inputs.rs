@@ -3,7 +3,8 @@
 use clearance::__matrix::{InputEntry, Part, Settable};
 use clearance::entity::Schema;
 use clearance::policy::{Context, Decision, Residual};
-use clearance::{Answer, InputFieldInfo, Result, RuleInfo};
+use clearance::registry::{InputFieldInfo, RuleInfo};
+use clearance::{Permission, Result};
 
 use crate::attributes::rules;
 use crate::builder::{Asking, Who};
@@ -87,17 +88,17 @@ fn settable<V>(input: &InputEntry<V>, who: &Who<'_, V>, context: &Context) -> Se
 /// Joins several decisions, all of which must allow, into one cell.
 fn cell(viewer: &str, parts: &[Part], schema: &Schema, rules: &[&RuleInfo]) -> Result<Cell> {
     let mut conditions: Vec<(&Residual, Subject)> = Vec::new();
-    let mut answer = Answer::Yes;
+    let mut answer = Permission::Yes;
     for part in parts {
         match &part.decision {
             Decision::Allow => {}
             Decision::Deny => {
-                answer = Answer::No;
+                answer = Permission::No;
                 conditions.clear();
                 break;
             }
             Decision::Depends(residual) => {
-                answer = Answer::Depends;
+                answer = Permission::Depends;
                 let row = if part.before {
                     Subject::Before
                 } else {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use clearance::Answer;
+use clearance::Permission;
 
 use crate::Matrix;
 use crate::model::{Cell, InputRows, RuleRow};
@@ -294,7 +294,7 @@ impl Page {
         for cell in cells {
             row.push_str(" | ");
             match (cell.answer, &cell.when) {
-                (Answer::Depends, Some(when)) => {
+                (Permission::Depends, Some(when)) => {
                     row.push_str(&format!("depends: {}", code(when)));
                 }
                 (answer, _) => row.push_str(answer.as_str()),

@@ -1,6 +1,6 @@
 //! The data model of the access matrix, as it is serialised.
 
-use clearance::Answer;
+use clearance::Permission;
 use clearance::entity::RowAction;
 use serde::{Serialize, Serializer};
 
@@ -292,7 +292,7 @@ pub(crate) struct RuleRow {
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Cell {
     pub(crate) viewer: String,
-    pub(crate) answer: Answer,
+    pub(crate) answer: Permission,
     /// The condition that the row must fulfil.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) when: Option<String>,

@@ -6,9 +6,10 @@ use clearance::__matrix::{self, Decide, DtoEntry, EntityEntry, allows, configura
 use clearance::dto::Output;
 use clearance::entity::{Cardinality, Relation, RowAction, Schema};
 use clearance::policy::{Context, Decision, Failure, Kind};
-use clearance::{
-    Action, Answer, Error, FieldSource, Guard, MethodInfo, RepositoryInfo, Result, RuleInfo, Stated,
+use clearance::registry::{
+    Action, FieldSource, Guard, MethodInfo, RepositoryInfo, RuleInfo, Stated,
 };
+use clearance::{Error, Permission, Result};
 
 use crate::builder::{Asking, Who};
 use crate::model::{
@@ -130,7 +131,7 @@ fn relation_row(relation: &Relation, schema: &Schema) -> RelationRow {
     }
 }
 
-/// Evaluates the row rules, in the order of [`EntityInfo::operations`](clearance::EntityInfo::operations).
+/// Evaluates the row rules, in the order of [`EntityInfo::operations`](clearance::registry::EntityInfo::operations).
 fn rows_for<V>(entity: &EntityEntry<V>, who: &Who<'_, V>, context: &Context) -> Vec<Decision> {
     let operations = entity.info.operations();
     match who {
@@ -256,16 +257,16 @@ pub(crate) fn repository_rows<V: 'static>(
 fn method_cell<V: 'static>(method: &MethodInfo, asking: &Asking<'_, V>, context: &Context) -> Cell {
     let (answer, when) = match (method.guard(), &asking.who) {
         // A repository method runs inside a request, where the program itself has no access.
-        (_, Who::System) => (Answer::No, None),
+        (_, Who::System) => (Permission::No, None),
         (Guard::Public(_), Who::Nobody | Who::Viewer(_))
-        | (Guard::Authenticated, Who::Viewer(_)) => (Answer::Yes, None),
-        (Guard::Authenticated | Guard::Authorize(_), Who::Nobody) => (Answer::No, None),
+        | (Guard::Authenticated, Who::Viewer(_)) => (Permission::Yes, None),
+        (Guard::Authenticated | Guard::Authorize(_), Who::Nobody) => (Permission::No, None),
         (Guard::Authorize(condition), Who::Viewer(viewer)) => {
             let viewer: &dyn Any = *viewer;
             match allows(method, viewer, context) {
-                Some(true) => (Answer::Yes, None),
-                Some(false) => (Answer::No, None),
-                None => (Answer::Depends, Some(condition.to_owned())),
+                Some(true) => (Permission::Yes, None),
+                Some(false) => (Permission::No, None),
+                None => (Permission::Depends, Some(condition.to_owned())),
             }
         }
     };
@@ -278,10 +279,10 @@ fn method_cell<V: 'static>(method: &MethodInfo, asking: &Asking<'_, V>, context:
 
 fn cell(viewer: &str, decision: &Decision, schema: &Schema, rules: &[RuleInfo]) -> Result<Cell> {
     let (answer, when) = match decision {
-        Decision::Allow => (Answer::Yes, None),
-        Decision::Deny => (Answer::No, None),
+        Decision::Allow => (Permission::Yes, None),
+        Decision::Deny => (Permission::No, None),
         Decision::Depends(residual) => (
-            Answer::Depends,
+            Permission::Depends,
             Some(words::words(residual, schema, Subject::Row)),
         ),
         Decision::Fail(failure) => return Err(unknown(viewer, *failure, rules)),

@@ -16,7 +16,7 @@ use crate::tokens;
 
 /// ```text
 /// impl ::clearance::Entity for User { .. }
-/// impl User { pub const SLUG: ::clearance::Column<User, String, Lookup> = ..; }
+/// impl User { pub const SLUG: ::clearance::entity::Column<User, String, Lookup> = ..; }
 /// ```
 pub(crate) fn emit(raw: &RawEntity, entity: &Entity) -> TokenStream {
     let RawEntity { ident, library, .. } = raw;
@@ -288,7 +288,7 @@ fn constants(raw: &RawEntity) -> TokenStream {
         let constant = constant(&field.ident);
         let ty = &field.ty;
         let usage = if field.key.is_some() {
-            quote!(Key)
+            quote!(PrimaryKey)
         } else if field.lookup.is_some() {
             quote!(Lookup)
         } else if field.filtered {
@@ -299,8 +299,8 @@ fn constants(raw: &RawEntity) -> TokenStream {
         let doc = format!(" The column of `{name}`.");
         quote! {
             #[doc = #doc]
-            #vis const #constant: #library::Column<#ident, #ty, #library::entity::#usage> =
-                #library::Column::__new(#name);
+            #vis const #constant: #library::entity::Column<#ident, #ty, #library::entity::#usage> =
+                #library::entity::Column::__new(#name);
         }
     });
     let relations = relation::fields(raw);

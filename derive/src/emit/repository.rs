@@ -178,7 +178,7 @@ impl Visit<'_> for Written {
 ///     enum __Memo {}
 ///     ::clearance::__private::remember::<(PhantomData<T>, __Memo), _, _, _>(
 ///         ::clearance::__private::recall(&access),
-///         ::clearance::__private::Key::new::<Self>(self).and::<str>(slug),
+///         ::clearance::__private::MemoKey::new::<Self>(self).and::<str>(slug),
 ///         ::clearance::__private::run::<Result<Profile>, _>(async { .. }),
 ///     )
 ///     .await
@@ -198,7 +198,7 @@ fn remembered(
     let output = &checked.output;
     let span = tokens::first_span(&raw.head.self_ty.to_token_stream());
     let this = this(&method.signature, span);
-    let mut key = quote_spanned!(span=> #library::__private::Key::new::<Self>(#this));
+    let mut key = quote_spanned!(span=> #library::__private::MemoKey::new::<Self>(#this));
     for (name, ty, borrowed) in &memo.arguments {
         let span = tokens::first_span(&ty.to_token_stream());
         let name = Ident::new(&name.to_string(), name.span().located_at(span));
@@ -465,16 +465,21 @@ fn registered(raw: &RawRepository, methods: &[(&RawMethod, Option<&Method>)]) ->
         let ident = &method.signature.ident;
         let name = crate::syntax::plain_name(ident);
         let (guard, action) = match &checked.guard {
-            Guard::Authenticated(action) => (quote!(#library::Guard::Authenticated), *action),
+            Guard::Authenticated(action) => {
+                (quote!(#library::registry::Guard::Authenticated), *action)
+            }
             Guard::Authorize(action, condition) => {
                 let text = &condition.text;
-                (quote!(#library::Guard::Authorize(#text)), *action)
+                (quote!(#library::registry::Guard::Authorize(#text)), *action)
             }
-            Guard::Public(reason) => (quote!(#library::Guard::Public(#reason)), Action::Read),
+            Guard::Public(reason) => (
+                quote!(#library::registry::Guard::Public(#reason)),
+                Action::Read,
+            ),
         };
         let action = match action {
-            Action::Read => quote!(#library::Action::Read),
-            Action::Write => quote!(#library::Action::Write),
+            Action::Read => quote!(#library::registry::Action::Read),
+            Action::Write => quote!(#library::registry::Action::Write),
         };
         let file = quote_spanned!(ident.span()=> ::core::file!());
         let line = quote_spanned!(ident.span()=> ::core::line!());
@@ -489,18 +494,18 @@ fn registered(raw: &RawRepository, methods: &[(&RawMethod, Option<&Method>)]) ->
         Some(quote! {
             #(#conditions)*
             __methods.push(
-                #library::MethodInfo::__new(#name, #guard, #action, #file, #line) #allows,
+                #library::registry::MethodInfo::__new(#name, #guard, #action, #file, #line) #allows,
             );
         })
     });
     quote! {
         #[automatically_derived]
         impl #parameters #library::__private::Repository for #self_ty #clause {
-            fn __repository() -> #library::RepositoryInfo {
+            fn __repository() -> #library::registry::RepositoryInfo {
                 #[allow(unused_mut, reason = "a repository may have no methods")]
                 let mut __methods = ::std::vec::Vec::new();
                 #(#infos)*
-                #library::RepositoryInfo::__new(#name, __methods)
+                #library::registry::RepositoryInfo::__new(#name, __methods)
             }
         }
     }

@@ -7,7 +7,7 @@ use http::HeaderValue;
 
 use super::Slot;
 use crate::error::Result;
-use crate::session::level::{First, Loaded};
+use crate::session::level::{First, LoadedSession};
 use crate::session::lifecycle::{Core, Opened};
 use crate::session::service::Service;
 use crate::session::stateless::KnownSession;
@@ -62,7 +62,7 @@ impl<V: Viewer> Slot<V> {
     /// Re-issues the cookie of a sealed session, if a retired key sealed it or its end differs from the
     /// session's by the current settings. Its secret stays, and other clients with the same cookie stay
     /// signed in.
-    fn sealed_anew(&self, core: &Core, found: &Loaded) -> Option<Vec<HeaderValue>> {
+    fn sealed_anew(&self, core: &Core, found: &LoadedSession) -> Option<Vec<HeaderValue>> {
         let ticket = self.ticket(core, core.now()).ok()?;
         let end = core.shown_end(found)?;
         if ticket.credential.id != found.id

@@ -18,8 +18,8 @@ use super::db::Db;
 use super::row::Row;
 use super::unit::{Ending, Unit};
 use crate::account::{
-    Account, AccountId, Adapter, AdapterError, Email, NewUser, ProviderTokens, SignIn, TokenSealer,
-    User, UserChange, VerificationRecord,
+    Account, AccountId, AccountOwner, Adapter, AdapterError, Email, NewUser, ProviderTokens,
+    TokenSealer, User, UserChange, VerificationRecord,
 };
 use crate::error::{Error, Result};
 use crate::policy::{Cell, Kind};
@@ -214,16 +214,16 @@ impl Adapter for SqlAdapter {
         account: &Account,
         user: &NewUser,
         now: DateTime<Utc>,
-    ) -> Answer<SignIn> {
+    ) -> Answer<AccountOwner> {
         if let Some(user) = self.get_user_by_account(&account.id).await? {
-            return Ok(SignIn::Returning(user));
+            return Ok(AccountOwner::Returning(user));
         }
         match self.first_sign_in(account, user, now).await {
-            Ok(user) => Ok(SignIn::First(user)),
+            Ok(user) => Ok(AccountOwner::First(user)),
             Err(error) if error == AdapterError::conflict() => {
                 // A concurrent sign-in came first, with this account or with this address.
                 let user = self.get_user_by_account(&account.id).await?;
-                user.map(SignIn::Returning).ok_or(error)
+                user.map(AccountOwner::Returning).ok_or(error)
             }
             Err(error) => Err(error),
         }

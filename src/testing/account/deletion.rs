@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use async_trait::async_trait;
 
 use super::{account, answered, created, email, with_email};
-use crate::account::{Account, AccountKind, Adapter, EndsSessions, NewUser, SignIn};
+use crate::account::{Account, AccountKind, AccountOwner, Adapter, EndsSessions, NewUser};
 use crate::error::Error;
 use crate::testing::store::{Outcome, rule, start};
 use crate::viewer::Subject;
@@ -33,7 +33,7 @@ pub(super) async fn deletes_users(adapter: &dyn Adapter) -> Outcome {
     let again = answered(sign_in()).await?;
     rule(
         "the account and the address of a removed user are free for another one",
-        matches!(&again, SignIn::First(again) if again.id != user.id),
+        matches!(&again, AccountOwner::First(again) if again.id != user.id),
     )?;
     let again = again.into_user();
     let ending = Ending {

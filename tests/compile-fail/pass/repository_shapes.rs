@@ -2,7 +2,8 @@
 
 use std::marker::PhantomData;
 
-use clearance::{Db, RequestContext, Result, Rows, async_trait, repository};
+use clearance::repository::Rows;
+use clearance::{Db, RequestContext, Result, async_trait, repository};
 use clearance_compile_fail::{Member, Profile, Role, User};
 
 #[async_trait]

@@ -1,6 +1,7 @@
 //! An explanation is for the log: it is neither serialised nor returned.
 
-use clearance::{Explanation, Result, WriteExplanation, repository};
+use clearance::repository::{Explanation, WriteExplanation};
+use clearance::{Result, repository};
 use clearance_compile_fail::Member;
 
 fn json(explanation: &Explanation) -> serde_json::Result<String> {

@@ -2,7 +2,8 @@
 
 #![allow(unused, reason = "what an error leaves without a use is beside the point")]
 
-use clearance::{Db, Result, Rows, repository};
+use clearance::repository::Rows;
+use clearance::{Db, Result, repository};
 use clearance_compile_fail::{Member, Profile};
 
 #[derive(Clone, PartialEq, Eq, Hash)]

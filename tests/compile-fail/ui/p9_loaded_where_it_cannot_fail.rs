@@ -1,13 +1,13 @@
 //! An attribute that may not be loaded stands only where a comparison can fail: in no filter, and
 //! in no condition of plain Rust.
 
-use clearance::policy::Loaded;
+use clearance::policy::MaybeLoaded;
 use clearance::{Dto, Entity, Field, Viewer};
 
 #[derive(Viewer)]
 struct Guest {
     id: i64,
-    team: Loaded<String>,
+    team: MaybeLoaded<String>,
 }
 
 #[derive(Entity)]

@@ -3,7 +3,8 @@
 
 #![allow(unused, reason = "what an error leaves without a use is beside the point")]
 
-use clearance::{Assign, Dto, Entity, Field, Input, Patch, Result, repository, rule};
+use clearance::input::Assign;
+use clearance::{Dto, Entity, Field, Input, Patch, Result, repository, rule};
 use clearance_compile_fail::{Member, Profile, Role, User};
 
 #[derive(Entity)]

@@ -1,6 +1,7 @@
 //! A row keeps its key.
 
-use clearance::{Assign, Patch};
+use clearance::input::Assign;
+use clearance::Patch;
 use clearance_compile_fail::{Profile, User};
 
 #[derive(Patch)]

@@ -1,6 +1,7 @@
 //! Whoever overwrites a value has been shown it, or the field says that it is blind.
 
-use clearance::{Assign, Patch};
+use clearance::input::Assign;
+use clearance::Patch;
 use clearance_compile_fail::{Profile, User};
 
 #[derive(Patch)]

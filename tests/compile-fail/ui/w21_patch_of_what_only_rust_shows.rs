@@ -2,7 +2,8 @@
 //! a mask shows, so what it replaces is set blind or not at all.
 
 use clearance::policy::Context;
-use clearance::{Assign, Dto, Field, Patch};
+use clearance::input::Assign;
+use clearance::{Dto, Field, Patch};
 use clearance_compile_fail::{Member, User};
 
 fn knows(viewer: &Member, row: &User, _: &Context) -> bool {

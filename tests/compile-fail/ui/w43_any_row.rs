@@ -1,6 +1,7 @@
 //! A reference to any row says why.
 
-use clearance::{Assign, Input};
+use clearance::input::Assign;
+use clearance::Input;
 use clearance_compile_fail::User;
 
 #[derive(Input)]

@@ -1,6 +1,7 @@
 //! Attributes that contradict each other, or that nobody reads.
 
-use clearance::{Assign, Input};
+use clearance::input::Assign;
+use clearance::Input;
 use clearance_compile_fail::User;
 
 #[derive(Input)]

@@ -1,6 +1,7 @@
 //! A field that says nothing is not writable by accident.
 
-use clearance::{Assign, Input, Patch};
+use clearance::input::Assign;
+use clearance::{Input, Patch};
 use clearance_compile_fail::{Profile, User};
 
 #[derive(Input)]

@@ -1,6 +1,7 @@
 //! What a field holds fits its column.
 
-use clearance::{Assign, Input};
+use clearance::input::Assign;
+use clearance::Input;
 use clearance_compile_fail::User;
 
 #[derive(Input)]

@@ -1,6 +1,7 @@
 //! A field of an input type is one of its entity.
 
-use clearance::{Assign, Input, Patch};
+use clearance::input::Assign;
+use clearance::{Input, Patch};
 use clearance_compile_fail::{Profile, User};
 
 #[derive(Input)]

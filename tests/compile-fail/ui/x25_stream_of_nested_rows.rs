@@ -1,6 +1,7 @@
 //! Related rows are loaded for all rows of an answer at once, so there is no stream of them.
 
-use clearance::{Access, Db, Dto, Entity, Read, Result, Rows};
+use clearance::repository::Rows;
+use clearance::{Access, Db, Dto, Entity, Read, Result};
 use clearance_compile_fail::{Member, User};
 
 #[derive(Entity)]

@@ -1,8 +1,9 @@
 //! Writes of what clients send.
 
 use chrono::{DateTime, Utc};
+use clearance::input::Assign;
 use clearance::repository::{Update, Writer};
-use clearance::{Access, Assign, Db, Input, Patch, Result, Untrusted, Valid, Write};
+use clearance::{Access, Db, Input, Patch, Result, Untrusted, Valid, Write};
 use serde_json::{Map, Value, json};
 
 use super::attempt::Attempt;

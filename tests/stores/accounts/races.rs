@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 use clearance::account::{
-    Adapter, AdapterError, NewUser, SignIn, SqlAdapter, VerificationRecord, VerificationToken,
+    AccountOwner, Adapter, AdapterError, NewUser, SqlAdapter, VerificationRecord, VerificationToken,
 };
 use tokio::sync::Barrier;
 
@@ -54,7 +54,7 @@ async fn ad_03_twenty_first_sign_ins_at_once_create_one_user() {
                 .unwrap()
         });
         let signed_in = signed_in.await;
-        let first = |signed_in: &&SignIn| matches!(signed_in, SignIn::First(_));
+        let first = |signed_in: &&AccountOwner| matches!(signed_in, AccountOwner::First(_));
         assert_eq!(signed_in.iter().filter(first).count(), 1);
         let mut ids: Vec<_> = signed_in
             .into_iter()

@@ -3,7 +3,7 @@
 use clearance::__matrix::{EntityEntry, InputEntry, Part, named, table, unchecked};
 use clearance::entity::RowAction;
 use clearance::policy::{Decision, Residual};
-use clearance::{DatabaseSchema, InputFieldInfo};
+use clearance::registry::{DatabaseSchema, InputFieldInfo};
 
 use super::{Lint, Subject, listed, places, shows};
 use crate::words;

@@ -9,7 +9,9 @@ use clearance::__matrix::{
 use clearance::dto::Output;
 use clearance::entity::{ColumnSpec, Schema};
 use clearance::policy::{Context, Expr, Kind, Op, Operand};
-use clearance::{DatabaseSchema, FieldInfo, FieldSource, Guard, RepositoryInfo, RuleInfo, Stated};
+use clearance::registry::{
+    DatabaseSchema, FieldInfo, FieldSource, Guard, RepositoryInfo, RuleInfo, Stated,
+};
 
 use crate::attributes::rules;
 use crate::model::{Hatch, Lint};

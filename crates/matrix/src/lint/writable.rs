@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use clearance::__matrix::{EntityEntry, InputEntry, Part, Settable, at, attribute, fields, key};
-use clearance::RuleInfo;
 use clearance::entity::{ColumnSpec, RowAction, Schema};
 use clearance::policy::{Decision, Residual};
+use clearance::registry::RuleInfo;
 
 use super::inputs::may_be_set;
 use super::{Lint, Subject, listed};

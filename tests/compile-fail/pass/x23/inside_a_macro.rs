@@ -1,10 +1,8 @@
 //! Every derive inside a macro of the user's, over fragments of each kind.
 
 mod library {
-    use clearance::{
-        Assign, Db, Dto, Entity, Field, Input, Patch, Release, Result, Roles, TextEnum, Viewer,
-        repository, rule,
-    };
+    use clearance::input::Assign;
+    use clearance::{Db, Dto, Entity, Field, Input, Patch, Release, Result, Roles, TextEnum, Viewer, repository, rule};
 
     macro_rules! viewer {
         ($(#[$meta:meta])* $vis:vis $name:ident { $subject:ident: $subject_type:ty, $($field:ident: $ty:ty),* }) => {
