@@ -15,13 +15,13 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use crate::audit;
 use crate::error::{Error, Result};
 use crate::policy::Context;
-use crate::repository::Decisions;
+use crate::repository::DecisionCache;
 use crate::repository::memo::{Answers, Changes, Instants};
 use crate::session::{
-    Address, Current, CursorSealer, Epochs, ErasedSlot, First, Hints, LoadedSession, Origin,
-    Sessions, Slot, SlotCell, Verified,
+    Address, Current, CursorSealer, Epochs, ErasedRequestSession, First, Hints, LoadedSession,
+    Origin, RequestSession, RequestSessionCell, Sessions, Verified,
 };
-use crate::sql::{DatabaseId, StatementGuard, TokenGuard};
+use crate::sql::{DatabaseId, SessionCheck, TokenGuard};
 use crate::viewer::Viewer;
 
 mod held;
@@ -89,7 +89,7 @@ struct Inner {
     /// Set if the request may come from another site, until a CSRF token shows that it does not.
     unproved: AtomicBool,
     first: First,
-    slot: SlotCell,
+    slot: RequestSessionCell,
     /// Allocated on first use, as is the session state: most requests of a server never use them (decision
     /// 44).
     notes: OnceLock<Box<Notes>>,
@@ -100,7 +100,7 @@ struct Inner {
 struct Notes {
     /// The current time for tests without sessions, whose clock would tell it.
     given_now: Option<DateTime<Utc>>,
-    decisions: Decisions,
+    decisions: DecisionCache,
     memo: Answers,
     changes: Changes,
     instants: Instants,
@@ -169,7 +169,7 @@ impl RequestContext {
     ) -> Self {
         let (hints, cookies) = Hints::of(headers);
         let service = Arc::clone(&sessions.service);
-        let slot = SlotCell::new(service, cookies, !hints.is_prefetch());
+        let slot = RequestSessionCell::new(service, cookies, !hints.is_prefetch());
         Self {
             inner: Arc::new(Inner {
                 address,
@@ -180,8 +180,12 @@ impl RequestContext {
     }
 
     #[cfg(feature = "testing")]
-    pub(crate) fn with_slot(slot: impl ErasedSlot, first: First, circumstances: Context) -> Self {
-        let slot = SlotCell::Given(Box::new(slot));
+    pub(crate) fn with_slot(
+        slot: impl ErasedRequestSession,
+        first: First,
+        circumstances: Context,
+    ) -> Self {
+        let slot = RequestSessionCell::Given(Box::new(slot));
         Self {
             inner: Arc::new(Inner {
                 address: circumstances.address,
@@ -230,7 +234,7 @@ impl RequestContext {
                 finished: AtomicBool::new(true),
                 unproved: AtomicBool::new(self.inner.unproved.load(Ordering::Acquire)),
                 ..Inner::new(
-                    SlotCell::Given(slot.fork()),
+                    RequestSessionCell::Given(slot.fork()),
                     first,
                     self.inner.hints.clone(),
                 )
@@ -350,7 +354,7 @@ impl RequestContext {
         self.inner.first.ready()
     }
 
-    fn slot<V: Viewer>(&self) -> Result<&Slot<V>> {
+    fn slot<V: Viewer>(&self) -> Result<&RequestSession<V>> {
         self.mark_read();
         let slot: &dyn Any = self.inner.slot();
         slot.downcast_ref()
@@ -445,7 +449,7 @@ impl RequestContext {
     }
 
     /// Returns the rule decisions that this request has memoized.
-    pub(crate) fn decisions(&self) -> &Decisions {
+    pub(crate) fn decisions(&self) -> &DecisionCache {
         &self.inner.notes().decisions
     }
 
@@ -498,12 +502,12 @@ impl RequestContext {
         &self,
         verified: &Verified<V>,
         database: DatabaseId,
-    ) -> Option<StatementGuard> {
+    ) -> Option<SessionCheck> {
         let slot = self.inner.slot();
         let now = slot.now()?;
         let loaded = verified.loaded();
         let is_stored = loaded.token.is_none() && slot.database()? == database;
-        is_stored.then(|| StatementGuard::new(loaded.id, loaded.secret_hash, now))
+        is_stored.then(|| SessionCheck::new(loaded.id, loaded.secret_hash, now))
     }
 }
 
@@ -532,7 +536,7 @@ impl Notes {
 
 impl Inner {
     #[inline]
-    const fn new(slot: SlotCell, first: First, hints: Hints) -> Self {
+    const fn new(slot: RequestSessionCell, first: First, hints: Hints) -> Self {
         Self {
             address: None,
             hints,
@@ -550,7 +554,7 @@ impl Inner {
         self.notes.get_or_init(Box::default)
     }
 
-    fn slot(&self) -> &dyn ErasedSlot {
+    fn slot(&self) -> &dyn ErasedRequestSession {
         self.slot.get()
     }
 }

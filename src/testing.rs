@@ -19,7 +19,7 @@ pub use store::{BrokenContract, check_session_store};
 use crate::clock::Clock;
 use crate::policy::Context;
 use crate::request::RequestContext;
-use crate::session::{First, Nobody, Slot, Verified};
+use crate::session::{First, Nobody, RequestSession, Verified};
 use crate::viewer::Viewer;
 
 /// A clock that stands still until it is moved. Clones share the time.
@@ -105,7 +105,7 @@ pub fn as_viewer_in<V: Viewer>(viewer: V, context: Context) -> RequestContext {
     let verified = Verified::given(viewer, context.now);
     let first = First::of::<V>();
     first.set(&verified);
-    RequestContext::with_slot(Slot::<V>::fixed(), first, context)
+    RequestContext::with_slot(RequestSession::<V>::fixed(), first, context)
 }
 
 /// Builds a request without a viewer: every verification is refused.

@@ -46,7 +46,7 @@ pub enum Outcome {
 impl Outcome {
     /// Returns the outcome as one word: `allowed` or `denied`.
     #[must_use]
-    pub const fn word(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Allowed => "allowed",
             Self::Denied => "denied",

@@ -54,8 +54,8 @@ pub(crate) fn write(event: &AuditEvent) {
     let viewer = shown(event.viewer.as_ref());
     tracing::info!(
         target: "clearance::audit",
-        outcome = event.outcome.word(),
-        action = event.action.word(),
+        outcome = event.outcome.as_str(),
+        action = event.action.as_str(),
         entity = event.entity,
         table = event.table,
         key = event.key.as_deref(),
@@ -65,7 +65,7 @@ pub(crate) fn write(event: &AuditEvent) {
         viewer = viewer.as_deref(),
         reason = event.reason,
         request_id = event.request_id.as_deref(),
-        "write {}", event.outcome.word(),
+        "write {}", event.outcome.as_str(),
     );
 }
 
@@ -74,8 +74,8 @@ fn unrecorded(event: &AuditEvent, error: &Error) {
     let viewer = shown(event.viewer.as_ref());
     tracing::error!(
         target: "clearance::audit",
-        outcome = event.outcome.word(),
-        action = event.action.word(),
+        outcome = event.outcome.as_str(),
+        action = event.action.as_str(),
         entity = event.entity,
         key = event.key.as_deref(),
         viewer = viewer.as_deref(),
@@ -182,7 +182,7 @@ pub(crate) fn explained(explanation: &impl std::fmt::Display) {
 pub(crate) fn credential_refused(event: &SessionEvent) {
     tracing::info!(
         target: "clearance::session",
-        refusal = event.kind.reason().unwrap_or(event.kind.word()),
+        refusal = event.kind.reason().unwrap_or(event.kind.as_str()),
         address = event.address.map(|address| address.to_string()),
         request_id = event.request_id.as_deref(),
         "credential refused",

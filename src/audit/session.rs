@@ -124,7 +124,7 @@ impl SessionEventKind {
 
     /// Returns the kind as one word.
     #[must_use]
-    pub const fn word(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Created => "created",
             Self::SignInRefused(_) => "sign_in_refused",
@@ -308,7 +308,7 @@ impl SessionEvents {
             count = event.kind.count(),
             address = event.address.map(|address| address.to_string()),
             request_id = event.request_id.as_deref(),
-            "session {}", event.kind.word(),
+            "session {}", event.kind.as_str(),
         );
         self.record(event).await;
     }

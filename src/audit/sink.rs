@@ -57,7 +57,7 @@ pub type SinkError = Box<dyn std::error::Error + Send + Sync>;
 ///         let entry = Entry {
 ///             id: uuid::Uuid::from_u128(7),
 ///             author: viewer.parse()?,
-///             what: format!("{} {}", event.action().word(), event.entity()),
+///             what: format!("{} {}", event.action().as_str(), event.entity()),
 ///         };
 ///         Ok(db.writer(&access).insert(entry).await?)
 ///     }

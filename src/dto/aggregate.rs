@@ -9,7 +9,7 @@ use crate::bounded::{Bounded, By, Form, Logic};
 use crate::error::{Error, Result};
 use crate::policy::comparand::{Comparable, Extremal, Numeric};
 use crate::policy::{Comparand, Op, Value, compare_values};
-use crate::sql::{Answer, Function};
+use crate::sql::{Aggregated, Function};
 
 /// A count, sum, minimum, maximum or mean of a field of the DTO `D`, returned as a `T`.
 ///
@@ -38,7 +38,7 @@ use crate::sql::{Answer, Function};
 /// ```
 #[must_use = "an aggregate does nothing until a reader runs it"]
 pub struct Aggregate<D, T> {
-    pub(crate) asked: Asked,
+    pub(crate) asked: AggregateSpec,
     marker: Marker<D, T>,
 }
 
@@ -47,7 +47,7 @@ type Marker<D, T> = PhantomData<fn() -> (D, T)>;
 
 /// An aggregate without its types.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Asked {
+pub(crate) struct AggregateSpec {
     pub(crate) function: Function,
     pub(crate) field: Option<NamedField>,
     pub(crate) filter: Option<Bounded<Condition>>,
@@ -110,7 +110,7 @@ impl<D: Dto> Aggregate<D, u64> {
 impl<D, T> Aggregate<D, T> {
     const fn new(function: Function, field: Option<NamedField>) -> Self {
         Self {
-            asked: Asked {
+            asked: AggregateSpec {
                 function,
                 field,
                 filter: None,
@@ -175,7 +175,7 @@ pub struct Having<D>(pub(crate) Bounded<Test>, PhantomData<fn() -> D>);
 /// A condition on a group, without the type of its DTO.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Test {
-    Compare(Asked, Op, Value),
+    Compare(AggregateSpec, Op, Value),
     Not(Box<Test>),
     All(Vec<Test>),
     Any(Vec<Test>),
@@ -236,7 +236,7 @@ impl Logic for Test {
 impl Test {
     /// Collects the aggregates that the condition compares, in the order in which [`Test::holds`]
     /// consumes their answers.
-    pub(crate) fn asked<'a>(&'a self, asked: &mut Vec<&'a Asked>) {
+    pub(crate) fn asked<'a>(&'a self, asked: &mut Vec<&'a AggregateSpec>) {
         match self {
             Self::Compare(aggregate, _, _) => asked.push(aggregate),
             Self::Not(inner) => inner.asked(asked),
@@ -250,7 +250,10 @@ impl Test {
 
     /// Evaluates the condition; `None` if the result is unknown. Every part is evaluated even after the
     /// result is known, because each must consume its own answer.
-    pub(crate) fn holds(&self, answers: &mut impl Iterator<Item = Answer>) -> Result<Option<bool>> {
+    pub(crate) fn holds(
+        &self,
+        answers: &mut impl Iterator<Item = Aggregated>,
+    ) -> Result<Option<bool>> {
         match self {
             Self::Compare(_, op, value) => compare(&next(answers)?, *op, value),
             Self::Not(inner) => Ok(inner.holds(answers)?.map(|holds| !holds)),
@@ -263,7 +266,7 @@ impl Test {
 /// Kleene's AND if `deciding` is false, his OR if it is true.
 fn join(
     parts: &[Test],
-    answers: &mut impl Iterator<Item = Answer>,
+    answers: &mut impl Iterator<Item = Aggregated>,
     deciding: bool,
 ) -> Result<Option<bool>> {
     let mut joined = Some(!deciding);
@@ -279,7 +282,7 @@ fn join(
     Ok(joined)
 }
 
-fn compare(answer: &Answer, op: Op, value: &Value) -> Result<Option<bool>> {
+fn compare(answer: &Aggregated, op: Op, value: &Value) -> Result<Option<bool>> {
     let wrong = || Error::misuse("a condition on a group compares values of different kinds");
     if *value == Value::Null {
         return Ok(None);
@@ -295,22 +298,22 @@ fn compare(answer: &Answer, op: Op, value: &Value) -> Result<Option<bool>> {
         | Value::Timestamp(_) => Err(wrong()),
     };
     let ordering = match answer {
-        Answer::Count(count) => Some(i128::from(*count).cmp(&integer()?)),
-        Answer::Sum(sum) => {
+        Aggregated::Count(count) => Some(i128::from(*count).cmp(&integer()?)),
+        Aggregated::Sum(sum) => {
             let integer = integer()?;
             sum.map(|sum| sum.cmp(&integer))
         }
-        Answer::Average(average) => {
+        Aggregated::Average(average) => {
             let integer = integer()?;
             // The number of rows is far below 2^63, so nothing overflows.
             average.map(|(sum, count)| sum.cmp(&integer.saturating_mul(count.into())))
         }
-        Answer::Value(found) => compare_values(found, value).map_err(|_| wrong())?,
+        Aggregated::Value(found) => compare_values(found, value).map_err(|_| wrong())?,
     };
     Ok(ordering.map(|ordering| op.holds(ordering)))
 }
 
-pub(crate) fn next(answers: &mut impl Iterator<Item = Answer>) -> Result<Answer> {
+pub(crate) fn next(answers: &mut impl Iterator<Item = Aggregated>) -> Result<Aggregated> {
     answers
         .next()
         .ok_or_else(|| Error::internal("an aggregate returned no result"))
@@ -327,8 +330,10 @@ const OTHER: &str = "an aggregate returned another kind of value";
 impl AggregateValue for u64 {
     fn __outcome(answer: sealed::AggregateAnswer) -> Result<Self> {
         match answer.0 {
-            Answer::Count(count) => Ok(count),
-            Answer::Sum(_) | Answer::Average(_) | Answer::Value(_) => Err(Error::internal(OTHER)),
+            Aggregated::Count(count) => Ok(count),
+            Aggregated::Sum(_) | Aggregated::Average(_) | Aggregated::Value(_) => {
+                Err(Error::internal(OTHER))
+            }
         }
     }
 }
@@ -336,8 +341,10 @@ impl AggregateValue for u64 {
 impl AggregateValue for Option<i128> {
     fn __outcome(answer: sealed::AggregateAnswer) -> Result<Self> {
         match answer.0 {
-            Answer::Sum(sum) => Ok(sum),
-            Answer::Count(_) | Answer::Average(_) | Answer::Value(_) => Err(Error::internal(OTHER)),
+            Aggregated::Sum(sum) => Ok(sum),
+            Aggregated::Count(_) | Aggregated::Average(_) | Aggregated::Value(_) => {
+                Err(Error::internal(OTHER))
+            }
         }
     }
 }
@@ -350,8 +357,12 @@ impl AggregateValue for Option<f64> {
     )]
     fn __outcome(answer: sealed::AggregateAnswer) -> Result<Self> {
         match answer.0 {
-            Answer::Average(average) => Ok(average.map(|(sum, count)| sum as f64 / count as f64)),
-            Answer::Count(_) | Answer::Sum(_) | Answer::Value(_) => Err(Error::internal(OTHER)),
+            Aggregated::Average(average) => {
+                Ok(average.map(|(sum, count)| sum as f64 / count as f64))
+            }
+            Aggregated::Count(_) | Aggregated::Sum(_) | Aggregated::Value(_) => {
+                Err(Error::internal(OTHER))
+            }
         }
     }
 }
@@ -359,8 +370,10 @@ impl AggregateValue for Option<f64> {
 impl AggregateValue for Value {
     fn __outcome(answer: sealed::AggregateAnswer) -> Result<Self> {
         match answer.0 {
-            Answer::Value(value) => Ok(value),
-            Answer::Count(_) | Answer::Sum(_) | Answer::Average(_) => Err(Error::internal(OTHER)),
+            Aggregated::Value(value) => Ok(value),
+            Aggregated::Count(_) | Aggregated::Sum(_) | Aggregated::Average(_) => {
+                Err(Error::internal(OTHER))
+            }
         }
     }
 }
@@ -371,7 +384,7 @@ pub trait Aggregates<D>: sealed::Sealed + Sized {
     type Output;
 
     #[doc(hidden)]
-    fn __asked(&self) -> sealed::Asked;
+    fn __asked(&self) -> sealed::AggregateSpecs;
 
     #[doc(hidden)]
     fn __read(answers: &mut sealed::Answers<'_>) -> Result<Self::Output>;
@@ -380,8 +393,8 @@ pub trait Aggregates<D>: sealed::Sealed + Sized {
 impl<D: Dto, T: AggregateValue> Aggregates<D> for Aggregate<D, T> {
     type Output = T;
 
-    fn __asked(&self) -> sealed::Asked {
-        sealed::Asked(vec![self.asked.clone()])
+    fn __asked(&self) -> sealed::AggregateSpecs {
+        sealed::AggregateSpecs(vec![self.asked.clone()])
     }
 
     fn __read(answers: &mut sealed::Answers<'_>) -> Result<T> {
@@ -393,8 +406,8 @@ impl<D: Dto, T: AggregateValue> Aggregates<D> for Aggregate<D, T> {
 impl<D: Dto> Aggregates<D> for () {
     type Output = ();
 
-    fn __asked(&self) -> sealed::Asked {
-        sealed::Asked(Vec::new())
+    fn __asked(&self) -> sealed::AggregateSpecs {
+        sealed::AggregateSpecs(Vec::new())
     }
 
     fn __read(_: &mut sealed::Answers<'_>) -> Result<()> {
@@ -408,9 +421,9 @@ macro_rules! tuples {
             type Output = ($($name,)*);
 
             #[expect(non_snake_case, reason = "each is named as its type")]
-            fn __asked(&self) -> sealed::Asked {
+            fn __asked(&self) -> sealed::AggregateSpecs {
                 let ($($name,)*) = self;
-                sealed::Asked(vec![$($name.asked.clone()),*])
+                sealed::AggregateSpecs(vec![$($name.asked.clone()),*])
             }
 
             fn __read(answers: &mut sealed::Answers<'_>) -> Result<Self::Output> {
@@ -434,14 +447,14 @@ pub(crate) mod sealed {
 
     /// The requested aggregates, sealed against other crates.
     #[derive(Debug)]
-    pub struct Asked(pub(crate) Vec<super::Asked>);
+    pub struct AggregateSpecs(pub(crate) Vec<super::AggregateSpec>);
 
     /// An answer, sealed against other crates.
     #[derive(Debug)]
-    pub struct AggregateAnswer(pub(crate) super::Answer);
+    pub struct AggregateAnswer(pub(crate) super::Aggregated);
 
     /// The answers, in the order of the requested aggregates.
-    pub struct Answers<'a>(pub(crate) &'a mut (dyn Iterator<Item = super::Answer> + 'a));
+    pub struct Answers<'a>(pub(crate) &'a mut (dyn Iterator<Item = super::Aggregated> + 'a));
 
     impl Sealed for u64 {}
     impl Sealed for Option<i128> {}

@@ -1,8 +1,8 @@
 //! Reduction of filters to predicates on columns, each joined with the visibility rule of its field.
 
 use super::field_name::{Condition, NamedField, Origin, Test};
-use super::source::{Answer, Question, Source};
-use super::{Decided, Shape};
+use super::source::{RelationAnswer, RelationQuery, Source};
+use super::{FieldDecisions, Shape};
 use crate::audit;
 use crate::entity::{Cardinality, Entity, Relation, Schema};
 use crate::error::{Error, Result};
@@ -10,7 +10,7 @@ use crate::policy::{
     Decision, Failure, Fulfilled, Kind, Reduced, Residual, TextTest, compare_with, every, listed,
     null, related, some, text,
 };
-use crate::repository::Asking;
+use crate::repository::Planner;
 
 /// The options of a query that govern fields hidden from this viewer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -24,9 +24,9 @@ pub(crate) struct Modes {
 /// The fields that conditions and orders name, with the decisions of their rules.
 pub(crate) struct Scope<'a, E: Entity> {
     pub(crate) shape: &'a Shape<E>,
-    pub(crate) decided: &'a Decided,
+    pub(crate) decided: &'a FieldDecisions,
     pub(crate) modes: Modes,
-    pub(crate) asking: &'a Asking<'a, E::Viewer>,
+    pub(crate) asking: &'a Planner<'a, E::Viewer>,
 }
 
 impl<E: Entity> Scope<'_, E> {
@@ -129,10 +129,15 @@ impl<E: Entity> Scope<'_, E> {
                 let visible = kept(self.visible(*field));
                 if visible == Reduced::Never {
                     // In the mode that refuses, the fields named behind it are checked all the same.
-                    kept(self.related(*field, &Question::Condition(condition, wanted), wanted));
+                    kept(self.related(
+                        *field,
+                        &RelationQuery::Condition(condition, wanted),
+                        wanted,
+                    ));
                     return Ok(Reduced::Never);
                 }
-                let related = self.related(*field, &Question::Condition(condition, wanted), wanted);
+                let related =
+                    self.related(*field, &RelationQuery::Condition(condition, wanted), wanted);
                 let holds = kept(related);
                 every([Ok(visible), Ok(holds)].into_iter())
             }
@@ -204,7 +209,12 @@ impl<E: Entity> Scope<'_, E> {
 
     /// Returns the predicate that some row shown by the field answers the question with `wanted`,
     /// definitely; for the negation on a `has_many`, that every such row does.
-    fn related(&self, field: NamedField, question: &Question<'_>, wanted: bool) -> Result<Reduced> {
+    fn related(
+        &self,
+        field: NamedField,
+        question: &RelationQuery<'_>,
+        wanted: bool,
+    ) -> Result<Reduced> {
         let (relation, answer) = self.across(field, question)?;
         let fulfilled = match relation.cardinality() {
             Cardinality::One => Fulfilled::BySome,
@@ -218,8 +228,8 @@ impl<E: Entity> Scope<'_, E> {
     pub(crate) fn across(
         &self,
         field: NamedField,
-        question: &Question<'_>,
-    ) -> Result<(&'static Relation, Answer)> {
+        question: &RelationQuery<'_>,
+    ) -> Result<(&'static Relation, RelationAnswer)> {
         let own: &'static Schema = E::__table();
         let spec = self.shape.fields().get(field.index);
         let Some(Source::Related {

@@ -12,7 +12,7 @@ mod shape;
 pub(crate) mod source;
 mod visibility;
 
-pub(crate) use aggregate::Asked as AskedAggregate;
+pub(crate) use aggregate::AggregateSpec;
 pub(crate) use aggregate::sealed::Answers;
 pub use aggregate::{Aggregate, AggregateValue, Aggregates, Grouping, Having};
 pub use field::{Field, Hideable};
@@ -23,10 +23,10 @@ pub(crate) use mask::{FOUR_STARS, LAST4_MINIMUM, STARS};
 pub use mask::{Mask, Maskable};
 pub use record::Record;
 pub use related::{RelatedName, RelatedValue};
-pub(crate) use shape::Decided;
+pub(crate) use shape::FieldDecisions;
 pub use shape::{FieldSpec, Output, Shape, ShapeBuilder};
 pub use source::Nested;
-pub(crate) use source::{Question as AcrossQuestion, ShownAs, Source};
+pub(crate) use source::{RelationQuery, ShownAs, Source};
 #[doc(hidden)]
 pub use visibility::Visibility;
 

@@ -63,7 +63,7 @@ pub enum Output {
 
 /// The decisions of a shape's rules for one viewer.
 #[derive(Debug, Clone)]
-pub(crate) struct Decided {
+pub(crate) struct FieldDecisions {
     pub(crate) rows: Decision,
     pub(crate) fields: Vec<Decision>,
     /// The columns of the entity that have a `filter_if` rule, by field.
@@ -71,26 +71,26 @@ pub(crate) struct Decided {
     /// The fields that are visible in every row, as a bit set.
     always: u128,
     /// The conditions to evaluate for each row.
-    asked: Vec<Asked>,
+    asked: Vec<FieldRead>,
 }
 
 /// A condition on the row, and the fields that it makes visible, as a bit set.
 #[derive(Debug, Clone)]
-struct Asked {
+struct FieldRead {
     residual: Residual,
     /// The field from whose rules the residual comes.
     field: usize,
     shows: u128,
 }
 
-impl Decided {
+impl FieldDecisions {
     pub(crate) fn new(
         rows: Decision,
         fields: Vec<Decision>,
         columns: Vec<(&'static str, Decision)>,
     ) -> Self {
         let mut always = 0;
-        let mut asked: Vec<Asked> = Vec::new();
+        let mut asked: Vec<FieldRead> = Vec::new();
         for (field, decision) in fields.iter().enumerate().take(MAX_FIELDS) {
             let bit = 1 << field;
             match decision {
@@ -103,7 +103,7 @@ impl Decided {
                         .find(|known| known.residual == *residual && !residual.is_opaque());
                     match same {
                         Some(known) => known.shows |= bit,
-                        None => asked.push(Asked {
+                        None => asked.push(FieldRead {
                             residual: residual.clone(),
                             field,
                             shows: bit,
@@ -129,7 +129,7 @@ impl Decided {
     }
 }
 
-impl Decided {
+impl FieldDecisions {
     /// Returns whether some decision depends on related rows.
     pub(crate) fn is_related(&self) -> bool {
         std::iter::once(&self.rows)
@@ -247,7 +247,7 @@ impl<E: Entity> Shape<E> {
     }
 
     /// Evaluates the rules for `viewer` (or nobody), each once.
-    pub(crate) fn decide(&self, viewer: Option<&E::Viewer>, context: &Context) -> Decided {
+    pub(crate) fn decide(&self, viewer: Option<&E::Viewer>, context: &Context) -> FieldDecisions {
         let rows = E::__table().rows().read.decide(viewer, context);
         // If no row can be read no field rule matters, so none is evaluated.
         let fields = if rows == Decision::Deny {
@@ -267,23 +267,23 @@ impl<E: Entity> Shape<E> {
                 .map(|(field, rules)| (*field, decide(rules, viewer, context)))
                 .collect()
         };
-        Decided::new(rows, fields, columns)
+        FieldDecisions::new(rows, fields, columns)
     }
 
     /// Returns the decisions for a query to which no rule applies: everything is allowed.
-    pub(crate) fn decide_all_allowed(&self) -> Decided {
+    pub(crate) fn decide_all_allowed(&self) -> FieldDecisions {
         let fields = self.fields.iter().map(|_| Decision::Allow).collect();
         let filters = E::__table().filters().iter();
         let columns = filters
             .map(|(field, _)| (*field, Decision::Allow))
             .collect();
-        Decided::new(Decision::Allow, fields, columns)
+        FieldDecisions::new(Decision::Allow, fields, columns)
     }
 
     /// Evaluates the residuals on `row` and returns which of its fields are visible.
     pub(crate) fn visibility(
         &self,
-        decided: &Decided,
+        decided: &FieldDecisions,
         row: &impl Facts<E>,
         viewer: Option<&E::Viewer>,
         context: &Context,

@@ -7,7 +7,7 @@ use super::{Condition, Dto, FieldSpec, Modes, NamedField, Scope, Shape};
 use crate::entity::{Entity, Related, Relation, Schema};
 use crate::error::{Error, Result};
 use crate::policy::{Decision, Kind, Reduced, Residual, every};
-use crate::repository::{Asking, Load};
+use crate::repository::{Load, Planner};
 use crate::viewer::Viewer;
 
 /// The source of a field's value.
@@ -64,7 +64,7 @@ impl ShownAs {
 }
 
 /// The question that a query puts, through a relation, to the DTO on its other side.
-pub(crate) enum Question<'a> {
+pub(crate) enum RelationQuery<'a> {
     /// Under which predicate a condition definitely holds (`true`), or definitely does not (`false`)?
     Condition(&'a Condition, bool),
     /// Under which predicate is this field visible?
@@ -73,8 +73,8 @@ pub(crate) enum Question<'a> {
     Nothing,
 }
 
-/// The answer to a [`Question`], over the columns of the other side.
-pub(crate) struct Answer {
+/// The answer to a [`RelationQuery`], over the columns of the other side.
+pub(crate) struct RelationAnswer {
     /// The predicate that selects the rows that this viewer could be shown there.
     pub(crate) within: Reduced,
     /// The predicate of the condition, or that of the field's visibility.
@@ -84,17 +84,22 @@ pub(crate) struct Answer {
 }
 
 /// A function that puts a question to the DTO on the other side of a relation, for the viewer `V`.
-type Across<V> =
-    fn(&Asking<'_, V>, Modes, &'static Relation, &'static Schema, &Question<'_>) -> Result<Answer>;
+type Across<V> = fn(
+    &Planner<'_, V>,
+    Modes,
+    &'static Relation,
+    &'static Schema,
+    &RelationQuery<'_>,
+) -> Result<RelationAnswer>;
 
 /// Answers a question about the rows of `D`; see [`Across`].
 pub(super) fn across<D: Dto>(
-    asking: &Asking<'_, <D::Entity as Entity>::Viewer>,
+    asking: &Planner<'_, <D::Entity as Entity>::Viewer>,
     modes: Modes,
     relation: &'static Relation,
     own: &'static Schema,
-    question: &Question<'_>,
-) -> Result<Answer> {
+    question: &RelationQuery<'_>,
+) -> Result<RelationAnswer> {
     let shape = D::__shape();
     let decided = asking.decided(shape)?;
     let scope = Scope {
@@ -109,7 +114,7 @@ pub(super) fn across<D: Dto>(
         Decision::Depends(residual) => Reduced::Left(residual.clone()),
     };
     if rows == Reduced::Never {
-        return Ok(Answer {
+        return Ok(RelationAnswer {
             within: rows,
             holds: Reduced::Never,
             column: None,
@@ -124,14 +129,14 @@ pub(super) fn across<D: Dto>(
     let within =
         every(parts.map(Ok)).map_err(|_| Error::internal("a rule could not be evaluated"))?;
     let (holds, column) = match question {
-        Question::Condition(condition, wanted) => (scope.reduce(condition, *wanted)?, None),
-        Question::Field(field) => {
+        RelationQuery::Condition(condition, wanted) => (scope.reduce(condition, *wanted)?, None),
+        RelationQuery::Field(field) => {
             scope.may_name(*field)?;
             (scope.visible(*field)?, scope.column(*field))
         }
-        Question::Nothing => (Reduced::Always, None),
+        RelationQuery::Nothing => (Reduced::Always, None),
     };
-    Ok(Answer {
+    Ok(RelationAnswer {
         within,
         holds,
         column,

@@ -77,7 +77,7 @@ impl RowAction {
 
     /// Returns the action as one word: `read`, `create`, `update` or `delete`.
     #[must_use]
-    pub const fn word(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Read => "read",
             Self::Create => "create",

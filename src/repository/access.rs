@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::grant::{Asker, BySession, Held, MayWrite, Public, Read, System, Write};
+use super::grant::{BySession, Held, MayWrite, Principal, Public, Read, System, Write};
 use super::memo::Recalls;
 use crate::audit;
 use crate::error::{Error, Result};
@@ -254,7 +254,7 @@ impl<P> Access<P> {
 
     /// Returns the holder at the time the access was made. Rules are evaluated through
     /// [`Access::in_use`] instead.
-    pub(crate) fn asker<V: Viewer>(&self) -> Asker<'_, V>
+    pub(crate) fn asker<V: Viewer>(&self) -> Principal<'_, V>
     where
         P: super::Reads<V>,
     {

@@ -1,18 +1,18 @@
 //! Aggregate queries (counts, sums, groups, distinct values) through an access.
 
-use super::asking::Asking;
 use super::grant::Reads;
+use super::planner::Planner;
 use super::reader::{Reader, Reading, ViewerOf};
 use super::select::{Select, Shown};
 use crate::bounded::beyond;
 use crate::dto::{
-    Aggregates, Answers, AskedAggregate, Dto, Field, FieldName, Grouping, NamedField, Origin, Scope,
+    AggregateSpec, Aggregates, Answers, Dto, Field, FieldName, Grouping, NamedField, Origin, Scope,
 };
 use crate::entity::Entity;
 use crate::error::{Error, Result};
 use crate::limits::{AGGREGATES, ORDERS};
 use crate::policy::{Decision, Kind, Reduced, Value, every, null};
-use crate::sql::{Answer, Asked, Function, Masked, Question, Summary, read_summary};
+use crate::sql::{Aggregated, Function, Masked, Query, QueryInput, Summary, read_summary};
 use crate::viewer::Viewer;
 
 /// Rows that share their values under the keys of a [`Grouping`].
@@ -30,7 +30,7 @@ pub struct Group<T> {
 }
 
 /// A group as read from the database: its keys, `None` if hidden, and the answers of its aggregates.
-type Found = (Vec<Option<Value>>, Vec<Answer>);
+type Found = (Vec<Option<Value>>, Vec<Aggregated>);
 
 impl<P> Reader<'_, P> {
     /// Counts the rows of the query that this viewer may read. The query's order and limit are ignored,
@@ -66,15 +66,15 @@ impl<P> Reader<'_, P> {
     {
         let asking = self.asking().await?;
         let reading = asking.reading(select)?;
-        let rows = AskedAggregate {
+        let rows = AggregateSpec {
             function: Function::Rows,
             field: None,
             filter: None,
         };
         let found = asking.summarize(&reading, &[], &[&rows], None).await?;
         match found.into_iter().flat_map(|(_, answers)| answers).next() {
-            Some(Answer::Count(count)) => Ok(count),
-            Some(Answer::Sum(_) | Answer::Average(_) | Answer::Value(_)) | None => {
+            Some(Aggregated::Count(count)) => Ok(count),
+            Some(Aggregated::Sum(_) | Aggregated::Average(_) | Aggregated::Value(_)) | None => {
                 Err(Error::internal("a count returned no result"))
             }
         }
@@ -227,12 +227,12 @@ impl<P> Reader<'_, P> {
     }
 }
 
-impl<V: Viewer> Asking<'_, V> {
+impl<V: Viewer> Planner<'_, V> {
     async fn summarize<D>(
         &self,
         reading: &Reading<D>,
         keys: &[NamedField],
-        asked: &[&AskedAggregate],
+        asked: &[&AggregateSpec],
         limit: Option<u64>,
     ) -> Result<Vec<Found>>
     where
@@ -268,11 +268,11 @@ impl<V: Viewer> Asking<'_, V> {
         let Some(restriction) = reading.select.restriction(self, decided)? else {
             return Ok(nothing());
         };
-        let question = Question {
+        let question = Query {
             limit,
             ..restriction
         };
-        let plan = self.db.plan(&Asked {
+        let plan = self.db.plan(&QueryInput {
             shape: reading.select.shape(),
             decided,
             question: &question,
@@ -290,16 +290,16 @@ impl<V: Viewer> Asking<'_, V> {
 }
 
 /// Returns the result of an aggregate over no rows.
-fn of_nothing(asked: &AskedAggregate) -> Answer {
+fn of_nothing(asked: &AggregateSpec) -> Aggregated {
     match asked.function {
-        Function::Rows | Function::Count | Function::CountDistinct => Answer::Count(0),
-        Function::Sum => Answer::Sum(None),
-        Function::Average => Answer::Average(None),
-        Function::Min | Function::Max => Answer::Value(Value::Null),
+        Function::Rows | Function::Count | Function::CountDistinct => Aggregated::Count(0),
+        Function::Sum => Aggregated::Sum(None),
+        Function::Average => Aggregated::Average(None),
+        Function::Min | Function::Max => Aggregated::Value(Value::Null),
     }
 }
 
-fn cell<E: Entity>(scope: &Scope<'_, E>, asked: &AskedAggregate) -> Result<Option<Masked>> {
+fn cell<E: Entity>(scope: &Scope<'_, E>, asked: &AggregateSpec) -> Result<Option<Masked>> {
     let how = match asked.function {
         Function::Rows => {
             return match asked.filter {

@@ -121,7 +121,7 @@ struct Written(String);
 impl Written {
     fn operation<E: Entity>(&mut self, action: RowAction) {
         let rows = E::__table().rows();
-        let word = action.word();
+        let word = action.as_str();
         match rows.of(action) {
             Operation::Denied => self.push(&format!("no {word}_if")),
             Operation::Open { tenant, .. } => self.add("tenant_if", "tenant_unless", tenant),

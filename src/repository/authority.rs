@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use super::access::Access;
-use super::asking::Asking;
 use super::attempt::{Attempt, Which, read_rules};
-use super::decided::rule_failed;
+use super::decision_cache::rule_failed;
 use super::grant::Writes;
 use super::in_use::{InUse, Level};
 use super::memo::Writing;
+use super::planner::Planner;
 use super::together::Together;
 use crate::audit::{self, AuditEvent, By, Outcome};
 use crate::entity::{Entity, Operation, RowAction};
@@ -16,7 +16,7 @@ use crate::error::{Error, Refusal, Result};
 use crate::policy::{Context, Decision, Reduced, Rule, Value, once_written};
 use crate::request::RequestContext;
 use crate::session::{Changing, Verified};
-use crate::sql::{Change, Changed, Db, StatementGuard, TokenGuard};
+use crate::sql::{Change, Changed, Db, SessionCheck, TokenGuard};
 use crate::viewer::Subject;
 
 pub(super) struct Authority<E: Entity> {
@@ -26,7 +26,7 @@ pub(super) struct Authority<E: Entity> {
     /// The writer, at the instant of this attempt.
     using: InUse<E::Viewer>,
     /// The session that the statement itself must find valid.
-    guard: Option<StatementGuard>,
+    guard: Option<SessionCheck>,
     /// The generations that the write's transaction must hold, for a stateless session.
     token: Option<TokenGuard>,
     /// The reason of a system access.
@@ -81,13 +81,13 @@ impl<E: Entity> Authority<E> {
     }
 
     /// Returns the same identity and instant, for queries about the rows of the write.
-    pub(super) fn asking<'a>(&self, db: &'a Db) -> Asking<'a, E::Viewer> {
+    pub(super) fn asking<'a>(&self, db: &'a Db) -> Planner<'a, E::Viewer> {
         let using = self.using.clone();
-        Asking { db, using }
+        Planner { db, using }
     }
 
     /// Returns the session that the statement itself must find valid.
-    pub(super) const fn guard(&self) -> Option<&StatementGuard> {
+    pub(super) const fn guard(&self) -> Option<&SessionCheck> {
         self.guard.as_ref()
     }
 

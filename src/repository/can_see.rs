@@ -6,8 +6,8 @@ use std::marker::PhantomData;
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 
 use super::access::Access;
-use super::decided::{decided, rule_failed};
-use super::grant::{Asker, Reads};
+use super::decision_cache::{decided, rule_failed};
+use super::grant::{Principal, Reads};
 use super::in_use::InUse;
 use super::release::{Checked, Release, may_leave};
 use crate::dto::{Dto, FieldName};
@@ -223,10 +223,10 @@ impl<P> Access<P> {
 fn may<E: Entity>(using: &InUse<E::Viewer>, action: RowAction) -> Result<Permission> {
     let table = E::__table();
     let decision = match (using.asker(), action) {
-        (Asker::Nobody, RowAction::Create | RowAction::Update | RowAction::Delete) => {
+        (Principal::Nobody, RowAction::Create | RowAction::Update | RowAction::Delete) => {
             Decision::Deny
         }
-        (Asker::Viewer(_) | Asker::Nobody | Asker::System, _) => {
+        (Principal::Viewer(_) | Principal::Nobody | Principal::System, _) => {
             using.operation(table.rows().of(action))
         }
     };
@@ -252,7 +252,7 @@ impl<D> Serialize for CanSee<D> {
         let rows = self
             .rows
             .iter()
-            .map(|(action, answer)| (action.word(), *answer));
+            .map(|(action, answer)| (action.as_str(), *answer));
         map.serialize_entry("rows", &Map(rows.collect()))?;
         map.serialize_entry("fields", &Map(self.fields.clone()))?;
         map.end()

@@ -7,8 +7,8 @@ use serde::ser::{Serialize, SerializeMap as _, Serializer};
 
 use super::access::Access;
 use super::can_see::{Map, Permission};
-use super::decided::rule_failed;
-use super::grant::{Asker, Reads};
+use super::decision_cache::rule_failed;
+use super::grant::{Principal, Reads};
 use super::release::{Checked, Release, may_leave};
 use crate::entity::{Column, Entity};
 use crate::error::Result;
@@ -136,13 +136,13 @@ impl<P> Access<P> {
         let shape = T::__shape();
         let using = self.in_use::<<T::Entity as Entity>::Viewer>().await?;
         let settable = match using.asker() {
-            Asker::Viewer(verified) => {
+            Principal::Viewer(verified) => {
                 // Presets may depend on the instant as well.
                 using.note_time();
                 Settable::of(shape, verified.viewer(), using.context())
             }
-            Asker::Nobody => Settable::all(&Decision::Deny, shape.fields().len()),
-            Asker::System => Settable::of_system(shape),
+            Principal::Nobody => Settable::all(&Decision::Deny, shape.fields().len()),
+            Principal::System => Settable::of_system(shape),
         };
         let fields = shape.fields().iter().zip(&settable.fields);
         let fields = fields.map(|(field, parts)| {

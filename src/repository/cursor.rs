@@ -4,15 +4,15 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::grant::Asker;
+use super::grant::Principal;
 use super::mark::{Kept, Mark};
 use super::reader::{Reading, ViewerOf};
 use super::select::Shown;
-use crate::dto::{Condition, Decided, Direction, NamedField, OrderBy, Test};
+use crate::dto::{Condition, Direction, FieldDecisions, NamedField, OrderBy, Test};
 use crate::entity::Entity;
 use crate::error::Result;
 use crate::policy::{Decision, Op, TextTest, Value};
-use crate::sql::{Found, Structure};
+use crate::sql::{Found, StatementKey};
 use crate::viewer::Viewer;
 
 /// The position after a page, from which the next one continues; see
@@ -86,7 +86,7 @@ struct Encoder(Vec<u8>);
 /// Instants in rules are excluded: most are `context.now`, which no two requests share (decision 15).
 pub(super) fn bound<D: Shown>(
     reading: &Reading<D>,
-    asker: &Asker<'_, ViewerOf<D>>,
+    asker: &Principal<'_, ViewerOf<D>>,
     engine: &str,
     lookups: &[(usize, Value)],
 ) -> Result<Vec<u8>> {
@@ -94,12 +94,12 @@ pub(super) fn bound<D: Shown>(
     let mut encoder = Encoder::default();
     encoder.text(engine);
     match asker {
-        Asker::Viewer(verified) => {
+        Principal::Viewer(verified) => {
             encoder.tag(0);
             encoder.text(verified.viewer().subject().as_str());
         }
-        Asker::Nobody => encoder.tag(1),
-        Asker::System => encoder.tag(2),
+        Principal::Nobody => encoder.tag(1),
+        Principal::System => encoder.tag(2),
     }
     encoder.text(std::any::type_name::<D>());
     encoder.text(D::Entity::__table().name());
@@ -268,7 +268,7 @@ impl Encoder {
         }
     }
 
-    fn visibility(&mut self, decided: &Decided, field: NamedField) {
+    fn visibility(&mut self, decided: &FieldDecisions, field: NamedField) {
         match decided.fields.get(field.index) {
             None => self.tag(0),
             Some(decision) => {
@@ -279,7 +279,7 @@ impl Encoder {
     }
 
     fn decision(&mut self, decision: &Decision) {
-        let mut structure = Structure::default();
+        let mut structure = StatementKey::default();
         structure.decision(decision);
         self.bytes(&structure.key);
         for value in structure.values {

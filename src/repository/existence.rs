@@ -1,6 +1,6 @@
 //! The choice between "forbidden" and "not found", for callers who may learn that a row exists.
 
-use super::asking::Asking;
+use super::planner::Planner;
 use crate::entity::Entity;
 use crate::error::{Error, Result};
 use crate::policy::{Decision, Value};
@@ -9,7 +9,7 @@ use crate::sql::exists;
 /// Returns the error for a write that touched no row under `lookups`, if the caller chose to
 /// distinguish an existing row from a missing one. A row of another tenant counts as missing.
 pub(super) async fn denied_or_missing<E: Entity>(
-    asking: &Asking<'_, E::Viewer>,
+    asking: &Planner<'_, E::Viewer>,
     lookups: &[(usize, Value)],
 ) -> Result<Error> {
     let tenant = asking.using.rules(&E::__table().rows().tenant);

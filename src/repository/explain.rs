@@ -201,7 +201,7 @@ impl fmt::Display for Explanation {
             self.dto, self.entity
         )?;
         for (action, verdict) in &self.rows {
-            verdict.write(f, format_args!("row, {}", action.word()))?;
+            verdict.write(f, format_args!("row, {}", action.as_str()))?;
         }
         for (field, verdict) in &self.fields {
             verdict.write(f, format_args!("field `{field}`"))?;

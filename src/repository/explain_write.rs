@@ -157,13 +157,13 @@ impl fmt::Display for WriteExplanation {
         writeln!(
             f,
             "{} of a row of {} (`*` marks what decided the outcome)",
-            self.action.word(),
+            self.action.as_str(),
             self.entity
         )?;
         if !self.found {
             writeln!(f, "  there is no such row")?;
         }
-        let word = self.action.word();
+        let word = self.action.as_str();
         self.row.write(f, format_args!("row, {word}"))?;
         if let Some(updated) = &self.updated {
             updated.write(f, format_args!("row, {word} to"))?;
@@ -247,7 +247,7 @@ where
         authority.require_session().await?;
         let changes = self.changes.values(&authority, self.version)?;
         let rows = E::__table().rows();
-        let mut asking = Asking::new(&authority);
+        let mut asking = Explaining::new(&authority);
         let row = asking.operation(&rows.update, AskedRow::Stored);
         let after = AskedRow::Written(&changes);
         let updated = asking.operation(rows.updated(), after);
@@ -290,7 +290,7 @@ where
         authority.require_session().await?;
         let values = self.values(&authority)?;
         let new = AskedRow::New(&values);
-        let mut asking = Asking::new(&authority);
+        let mut asking = Explaining::new(&authority);
         let row = asking.operation(&E::__table().rows().create, new);
         let references = references(&authority, self.content.sent.as_slice(), &values)?;
         let mut fields = Vec::new();
@@ -326,7 +326,7 @@ impl<P> Writer<'_, P> {
         let key = key.into().cell().into_value();
         let authority = Authority::<E>::of(self.db(), self.access(), RowAction::Delete).await?;
         authority.require_session().await?;
-        let mut asking = Asking::new(&authority);
+        let mut asking = Explaining::new(&authority);
         let row = asking.operation(&E::__table().rows().delete, AskedRow::Stored);
         let known = asking.answer(self.db(), Some(&key)).await?;
         Ok(explained(WriteExplanation {
@@ -347,13 +347,13 @@ fn explained(explanation: WriteExplanation) -> WriteExplanation {
 }
 
 /// A collector of the conditions to evaluate on the row, so that one statement evaluates them all.
-struct Asking<'a, E: Entity> {
+struct Explaining<'a, E: Entity> {
     authority: &'a Authority<E>,
     conditions: Vec<Residual>,
 }
 
 /// The truth of the conditions.
-struct Known {
+struct KnownRow {
     found: bool,
     truths: Vec<(Residual, bool)>,
 }
@@ -374,7 +374,7 @@ struct OpenField<E: Entity> {
     refers: Vec<(&'static str, Open<E>)>,
 }
 
-impl<'a, E: Entity> Asking<'a, E> {
+impl<'a, E: Entity> Explaining<'a, E> {
     const fn new(authority: &'a Authority<E>) -> Self {
         Self {
             authority,
@@ -458,13 +458,13 @@ impl<'a, E: Entity> Asking<'a, E> {
         }
     }
 
-    async fn answer(self, db: &Db, key: Option<&Value>) -> Result<Known> {
+    async fn answer(self, db: &Db, key: Option<&Value>) -> Result<KnownRow> {
         let truths = if key.is_none() && self.conditions.is_empty() {
             Some(Vec::new())
         } else {
             db.truths::<E>(key, &self.conditions).await?
         };
-        Ok(Known {
+        Ok(KnownRow {
             found: truths.is_some(),
             truths: self
                 .conditions
@@ -476,7 +476,7 @@ impl<'a, E: Entity> Asking<'a, E> {
 }
 
 impl<E: Entity> Open<E> {
-    fn verdict(self, known: &Known) -> RuleVerdict {
+    fn verdict(self, known: &KnownRow) -> RuleVerdict {
         let holds = |residual: &Residual| {
             let mut truths = known.truths.iter();
             truths.any(|(condition, holds)| *holds && condition == residual)
@@ -494,7 +494,7 @@ impl<E: Entity> Open<E> {
 }
 
 impl<E: Entity> OpenField<E> {
-    fn verdicts(self, known: &Known) -> FieldVerdicts {
+    fn verdicts(self, known: &KnownRow) -> FieldVerdicts {
         FieldVerdicts {
             input: self.input,
             field: self.field,

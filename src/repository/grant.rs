@@ -66,7 +66,7 @@ impl System {
 
 /// The identity under which rules are evaluated.
 #[doc(hidden)]
-pub enum Asker<'a, V: Viewer> {
+pub enum Principal<'a, V: Viewer> {
     /// A verified viewer.
     Viewer(&'a Verified<V>),
     /// No viewer: conditions that read the viewer are unknown.
@@ -86,7 +86,7 @@ pub struct Held<'a>(pub(super) Option<&'a Arc<LoadedSession>>);
 )]
 pub trait Reads<V: Viewer>: sealed::Sealed + Send + Sync {
     #[doc(hidden)]
-    fn __asker(&self) -> Asker<'_, V>;
+    fn __asker(&self) -> Principal<'_, V>;
 }
 
 /// A grant to write the rows of entities whose viewer is `V`.
@@ -149,27 +149,27 @@ impl<V: Viewer> BySession for Write<V> {
 }
 
 impl<V: Viewer> Reads<V> for Read<V> {
-    fn __asker(&self) -> Asker<'_, V> {
-        Asker::Viewer(&self.verified)
+    fn __asker(&self) -> Principal<'_, V> {
+        Principal::Viewer(&self.verified)
     }
 }
 
 impl<V: Viewer> Reads<V> for Write<V> {
-    fn __asker(&self) -> Asker<'_, V> {
-        Asker::Viewer(&self.verified)
+    fn __asker(&self) -> Principal<'_, V> {
+        Principal::Viewer(&self.verified)
     }
 }
 
 impl<V: Viewer> Reads<V> for Public {
-    fn __asker(&self) -> Asker<'_, V> {
+    fn __asker(&self) -> Principal<'_, V> {
         let () = self.sealed;
-        Asker::Nobody
+        Principal::Nobody
     }
 }
 
 impl<V: Viewer> Reads<V> for System {
-    fn __asker(&self) -> Asker<'_, V> {
-        Asker::System
+    fn __asker(&self) -> Principal<'_, V> {
+        Principal::System
     }
 }
 

@@ -2,7 +2,7 @@
 //! (decision 48).
 
 use super::access::Access;
-use super::grant::{Asker, MayWrite, Reads};
+use super::grant::{MayWrite, Principal, Reads};
 use crate::clock::{Clock as _, SystemClock};
 use crate::entity::{Entity, Operation};
 use crate::error::{Error, Result};
@@ -55,15 +55,17 @@ impl<P> Access<P> {
     {
         let request = self.request()?;
         let who = match (self.asker::<V>(), &request) {
-            (Asker::Viewer(held), Some(request)) => {
+            (Principal::Viewer(held), Some(request)) => {
                 if !request.holds(held.loaded())? {
                     return Ok(None);
                 }
                 Who::Viewer(held.clone())
             }
-            (Asker::Viewer(_), None) => return Err(Error::internal("a viewer without a request")),
-            (Asker::Nobody, _) => Who::Nobody,
-            (Asker::System, _) => Who::System,
+            (Principal::Viewer(_), None) => {
+                return Err(Error::internal("a viewer without a request"));
+            }
+            (Principal::Nobody, _) => Who::Nobody,
+            (Principal::System, _) => Who::System,
         };
         Ok(Some(InUse::new(request, who)))
     }
@@ -75,13 +77,15 @@ impl<P> Access<P> {
     {
         let request = self.request()?;
         let who = match (self.asker::<V>(), &request) {
-            (Asker::Viewer(held), Some(request)) => Who::Viewer(match level {
+            (Principal::Viewer(held), Some(request)) => Who::Viewer(match level {
                 Level::Verified => request.still(held).await?,
                 Level::Current => request.still_current(held).await?,
             }),
-            (Asker::Viewer(_), None) => return Err(Error::internal("a viewer without a request")),
-            (Asker::Nobody, _) => Who::Nobody,
-            (Asker::System, _) => Who::System,
+            (Principal::Viewer(_), None) => {
+                return Err(Error::internal("a viewer without a request"));
+            }
+            (Principal::Nobody, _) => Who::Nobody,
+            (Principal::System, _) => Who::System,
         };
         Ok(InUse::new(request, who))
     }
@@ -111,11 +115,11 @@ impl<V: Viewer> InUse<V> {
         self.request.as_ref()
     }
 
-    pub(super) const fn asker(&self) -> Asker<'_, V> {
+    pub(super) const fn asker(&self) -> Principal<'_, V> {
         match &self.who {
-            Who::Viewer(verified) => Asker::Viewer(verified),
-            Who::Nobody => Asker::Nobody,
-            Who::System => Asker::System,
+            Who::Viewer(verified) => Principal::Viewer(verified),
+            Who::Nobody => Principal::Nobody,
+            Who::System => Principal::System,
         }
     }
 

@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-use super::asking::Asking;
 use super::attempt::{Attempt, Fields, Which};
 use super::authority::{Authority, of_row};
-use super::decided::rule_failed;
+use super::decision_cache::rule_failed;
 use super::grant::Writes;
+use super::planner::Planner;
 use super::reader::ViewerOf;
 use super::references::{Reference, unreadable};
 use super::select::Select;
@@ -219,7 +219,7 @@ where
 
     /// Returns the residuals under which this viewer finds a row by the query, or `None` if they find
     /// none.
-    fn found(&self, asking: &Asking<'_, ViewerOf<D>>) -> Result<Option<Vec<Residual>>> {
+    fn found(&self, asking: &Planner<'_, ViewerOf<D>>) -> Result<Option<Vec<Residual>>> {
         let decided = asking.decided(self.select.shape())?;
         let mut found = match of_row::<D::Entity>(decided.rows.clone(), "read_if")? {
             Reduced::Never => return Ok(None),
@@ -318,9 +318,9 @@ where
     let mut by_relation = Vec::new();
     for row in rows {
         match of_known(&rule, &row)? {
-            Known::Allowed => known.push(row),
-            Known::Related(values, rule) => by_relation.push((values, rule)),
-            Known::Denied => return never(db, &authority, &attempt(&[])).await,
+            RowDecision::Allowed => known.push(row),
+            RowDecision::Related(values, rule) => by_relation.push((values, rule)),
+            RowDecision::Denied => return never(db, &authority, &attempt(&[])).await,
         }
     }
     let most = (PARAMETERS / width).max(1);
@@ -368,23 +368,23 @@ where
 }
 
 /// The result of a rule for a row whose values are known.
-enum Known {
+enum RowDecision {
     Allowed,
     Denied,
     /// The result depends on related rows: the values of the row, and the residual to check.
     Related(Vec<(usize, Value)>, Residual),
 }
 
-fn of_known<E: Entity>(rule: &Reduced, row: &E) -> Result<Known> {
+fn of_known<E: Entity>(rule: &Reduced, row: &E) -> Result<RowDecision> {
     let residual = match rule {
-        Reduced::Always => return Ok(Known::Allowed),
-        Reduced::Never => return Ok(Known::Denied),
+        Reduced::Always => return Ok(RowDecision::Allowed),
+        Reduced::Never => return Ok(RowDecision::Denied),
         Reduced::Left(residual) if residual.is_related() => residual,
         Reduced::Left(residual) => {
             return Ok(if residual.holds_of_whole(row) {
-                Known::Allowed
+                RowDecision::Allowed
             } else {
-                Known::Denied
+                RowDecision::Denied
             });
         }
     };
@@ -396,9 +396,9 @@ fn of_known<E: Entity>(rule: &Reduced, row: &E) -> Result<Known> {
     let left = once_written(residual, &values, table)
         .map_err(|failure| rule_failed(table.entity(), "create_if", failure))?;
     Ok(match left {
-        Reduced::Always => Known::Allowed,
-        Reduced::Never => Known::Denied,
-        Reduced::Left(rule) => Known::Related(values, rule),
+        Reduced::Always => RowDecision::Allowed,
+        Reduced::Never => RowDecision::Denied,
+        Reduced::Left(rule) => RowDecision::Related(values, rule),
     })
 }
 

@@ -123,7 +123,7 @@ impl Recall {
 /// The outcome of one call (single flight). The call that computes it holds the gate, and the others
 /// wait. The gate opens if its holder panics or is dropped, and the next call takes over.
 struct Entry<T> {
-    gate: tokio::sync::Mutex<Option<Known<T>>>,
+    gate: tokio::sync::Mutex<Option<MemoState<T>>>,
     finished: AtomicU64,
 }
 
@@ -136,7 +136,7 @@ impl<T> Default for Entry<T> {
     }
 }
 
-struct Known<T> {
+struct MemoState<T> {
     outcome: Result<T>,
     moment: Moment,
     /// The number of the method's run that gave this outcome.
@@ -145,7 +145,7 @@ struct Known<T> {
     rests_on: Option<i64>,
 }
 
-impl<T: Clone> Known<T> {
+impl<T: Clone> MemoState<T> {
     fn new<E: 'static>(
         outcome: &Result<T, E>,
         moment: Moment,
@@ -228,7 +228,7 @@ where
     drop(watch);
     let finished = entry.finished.fetch_add(1, Ordering::AcqRel) + 1;
     // The moment before the run: a change during the run makes it differ from later moments.
-    *gate = Known::new(&outcome, moment, finished, rests_on);
+    *gate = MemoState::new(&outcome, moment, finished, rests_on);
     outcome
 }
 
@@ -315,15 +315,15 @@ where
     label = "a repository with a `#[memo]` method",
     note = "two of them may use different databases: add `#[derive(Clone, PartialEq, Eq, Hash)]` to it; a `Db` equals its own clones only"
 )]
-pub trait Told: Clone + Eq + Hash + Send + 'static {}
+pub trait MemoOwner: Clone + Eq + Hash + Send + 'static {}
 
 #[diagnostic::do_not_recommend]
-impl<T: Clone + Eq + Hash + Send + 'static> Told for T {}
+impl<T: Clone + Eq + Hash + Send + 'static> MemoOwner for T {}
 
 /// Called by generated code.
 impl MemoKey {
     /// Makes the key of a method without arguments.
-    pub fn new<T: Told>(repository: &T) -> Self {
+    pub fn new<T: MemoOwner>(repository: &T) -> Self {
         Self(vec![Box::new(repository.clone())])
     }
 

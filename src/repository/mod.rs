@@ -28,14 +28,13 @@
 
 pub(crate) mod access;
 mod aggregate;
-mod asking;
 mod attempt;
 mod authority;
 mod can_see;
 mod can_set;
 mod create;
 mod cursor;
-mod decided;
+mod decision_cache;
 mod existence;
 mod explain;
 mod explain_write;
@@ -47,6 +46,7 @@ mod mark;
 pub(crate) mod memo;
 mod nested;
 mod page;
+mod planner;
 mod reader;
 mod references;
 pub(crate) mod release;
@@ -65,14 +65,13 @@ mod writer;
 
 pub use access::Access;
 pub use aggregate::Group;
-pub(crate) use asking::Asking;
 pub use can_see::{CanSee, Permission};
 pub use can_set::CanSet;
 pub use create::{Create, NewRow};
 pub use cursor::Cursor;
 #[cfg(fuzzing)]
 pub(crate) use cursor::fuzz as fuzz_cursor;
-pub(crate) use decided::Decisions;
+pub(crate) use decision_cache::DecisionCache;
 pub use explain::{Explanation, RuleVerdict};
 pub use explain_write::WriteExplanation;
 pub use grant::{MayWrite, Public, Read, Reads, System, Write, Writes};
@@ -81,6 +80,7 @@ pub(crate) use inputs::refusal;
 pub use many::UpdateMany;
 pub(crate) use nested::{Load, NestedRow, load};
 pub use page::{Page, Slice};
+pub(crate) use planner::Planner;
 pub use reader::Reader;
 pub use release::Release;
 pub use select::{Select, Shown, Streamed};

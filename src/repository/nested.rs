@@ -6,14 +6,14 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use super::asking::Asking;
+use super::planner::Planner;
 use super::reader::Reading;
 use super::select::Select;
 use crate::dto::{Dto, Source};
 use crate::entity::{Entity, Relation, Schema};
 use crate::error::{Error, Result};
 use crate::policy::{Cell, Decision, Op, Reduced, Residual, Term, Value};
-use crate::sql::{Join, Layout, Plan, Question, Row};
+use crate::sql::{Join, Layout, Plan, Query, Row};
 use crate::viewer::Viewer;
 
 /// A function that loads the rows that a relation leads to, for the viewer `V`.
@@ -24,7 +24,7 @@ type RowsByKey = Box<dyn Any + Send + Sync>;
 
 /// The rows for which a relation is followed, and the identity that asks.
 pub(crate) struct Nesting<'a, V: Viewer> {
-    asking: &'a Asking<'a, V>,
+    asking: &'a Planner<'a, V>,
     relation: &'static Relation,
     own: &'static Schema,
     /// The distinct join keys.
@@ -101,7 +101,7 @@ impl<D: Dto> Batch<D> {
     }
 }
 
-impl<V: Viewer> Asking<'_, V> {
+impl<V: Viewer> Planner<'_, V> {
     /// Makes DTOs of the rows of a query, with one more query for each relation that they show.
     pub(super) async fn show<D>(
         &self,
@@ -263,7 +263,7 @@ async fn batch<D: Dto>(
     for keys in batches(nesting.keys, theirs.len()) {
         let question = question(asking, &reading, &theirs, keys)?;
         let Plan { statement, layout } =
-            asking.plan(&reading, question.as_ref().unwrap_or(&Question::default()))?;
+            asking.plan(&reading, question.as_ref().unwrap_or(&Query::default()))?;
         planned = Some(layout);
         match question {
             // All rows of a key come with one statement, so their order is that of the statement.
@@ -302,11 +302,11 @@ async fn batch<D: Dto>(
 /// It excludes rows whose own join column is hidden in their DTO, because their place would reveal the
 /// value of the column.
 fn question<D: Dto>(
-    asking: &Asking<'_, <D::Entity as Entity>::Viewer>,
+    asking: &Planner<'_, <D::Entity as Entity>::Viewer>,
     reading: &Reading<D>,
     theirs: &[usize],
     keys: Vec<Vec<Value>>,
-) -> Result<Option<Question>> {
+) -> Result<Option<Query>> {
     if reading.decided.rows == Decision::Deny {
         return Ok(None);
     }
@@ -319,11 +319,11 @@ fn question<D: Dto>(
             Reduced::Left(residual) => conditions.push(residual),
         }
     }
-    Ok(Some(Question {
+    Ok(Some(Query {
         filter: Some(Residual::All(conditions)),
         by_key: true,
         joined_by: theirs.to_vec(),
-        ..Question::default()
+        ..Query::default()
     }))
 }
 

@@ -3,17 +3,17 @@
 use chrono::DateTime;
 use serde::ser::{Serialize, SerializeStruct as _, Serializer};
 
-use super::asking::Asking;
 use super::cursor::{Cursor, bound, decode, encode};
 use super::grant::Reads;
 use super::mark::Mark;
+use super::planner::Planner;
 use super::reader::{Reader, Reading, ViewerOf};
 use super::select::{Select, Shown};
 use crate::entity::Entity;
 use crate::error::{Error, Result};
 use crate::policy::{Cell, Decision, Kind, Value};
 use crate::session::CursorSealer;
-use crate::sql::{Layout, OrderKey, Plan, Question, Row};
+use crate::sql::{Layout, OrderKey, Plan, Query, Row};
 
 /// A page of a query to read: its number of rows, and the cursor that it starts after.
 #[derive(Debug, Clone)]
@@ -142,7 +142,7 @@ impl<P> Reader<'_, P> {
                 Some(mark.position(&order, now.as_deref()))
             }
         };
-        let question = Question {
+        let question = Query {
             by_key: !reading.select.ends_by_key(&order),
             order,
             // One more than the page has, to detect whether there is a next page.
@@ -166,16 +166,16 @@ impl<P> Reader<'_, P> {
 
 /// Reads the present order values of a mark's row, if this viewer may still find the row by the query.
 async fn now<D: Shown>(
-    asking: &Asking<'_, ViewerOf<D>>,
+    asking: &Planner<'_, ViewerOf<D>>,
     reading: &Reading<D>,
-    restriction: &Question,
+    restriction: &Query,
     order: &[OrderKey],
     mark: &Mark,
 ) -> Result<Option<Vec<Option<Value>>>> {
     let key = reading.select.table().key();
     let mut lookups = restriction.lookups.clone();
     lookups.push((key, mark.key.clone()));
-    let question = Question {
+    let question = Query {
         lookups,
         order: order.to_vec(),
         limit: Some(1),
@@ -231,7 +231,7 @@ struct Sealing {
 }
 
 impl Sealing {
-    fn of<D: Shown>(asking: &Asking<'_, ViewerOf<D>>, reading: &Reading<D>) -> Result<Self> {
+    fn of<D: Shown>(asking: &Planner<'_, ViewerOf<D>>, reading: &Reading<D>) -> Result<Self> {
         let lookups = reading.select.lookups()?;
         let asker = asking.using.asker();
         let engine = asking.db.dialect().name();

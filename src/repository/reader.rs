@@ -3,18 +3,18 @@
 use std::sync::Arc;
 
 use super::access::Access;
-use super::asking::Asking;
-use super::decided::decided;
+use super::decision_cache::decided;
 use super::existence::denied_or_missing;
 use super::grant::Reads;
 use super::in_use::InUse;
 use super::nested::NestedRow;
+use super::planner::Planner;
 use super::select::{Denied, Select, Shown};
-use crate::dto::{Decided, Dto};
+use crate::dto::{Dto, FieldDecisions};
 use crate::entity::Entity;
 use crate::error::{Error, Result};
 use crate::policy::Decision;
-use crate::sql::{Cells, Db, Layout, Plan, Question, Row, SEVERAL};
+use crate::sql::{Cells, Db, Layout, Plan, Query, Row, SEVERAL};
 use crate::viewer::Viewer;
 
 /// A reader of rows on behalf of the holder of an [`Access`]. Made by [`Db::reader`].
@@ -106,11 +106,11 @@ impl<P> Reader<'_, P> {
         self.asking().await?.all(select).await
     }
 
-    pub(super) async fn asking<V: Viewer>(&self) -> Result<Asking<'_, V>>
+    pub(super) async fn asking<V: Viewer>(&self) -> Result<Planner<'_, V>>
     where
         P: Reads<V>,
     {
-        Asking::begin(self.db, self.access).await
+        Planner::begin(self.db, self.access).await
     }
 
     /// Returns the engine's plan for the query, in its own words; `None` if no statement is needed.
@@ -145,14 +145,14 @@ impl<P> Reader<'_, P> {
     {
         let using = self.access.in_use_at_once()?;
         let using = using.ok_or_else(|| Error::misuse("the session must be verified first"))?;
-        let asking = Asking { db: self.db, using };
+        let asking = Planner { db: self.db, using };
         Ok(asking
             .prepare(select)?
             .map(|(plan, _)| Arc::clone(plan.statement.text())))
     }
 }
 
-impl<V: Viewer> Asking<'_, V> {
+impl<V: Viewer> Planner<'_, V> {
     /// Reads all rows of the query.
     pub(super) async fn all<D>(&self, select: Select<D>) -> Result<Vec<D>>
     where
@@ -239,13 +239,13 @@ struct Listed<D> {
 /// A query with the decisions of its rules; it turns the rows of a plan into DTOs.
 pub(super) struct Reading<D: Shown> {
     pub(super) select: Select<D>,
-    pub(super) decided: Arc<Decided>,
+    pub(super) decided: Arc<FieldDecisions>,
     pub(super) using: InUse<ViewerOf<D>>,
 }
 
 impl<D: Shown> Reading<D> {
     /// Returns the question for the database, or `None` if no row can fulfil it.
-    pub(super) fn question(&self, asking: &Asking<'_, ViewerOf<D>>) -> Result<Option<Question>> {
+    pub(super) fn question(&self, asking: &Planner<'_, ViewerOf<D>>) -> Result<Option<Query>> {
         if self.decided.rows == Decision::Deny {
             return Ok(None);
         }

@@ -2,7 +2,7 @@
 //! foreign key does not distinguish a hidden row from a missing one (decision 60).
 
 use super::authority::Authority;
-use super::decided::rule_failed;
+use super::decision_cache::rule_failed;
 use super::inputs::Sent;
 use crate::entity::{Entity, Relation};
 use crate::error::{Error, FieldError, Result};

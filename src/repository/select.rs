@@ -4,18 +4,18 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::asking::Asking;
+use super::planner::Planner;
 use super::reader::ViewerOf;
 use crate::bounded::{Bounded, beyond};
 use crate::dto::{
-    AcrossQuestion, Condition, Decided, Direction, Dto, IntoFilter, Modes, NamedField, Order,
-    OrderBy, Record, Scope, Shape,
+    Condition, Direction, Dto, FieldDecisions, IntoFilter, Modes, NamedField, Order, OrderBy,
+    Record, RelationQuery, Scope, Shape,
 };
 use crate::entity::{Column, ColumnFilter, Entity, Scalar, Schema, Searchable};
 use crate::error::{Error, Result};
 use crate::limits::ORDERS;
 use crate::policy::{Comparand, Decision, Kind, Reduced, Residual, SameFamily, Value};
-use crate::sql::{By, Cells, Found, Masked, OrderKey, Question, Related, SEVERAL};
+use crate::sql::{By, Cells, Found, Masked, OrderKey, Query, Related, SEVERAL};
 
 /// A query for rows shown as `D`, started by the `select` of the DTO.
 ///
@@ -263,8 +263,8 @@ impl<D: Shown> Select<D> {
 
     pub(super) fn scope<'a>(
         &'a self,
-        asking: &'a Asking<'a, ViewerOf<D>>,
-        decided: &'a Decided,
+        asking: &'a Planner<'a, ViewerOf<D>>,
+        decided: &'a FieldDecisions,
     ) -> Scope<'a, D::Entity> {
         Scope {
             shape: self.shape(),
@@ -305,9 +305,9 @@ impl<D: Shown> Select<D> {
     /// fields included, or `None` if its filter can hold for no row.
     pub(super) fn restriction(
         &self,
-        asking: &Asking<'_, ViewerOf<D>>,
-        decided: &Decided,
-    ) -> Result<Option<Question>> {
+        asking: &Planner<'_, ViewerOf<D>>,
+        decided: &FieldDecisions,
+    ) -> Result<Option<Query>> {
         let filter = match self.condition()? {
             None => None,
             Some(condition) => match self.scope(asking, decided).reduce(condition, true)? {
@@ -316,17 +316,17 @@ impl<D: Shown> Select<D> {
                 Reduced::Left(residual) => Some(self.guarded(decided, residual)),
             },
         };
-        Ok(Some(Question {
+        Ok(Some(Query {
             lookups: self.lookups()?,
             filter,
             limit: self.limit,
-            ..Question::default()
+            ..Query::default()
         }))
     }
 
     /// Guards the filter with the row rule in constant time, so that no row is compared that may not be
     /// read.
-    fn guarded(&self, decided: &Decided, filter: Residual) -> Residual {
+    fn guarded(&self, decided: &FieldDecisions, filter: Residual) -> Residual {
         match &decided.rows {
             Decision::Depends(rows) if self.modes.constant_time => Residual::Guarded {
                 rule: Box::new(rows.clone()),
@@ -339,9 +339,9 @@ impl<D: Shown> Select<D> {
     /// Returns the question for rows, or `None` if its filter can hold for none.
     pub(super) fn question(
         &self,
-        asking: &Asking<'_, ViewerOf<D>>,
-        decided: &Decided,
-    ) -> Result<Option<Question>> {
+        asking: &Planner<'_, ViewerOf<D>>,
+        decided: &FieldDecisions,
+    ) -> Result<Option<Query>> {
         let order = self.order_keys(asking, decided)?;
         let Some(mut question) = self.restriction(asking, decided)? else {
             return Ok(None);
@@ -362,8 +362,8 @@ impl<D: Shown> Select<D> {
     /// omitted, and so is everything after the key.
     pub(super) fn order_keys(
         &self,
-        asking: &Asking<'_, ViewerOf<D>>,
-        decided: &Decided,
+        asking: &Planner<'_, ViewerOf<D>>,
+        decided: &FieldDecisions,
     ) -> Result<Vec<OrderKey>> {
         let scope = self.scope(asking, decided);
         let mut order = Vec::with_capacity(self.order.len());
@@ -410,7 +410,7 @@ fn over_related<E: Entity>(
     found: Found,
     of: Option<NamedField>,
 ) -> Result<Option<Related>> {
-    let question = of.map_or(AcrossQuestion::Nothing, AcrossQuestion::Field);
+    let question = of.map_or(RelationQuery::Nothing, RelationQuery::Field);
     let (relation, answer) = scope.across(field, &question)?;
     let within = match answer.within {
         Reduced::Never => return Ok(None),

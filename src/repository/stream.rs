@@ -7,16 +7,16 @@ use std::task::{Context, Poll};
 use futures_core::Stream;
 use futures_util::StreamExt as _;
 
-use super::asking::Asking;
-use super::decided::decided;
+use super::decision_cache::decided;
 use super::grant::Reads;
+use super::planner::Planner;
 use super::reader::{Reader, Reading, ViewerOf};
 use super::select::{Select, Shown, Streamed};
-use crate::dto::{Decided, Shape};
+use crate::dto::{FieldDecisions, Shape};
 use crate::entity::Entity;
 use crate::error::{Error, Result};
 use crate::policy::Decision;
-use crate::sql::{Db, OwnLayout, Plan, Question, Row};
+use crate::sql::{Db, OwnLayout, Plan, Query, Row};
 
 impl<P> Reader<'_, P> {
     /// Streams the rows of the query as they arrive, for answers too large to hold in memory.
@@ -78,20 +78,20 @@ fn is_judged<D: Shown>(reading: &Reading<D>) -> bool {
 
 /// Plans the query of a stream; `None` if no row can fulfil it.
 fn planned<D: Shown>(
-    asking: &Asking<'_, ViewerOf<D>>,
+    asking: &Planner<'_, ViewerOf<D>>,
     reading: &Reading<D>,
 ) -> Result<Option<Plan>> {
     let Some(question) = reading.question(asking)? else {
         return Ok(None);
     };
-    let question = Question {
+    let question = Query {
         whole: is_judged(reading),
         ..question
     };
     asking.plan(reading, &question).map(Some)
 }
 
-fn require_judgeable<E: Entity>(shape: &Shape<E>, decided: &Decided) -> Result<()> {
+fn require_judgeable<E: Entity>(shape: &Shape<E>, decided: &FieldDecisions) -> Result<()> {
     if decided.is_related() {
         return Err(Error::misuse(format!(
             "the rules of `{}` read the time, for which each row of a stream is evaluated again, and related rows, which a single row does not have: use pages",
@@ -135,7 +135,7 @@ impl<D: Shown> HandingOut<D> {
             return Ok(());
         };
         let db = &self.db;
-        let asking = Asking { db, using };
+        let asking = Planner { db, using };
         let reading = asking.reading(self.reading.select.clone())?;
         let plan = planned(&asking, &reading)?;
         let is_same = plan.is_some_and(|plan| plan.statement == self.plan.statement)

@@ -14,7 +14,7 @@ use super::{GroupRule, NormalPath};
 use crate::answer::problem;
 use crate::audit;
 use crate::error::{Error, Refusal, Result};
-use crate::session::{Outlook, Sessions, Strategy};
+use crate::session::{CookieInspector, Sessions, Strategy};
 use crate::viewer::Viewer;
 
 /// The maximum length of a path, in bytes. Longer ones have too many readings to compare, and no page.
@@ -227,7 +227,7 @@ struct Rules {
     home: Option<Page>,
     answers: Answers,
     ignores_case: bool,
-    outlook: Outlook,
+    outlook: CookieInspector,
 }
 
 /// The union of the demands of all rules that select a request.

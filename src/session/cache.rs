@@ -15,7 +15,7 @@ use super::sealed::Fingerprint;
 use crate::error::{Error, Refusal, Result};
 
 /// The cached result of verifying a credential. An outage is never cached.
-pub(crate) enum Answer<V> {
+pub(crate) enum Verification<V> {
     Live(Verified<V>),
     Refused(Refused),
 }
@@ -41,7 +41,7 @@ impl Refused {
     }
 }
 
-impl<V> Clone for Answer<V> {
+impl<V> Clone for Verification<V> {
     fn clone(&self) -> Self {
         match self {
             Self::Live(verified) => Self::Live(verified.clone()),
@@ -50,7 +50,7 @@ impl<V> Clone for Answer<V> {
     }
 }
 
-impl<V> Answer<V> {
+impl<V> Verification<V> {
     pub(crate) fn refused(refusal: Refusal) -> Self {
         Self::Refused(Refused {
             refusal,
@@ -80,7 +80,7 @@ impl<V> Answer<V> {
 
 /// An answer and the instant at which its load began, before querying the store, in microseconds since 1970.
 pub(crate) struct Cached<V> {
-    pub(crate) answer: Answer<V>,
+    pub(crate) answer: Verification<V>,
     pub(crate) asked_at: i64,
 }
 
@@ -97,13 +97,12 @@ impl<V> Cached<V> {
     fn is_same(&self, other: &Self) -> bool {
         self.asked_at == other.asked_at
             && match (&self.answer, &other.answer) {
-                (Answer::Live(one), Answer::Live(other)) => {
+                (Verification::Live(one), Verification::Live(other)) => {
                     Arc::ptr_eq(one.loaded(), other.loaded())
                 }
-                (Answer::Refused(_), Answer::Refused(_)) => true,
-                (Answer::Live(_), Answer::Refused(_)) | (Answer::Refused(_), Answer::Live(_)) => {
-                    false
-                }
+                (Verification::Refused(_), Verification::Refused(_)) => true,
+                (Verification::Live(_), Verification::Refused(_))
+                | (Verification::Refused(_), Verification::Live(_)) => false,
             }
     }
 }

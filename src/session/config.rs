@@ -14,14 +14,14 @@ use super::cursor::CursorSealer;
 use super::epoch::Epochs;
 use super::groups::Groups;
 use super::hooks::SessionHooks;
-use super::lifecycle::Core;
+use super::lifecycle::SessionManager;
 use super::lifetime::{Lifetime, delta};
 use super::nodes::{self, NodeChannel};
-use super::service::Service;
 use super::settings::{Described, SetLifetime, Setting, SettingSource, Settings, refused};
 use super::stateless::Stateless;
 use super::store::{Assurance, SessionLimit, SessionStore};
 use super::ticket::{Sealers, Strategy, Tickets};
+use super::verifier::Verifier;
 use super::view::SessionView;
 use super::with_viewer::{WithViewer, with_viewer};
 use crate::audit::{SessionEventSink, SessionEvents};
@@ -412,8 +412,8 @@ impl<V: Viewer> SessionsBuilder<V> {
             )
         });
         let cache = Cache::new(settings.bound.max(delta(heard)?), capacity.value);
-        Ok(Sessions::new(Service {
-            core: Core {
+        Ok(Sessions::new(Verifier {
+            core: SessionManager {
                 store: self.store,
                 database,
                 tickets: Arc::new(tickets),

@@ -4,7 +4,7 @@
 use chrono::{DurationRound as _, TimeDelta};
 
 use super::cookie::Stale;
-use super::lifecycle::{ATTEMPTS, Core, Opened, later, out_of_range};
+use super::lifecycle::{ATTEMPTS, Opened, SessionManager, later, out_of_range};
 use super::origin::Origin;
 use super::sign_in::SignIn;
 use super::stateless::{KnownSession, NO_ID};
@@ -13,7 +13,7 @@ use super::ticket::Ticket;
 use crate::audit::{Revocation, SessionEventKind, SignInRefusal};
 use crate::error::{Error, Result};
 
-impl Core {
+impl SessionManager {
     /// Stores a new session under a new id and secret, and ends the one of the ticket `before` with it. Where
     /// no session is stored, `before` stays valid.
     pub(crate) async fn create(

@@ -5,7 +5,7 @@ use std::ops::{Deref, DerefMut};
 
 use chrono::{DateTime, Utc};
 
-use super::lifecycle::Core;
+use super::lifecycle::SessionManager;
 use super::store::{DataKept, SessionRecord};
 use crate::error::{Error, Refusal, Result};
 use crate::viewer::Subject;
@@ -108,7 +108,7 @@ impl<T> fmt::Debug for SessionData<T> {
     }
 }
 
-impl Core {
+impl SessionManager {
     pub(crate) async fn data(
         &self,
         record: &SessionRecord,

@@ -6,7 +6,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::cookie::{MAX_AGE_LIMIT_SECONDS, Stale};
-use super::lifecycle::{Core, Opened};
+use super::lifecycle::{Opened, SessionManager};
 use super::origin::Origin;
 use super::stateless::{KnownSession, denial, line_denial};
 use super::store::{Generations, SessionId, SessionRecord};
@@ -20,7 +20,7 @@ use crate::viewer::Subject;
 /// not accept the session after another one swept. Twice the tolerated clock skew.
 const LEEWAY: TimeDelta = TimeDelta::seconds(120);
 
-impl Core {
+impl SessionManager {
     /// Returns the session of a token, unless it was ended.
     pub(super) async fn standing(&self, token: &KnownSession) -> Result<Option<KnownSession>> {
         let id = denial(token.id, &token.subject);

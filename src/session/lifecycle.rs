@@ -32,7 +32,7 @@ pub(super) const ATTEMPTS: usize = 8;
 
 /// The part of sessions that does not depend on the viewer's type: store, keys, cookie, settings, epochs and
 /// events.
-pub(crate) struct Core {
+pub(crate) struct SessionManager {
     pub(crate) store: Arc<dyn SessionStore>,
     /// The database in which `store` is a table, if it is one.
     pub(crate) database: Option<DatabaseId>,
@@ -85,7 +85,7 @@ pub(crate) enum Rotation {
     },
 }
 
-impl Core {
+impl SessionManager {
     pub(crate) fn now(&self) -> DateTime<Utc> {
         self.clock.now()
     }

@@ -4,7 +4,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::lifecycle::Core;
+use super::lifecycle::SessionManager;
 use super::origin::Origin;
 use super::stateless::{KnownSession, denial, line_denial};
 use super::store::SessionRecord;
@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 /// The maximum number of lookups of a session that is rotated meanwhile.
 const ATTEMPTS: usize = 8;
 
-impl Core {
+impl SessionManager {
     /// Ends the session of a ticket, or its successor, if there still is one.
     pub(crate) async fn end(
         &self,

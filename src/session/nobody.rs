@@ -7,10 +7,10 @@ use chrono::{DateTime, Utc};
 use http::HeaderValue;
 
 use super::level::{First, LoadedSession, Optimistic};
-use super::lifecycle::{Core, Extended, Opened, Others, Rotation};
+use super::lifecycle::{Extended, Opened, Others, Rotation, SessionManager};
 use super::origin::Origin;
+use super::request_session::ErasedRequestSession;
 use super::sign_in::SignIn;
-use super::slot::ErasedSlot;
 use super::store::SessionRecord;
 use super::ticket::Ticket;
 use crate::error::{Error, Refusal, Result};
@@ -31,7 +31,7 @@ impl Nobody {
 }
 
 #[async_trait]
-impl ErasedSlot for Nobody {
+impl ErasedRequestSession for Nobody {
     fn optimistic(&self, _: &dyn Fn() -> Origin) -> Result<Optimistic> {
         Self::refused()
     }
@@ -68,7 +68,7 @@ impl ErasedSlot for Nobody {
         Self::refused()
     }
 
-    fn core(&self) -> Result<&Core> {
+    fn core(&self) -> Result<&SessionManager> {
         Err(Self::no_sessions())
     }
 
@@ -80,7 +80,7 @@ impl ErasedSlot for Nobody {
         Self::refused()
     }
 
-    fn fork(&self) -> Box<dyn ErasedSlot> {
+    fn fork(&self) -> Box<dyn ErasedRequestSession> {
         Box::new(Self)
     }
 

@@ -45,7 +45,7 @@ impl Link {
             shared: Mutex::default(),
         };
         let greeting = redis::cmd("PING");
-        let greeted = link.ask::<()>(Question::Command(&greeting)).await;
+        let greeted = link.ask::<()>(RedisRequest::Command(&greeting)).await;
         greeted.map_err(|_| Error::unavailable("Redis"))?;
         Ok(link)
     }
@@ -78,7 +78,7 @@ impl Link {
     /// Runs a command once. If its outcome is unknown, that is an outage.
     pub(super) async fn ask<T: FromRedisValue>(
         &self,
-        question: Question<'_>,
+        question: RedisRequest<'_>,
     ) -> Result<T, StoreError> {
         let answer = self.attempt(question).await;
         answer.map_err(|failure| failure.as_store_error())
@@ -88,7 +88,7 @@ impl Link {
     /// server came back meanwhile.
     pub(super) async fn read<T: FromRedisValue>(
         &self,
-        question: Question<'_>,
+        question: RedisRequest<'_>,
     ) -> Result<T, StoreError> {
         let answer = match self.attempt(question).await {
             Err(failure) if failure.lost_connection() => self.attempt(question).await,
@@ -97,7 +97,7 @@ impl Link {
         answer.map_err(|failure| failure.as_store_error())
     }
 
-    async fn attempt<T: FromRedisValue>(&self, question: Question<'_>) -> Result<T, Failure> {
+    async fn attempt<T: FromRedisValue>(&self, question: RedisRequest<'_>) -> Result<T, Failure> {
         let mut number = None;
         let answer = within(async {
             let (mut connection, its_number) = self.connection().await?;
@@ -116,13 +116,13 @@ impl Link {
 
 /// A command, pipeline or script for a server.
 #[derive(Clone, Copy)]
-pub(super) enum Question<'a> {
+pub(super) enum RedisRequest<'a> {
     Command(&'a Cmd),
     Together(&'a Pipeline),
     Script(&'a ScriptInvocation<'a>),
 }
 
-impl Question<'_> {
+impl RedisRequest<'_> {
     async fn put<T: FromRedisValue>(
         self,
         connection: &mut MultiplexedConnection,

@@ -11,12 +11,12 @@ use tokio::task::JoinHandle;
 
 use super::config::SessionsBuilder;
 use super::cookie::Stale;
+use super::cookie_inspector::CookieInspector;
 use super::lifecycle::Opened;
 use super::origin::Origin;
-use super::outlook::Outlook;
-use super::service::Service;
 use super::sign_in::SignIn;
 use super::store::{Assurance, SessionId, SessionRecord, SessionStore};
+use super::verifier::Verifier;
 use crate::audit::Revocation;
 use crate::error::{Error, Result};
 use crate::token::KeyRing;
@@ -68,7 +68,7 @@ use crate::viewer::{Subject, Viewer, ViewerSource};
 /// # }
 /// ```
 pub struct Sessions<V> {
-    pub(crate) service: Arc<Service<V>>,
+    pub(crate) service: Arc<Verifier<V>>,
 }
 
 impl<V> Clone for Sessions<V> {
@@ -90,16 +90,16 @@ impl<V: Viewer> Sessions<V> {
         SessionsBuilder::new(key.into(), store, source)
     }
 
-    pub(super) fn new(service: Service<V>) -> Self {
+    pub(super) fn new(service: Verifier<V>) -> Self {
         Self {
             service: Arc::new(service),
         }
     }
 
     /// Returns an inspector of these sessions' cookies, without their store.
-    pub(crate) fn outlook(&self) -> Outlook {
+    pub(crate) fn outlook(&self) -> CookieInspector {
         let core = &self.service.core;
-        Outlook {
+        CookieInspector {
             tickets: Arc::clone(&core.tickets),
             cookie: core.cookie.name().into(),
             groups_claim: core.settings.groups_claim.clone(),

@@ -173,7 +173,7 @@ impl fmt::Display for Described<'_> {
         if self.development.value {
             line(f, "profile", "development", self.development)?;
         }
-        line(f, "strategy", self.strategy.value.word(), self.strategy)?;
+        line(f, "strategy", self.strategy.value.as_str(), self.strategy)?;
         writeln!(f, "{}", self.cookie)?;
         limits(f, "", self.lifetime)?;
         if let Some(remembered) = self.remembered {

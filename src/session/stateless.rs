@@ -110,7 +110,7 @@ impl Stateless {
         let claims = Claims::new(record.subject.clone(), record.last_seen_at, lifetime)?
             .with_id(written_id(record.id, line))
             .with_authenticated_at(record.authenticated_at)
-            .with_acr(record.assurance.word())
+            .with_acr(record.assurance.as_str())
             .with_claim(CREATED, record.created_at.timestamp_micros())?
             .with_claim(END, record.expires_at.timestamp())?;
         let claims = match under {

@@ -47,7 +47,7 @@ pub enum Strategy {
 impl Strategy {
     /// Returns the strategy as one word: `hybrid`, `database` or `stateless`.
     #[must_use]
-    pub const fn word(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Hybrid => "hybrid",
             Self::Database => "database",
@@ -59,7 +59,7 @@ impl Strategy {
     pub(super) fn from_word(word: &str) -> Option<Self> {
         [Self::Hybrid, Self::Database, Self::Stateless]
             .into_iter()
-            .find(|strategy| strategy.word() == word)
+            .find(|strategy| strategy.as_str() == word)
     }
 }
 

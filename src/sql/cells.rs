@@ -11,7 +11,7 @@ use crate::repository::NestedRow;
 #[doc(hidden)]
 pub struct Cells<'a> {
     row: &'a Row,
-    slots: &'a [Slot],
+    slots: &'a [CellPlace],
     /// The visible fields, as bits, out of those whose rule runs in Rust.
     found: u128,
     /// The masks of the fields, for Rust to apply if the query did not.
@@ -36,7 +36,7 @@ impl Marks {
 
 /// The position of one field in the row, and the source of its visibility.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Slot {
+pub(crate) struct CellPlace {
     /// The position of the column; none if it was not selected.
     pub(crate) column: Option<usize>,
     /// The position of the masked column, if Rust chooses between the two.
@@ -57,7 +57,7 @@ pub(crate) enum Shown {
 }
 
 impl<'a> Cells<'a> {
-    pub(crate) const fn new(row: &'a Row, slots: &'a [Slot], found: u128) -> Self {
+    pub(crate) const fn new(row: &'a Row, slots: &'a [CellPlace], found: u128) -> Self {
         Self {
             row,
             slots,
@@ -100,7 +100,7 @@ impl<'a> Cells<'a> {
         }
     }
 
-    fn slot(&self, field: usize) -> Result<Slot> {
+    fn slot(&self, field: usize) -> Result<CellPlace> {
         self.slots
             .get(field)
             .copied()

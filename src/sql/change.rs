@@ -4,14 +4,14 @@ use std::borrow::Cow;
 
 use sea_query::{Alias, CaseStatement, Condition, Expr, LockType, Query as Statement, Values};
 
-use super::StatementGuard;
+use super::SessionCheck;
 use super::db::Db;
 use super::dialect::Dialect;
 use super::lengths::Spaced;
 use super::render::Renderer;
 use super::select::lookup;
-use super::session_guard::session_exists;
-use super::structure::{Marks, Structure};
+use super::session_check::session_exists;
+use super::statement_key::{Marks, StatementKey};
 use super::template::Ready;
 use crate::entity::{ColumnSpec, Entity, Schema};
 use crate::error::{Error, Result};
@@ -42,7 +42,7 @@ pub(crate) struct Target<'a> {
     /// The rules that a row must fulfil.
     pub(crate) rules: &'a [Residual],
     /// The session that must still be valid.
-    pub(crate) guard: Option<&'a StatementGuard>,
+    pub(crate) guard: Option<&'a SessionCheck>,
 }
 
 /// Everything that the statement of a change is rendered from.
@@ -52,7 +52,7 @@ pub(super) struct Written<'a> {
     values: Cow<'a, [(usize, Value)]>,
     key: Option<Cow<'a, Value>>,
     rules: Cow<'a, [Residual]>,
-    guard: Option<Cow<'a, StatementGuard>>,
+    guard: Option<Cow<'a, SessionCheck>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,7 +90,7 @@ impl Db {
         &self,
         values: &[(usize, Value)],
         rules: &[Residual],
-        guard: Option<&StatementGuard>,
+        guard: Option<&SessionCheck>,
         makes_key: bool,
     ) -> Result<Change> {
         let table = E::__table();
@@ -207,8 +207,8 @@ impl<'a> Written<'a> {
 
     /// Returns the structure of the statement, its key in the plan cache: everything that its text depends
     /// on.
-    pub(super) fn structure(&self, dialect: Dialect) -> Structure<'_> {
-        let mut structure = Structure::default();
+    pub(super) fn structure(&self, dialect: Dialect) -> StatementKey<'_> {
+        let mut structure = StatementKey::default();
         structure.dialect(dialect);
         structure.tag(match self.verb {
             // No query uses these tags.
@@ -223,7 +223,7 @@ impl<'a> Written<'a> {
             structure.value(value);
         });
         structure.each(self.key.as_slice(), |structure, key| structure.value(key));
-        structure.each(&self.rules, Structure::residual);
+        structure.each(&self.rules, StatementKey::residual);
         structure.each(self.guard.as_slice(), |structure, guard| {
             structure.tag(u8::from(guard.holds()));
             for value in guard.values() {
@@ -248,7 +248,7 @@ impl<'a> Written<'a> {
             marks.residual(rule);
         }
         let mut guard = self.guard.as_deref().cloned();
-        for value in guard.iter_mut().flat_map(StatementGuard::values_mut) {
+        for value in guard.iter_mut().flat_map(SessionCheck::values_mut) {
             marks.value(value);
         }
         Written {

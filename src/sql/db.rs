@@ -11,7 +11,7 @@ use super::live::Tables;
 use super::packet::Packet;
 #[cfg(feature = "mysql")]
 use super::settings::MYSQL_MODE;
-use super::template::{Asked, Plan, Templates};
+use super::template::{Plan, QueryInput, Templates};
 use super::unit::Unit;
 use crate::audit::Sink;
 use crate::error::{Error, Result};
@@ -314,7 +314,7 @@ impl Db {
     }
 
     /// Returns the statement for a query; its text is rendered, or comes from the plan cache.
-    pub(crate) fn plan<E: crate::entity::Entity>(&self, asked: &Asked<'_, E>) -> Result<Plan> {
+    pub(crate) fn plan<E: crate::entity::Entity>(&self, asked: &QueryInput<'_, E>) -> Result<Plan> {
         self.inner.templates.plan(self.dialect(), asked)
     }
 

@@ -7,7 +7,6 @@
 
 #[cfg(feature = "accounts")]
 mod accounts;
-mod aftermath;
 mod attempts;
 mod audit_sink;
 mod built;
@@ -27,17 +26,18 @@ mod live;
 mod migrate;
 #[cfg(feature = "postgres")]
 mod node_channel;
+mod on_commit;
 #[cfg(feature = "mysql")]
 mod packet;
-mod question;
+mod query;
 mod references;
 mod render;
 mod row;
 mod seek;
 mod select;
+mod session_check;
 mod session_end;
 mod session_generations;
-mod session_guard;
 mod session_hold;
 mod session_limit;
 mod session_line;
@@ -47,7 +47,7 @@ mod session_touch;
 mod session_viewer;
 mod settings;
 mod sizes;
-mod structure;
+mod statement_key;
 mod summary;
 mod template;
 mod truths;
@@ -56,7 +56,6 @@ mod unit;
 
 #[cfg(feature = "accounts")]
 pub use accounts::SqlAdapter;
-pub(crate) use aftermath::Extent;
 pub use audit_sink::SqlAuditSink;
 pub use cells::Cells;
 pub(crate) use change::{Change, Changed, Target, candidates};
@@ -66,21 +65,22 @@ pub(crate) use dialect::Dialect;
 pub use inspect::{DatabaseSchema, Index, TableSchema};
 #[cfg(feature = "postgres")]
 pub use node_channel::PostgresChannel;
-pub(crate) use question::{
-    By, Found, Function, Held, Join, Layout, Masked, OrderKey, Position, Question, Related, Rest,
+pub(crate) use on_commit::Extent;
+pub(crate) use query::{
+    By, Found, Function, Held, Join, Layout, Masked, OrderKey, Position, Query, Related, Rest,
     Summary, is_of,
 };
 pub(crate) use references::unchecked;
 pub(crate) use row::Row;
 pub(crate) use select::{SEVERAL, column, exists};
-pub(crate) use session_guard::StatementGuard;
+pub(crate) use session_check::SessionCheck;
 pub(crate) use session_hold::TokenGuard;
 pub use session_store::SqlSessionStore;
 pub(crate) use session_viewer::SessionViewer;
 pub(crate) use sizes::inserted_at_once;
 
-pub(crate) use structure::Structure;
-pub(crate) use summary::{Answer, read as read_summary};
-pub(crate) use template::{Asked, Plan};
+pub(crate) use statement_key::StatementKey;
+pub(crate) use summary::{Aggregated, read as read_summary};
+pub(crate) use template::{Plan, QueryInput};
 pub(crate) use unguarded::{OwnLayout, own_query};
 pub(crate) use unit::{Ending, Savepoint, Steps, Unit};

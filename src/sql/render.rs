@@ -12,7 +12,7 @@ use sea_query::{
     Query as Statement, SelectStatement, TableRef,
 };
 
-use super::dialect::{Compared, Dialect, Standing};
+use super::dialect::{Compared, Dialect, Storability};
 use super::sizes::{filled, filled_if_many};
 use crate::bounded::balanced;
 use crate::dto::Mask;
@@ -360,7 +360,7 @@ impl Renderer {
         };
         let values: Vec<&Value> = values
             .iter()
-            .filter(|value| self.dialect.standing(value) == Standing::Among)
+            .filter(|value| self.dialect.standing(value) == Storability::Among)
             .collect();
         if values.is_empty() {
             return if wanted {

@@ -2,7 +2,7 @@
 
 use sea_query::{Expr, ExprTrait as _, Query as Statement};
 
-use super::question::{Held, OrderKey, Position, Question, Rest};
+use super::query::{Held, OrderKey, Position, Query, Rest};
 use super::render::Renderer;
 use super::select::lookup;
 use crate::dto::Direction;
@@ -13,7 +13,7 @@ use crate::policy::Value;
 ///
 /// Nulls come last in either direction, and a hidden cell is null here, so that the condition reveals no
 /// more of it than the order does.
-pub(super) fn after(renderer: &Renderer, question: &Question, position: &Position) -> Result<Expr> {
+pub(super) fn after(renderer: &Renderer, question: &Query, position: &Position) -> Result<Expr> {
     let of_row = matches!(position.rest, Rest::Behind(_));
     let (known, orders) = (position.values.len(), question.order.len());
     if known > orders || (of_row && known < orders) {

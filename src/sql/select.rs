@@ -3,13 +3,13 @@
 
 use sea_query::{Alias, CaseStatement, Expr, NullOrdering, Query as Statement, SelectStatement};
 
-use super::cells::{Shown, Slot};
+use super::cells::{CellPlace, Shown};
 use super::dialect::Dialect;
-use super::question::{Join, Layout, Question};
+use super::query::{Join, Layout, Query};
 use super::render::Renderer;
 use super::seek;
 use super::template::Ready;
-use crate::dto::{Decided, Direction, Output, Shape, Source};
+use crate::dto::{Direction, FieldDecisions, Output, Shape, Source};
 use crate::entity::{ColumnSpec, Entity};
 use crate::error::{Error, Result};
 use crate::policy::{Decision, Reduced, Residual, Value};
@@ -18,8 +18,8 @@ use crate::policy::{Decision, Reduced, Residual, Value};
 pub(super) fn rows<E: Entity>(
     dialect: Dialect,
     shape: &Shape<E>,
-    decided: &Decided,
-    question: &Question,
+    decided: &FieldDecisions,
+    question: &Query,
 ) -> Result<(SelectStatement, Layout)> {
     let renderer = Renderer::new(dialect, E::__table());
     if question.whole {
@@ -39,7 +39,7 @@ pub(super) fn rows<E: Entity>(
                 let columns = columns.collect::<Result<Vec<_>>>()?;
                 let (shown, positions) = projection.inputs(field.field(), decision, &columns)?;
                 layout.computed.push((index, positions));
-                Slot {
+                CellPlace {
                     column: None,
                     masked: None,
                     shown,
@@ -58,7 +58,7 @@ pub(super) fn rows<E: Entity>(
                         columns: positions.into_iter().zip(kinds).collect(),
                     });
                 }
-                Slot {
+                CellPlace {
                     column: None,
                     masked: None,
                     shown,
@@ -109,8 +109,8 @@ pub(super) fn rows<E: Entity>(
 /// again. They are read by the names of their columns.
 fn whole(
     renderer: &Renderer,
-    decided: &Decided,
-    question: &Question,
+    decided: &FieldDecisions,
+    question: &Query,
 ) -> Result<(SelectStatement, Layout)> {
     let mut projection = Projection::new(renderer);
     for (index, spec) in renderer.table.columns().iter().enumerate() {
@@ -123,8 +123,8 @@ fn whole(
 /// Builds the select of the rows that a question matches, in its order.
 fn found(
     projection: Projection<'_>,
-    decided: &Decided,
-    question: &Question,
+    decided: &FieldDecisions,
+    question: &Query,
 ) -> Result<SelectStatement> {
     let Projection {
         renderer,
@@ -145,8 +145,8 @@ fn found(
 pub(super) fn restrict(
     renderer: &Renderer,
     statement: &mut SelectStatement,
-    decided: &Decided,
-    question: &Question,
+    decided: &FieldDecisions,
+    question: &Query,
 ) -> Result<()> {
     for (column, value) in &question.lookups {
         statement.and_where(lookup(renderer, *column, value)?);
@@ -229,7 +229,7 @@ pub(super) fn lookup(renderer: &Renderer, column: usize, value: &Value) -> Resul
 fn order(
     renderer: &Renderer,
     statement: &mut SelectStatement,
-    question: &Question,
+    question: &Query,
     selected: &[Expr],
 ) -> Result<()> {
     for key in &question.order {
@@ -339,10 +339,10 @@ impl<'a> Projection<'a> {
         decision: &Decision,
         column: usize,
         spec: &ColumnSpec,
-    ) -> Result<Slot> {
+    ) -> Result<CellPlace> {
         let name = spec.field();
         let raw = self.renderer.column(column)?;
-        let slot = |column, shown| Slot {
+        let slot = |column, shown| CellPlace {
             column,
             masked: None,
             shown,
@@ -380,7 +380,7 @@ impl<'a> Projection<'a> {
                     | Output::Error
                     | Output::MaskInProcess => None,
                 };
-                Slot {
+                CellPlace {
                     column: Some(column_position),
                     masked,
                     shown: Shown::Found,
@@ -413,12 +413,12 @@ impl<'a> Projection<'a> {
     }
 
     /// Selects every column of the entity, for rules that run over it in Rust.
-    fn entity(&mut self) -> Result<Vec<Slot>> {
+    fn entity(&mut self) -> Result<Vec<CellPlace>> {
         let table = self.renderer.table;
         let mut slots = Vec::with_capacity(table.columns().len());
         for (index, spec) in table.columns().iter().enumerate() {
             let column = self.renderer.column(index)?;
-            slots.push(Slot {
+            slots.push(CellPlace {
                 column: Some(self.push(column, &format!("row_{}", spec.field()))),
                 masked: None,
                 shown: Shown::Always,

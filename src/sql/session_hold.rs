@@ -9,11 +9,11 @@ use chrono::{DateTime, Utc};
 use sea_query::Func;
 use sea_query::{Expr, ExprTrait as _, Query, SelectStatement};
 
-use super::aftermath::Extent;
 use super::attempts::Attempts;
 use super::db::Db;
 #[cfg(feature = "postgres")]
 use super::dialect::Dialect;
+use super::on_commit::Extent;
 use super::session_generations::{self as counters, EVERYONE};
 use super::session_limit::end;
 use super::session_row::{EXPIRES_AT, ID, micros};

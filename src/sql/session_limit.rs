@@ -4,11 +4,11 @@
 use chrono::{DateTime, Utc};
 use sea_query::{Condition, Expr, ExprTrait as _, InsertStatement, OnConflict, Query};
 
-use super::aftermath::Extent;
 use super::attempts::Attempts;
 use super::db::Db;
 #[cfg(feature = "postgres")]
 use super::dialect::Dialect;
+use super::on_commit::Extent;
 use super::row::Row;
 use super::session_end::end_at_once;
 use super::session_row::{EXPIRES_AT, ID, SECRET_HASH, SUBJECT, TABLE, micros};

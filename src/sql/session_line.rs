@@ -6,9 +6,9 @@ use sea_query::{
     UpdateStatement,
 };
 
-use super::aftermath::Extent;
 use super::attempts::Attempts;
 use super::db::Db;
+use super::on_commit::Extent;
 use super::session_limit::end;
 use super::session_row::{COLUMNS, EXPIRES_AT, ID, SECRET_HASH, TABLE, micros, values};
 use super::session_store::{lives, malformed};

@@ -82,7 +82,7 @@ pub(super) fn values(record: &SessionRecord) -> [sea_query::Value; 13] {
         record.subject.as_str().into(),
         micros(record.created_at).into(),
         micros(record.authenticated_at).into(),
-        record.assurance.word().into(),
+        record.assurance.as_str().into(),
         micros(record.last_seen_at).into(),
         micros(record.idle_expires_at).into(),
         micros(record.expires_at).into(),

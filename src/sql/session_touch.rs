@@ -2,9 +2,9 @@
 
 use sea_query::{Expr, ExprTrait as _, LockBehavior, LockType, Query, UpdateStatement};
 
-use super::aftermath::Extent;
 use super::attempts::Attempts;
 use super::db::Db;
+use super::on_commit::Extent;
 use super::session_limit::end;
 use super::session_row::{ID, IDLE_EXPIRES_AT, LAST_SEEN_AT, SECRET_HASH, TABLE, micros};
 use super::session_store::{lives, living};

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use sea_query::{Expr, ExprTrait as _, SelectStatement, Value, Values};
 
 use super::db::Db;
-use super::question::{Layout, Question};
+use super::query::{Layout, Query};
 use super::render::Renderer;
 use super::row::Row;
 use super::select;
@@ -15,7 +15,7 @@ use super::session_row::{
 };
 use super::session_store::SqlSessionStore;
 use super::template::Ready;
-use crate::dto::{Decided, Shape};
+use crate::dto::{FieldDecisions, Shape};
 use crate::entity::Entity;
 use crate::error::Result;
 use crate::session::{SessionId, SessionRecord, StoreError};
@@ -32,8 +32,8 @@ impl Db {
     pub(crate) fn session_viewer<E: Entity>(
         &self,
         shape: &Shape<E>,
-        decided: &Decided,
-        question: &Question,
+        decided: &FieldDecisions,
+        question: &Query,
     ) -> Result<Option<SessionViewer>> {
         let dialect = self.dialect();
         let (statement, layout) = select::rows(dialect, shape, decided, question)?;

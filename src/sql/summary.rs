@@ -3,18 +3,18 @@
 use sea_query::{Alias, Expr, ExprTrait as _, Func, Order, Query as Statement, SelectStatement};
 
 use super::dialect::Dialect;
-use super::question::{Function, Question, Summary};
+use super::query::{Function, Query, Summary};
 use super::render::{Renderer, rank};
 use super::row::Row;
 use super::select::restrict;
-use crate::dto::Decided;
+use crate::dto::FieldDecisions;
 use crate::entity::Schema;
 use crate::error::{Error, Result};
 use crate::policy::{Cell, Kind, Value};
 
 /// The result of an aggregate.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Answer {
+pub(crate) enum Aggregated {
     Count(u64),
     /// The sum of the visible integers, unless there is none.
     Sum(Option<i128>),
@@ -28,8 +28,8 @@ pub(crate) enum Answer {
 pub(super) fn summarize(
     dialect: Dialect,
     table: &'static Schema,
-    decided: &Decided,
-    question: &Question,
+    decided: &FieldDecisions,
+    question: &Query,
     summary: &Summary,
 ) -> Result<SelectStatement> {
     let renderer = Renderer::new(dialect, table);
@@ -106,7 +106,7 @@ pub(crate) fn read(
     row: &Row,
     summary: &Summary,
     table: &Schema,
-) -> Result<(Vec<Option<Value>>, Vec<Answer>)> {
+) -> Result<(Vec<Option<Value>>, Vec<Aggregated>)> {
     let kind = |column: usize| match table.column(column) {
         Some(spec) => Ok(spec.kind()),
         None => Err(Error::internal(
@@ -131,16 +131,16 @@ pub(crate) fn read(
     for (function, cell) in &summary.aggregates {
         answers.push(match (function, cell) {
             (Function::Rows | Function::Count | Function::CountDistinct, _) => {
-                Answer::Count(count(row, next())?)
+                Aggregated::Count(count(row, next())?)
             }
-            (Function::Sum, _) => Answer::Sum(sum(row, next(), next())?),
+            (Function::Sum, _) => Aggregated::Sum(sum(row, next(), next())?),
             (Function::Average, _) => {
                 let sum = sum(row, next(), next())?;
                 let count = count(row, next())?;
-                Answer::Average(sum.map(|sum| (sum, count)))
+                Aggregated::Average(sum.map(|sum| (sum, count)))
             }
             (Function::Min | Function::Max, Some(cell)) => {
-                Answer::Value(row.cell(next(), kind(cell.column)?)?.into_value())
+                Aggregated::Value(row.cell(next(), kind(cell.column)?)?.into_value())
             }
             (Function::Min | Function::Max, None) => {
                 return Err(Error::internal("an aggregate names no field"));

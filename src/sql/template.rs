@@ -12,12 +12,12 @@ use sqlx::{AssertSqlSafe, SqlSafeStr as _};
 
 use super::built::{Execute, Parts};
 use super::change::{Written, insert_rows};
-use super::dialect::{Dialect, Standing};
+use super::dialect::{Dialect, Storability};
 use super::limit::Limit;
-use super::question::{Layout, Question, Summary};
-use super::structure::{LIMIT_MARK, Marks, Structure};
+use super::query::{Layout, Query, Summary};
+use super::statement_key::{LIMIT_MARK, Marks, StatementKey};
 use super::{select, summary};
-use crate::dto::{Decided, Shape};
+use crate::dto::{FieldDecisions, Shape};
 use crate::entity::Entity;
 use crate::error::{Error, Result};
 use crate::policy::Decision;
@@ -154,15 +154,15 @@ impl Execute for &Ready {
 }
 
 /// Everything that a statement is rendered from.
-pub(crate) struct Asked<'a, E: Entity> {
+pub(crate) struct QueryInput<'a, E: Entity> {
     pub(crate) shape: &'a Shape<E>,
-    pub(crate) decided: &'a Decided,
-    pub(crate) question: &'a Question,
+    pub(crate) decided: &'a FieldDecisions,
+    pub(crate) question: &'a Query,
     /// The groups and sums that replace rows.
     pub(crate) summary: Option<&'a Summary>,
 }
 
-impl<E: Entity> Asked<'_, E> {
+impl<E: Entity> QueryInput<'_, E> {
     fn render(&self, dialect: Dialect) -> Result<(SelectStatement, Layout)> {
         match self.summary {
             None => select::rows(dialect, self.shape, self.decided, self.question),
@@ -197,8 +197,8 @@ impl<E: Entity> Asked<'_, E> {
         self.question.limit.map(|rows| Limit::of(dialect, rows))
     }
 
-    fn structure(&self, dialect: Dialect, limit: Option<Limit>) -> Structure<'_> {
-        let mut structure = Structure {
+    fn structure(&self, dialect: Dialect, limit: Option<Limit>) -> StatementKey<'_> {
+        let mut structure = StatementKey {
             key: Vec::with_capacity(256),
             values: Vec::with_capacity(16),
         };
@@ -269,7 +269,7 @@ impl Templates {
     pub(super) fn rows<E: Entity>(&self, dialect: Dialect, rows: &[E]) -> Result<Ready> {
         let table = E::__table();
         let width = table.columns().len();
-        let mut structure = Structure::default();
+        let mut structure = StatementKey::default();
         structure.dialect(dialect);
         structure.tag(14);
         structure.schema(table);
@@ -297,7 +297,11 @@ impl Templates {
         Ok(Ready::new(sql, bound))
     }
 
-    pub(super) fn plan<E: Entity>(&self, dialect: Dialect, asked: &Asked<'_, E>) -> Result<Plan> {
+    pub(super) fn plan<E: Entity>(
+        &self,
+        dialect: Dialect,
+        asked: &QueryInput<'_, E>,
+    ) -> Result<Plan> {
         let plan = self.plan_in(dialect, asked)?;
         let exactly = |dialect| Ok(self.plan_in(dialect, asked)?.statement);
         Ok(Plan {
@@ -306,7 +310,7 @@ impl Templates {
         })
     }
 
-    fn plan_in<E: Entity>(&self, dialect: Dialect, asked: &Asked<'_, E>) -> Result<Plan> {
+    fn plan_in<E: Entity>(&self, dialect: Dialect, asked: &QueryInput<'_, E>) -> Result<Plan> {
         let limit = asked.limit(dialect);
         let structure = asked.structure(dialect, limit);
         if !is_kept(dialect, &structure) {
@@ -327,13 +331,13 @@ impl Templates {
 
 /// Returns whether the text is cached. It is not if there are too many values, or one that the engine
 /// cannot hold, with which the text is another one.
-fn is_kept(dialect: Dialect, structure: &Structure<'_>) -> bool {
+fn is_kept(dialect: Dialect, structure: &StatementKey<'_>) -> bool {
     let mut values = structure.values.iter();
     structure.values.len() <= MOST_VALUES
-        && values.all(|value| dialect.standing(value) == Standing::Among)
+        && values.all(|value| dialect.standing(value) == Storability::Among)
 }
 
-fn plain<E: Entity>(dialect: Dialect, asked: &Asked<'_, E>) -> Result<Plan> {
+fn plain<E: Entity>(dialect: Dialect, asked: &QueryInput<'_, E>) -> Result<Plan> {
     let (text, layout) = asked.text(dialect, asked.limit(dialect))?;
     Ok(Plan {
         statement: Ready::of(text),
@@ -345,8 +349,8 @@ impl Template {
     /// Renders the text with marks in place of values; `None` if a mark cannot be found again.
     fn make<E: Entity>(
         dialect: Dialect,
-        asked: &Asked<'_, E>,
-        structure: &Structure<'_>,
+        asked: &QueryInput<'_, E>,
+        structure: &StatementKey<'_>,
     ) -> Result<Option<Self>> {
         let mut marks = Marks::default();
         let mut decided = asked.decided.clone();
@@ -358,7 +362,7 @@ impl Template {
             Some(summary) => marks.summary(summary),
         }
         marks.question(&mut question, asked.fields(), &decided.fields);
-        let marked = Asked {
+        let marked = QueryInput {
             shape: asked.shape,
             decided: &decided,
             question: &question,
@@ -418,7 +422,7 @@ impl Template {
     fn fill(
         &self,
         dialect: Dialect,
-        structure: &Structure<'_>,
+        structure: &StatementKey<'_>,
         limit: Option<u64>,
     ) -> Result<Plan> {
         Ok(Plan {
@@ -430,7 +434,7 @@ impl Template {
     fn values(
         &self,
         dialect: Dialect,
-        structure: &Structure<'_>,
+        structure: &StatementKey<'_>,
         limit: Option<u64>,
     ) -> Result<Ready> {
         let missing = || Error::internal("a statement's text has more values than its question");

@@ -3,7 +3,7 @@
 
 use std::marker::PhantomData;
 
-use super::cells::{Shown, Slot};
+use super::cells::{CellPlace, Shown};
 use super::template::Ready;
 use super::{Cells, Dialect, Row};
 use crate::dto::{Mask, Output, Shape, Source};
@@ -41,9 +41,9 @@ pub(crate) fn own_query(dialect: Dialect, sql: &'static str, values: &[Value]) -
 /// query.
 pub(crate) struct OwnLayout<E> {
     /// For each column of the entity; a missing one has no position.
-    columns: Vec<Slot>,
+    columns: Vec<CellPlace>,
     /// For each field of the DTO.
-    pub(super) fields: Vec<Slot>,
+    pub(super) fields: Vec<CellPlace>,
     pub(super) masks: Vec<Option<Mask>>,
     /// The positions of the inputs of computed fields.
     pub(super) computed: Vec<(usize, Vec<usize>)>,
@@ -153,8 +153,8 @@ fn known<T>(read: Result<T>) -> Result<Option<T>> {
     }
 }
 
-const fn found(column: Option<usize>) -> Slot {
-    Slot {
+const fn found(column: Option<usize>) -> CellPlace {
+    CellPlace {
         column,
         masked: None,
         shown: Shown::Found,

@@ -6,13 +6,13 @@ use std::sync::{Arc, PoisonError};
 use sqlx::SqlSafeStr as _;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
-use super::aftermath::{Aftermath, Extent};
 use super::connection::{Connection, Lease};
 use super::connections::{Connections, Pooled};
 use super::db::{Db, Engine};
 use super::driver::Driver;
 use super::failure::classify;
-use super::session_guard::StatementGuard;
+use super::on_commit::{Extent, OnCommit};
+use super::session_check::SessionCheck;
 use super::session_hold::TokenGuard;
 use crate::audit::Unrecorded;
 use crate::error::{Error, Result};
@@ -23,7 +23,7 @@ use crate::error::{Error, Result};
 pub(super) struct Begun<DB: Driver> {
     connection: Option<Pooled<DB>>,
     given_up: GivenUp,
-    aftermath: Arc<Aftermath>,
+    aftermath: Arc<OnCommit>,
 }
 
 /// Set if something was abandoned half-way, so that the state of the connection's protocol is unknown.
@@ -34,7 +34,7 @@ impl<DB: Driver> Begun<DB> {
         of: &Arc<Connections<DB>>,
         sql: &'static str,
         given_up: &GivenUp,
-        aftermath: &Arc<Aftermath>,
+        aftermath: &Arc<OnCommit>,
     ) -> Result<Slot<DB>> {
         let mut begun = Self {
             // Boxed, as for a single statement.
@@ -122,10 +122,10 @@ struct Shared {
     given_up: GivenUp,
     /// The number of open savepoints.
     savepoints: AtomicU32,
-    aftermath: Arc<Aftermath>,
+    aftermath: Arc<OnCommit>,
     extent: Extent,
     /// The sessions that its commit checks once more.
-    looked_at: std::sync::Mutex<Vec<StatementGuard>>,
+    looked_at: std::sync::Mutex<Vec<SessionCheck>>,
     /// The stateless sessions that it holds, or that its commit will lock.
     tokens: std::sync::Mutex<Vec<TokenGuard>>,
     /// Set if a statement has run in it, so that its snapshot may be older than the next one.
@@ -157,7 +157,7 @@ impl Unit {
     }
 
     /// Makes the commit check this session once more.
-    pub(super) fn look_again(&self, guard: &StatementGuard) {
+    pub(super) fn look_again(&self, guard: &SessionCheck) {
         let mut looked_at = self
             .0
             .looked_at
@@ -168,7 +168,7 @@ impl Unit {
         looked_at.push(guard.clone());
     }
 
-    pub(super) fn looked_at(&self) -> Vec<StatementGuard> {
+    pub(super) fn looked_at(&self) -> Vec<SessionCheck> {
         let looked_at = self.0.looked_at.lock();
         looked_at.unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -215,7 +215,7 @@ impl Db {
             ));
         }
         let given_up = GivenUp::default();
-        let aftermath = Arc::new(Aftermath::new(extent));
+        let aftermath = Arc::new(OnCommit::new(extent));
         let begun = match self.explained()? {
             #[cfg(feature = "sqlite")]
             Engine::Sqlite(of) => {
@@ -250,7 +250,7 @@ impl Db {
 }
 
 impl Unit {
-    pub(crate) fn aftermath(&self) -> &Aftermath {
+    pub(crate) fn aftermath(&self) -> &OnCommit {
         &self.0.aftermath
     }
 

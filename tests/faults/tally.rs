@@ -96,7 +96,7 @@ impl Counts {
             .map(|((_, word), count)| format!("{count} {word}"))
             .collect();
         let slowest = self.slowest.map(|(took, operation, outcome)| {
-            format!("; slowest {took:.2?} ({operation}, {})", outcome.word())
+            format!("; slowest {took:.2?} ({operation}, {})", outcome.as_str())
         });
         format!("{}{}", outcomes.join(", "), slowest.unwrap_or_default())
     }
@@ -234,7 +234,7 @@ impl Tally {
         {
             state.note(format!(
                 "{operation}: {} while the server was down",
-                outcome.word()
+                outcome.as_str()
             ));
         }
         if state.phase == Phase::Coming && outcome == Outcome::Answered {

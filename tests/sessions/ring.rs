@@ -34,7 +34,7 @@ async fn is_taken(made_by: &KeyRing, taken_by: &KeyRing) -> Vec<(&'static str, b
         let browser = Browser::signed_in(&first, &Subject::new("ada")).await;
         // An opaque cookie is sealed with no key.
         if strategy != Strategy::Database {
-            taken.push((strategy.word(), browser.status(&second).await == 200));
+            taken.push((strategy.as_str(), browser.status(&second).await == 200));
         }
         let token = browser.request(&first).csrf_token().unwrap();
         let verified = browser.request(&second).verify_csrf_token(token.expose());

@@ -559,7 +559,7 @@ impl AuditSink for History {
         let access = Access::system("the history of tickets")?;
         let what = format!(
             "{} {}",
-            event.action().word(),
+            event.action().as_str(),
             event.key().unwrap_or("many")
         );
         Ok(db.writer(&access).insert(Line { what }).await?)

@@ -289,7 +289,7 @@ impl Matrix {
             open_table(page, &["field", "rule"], &self.viewers);
             let first = format!(
                 "<th scope=\"row\">{}</th><td>as <code>{}</code> states, given the presets</td>",
-                input.action.word(),
+                input.action.as_str(),
                 escape(&input.entity)
             );
             answers(page, &first, &input.row);

@@ -212,7 +212,7 @@ impl Matrix {
         ));
         self.table(page, &["field", "rule"]);
         let stated = format!("as {} states, given the presets", code(&input.entity));
-        page.row([format!("*{}*", input.action.word()), stated], &input.row);
+        page.row([format!("*{}*", input.action.as_str()), stated], &input.row);
         for row in &input.fields {
             let field = if row.key == row.field {
                 code(&row.field)

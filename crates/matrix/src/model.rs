@@ -176,7 +176,7 @@ impl InputRows {
 }
 
 fn word<S: Serializer>(action: &RowAction, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(action.word())
+    serializer.serialize_str(action.as_str())
 }
 
 /// The phrases for a kind of input type.

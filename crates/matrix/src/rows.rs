@@ -40,7 +40,7 @@ pub(crate) fn entity_rows<V>(
             Stated::Rules(_) => ("rules", None),
         };
         operations.push(OperationRow {
-            operation: action.word().to_owned(),
+            operation: action.as_str().to_owned(),
             stated: stated_as,
             reason,
             rules: rule_rows(stated.rules()),

@@ -29,7 +29,7 @@ pub(super) struct Notice {
     pub(super) from: NodeId,
     /// A number that increases with each notice of a node.
     pub(super) number: u64,
-    pub(super) told: Told,
+    pub(super) told: Announcement,
 }
 
 /// A received notice, and the key of this node's ring that authenticates it.
@@ -42,7 +42,7 @@ pub(super) struct Heard {
 }
 
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Told {
+pub(super) enum Announcement {
     /// A heartbeat with this number: `h<number>`.
     Heartbeat(u64),
     /// The groups at these indices were advanced.
@@ -113,8 +113,8 @@ impl Notice {
         let keys = ring.0.iter().map(|(id, _)| format!("{:016x}", id.0));
         let keys = listed(keys, ",");
         let what = match told {
-            Told::Heartbeat(number) => format!("h{number}"),
-            Told::Advanced(groups) => groups.to_string(),
+            Announcement::Heartbeat(number) => format!("h{number}"),
+            Announcement::Advanced(groups) => groups.to_string(),
         };
         let text = format!("{VERSION}:{:032x}:{number}:{keys}:{what}", from.0);
         let tags = ring.0.iter().map(|(_, seal)| seal.tag(&text));
@@ -160,16 +160,16 @@ impl Heard {
     }
 }
 
-fn told(what: &str, keys: usize) -> Option<Told> {
+fn told(what: &str, keys: usize) -> Option<Announcement> {
     if let Some(number) = what.strip_prefix('h') {
-        return number.parse().ok().map(Told::Heartbeat);
+        return number.parse().ok().map(Announcement::Heartbeat);
     }
     if what == "*" {
-        return Some(Told::Advanced(Groups::All));
+        return Some(Announcement::Advanced(Groups::All));
     }
     let places = |places: &str| places.split(',').map(|it| it.parse().ok()).collect();
     let of_keys = what.split(';').map(places).collect::<Option<Vec<_>>>()?;
-    (of_keys.len() == keys).then_some(Told::Advanced(Groups::Some(of_keys)))
+    (of_keys.len() == keys).then_some(Announcement::Advanced(Groups::Some(of_keys)))
 }
 
 #[cfg(test)]
@@ -182,7 +182,7 @@ mod tests {
         Ring(keys.iter().map(key).collect())
     }
 
-    fn of(told: Told) -> Notice {
+    fn of(told: Announcement) -> Notice {
         Notice {
             from: NodeId(7),
             number: 3,
@@ -190,17 +190,17 @@ mod tests {
         }
     }
 
-    fn some() -> Told {
+    fn some() -> Announcement {
         let places = [BTreeSet::from([0, 7, 255]), BTreeSet::from([3])];
-        Told::Advanced(Groups::Some(places.into()))
+        Announcement::Advanced(Groups::Some(places.into()))
     }
 
     #[test]
     fn rf_4_a_notice_is_read_as_it_was_written() {
         for told in [
-            || Told::Heartbeat(u64::MAX),
+            || Announcement::Heartbeat(u64::MAX),
             some,
-            || Told::Advanced(Groups::All),
+            || Announcement::Advanced(Groups::All),
         ] {
             let text = of(told()).sealed(&ring(&[1, 2]));
             for (own, key, place) in [(&[1, 3][..], 1, 0), (&[3, 2], 2, 1), (&[2, 1], 1, 0)] {

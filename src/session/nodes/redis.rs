@@ -11,7 +11,7 @@ use redis::{Client, Msg};
 
 use super::{ChannelError, NodeChannel, NodeListener};
 use crate::error::Result;
-use crate::session::redis::{Link, Question, client, within};
+use crate::session::redis::{Link, RedisRequest, client, within};
 
 const NAME: &str = "clearance:nodes";
 
@@ -78,7 +78,7 @@ impl NodeChannel for RedisChannel {
     async fn publish(&self, notice: &str) -> Result<(), ChannelError> {
         let mut command = redis::cmd("PUBLISH");
         command.arg(&self.name).arg(notice);
-        let sent: Result<u64, _> = self.link.ask(Question::Command(&command)).await;
+        let sent: Result<u64, _> = self.link.ask(RedisRequest::Command(&command)).await;
         sent.map(|_| ()).map_err(|_| ChannelError)
     }
 

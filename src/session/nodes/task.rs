@@ -10,7 +10,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::MissedTickBehavior;
 
-use super::notice::{Groups, Heard, NodeId, Notice, Ring, Told};
+use super::notice::{Announcement, Groups, Heard, NodeId, Notice, Ring};
 use super::seal::Seal;
 use super::senders::Senders;
 use super::{ChannelError, NodeChannel, NodeListener, Nodes};
@@ -182,7 +182,7 @@ impl Speaker {
             return Ok(());
         }
         if from == self.id {
-            if let Told::Heartbeat(number) = told
+            if let Announcement::Heartbeat(number) = told
                 && let Some(sent_at) = self.sent.remove(&number)
             {
                 self.sent.retain(|later, _| *later > number);
@@ -191,7 +191,7 @@ impl Speaker {
             }
             return Ok(());
         }
-        if let Told::Advanced(groups) = told {
+        if let Announcement::Advanced(groups) = told {
             let epochs = self.epochs.upgrade().ok_or(Stop::Ended)?;
             match groups {
                 Groups::All => epochs.hear_all(),
@@ -242,7 +242,7 @@ impl Speaker {
     async fn publish_pending(&mut self) -> Result<(), Stop> {
         if !self.pending.is_empty() {
             let groups = self.pending.clone();
-            self.publish(Told::Advanced(groups)).await?;
+            self.publish(Announcement::Advanced(groups)).await?;
             self.pending = Groups::default();
         }
         Ok(())
@@ -262,10 +262,10 @@ impl Speaker {
         if self.sent.len() > UNDERWAY {
             self.sent.pop_first();
         }
-        self.publish(Told::Heartbeat(self.beats)).await
+        self.publish(Announcement::Heartbeat(self.beats)).await
     }
 
-    async fn publish(&mut self, told: Told) -> Result<(), Stop> {
+    async fn publish(&mut self, told: Announcement) -> Result<(), Stop> {
         // Each attempt gets a new number: the outcome of the last one is unknown.
         self.notices += 1;
         let notice = Notice {

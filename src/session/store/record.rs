@@ -158,7 +158,7 @@ pub enum Assurance {
 impl Assurance {
     /// Returns the level as a token or a table has it: `aal1`, `aal2` or `aal3`.
     #[must_use]
-    pub const fn word(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Aal1 => "aal1",
             Self::Aal2 => "aal2",
@@ -171,7 +171,7 @@ impl Assurance {
     pub fn from_word(word: &str) -> Option<Self> {
         [Self::Aal1, Self::Aal2, Self::Aal3]
             .into_iter()
-            .find(|level| level.word() == word)
+            .find(|level| level.as_str() == word)
     }
 }
 

@@ -17,7 +17,7 @@ use super::{
     SessionRecord, SessionStore, Standing, StoreError, StoredData, record,
 };
 use crate::error::Result;
-use crate::session::redis::{Link, Question};
+use crate::session::redis::{Link, RedisRequest};
 use crate::viewer::Subject;
 
 const PREFIX: &str = "clearance:";
@@ -146,7 +146,7 @@ impl RedisSessionStore {
     }
 
     async fn run<T: FromRedisValue>(&self, step: &ScriptInvocation<'_>) -> Result<T, StoreError> {
-        self.shared.link.ask(Question::Script(step)).await
+        self.shared.link.ask(RedisRequest::Script(step)).await
     }
 
     /// Returns these fields of a session, if it is not expired at `now`.
@@ -158,7 +158,7 @@ impl RedisSessionStore {
     ) -> Result<Option<Values>, StoreError> {
         let mut step = self.step("load");
         step.arg(id.to_string()).arg(digits(now)).arg(fields);
-        let values: Values = self.shared.link.read(Question::Script(&step)).await?;
+        let values: Values = self.shared.link.read(RedisRequest::Script(&step)).await?;
         Ok(Some(values).filter(|values| !values.is_empty()))
     }
 
@@ -340,7 +340,7 @@ impl SessionStore for RedisSessionStore {
             .arg(secret_hash.as_bytes())
             .arg(digits(now))
             .arg(&FIELDS);
-        let values: Values = self.shared.link.read(Question::Script(&step)).await?;
+        let values: Values = self.shared.link.read(RedisRequest::Script(&step)).await?;
         if values.is_empty() {
             return Ok(None);
         }
@@ -474,7 +474,7 @@ impl SessionStore for RedisSessionStore {
                 .arg(digits(now))
                 .arg(&from)
                 .arg(&FIELDS);
-            let question = Question::Script(&step);
+            let question = RedisRequest::Script(&step);
             let (next, some): (Vec<u8>, Vec<Values>) = self.shared.link.read(question).await?;
             for values in &some {
                 records.push(record(values).ok_or(StoreError::malformed())?);
@@ -501,7 +501,7 @@ impl SessionStore for RedisSessionStore {
                 .arg(which)
                 .arg(score(until))
                 .arg(id.to_string());
-            self.shared.link.ask(Question::Command(&command)).await
+            self.shared.link.ask(RedisRequest::Command(&command)).await
         };
         let new: i64 = add("NX").await?;
         if new == 0 {
@@ -568,7 +568,7 @@ impl SessionStore for RedisSessionStore {
             .arg(self.key("generations"))
             .arg("")
             .arg(subject.as_str());
-        let question = Question::Together(&both);
+        let question = RedisRequest::Together(&both);
         let (denied, cut_offs, counters): (Option<f64>, Values, Values) =
             self.shared.link.read(question).await?;
         let mut latest = None;

@@ -2,7 +2,7 @@
 
 use sea_query::{Condition, Expr, ExprTrait as _, Order, Query};
 
-use super::{Answer, exactly, failed, instant, micros, text};
+use super::{AdapterResult, exactly, failed, instant, micros, text};
 use crate::account::{
     Account, AccountId, AccountKind, AdapterError, ProviderTokens, TokenColumn, TokenSealer,
 };
@@ -50,7 +50,7 @@ fn values(
     sealer: &TokenSealer,
     account: &AccountId,
     tokens: &ProviderTokens,
-) -> Answer<[Expr; TOKENS.len()]> {
+) -> AdapterResult<[Expr; TOKENS.len()]> {
     let sealed = |column, token: &Option<Secret<String>>| {
         token
             .as_ref()
@@ -70,7 +70,7 @@ fn values(
     ])
 }
 
-fn read(sealer: &TokenSealer, id: &AccountId, row: &Row) -> Answer<Account> {
+fn read(sealer: &TokenSealer, id: &AccountId, row: &Row) -> AdapterResult<Account> {
     let token = |index, column| match row.cell(index, Kind::Bytes) {
         Ok(Cell::Bytes(sealed)) => sealer
             .open(id, column, sealed)
@@ -100,7 +100,7 @@ pub(super) async fn link(
     sealer: &TokenSealer,
     user: &Subject,
     account: &Account,
-) -> Answer<()> {
+) -> AdapterResult<()> {
     let id = &account.id;
     let named = [
         id.provider().into(),
@@ -126,7 +126,7 @@ pub(super) async fn link(
     Ok(())
 }
 
-pub(super) async fn unlink(db: &Db, user: &Subject, account: &AccountId) -> Answer<bool> {
+pub(super) async fn unlink(db: &Db, user: &Subject, account: &AccountId) -> AdapterResult<bool> {
     let delete = Query::delete()
         .from_table(TABLE)
         .cond_where(is_of(db, user, account))
@@ -140,7 +140,7 @@ pub(super) async fn get(
     sealer: &TokenSealer,
     user: &Subject,
     account: &AccountId,
-) -> Answer<Option<Account>> {
+) -> AdapterResult<Option<Account>> {
     let select = Query::select()
         .column(TYPE)
         .columns(TOKENS)
@@ -154,7 +154,7 @@ pub(super) async fn get(
         .transpose()
 }
 
-pub(super) async fn list(db: &Db, user: &Subject) -> Answer<Vec<AccountId>> {
+pub(super) async fn list(db: &Db, user: &Subject) -> AdapterResult<Vec<AccountId>> {
     let select = Query::select()
         .columns([PROVIDER, PROVIDER_ACCOUNT_ID])
         .from(TABLE)
@@ -172,7 +172,7 @@ pub(super) async fn list(db: &Db, user: &Subject) -> Answer<Vec<AccountId>> {
     found.into_iter().collect()
 }
 
-fn account_id(row: &Row) -> Answer<AccountId> {
+fn account_id(row: &Row) -> AdapterResult<AccountId> {
     let part = |index| text(row, index)?.ok_or(AdapterError::malformed());
     AccountId::new(part(0)?, part(1)?).map_err(|_| AdapterError::malformed())
 }
@@ -183,7 +183,7 @@ pub(super) async fn update_tokens(
     user: &Subject,
     account: &AccountId,
     tokens: &ProviderTokens,
-) -> Answer<bool> {
+) -> AdapterResult<bool> {
     let update = Query::update()
         .table(TABLE)
         .values(TOKENS.into_iter().zip(values(sealer, account, tokens)?))

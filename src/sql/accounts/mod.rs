@@ -13,8 +13,8 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use sea_query::{Expr, ExprTrait as _};
 
-use super::aftermath::Extent;
 use super::db::Db;
+use super::on_commit::Extent;
 use super::row::Row;
 use super::unit::{Ending, Unit};
 use crate::account::{
@@ -27,7 +27,7 @@ use crate::session::SecretHash;
 use crate::token::KeyRing;
 use crate::viewer::Subject;
 
-type Answer<T> = Result<T, AdapterError>;
+type AdapterResult<T> = Result<T, AdapterError>;
 
 /// An [`Adapter`] that keeps users in the tables that [`Db::migrate_accounts`] creates.
 ///
@@ -60,7 +60,7 @@ impl SqlAdapter {
     }
 
     /// Begins a transaction for several statements, which run through the returned handle.
-    async fn begin(&self) -> Answer<(Unit, Db)> {
+    async fn begin(&self) -> AdapterResult<(Unit, Db)> {
         let unit = self.db.begin_unit(Extent::Call).await.map_err(failed)?;
         let db = self.db.within(unit.clone());
         Ok((unit, db))
@@ -71,7 +71,7 @@ impl SqlAdapter {
         account: &Account,
         new: &NewUser,
         now: DateTime<Utc>,
-    ) -> Answer<User> {
+    ) -> AdapterResult<User> {
         let (unit, db) = self.begin().await?;
         let outcome = async {
             let user = users::create(&db, new, now).await?;
@@ -90,7 +90,7 @@ impl fmt::Debug for SqlAdapter {
 }
 
 /// Commits if `outcome` is `Ok`, and rolls back otherwise.
-async fn end<T>(unit: &Unit, outcome: Answer<T>) -> Answer<T> {
+async fn end<T>(unit: &Unit, outcome: AdapterResult<T>) -> AdapterResult<T> {
     match outcome {
         Ok(done) => {
             unit.end(Ending::Commit).await.map_err(failed)?;
@@ -132,7 +132,7 @@ fn exactly(db: &Db, column: (&'static str, &'static str), text: &str) -> Expr {
 }
 
 /// Reads a column of text that may be null.
-fn text(row: &Row, index: usize) -> Answer<Option<String>> {
+fn text(row: &Row, index: usize) -> AdapterResult<Option<String>> {
     match row.cell(index, Kind::Text) {
         Ok(Cell::Text(text)) => Ok(Some(text.to_owned())),
         Ok(Cell::Null) => Ok(None),
@@ -141,7 +141,7 @@ fn text(row: &Row, index: usize) -> Answer<Option<String>> {
 }
 
 /// Reads a column of an instant that may be null.
-fn instant(row: &Row, index: usize) -> Answer<Option<DateTime<Utc>>> {
+fn instant(row: &Row, index: usize) -> AdapterResult<Option<DateTime<Utc>>> {
     match row.cell(index, Kind::Int) {
         Ok(Cell::Int(micros)) => DateTime::from_timestamp_micros(micros)
             .map(Some)
@@ -153,27 +153,27 @@ fn instant(row: &Row, index: usize) -> Answer<Option<DateTime<Utc>>> {
 
 #[async_trait]
 impl Adapter for SqlAdapter {
-    async fn create_user(&self, user: &NewUser, now: DateTime<Utc>) -> Answer<User> {
+    async fn create_user(&self, user: &NewUser, now: DateTime<Utc>) -> AdapterResult<User> {
         users::create(&self.db, user, now).await
     }
 
-    async fn get_user(&self, id: &Subject) -> Answer<Option<User>> {
+    async fn get_user(&self, id: &Subject) -> AdapterResult<Option<User>> {
         users::get(&self.db, id).await
     }
 
-    async fn get_user_by_email(&self, email: &Email) -> Answer<Option<User>> {
+    async fn get_user_by_email(&self, email: &Email) -> AdapterResult<Option<User>> {
         users::get_by_email(&self.db, email).await
     }
 
-    async fn get_user_by_account(&self, account: &AccountId) -> Answer<Option<User>> {
+    async fn get_user_by_account(&self, account: &AccountId) -> AdapterResult<Option<User>> {
         users::get_by_account(&self.db, account).await
     }
 
-    async fn update_user(&self, id: &Subject, change: &UserChange) -> Answer<Option<User>> {
+    async fn update_user(&self, id: &Subject, change: &UserChange) -> AdapterResult<Option<User>> {
         users::update(&self.db, id, change).await
     }
 
-    async fn remove_user(&self, id: &Subject) -> Answer<bool> {
+    async fn remove_user(&self, id: &Subject) -> AdapterResult<bool> {
         let (unit, db) = self.begin().await?;
         let outcome = async {
             let was_there = users::delete(&db, id).await?;
@@ -184,19 +184,23 @@ impl Adapter for SqlAdapter {
         end(&unit, outcome).await
     }
 
-    async fn link_account(&self, user: &Subject, account: &Account) -> Answer<()> {
+    async fn link_account(&self, user: &Subject, account: &Account) -> AdapterResult<()> {
         linked::link(&self.db, &self.sealer, user, account).await
     }
 
-    async fn unlink_account(&self, user: &Subject, account: &AccountId) -> Answer<bool> {
+    async fn unlink_account(&self, user: &Subject, account: &AccountId) -> AdapterResult<bool> {
         linked::unlink(&self.db, user, account).await
     }
 
-    async fn get_account(&self, user: &Subject, account: &AccountId) -> Answer<Option<Account>> {
+    async fn get_account(
+        &self,
+        user: &Subject,
+        account: &AccountId,
+    ) -> AdapterResult<Option<Account>> {
         linked::get(&self.db, &self.sealer, user, account).await
     }
 
-    async fn list_accounts(&self, user: &Subject) -> Answer<Vec<AccountId>> {
+    async fn list_accounts(&self, user: &Subject) -> AdapterResult<Vec<AccountId>> {
         linked::list(&self.db, user).await
     }
 
@@ -205,7 +209,7 @@ impl Adapter for SqlAdapter {
         user: &Subject,
         account: &AccountId,
         tokens: &ProviderTokens,
-    ) -> Answer<bool> {
+    ) -> AdapterResult<bool> {
         linked::update_tokens(&self.db, &self.sealer, user, account, tokens).await
     }
 
@@ -214,7 +218,7 @@ impl Adapter for SqlAdapter {
         account: &Account,
         user: &NewUser,
         now: DateTime<Utc>,
-    ) -> Answer<AccountOwner> {
+    ) -> AdapterResult<AccountOwner> {
         if let Some(user) = self.get_user_by_account(&account.id).await? {
             return Ok(AccountOwner::Returning(user));
         }
@@ -229,7 +233,7 @@ impl Adapter for SqlAdapter {
         }
     }
 
-    async fn create_verification_token(&self, token: &VerificationRecord) -> Answer<()> {
+    async fn create_verification_token(&self, token: &VerificationRecord) -> AdapterResult<()> {
         verification::create(&self.db, token).await
     }
 
@@ -238,11 +242,11 @@ impl Adapter for SqlAdapter {
         identifier: &str,
         token_hash: SecretHash,
         now: DateTime<Utc>,
-    ) -> Answer<bool> {
+    ) -> AdapterResult<bool> {
         verification::redeem(&self.db, identifier, token_hash, now).await
     }
 
-    async fn sweep_verification_tokens(&self, now: DateTime<Utc>) -> Answer<u64> {
+    async fn sweep_verification_tokens(&self, now: DateTime<Utc>) -> AdapterResult<u64> {
         verification::sweep(&self.db, now).await
     }
 }

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use sea_query::{Expr, ExprTrait as _};
 
-use super::{Answer, SqlAdapter, failed, users};
+use super::{AdapterResult, SqlAdapter, failed, users};
 use crate::account::{AdapterError, SessionAdapter, User};
 use crate::session::{
     Created, SessionId, SessionLimit, SessionRecord, SessionStore as _, StoreError,
@@ -13,7 +13,7 @@ use crate::sql::{Db, session_row, session_store};
 use crate::viewer::Subject;
 
 /// Deletes all sessions of a user who is being deleted, so that none outlives its user.
-pub(super) async fn delete_all(db: &Db, user: &Subject) -> Answer<()> {
+pub(super) async fn delete_all(db: &Db, user: &Subject) -> AdapterResult<()> {
     db.session_store()
         .delete_all(user, None)
         .await
@@ -31,7 +31,7 @@ fn of_store(error: StoreError) -> AdapterError {
 
 #[async_trait]
 impl SessionAdapter for SqlAdapter {
-    async fn create_session(&self, session: &SessionRecord) -> Answer<Created> {
+    async fn create_session(&self, session: &SessionRecord) -> AdapterResult<Created> {
         let store = self.db.session_store();
         store
             .create(session, Some(SessionLimit::DEFAULT))
@@ -43,7 +43,7 @@ impl SessionAdapter for SqlAdapter {
         &self,
         id: SessionId,
         now: DateTime<Utc>,
-    ) -> Answer<Option<(SessionRecord, User)>> {
+    ) -> AdapterResult<Option<(SessionRecord, User)>> {
         let db = &self.db;
         let user_id = || Expr::col((users::TABLE, users::ID));
         let subject = || session_store::subject(db.dialect());
@@ -65,12 +65,12 @@ impl SessionAdapter for SqlAdapter {
         Ok(Some((session, user)))
     }
 
-    async fn update_session(&self, session: &SessionRecord) -> Answer<bool> {
+    async fn update_session(&self, session: &SessionRecord) -> AdapterResult<bool> {
         let store = self.db.session_store();
         store.touch(session).await.map_err(of_store)
     }
 
-    async fn delete_session(&self, id: SessionId, user: &Subject) -> Answer<bool> {
+    async fn delete_session(&self, id: SessionId, user: &Subject) -> AdapterResult<bool> {
         let store = self.db.session_store();
         store.delete(id, user).await.map_err(of_store)
     }

@@ -5,7 +5,7 @@ use sea_query::{Expr, ExprTrait as _, Query, SelectStatement};
 use uuid::Uuid;
 
 use super::linked;
-use super::{Answer, exactly, failed, instant, micros, text};
+use super::{AdapterResult, exactly, failed, instant, micros, text};
 use crate::account::{AccountId, AdapterError, Email, NewUser, User, UserChange, UserEmail};
 use crate::sql::{Db, Row};
 use crate::token::key::fill_random;
@@ -31,7 +31,7 @@ pub(super) fn columns() -> impl Iterator<Item = (&'static str, &'static str)> {
 }
 
 /// Reads the user whose columns begin at `first`.
-pub(super) fn read(row: &Row, first: usize) -> Answer<User> {
+pub(super) fn read(row: &Row, first: usize) -> AdapterResult<User> {
     let required = |index| text(row, index)?.ok_or(AdapterError::malformed());
     let email = match text(row, first + 2)? {
         Some(address) => Some(UserEmail {
@@ -50,7 +50,7 @@ pub(super) fn read(row: &Row, first: usize) -> Answer<User> {
     })
 }
 
-async fn one(db: &Db, select: &SelectStatement) -> Answer<Option<User>> {
+async fn one(db: &Db, select: &SelectStatement) -> AdapterResult<Option<User>> {
     db.fetch_optional(select)
         .await
         .map_err(failed)?
@@ -63,7 +63,7 @@ fn select() -> SelectStatement {
 }
 
 /// Creates an id, a UUID of version 7: ids of one time are adjacent in the index.
-fn new_id(now: DateTime<Utc>) -> Answer<Subject> {
+fn new_id(now: DateTime<Utc>) -> AdapterResult<Subject> {
     let mut random = [0; 10];
     fill_random(&mut random).map_err(failed)?;
     let millis = u64::try_from(now.timestamp_millis()).unwrap_or_default();
@@ -79,7 +79,7 @@ fn verified_at(email: Option<&UserEmail>) -> Option<i64> {
     email.and_then(|email| email.verified_at).map(micros)
 }
 
-pub(super) async fn create(db: &Db, user: &NewUser, now: DateTime<Utc>) -> Answer<User> {
+pub(super) async fn create(db: &Db, user: &NewUser, now: DateTime<Utc>) -> AdapterResult<User> {
     let id = new_id(now)?;
     let email = user.email.as_ref();
     let mut insert = Query::insert();
@@ -100,7 +100,7 @@ pub(super) async fn create(db: &Db, user: &NewUser, now: DateTime<Utc>) -> Answe
     get(db, &id).await?.ok_or(AdapterError::malformed())
 }
 
-pub(super) async fn get(db: &Db, id: &Subject) -> Answer<Option<User>> {
+pub(super) async fn get(db: &Db, id: &Subject) -> AdapterResult<Option<User>> {
     one(
         db,
         select().and_where(exactly(db, (TABLE, ID), id.as_str())),
@@ -108,11 +108,11 @@ pub(super) async fn get(db: &Db, id: &Subject) -> Answer<Option<User>> {
     .await
 }
 
-pub(super) async fn get_by_email(db: &Db, email: &Email) -> Answer<Option<User>> {
+pub(super) async fn get_by_email(db: &Db, email: &Email) -> AdapterResult<Option<User>> {
     one(db, select().and_where(Expr::col(EMAIL_KEY).eq(email.key()))).await
 }
 
-pub(super) async fn get_by_account(db: &Db, account: &AccountId) -> Answer<Option<User>> {
+pub(super) async fn get_by_account(db: &Db, account: &AccountId) -> AdapterResult<Option<User>> {
     let select = select()
         .inner_join(
             linked::TABLE,
@@ -123,7 +123,11 @@ pub(super) async fn get_by_account(db: &Db, account: &AccountId) -> Answer<Optio
     one(db, &select).await
 }
 
-pub(super) async fn update(db: &Db, id: &Subject, change: &UserChange) -> Answer<Option<User>> {
+pub(super) async fn update(
+    db: &Db,
+    id: &Subject,
+    change: &UserChange,
+) -> AdapterResult<Option<User>> {
     let mut update = Query::update();
     update
         .table(TABLE)
@@ -146,7 +150,7 @@ pub(super) async fn update(db: &Db, id: &Subject, change: &UserChange) -> Answer
     get(db, id).await
 }
 
-pub(super) async fn delete(db: &Db, id: &Subject) -> Answer<bool> {
+pub(super) async fn delete(db: &Db, id: &Subject) -> AdapterResult<bool> {
     let delete = Query::delete()
         .from_table(TABLE)
         .and_where(exactly(db, (TABLE, ID), id.as_str()))

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use sea_query::{Expr, ExprTrait as _, Query};
 
-use super::{Answer, failed, micros};
+use super::{AdapterResult, failed, micros};
 use crate::account::{AdapterError, VerificationRecord};
 use crate::session::SecretHash;
 use crate::sql::Db;
@@ -13,7 +13,7 @@ const TOKEN_HASH: &str = "token_hash";
 const IDENTIFIER: &str = "identifier";
 const EXPIRES_AT: &str = "expires_at";
 
-pub(super) async fn create(db: &Db, token: &VerificationRecord) -> Answer<()> {
+pub(super) async fn create(db: &Db, token: &VerificationRecord) -> AdapterResult<()> {
     let mut insert = Query::insert();
     insert
         .into_table(TABLE)
@@ -35,7 +35,7 @@ pub(super) async fn redeem(
     identifier: &str,
     token_hash: SecretHash,
     now: DateTime<Utc>,
-) -> Answer<bool> {
+) -> AdapterResult<bool> {
     let delete = Query::delete()
         .from_table(TABLE)
         .and_where(Expr::col(TOKEN_HASH).eq(token_hash.as_bytes().to_vec()))
@@ -46,7 +46,7 @@ pub(super) async fn redeem(
     Ok(rows.count > 0)
 }
 
-pub(super) async fn sweep(db: &Db, now: DateTime<Utc>) -> Answer<u64> {
+pub(super) async fn sweep(db: &Db, now: DateTime<Utc>) -> AdapterResult<u64> {
     let delete = Query::delete()
         .from_table(TABLE)
         .and_where(Expr::col(EXPIRES_AT).lte(micros(now)))

@@ -36,7 +36,7 @@ pub(crate) enum Dialect {
     expect(dead_code, reason = "some engines hold every value")
 )]
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Standing {
+pub(super) enum Storability {
     /// One of them.
     Among,
     /// Before all of them.
@@ -47,7 +47,7 @@ pub(super) enum Standing {
     RightBehind(Value),
 }
 
-impl Standing {
+impl Storability {
     /// Returns the comparison that stands in for one of a column with a value that it cannot hold.
     pub(super) fn compared(self, op: Op) -> Compared {
         match (self, op) {
@@ -251,12 +251,12 @@ impl Dialect {
     }
 
     /// Returns the position of a value relative to those that a column of its kind can hold here.
-    pub(super) fn standing(self, value: &Value) -> Standing {
+    pub(super) fn standing(self, value: &Value) -> Storability {
         match self {
             #[cfg(feature = "sqlite")]
             Self::Sqlite => {
                 let _ = value;
-                Standing::Among
+                Storability::Among
             }
             #[cfg(feature = "postgres")]
             Self::Postgres => postgres::standing(value),
@@ -368,7 +368,7 @@ impl Dialect {
                 None
             }
             #[cfg(feature = "postgres")]
-            Self::Postgres => (self.standing(prefix) == Standing::Among)
+            Self::Postgres => (self.standing(prefix) == Storability::Among)
                 .then(|| postgres::begins(text, self.bind(prefix))),
             #[cfg(feature = "mysql")]
             Self::Mysql { .. } => {
@@ -380,7 +380,7 @@ impl Dialect {
 
     /// Builds the condition that `text`, if it is set, contains the bytes of `needle`.
     pub(super) fn contains(self, text: Expr, needle: &Value) -> Expr {
-        if self.standing(needle) != Standing::Among {
+        if self.standing(needle) != Storability::Among {
             return Expr::val(false);
         }
         let needle = self.bind(needle);
@@ -396,7 +396,7 @@ impl Dialect {
 
     /// Builds the condition that `text`, if it is set, ends with the bytes of `needle`.
     pub(super) fn ends(self, text: Expr, needle: &Value) -> Expr {
-        if self.standing(needle) != Standing::Among {
+        if self.standing(needle) != Storability::Among {
             return Expr::val(false);
         }
         let needle = self.bind(needle);

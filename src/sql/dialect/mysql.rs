@@ -5,7 +5,7 @@ use sea_query::{
     Alias, BinOper, CaseStatement, Expr, ExprTrait as _, Func, Query as Statement, SelectStatement,
 };
 
-use super::{Standing, function, is_integer, json, json_list};
+use super::{Storability, function, is_integer, json, json_list};
 use crate::dto::{FOUR_STARS, LAST4_MINIMUM, Mask, STARS};
 use crate::policy::{Kind, Value};
 
@@ -68,10 +68,10 @@ pub(super) fn instant(micros: i64) -> sea_query::Value {
 /// The first and the last instant of `DATETIME(6)`, of the years 1 and 9999.
 const INSTANTS: std::ops::RangeInclusive<i64> = -62_135_596_800_000_000..=253_402_300_799_999_999;
 
-pub(super) fn standing(value: &Value) -> Standing {
+pub(super) fn standing(value: &Value) -> Storability {
     match value {
-        Value::Timestamp(micros) if micros < INSTANTS.start() => Standing::Before,
-        Value::Timestamp(micros) if micros > INSTANTS.end() => Standing::Behind,
+        Value::Timestamp(micros) if micros < INSTANTS.start() => Storability::Before,
+        Value::Timestamp(micros) if micros > INSTANTS.end() => Storability::Behind,
         Value::Null
         | Value::Bool(_)
         | Value::Int(_)
@@ -79,7 +79,7 @@ pub(super) fn standing(value: &Value) -> Standing {
         | Value::Text(_)
         | Value::Bytes(_)
         | Value::Uuid(_)
-        | Value::Timestamp(_) => Standing::Among,
+        | Value::Timestamp(_) => Storability::Among,
     }
 }
 

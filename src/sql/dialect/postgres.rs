@@ -6,7 +6,7 @@ use sea_query::{
     SelectStatement,
 };
 
-use super::{Standing, function, json, json_list};
+use super::{Storability, function, json, json_list};
 use crate::dto::{FOUR_STARS, LAST4_MINIMUM, Mask, STARS};
 use crate::policy::{Kind, Value};
 
@@ -54,15 +54,15 @@ const FIRST_INSTANT: i64 = -210_866_803_200_000_000;
 
 /// Returns the position of a value. Text has no NUL here: `a\0b` is directly after `a`, before all texts
 /// that continue `a`.
-pub(super) fn standing(value: &Value) -> Standing {
+pub(super) fn standing(value: &Value) -> Storability {
     match value {
         Value::Text(text) => match text.split_once('\0') {
-            Some((before, _)) => Standing::RightBehind(Value::Text(before.to_owned())),
-            None => Standing::Among,
+            Some((before, _)) => Storability::RightBehind(Value::Text(before.to_owned())),
+            None => Storability::Among,
         },
-        Value::Timestamp(micros) if *micros < FIRST_INSTANT => Standing::Before,
+        Value::Timestamp(micros) if *micros < FIRST_INSTANT => Storability::Before,
         Value::Timestamp(micros) if DateTime::from_timestamp_micros(*micros).is_none() => {
-            Standing::Behind
+            Storability::Behind
         }
         Value::Null
         | Value::Bool(_)
@@ -70,7 +70,7 @@ pub(super) fn standing(value: &Value) -> Standing {
         | Value::Float(_)
         | Value::Bytes(_)
         | Value::Uuid(_)
-        | Value::Timestamp(_) => Standing::Among,
+        | Value::Timestamp(_) => Storability::Among,
     }
 }
 

@@ -297,7 +297,7 @@ pub(super) fn hatches<V>(
             match stated {
                 Stated::Open { reason, .. } => hatches.push(Hatch {
                     kind: "open rows",
-                    what: format!("{}, {}", schema.entity(), action.word()),
+                    what: format!("{}, {}", schema.entity(), action.as_str()),
                     reason: Some((*reason).to_owned()),
                     at: None,
                 }),

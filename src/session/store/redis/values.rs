@@ -66,7 +66,7 @@ pub(super) fn give_record(step: &mut ScriptInvocation<'_>, record: &SessionRecor
     step.arg(created_at).arg(digits(record.created_at));
     step.arg(authenticated_at)
         .arg(digits(record.authenticated_at));
-    step.arg(assurance).arg(record.assurance.word());
+    step.arg(assurance).arg(record.assurance.as_str());
     step.arg(last_seen_at).arg(digits(record.last_seen_at));
     step.arg(idle_expires_at)
         .arg(digits(record.idle_expires_at));

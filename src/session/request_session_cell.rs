@@ -5,15 +5,15 @@ use std::sync::{Arc, OnceLock};
 use chrono::{DateTime, Utc};
 
 use super::cookie::CookieHeaders;
-use super::service::Service;
-use super::slot::{ErasedSlot, Slot};
+use super::request_session::{ErasedRequestSession, RequestSession};
+use super::verifier::Verifier;
 use crate::viewer::Viewer;
 
 /// A request's session state, or its ingredients until it is first used.
-pub(crate) enum SlotCell {
-    Given(Box<dyn ErasedSlot>),
+pub(crate) enum RequestSessionCell {
+    Given(Box<dyn ErasedRequestSession>),
     Request {
-        slot: OnceLock<Box<dyn ErasedSlot>>,
+        slot: OnceLock<Box<dyn ErasedRequestSession>>,
         service: Arc<dyn ErasedService>,
         cookies: CookieHeaders,
         counts: bool,
@@ -22,13 +22,18 @@ pub(crate) enum SlotCell {
 
 /// Sessions with the viewer's type erased.
 pub(crate) trait ErasedService: Send + Sync {
-    fn slot(self: Arc<Self>, cookies: CookieHeaders, counts: bool) -> Box<dyn ErasedSlot>;
+    fn slot(self: Arc<Self>, cookies: CookieHeaders, counts: bool)
+    -> Box<dyn ErasedRequestSession>;
     fn now(&self) -> DateTime<Utc>;
 }
 
-impl<V: Viewer> ErasedService for Service<V> {
-    fn slot(self: Arc<Self>, cookies: CookieHeaders, counts: bool) -> Box<dyn ErasedSlot> {
-        Box::new(Slot::new(self, cookies, counts))
+impl<V: Viewer> ErasedService for Verifier<V> {
+    fn slot(
+        self: Arc<Self>,
+        cookies: CookieHeaders,
+        counts: bool,
+    ) -> Box<dyn ErasedRequestSession> {
+        Box::new(RequestSession::new(self, cookies, counts))
     }
 
     fn now(&self) -> DateTime<Utc> {
@@ -36,10 +41,10 @@ impl<V: Viewer> ErasedService for Service<V> {
     }
 }
 
-impl SlotCell {
+impl RequestSessionCell {
     /// Prepares a request's session state. `counts` says whether the request is a use of the session.
     pub(crate) fn new<V: Viewer>(
-        service: Arc<Service<V>>,
+        service: Arc<Verifier<V>>,
         cookies: CookieHeaders,
         counts: bool,
     ) -> Self {
@@ -52,7 +57,7 @@ impl SlotCell {
     }
 
     #[inline]
-    pub(crate) fn get(&self) -> &dyn ErasedSlot {
+    pub(crate) fn get(&self) -> &dyn ErasedRequestSession {
         match self {
             Self::Given(slot) => &**slot,
             Self::Request {

@@ -3,14 +3,14 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::level::LoadedSession;
-use super::lifecycle::Core;
+use super::lifecycle::SessionManager;
 use super::origin::Origin;
 use crate::audit::{self, SessionEvent, SessionEventKind};
 use crate::error::Refusal;
 
 /// The events that this request has reported already.
 #[derive(Default)]
-pub(super) struct Told {
+pub(super) struct EventDeduplication {
     /// Set once a refused credential was logged.
     logged: AtomicBool,
     /// Set once a refused credential was reported to the sink.
@@ -19,9 +19,9 @@ pub(super) struct Told {
     step_up: AtomicBool,
 }
 
-impl Told {
+impl EventDeduplication {
     /// Logs a refused credential, without the sink, which only an async caller can wait for.
-    pub(super) fn log(&self, refusal: Refusal, core: &Core, origin: impl Fn() -> Origin) {
+    pub(super) fn log(&self, refusal: Refusal, core: &SessionManager, origin: impl Fn() -> Origin) {
         if let Some(kind) = SessionEventKind::refused(refusal)
             && !self.logged.swap(true, Ordering::Relaxed)
         {
@@ -30,7 +30,12 @@ impl Told {
     }
 
     /// Reports a refused credential, to the log and the sink.
-    pub(super) async fn refused(&self, refusal: Refusal, core: &Core, origin: impl Fn() -> Origin) {
+    pub(super) async fn refused(
+        &self,
+        refusal: Refusal,
+        core: &SessionManager,
+        origin: impl Fn() -> Origin,
+    ) {
         self.log(refusal, core, &origin);
         if let Some(kind) = SessionEventKind::refused(refusal)
             && !self.recorded.swap(true, Ordering::Relaxed)
@@ -43,7 +48,7 @@ impl Told {
     pub(super) async fn step_up(
         &self,
         loaded: &LoadedSession,
-        core: &Core,
+        core: &SessionManager,
         origin: impl Fn() -> Origin,
     ) {
         if !self.step_up.swap(true, Ordering::Relaxed) {
@@ -56,6 +61,6 @@ impl Told {
 
 /// Builds the event of a refused credential. It names no session and no subject: the credential's contents
 /// are not trusted.
-fn refused(kind: SessionEventKind, core: &Core, origin: &Origin) -> SessionEvent {
+fn refused(kind: SessionEventKind, core: &SessionManager, origin: &Origin) -> SessionEvent {
     SessionEvent::new(core.now(), kind, None, None, origin)
 }

@@ -4,31 +4,34 @@
 use std::sync::Arc;
 
 use super::access::Access;
-use super::decided::decided;
+use super::decision_cache::decided;
 use super::grant::Reads;
 use super::in_use::InUse;
 use super::reader::Reading;
 use super::select::{Select, Shown};
-use crate::dto::{Decided, Shape};
+use crate::dto::{FieldDecisions, Shape};
 use crate::entity::Entity;
 use crate::error::Result;
-use crate::sql::{Asked, Db, Plan, Question};
+use crate::sql::{Db, Plan, Query, QueryInput};
 use crate::viewer::Viewer;
 
 /// The identity and instant of one answer: the parts of an access that planning its queries needs.
-pub(crate) struct Asking<'a, V: Viewer> {
+pub(crate) struct Planner<'a, V: Viewer> {
     pub(super) db: &'a Db,
     pub(super) using: InUse<V>,
 }
 
-impl<'a, V: Viewer> Asking<'a, V> {
+impl<'a, V: Viewer> Planner<'a, V> {
     pub(super) async fn begin<P: Reads<V>>(db: &'a Db, access: &Access<P>) -> Result<Self> {
         let using = access.in_use().await?;
         Ok(Self { db, using })
     }
 
     /// Returns the decisions of a shape's rules.
-    pub(crate) fn decided<E: Entity<Viewer = V>>(&self, shape: &Shape<E>) -> Result<Arc<Decided>> {
+    pub(crate) fn decided<E: Entity<Viewer = V>>(
+        &self,
+        shape: &Shape<E>,
+    ) -> Result<Arc<FieldDecisions>> {
         decided(shape, &self.using)
     }
 
@@ -47,8 +50,8 @@ impl<'a, V: Viewer> Asking<'a, V> {
         })
     }
 
-    pub(super) fn plan<D: Shown>(&self, reading: &Reading<D>, question: &Question) -> Result<Plan> {
-        self.db.plan(&Asked {
+    pub(super) fn plan<D: Shown>(&self, reading: &Reading<D>, question: &Query) -> Result<Plan> {
+        self.db.plan(&QueryInput {
             shape: reading.select.shape(),
             decided: &reading.decided,
             question,

@@ -4,7 +4,7 @@
 use uuid::Uuid;
 
 use super::dialect::Dialect;
-use super::question::{By, Found, Function, Held, Masked, Question, Rest, Summary};
+use super::query::{By, Found, Function, Held, Masked, Query, Rest, Summary};
 use crate::dto::Direction;
 use crate::entity::Schema;
 use crate::policy::{Decision, Fulfilled, Op, Place, Reduced, Residual, Term, Value};
@@ -15,12 +15,12 @@ pub(super) const LIMIT_MARK: u64 = 0x5eed_5eed_5eed;
 /// A query in bytes: everything that its text depends on, and apart from it the values that are bound. Each
 /// part begins with a tag or a length, so that no two queries are written alike.
 #[derive(Default)]
-pub(crate) struct Structure<'a> {
+pub(crate) struct StatementKey<'a> {
     pub(crate) key: Vec<u8>,
     pub(crate) values: Vec<&'a Value>,
 }
 
-impl<'a> Structure<'a> {
+impl<'a> StatementKey<'a> {
     pub(super) fn dialect(&mut self, dialect: Dialect) {
         self.text(dialect.name());
         self.flag(dialect.exactly().is_some());
@@ -240,7 +240,7 @@ impl<'a> Structure<'a> {
         }
     }
 
-    pub(super) fn question(&mut self, question: &'a Question, fields: &[Decision]) {
+    pub(super) fn question(&mut self, question: &'a Query, fields: &[Decision]) {
         self.each(&question.lookups, |structure, (column, value)| {
             structure.index(*column);
             structure.value(value);
@@ -341,7 +341,7 @@ fn first(fields: &[Decision], condition: &Residual) -> Option<usize> {
         .position(|field| field.condition() == Some(condition))
 }
 
-/// The marks that take the place of values, in the order in which [`Structure`] visits them.
+/// The marks that take the place of values, in the order in which [`StatementKey`] visits them.
 #[derive(Default)]
 pub(super) struct Marks {
     pub(super) made: Vec<Value>,
@@ -350,7 +350,7 @@ pub(super) struct Marks {
 impl Marks {
     /// Returns whether the marked query has the structure of the unmarked one, with the marks in place of
     /// the values. The two traversals must agree on what is a value, and in which order.
-    pub(super) fn stand_in(&self, marked: &Structure<'_>, unmarked: &Structure<'_>) -> bool {
+    pub(super) fn stand_in(&self, marked: &StatementKey<'_>, unmarked: &StatementKey<'_>) -> bool {
         marked.key == unmarked.key
             && marked.values.len() == self.made.len()
             && marked
@@ -465,7 +465,7 @@ impl Marks {
     /// `marked`, their marked form.
     pub(super) fn question(
         &mut self,
-        question: &mut Question,
+        question: &mut Query,
         fields: &[Decision],
         marked: &[Decision],
     ) {
@@ -524,8 +524,8 @@ impl Marks {
 mod tests {
     use super::*;
 
-    fn structure<'a>(key: u8, values: &[&'a Value]) -> Structure<'a> {
-        Structure {
+    fn structure<'a>(key: u8, values: &[&'a Value]) -> StatementKey<'a> {
+        StatementKey {
             key: vec![key],
             values: values.to_vec(),
         }

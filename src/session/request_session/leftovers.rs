@@ -5,18 +5,18 @@ use std::sync::atomic::Ordering;
 
 use http::HeaderValue;
 
-use super::Slot;
+use super::RequestSession;
 use crate::error::Result;
 use crate::session::level::{First, LoadedSession};
-use crate::session::lifecycle::{Core, Opened};
-use crate::session::service::Service;
+use crate::session::lifecycle::{Opened, SessionManager};
 use crate::session::stateless::KnownSession;
 use crate::session::store::SessionRecord;
 use crate::session::ticket::Strategy;
+use crate::session::verifier::Verifier;
 use crate::token::SessionClaims;
 use crate::viewer::Viewer;
 
-impl<V: Viewer> Slot<V> {
+impl<V: Viewer> RequestSession<V> {
     /// Returns the cookies to re-issue for the request's session, or to remove.
     pub(super) fn cookies_left(&self, first: &First) -> Vec<HeaderValue> {
         let Some(service) = &self.service else {
@@ -48,7 +48,7 @@ impl<V: Viewer> Slot<V> {
 
     /// Re-issues a token that is older than a touch interval. A failure refuses nobody: the old token is
     /// still valid.
-    fn slid(&self, service: &Service<V>, token: &KnownSession) -> Option<Opened> {
+    fn slid(&self, service: &Verifier<V>, token: &KnownSession) -> Option<Opened> {
         let core = &service.core;
         let now = core.now();
         if now.signed_duration_since(token.last_seen_at) < core.settings.touch {
@@ -62,7 +62,11 @@ impl<V: Viewer> Slot<V> {
     /// Re-issues the cookie of a sealed session, if a retired key sealed it or its end differs from the
     /// session's by the current settings. Its secret stays, and other clients with the same cookie stay
     /// signed in.
-    fn sealed_anew(&self, core: &Core, found: &LoadedSession) -> Option<Vec<HeaderValue>> {
+    fn sealed_anew(
+        &self,
+        core: &SessionManager,
+        found: &LoadedSession,
+    ) -> Option<Vec<HeaderValue>> {
         let ticket = self.ticket(core, core.now()).ok()?;
         let end = core.shown_end(found)?;
         if ticket.credential.id != found.id
@@ -78,7 +82,7 @@ impl<V: Viewer> Slot<V> {
     /// application wants from now on.
     pub(super) fn refreshed(
         &self,
-        service: &Service<V>,
+        service: &Verifier<V>,
         session: KnownSession,
     ) -> Result<KnownSession> {
         let Some(hooks) = service

@@ -15,7 +15,7 @@ pub(crate) enum Extent {
 }
 
 /// The work that is left for the end of one transaction.
-pub(crate) struct Aftermath {
+pub(crate) struct OnCommit {
     extent: Extent,
     left: Mutex<Option<Left>>,
 }
@@ -27,7 +27,7 @@ struct Left {
     changing: Vec<Changing>,
 }
 
-impl Aftermath {
+impl OnCommit {
     pub(super) fn new(extent: Extent) -> Self {
         Self {
             extent,

@@ -19,14 +19,14 @@ const SESSION: &str = "session";
 
 /// The condition of a write on its session: the statement has no effect once the session is over.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct StatementGuard {
+pub(crate) struct SessionCheck {
     /// The id, the hash of the secret, and the time in microseconds since 1970.
     values: [Value; 3],
     /// Set if a revocation waits until the transaction of the statement ends.
     holds: bool,
 }
 
-impl StatementGuard {
+impl SessionCheck {
     pub(crate) fn new(id: SessionId, secret_hash: SecretHash, now: DateTime<Utc>) -> Self {
         Self {
             values: [
@@ -60,11 +60,11 @@ impl StatementGuard {
 /// Renders `EXISTS` over the session of `guard`, for a writing statement. A revocation ends the session
 /// before the statement finds it, or waits until the write is done; otherwise the commit checks the session
 /// once more.
-pub(super) fn session_exists(dialect: Dialect, guard: &StatementGuard) -> Expr {
+pub(super) fn session_exists(dialect: Dialect, guard: &SessionCheck) -> Expr {
     Expr::exists(session(dialect, guard))
 }
 
-fn session(dialect: Dialect, guard: &StatementGuard) -> SelectStatement {
+fn session(dialect: Dialect, guard: &SessionCheck) -> SelectStatement {
     let [id, secret_hash, now] = guard.values();
     let column = |name| Expr::col((SESSION, name));
     let stands = (column(ID).eq(dialect.bind(id)))
@@ -89,14 +89,14 @@ impl Db {
     /// (decision 70). The other engines lock the rows that a statement reads in any case.
     pub(super) fn guarded<'a>(
         &self,
-        guard: Option<&'a StatementGuard>,
-    ) -> Option<Cow<'a, StatementGuard>> {
+        guard: Option<&'a SessionCheck>,
+    ) -> Option<Cow<'a, SessionCheck>> {
         let guard = guard?;
         match self.unit() {
             Some(unit) if unit.is_of_application() && self.dialect().locks_on_demand() => {
                 unit.look_again(guard);
                 let holds = false;
-                Some(Cow::Owned(StatementGuard {
+                Some(Cow::Owned(SessionCheck {
                     holds,
                     ..guard.clone()
                 }))
@@ -107,7 +107,7 @@ impl Db {
 
     /// Returns whether the session of `guard` is valid. It then remains so until the transaction commits,
     /// or the commit is refused.
-    pub(crate) async fn holds_session(&self, guard: &StatementGuard) -> Result<bool> {
+    pub(crate) async fn holds_session(&self, guard: &SessionCheck) -> Result<bool> {
         let Some(guard) = self.guarded(Some(guard)) else {
             return Ok(true);
         };
@@ -196,7 +196,7 @@ mod tests {
     }
 
     /// Returns whether a statement with the guard finds its session.
-    async fn finds(db: &Db, guard: &StatementGuard) -> bool {
+    async fn finds(db: &Db, guard: &SessionCheck) -> bool {
         let select = Query::select()
             .expr(session_exists(db.dialect(), guard))
             .take();
@@ -216,7 +216,7 @@ mod tests {
 
         let secret_hash = SecretHash::from_bytes([0; 32]);
         let foreign =
-            StatementGuard::new(verified.loaded().id, secret_hash, crate::Clock::now(&clock));
+            SessionCheck::new(verified.loaded().id, secret_hash, crate::Clock::now(&clock));
         assert!(!finds(&db, &foreign).await);
 
         let idle = Duration::from_secs(7 * 24 * 60 * 60);

@@ -2,7 +2,7 @@
 
 use sea_query::{CaseStatement, Expr, Func};
 
-use super::cells::Slot;
+use super::cells::CellPlace;
 use super::render::Renderer;
 use crate::dto::Direction;
 use crate::entity::{Relation, Schema};
@@ -11,7 +11,7 @@ use crate::policy::{Kind, Reduced, Residual, Value};
 
 /// A query: its conditions, its order, the position after which its rows begin, and their maximum number.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Question {
+pub(crate) struct Query {
     /// The columns that must equal a value, whatever rules the DTO's fields have.
     pub(crate) lookups: Vec<(usize, Value)>,
     /// The residual of the filter.
@@ -107,15 +107,15 @@ pub(crate) enum Rest {
 /// The layout of a statement's rows.
 #[derive(Debug, Default)]
 pub(crate) struct Layout {
-    pub(crate) slots: Vec<Slot>,
+    pub(crate) slots: Vec<CellPlace>,
     /// The slots of the whole entity, if a rule that runs in Rust needs it.
-    pub(crate) entity: Option<Vec<Slot>>,
+    pub(crate) entity: Option<Vec<CellPlace>>,
     /// The columns of a row's [`Position`], its key last.
     pub(crate) position: Vec<(usize, Kind)>,
     /// The positions of the inputs of computed fields, by field.
     pub(crate) computed: Vec<(usize, Vec<usize>)>,
     pub(crate) nested: Vec<Join>,
-    /// The columns of [`Question::joined_by`].
+    /// The columns of [`Query::joined_by`].
     pub(crate) joined_by: Vec<(usize, Kind)>,
 }
 

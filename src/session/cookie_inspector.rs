@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::token::SessionClaims;
 
 /// An inspector of session cookies. It has no store, so it cannot query one.
-pub(crate) struct Outlook {
+pub(crate) struct CookieInspector {
     pub(super) tickets: Arc<Tickets>,
     pub(super) cookie: Arc<str>,
     pub(super) groups_claim: String,
@@ -29,7 +29,7 @@ pub(crate) enum Seen {
     Sealed(Option<Groups>),
 }
 
-impl Outlook {
+impl CookieInspector {
     pub(crate) fn strategy(&self) -> Strategy {
         self.tickets.strategy()
     }
@@ -56,7 +56,7 @@ impl Outlook {
     }
 }
 
-impl fmt::Debug for Outlook {
+impl fmt::Debug for CookieInspector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Outlook").finish_non_exhaustive()
     }

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::cache::{Answer, Cache, Cached, Refused};
+use super::cache::{Cache, Cached, Refused, Verification};
 use super::groups::Groups;
 use super::hooks::{RequestOrigin, SessionHooks};
 use super::level::{LoadNumber, LoadedSession, Verified};
-use super::lifecycle::Core;
+use super::lifecycle::SessionManager;
 use super::origin::Origin;
 use super::sign_in::SignIn;
 use super::stateless::KnownSession;
@@ -25,22 +25,22 @@ use crate::viewer::{Subject, Viewer, ViewerSource};
 /// 58).
 const ATTEMPTS: usize = 2;
 
-pub(crate) struct Service<V> {
-    pub(crate) core: Core,
+pub(crate) struct Verifier<V> {
+    pub(crate) core: SessionManager,
     pub(crate) source: Arc<dyn ViewerSource<V>>,
     pub(crate) with_viewer: Option<Arc<dyn WithViewer<V>>>,
     pub(crate) hooks: Option<Arc<dyn SessionHooks<V>>>,
     pub(crate) cache: Cache<V>,
 }
 
-impl<V: Viewer> Service<V> {
+impl<V: Viewer> Verifier<V> {
     /// Verifies a credential at `now`, from the cache within its bound.
     pub(crate) async fn verify(
         &self,
         ticket: &Ticket,
         now: DateTime<Utc>,
         counts: bool,
-    ) -> Result<Answer<V>> {
+    ) -> Result<Verification<V>> {
         // Boxed, so that the future stays small for a verification that hits the cache.
         if self.cache.is_off() {
             return Box::pin(self.current(ticket, counts)).await;
@@ -58,7 +58,7 @@ impl<V: Viewer> Service<V> {
         ticket: &Ticket,
         found: Option<Cached<V>>,
         counts: bool,
-    ) -> Result<Answer<V>> {
+    ) -> Result<Verification<V>> {
         let fingerprint = ticket.credential.fingerprint();
         let mut stale = found;
         for _ in 0..ATTEMPTS {
@@ -106,7 +106,7 @@ impl<V: Viewer> Service<V> {
     }
 
     /// Queries the store and the viewer source in this very call.
-    pub(crate) async fn current(&self, ticket: &Ticket, counts: bool) -> Result<Answer<V>> {
+    pub(crate) async fn current(&self, ticket: &Ticket, counts: bool) -> Result<Verification<V>> {
         for _ in 0..ATTEMPTS {
             let loaded = self.load(ticket, counts).await?;
             if loaded.answer.holds() {
@@ -122,7 +122,7 @@ impl<V: Viewer> Service<V> {
     /// INVARIANT (alone): the result is returned to its caller only, and not cached. The store was queried
     /// after the call began, so that a session that had ended by then is not returned. Its epoch may not hold
     /// any more, and then the next call queries again (decision 58).
-    async fn ask_alone(&self, ticket: &Ticket, counts: bool) -> Result<Answer<V>> {
+    async fn ask_alone(&self, ticket: &Ticket, counts: bool) -> Result<Verification<V>> {
         let loaded = self.load(ticket, counts).await?;
         Ok(loaded.answer)
     }
@@ -149,11 +149,11 @@ impl<V: Viewer> Service<V> {
         let young = (0..self.core.bound_at(now, cached.asked_at)).contains(&age);
         young
             && match &cached.answer {
-                Answer::Live(verified) => {
+                Verification::Live(verified) => {
                     let loaded = verified.loaded();
                     loaded.idle_expires_at > now && loaded.expires_at > now
                 }
-                Answer::Refused(_) => true,
+                Verification::Refused(_) => true,
             }
     }
 
@@ -171,7 +171,7 @@ impl<V: Viewer> Service<V> {
                 dead,
             };
             Ok(Cached {
-                answer: Answer::Refused(refused),
+                answer: Verification::Refused(refused),
                 asked_at: asked_at.timestamp_micros(),
             })
         };
@@ -208,7 +208,7 @@ impl<V: Viewer> Service<V> {
             ));
         }
         Ok(Cached {
-            answer: Answer::Live(Verified::new(viewer, |viewer| LoadedSession {
+            answer: Verification::Live(Verified::new(viewer, |viewer| LoadedSession {
                 viewer,
                 id: record.id,
                 secret_hash: record.secret_hash,

@@ -8,20 +8,20 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use http::HeaderValue;
 
-use super::cache::{Answer, Refused};
+use super::cache::{Refused, Verification};
 use super::cookie::{CookieHeaders, Stale};
 use super::cursor::CursorSealer;
 use super::epoch::Epochs;
+use super::event_deduplication::EventDeduplication;
 use super::hooks::{RequestOrigin, Verdict};
 use super::level::{Current, First, LoadedSession, Optimistic, Presence, Sealed, Verified};
-use super::lifecycle::{Core, Extended, Opened, Others, Rotation};
+use super::lifecycle::{Extended, Opened, Others, Rotation, SessionManager};
 use super::origin::Origin;
-use super::service::Service;
 use super::sign_in::SignIn;
 use super::stateless::KnownSession;
 use super::store::SessionRecord;
 use super::ticket::{Strategy, Ticket};
-use super::told::Told;
+use super::verifier::Verifier;
 use crate::audit::Revocation;
 use crate::error::{Error, Refusal, Result};
 use crate::request::outside_of_requests;
@@ -32,7 +32,7 @@ mod leftovers;
 
 /// The operations of a request on its session that do not depend on the viewer's type.
 #[async_trait]
-pub(crate) trait ErasedSlot: Any + Send + Sync {
+pub(crate) trait ErasedRequestSession: Any + Send + Sync {
     fn optimistic(&self, origin: &dyn Fn() -> Origin) -> Result<Optimistic>;
     async fn sign_in(&self, first: &First, sign_in: &SignIn, origin: &Origin) -> Result<Opened>;
     async fn sign_out(&self, first: &First, origin: &Origin) -> Result<Vec<HeaderValue>>;
@@ -47,17 +47,17 @@ pub(crate) trait ErasedSlot: Any + Send + Sync {
     fn leftovers(&self, first: &First) -> Vec<HeaderValue>;
     /// Returns the record of the request's session, if the application's hook admits it.
     async fn record(&self, first: &First, origin: &Origin) -> Result<SessionRecord>;
-    fn core(&self) -> Result<&Core>;
+    fn core(&self) -> Result<&SessionManager>;
     /// Returns the contents of the cookie; its session may have ended.
     fn named(&self) -> Result<Ticket>;
-    /// Verifies the request's session, as [`Slot::verify`] does, and returns it.
+    /// Verifies the request's session, as [`RequestSession::verify`] does, and returns it.
     async fn found(&self, first: &First, origin: &Origin) -> Result<Arc<LoadedSession>>;
     /// Returns whether a loaded session is recent enough for the request to continue with it.
     fn is_recent(&self, _: &LoadedSession) -> bool {
         true
     }
     /// Copies the credential, without any memoized result.
-    fn fork(&self) -> Box<dyn ErasedSlot>;
+    fn fork(&self) -> Box<dyn ErasedRequestSession>;
     /// Marks the cached viewer stale if it is older than the cache bound (decision 42).
     fn renew(&self, first: &First);
     fn now(&self) -> Option<DateTime<Utc>>;
@@ -79,12 +79,12 @@ pub(crate) trait ErasedSlot: Any + Send + Sync {
 }
 
 /// The session state of a request through sessions of `V`, or with a viewer that a test gave.
-pub(crate) struct Slot<V> {
+pub(crate) struct RequestSession<V> {
     /// Absent when a test gave the viewer.
-    service: Option<Arc<Service<V>>>,
+    service: Option<Arc<Verifier<V>>>,
     /// The last answer. The lock is the gate: one caller verifies while it holds it, and the others wait
     /// (single flight). The gate opens when its holder panics or is dropped, and the next waiter takes over.
-    gate: tokio::sync::Mutex<Option<Answer<V>>>,
+    gate: tokio::sync::Mutex<Option<Verification<V>>>,
     cookies: CookieHeaders,
     /// Set if this request counts as a use of the session, which restarts its idle timeout.
     counts: bool,
@@ -93,7 +93,7 @@ pub(crate) struct Slot<V> {
     ended: AtomicBool,
     /// The result of the first successful `verify_current`, kept only to re-issue the cookie.
     current: OnceLock<Arc<LoadedSession>>,
-    told: Told,
+    told: EventDeduplication,
 }
 
 enum Presented {
@@ -101,8 +101,8 @@ enum Presented {
     Read(std::result::Result<Ticket, Refusal>),
 }
 
-impl<V: Viewer> Slot<V> {
-    pub(crate) fn new(service: Arc<Service<V>>, cookies: CookieHeaders, counts: bool) -> Self {
+impl<V: Viewer> RequestSession<V> {
+    pub(crate) fn new(service: Arc<Verifier<V>>, cookies: CookieHeaders, counts: bool) -> Self {
         Self::of(Some(service), cookies, counts, Presented::Unread)
     }
 
@@ -113,7 +113,7 @@ impl<V: Viewer> Slot<V> {
     }
 
     fn of(
-        service: Option<Arc<Service<V>>>,
+        service: Option<Arc<Verifier<V>>>,
         cookies: CookieHeaders,
         counts: bool,
         presented: Presented,
@@ -126,7 +126,7 @@ impl<V: Viewer> Slot<V> {
             presented: Mutex::new(presented),
             ended: AtomicBool::new(false),
             current: OnceLock::new(),
-            told: Told::default(),
+            told: EventDeduplication::default(),
         }
     }
 
@@ -141,25 +141,25 @@ impl<V: Viewer> Slot<V> {
             return Ok(verified);
         }
         let now = service.core.now();
-        let recent = |answer: &&Answer<V>| match answer {
-            Answer::Live(verified) => {
+        let recent = |answer: &&Verification<V>| match answer {
+            Verification::Live(verified) => {
                 !first.is_outdated() || service.is_recent(verified.loaded(), now)
             }
-            Answer::Refused(_) => true,
+            Verification::Refused(_) => true,
         };
         let kept = gate.as_ref().filter(|answer| answer.holds());
         if let Some(answer) = kept.filter(recent) {
             return answer.clone().into_result();
         }
         let answer = match self.ticket(&service.core, now) {
-            Err(refusal) => Answer::refused(refusal),
+            Err(refusal) => Verification::refused(refusal),
             Ok(ticket) => {
                 let answer = service.verify(&ticket, now, self.counts).await?;
                 self.judge(answer, service, &origin).await?
             }
         };
         self.report(&answer, &service.core, &origin).await;
-        if let Answer::Live(verified) = &answer {
+        if let Verification::Live(verified) = &answer {
             first.set(verified);
         }
         *gate = Some(answer.clone());
@@ -181,7 +181,7 @@ impl<V: Viewer> Slot<V> {
         let ticket = match self.ticket(core, core.now()) {
             Ok(ticket) => ticket,
             Err(refusal) => {
-                let answer = Answer::<V>::refused(refusal);
+                let answer = Verification::<V>::refused(refusal);
                 self.report(&answer, core, &origin).await;
                 return answer.into_result().map(Current);
             }
@@ -190,10 +190,10 @@ impl<V: Viewer> Slot<V> {
         let answer = self.judge(answer, service, &origin).await?;
         self.report(&answer, core, &origin).await;
         match &answer {
-            Answer::Live(verified) => {
+            Verification::Live(verified) => {
                 let _earlier = self.current.set(Arc::clone(verified.loaded()));
             }
-            Answer::Refused(_) => {
+            Verification::Refused(_) => {
                 // The cache and this request's memo may still have the session.
                 service.cache.forget(&ticket.credential.fingerprint()).await;
                 forget_first(first, core);
@@ -202,7 +202,7 @@ impl<V: Viewer> Slot<V> {
         answer.into_result().map(Current)
     }
 
-    fn service(&self) -> Result<&Service<V>> {
+    fn service(&self) -> Result<&Verifier<V>> {
         self.service.as_deref().ok_or_else(|| {
             Error::misuse(
                 "a context with a given viewer has no sessions: build one from `Sessions` to sign in or out",
@@ -211,7 +211,11 @@ impl<V: Viewer> Slot<V> {
     }
 
     /// Returns the ticket that the request came with, or that of its own sign-in.
-    fn ticket(&self, core: &Core, now: DateTime<Utc>) -> std::result::Result<Ticket, Refusal> {
+    fn ticket(
+        &self,
+        core: &SessionManager,
+        now: DateTime<Utc>,
+    ) -> std::result::Result<Ticket, Refusal> {
         let mut presented = self.presented();
         if let Presented::Unread = &*presented {
             *presented = Presented::Read(self.read(core, now));
@@ -227,13 +231,17 @@ impl<V: Viewer> Slot<V> {
         }
     }
 
-    fn read(&self, core: &Core, now: DateTime<Utc>) -> std::result::Result<Ticket, Refusal> {
+    fn read(
+        &self,
+        core: &SessionManager,
+        now: DateTime<Utc>,
+    ) -> std::result::Result<Ticket, Refusal> {
         core.tickets
             .open(&self.cookies.find(core.cookie.name())?, now)
     }
 
     /// Returns the cookies of the session's name that the request has.
-    fn stale(&self, core: &Core) -> Stale {
+    fn stale(&self, core: &SessionManager) -> Stale {
         self.cookies.stale(core.cookie.name())
     }
 
@@ -241,17 +249,17 @@ impl<V: Viewer> Slot<V> {
     /// required.
     async fn judge(
         &self,
-        answer: Answer<V>,
-        service: &Service<V>,
+        answer: Verification<V>,
+        service: &Verifier<V>,
         origin: impl Fn() -> Origin,
-    ) -> Result<Answer<V>> {
+    ) -> Result<Verification<V>> {
         let (answer, unproved) = self.heard(answer, service, &origin).await?;
         match &answer {
-            Answer::Live(verified) if unproved => {
+            Verification::Live(verified) if unproved => {
                 self.tell_step_up(verified.loaded(), origin).await;
                 Err(Error::step_up())
             }
-            Answer::Live(_) | Answer::Refused(_) => Ok(answer),
+            Verification::Live(_) | Verification::Refused(_) => Ok(answer),
         }
     }
 
@@ -259,11 +267,11 @@ impl<V: Viewer> Slot<V> {
     /// required.
     async fn heard(
         &self,
-        answer: Answer<V>,
-        service: &Service<V>,
+        answer: Verification<V>,
+        service: &Verifier<V>,
         origin: impl Fn() -> Origin,
-    ) -> Result<(Answer<V>, bool)> {
-        let (Answer::Live(verified), Some(hooks)) = (&answer, &service.hooks) else {
+    ) -> Result<(Verification<V>, bool)> {
+        let (Verification::Live(verified), Some(hooks)) = (&answer, &service.hooks) else {
             return Ok((answer, false));
         };
         let origin = origin();
@@ -277,7 +285,7 @@ impl<V: Viewer> Slot<V> {
                     core.end(&ticket, Revocation::Hook, &origin).await?;
                 }
                 self.ended.store(true, Ordering::Release);
-                Ok((Answer::refused(Refusal::Unknown), false))
+                Ok((Verification::refused(Refusal::Unknown), false))
             }
         }
     }
@@ -285,7 +293,7 @@ impl<V: Viewer> Slot<V> {
     /// Verifies the request's session, including the hook, and returns its ticket and record.
     async fn admitted(
         &self,
-        core: &Core,
+        core: &SessionManager,
         first: &First,
         origin: &Origin,
     ) -> Result<(Ticket, KnownSession)> {
@@ -294,7 +302,7 @@ impl<V: Viewer> Slot<V> {
     }
 
     /// Returns the session that the request came with, if it is within its timeouts.
-    async fn living(&self, core: &Core) -> Result<(Ticket, KnownSession)> {
+    async fn living(&self, core: &SessionManager) -> Result<(Ticket, KnownSession)> {
         let ticket = self
             .ticket(core, core.now())
             .map_err(Error::unauthenticated)?;
@@ -308,8 +316,13 @@ impl<V: Viewer> Slot<V> {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn report(&self, answer: &Answer<V>, core: &Core, origin: impl Fn() -> Origin) {
-        if let Answer::Refused(refused) = answer {
+    async fn report(
+        &self,
+        answer: &Verification<V>,
+        core: &SessionManager,
+        origin: impl Fn() -> Origin,
+    ) {
+        if let Verification::Refused(refused) = answer {
             if refused.dead {
                 self.ended.store(true, Ordering::Release);
             }
@@ -326,7 +339,7 @@ impl<V: Viewer> Slot<V> {
 
     /// Ends the session that the request came with. A cookie that does not open ends nothing: it may name
     /// anybody's session.
-    async fn end(&self, first: &First, service: &Service<V>, origin: &Origin) -> Result<()> {
+    async fn end(&self, first: &First, service: &Verifier<V>, origin: &Origin) -> Result<()> {
         let core = &service.core;
         if let Ok(ticket) = self.ticket(core, core.now()) {
             core.end(&ticket, Revocation::SignOut, origin).await?;
@@ -338,14 +351,14 @@ impl<V: Viewer> Slot<V> {
 }
 
 /// Makes the memoized session stale, in this request and in the cache.
-fn forget_first(first: &First, core: &Core) {
+fn forget_first(first: &First, core: &SessionManager) {
     if let Some(loaded) = first.loaded() {
         core.epochs.advance(&loaded.shard);
     }
 }
 
 #[async_trait]
-impl<V: Viewer> ErasedSlot for Slot<V> {
+impl<V: Viewer> ErasedRequestSession for RequestSession<V> {
     fn optimistic(&self, origin: &dyn Fn() -> Origin) -> Result<Optimistic> {
         let core = &self.service()?.core;
         let ticket = self.ticket(core, core.now()).map_err(|refusal| {
@@ -418,7 +431,7 @@ impl<V: Viewer> ErasedSlot for Slot<V> {
         let service = self.service()?;
         let core = &service.core;
         let answer = match self.ticket(core, core.now()) {
-            Err(refusal) => Answer::refused(refusal),
+            Err(refusal) => Verification::refused(refusal),
             Ok(ticket) => {
                 let answer = service.current(&ticket, self.counts).await?;
                 // A pending step-up is ignored: this is how its subject is found.
@@ -476,7 +489,7 @@ impl<V: Viewer> ErasedSlot for Slot<V> {
         Ok(session.record)
     }
 
-    fn core(&self) -> Result<&Core> {
+    fn core(&self) -> Result<&SessionManager> {
         Ok(&self.service()?.core)
     }
 
@@ -496,7 +509,7 @@ impl<V: Viewer> ErasedSlot for Slot<V> {
         service.is_none_or(|service| service.is_recent(loaded, service.core.now()))
     }
 
-    fn fork(&self) -> Box<dyn ErasedSlot> {
+    fn fork(&self) -> Box<dyn ErasedRequestSession> {
         let presented = match &*self.presented() {
             Presented::Unread => Presented::Unread,
             Presented::Read(read) => Presented::Read(read.clone()),

@@ -1,4 +1,4 @@
-//! Decisions of a shape's rules, memoized per request.
+//! The decisions on a shape's rules, memoized per request.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::in_use::InUse;
 use crate::audit;
-use crate::dto::{Decided, Shape};
+use crate::dto::{FieldDecisions, Shape};
 use crate::entity::Entity;
 use crate::error::{Error, Result};
 use crate::policy::{Decision, Failure};
@@ -15,27 +15,27 @@ use crate::session::{LoadNumber, Verified};
 /// The memoized decisions of shapes, keyed by the load of the viewer for whom they were made. A
 /// decision that depends on the row is kept as its residual, never as an answer.
 #[derive(Default)]
-pub(crate) struct Decisions(Mutex<Vec<Known>>);
+pub(crate) struct DecisionCache(Mutex<Vec<CachedDecision>>);
 
-struct Known {
+struct CachedDecision {
     shape: u64,
     viewer: Option<LoadNumber>,
     /// The instant of the evaluation, if a rule reads it.
     at: Option<DateTime<Utc>>,
-    decided: Arc<Decided>,
+    decided: Arc<FieldDecisions>,
 }
 
 /// The maximum number of shapes whose decisions a request keeps: an application may build shapes
 /// without end.
 const MOST: usize = 64;
 
-impl Decisions {
+impl DecisionCache {
     fn get(
         &self,
         shape: u64,
         viewer: Option<LoadNumber>,
         at: Option<DateTime<Utc>>,
-    ) -> Option<Arc<Decided>> {
+    ) -> Option<Arc<FieldDecisions>> {
         let known = self.known();
         // A request has few shapes, and all of one load.
         let mut known = known.iter();
@@ -44,7 +44,7 @@ impl Decisions {
             .map(|known| Arc::clone(&known.decided))
     }
 
-    fn put(&self, new: Known) {
+    fn put(&self, new: CachedDecision) {
         let mut known = self.known();
         // A request that runs for days loads its viewer again and again, and asks for the last load
         // only.
@@ -64,7 +64,7 @@ impl Decisions {
 
     /// Locks the list. A poisoned lock only means that another task panicked between two steps on the
     /// list, each of which leaves it consistent.
-    fn known(&self) -> MutexGuard<'_, Vec<Known>> {
+    fn known(&self) -> MutexGuard<'_, Vec<CachedDecision>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -73,7 +73,7 @@ impl Decisions {
 pub(super) fn decided<E: Entity>(
     shape: &Shape<E>,
     using: &InUse<E::Viewer>,
-) -> Result<Arc<Decided>> {
+) -> Result<Arc<FieldDecisions>> {
     shape.check()?;
     let request = match using.request() {
         Some(request) if using.asks_rules() => request,
@@ -90,7 +90,7 @@ pub(super) fn decided<E: Entity>(
     }
     let decided = Arc::new(shape.decide(using.viewer(), using.context()));
     refuse_failure(shape, &decided)?;
-    request.decisions().put(Known {
+    request.decisions().put(CachedDecision {
         shape: shape.id(),
         viewer: loading,
         at,
@@ -99,7 +99,7 @@ pub(super) fn decided<E: Entity>(
     Ok(decided)
 }
 
-fn refuse_failure<E: Entity>(shape: &Shape<E>, decided: &Decided) -> Result<()> {
+fn refuse_failure<E: Entity>(shape: &Shape<E>, decided: &FieldDecisions) -> Result<()> {
     let failed = std::iter::once(("rows", &decided.rows))
         .chain(
             shape
@@ -146,12 +146,12 @@ mod tests {
 
     #[test]
     fn av_22_a_request_that_goes_on_keeps_the_decisions_of_its_last_loading() {
-        let decisions = Decisions::default();
-        let known = |shape, viewer| Known {
+        let decisions = DecisionCache::default();
+        let known = |shape, viewer| CachedDecision {
             shape,
             viewer,
             at: None,
-            decided: Arc::new(Decided::new(Decision::Allow, Vec::new(), Vec::new())),
+            decided: Arc::new(FieldDecisions::new(Decision::Allow, Vec::new(), Vec::new())),
         };
         decisions.put(known(1, None));
         for _ in 0..100 {
