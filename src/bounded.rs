@@ -11,10 +11,10 @@ pub(crate) trait Logic: Sized {
     fn form(&self) -> Form;
 
     /// Joins conditions.
-    fn joined(by: By, parts: Vec<Self>) -> Self;
+    fn joined(by: Junction, parts: Vec<Self>) -> Self;
 
     /// Splits the condition into its parts if it is joined by `by`, and else returns itself.
-    fn into_parts(self, by: By) -> Vec<Self>;
+    fn into_parts(self, by: Junction) -> Vec<Self>;
 
     /// Negates the condition; a double negation cancels.
     fn opposite(self) -> Self;
@@ -22,7 +22,7 @@ pub(crate) trait Logic: Sized {
 
 /// The operator that joins conditions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum By {
+pub(crate) enum Junction {
     All,
     Any,
 }
@@ -30,7 +30,7 @@ pub(crate) enum By {
 /// The form of a condition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Form {
-    Joined(By),
+    Joined(Junction),
     Opposite,
     Plain,
 }
@@ -98,11 +98,11 @@ impl<T> Bounded<T> {
 
 impl<T: Logic> Bounded<T> {
     pub(crate) fn and(self, other: Self) -> Self {
-        self.join(other, By::All)
+        self.join(other, Junction::All)
     }
 
     pub(crate) fn or(self, other: Self) -> Self {
-        self.join(other, By::Any)
+        self.join(other, Junction::Any)
     }
 
     /// Negates the condition.
@@ -117,7 +117,7 @@ impl<T: Logic> Bounded<T> {
         }
     }
 
-    fn join(self, other: Self, by: By) -> Self {
+    fn join(self, other: Self, by: Junction) -> Self {
         let (Some(one), Some(other)) = (self.0, other.0) else {
             return Self(None);
         };
@@ -138,7 +138,7 @@ impl<T: Logic> Bounded<T> {
 
 impl<T: Logic> Within<T> {
     /// Returns its depth as a part among others that are joined by `by`.
-    fn depth_among(&self, by: By) -> usize {
+    fn depth_among(&self, by: Junction) -> usize {
         if self.condition.form() == Form::Joined(by) {
             self.depth - 1
         } else {

@@ -29,12 +29,12 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// ```
 pub struct Error {
     /// Boxed, so that a `Result` with a small value stays small.
-    kind: Box<Kind>,
+    kind: Box<ErrorKind>,
 }
 
 /// The cause of an [`Error`], for the library's own use.
 #[derive(Debug, Clone)]
-pub(crate) enum Kind {
+pub(crate) enum ErrorKind {
     /// Nobody is signed in, or the credential was refused.
     Unauthenticated(Refusal),
     /// The viewer is known, and authenticated too long ago or too weakly for this.
@@ -166,50 +166,50 @@ impl Refusal {
 }
 
 impl Error {
-    pub(crate) fn new(kind: Kind) -> Self {
+    pub(crate) fn new(kind: ErrorKind) -> Self {
         Self {
             kind: Box::new(kind),
         }
     }
 
     pub(crate) fn unauthenticated(refusal: Refusal) -> Self {
-        Self::new(Kind::Unauthenticated(refusal))
+        Self::new(ErrorKind::Unauthenticated(refusal))
     }
 
     pub(crate) fn forbidden() -> Self {
-        Self::new(Kind::Forbidden)
+        Self::new(ErrorKind::Forbidden)
     }
 
     pub(crate) fn not_found() -> Self {
-        Self::new(Kind::NotFound)
+        Self::new(ErrorKind::NotFound)
     }
 
     pub(crate) fn step_up() -> Self {
-        Self::new(Kind::StepUp)
+        Self::new(ErrorKind::StepUp)
     }
 
     pub(crate) fn too_many_sessions() -> Self {
-        Self::new(Kind::TooManySessions)
+        Self::new(ErrorKind::TooManySessions)
     }
 
     pub(crate) fn conflict() -> Self {
-        Self::new(Kind::Conflict)
+        Self::new(ErrorKind::Conflict)
     }
 
     pub(crate) fn invalid() -> Self {
-        Self::new(Kind::Invalid)
+        Self::new(ErrorKind::Invalid)
     }
 
     pub(crate) fn malformed() -> Self {
-        Self::new(Kind::Malformed)
+        Self::new(ErrorKind::Malformed)
     }
 
     pub(crate) fn unsupported_media_type() -> Self {
-        Self::new(Kind::UnsupportedMediaType)
+        Self::new(ErrorKind::UnsupportedMediaType)
     }
 
     pub(crate) fn stale() -> Self {
-        Self::new(Kind::Stale)
+        Self::new(ErrorKind::Stale)
     }
 
     pub(crate) fn unprocessable(mut fields: Vec<FieldError>) -> Self {
@@ -217,58 +217,58 @@ impl Error {
             fields.truncate(FIELD_ERRORS);
             fields.push(FieldError::new("", "has more that is wrong"));
         }
-        Self::new(Kind::Unprocessable(fields))
+        Self::new(ErrorKind::Unprocessable(fields))
     }
 
     pub(crate) fn payload_too_large(bytes: usize, most: usize) -> Self {
-        Self::new(Kind::PayloadTooLarge { bytes, most })
+        Self::new(ErrorKind::PayloadTooLarge { bytes, most })
     }
 
     pub(crate) fn cookie_too_large(bytes: usize, most: usize) -> Self {
-        Self::new(Kind::CookieTooLarge { bytes, most })
+        Self::new(ErrorKind::CookieTooLarge { bytes, most })
     }
 
     pub(crate) fn unavailable(what: &'static str) -> Self {
-        Self::new(Kind::Unavailable(what))
+        Self::new(ErrorKind::Unavailable(what))
     }
 
     pub(crate) fn contended() -> Self {
-        Self::new(Kind::Contended)
+        Self::new(ErrorKind::Contended)
     }
 
     pub(crate) fn misuse(advice: impl Into<Cow<'static, str>>) -> Self {
-        Self::new(Kind::Misuse(advice.into()))
+        Self::new(ErrorKind::Misuse(advice.into()))
     }
 
     pub(crate) fn configuration(advice: impl Into<Cow<'static, str>>) -> Self {
-        Self::new(Kind::Configuration(advice.into()))
+        Self::new(ErrorKind::Configuration(advice.into()))
     }
 
     pub(crate) fn internal(what: &'static str) -> Self {
-        Self::new(Kind::Internal(what))
+        Self::new(ErrorKind::Internal(what))
     }
 
     pub(crate) fn unreadable() -> Self {
-        Self::new(Kind::Unreadable)
+        Self::new(ErrorKind::Unreadable)
     }
 
     pub(crate) const fn is_unreadable(&self) -> bool {
-        matches!(*self.kind, Kind::Unreadable)
+        matches!(*self.kind, ErrorKind::Unreadable)
     }
 
     /// Copies the error, for another caller that shared the failed load.
     pub(crate) fn copy(&self) -> Self {
-        Self::new(Kind::clone(&self.kind))
+        Self::new(ErrorKind::clone(&self.kind))
     }
 
-    pub(crate) const fn kind(&self) -> &Kind {
+    pub(crate) const fn kind(&self) -> &ErrorKind {
         &self.kind
     }
 
     /// Returns whether nobody is signed in, or the credential was refused: 401.
     #[must_use]
     pub const fn is_unauthenticated(&self) -> bool {
-        matches!(*self.kind, Kind::Unauthenticated(_))
+        matches!(*self.kind, ErrorKind::Unauthenticated(_))
     }
 
     /// Returns whether the viewer is known, and authenticated too long ago or too weakly for this: 401. Let
@@ -280,26 +280,29 @@ impl Error {
     /// 3](https://www.rfc-editor.org/rfc/rfc9470#section-3)).
     #[must_use]
     pub const fn is_step_up(&self) -> bool {
-        matches!(*self.kind, Kind::StepUp)
+        matches!(*self.kind, ErrorKind::StepUp)
     }
 
     /// Returns whether the viewer is known and may not do this: 403.
     #[must_use]
     pub const fn is_forbidden(&self) -> bool {
-        matches!(*self.kind, Kind::Forbidden | Kind::TooManySessions)
+        matches!(
+            *self.kind,
+            ErrorKind::Forbidden | ErrorKind::TooManySessions
+        )
     }
 
     /// Returns whether the subject that signs in has as many sessions as it may, and the limit is one that
     /// refuses: 403.
     #[must_use]
     pub const fn is_too_many_sessions(&self) -> bool {
-        matches!(*self.kind, Kind::TooManySessions)
+        matches!(*self.kind, ErrorKind::TooManySessions)
     }
 
     /// Returns whether there is no such row, or none that this viewer may know of: 404.
     #[must_use]
     pub const fn is_not_found(&self) -> bool {
-        matches!(*self.kind, Kind::NotFound)
+        matches!(*self.kind, ErrorKind::NotFound)
     }
 
     /// Returns whether the change violates a constraint of the database: 409. The error does not say which
@@ -307,7 +310,7 @@ impl Error {
     /// stale](Error::is_stale).
     #[must_use]
     pub const fn is_conflict(&self) -> bool {
-        matches!(*self.kind, Kind::Conflict | Kind::Stale)
+        matches!(*self.kind, ErrorKind::Conflict | ErrorKind::Stale)
     }
 
     /// Returns whether the viewer may change the row, and somebody has changed it since the version that the
@@ -315,13 +318,13 @@ impl Error {
     /// 412 ([RFC 9110, section 13.1.1](https://www.rfc-editor.org/rfc/rfc9110#section-13.1.1)).
     #[must_use]
     pub const fn is_stale(&self) -> bool {
-        matches!(*self.kind, Kind::Stale)
+        matches!(*self.kind, ErrorKind::Stale)
     }
 
     /// Returns whether the client's body is not valid: 422. [`Error::fields`] lists the mistakes.
     #[must_use]
     pub const fn is_unprocessable(&self) -> bool {
-        matches!(*self.kind, Kind::Unprocessable(_))
+        matches!(*self.kind, ErrorKind::Unprocessable(_))
     }
 
     /// Returns the mistakes in the fields of the client's body; empty for every other error. More than
@@ -329,25 +332,25 @@ impl Error {
     #[must_use]
     pub fn fields(&self) -> &[FieldError] {
         match &*self.kind {
-            Kind::Unprocessable(fields) => fields,
-            Kind::Unauthenticated(_)
-            | Kind::StepUp
-            | Kind::Forbidden
-            | Kind::TooManySessions
-            | Kind::NotFound
-            | Kind::Conflict
-            | Kind::Stale
-            | Kind::Invalid
-            | Kind::PayloadTooLarge { .. }
-            | Kind::CookieTooLarge { .. }
-            | Kind::Malformed
-            | Kind::UnsupportedMediaType
-            | Kind::Unavailable(_)
-            | Kind::Contended
-            | Kind::Misuse(_)
-            | Kind::Configuration(_)
-            | Kind::Internal(_)
-            | Kind::Unreadable => &[],
+            ErrorKind::Unprocessable(fields) => fields,
+            ErrorKind::Unauthenticated(_)
+            | ErrorKind::StepUp
+            | ErrorKind::Forbidden
+            | ErrorKind::TooManySessions
+            | ErrorKind::NotFound
+            | ErrorKind::Conflict
+            | ErrorKind::Stale
+            | ErrorKind::Invalid
+            | ErrorKind::PayloadTooLarge { .. }
+            | ErrorKind::CookieTooLarge { .. }
+            | ErrorKind::Malformed
+            | ErrorKind::UnsupportedMediaType
+            | ErrorKind::Unavailable(_)
+            | ErrorKind::Contended
+            | ErrorKind::Misuse(_)
+            | ErrorKind::Configuration(_)
+            | ErrorKind::Internal(_)
+            | ErrorKind::Unreadable => &[],
         }
     }
 
@@ -356,20 +359,20 @@ impl Error {
     /// viewer may not see give the same answer.
     #[must_use]
     pub const fn is_invalid(&self) -> bool {
-        matches!(*self.kind, Kind::Invalid | Kind::Malformed)
+        matches!(*self.kind, ErrorKind::Invalid | ErrorKind::Malformed)
     }
 
     /// Returns whether the `Content-Type` of the client's body is not JSON: 415 ([RFC 9110, section
     /// 15.5.16](https://www.rfc-editor.org/rfc/rfc9110#section-15.5.16)).
     #[must_use]
     pub const fn is_unsupported_media_type(&self) -> bool {
-        matches!(*self.kind, Kind::UnsupportedMediaType)
+        matches!(*self.kind, ErrorKind::UnsupportedMediaType)
     }
 
     /// Returns whether a store or database did not answer, so nothing was decided: 503. A retry may succeed.
     #[must_use]
     pub const fn is_unavailable(&self) -> bool {
-        matches!(*self.kind, Kind::Unavailable(_) | Kind::Contended)
+        matches!(*self.kind, ErrorKind::Unavailable(_) | ErrorKind::Contended)
     }
 
     /// Returns whether the transaction lost against a concurrent one: a deadlock, a serialization failure, a
@@ -378,14 +381,14 @@ impl Error {
     /// transaction is likely to succeed. It is also [`Error::is_unavailable`].
     #[must_use]
     pub const fn is_retryable(&self) -> bool {
-        matches!(*self.kind, Kind::Contended)
+        matches!(*self.kind, ErrorKind::Contended)
     }
 
     /// Returns whether the calling code is wrong, for instance calls a repository outside a request. No
     /// request's data can cause it: 500.
     #[must_use]
     pub const fn is_misuse(&self) -> bool {
-        matches!(*self.kind, Kind::Misuse(_))
+        matches!(*self.kind, ErrorKind::Misuse(_))
     }
 
     /// Returns whether the claims of a token are longer than its codec allows: 500. Keep an id in the token
@@ -394,19 +397,23 @@ impl Error {
     pub const fn is_payload_too_large(&self) -> bool {
         matches!(
             *self.kind,
-            Kind::PayloadTooLarge { .. } | Kind::CookieTooLarge { .. }
+            ErrorKind::PayloadTooLarge { .. } | ErrorKind::CookieTooLarge { .. }
         )
     }
 
     /// Returns whether a setting or the database schema is wrong, detected when the program starts: 500.
     #[must_use]
     pub const fn is_configuration(&self) -> bool {
-        matches!(*self.kind, Kind::Configuration(_))
+        matches!(*self.kind, ErrorKind::Configuration(_))
     }
 
     /// Returns the mistake in the client's body as a whole, where it may be disclosed.
     pub(crate) fn detail(&self) -> Option<String> {
-        matches!(*self.kind, Kind::Malformed | Kind::UnsupportedMediaType).then(|| self.to_string())
+        matches!(
+            *self.kind,
+            ErrorKind::Malformed | ErrorKind::UnsupportedMediaType
+        )
+        .then(|| self.to_string())
     }
 
     /// Returns the HTTP status of the error ([RFC 9110, section
@@ -414,20 +421,20 @@ impl Error {
     #[must_use]
     pub const fn status(&self) -> u16 {
         match *self.kind {
-            Kind::Invalid | Kind::Malformed => 400,
-            Kind::Unauthenticated(_) | Kind::StepUp => 401,
-            Kind::Forbidden | Kind::TooManySessions => 403,
-            Kind::NotFound => 404,
-            Kind::Conflict | Kind::Stale => 409,
-            Kind::UnsupportedMediaType => 415,
-            Kind::Unprocessable(_) => 422,
-            Kind::Unavailable(_) | Kind::Contended => 503,
-            Kind::PayloadTooLarge { .. }
-            | Kind::CookieTooLarge { .. }
-            | Kind::Misuse(_)
-            | Kind::Configuration(_)
-            | Kind::Internal(_)
-            | Kind::Unreadable => 500,
+            ErrorKind::Invalid | ErrorKind::Malformed => 400,
+            ErrorKind::Unauthenticated(_) | ErrorKind::StepUp => 401,
+            ErrorKind::Forbidden | ErrorKind::TooManySessions => 403,
+            ErrorKind::NotFound => 404,
+            ErrorKind::Conflict | ErrorKind::Stale => 409,
+            ErrorKind::UnsupportedMediaType => 415,
+            ErrorKind::Unprocessable(_) => 422,
+            ErrorKind::Unavailable(_) | ErrorKind::Contended => 503,
+            ErrorKind::PayloadTooLarge { .. }
+            | ErrorKind::CookieTooLarge { .. }
+            | ErrorKind::Misuse(_)
+            | ErrorKind::Configuration(_)
+            | ErrorKind::Internal(_)
+            | ErrorKind::Unreadable => 500,
         }
     }
 }
@@ -435,21 +442,21 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &*self.kind {
-            Kind::Unauthenticated(_) => f.write_str("not signed in"),
-            Kind::StepUp => f.write_str("sign in again to do this"),
-            Kind::Forbidden => f.write_str("not allowed"),
-            Kind::TooManySessions => {
+            ErrorKind::Unauthenticated(_) => f.write_str("not signed in"),
+            ErrorKind::StepUp => f.write_str("sign in again to do this"),
+            ErrorKind::Forbidden => f.write_str("not allowed"),
+            ErrorKind::TooManySessions => {
                 f.write_str("signed in too many times: sign out somewhere else first")
             }
-            Kind::NotFound => f.write_str("not found"),
-            Kind::Conflict => f.write_str("conflicts with what is stored"),
-            Kind::Stale => f.write_str("changed by somebody else meanwhile"),
-            Kind::Invalid => f.write_str("the request is not valid"),
-            Kind::Malformed => f.write_str("the body is not valid JSON"),
-            Kind::UnsupportedMediaType => {
+            ErrorKind::NotFound => f.write_str("not found"),
+            ErrorKind::Conflict => f.write_str("conflicts with what is stored"),
+            ErrorKind::Stale => f.write_str("changed by somebody else meanwhile"),
+            ErrorKind::Invalid => f.write_str("the request is not valid"),
+            ErrorKind::Malformed => f.write_str("the body is not valid JSON"),
+            ErrorKind::UnsupportedMediaType => {
                 f.write_str("the body must be JSON, with the content type `application/json`")
             }
-            Kind::Unprocessable(fields) => {
+            ErrorKind::Unprocessable(fields) => {
                 f.write_str("not valid")?;
                 for (index, field) in fields.iter().enumerate() {
                     let separator = if index == 0 { ": " } else { "; " };
@@ -457,20 +464,20 @@ impl fmt::Display for Error {
                 }
                 Ok(())
             }
-            Kind::PayloadTooLarge { bytes, most } => write!(
+            ErrorKind::PayloadTooLarge { bytes, most } => write!(
                 f,
                 "the token's payload has {bytes} bytes and may have {most}: keep an id in it and load the rest, or raise `max_payload_bytes`"
             ),
-            Kind::CookieTooLarge { bytes, most } => write!(
+            ErrorKind::CookieTooLarge { bytes, most } => write!(
                 f,
                 "the session's token has {bytes} bytes and its cookies hold {most}: store less in the session, or keep it in the store with `Strategy::Hybrid`"
             ),
-            Kind::Unavailable(what) => write!(f, "{what} is unavailable"),
-            Kind::Contended => f.write_str("the database is busy with another change"),
-            Kind::Misuse(advice) => write!(f, "misuse: {advice}"),
-            Kind::Configuration(advice) => write!(f, "configuration: {advice}"),
-            Kind::Internal(what) => write!(f, "internal error: {what}"),
-            Kind::Unreadable => f.write_str(
+            ErrorKind::Unavailable(what) => write!(f, "{what} is unavailable"),
+            ErrorKind::Contended => f.write_str("the database is busy with another change"),
+            ErrorKind::Misuse(advice) => write!(f, "misuse: {advice}"),
+            ErrorKind::Configuration(advice) => write!(f, "configuration: {advice}"),
+            ErrorKind::Internal(what) => write!(f, "internal error: {what}"),
+            ErrorKind::Unreadable => f.write_str(
                 "internal error: a column holds a value that is not valid for its entity's field",
             ),
         }
@@ -481,12 +488,12 @@ impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &*self.kind {
             // The one word of the event, so that a failing test shows which refusal it was.
-            Kind::Unauthenticated(refusal) => {
+            ErrorKind::Unauthenticated(refusal) => {
                 write!(f, "Error(Unauthenticated({}))", refusal.as_str())
             }
             // `main` prints the error that it returns this way: advice of several lines keeps them.
-            Kind::Misuse(advice) => write!(f, "Error(Misuse): {advice}"),
-            Kind::Configuration(advice) => write!(f, "Error(Configuration): {advice}"),
+            ErrorKind::Misuse(advice) => write!(f, "Error(Misuse): {advice}"),
+            ErrorKind::Configuration(advice) => write!(f, "Error(Configuration): {advice}"),
             kind => f.debug_tuple("Error").field(kind).finish(),
         }
     }

@@ -16,7 +16,7 @@ use crate::audit;
 use crate::error::{Error, Result};
 use crate::policy::Context;
 use crate::repository::DecisionCache;
-use crate::repository::memo::{Answers, Changes, Instants};
+use crate::repository::memo::{Changes, Instants, MemoAnswers};
 use crate::session::{
     Address, Current, CursorSealer, Epochs, ErasedRequestSession, First, Hints, LoadedSession,
     Origin, RequestSession, RequestSessionCell, Sessions, Verified,
@@ -101,7 +101,7 @@ struct Notes {
     /// The current time for tests without sessions, whose clock would tell it.
     given_now: Option<DateTime<Utc>>,
     decisions: DecisionCache,
-    memo: Answers,
+    memo: MemoAnswers,
     changes: Changes,
     instants: Instants,
     set_cookies: Mutex<Vec<HeaderValue>>,
@@ -454,7 +454,7 @@ impl RequestContext {
     }
 
     /// Returns the memoized results of methods in this request. Signing in or out empties them.
-    pub(crate) fn memo(&self) -> &Answers {
+    pub(crate) fn memo(&self) -> &MemoAnswers {
         &self.inner.notes().memo
     }
 

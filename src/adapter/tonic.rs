@@ -46,7 +46,7 @@ use tonic::body::Body;
 use tonic::metadata::MetadataMap;
 use tonic::{Code, Status};
 
-use crate::error::{Error, Kind};
+use crate::error::{Error, ErrorKind};
 use crate::route::is_grpc;
 
 /// Returns whether a request to services of tonic is no gRPC call. The type of the body shows that the
@@ -90,21 +90,22 @@ impl From<Error> for Status {
     }
 }
 
-const fn code(kind: &Kind) -> Code {
+const fn code(kind: &ErrorKind) -> Code {
     match kind {
-        Kind::Invalid | Kind::Malformed | Kind::UnsupportedMediaType | Kind::Unprocessable(_) => {
-            Code::InvalidArgument
-        }
-        Kind::Unauthenticated(_) | Kind::StepUp => Code::Unauthenticated,
-        Kind::Forbidden | Kind::TooManySessions => Code::PermissionDenied,
-        Kind::NotFound => Code::NotFound,
-        Kind::Conflict | Kind::Stale => Code::Aborted,
-        Kind::Unavailable(_) | Kind::Contended => Code::Unavailable,
-        Kind::PayloadTooLarge { .. }
-        | Kind::CookieTooLarge { .. }
-        | Kind::Misuse(_)
-        | Kind::Configuration(_)
-        | Kind::Internal(_)
-        | Kind::Unreadable => Code::Internal,
+        ErrorKind::Invalid
+        | ErrorKind::Malformed
+        | ErrorKind::UnsupportedMediaType
+        | ErrorKind::Unprocessable(_) => Code::InvalidArgument,
+        ErrorKind::Unauthenticated(_) | ErrorKind::StepUp => Code::Unauthenticated,
+        ErrorKind::Forbidden | ErrorKind::TooManySessions => Code::PermissionDenied,
+        ErrorKind::NotFound => Code::NotFound,
+        ErrorKind::Conflict | ErrorKind::Stale => Code::Aborted,
+        ErrorKind::Unavailable(_) | ErrorKind::Contended => Code::Unavailable,
+        ErrorKind::PayloadTooLarge { .. }
+        | ErrorKind::CookieTooLarge { .. }
+        | ErrorKind::Misuse(_)
+        | ErrorKind::Configuration(_)
+        | ErrorKind::Internal(_)
+        | ErrorKind::Unreadable => Code::Internal,
     }
 }

@@ -55,14 +55,14 @@ impl Outcome {
 }
 
 /// The author, time and request of a write.
-pub(crate) struct By {
+pub(crate) struct Actor {
     at: DateTime<Utc>,
     viewer: Option<Subject>,
     reason: Option<&'static str>,
     request_id: Option<String>,
 }
 
-impl By {
+impl Actor {
     pub(crate) fn viewer<V: Viewer>(request: &RequestContext, verified: &Verified<V>) -> Self {
         Self {
             at: request.now(),
@@ -90,7 +90,7 @@ impl By {
 
 impl AuditEvent {
     /// Creates an event that names no row, no field and no rule.
-    pub(crate) fn new(by: By, action: RowAction, schema: &Schema, outcome: Outcome) -> Self {
+    pub(crate) fn new(by: Actor, action: RowAction, schema: &Schema, outcome: Outcome) -> Self {
         Self {
             at: by.at,
             viewer: by.viewer,

@@ -23,8 +23,8 @@ mod session;
 mod sink;
 mod text;
 
+pub(crate) use event::{Actor, key_text};
 pub use event::{AuditEvent, Outcome};
-pub(crate) use event::{By, key_text};
 pub(crate) use session::SessionEvents;
 pub use session::{
     CredentialRefusal, Revocation, SessionEvent, SessionEventKind, SessionEventSink, SignInRefusal,

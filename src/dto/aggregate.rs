@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 
 use super::field_name::{Condition, NamedField};
 use super::{Dto, FieldName, Filter};
-use crate::bounded::{Bounded, By, Form, Logic};
+use crate::bounded::{Bounded, Form, Junction, Logic};
 use crate::error::{Error, Result};
 use crate::policy::comparand::{Comparable, Extremal, Numeric};
 use crate::policy::{Comparand, Op, Value, compare_values};
@@ -160,7 +160,7 @@ impl<D, T> Aggregate<D, T> {
     }
 
     fn compare(self, op: Op, value: &impl Comparand) -> Having<D> {
-        let test = Test::Compare(self.asked, op, value.__value());
+        let test = HavingTest::Compare(self.asked, op, value.__value());
         Having(Bounded::plain(test), PhantomData)
     }
 }
@@ -170,15 +170,15 @@ impl<D, T> Aggregate<D, T> {
 ///
 /// It has the same size limits as a [`Filter`].
 #[must_use = "a condition does nothing until groups take it"]
-pub struct Having<D>(pub(crate) Bounded<Test>, PhantomData<fn() -> D>);
+pub struct Having<D>(pub(crate) Bounded<HavingTest>, PhantomData<fn() -> D>);
 
 /// A condition on a group, without the type of its DTO.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Test {
+pub(crate) enum HavingTest {
     Compare(AggregateSpec, Op, Value),
-    Not(Box<Test>),
-    All(Vec<Test>),
-    Any(Vec<Test>),
+    Not(Box<HavingTest>),
+    All(Vec<HavingTest>),
+    Any(Vec<HavingTest>),
 }
 
 impl<D> Having<D> {
@@ -201,26 +201,26 @@ impl<D> std::ops::Not for Having<D> {
     }
 }
 
-impl Logic for Test {
+impl Logic for HavingTest {
     fn form(&self) -> Form {
         match self {
-            Self::All(_) => Form::Joined(By::All),
-            Self::Any(_) => Form::Joined(By::Any),
+            Self::All(_) => Form::Joined(Junction::All),
+            Self::Any(_) => Form::Joined(Junction::Any),
             Self::Not(_) => Form::Opposite,
             Self::Compare(..) => Form::Plain,
         }
     }
 
-    fn joined(by: By, parts: Vec<Self>) -> Self {
+    fn joined(by: Junction, parts: Vec<Self>) -> Self {
         match by {
-            By::All => Self::All(parts),
-            By::Any => Self::Any(parts),
+            Junction::All => Self::All(parts),
+            Junction::Any => Self::Any(parts),
         }
     }
 
-    fn into_parts(self, by: By) -> Vec<Self> {
+    fn into_parts(self, by: Junction) -> Vec<Self> {
         match (self, by) {
-            (Self::All(parts), By::All) | (Self::Any(parts), By::Any) => parts,
+            (Self::All(parts), Junction::All) | (Self::Any(parts), Junction::Any) => parts,
             (other, _) => vec![other],
         }
     }
@@ -233,8 +233,8 @@ impl Logic for Test {
     }
 }
 
-impl Test {
-    /// Collects the aggregates that the condition compares, in the order in which [`Test::holds`]
+impl HavingTest {
+    /// Collects the aggregates that the condition compares, in the order in which [`HavingTest::holds`]
     /// consumes their answers.
     pub(crate) fn asked<'a>(&'a self, asked: &mut Vec<&'a AggregateSpec>) {
         match self {
@@ -265,7 +265,7 @@ impl Test {
 
 /// Kleene's AND if `deciding` is false, his OR if it is true.
 fn join(
-    parts: &[Test],
+    parts: &[HavingTest],
     answers: &mut impl Iterator<Item = Aggregated>,
     deciding: bool,
 ) -> Result<Option<bool>> {
@@ -387,7 +387,7 @@ pub trait Aggregates<D>: sealed::Sealed + Sized {
     fn __asked(&self) -> sealed::AggregateSpecs;
 
     #[doc(hidden)]
-    fn __read(answers: &mut sealed::Answers<'_>) -> Result<Self::Output>;
+    fn __read(answers: &mut sealed::AggregateAnswers<'_>) -> Result<Self::Output>;
 }
 
 impl<D: Dto, T: AggregateValue> Aggregates<D> for Aggregate<D, T> {
@@ -397,7 +397,7 @@ impl<D: Dto, T: AggregateValue> Aggregates<D> for Aggregate<D, T> {
         sealed::AggregateSpecs(vec![self.asked.clone()])
     }
 
-    fn __read(answers: &mut sealed::Answers<'_>) -> Result<T> {
+    fn __read(answers: &mut sealed::AggregateAnswers<'_>) -> Result<T> {
         T::__outcome(sealed::AggregateAnswer(next(&mut answers.0)?))
     }
 }
@@ -410,7 +410,7 @@ impl<D: Dto> Aggregates<D> for () {
         sealed::AggregateSpecs(Vec::new())
     }
 
-    fn __read(_: &mut sealed::Answers<'_>) -> Result<()> {
+    fn __read(_: &mut sealed::AggregateAnswers<'_>) -> Result<()> {
         Ok(())
     }
 }
@@ -426,7 +426,7 @@ macro_rules! tuples {
                 sealed::AggregateSpecs(vec![$($name.asked.clone()),*])
             }
 
-            fn __read(answers: &mut sealed::Answers<'_>) -> Result<Self::Output> {
+            fn __read(answers: &mut sealed::AggregateAnswers<'_>) -> Result<Self::Output> {
                 Ok(($($name::__outcome(sealed::AggregateAnswer(next(&mut answers.0)?))?,)*))
             }
         }
@@ -454,7 +454,9 @@ pub(crate) mod sealed {
     pub struct AggregateAnswer(pub(crate) super::Aggregated);
 
     /// The answers, in the order of the requested aggregates.
-    pub struct Answers<'a>(pub(crate) &'a mut (dyn Iterator<Item = super::Aggregated> + 'a));
+    pub struct AggregateAnswers<'a>(
+        pub(crate) &'a mut (dyn Iterator<Item = super::Aggregated> + 'a),
+    );
 
     impl Sealed for u64 {}
     impl Sealed for Option<i128> {}
@@ -469,7 +471,7 @@ pub(crate) mod sealed {
 #[must_use = "groups do nothing until a reader reads them"]
 pub struct Grouping<D> {
     pub(crate) keys: Vec<FieldName<D>>,
-    pub(crate) having: Option<Bounded<Test>>,
+    pub(crate) having: Option<Bounded<HavingTest>>,
 }
 
 impl<D: Dto> Grouping<D> {

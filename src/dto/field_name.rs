@@ -4,7 +4,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use super::{Dto, Field, Output};
-use crate::bounded::{Bounded, By, Form, Logic};
+use crate::bounded::{Bounded, Form, Junction, Logic};
 use crate::error::{Error, Result};
 use crate::policy::comparand::family::Any;
 use crate::policy::comparand::{Comparable, Ordered, Textual};
@@ -39,7 +39,7 @@ use crate::sql::Found;
 /// ```
 pub struct FieldName<D, T = Untyped> {
     field: usize,
-    origin: Origin,
+    origin: NameOrigin,
     types: PhantomData<fn() -> (D, T)>,
 }
 
@@ -57,7 +57,7 @@ impl Comparable for Untyped {
 
 /// The origin of a field's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Origin {
+pub(crate) enum NameOrigin {
     /// The application's code. Comparing the field with a value of another kind is a mistake in the
     /// code.
     Code,
@@ -106,7 +106,7 @@ impl<D: Dto> FieldName<D> {
         });
         Ok(Self {
             field: field.ok_or_else(Error::invalid)?,
-            origin: Origin::Client,
+            origin: NameOrigin::Client,
             types: PhantomData,
         })
     }
@@ -118,7 +118,7 @@ impl<D: Dto, T> FieldName<D, T> {
     pub const fn __new(field: usize) -> Self {
         Self {
             field,
-            origin: Origin::Code,
+            origin: NameOrigin::Code,
             types: PhantomData,
         }
     }
@@ -193,7 +193,7 @@ impl<D: Dto, T> FieldName<D, T> {
     where
         T: Comparable<Family: SameFamily<C::Family>>,
     {
-        self.test(Test::among(values, true))
+        self.test(FieldTest::among(values, true))
     }
 
     /// Matches rows whose field is set and equals none of `values`. If one of them is null it matches
@@ -203,7 +203,7 @@ impl<D: Dto, T> FieldName<D, T> {
     where
         T: Comparable<Family: SameFamily<C::Family>>,
     {
-        self.test(Test::among(values, false))
+        self.test(FieldTest::among(values, false))
     }
 
     /// Matches rows whose text contains `needle`, byte by byte as in [`str::contains`]. None of its
@@ -212,7 +212,7 @@ impl<D: Dto, T> FieldName<D, T> {
     where
         T: Comparable<Family: Textual>,
     {
-        self.test(Test::Text(TextTest::Contains, needle.into()))
+        self.test(FieldTest::Text(TextTest::Contains, needle.into()))
     }
 
     /// Matches rows whose text begins with `needle`, as in [`str::starts_with`]. An index over the
@@ -221,7 +221,7 @@ impl<D: Dto, T> FieldName<D, T> {
     where
         T: Comparable<Family: Textual>,
     {
-        self.test(Test::Text(TextTest::StartsWith, needle.into()))
+        self.test(FieldTest::Text(TextTest::StartsWith, needle.into()))
     }
 
     /// Matches rows whose text ends with `needle`, as in [`str::ends_with`].
@@ -229,17 +229,17 @@ impl<D: Dto, T> FieldName<D, T> {
     where
         T: Comparable<Family: Textual>,
     {
-        self.test(Test::Text(TextTest::EndsWith, needle.into()))
+        self.test(FieldTest::Text(TextTest::EndsWith, needle.into()))
     }
 
     /// Matches rows whose field is visible and null.
     pub const fn is_null(self) -> Filter<D> {
-        self.test(Test::Null(true))
+        self.test(FieldTest::Null(true))
     }
 
     /// Matches rows whose field is visible and not null.
     pub const fn is_not_null(self) -> Filter<D> {
-        self.test(Test::Null(false))
+        self.test(FieldTest::Null(false))
     }
 
     /// Orders rows by this field, the lowest first. Nulls and hidden fields come last, by key.
@@ -253,10 +253,10 @@ impl<D: Dto, T> FieldName<D, T> {
     }
 
     fn compare(self, op: Op, value: &impl Comparand) -> Filter<D> {
-        self.test(Test::Compare(op, value.__value()))
+        self.test(FieldTest::Compare(op, value.__value()))
     }
 
-    const fn test(self, test: Test) -> Filter<D> {
+    const fn test(self, test: FieldTest) -> Filter<D> {
         Filter(
             Bounded::plain(Condition::Field {
                 field: self.named_field(),
@@ -324,7 +324,7 @@ mod sealed {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct NamedField {
     pub(crate) index: usize,
-    pub(crate) origin: Origin,
+    pub(crate) origin: NameOrigin,
 }
 
 /// A condition, without the type of its DTO.
@@ -332,12 +332,12 @@ pub(crate) struct NamedField {
 pub(crate) enum Condition {
     Field {
         field: NamedField,
-        test: Test,
+        test: FieldTest,
     },
     /// A test on a column of the entity that has a `filter_if` rule, named by its field.
     Column {
         field: &'static str,
-        test: Test,
+        test: FieldTest,
     },
     /// Some searchable text field of the DTO contains this text.
     Search(String),
@@ -353,14 +353,14 @@ pub(crate) enum Condition {
 
 /// The test that a condition makes on one field.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Test {
+pub(crate) enum FieldTest {
     Compare(Op, Value),
     Null(bool),
     Among(Vec<Value>, bool),
     Text(TextTest, String),
 }
 
-impl Test {
+impl FieldTest {
     pub(crate) fn among<T: Comparand>(values: impl IntoIterator<Item = T>, wanted: bool) -> Self {
         let values = values.into_iter().map(|value| value.__value()).collect();
         Self::Among(values, wanted)
@@ -370,8 +370,8 @@ impl Test {
 impl Logic for Condition {
     fn form(&self) -> Form {
         match self {
-            Self::All(_) => Form::Joined(By::All),
-            Self::Any(_) => Form::Joined(By::Any),
+            Self::All(_) => Form::Joined(Junction::All),
+            Self::Any(_) => Form::Joined(Junction::Any),
             Self::Not(_) => Form::Opposite,
             Self::Field { .. } | Self::Column { .. } | Self::Search(_) | Self::Related { .. } => {
                 Form::Plain
@@ -379,16 +379,16 @@ impl Logic for Condition {
         }
     }
 
-    fn joined(by: By, parts: Vec<Self>) -> Self {
+    fn joined(by: Junction, parts: Vec<Self>) -> Self {
         match by {
-            By::All => Self::All(parts),
-            By::Any => Self::Any(parts),
+            Junction::All => Self::All(parts),
+            Junction::Any => Self::Any(parts),
         }
     }
 
-    fn into_parts(self, by: By) -> Vec<Self> {
+    fn into_parts(self, by: Junction) -> Vec<Self> {
         match (self, by) {
-            (Self::All(parts), By::All) | (Self::Any(parts), By::Any) => parts,
+            (Self::All(parts), Junction::All) | (Self::Any(parts), Junction::Any) => parts,
             (other, _) => vec![other],
         }
     }

@@ -1,7 +1,7 @@
 //! Reduction of filters to predicates on columns, each joined with the visibility rule of its field.
 
-use super::field_name::{Condition, NamedField, Origin, Test};
-use super::source::{RelationAnswer, RelationQuery, Source};
+use super::field_name::{Condition, FieldTest, NameOrigin, NamedField};
+use super::source::{RelationAnswer, RelationQuery, ShapeSource};
 use super::{FieldDecisions, Shape};
 use crate::audit;
 use crate::entity::{Cardinality, Entity, Relation, Schema};
@@ -112,7 +112,7 @@ impl<E: Entity> Scope<'_, E> {
                     .ok_or(Failure::UnknownInput)
                     .and_then(|(column, kind)| self.test(visible, test, column, kind, wanted));
                 match holds {
-                    Err(Failure::KindMismatch) if field.origin == Origin::Client => {
+                    Err(Failure::KindMismatch) if field.origin == NameOrigin::Client => {
                         Ok(kept(Err(Error::invalid())))
                     }
                     holds => holds,
@@ -142,7 +142,7 @@ impl<E: Entity> Scope<'_, E> {
                 every([Ok(visible), Ok(holds)].into_iter())
             }
             Condition::Search(needle) => {
-                let test = Test::Text(TextTest::Contains, needle.clone());
+                let test = FieldTest::Text(TextTest::Contains, needle.clone());
                 let parts = self
                     .searched()
                     .into_iter()
@@ -179,7 +179,7 @@ impl<E: Entity> Scope<'_, E> {
     fn test(
         &self,
         visible: Reduced,
-        test: &Test,
+        test: &FieldTest,
         column: usize,
         kind: Kind,
         wanted: bool,
@@ -188,13 +188,15 @@ impl<E: Entity> Scope<'_, E> {
             return Ok(Reduced::Never);
         }
         let holds = match test {
-            Test::Null(is_null) => Reduced::Left(null(column, kind, *is_null == wanted)),
-            Test::Compare(op, value) => {
+            FieldTest::Null(is_null) => Reduced::Left(null(column, kind, *is_null == wanted)),
+            FieldTest::Compare(op, value) => {
                 let op = if wanted { *op } else { op.negated() };
                 compare_with(op, column, kind, value.clone())?
             }
-            Test::Among(values, among) => listed(column, kind, values.clone(), *among == wanted)?,
-            Test::Text(test, needle) => text(*test, column, kind, needle, wanted)?,
+            FieldTest::Among(values, among) => {
+                listed(column, kind, values.clone(), *among == wanted)?
+            }
+            FieldTest::Text(test, needle) => text(*test, column, kind, needle, wanted)?,
         };
         match (visible, holds) {
             (Reduced::Left(rule), Reduced::Left(test)) if self.modes.constant_time => {
@@ -232,7 +234,7 @@ impl<E: Entity> Scope<'_, E> {
     ) -> Result<(&'static Relation, RelationAnswer)> {
         let own: &'static Schema = E::__table();
         let spec = self.shape.fields().get(field.index);
-        let Some(Source::Related {
+        let Some(ShapeSource::Related {
             relation, across, ..
         }) = spec.map(|spec| spec.source())
         else {
@@ -282,7 +284,7 @@ impl<E: Entity> Scope<'_, E> {
             None => Ok(Reduced::Always),
             Some(index) => self.visible(NamedField {
                 index,
-                origin: Origin::Code,
+                origin: NameOrigin::Code,
             }),
         }
     }

@@ -13,10 +13,10 @@ pub(crate) mod source;
 mod visibility;
 
 pub(crate) use aggregate::AggregateSpec;
-pub(crate) use aggregate::sealed::Answers;
+pub(crate) use aggregate::sealed::AggregateAnswers;
 pub use aggregate::{Aggregate, AggregateValue, Aggregates, Grouping, Having};
 pub use field::{Field, Hideable};
-pub(crate) use field_name::{Condition, NamedField, OrderBy, Origin, Test};
+pub(crate) use field_name::{Condition, FieldTest, NameOrigin, NamedField, OrderBy};
 pub use field_name::{Direction, FieldName, Filter, IntoFilter, Order, Untyped};
 pub(crate) use filter::{Modes, Scope};
 pub(crate) use mask::{FOUR_STARS, LAST4_MINIMUM, STARS};
@@ -26,7 +26,7 @@ pub use related::{RelatedName, RelatedValue};
 pub(crate) use shape::FieldDecisions;
 pub use shape::{FieldSpec, Output, Shape, ShapeBuilder};
 pub use source::Nested;
-pub(crate) use source::{RelationQuery, ShownAs, Source};
+pub(crate) use source::{RelationQuery, ShapeSource, ShownAs};
 #[doc(hidden)]
 pub use visibility::Visibility;
 

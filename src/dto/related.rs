@@ -3,7 +3,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use super::field_name::{Condition, NamedField, OrderBy, Origin};
+use super::field_name::{Condition, NameOrigin, NamedField, OrderBy};
 use super::{Direction, Dto, FieldName, Filter, Order};
 use crate::bounded::Bounded;
 use crate::policy::comparand::{Comparable, Extremal};
@@ -116,7 +116,7 @@ impl<D: Dto, C: Dto> RelatedName<D, C> {
     const fn named_field(self) -> NamedField {
         NamedField {
             index: self.field,
-            origin: Origin::Code,
+            origin: NameOrigin::Code,
         }
     }
 }

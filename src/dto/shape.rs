@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::visibility::MAX_FIELDS;
-use super::{Dto, Mask, Nested, Source, Visibility, source};
+use super::{Dto, Mask, Nested, ShapeSource, Visibility, source};
 use crate::entity::{Column, Entity, Scalar};
 use crate::error::{Error, Result};
 use crate::policy::{Context, Decision, Facts, Residual, Rule, decide};
@@ -39,7 +39,7 @@ pub struct FieldSpec<E: Entity> {
     key: &'static str,
     rules: Vec<Rule<E::Viewer, E>>,
     output: Output,
-    source: Source<E::Viewer>,
+    source: ShapeSource<E::Viewer>,
 }
 
 /// The output in place of a hidden value.
@@ -217,7 +217,7 @@ impl<E: Entity> Shape<E> {
     pub(crate) fn is_nested(&self) -> bool {
         self.fields
             .iter()
-            .any(|field| matches!(field.source, Source::Related { .. }))
+            .any(|field| matches!(field.source, ShapeSource::Related { .. }))
     }
 
     /// Returns whether a decision made before any row may differ from one instant to the next.
@@ -316,14 +316,14 @@ impl<E: Entity> FieldSpec<E> {
             key,
             rules,
             output,
-            source: Source::Column,
+            source: ShapeSource::Column,
         }
     }
 
     #[doc(hidden)]
     #[must_use]
     pub fn __computed(mut self, function: &'static str, inputs: Vec<&'static str>) -> Self {
-        self.source = Source::Computed { function, inputs };
+        self.source = ShapeSource::Computed { function, inputs };
         self
     }
 
@@ -333,7 +333,7 @@ impl<E: Entity> FieldSpec<E> {
     where
         N: Nested<Dto: Dto<Entity: Entity<Viewer = E::Viewer>>>,
     {
-        self.source = Source::Related {
+        self.source = ShapeSource::Related {
             relation,
             shown: source::ShownAs::of::<N::Dto>,
             load: crate::repository::load::<N::Dto>,
@@ -342,14 +342,14 @@ impl<E: Entity> FieldSpec<E> {
         self
     }
 
-    pub(crate) const fn source(&self) -> &Source<E::Viewer> {
+    pub(crate) const fn source(&self) -> &ShapeSource<E::Viewer> {
         &self.source
     }
 
     /// Returns whether the field shows the column of its name.
     #[must_use]
     pub const fn is_column(&self) -> bool {
-        matches!(self.source, Source::Column)
+        matches!(self.source, ShapeSource::Column)
     }
 
     /// Returns the Rust name of the field, on the DTO and on its entity.

@@ -11,7 +11,7 @@ use crate::repository::{Load, Planner};
 use crate::viewer::Viewer;
 
 /// The source of a field's value.
-pub(crate) enum Source<V: Viewer> {
+pub(crate) enum ShapeSource<V: Viewer> {
     /// The column of its name.
     Column,
     /// The result of a function on these columns.
@@ -43,8 +43,8 @@ impl ShownAs {
             .fields()
             .iter()
             .filter_map(|field| match field.source() {
-                Source::Related { shown, .. } => Some(*shown),
-                Source::Column | Source::Computed { .. } => None,
+                ShapeSource::Related { shown, .. } => Some(*shown),
+                ShapeSource::Column | ShapeSource::Computed { .. } => None,
             });
         Self {
             shape: shape.id(),
@@ -215,7 +215,7 @@ pub(crate) mod generated {
     }
 }
 
-impl<V: Viewer> fmt::Debug for Source<V> {
+impl<V: Viewer> fmt::Debug for ShapeSource<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Column => f.write_str("Column"),
@@ -233,9 +233,9 @@ pub(super) fn links<E: Entity>(fields: &[FieldSpec<E>]) -> Vec<Vec<usize>> {
         .iter()
         .map(|field| {
             let told: Vec<&str> = match field.source() {
-                Source::Column => return Vec::new(),
-                Source::Computed { inputs, .. } => inputs.clone(),
-                Source::Related { relation, .. } => schema
+                ShapeSource::Column => return Vec::new(),
+                ShapeSource::Computed { inputs, .. } => inputs.clone(),
+                ShapeSource::Related { relation, .. } => schema
                     .relation(relation)
                     .map(|relation| relation.own_fields(schema))
                     .unwrap_or_default(),

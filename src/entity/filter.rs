@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 
 use super::{Column, Entity, Filterable, Scalar};
 use crate::bounded::Bounded;
-use crate::dto::{Condition, Test};
+use crate::dto::{Condition, FieldTest};
 use crate::policy::comparand::{Ordered, Textual};
 use crate::policy::{Comparand, Op, SameFamily, TextTest};
 
@@ -50,7 +50,7 @@ impl<E: Entity, T: Scalar + Comparand, U> Column<E, T, U> {
         U: Filterable,
         T::Family: SameFamily<C::Family>,
     {
-        self.test(Test::Compare(Op::Eq, value.__value()))
+        self.test(FieldTest::Compare(Op::Eq, value.__value()))
     }
 
     /// Matches rows whose column is set and differs from `value`.
@@ -59,7 +59,7 @@ impl<E: Entity, T: Scalar + Comparand, U> Column<E, T, U> {
         U: Filterable,
         T::Family: SameFamily<C::Family>,
     {
-        self.test(Test::Compare(Op::Ne, value.__value()))
+        self.test(FieldTest::Compare(Op::Ne, value.__value()))
     }
 
     /// Matches rows whose column is less than `value`.
@@ -68,7 +68,7 @@ impl<E: Entity, T: Scalar + Comparand, U> Column<E, T, U> {
         U: Filterable,
         T::Family: SameFamily<C::Family> + Ordered,
     {
-        self.test(Test::Compare(Op::Lt, value.__value()))
+        self.test(FieldTest::Compare(Op::Lt, value.__value()))
     }
 
     /// Matches rows whose column is at most `value`.
@@ -77,7 +77,7 @@ impl<E: Entity, T: Scalar + Comparand, U> Column<E, T, U> {
         U: Filterable,
         T::Family: SameFamily<C::Family> + Ordered,
     {
-        self.test(Test::Compare(Op::Le, value.__value()))
+        self.test(FieldTest::Compare(Op::Le, value.__value()))
     }
 
     /// Matches rows whose column is greater than `value`.
@@ -86,7 +86,7 @@ impl<E: Entity, T: Scalar + Comparand, U> Column<E, T, U> {
         U: Filterable,
         T::Family: SameFamily<C::Family> + Ordered,
     {
-        self.test(Test::Compare(Op::Gt, value.__value()))
+        self.test(FieldTest::Compare(Op::Gt, value.__value()))
     }
 
     /// Matches rows whose column is at least `value`.
@@ -95,7 +95,7 @@ impl<E: Entity, T: Scalar + Comparand, U> Column<E, T, U> {
         U: Filterable,
         T::Family: SameFamily<C::Family> + Ordered,
     {
-        self.test(Test::Compare(Op::Ge, value.__value()))
+        self.test(FieldTest::Compare(Op::Ge, value.__value()))
     }
 
     /// Matches rows whose column equals one of `values`; without values, no row.
@@ -104,7 +104,7 @@ impl<E: Entity, T: Scalar + Comparand, U> Column<E, T, U> {
         U: Filterable,
         T::Family: SameFamily<C::Family>,
     {
-        self.test(Test::among(values, true))
+        self.test(FieldTest::among(values, true))
     }
 
     /// Matches rows whose column is set and equals none of `values`.
@@ -113,7 +113,7 @@ impl<E: Entity, T: Scalar + Comparand, U> Column<E, T, U> {
         U: Filterable,
         T::Family: SameFamily<C::Family>,
     {
-        self.test(Test::among(values, false))
+        self.test(FieldTest::among(values, false))
     }
 
     /// Matches rows whose text in the column contains `needle`, byte by byte.
@@ -122,7 +122,7 @@ impl<E: Entity, T: Scalar + Comparand, U> Column<E, T, U> {
         U: Filterable,
         T::Family: Textual,
     {
-        self.test(Test::Text(TextTest::Contains, needle.into()))
+        self.test(FieldTest::Text(TextTest::Contains, needle.into()))
     }
 
     /// Matches rows whose text in the column begins with `needle`.
@@ -131,7 +131,7 @@ impl<E: Entity, T: Scalar + Comparand, U> Column<E, T, U> {
         U: Filterable,
         T::Family: Textual,
     {
-        self.test(Test::Text(TextTest::StartsWith, needle.into()))
+        self.test(FieldTest::Text(TextTest::StartsWith, needle.into()))
     }
 
     /// Matches rows whose text in the column ends with `needle`.
@@ -140,7 +140,7 @@ impl<E: Entity, T: Scalar + Comparand, U> Column<E, T, U> {
         U: Filterable,
         T::Family: Textual,
     {
-        self.test(Test::Text(TextTest::EndsWith, needle.into()))
+        self.test(FieldTest::Text(TextTest::EndsWith, needle.into()))
     }
 
     /// Matches rows whose column is null.
@@ -148,7 +148,7 @@ impl<E: Entity, T: Scalar + Comparand, U> Column<E, T, U> {
     where
         U: Filterable,
     {
-        self.test(Test::Null(true))
+        self.test(FieldTest::Null(true))
     }
 
     /// Matches rows whose column is not null.
@@ -156,10 +156,10 @@ impl<E: Entity, T: Scalar + Comparand, U> Column<E, T, U> {
     where
         U: Filterable,
     {
-        self.test(Test::Null(false))
+        self.test(FieldTest::Null(false))
     }
 
-    fn test(self, test: Test) -> ColumnFilter<E> {
+    fn test(self, test: FieldTest) -> ColumnFilter<E> {
         let field = self.field();
         ColumnFilter(
             Bounded::plain(Condition::Column { field, test }),

@@ -3,7 +3,7 @@
 //! Each node is reduced as the whole rule is for the write itself, so that both give the same outcome.
 
 use super::decision::{Failure, Truth};
-use super::explain::{Nodes, RuleTrace, nodes, traced};
+use super::explain::{RuleNodes, RuleTrace, nodes, traced};
 use super::reduce::reduce_node;
 use super::residual::{Reduced, Residual};
 use super::written::once_written;
@@ -95,7 +95,7 @@ impl<V, E> AskedRule<'_, V, E> {
 /// The truths of nodes, in the order of [`nodes`].
 struct Answered<T>(T);
 
-impl<T: Iterator<Item = Result<Truth, Failure>>> Nodes for Answered<T> {
+impl<T: Iterator<Item = Result<Truth, Failure>>> RuleNodes for Answered<T> {
     const RELATED_AT_HAND: bool = true;
 
     fn truth(&mut self, _: &Expr) -> Result<Truth, Failure> {

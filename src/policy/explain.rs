@@ -168,7 +168,7 @@ pub fn trace<E: Entity>(
 }
 
 /// A source of the truths of a rule's nodes.
-pub(super) trait Nodes {
+pub(super) trait RuleNodes {
     /// `true` if conditions on related rows can be evaluated.
     const RELATED_AT_HAND: bool;
 
@@ -188,7 +188,7 @@ pub(super) fn nodes(expr: &Expr, visit: &mut dyn FnMut(&Expr)) {
 }
 
 /// Builds the trace of `rule` from the truths of its nodes.
-pub(super) fn traced<V, E, N: Nodes>(rule: &Rule<V, E>, nodes: &mut N) -> RuleTrace {
+pub(super) fn traced<V, E, N: RuleNodes>(rule: &Rule<V, E>, nodes: &mut N) -> RuleTrace {
     let mut root = step(rule, nodes, rule.expr());
     mark(rule.expr(), &mut root);
     RuleTrace {
@@ -206,7 +206,7 @@ struct Evaluated<'a, E: Entity> {
     evaluation: Evaluation<'a, E>,
 }
 
-impl<E: Entity> Nodes for Evaluated<'_, E> {
+impl<E: Entity> RuleNodes for Evaluated<'_, E> {
     const RELATED_AT_HAND: bool = false;
 
     fn truth(&mut self, expr: &Expr) -> Result<Truth, Failure> {
@@ -219,7 +219,7 @@ impl<E: Entity> Nodes for Evaluated<'_, E> {
     }
 }
 
-fn step<V, E, N: Nodes>(rule: &Rule<V, E>, nodes: &mut N, expr: &Expr) -> Step {
+fn step<V, E, N: RuleNodes>(rule: &Rule<V, E>, nodes: &mut N, expr: &Expr) -> Step {
     Step {
         text: text(rule, expr, N::RELATED_AT_HAND),
         outcome: nodes.truth(expr),

@@ -29,7 +29,7 @@ use super::{Context, Expr, Failure, Value};
 pub struct Rule<V, E> {
     source: Source,
     expr: Expr,
-    inputs: Vec<Input<V>>,
+    inputs: Vec<RuleInput<V>>,
     opaque: Vec<OpaqueRule<V, E>>,
     /// Set if its attribute states when it does *not* allow: `hidden_if`, `read_unless`.
     negated: bool,
@@ -133,14 +133,14 @@ impl fmt::Display for Source {
 /// A part of a rule that does not depend on the row, so that partial evaluation computes it once for all
 /// rows.
 #[doc(hidden)]
-pub struct Input<V> {
-    kind: Kind<V>,
+pub struct RuleInput<V> {
+    kind: RuleKind<V>,
     name: &'static str,
     /// Set if it may read `context.now`.
     timed: bool,
 }
 
-pub(crate) enum Kind<V> {
+pub(crate) enum RuleKind<V> {
     ViewerFlag(fn(&V, &Context) -> bool),
     FreeFlag(fn(&Context) -> bool),
     ViewerValue(fn(&V, &Context) -> Computed),
@@ -162,35 +162,35 @@ pub(crate) enum Given {
 }
 
 #[doc(hidden)]
-impl<V> Input<V> {
+impl<V> RuleInput<V> {
     #[must_use]
     pub fn viewer_flag(compute: fn(&V, &Context) -> bool) -> Self {
-        Self::of(Kind::ViewerFlag(compute))
+        Self::of(RuleKind::ViewerFlag(compute))
     }
 
     #[must_use]
     pub fn free_flag(compute: fn(&Context) -> bool) -> Self {
-        Self::of(Kind::FreeFlag(compute))
+        Self::of(RuleKind::FreeFlag(compute))
     }
 
     #[must_use]
     pub fn viewer_value(compute: fn(&V, &Context) -> Computed) -> Self {
-        Self::of(Kind::ViewerValue(compute))
+        Self::of(RuleKind::ViewerValue(compute))
     }
 
     #[must_use]
     pub fn free_value(compute: fn(&Context) -> Computed) -> Self {
-        Self::of(Kind::FreeValue(compute))
+        Self::of(RuleKind::FreeValue(compute))
     }
 
     #[must_use]
     pub fn viewer_list(compute: fn(&V, &Context) -> Computed) -> Self {
-        Self::of(Kind::ViewerValue(compute))
+        Self::of(RuleKind::ViewerValue(compute))
     }
 
     #[must_use]
     pub fn free_list(compute: fn(&Context) -> Computed) -> Self {
-        Self::of(Kind::FreeValue(compute))
+        Self::of(RuleKind::FreeValue(compute))
     }
 
     /// Sets the words that the rule has for the input.
@@ -207,7 +207,7 @@ impl<V> Input<V> {
         self
     }
 
-    fn of(kind: Kind<V>) -> Self {
+    fn of(kind: RuleKind<V>) -> Self {
         Self {
             kind,
             name: "an input",
@@ -227,13 +227,13 @@ impl<V> Input<V> {
     /// [`Failure::NotLoaded`] if it reads an attribute that was not loaded.
     pub(crate) fn compute(&self, viewer: Option<&V>, context: &Context) -> Result<Given, Failure> {
         let computed = match (&self.kind, viewer) {
-            (Kind::ViewerFlag(compute), Some(viewer)) => {
+            (RuleKind::ViewerFlag(compute), Some(viewer)) => {
                 Some(Given::Flag(compute(viewer, context)))
             }
-            (Kind::ViewerValue(compute), Some(viewer)) => compute(viewer, context).0,
-            (Kind::ViewerFlag(_) | Kind::ViewerValue(_), None) => Some(Given::Unknown),
-            (Kind::FreeFlag(compute), _) => Some(Given::Flag(compute(context))),
-            (Kind::FreeValue(compute), _) => compute(context).0,
+            (RuleKind::ViewerValue(compute), Some(viewer)) => compute(viewer, context).0,
+            (RuleKind::ViewerFlag(_) | RuleKind::ViewerValue(_), None) => Some(Given::Unknown),
+            (RuleKind::FreeFlag(compute), _) => Some(Given::Flag(compute(context))),
+            (RuleKind::FreeValue(compute), _) => compute(context).0,
         };
         computed.ok_or(Failure::NotLoaded(self.name))
     }
@@ -245,7 +245,7 @@ impl<V, E> Rule<V, E> {
     pub fn __new(
         source: Source,
         expr: Expr,
-        inputs: Vec<Input<V>>,
+        inputs: Vec<RuleInput<V>>,
         opaque: Vec<OpaqueRule<V, E>>,
     ) -> Self {
         let flattened = expr.flattened();
@@ -279,7 +279,7 @@ impl<V, E> Rule<V, E> {
         &self.expr
     }
 
-    pub(crate) fn input(&self, index: usize) -> Option<&Input<V>> {
+    pub(crate) fn input(&self, index: usize) -> Option<&RuleInput<V>> {
         self.inputs.get(index)
     }
 

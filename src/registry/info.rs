@@ -247,14 +247,14 @@ pub enum FieldSource {
 }
 
 impl FieldSource {
-    fn of<V: Viewer>(source: &dto::Source<V>) -> Self {
+    fn of<V: Viewer>(source: &dto::ShapeSource<V>) -> Self {
         match source {
-            dto::Source::Column => Self::Column,
-            dto::Source::Computed { function, inputs } => Self::Computed {
+            dto::ShapeSource::Column => Self::Column,
+            dto::ShapeSource::Computed { function, inputs } => Self::Computed {
                 function,
                 inputs: inputs.clone(),
             },
-            dto::Source::Related {
+            dto::ShapeSource::Related {
                 relation, shown, ..
             } => Self::Related {
                 relation,

@@ -6,7 +6,8 @@ use super::reader::{Reader, Reading, ViewerOf};
 use super::select::{Select, Shown};
 use crate::bounded::beyond;
 use crate::dto::{
-    AggregateSpec, Aggregates, Answers, Dto, Field, FieldName, Grouping, NamedField, Origin, Scope,
+    AggregateAnswers, AggregateSpec, Aggregates, Dto, Field, FieldName, Grouping, NameOrigin,
+    NamedField, Scope,
 };
 use crate::entity::Entity;
 use crate::error::{Error, Result};
@@ -99,7 +100,7 @@ impl<P> Reader<'_, P> {
         let asked: Vec<_> = asked.iter().collect();
         let found = asking.summarize(&reading, &[], &asked, None).await?;
         let mut answers = found.into_iter().flat_map(|(_, answers)| answers);
-        A::__read(&mut Answers(&mut answers))
+        A::__read(&mut AggregateAnswers(&mut answers))
     }
 
     /// Returns the distinct values that this viewer may see under `field`, in ascending order. A null
@@ -210,7 +211,7 @@ impl<P> Reader<'_, P> {
                 break;
             }
             let mut answers = answers.into_iter();
-            let values = A::__read(&mut Answers(&mut answers))?;
+            let values = A::__read(&mut AggregateAnswers(&mut answers))?;
             let holds = match having {
                 None => true,
                 Some(having) => having.holds(&mut answers)? == Some(true),
@@ -361,8 +362,8 @@ fn masked<E: Entity>(
         .ok_or_else(|| Error::internal("an aggregate names a field that its DTO does not have"))?;
     if !how.takes(kind) {
         return Err(match field.origin {
-            Origin::Client => Error::invalid(),
-            Origin::Code => Error::misuse(
+            NameOrigin::Client => Error::invalid(),
+            NameOrigin::Code => Error::misuse(
                 "this aggregate is not defined for the field: sum integers, order integers, text or instants, group by anything but floating point numbers",
             ),
         });

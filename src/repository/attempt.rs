@@ -1,7 +1,7 @@
 //! A write attempt, as its audit event describes it.
 
 use super::inputs::Sent;
-use crate::audit::{AuditEvent, By, Outcome, key_text};
+use crate::audit::{Actor, AuditEvent, Outcome, key_text};
 use crate::entity::{Entity, Operation, RowAction, Schema};
 use crate::policy::{Rule, Value};
 
@@ -53,7 +53,7 @@ impl<'a, E: Entity> Attempt<'a, E> {
     }
 
     /// Makes the event of this outcome, with the rules of `action`.
-    pub(super) fn event(&self, by: By, action: RowAction, outcome: Outcome) -> AuditEvent {
+    pub(super) fn event(&self, by: Actor, action: RowAction, outcome: Outcome) -> AuditEvent {
         let table = E::__table();
         let rule = if by.asks_rules() {
             self.rules(action)

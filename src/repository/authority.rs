@@ -7,10 +7,10 @@ use super::attempt::{Attempt, Which, read_rules};
 use super::decision_cache::rule_failed;
 use super::grant::Writes;
 use super::in_use::{InUse, Level};
-use super::memo::Writing;
+use super::memo::WriteMark;
 use super::planner::Planner;
 use super::together::Together;
-use crate::audit::{self, AuditEvent, By, Outcome};
+use crate::audit::{self, Actor, AuditEvent, Outcome};
 use crate::entity::{Entity, Operation, RowAction};
 use crate::error::{Error, Refusal, Result};
 use crate::policy::{Context, Decision, Reduced, Rule, Value, once_written};
@@ -164,7 +164,7 @@ impl<E: Entity> Authority<E> {
             // Something was revoked since, and the statement does not check the session itself.
             request.still_current(viewer).await?;
         }
-        let writing = self.using.request().map(Writing::begin);
+        let writing = self.using.request().map(WriteMark::begin);
         // Dropped right after the statement, even if the caller cancels.
         let mut changing = self.changing(which);
         let touched = db.change(change).await;
@@ -265,10 +265,10 @@ impl<E: Entity> Authority<E> {
         }
     }
 
-    fn by(&self) -> By {
+    fn by(&self) -> Actor {
         match self.session() {
-            Some((request, viewer)) => By::viewer(request, viewer),
-            None => By::program(self.context().now, self.reason),
+            Some((request, viewer)) => Actor::viewer(request, viewer),
+            None => Actor::program(self.context().now, self.reason),
         }
     }
 }

@@ -8,7 +8,7 @@ use super::grant::Principal;
 use super::mark::{Kept, Mark};
 use super::reader::{Reading, ViewerOf};
 use super::select::Shown;
-use crate::dto::{Condition, Direction, FieldDecisions, NamedField, OrderBy, Test};
+use crate::dto::{Condition, Direction, FieldDecisions, FieldTest, NamedField, OrderBy};
 use crate::entity::Entity;
 use crate::error::Result;
 use crate::policy::{Decision, Op, TextTest, Value};
@@ -236,9 +236,9 @@ impl Encoder {
         }
     }
 
-    fn test(&mut self, test: &Test) {
+    fn test(&mut self, test: &FieldTest) {
         match test {
-            Test::Compare(op, value) => {
+            FieldTest::Compare(op, value) => {
                 self.tag(match op {
                     Op::Eq => 0,
                     Op::Ne => 1,
@@ -249,15 +249,15 @@ impl Encoder {
                 });
                 self.value(value);
             }
-            Test::Null(wanted) => self.tag(6 + u8::from(*wanted)),
-            Test::Among(values, wanted) => {
+            FieldTest::Null(wanted) => self.tag(6 + u8::from(*wanted)),
+            FieldTest::Among(values, wanted) => {
                 self.tag(8 + u8::from(*wanted));
                 self.number(values.len());
                 for value in values {
                     self.value(value);
                 }
             }
-            Test::Text(test, needle) => {
+            FieldTest::Text(test, needle) => {
                 self.tag(match test {
                     TextTest::Contains => 10,
                     TextTest::StartsWith => 11,

@@ -3,7 +3,7 @@
 use super::attempt::field_rules;
 use super::authority::{Authority, of_row, of_written};
 use super::in_use::InUse;
-use crate::audit::{AuditEvent, By, Outcome};
+use crate::audit::{Actor, AuditEvent, Outcome};
 use crate::entity::Entity;
 use crate::error::{Error, Result};
 use crate::input::{InputField, InputShape, Preset};
@@ -30,7 +30,7 @@ pub(crate) fn refusal<E: Entity>(
     for (field, _) in given {
         let decision = using.rules(field.rules());
         if of_written::<E>(decision, field.field(), &columns)? == Reduced::Never {
-            let by = By::viewer(request, verified);
+            let by = Actor::viewer(request, verified);
             return Ok(Some(AuditEvent {
                 fields: vec![field.field()],
                 rule: field_rules(field.rules()),

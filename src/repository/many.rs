@@ -12,7 +12,7 @@ use super::references::{Reference, unreadable};
 use super::select::Select;
 use super::together::Together;
 use super::untrusted::Valid;
-use super::update::{Allowed, Changes, Planned};
+use super::update::{Allowed, Assignments, Planned};
 use super::writer::Writer;
 use crate::dto::Dto;
 use crate::entity::{Assignable, Column, Entity, RowAction, Storable};
@@ -26,7 +26,7 @@ use crate::sql::{Changed, Db, Target, candidates, inserted_at_once};
 pub struct UpdateMany<'a, P, D: Dto> {
     writer: Writer<'a, P>,
     select: Select<D>,
-    changes: Changes<D::Entity>,
+    changes: Assignments<D::Entity>,
 }
 
 /// The maximum number of rows that one statement names by their keys.
@@ -41,7 +41,7 @@ where
         Self {
             writer,
             select,
-            changes: Changes::new(),
+            changes: Assignments::new(),
         }
     }
 

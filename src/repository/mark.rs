@@ -8,7 +8,7 @@ use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
 
 use crate::dto::Direction;
 use crate::policy::{Kind, Value, first_after};
-use crate::sql::{Held, OrderKey, Position, Rest, is_of};
+use crate::sql::{HeldValue, OrderKey, Position, Rest, is_of};
 
 /// The maximum number of bytes of a value that a cursor holds.
 const LONGEST: usize = 256;
@@ -75,11 +75,11 @@ impl Mark {
             let found = now.and_then(|now| now.get(place));
             let (begins, whole) = match (kept, found) {
                 (Kept::Whole(value), _) => {
-                    values.push(Held::Value(value));
+                    values.push(HeldValue::Value(value));
                     continue;
                 }
                 (Kept::Nothing, Some(None)) => {
-                    values.push(Held::Stored);
+                    values.push(HeldValue::Stored);
                     continue;
                 }
                 (Kept::Nothing, _) => {
@@ -93,7 +93,7 @@ impl Mark {
             if let Some(Some(found)) = found
                 && digested(found) == Some(whole)
             {
-                values.push(Held::Value(found.clone()));
+                values.push(HeldValue::Value(found.clone()));
                 continue;
             }
             let ascends = order
@@ -101,11 +101,11 @@ impl Mark {
                 .is_none_or(|key| key.direction == Direction::Ascending);
             let rest = match (ascends, end(&begins)) {
                 (true, _) => {
-                    values.push(Held::Value(begins));
+                    values.push(HeldValue::Value(begins));
                     Rest::Every
                 }
                 (false, Some(end)) => {
-                    values.push(Held::Value(end));
+                    values.push(HeldValue::Value(end));
                     Rest::None
                 }
                 (false, None) => Rest::Every,

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::access::Access;
 use super::grant::{BySession as _, Held, Public, Read};
-pub(crate) use super::remembered::{Answers, Instants};
+pub(crate) use super::remembered::{Instants, MemoAnswers};
 use crate::error::{Error, Result};
 use crate::request::{RequestContext, WeakContext};
 use crate::session::{LoadNumber, LoadedSession};
@@ -57,9 +57,9 @@ impl Changes {
 /// A change under way. If it is dropped without an end it may still take effect, so the request
 /// memoizes nothing from then on.
 #[must_use = "a change that does not end keeps the request from remembering"]
-pub(super) struct Writing(WeakContext);
+pub(super) struct WriteMark(WeakContext);
 
-impl Writing {
+impl WriteMark {
     pub(super) fn begin(request: &RequestContext) -> Self {
         request.changes().begin();
         Self(request.downgrade())
@@ -73,11 +73,11 @@ impl Writing {
 }
 
 /// The lifetime of a write access, from its guard until it is dropped.
-pub(super) struct WhileHeld(Writing);
+pub(super) struct WhileHeld(WriteMark);
 
 impl WhileHeld {
     pub(super) fn begin(request: &RequestContext) -> Self {
-        Self(Writing::begin(request))
+        Self(WriteMark::begin(request))
     }
 }
 
@@ -286,7 +286,7 @@ pub const fn run<O, F: Future<Output = O>>(run: F) -> F {
 
 /// The key of a memoized value: the repository and the arguments, compared and not only hashed.
 #[derive(PartialEq, Eq, Hash)]
-pub struct MemoKey(Vec<Box<dyn Part>>);
+pub struct MemoKey(Vec<Box<dyn KeyPart>>);
 
 /// An argument of a `#[memo]` method.
 #[diagnostic::on_unimplemented(
@@ -296,7 +296,7 @@ pub struct MemoKey(Vec<Box<dyn Part>>);
 )]
 pub trait Argument {
     #[doc(hidden)]
-    fn __keep(&self) -> Box<dyn Part>;
+    fn __keep(&self) -> Box<dyn KeyPart>;
 }
 
 #[diagnostic::do_not_recommend]
@@ -304,7 +304,7 @@ impl<T: ToOwned + ?Sized> Argument for T
 where
     T::Owned: Eq + Hash + Send + 'static,
 {
-    fn __keep(&self) -> Box<dyn Part> {
+    fn __keep(&self) -> Box<dyn KeyPart> {
         Box::new(self.to_owned())
     }
 }
@@ -336,16 +336,16 @@ impl MemoKey {
 }
 
 /// A part of a key, type-erased.
-pub trait Part: Any + Send {
+pub trait KeyPart: Any + Send {
     #[doc(hidden)]
-    fn __equals(&self, other: &dyn Part) -> bool;
+    fn __equals(&self, other: &dyn KeyPart) -> bool;
 
     #[doc(hidden)]
     fn __hash(&self, state: &mut dyn Hasher);
 }
 
-impl<T: Eq + Hash + Send + 'static> Part for T {
-    fn __equals(&self, other: &dyn Part) -> bool {
+impl<T: Eq + Hash + Send + 'static> KeyPart for T {
+    fn __equals(&self, other: &dyn KeyPart) -> bool {
         let other: &dyn Any = other;
         other.downcast_ref::<T>() == Some(self)
     }
@@ -355,15 +355,15 @@ impl<T: Eq + Hash + Send + 'static> Part for T {
     }
 }
 
-impl PartialEq for dyn Part {
+impl PartialEq for dyn KeyPart {
     fn eq(&self, other: &Self) -> bool {
         self.__equals(other)
     }
 }
 
-impl Eq for dyn Part {}
+impl Eq for dyn KeyPart {}
 
-impl Hash for dyn Part {
+impl Hash for dyn KeyPart {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.__hash(state);
     }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::planner::Planner;
 use super::reader::Reading;
 use super::select::Select;
-use crate::dto::{Dto, Source};
+use crate::dto::{Dto, ShapeSource};
 use crate::entity::{Entity, Relation, Schema};
 use crate::error::{Error, Result};
 use crate::policy::{Cell, Decision, Op, Reduced, Residual, Term, Value};
@@ -137,7 +137,7 @@ impl<V: Viewer> Planner<'_, V> {
         let own: &'static Schema = D::Entity::__table();
         let mut nested = NestedRows::default();
         for join in &layout.nested {
-            let Some(Source::Related { relation, load, .. }) =
+            let Some(ShapeSource::Related { relation, load, .. }) =
                 shape.fields().get(join.field).map(|field| field.source())
             else {
                 return Err(Error::internal(

@@ -9,7 +9,7 @@ use super::grant::Reads;
 use super::in_use::InUse;
 use super::nested::NestedRow;
 use super::planner::Planner;
-use super::select::{Denied, Select, Shown};
+use super::select::{DeniedAs, Select, Shown};
 use crate::dto::{Dto, FieldDecisions};
 use crate::entity::Entity;
 use crate::error::{Error, Result};
@@ -65,11 +65,11 @@ impl<P> Reader<'_, P> {
             return Ok(row);
         }
         match denied {
-            Denied::NotFound => Err(Error::not_found()),
-            Denied::Forbidden if lookups.is_empty() => Err(Error::misuse(
+            DeniedAs::NotFound => Err(Error::not_found()),
+            DeniedAs::Forbidden if lookups.is_empty() => Err(Error::misuse(
                 "`forbidden_if_denied` needs a `lookup`, which says of which row the existence may be revealed",
             )),
-            Denied::Forbidden => Err(denied_or_missing::<D::Entity>(&asking, &lookups).await?),
+            DeniedAs::Forbidden => Err(denied_or_missing::<D::Entity>(&asking, &lookups).await?),
         }
     }
 

@@ -18,7 +18,7 @@ const MOST: usize = 1_024;
 /// that. When the younger half is full the older one is dropped, so that at most [`MOST`] are kept and
 /// always the half that was used last. An entry under way that is dropped is kept alive by its callers.
 #[derive(Default)]
-pub(crate) struct Answers(Mutex<Halves>);
+pub(crate) struct MemoAnswers(Mutex<Halves>);
 
 #[derive(Default)]
 struct Halves {
@@ -36,7 +36,7 @@ struct Call {
     key: MemoKey,
 }
 
-impl Answers {
+impl MemoAnswers {
     /// Returns the kept answer of this call, or a new `T`.
     pub(super) fn of<T: Any + Send + Sync + Default>(
         &self,
@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn av_21_what_was_used_last_is_kept_and_no_more_than_that() {
-        let answers = Answers::default();
+        let answers = MemoAnswers::default();
         let of = |number: usize| {
             let key = MemoKey::new(&number);
             answers.of::<Mutex<usize>>(TypeId::of::<usize>(), key)

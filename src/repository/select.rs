@@ -15,7 +15,7 @@ use crate::entity::{Column, ColumnFilter, Entity, Scalar, Schema, Searchable};
 use crate::error::{Error, Result};
 use crate::limits::ORDERS;
 use crate::policy::{Comparand, Decision, Kind, Reduced, Residual, SameFamily, Value};
-use crate::sql::{By, Cells, Found, Masked, OrderKey, Query, Related, SEVERAL};
+use crate::sql::{Cells, Found, Masked, OrderKey, OrderValue, Query, RelatedValues, SEVERAL};
 
 /// A query for rows shown as `D`, started by the `select` of the DTO.
 ///
@@ -29,7 +29,7 @@ pub struct Select<D: Shown> {
     order: Vec<(OrderBy, Direction)>,
     limit: Option<u64>,
     modes: Modes,
-    denied: Denied,
+    denied: DeniedAs,
     decode: fn(&Shape<D::Entity>, &mut Cells<'_>) -> Result<D>,
 }
 
@@ -40,7 +40,7 @@ enum ShapeOf<E: Entity> {
 
 /// The error for a row that exists but may not be touched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Denied {
+pub(crate) enum DeniedAs {
     /// 404, as if it did not exist.
     NotFound,
     /// 403, which reveals that it exists.
@@ -112,7 +112,7 @@ impl<D: Shown> Select<D> {
             order: Vec::new(),
             limit: None,
             modes: Modes::default(),
-            denied: Denied::NotFound,
+            denied: DeniedAs::NotFound,
             decode,
         }
     }
@@ -207,7 +207,7 @@ impl<D: Shown> Select<D> {
     /// Fails with 403 in place of 404 if there is a row under the lookups that this viewer may not read.
     /// It reveals that the row exists, so choose it only if that is no secret.
     pub const fn forbidden_if_denied(mut self) -> Self {
-        self.denied = Denied::Forbidden;
+        self.denied = DeniedAs::Forbidden;
         self
     }
 
@@ -222,7 +222,7 @@ impl<D: Shown> Select<D> {
         D::Entity::__table()
     }
 
-    pub(crate) const fn denied(&self) -> Denied {
+    pub(crate) const fn denied(&self) -> DeniedAs {
         self.denied
     }
 
@@ -378,13 +378,13 @@ impl<D: Shown> Select<D> {
             let by = match by {
                 OrderBy::Field(field) => scope
                     .column(*field)
-                    .map(|(column, _)| By::Column(column))
+                    .map(|(column, _)| OrderValue::Column(column))
                     .ok_or_else(|| {
                         Error::internal("an order names a field that its DTO does not have")
                     })?,
                 OrderBy::Related { field, found, of } => {
                     match over_related(&scope, *field, *found, *of)? {
-                        Some(related) => By::Related(related),
+                        Some(related) => OrderValue::Related(related),
                         None => continue,
                     }
                 }
@@ -409,7 +409,7 @@ fn over_related<E: Entity>(
     field: NamedField,
     found: Found,
     of: Option<NamedField>,
-) -> Result<Option<Related>> {
+) -> Result<Option<RelatedValues>> {
     let question = of.map_or(RelationQuery::Nothing, RelationQuery::Field);
     let (relation, answer) = scope.across(field, &question)?;
     let within = match answer.within {
@@ -429,7 +429,7 @@ fn over_related<E: Entity>(
             ));
         }
     };
-    Ok(Some(Related {
+    Ok(Some(RelatedValues {
         relation,
         within,
         found,

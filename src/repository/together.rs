@@ -1,7 +1,7 @@
 //! Atomic groups of the statements of one write.
 
 use crate::error::Result;
-use crate::sql::{Db, Ending, Extent, Savepoint, Steps, Unit};
+use crate::sql::{Db, Extent, Savepoint, Steps, TransactionEnd, Unit};
 
 /// A transaction of its own, or a part of the present one.
 pub(super) struct Together {
@@ -54,7 +54,7 @@ impl Together {
     /// Keeps the work if `outcome` is `Ok`, and rolls it back otherwise.
     pub(super) async fn end<T>(self, outcome: Result<T>) -> Result<T> {
         match (outcome, self.end) {
-            (Ok(done), End::Unit(unit)) => unit.end(Ending::Commit).await.map(|()| done),
+            (Ok(done), End::Unit(unit)) => unit.end(TransactionEnd::Commit).await.map(|()| done),
             (Ok(done), End::Savepoint(savepoint)) => savepoint.release().await.map(|()| done),
             (Ok(done), End::Steps(steps)) => {
                 steps.done();
@@ -62,7 +62,7 @@ impl Together {
             }
             (Err(error), End::Unit(unit)) => {
                 // If that fails too, the connection is gone, and the transaction with it.
-                let _ = unit.end(Ending::Rollback).await;
+                let _ = unit.end(TransactionEnd::Rollback).await;
                 Err(error)
             }
             (Err(error), End::Savepoint(savepoint)) => {

@@ -6,7 +6,7 @@ use super::access::Access;
 use super::grant::MayWrite;
 use super::writer::Writer;
 use crate::error::{Error, Refusal, Result};
-use crate::sql::{Db, Ending, Extent, Savepoint, Unit};
+use crate::sql::{Db, Extent, Savepoint, TransactionEnd, Unit};
 
 /// A transaction of the database: its writes become visible to others when it is committed, all at
 /// once, or never. Made by [`Db::begin`].
@@ -189,7 +189,7 @@ impl<P: MayWrite> Transaction<'_, P> {
     pub async fn commit(self) -> Result<()> {
         // If that fails, the transaction is rolled back as it is dropped.
         self.db.require_sessions().await?;
-        self.unit.end(Ending::Commit).await
+        self.unit.end(TransactionEnd::Commit).await
     }
 
     /// Rolls back the transaction.
@@ -199,7 +199,7 @@ impl<P: MayWrite> Transaction<'_, P> {
     /// [`Error::is_unavailable`](crate::Error::is_unavailable) if the database does not answer, which
     /// rolls it back as well.
     pub async fn rollback(self) -> Result<()> {
-        self.unit.end(Ending::Rollback).await
+        self.unit.end(TransactionEnd::Rollback).await
     }
 }
 

@@ -9,7 +9,7 @@ use super::existence::denied_or_missing;
 use super::grant::Writes;
 use super::inputs::{Sent, conditions, given, preset};
 use super::references::{Reference, instead_of_conflict, references, unreadable};
-use super::select::Denied;
+use super::select::DeniedAs;
 use super::together::Together;
 use super::untrusted::Valid;
 use super::writer::{Writer, read_back};
@@ -25,13 +25,13 @@ use crate::sql::{Db, Target, exists};
 pub struct Update<'a, P, E: Entity> {
     pub(super) writer: Writer<'a, P>,
     pub(super) key: Value,
-    pub(super) changes: Changes<E>,
+    pub(super) changes: Assignments<E>,
     pub(super) version: Option<(&'static str, i64)>,
-    denied: Denied,
+    denied: DeniedAs,
 }
 
 /// The assignments of an update: those of the program, and those of the client's patches.
-pub(super) struct Changes<E: Entity> {
+pub(super) struct Assignments<E: Entity> {
     set: Vec<(&'static str, Value)>,
     pub(super) patches: Vec<Sent<E>>,
 }
@@ -71,7 +71,7 @@ enum End {
     Never,
 }
 
-impl<E: Entity> Changes<E> {
+impl<E: Entity> Assignments<E> {
     pub(super) const fn new() -> Self {
         Self {
             set: Vec::new(),
@@ -177,9 +177,9 @@ where
         Self {
             writer,
             key,
-            changes: Changes::new(),
+            changes: Assignments::new(),
             version: None,
-            denied: Denied::NotFound,
+            denied: DeniedAs::NotFound,
         }
     }
 
@@ -260,7 +260,7 @@ where
     /// Fails with 403 in place of 404 if the row exists and may not be updated. It reveals that the row
     /// exists, so choose it only if that is no secret.
     pub const fn forbidden_if_denied(mut self) -> Self {
-        self.denied = Denied::Forbidden;
+        self.denied = DeniedAs::Forbidden;
         self
     }
 
@@ -479,8 +479,8 @@ where
         }
         match (tried.end, self.denied) {
             (End::Never, _) => Ok(Error::forbidden()),
-            (End::Done | End::NoRow, Denied::NotFound) => Ok(Error::not_found()),
-            (End::Done | End::NoRow, Denied::Forbidden) => {
+            (End::Done | End::NoRow, DeniedAs::NotFound) => Ok(Error::not_found()),
+            (End::Done | End::NoRow, DeniedAs::Forbidden) => {
                 let lookups = [(E::__table().key(), self.key.clone())];
                 denied_or_missing::<E>(&tried.authority.asking(db), &lookups).await
             }

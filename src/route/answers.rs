@@ -15,9 +15,9 @@ pub(super) const RETURN_TO: &str = "return_to";
 
 /// A page of the application, as a redirect target.
 #[derive(Debug, Clone)]
-pub(super) struct Page(String);
+pub(super) struct GatePage(String);
 
-impl Page {
+impl GatePage {
     /// Parses a path on the application's own origin, or a whole URL. Only the developer writes it, so it may
     /// be of another site.
     pub(super) fn new(url: &str) -> Result<Self> {
@@ -93,9 +93,9 @@ pub(super) struct Denials {
 }
 
 impl Denials {
-    pub(super) fn resolve(self) -> Result<Answers> {
-        let page = |url: Option<String>| url.map(|url| Page::new(&url)).transpose();
-        Ok(Answers {
+    pub(super) fn resolve(self) -> Result<GateAnswers> {
+        let page = |url: Option<String>| url.map(|url| GatePage::new(&url)).transpose();
+        Ok(GateAnswers {
             sign_in: page(self.sign_in)?,
             denied_page: page(self.denied_page)?,
             on_denied: self.on_denied,
@@ -104,13 +104,13 @@ impl Denials {
 }
 
 /// The same, with the pages parsed.
-pub(super) struct Answers {
-    pub(super) sign_in: Option<Page>,
-    denied_page: Option<Page>,
+pub(super) struct GateAnswers {
+    pub(super) sign_in: Option<GatePage>,
+    denied_page: Option<GatePage>,
     on_denied: Option<OnDenied>,
 }
 
-impl Answers {
+impl GateAnswers {
     /// Returns the application's own response, if one is configured.
     pub(super) fn own(&self, head: &Parts, why: Denied) -> Option<Response<String>> {
         let answer = self.on_denied.as_ref()?;
@@ -121,7 +121,7 @@ impl Answers {
     pub(super) fn page(&self, head: &Parts, why: Denied) -> Option<Response<String>> {
         match why {
             Denied::SignedOut => self.sign_in.as_ref().map(|page| page.redirect_from(head)),
-            Denied::Forbidden => self.denied_page.as_ref().map(Page::redirect),
+            Denied::Forbidden => self.denied_page.as_ref().map(GatePage::redirect),
         }
     }
 }

@@ -11,7 +11,7 @@ use futures_util::future::BoxFuture;
 use http::request::Parts;
 use regex::{Regex, RegexBuilder};
 
-use crate::bounded::{Bounded, By, Form, Logic};
+use crate::bounded::{Bounded, Form, Junction, Logic};
 use crate::error::{Error, Result};
 use crate::limits::{CONDITION_DEPTH, CONDITIONS};
 
@@ -209,8 +209,8 @@ impl Kind {
 impl Logic for Kind {
     fn form(&self) -> Form {
         match self {
-            Self::All(_) => Form::Joined(By::All),
-            Self::Any(_) => Form::Joined(By::Any),
+            Self::All(_) => Form::Joined(Junction::All),
+            Self::Any(_) => Form::Joined(Junction::Any),
             Self::Not(_) => Form::Opposite,
             Self::Exact(_)
             | Self::Prefix(_)
@@ -220,16 +220,16 @@ impl Logic for Kind {
         }
     }
 
-    fn joined(by: By, parts: Vec<Self>) -> Self {
+    fn joined(by: Junction, parts: Vec<Self>) -> Self {
         match by {
-            By::All => Self::All(parts),
-            By::Any => Self::Any(parts),
+            Junction::All => Self::All(parts),
+            Junction::Any => Self::Any(parts),
         }
     }
 
-    fn into_parts(self, by: By) -> Vec<Self> {
+    fn into_parts(self, by: Junction) -> Vec<Self> {
         match (self, by) {
-            (Self::All(parts), By::All) | (Self::Any(parts), By::Any) => parts,
+            (Self::All(parts), Junction::All) | (Self::Any(parts), Junction::Any) => parts,
             (other, _) => vec![other],
         }
     }

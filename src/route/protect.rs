@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use http::Response;
 use http::request::Parts;
 
-use super::answers::{Answers, Denials, Denied, for_this_cookie};
+use super::answers::{Denials, Denied, GateAnswers, for_this_cookie};
 use super::gate::{Check, Gate};
 use super::{GroupRule, Groups};
 use crate::audit;
@@ -150,7 +150,7 @@ impl<V> fmt::Debug for Protect<V> {
 
 /// The guard, as a check of requests.
 struct Protected<V> {
-    answers: Answers,
+    answers: GateAnswers,
     conditions: Vec<Condition<V>>,
 }
 

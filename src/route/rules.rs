@@ -7,7 +7,9 @@ use async_trait::async_trait;
 use http::request::Parts;
 use http::{Response, StatusCode};
 
-use super::answers::{Answers, Denials, Denied, Page, RETURN_TO, for_this_cookie, is_navigation};
+use super::answers::{
+    Denials, Denied, GateAnswers, GatePage, RETURN_TO, for_this_cookie, is_navigation,
+};
 use super::gate::{Check, Gate};
 use super::matching::{Panicked, Route};
 use super::{GroupRule, NormalPath};
@@ -191,7 +193,7 @@ impl RouteRules {
         let entrance = answers
             .sign_in
             .as_ref()
-            .and_then(Page::path)
+            .and_then(GatePage::path)
             .map(Route::exact);
         Ok(Gate::new(Rules {
             everything: self.everything,
@@ -200,7 +202,7 @@ impl RouteRules {
                 .collect::<Result<_>>()?,
             api: self.api.into_iter().map(ready).collect::<Result<_>>()?,
             entrance: entrance.transpose()?.map(ready).transpose()?,
-            home: self.home.map(|url| Page::new(&url)).transpose()?,
+            home: self.home.map(|url| GatePage::new(&url)).transpose()?,
             answers,
             ignores_case: self.ignores_case,
             outlook,
@@ -224,8 +226,8 @@ struct Rules {
     api: Vec<Route>,
     /// The sign-in page, where it is on the application's own origin.
     entrance: Option<Route>,
-    home: Option<Page>,
-    answers: Answers,
+    home: Option<GatePage>,
+    answers: GateAnswers,
     ignores_case: bool,
     outlook: CookieInspector,
 }

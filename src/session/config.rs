@@ -26,7 +26,7 @@ use super::view::SessionView;
 use super::with_viewer::{WithViewer, with_viewer};
 use crate::audit::{SessionEventSink, SessionEvents};
 use crate::clock::{Clock, SystemClock};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::sql::{DatabaseId, SqlSessionStore};
 use crate::token::KeyRing;
 use crate::token::SessionClaims;
@@ -304,7 +304,7 @@ impl<V: Viewer> SessionsBuilder<V> {
         let cookie = cookie
             .resolve(&app_url.value, development.value)
             .map_err(|error| {
-                let Kind::Configuration(advice) = error.kind() else {
+                let ErrorKind::Configuration(advice) = error.kind() else {
                     return error;
                 };
                 let mut concerned = vec![app_url.named("URL"), development.named("profile")];

@@ -97,7 +97,10 @@ impl Link {
         answer.map_err(|failure| failure.as_store_error())
     }
 
-    async fn attempt<T: FromRedisValue>(&self, question: RedisRequest<'_>) -> Result<T, Failure> {
+    async fn attempt<T: FromRedisValue>(
+        &self,
+        question: RedisRequest<'_>,
+    ) -> Result<T, RedisFailure> {
         let mut number = None;
         let answer = within(async {
             let (mut connection, its_number) = self.connection().await?;
@@ -145,20 +148,22 @@ pub(super) fn client(url: &str) -> Result<Client> {
 }
 
 /// The reason for which a call has no result.
-pub(super) enum Failure {
+pub(super) enum RedisFailure {
     Late,
     Refused(RedisError),
 }
 
 /// Applies the timeout to a call.
-pub(super) async fn within<T>(answer: impl Future<Output = RedisResult<T>>) -> Result<T, Failure> {
+pub(super) async fn within<T>(
+    answer: impl Future<Output = RedisResult<T>>,
+) -> Result<T, RedisFailure> {
     match tokio::time::timeout(PATIENCE, answer).await {
-        Ok(answer) => answer.map_err(Failure::Refused),
-        Err(_) => Err(Failure::Late),
+        Ok(answer) => answer.map_err(RedisFailure::Refused),
+        Err(_) => Err(RedisFailure::Late),
     }
 }
 
-impl Failure {
+impl RedisFailure {
     fn lost_connection(&self) -> bool {
         match self {
             Self::Late => false,

@@ -13,7 +13,7 @@ use super::ticket::{Issued, Ticket};
 use crate::error::{Error, Refusal, Result};
 use crate::token::key::fill_random;
 use crate::token::session_claims::{CREATED, END, KEPT, SessionClaims, UNDER};
-use crate::token::{ClaimValue, Claims, EncryptedCodec, KeyRing, Opened};
+use crate::token::{ClaimValue, Claims, EncryptedCodec, KeyRing, OpenedToken};
 use crate::viewer::Subject;
 
 /// The placeholder id of a session that has none yet.
@@ -142,9 +142,9 @@ impl Stateless {
     ) -> std::result::Result<Ticket, Refusal> {
         let text = std::str::from_utf8(text).map_err(|_| Refusal::Invalid)?;
         let claims = match self.codec.open_or_expired(text, now) {
-            Opened::Good(claims) => claims,
-            Opened::Expired => return Err(Refusal::Expired),
-            Opened::Refused => return Err(Refusal::Invalid),
+            OpenedToken::Good(claims) => claims,
+            OpenedToken::Expired => return Err(Refusal::Expired),
+            OpenedToken::Refused => return Err(Refusal::Invalid),
         };
         session(text, &claims).map(ticket).ok_or(Refusal::Invalid)
     }

@@ -15,7 +15,7 @@ impl Db {
     /// Builds the text of a statement in this engine's dialect, and its bound values. The text is logged;
     /// the values never are.
     pub(super) fn build(&self, statement: impl Execute) -> Result<Built> {
-        let Parts {
+        let StatementParts {
             sql,
             values,
             exactly,
@@ -86,11 +86,11 @@ impl Spare {
 
 /// A statement that a connection can run, in any form.
 pub(crate) trait Execute {
-    fn into_parts(self, dialect: Dialect) -> Parts;
+    fn into_parts(self, dialect: Dialect) -> StatementParts;
 }
 
 /// A statement in the form in which it is run.
-pub(crate) struct Parts {
+pub(crate) struct StatementParts {
     /// The text in the dialect of the engine.
     pub(crate) sql: SqlStr,
     /// The values that are bound to its placeholders.
@@ -100,9 +100,9 @@ pub(crate) struct Parts {
 }
 
 impl<S: QueryStatementWriter> Execute for &S {
-    fn into_parts(self, dialect: Dialect) -> Parts {
+    fn into_parts(self, dialect: Dialect) -> StatementParts {
         let (sql, values) = dialect.text(self);
-        Parts {
+        StatementParts {
             sql: AssertSqlSafe(sql).into_sql_str(),
             values,
             exactly: None,

@@ -41,11 +41,11 @@ pub(crate) struct CellPlace {
     pub(crate) column: Option<usize>,
     /// The position of the masked column, if Rust chooses between the two.
     pub(crate) masked: Option<usize>,
-    pub(crate) shown: Shown,
+    pub(crate) shown: CellShown,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Shown {
+pub(crate) enum CellShown {
     Always,
     Never,
     /// The database decides, by the flag column at this position.
@@ -110,14 +110,14 @@ impl<'a> Cells<'a> {
     pub(crate) fn is_visible(&self, field: usize) -> Result<bool> {
         let slot = self.slot(field)?;
         match slot.shown {
-            Shown::Always => Ok(true),
-            Shown::Never => Ok(false),
-            Shown::Flag(flag) => self.row.flag(flag),
-            Shown::UnlessNull => match slot.column {
+            CellShown::Always => Ok(true),
+            CellShown::Never => Ok(false),
+            CellShown::Flag(flag) => self.row.flag(flag),
+            CellShown::UnlessNull => match slot.column {
                 Some(column) => Ok(!self.row.is_null(column)?),
                 None => Ok(false),
             },
-            Shown::Found => Ok(self.found >> field & 1 == 1),
+            CellShown::Found => Ok(self.found >> field & 1 == 1),
         }
     }
 
@@ -235,7 +235,7 @@ impl Cells<'_> {
             Some(masked) if !self.is_visible(field)? => {
                 self.value(field, self.row.cell(masked, C::KIND))
             }
-            None if slot.shown == Shown::Found && !self.is_visible(field)? => {
+            None if slot.shown == CellShown::Found && !self.is_visible(field)? => {
                 let mask = self.masks.get(field).copied().flatten();
                 let mask = mask.ok_or_else(|| Error::internal("a mask is missing"))?;
                 Ok(self.read::<C>(field)?.__mask(mask))

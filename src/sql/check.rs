@@ -9,7 +9,7 @@ use sea_query::{Alias, Func, Query as Statement};
 
 use super::db::Db;
 use super::dialect::Dialect;
-use super::live::{Computed, Live, uncounted};
+use super::live::{ComputedColumn, Live, uncounted};
 use crate::audit;
 use crate::entity::{ColumnSpec, Relation, RowAction, Schema};
 use crate::error::{Error, Result};
@@ -260,9 +260,11 @@ fn writes(
                 continue;
             };
             let when = match (found.computed, action) {
-                (Computed::Always, _) => "computed by the database",
-                (Computed::OnUpdate, RowAction::Update) => "set by the database at each update",
-                (Computed::Never | Computed::OnUpdate, _) => continue,
+                (ComputedColumn::Always, _) => "computed by the database",
+                (ComputedColumn::OnUpdate, RowAction::Update) => {
+                    "set by the database at each update"
+                }
+                (ComputedColumn::Never | ComputedColumn::OnUpdate, _) => continue,
             };
             differences.push(format!(
                 "the column `{}.{}` is {when}, so that the rule at {} cannot be evaluated over the new value of `{}::{}`: write the rule over the columns that it is computed from, or put the rule over its old value into `update_if` and the rule over the updated row into `updated_if`",

@@ -27,12 +27,12 @@ pub(super) struct LiveColumn {
     /// Its type in upper case.
     pub(super) declared: String,
     pub(super) not_null: bool,
-    pub(super) computed: Computed,
+    pub(super) computed: ComputedColumn,
 }
 
 /// The occasions on which the database computes the value of a column by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Computed {
+pub(super) enum ComputedColumn {
     Never,
     Always,
     /// At each update of the row that does not set the column.
@@ -102,11 +102,11 @@ impl Db {
                     declared: declared.to_ascii_uppercase(),
                     not_null: row.flag(2)?,
                     computed: if row.flag(3)? {
-                        Computed::Always
+                        ComputedColumn::Always
                     } else if row.flag(4)? {
-                        Computed::OnUpdate
+                        ComputedColumn::OnUpdate
                     } else {
-                        Computed::Never
+                        ComputedColumn::Never
                     },
                 };
                 let name = live.dialect.looked_up(name).into_owned();

@@ -67,8 +67,8 @@ pub use inspect::{DatabaseSchema, Index, TableSchema};
 pub use node_channel::PostgresChannel;
 pub(crate) use on_commit::Extent;
 pub(crate) use query::{
-    By, Found, Function, Held, Join, Layout, Masked, OrderKey, Position, Query, Related, Rest,
-    Summary, is_of,
+    Found, Function, HeldValue, Join, Layout, Masked, OrderKey, OrderValue, Position, Query,
+    RelatedValues, Rest, Summary, is_of,
 };
 pub(crate) use references::unchecked;
 pub(crate) use row::Row;
@@ -83,4 +83,4 @@ pub(crate) use statement_key::StatementKey;
 pub(crate) use summary::{Aggregated, read as read_summary};
 pub(crate) use template::{Plan, QueryInput};
 pub(crate) use unguarded::{OwnLayout, own_query};
-pub(crate) use unit::{Ending, Savepoint, Steps, Unit};
+pub(crate) use unit::{Savepoint, Steps, TransactionEnd, Unit};

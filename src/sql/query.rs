@@ -34,7 +34,7 @@ pub(crate) struct Query {
 /// One key of an order.
 #[derive(Debug, Clone)]
 pub(crate) struct OrderKey {
-    pub(crate) by: By,
+    pub(crate) by: OrderValue,
     /// The condition on a row under which its value is visible; none if it always is.
     pub(crate) visible: Option<Residual>,
     pub(crate) direction: Direction,
@@ -42,15 +42,15 @@ pub(crate) struct OrderKey {
 
 /// A value of each row to order by.
 #[derive(Debug, Clone)]
-pub(crate) enum By {
+pub(crate) enum OrderValue {
     /// The value in this column of the row.
     Column(usize),
-    Related(Related),
+    Related(RelatedValues),
 }
 
 /// A value aggregated over related rows.
 #[derive(Debug, Clone)]
-pub(crate) struct Related {
+pub(crate) struct RelatedValues {
     pub(crate) relation: &'static Relation,
     /// The condition that selects the related rows that count.
     pub(crate) within: Residual,
@@ -75,14 +75,14 @@ pub(crate) enum Found {
 pub(crate) struct Position {
     /// The values of a row at this position under each order, null if hidden or null. There are fewer than
     /// orders if the position is not known further.
-    pub(crate) values: Vec<Held>,
+    pub(crate) values: Vec<HeldValue>,
     /// The rows with the same values that come after it.
     pub(crate) rest: Rest,
 }
 
 /// The value of the row at a position under an order.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Held {
+pub(crate) enum HeldValue {
     Value(Value),
     /// The stored value, which is not null and which no value here represents.
     Stored,
@@ -91,7 +91,7 @@ pub(crate) enum Held {
 impl Position {
     /// Returns whether the statement for the rows after it contains the key of its row.
     pub(super) fn names_its_row(&self, by_key: bool) -> bool {
-        by_key || self.values.contains(&Held::Stored)
+        by_key || self.values.contains(&HeldValue::Stored)
     }
 }
 
@@ -157,8 +157,8 @@ impl OrderKey {
     /// Renders the value in the order that every engine agrees on, null where it is hidden.
     pub(super) fn masked(&self, renderer: &Renderer) -> Result<Expr> {
         let value = match &self.by {
-            By::Column(column) => renderer.rank(*column)?,
-            By::Related(related) => related.expr(renderer)?,
+            OrderValue::Column(column) => renderer.rank(*column)?,
+            OrderValue::Related(related) => related.expr(renderer)?,
         };
         Ok(match &self.visible {
             None => value,
@@ -170,25 +170,25 @@ impl OrderKey {
 
     /// Returns whether the order is by this column and hides it in no visible row.
     pub(crate) fn is_by(&self, column: usize) -> bool {
-        self.visible.is_none() && matches!(self.by, By::Column(own) if own == column)
+        self.visible.is_none() && matches!(self.by, OrderValue::Column(own) if own == column)
     }
 
     pub(super) fn is_nullable(&self, renderer: &Renderer) -> Result<bool> {
         Ok(self.visible.is_some()
             || match &self.by {
-                By::Column(column) => {
+                OrderValue::Column(column) => {
                     let spec = renderer.spec(*column)?;
                     spec.is_nullable() || spec.kind().names().is_some()
                 }
-                By::Related(related) => related.found != Found::Number,
+                OrderValue::Related(related) => related.found != Found::Number,
             })
     }
 
     /// Returns the kind of the value, for reading it.
     pub(crate) fn kind(&self, table: &'static Schema) -> Result<Kind> {
         let (table, column) = match &self.by {
-            By::Column(column) => (table, *column),
-            By::Related(related) => match &related.cell {
+            OrderValue::Column(column) => (table, *column),
+            OrderValue::Related(related) => match &related.cell {
                 None => return Ok(Kind::Int),
                 Some(cell) => (related.relation.target(), cell.column),
             },
@@ -203,7 +203,7 @@ impl OrderKey {
     }
 }
 
-impl Related {
+impl RelatedValues {
     fn expr(&self, renderer: &Renderer) -> Result<Expr> {
         let theirs = renderer.across(self.relation);
         let mut rows = theirs.joined(renderer, self.relation, &self.within)?;

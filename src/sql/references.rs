@@ -22,7 +22,7 @@ pub(crate) struct ForeignKey {
 }
 
 /// A field that refers to rows whose rules are not evaluated.
-pub(crate) struct Unchecked<'a> {
+pub(crate) struct UncheckedReference<'a> {
     pub(crate) field: &'a InputFieldInfo,
     /// The table of those rows.
     pub(crate) table: &'a str,
@@ -30,7 +30,10 @@ pub(crate) struct Unchecked<'a> {
 
 /// Returns the fields of an input type that set a foreign key of its table for which its entity has no
 /// relation to one row of the other, and that do not declare that any row will do.
-pub(crate) fn unchecked<'a>(input: &'a InputInfo, keys: &'a [ForeignKey]) -> Vec<Unchecked<'a>> {
+pub(crate) fn unchecked<'a>(
+    input: &'a InputInfo,
+    keys: &'a [ForeignKey],
+) -> Vec<UncheckedReference<'a>> {
     let mut unchecked = Vec::new();
     for field in input.fields() {
         let column = input.schema().position(field.field());
@@ -45,7 +48,7 @@ pub(crate) fn unchecked<'a>(input: &'a InputInfo, keys: &'a [ForeignKey]) -> Vec
                 && !field.relations().iter().any(leads_there)
             {
                 let table = &key.table;
-                unchecked.push(Unchecked { field, table });
+                unchecked.push(UncheckedReference { field, table });
             }
         }
     }

@@ -12,7 +12,7 @@ use sea_query::{
     Query as Statement, SelectStatement, TableRef,
 };
 
-use super::dialect::{Compared, Dialect, Storability};
+use super::dialect::{ComparedAs, Dialect, Storability};
 use super::sizes::{filled, filled_if_many};
 use crate::bounded::balanced;
 use crate::dto::Mask;
@@ -297,10 +297,10 @@ impl Renderer {
     /// Renders the comparison of the column with a value, which it may not be able to hold.
     fn compare_value(&self, op: Op, column: usize, value: &Value) -> Result<Expr> {
         match self.dialect.standing(value).compared(op) {
-            Compared::Plainly => self.compare(op, column, self.dialect.bind(value)),
-            Compared::WhereSet => self.is_set(column),
-            Compared::Nowhere => Ok(Expr::val(false)),
-            Compared::With(op, value) => self.compare(op, column, self.dialect.bind(&value)),
+            ComparedAs::Plainly => self.compare(op, column, self.dialect.bind(value)),
+            ComparedAs::WhereSet => self.is_set(column),
+            ComparedAs::Nowhere => Ok(Expr::val(false)),
+            ComparedAs::With(op, value) => self.compare(op, column, self.dialect.bind(&value)),
         }
     }
 

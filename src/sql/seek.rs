@@ -2,7 +2,7 @@
 
 use sea_query::{Expr, ExprTrait as _, Query as Statement};
 
-use super::query::{Held, OrderKey, Position, Query, Rest};
+use super::query::{HeldValue, OrderKey, Position, Query, Rest};
 use super::render::Renderer;
 use super::select::lookup;
 use crate::dto::Direction;
@@ -31,13 +31,13 @@ pub(super) fn after(renderer: &Renderer, question: &Query, position: &Position) 
     for (key, value) in question.order.iter().zip(&position.values).rev() {
         let column = key.masked(renderer)?;
         let bound = match value {
-            Held::Value(Value::Null) => {
+            HeldValue::Value(Value::Null) => {
                 let after = tied.unwrap_or_else(|| Expr::val(false));
                 tied = Some(column.is_null().and(after));
                 continue;
             }
-            Held::Value(value) => renderer.dialect.bind(value),
-            Held::Stored => stored(renderer, key, &position.rest)?,
+            HeldValue::Value(value) => renderer.dialect.bind(value),
+            HeldValue::Stored => stored(renderer, key, &position.rest)?,
         };
         let bound = || bound.clone();
         let (beyond, from) = match key.direction {

@@ -3,13 +3,13 @@
 
 use sea_query::{Alias, CaseStatement, Expr, NullOrdering, Query as Statement, SelectStatement};
 
-use super::cells::{CellPlace, Shown};
+use super::cells::{CellPlace, CellShown};
 use super::dialect::Dialect;
 use super::query::{Join, Layout, Query};
 use super::render::Renderer;
 use super::seek;
 use super::template::Ready;
-use crate::dto::{Direction, FieldDecisions, Output, Shape, Source};
+use crate::dto::{Direction, FieldDecisions, Output, Shape, ShapeSource};
 use crate::entity::{ColumnSpec, Entity};
 use crate::error::{Error, Result};
 use crate::policy::{Decision, Reduced, Residual, Value};
@@ -30,11 +30,11 @@ pub(super) fn rows<E: Entity>(
     let mut layout = Layout::default();
     for (index, (field, decision)) in shape.fields().iter().zip(&decided.fields).enumerate() {
         slots.push(match field.source() {
-            Source::Column => {
+            ShapeSource::Column => {
                 let (column, spec) = renderer.field(field.field())?;
                 projection.field(field.output(), decision, column, spec)?
             }
-            Source::Computed { inputs, .. } => {
+            ShapeSource::Computed { inputs, .. } => {
                 let columns = inputs.iter().map(|input| Ok(renderer.field(input)?.0));
                 let columns = columns.collect::<Result<Vec<_>>>()?;
                 let (shown, positions) = projection.inputs(field.field(), decision, &columns)?;
@@ -45,10 +45,10 @@ pub(super) fn rows<E: Entity>(
                     shown,
                 }
             }
-            Source::Related { relation, .. } => {
+            ShapeSource::Related { relation, .. } => {
                 let columns = renderer.own_columns(relation)?;
                 let (shown, positions) = projection.inputs(field.field(), decision, &columns)?;
-                if shown != Shown::Never {
+                if shown != CellShown::Never {
                     let kinds = columns
                         .iter()
                         .map(|column| Ok(renderer.spec(*column)?.kind()));
@@ -66,7 +66,7 @@ pub(super) fn rows<E: Entity>(
             }
         });
     }
-    let entity = if slots.iter().any(|slot| slot.shown == Shown::Found) {
+    let entity = if slots.iter().any(|slot| slot.shown == CellShown::Found) {
         Some(projection.entity()?)
     } else {
         None
@@ -311,12 +311,12 @@ impl<'a> Projection<'a> {
         name: &str,
         decision: &Decision,
         columns: &[usize],
-    ) -> Result<(Shown, Vec<usize>)> {
+    ) -> Result<(CellShown, Vec<usize>)> {
         let shown = match decision {
-            Decision::Allow => Shown::Always,
-            Decision::Deny => return Ok((Shown::Never, Vec::new())),
+            Decision::Allow => CellShown::Always,
+            Decision::Deny => return Ok((CellShown::Never, Vec::new())),
             Decision::Fail(_) => return Err(Error::internal("a rule could not be evaluated")),
-            Decision::Depends(residual) => Shown::Flag(self.flag(residual, name)?),
+            Decision::Depends(residual) => CellShown::Flag(self.flag(residual, name)?),
         };
         let mut positions = Vec::with_capacity(columns.len());
         for (number, column) in columns.iter().enumerate() {
@@ -351,16 +351,16 @@ impl<'a> Projection<'a> {
             (Decision::Fail(_), _) => {
                 return Err(Error::internal("a rule could not be evaluated"));
             }
-            (Decision::Allow, _) => slot(Some(self.push(raw, name)), Shown::Always),
+            (Decision::Allow, _) => slot(Some(self.push(raw, name)), CellShown::Always),
             (Decision::Deny, Output::Mask(mask)) => {
                 let masked = self.renderer.mask(mask, column)?;
-                slot(Some(self.push(masked, name)), Shown::Never)
+                slot(Some(self.push(masked, name)), CellShown::Never)
             }
             (Decision::Deny, Output::MaskInProcess) => {
-                slot(Some(self.push(raw, name)), Shown::Never)
+                slot(Some(self.push(raw, name)), CellShown::Never)
             }
             (Decision::Deny, Output::Shown | Output::Omit | Output::Null | Output::Error) => {
-                slot(None, Shown::Never)
+                slot(None, CellShown::Never)
             }
             (Decision::Depends(residual), _) if residual.is_opaque() && residual.is_related() => {
                 return Err(Error::misuse(format!(
@@ -383,18 +383,18 @@ impl<'a> Projection<'a> {
                 CellPlace {
                     column: Some(column_position),
                     masked,
-                    shown: Shown::Found,
+                    shown: CellShown::Found,
                 }
             }
             (Decision::Depends(residual), Output::Mask(mask)) => {
                 let cut = CaseStatement::new()
                     .case(self.renderer.evaluated(residual)?, raw)
                     .finally(self.renderer.mask(mask, column)?);
-                slot(Some(self.push(cut, name)), Shown::Never)
+                slot(Some(self.push(cut, name)), CellShown::Never)
             }
             (Decision::Depends(residual), Output::MaskInProcess) => {
                 let position = self.push(raw, name);
-                slot(Some(position), Shown::Flag(self.flag(residual, name)?))
+                slot(Some(position), CellShown::Flag(self.flag(residual, name)?))
             }
             (
                 Decision::Depends(residual),
@@ -403,9 +403,9 @@ impl<'a> Projection<'a> {
                 let cut = CaseStatement::new().case(self.renderer.evaluated(residual)?, raw);
                 let position = self.push(cut, name);
                 let shown = if spec.is_nullable() {
-                    Shown::Flag(self.flag(residual, name)?)
+                    CellShown::Flag(self.flag(residual, name)?)
                 } else {
-                    Shown::UnlessNull
+                    CellShown::UnlessNull
                 };
                 slot(Some(position), shown)
             }
@@ -421,7 +421,7 @@ impl<'a> Projection<'a> {
             slots.push(CellPlace {
                 column: Some(self.push(column, &format!("row_{}", spec.field()))),
                 masked: None,
-                shown: Shown::Always,
+                shown: CellShown::Always,
             });
         }
         Ok(slots)

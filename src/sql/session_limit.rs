@@ -14,7 +14,7 @@ use super::session_end::end_at_once;
 use super::session_row::{EXPIRES_AT, ID, SECRET_HASH, SUBJECT, TABLE, micros};
 use super::session_store::{CUT_OFF, CUT_OFFS, lives, living_of, malformed};
 use super::sizes::filled;
-use super::unit::{Ending, Unit};
+use super::unit::{TransactionEnd, Unit};
 use crate::error::{Error, Result};
 use crate::policy::{Cell, Kind};
 use crate::session::{Created, SessionId, SessionLimit, SessionRecord};
@@ -95,10 +95,10 @@ pub(super) async fn end<T>(
     stays: impl FnOnce(&T) -> bool,
 ) -> Result<T> {
     if outcome.as_ref().is_ok_and(stays) {
-        unit.end(Ending::Commit).await?;
+        unit.end(TransactionEnd::Commit).await?;
     } else {
         // If that fails too, the connection is gone, and the transaction with it.
-        let _ = unit.end(Ending::Rollback).await;
+        let _ = unit.end(TransactionEnd::Rollback).await;
     }
     outcome
 }

@@ -4,7 +4,7 @@
 use uuid::Uuid;
 
 use super::dialect::Dialect;
-use super::query::{By, Found, Function, Held, Masked, Query, Rest, Summary};
+use super::query::{Found, Function, HeldValue, Masked, OrderValue, Query, Rest, Summary};
 use crate::dto::Direction;
 use crate::entity::Schema;
 use crate::policy::{Decision, Fulfilled, Op, Place, Reduced, Residual, Term, Value};
@@ -248,11 +248,11 @@ impl<'a> StatementKey<'a> {
         self.optional(question.filter.as_ref());
         self.each(&question.order, |structure, key| {
             match &key.by {
-                By::Column(column) => {
+                OrderValue::Column(column) => {
                     structure.tag(0);
                     structure.index(*column);
                 }
-                By::Related(related) => {
+                OrderValue::Related(related) => {
                     structure.tag(1);
                     structure.text(related.relation.name());
                     structure.residual(&related.within);
@@ -288,8 +288,8 @@ impl<'a> StatementKey<'a> {
             Some(position) => {
                 self.tag(1);
                 self.each(&position.values, |structure, held| match held {
-                    Held::Value(value) => structure.value(value),
-                    Held::Stored => structure.tag(9),
+                    HeldValue::Value(value) => structure.value(value),
+                    HeldValue::Stored => structure.tag(9),
                 });
                 match &position.rest {
                     Rest::Behind(key) => {
@@ -476,7 +476,7 @@ impl Marks {
             self.residual(filter);
         }
         for key in &mut question.order {
-            if let By::Related(related) = &mut key.by {
+            if let OrderValue::Related(related) = &mut key.by {
                 self.residual(&mut related.within);
                 if let Some(cell) = &mut related.cell {
                     self.reduced(&mut cell.visible);
@@ -496,8 +496,8 @@ impl Marks {
         if let Some(position) = &mut question.after {
             for held in &mut position.values {
                 match held {
-                    Held::Value(value) => self.value(value),
-                    Held::Stored => {}
+                    HeldValue::Value(value) => self.value(value),
+                    HeldValue::Stored => {}
                 }
             }
             let names_its_row = position.names_its_row(question.by_key);

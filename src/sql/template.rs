@@ -10,7 +10,7 @@ use std::sync::Arc;
 use sea_query::{SelectStatement, Values};
 use sqlx::{AssertSqlSafe, SqlSafeStr as _};
 
-use super::built::{Execute, Parts};
+use super::built::{Execute, StatementParts};
 use super::change::{Written, insert_rows};
 use super::dialect::{Dialect, Storability};
 use super::limit::Limit;
@@ -135,9 +135,9 @@ impl super::db::Db {
 }
 
 impl Execute for Ready {
-    fn into_parts(self, _: Dialect) -> Parts {
+    fn into_parts(self, _: Dialect) -> StatementParts {
         let sql = |sql| AssertSqlSafe::<Arc<str>>(sql).into_sql_str();
-        Parts {
+        StatementParts {
             sql: sql(self.sql),
             values: self.values,
             exactly: self
@@ -148,7 +148,7 @@ impl Execute for Ready {
 }
 
 impl Execute for &Ready {
-    fn into_parts(self, dialect: Dialect) -> Parts {
+    fn into_parts(self, dialect: Dialect) -> StatementParts {
         self.clone().into_parts(dialect)
     }
 }

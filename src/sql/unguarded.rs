@@ -3,10 +3,10 @@
 
 use std::marker::PhantomData;
 
-use super::cells::{CellPlace, Shown};
+use super::cells::{CellPlace, CellShown};
 use super::template::Ready;
 use super::{Cells, Dialect, Row};
-use crate::dto::{Mask, Output, Shape, Source};
+use crate::dto::{Mask, Output, Shape, ShapeSource};
 use crate::entity::{Entity, Schema};
 use crate::error::{Error, Result};
 use crate::policy::{Cell, Facts, Value};
@@ -70,9 +70,9 @@ impl<E: Entity> OwnLayout<E> {
         };
         for (index, field) in shape.fields().iter().enumerate() {
             let sources = match field.source() {
-                Source::Column => vec![field.field()],
-                Source::Computed { inputs, .. } => inputs.clone(),
-                Source::Related { .. } => {
+                ShapeSource::Column => vec![field.field()],
+                ShapeSource::Computed { inputs, .. } => inputs.clone(),
+                ShapeSource::Related { .. } => {
                     return Err(Error::misuse(format!(
                         "`{}` shows related rows, which the rows of `unguarded_sql` do not have",
                         shape.name(),
@@ -119,7 +119,7 @@ impl<E: Entity> OwnLayout<E> {
     }
 
     /// Reads the row's columns of its entity, and the whole entity if `whole` and nothing is missing.
-    pub(crate) fn facts<'r>(&self, row: &'r Row, whole: bool) -> Result<Given<'r, E>> {
+    pub(crate) fn facts<'r>(&self, row: &'r Row, whole: bool) -> Result<GivenColumn<'r, E>> {
         let mut cells = Vec::with_capacity(self.columns.len());
         for (slot, spec) in self.columns.iter().zip(E::__table().columns()) {
             cells.push(match slot.column {
@@ -128,7 +128,7 @@ impl<E: Entity> OwnLayout<E> {
             });
         }
         let complete = cells.iter().all(Option::is_some);
-        Ok(Given {
+        Ok(GivenColumn {
             cells,
             whole: if whole && complete {
                 known(E::__from_cells(&mut Cells::new(row, &self.columns, 0)))?
@@ -157,7 +157,7 @@ const fn found(column: Option<usize>) -> CellPlace {
     CellPlace {
         column,
         masked: None,
-        shown: Shown::Found,
+        shown: CellShown::Found,
     }
 }
 
@@ -201,13 +201,13 @@ fn column_names<R: sqlx::Row>(row: &R) -> Vec<&str> {
 }
 
 /// The columns of an entity that one row of the application's own query has.
-pub(crate) struct Given<'r, E> {
+pub(crate) struct GivenColumn<'r, E> {
     /// For each column of the entity; `None` where it is missing.
     cells: Vec<Option<Cell<'r>>>,
     whole: Option<E>,
 }
 
-impl<E: Entity> Facts<E> for Given<'_, E> {
+impl<E: Entity> Facts<E> for GivenColumn<'_, E> {
     fn knows(&self, column: usize) -> bool {
         self.cells.get(column).is_some_and(Option::is_some)
     }

@@ -60,17 +60,17 @@ impl<DB: Driver> Begun<DB> {
         Ok(())
     }
 
-    async fn end(mut self, ending: Ending) -> Result<()> {
+    async fn end(mut self, ending: TransactionEnd) -> Result<()> {
         self.run(match ending {
-            Ending::Commit => "COMMIT",
-            Ending::Rollback => "ROLLBACK",
+            TransactionEnd::Commit => "COMMIT",
+            TransactionEnd::Rollback => "ROLLBACK",
         })
         .await?;
         // Nothing is left to roll back, and the records of refusals may need the connection.
         if let Some(connection) = self.connection.take() {
             connection.end();
         }
-        let refusals = self.aftermath.settle(ending == Ending::Commit);
+        let refusals = self.aftermath.settle(ending == TransactionEnd::Commit);
         Unrecorded::record_all(refusals).await;
         Ok(())
     }
@@ -143,7 +143,7 @@ enum Slots {
 
 /// The end of a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Ending {
+pub(crate) enum TransactionEnd {
     Commit,
     Rollback,
 }
@@ -296,7 +296,7 @@ impl Unit {
     }
 
     /// Ends the transaction. One in which a statement failed is never committed.
-    pub(crate) async fn end(&self, ending: Ending) -> Result<()> {
+    pub(crate) async fn end(&self, ending: TransactionEnd) -> Result<()> {
         match &self.0.begun {
             #[cfg(feature = "sqlite")]
             Slots::Sqlite(slot) => self.end_of(slot, ending).await,
@@ -307,16 +307,16 @@ impl Unit {
         }
     }
 
-    async fn end_of<DB: Driver>(&self, slot: &Slot<DB>, ending: Ending) -> Result<()> {
+    async fn end_of<DB: Driver>(&self, slot: &Slot<DB>, ending: TransactionEnd) -> Result<()> {
         let begun = slot.lock().await.take();
         self.0.ended.store(true, Ordering::Release);
         let begun = begun.ok_or_else(|| Error::misuse(ENDED))?;
         match ending {
-            Ending::Commit if self.has_failed() => {
+            TransactionEnd::Commit if self.has_failed() => {
                 drop(begun);
                 Err(Error::misuse(FAILED))
             }
-            Ending::Commit | Ending::Rollback => begun.end(ending).await,
+            TransactionEnd::Commit | TransactionEnd::Rollback => begun.end(ending).await,
         }
     }
 

@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::join_all;
 
 use self::deletion::deletes_users;
-use super::store::{BrokenContract, Outcome, STEP, record, rule, start};
+use super::store::{BrokenContract, ContractResult, STEP, record, rule, start};
 use crate::account::{
     Account, AccountId, AccountKind, AccountOwner, Adapter, AdapterError, Email, NewUser,
     ProviderTokens, SessionAdapter, User, UserChange, UserEmail, VerificationRecord,
@@ -124,14 +124,14 @@ pub async fn check_session_adapter(adapter: &dyn SessionAdapter) -> Result<(), B
     )
 }
 
-async fn answered<T>(answer: impl Future<Output = Result<T, AdapterError>>) -> Outcome<T> {
+async fn answered<T>(answer: impl Future<Output = Result<T, AdapterError>>) -> ContractResult<T> {
     answer
         .await
         .map_err(|_| BrokenContract::new("an empty adapter that is reachable answers every call"))
 }
 
 /// Returns whether the adapter refuses the value as already taken (a conflict).
-async fn refused<T>(answer: impl Future<Output = Result<T, AdapterError>>) -> Outcome<bool> {
+async fn refused<T>(answer: impl Future<Output = Result<T, AdapterError>>) -> ContractResult<bool> {
     match answer.await {
         Err(error) if error == AdapterError::conflict() => Ok(true),
         Ok(_) => Ok(false),
@@ -139,16 +139,16 @@ async fn refused<T>(answer: impl Future<Output = Result<T, AdapterError>>) -> Ou
     }
 }
 
-async fn created<A: Adapter + ?Sized>(adapter: &A, new: &NewUser) -> Outcome<User> {
+async fn created<A: Adapter + ?Sized>(adapter: &A, new: &NewUser) -> ContractResult<User> {
     answered(adapter.create_user(new, start())).await
 }
 
-fn email(text: &str) -> Outcome<Email> {
+fn email(text: &str) -> ContractResult<Email> {
     text.parse()
         .map_err(|_| BrokenContract::new("the contract writes addresses that are valid"))
 }
 
-fn account(id: &str) -> Outcome<AccountId> {
+fn account(id: &str) -> ContractResult<AccountId> {
     AccountId::new("provider", id)
         .map_err(|_| BrokenContract::new("the contract writes accounts that are valid"))
 }
@@ -160,7 +160,7 @@ fn with_email(address: Email) -> NewUser {
     }
 }
 
-async fn creates_users(adapter: &dyn Adapter) -> Outcome {
+async fn creates_users(adapter: &dyn Adapter) -> ContractResult {
     let address = email("It's.Ada@Example.com")?;
     let new = NewUser {
         name: Some("it's \"Ada\" \u{10ffff}".into()),
@@ -207,7 +207,7 @@ async fn creates_users(adapter: &dyn Adapter) -> Outcome {
     Ok(())
 }
 
-async fn tells_addresses_apart(adapter: &dyn Adapter) -> Outcome {
+async fn tells_addresses_apart(adapter: &dyn Adapter) -> ContractResult {
     let user = created(adapter, &with_email(email("Bob@example.com")?)).await?;
     let equal = email("bOB@EXAMPLE.COM")?;
     rule(
@@ -229,7 +229,7 @@ async fn tells_addresses_apart(adapter: &dyn Adapter) -> Outcome {
     Ok(())
 }
 
-async fn changes_users(adapter: &dyn Adapter) -> Outcome {
+async fn changes_users(adapter: &dyn Adapter) -> ContractResult {
     let first = email("cleo@example.com")?;
     let user = created(
         adapter,
@@ -286,7 +286,7 @@ async fn changes_users(adapter: &dyn Adapter) -> Outcome {
     )
 }
 
-async fn links_accounts(adapter: &dyn Adapter) -> Outcome {
+async fn links_accounts(adapter: &dyn Adapter) -> ContractResult {
     let user = created(adapter, &NewUser::default()).await?;
     let other = created(adapter, &NewUser::default()).await?;
     let id = account("Link 1")?;
@@ -383,7 +383,7 @@ fn same(one: &ProviderTokens, other: &ProviderTokens) -> bool {
         && *session_state == other.session_state
 }
 
-async fn keeps_tokens(adapter: &dyn Adapter) -> Outcome {
+async fn keeps_tokens(adapter: &dyn Adapter) -> ContractResult {
     let user = created(adapter, &NewUser::default()).await?;
     let other = created(adapter, &NewUser::default()).await?;
     let id = account("Tokens")?;
@@ -421,7 +421,7 @@ async fn keeps_tokens(adapter: &dyn Adapter) -> Outcome {
     Ok(())
 }
 
-async fn signs_in(adapter: &dyn Adapter) -> Outcome {
+async fn signs_in(adapter: &dyn Adapter) -> ContractResult {
     let profile = with_email(email("dora@example.com")?);
     let first = Account::new(account("Dora")?, AccountKind::OAuth);
     let signed_in =
@@ -453,7 +453,7 @@ async fn signs_in(adapter: &dyn Adapter) -> Outcome {
     )
 }
 
-async fn signs_in_once(adapter: &dyn Adapter) -> Outcome {
+async fn signs_in_once(adapter: &dyn Adapter) -> ContractResult {
     let account = Account::new(account("Eve")?, AccountKind::OAuth);
     // Without an address only the account identifies the sign-ins as one user's.
     let profile = NewUser::default();
@@ -472,7 +472,7 @@ async fn signs_in_once(adapter: &dyn Adapter) -> Outcome {
     )
 }
 
-async fn redeems_tokens(adapter: &dyn Adapter) -> Outcome {
+async fn redeems_tokens(adapter: &dyn Adapter) -> ContractResult {
     let token = |number: u8, identifier: &str| VerificationRecord {
         identifier: identifier.to_owned(),
         token_hash: SecretHash::from_bytes([number; 32]),

@@ -2,13 +2,13 @@
 
 use std::num::NonZeroU32;
 
-use super::store::{Outcome, STEP, STORED, answered, record, rule, start};
+use super::store::{ContractResult, STEP, STORED, answered, record, rule, start};
 use crate::session::{
     Created, SecretHash, SessionId, SessionLimit, SessionRecord, SessionStore, StoredData,
 };
 use crate::viewer::Subject;
 
-pub(super) async fn follows_what_was_replaced(store: &dyn SessionStore) -> Outcome {
+pub(super) async fn follows_what_was_replaced(store: &dyn SessionStore) -> ContractResult {
     let first = record(50, "mia");
     let next = |number: u8| SessionRecord {
         id: SessionId::from_bytes([number; 16]),
@@ -68,11 +68,11 @@ pub(super) async fn follows_what_was_replaced(store: &dyn SessionStore) -> Outco
     )
 }
 
-pub(super) async fn creates_instead(store: &dyn SessionStore) -> Outcome {
+pub(super) async fn creates_instead(store: &dyn SessionStore) -> ContractResult {
     let one = NonZeroU32::MIN;
     let (old, new) = (record(54, "nora"), record(55, "nora"));
     let create = async |old, new, limit| answered(store.create_instead_of(old, new, limit)).await;
-    let is_there = async |of: &SessionRecord| -> Outcome<bool> {
+    let is_there = async |of: &SessionRecord| -> ContractResult<bool> {
         Ok(answered(store.load(of.id, start())).await?.is_some())
     };
     rule(

@@ -34,7 +34,7 @@ impl fmt::Display for BrokenContract {
 
 impl std::error::Error for BrokenContract {}
 
-pub(super) type Outcome<T = ()> = Result<T, BrokenContract>;
+pub(super) type ContractResult<T = ()> = Result<T, BrokenContract>;
 
 /// Checks `store`, which must be empty, against every rule of [`SessionStore`].
 ///
@@ -72,7 +72,7 @@ pub async fn check_session_store(store: &dyn SessionStore) -> Result<(), BrokenC
     deletes_everyone(store).await
 }
 
-pub(super) fn rule(rule: &'static str, kept: bool) -> Outcome {
+pub(super) fn rule(rule: &'static str, kept: bool) -> ContractResult {
     if kept {
         Ok(())
     } else {
@@ -80,7 +80,9 @@ pub(super) fn rule(rule: &'static str, kept: bool) -> Outcome {
     }
 }
 
-pub(super) async fn answered<T>(answer: impl Future<Output = Result<T, StoreError>>) -> Outcome<T> {
+pub(super) async fn answered<T>(
+    answer: impl Future<Output = Result<T, StoreError>>,
+) -> ContractResult<T> {
     answer
         .await
         .map_err(|_| BrokenContract::new("an empty store that is reachable answers every call"))
@@ -115,7 +117,7 @@ pub(super) fn record(number: u8, subject: &str) -> SessionRecord {
     }
 }
 
-async fn creates_and_loads(store: &dyn SessionStore) -> Outcome {
+async fn creates_and_loads(store: &dyn SessionStore) -> ContractResult {
     let first = SessionRecord {
         authenticated_at: start() + STEP,
         assurance: Assurance::Aal3,
@@ -139,7 +141,7 @@ async fn creates_and_loads(store: &dyn SessionStore) -> Outcome {
     )
 }
 
-async fn never_overwrites(store: &dyn SessionStore) -> Outcome {
+async fn never_overwrites(store: &dyn SessionStore) -> ContractResult {
     let first = record(2, "ada");
     let second = SessionRecord {
         subject: Subject::new("eve"),
@@ -157,7 +159,7 @@ async fn never_overwrites(store: &dyn SessionStore) -> Outcome {
     )
 }
 
-async fn treats_expired_as_absent(store: &dyn SessionStore) -> Outcome {
+async fn treats_expired_as_absent(store: &dyn SessionStore) -> ContractResult {
     let idle = record(3, "ada");
     let absolute = SessionRecord {
         idle_expires_at: start() + TimeDelta::hours(1),
@@ -189,7 +191,7 @@ async fn treats_expired_as_absent(store: &dyn SessionStore) -> Outcome {
     Ok(())
 }
 
-async fn touches_without_inserting(store: &dyn SessionStore) -> Outcome {
+async fn touches_without_inserting(store: &dyn SessionStore) -> ContractResult {
     let created = record(5, "ada");
     let touched = SessionRecord {
         last_seen_at: start() + STEP,
@@ -221,7 +223,7 @@ async fn touches_without_inserting(store: &dyn SessionStore) -> Outcome {
     )
 }
 
-async fn replaces_without_inserting(store: &dyn SessionStore) -> Outcome {
+async fn replaces_without_inserting(store: &dyn SessionStore) -> ContractResult {
     let old = record(20, "finn");
     let new = SessionRecord {
         id: SessionId::from_bytes([21; 16]),
@@ -285,7 +287,7 @@ async fn replaces_without_inserting(store: &dyn SessionStore) -> Outcome {
     )
 }
 
-async fn keeps_data(store: &dyn SessionStore) -> Outcome {
+async fn keeps_data(store: &dyn SessionStore) -> ContractResult {
     const LARGE: usize = 1 << 20;
 
     let session = record(23, "gus");
@@ -350,7 +352,7 @@ async fn keeps_data(store: &dyn SessionStore) -> Outcome {
     )
 }
 
-async fn limits(store: &dyn SessionStore) -> Outcome {
+async fn limits(store: &dyn SessionStore) -> ContractResult {
     let two = NonZeroU32::new(2).unwrap_or(NonZeroU32::MIN);
     let at = |number: u8, steps| SessionRecord {
         created_at: start() + STEP * steps,
@@ -385,7 +387,7 @@ async fn limits(store: &dyn SessionStore) -> Outcome {
     )
 }
 
-async fn notes_what_stateless_sessions_ended(store: &dyn SessionStore) -> Outcome {
+async fn notes_what_stateless_sessions_ended(store: &dyn SessionStore) -> ContractResult {
     let (one, other) = (
         SessionId::from_bytes([30; 16]),
         SessionId::from_bytes([31; 16]),
@@ -438,14 +440,14 @@ async fn notes_what_stateless_sessions_ended(store: &dyn SessionStore) -> Outcom
     )
 }
 
-async fn counts_generations(store: &dyn SessionStore) -> Outcome {
+async fn counts_generations(store: &dyn SessionStore) -> ContractResult {
     const FIRST: u64 = 1 << 47;
 
     let (mia, ned) = (Subject::new("mia"), Subject::new("ned"));
     let nobody = Subject::new("nobody");
     let id = SessionId::from_bytes([32; 16]);
     let began = async |subject| answered(store.generations(subject, 7)).await;
-    let stands = async |subject| -> Outcome<_> {
+    let stands = async |subject| -> ContractResult<_> {
         Ok(answered(store.standing(id, subject)).await?.generations)
     };
     let are = |everyone, subject| Generations { everyone, subject };
@@ -499,7 +501,7 @@ async fn counts_generations(store: &dyn SessionStore) -> Outcome {
     )
 }
 
-async fn deletes_everyone(store: &dyn SessionStore) -> Outcome {
+async fn deletes_everyone(store: &dyn SessionStore) -> ContractResult {
     let (one, other) = (record(40, "kim"), record(41, "leo"));
     for record in [&one, &other] {
         answered(store.create(record, None)).await?;
@@ -513,7 +515,7 @@ async fn deletes_everyone(store: &dyn SessionStore) -> Outcome {
     )
 }
 
-async fn deletes_only_what_is_named(store: &dyn SessionStore) -> Outcome {
+async fn deletes_only_what_is_named(store: &dyn SessionStore) -> ContractResult {
     let (one, two, three, other) = (
         record(6, "bob"),
         record(7, "bob"),
@@ -548,7 +550,7 @@ async fn deletes_only_what_is_named(store: &dyn SessionStore) -> Outcome {
     )
 }
 
-async fn lists(store: &dyn SessionStore) -> Outcome {
+async fn lists(store: &dyn SessionStore) -> ContractResult {
     let first = record(10, "cleo");
     let second = SessionRecord {
         created_at: start() + STEP,
@@ -573,7 +575,7 @@ async fn lists(store: &dyn SessionStore) -> Outcome {
     )
 }
 
-async fn sweeps(store: &dyn SessionStore) -> Outcome {
+async fn sweeps(store: &dyn SessionStore) -> ContractResult {
     let kept = SessionRecord {
         idle_expires_at: start() + TimeDelta::days(3),
         expires_at: start() + TimeDelta::days(3),

@@ -6,7 +6,7 @@ use super::claims::Claims;
 use super::jwe::{DecryptionKey, EncryptionKey};
 use super::jws::{SigningKey, VerifyingKey};
 use super::key::Key;
-use super::opener::{Opened, Opener};
+use super::opener::{OpenedToken, Opener};
 use super::ring::{self, KeyRing, OfRing};
 #[cfg(doc)]
 use crate::error::Error;
@@ -221,7 +221,7 @@ impl EncryptedCodec {
         self.opener.open(token, now)
     }
 
-    pub(crate) fn open_or_expired(&self, token: &str, now: DateTime<Utc>) -> Opened {
+    pub(crate) fn open_or_expired(&self, token: &str, now: DateTime<Utc>) -> OpenedToken {
         self.opener.open_or_expired(token, now)
     }
 }

@@ -5,8 +5,8 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 
 use super::compact;
-use super::opener::Refusal;
-use super::payload::Text;
+use super::opener::TokenRefusal;
+use super::payload::PayloadText;
 use crate::error::{Error, Result};
 
 /// The maximum number of characters of an encoded header; longer ones are not decoded.
@@ -123,13 +123,13 @@ pub(super) struct Presented {
 }
 
 impl Presented {
-    pub(super) fn read(part: &str) -> Result<Self, Refusal> {
+    pub(super) fn read(part: &str) -> Result<Self, TokenRefusal> {
         if part.len() > LONGEST {
-            return Err(Refusal::TooLong);
+            return Err(TokenRefusal::TooLong);
         }
         let mut json = Vec::new();
         compact::decode_into(part, &mut json, 0)?;
-        serde_json::from_slice(&json).map_err(|_| Refusal::Header)
+        serde_json::from_slice(&json).map_err(|_| TokenRefusal::Header)
     }
 }
 
@@ -150,7 +150,7 @@ impl<'de> Visitor<'de> for PresentedVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let (mut alg, mut enc, mut kid, mut typ) = (None, None, None, None);
-        while let Some(Text(name)) = map.next_key()? {
+        while let Some(PayloadText(name)) = map.next_key()? {
             let slot = match &*name {
                 "alg" => &mut alg,
                 "enc" => &mut enc,

@@ -13,7 +13,7 @@ use super::compact;
 use super::header::{Algorithm, Header};
 use super::jws::show;
 use super::key::Key;
-use super::opener::{Opens, Refusal};
+use super::opener::{Opens, TokenRefusal};
 use crate::audit;
 use crate::error::{Error, Result};
 
@@ -193,15 +193,15 @@ impl Opens for DecryptionKey {
         &self.header
     }
 
-    fn open(&self, token: &str, rest: &str, payload: &mut Vec<u8>) -> Result<(), Refusal> {
+    fn open(&self, token: &str, rest: &str, payload: &mut Vec<u8>) -> Result<(), TokenRefusal> {
         // With `dir` there is no encrypted key.
-        let parts = rest.strip_prefix('.').ok_or(Refusal::Shape)?;
-        let (nonce, sealed) = parts.split_once('.').ok_or(Refusal::Shape)?;
+        let parts = rest.strip_prefix('.').ok_or(TokenRefusal::Shape)?;
+        let (nonce, sealed) = parts.split_once('.').ok_or(TokenRefusal::Shape)?;
         let (content, tag) = compact::last(sealed)?;
         let associated = token
             .as_bytes()
             .get(..token.len() - rest.len() - 1)
-            .ok_or(Refusal::Shape)?;
+            .ok_or(TokenRefusal::Shape)?;
         let length = match &self.opens {
             Decrypts::A256Gcm(key) => {
                 let nonce: [u8; GCM_NONCE] = compact::decode_exact(nonce)?;
@@ -209,7 +209,7 @@ impl Opens for DecryptionKey {
                 compact::decode_into(content, payload, GCM_TAG)?;
                 payload.extend_from_slice(&tag);
                 key.open_in_place(Nonce::from(&nonce), Aad::from(associated), payload)
-                    .map_err(|_| Refusal::Authentication)?
+                    .map_err(|_| TokenRefusal::Authentication)?
                     .len()
             }
             Decrypts::A256CbcHs512(key) => {
@@ -217,7 +217,7 @@ impl Opens for DecryptionKey {
                 let tag: [u8; CBC_TAG] = compact::decode_exact(tag)?;
                 compact::decode_into(content, payload, 0)?;
                 if payload.is_empty() || !payload.len().is_multiple_of(BLOCK) {
-                    return Err(Refusal::Shape);
+                    return Err(TokenRefusal::Shape);
                 }
                 key.open(associated, iv, payload, &tag)?
             }
@@ -235,7 +235,7 @@ impl CbcHs512 {
         iv: [u8; BLOCK],
         content: &mut [u8],
         tag: &[u8; CBC_TAG],
-    ) -> Result<usize, Refusal> {
+    ) -> Result<usize, TokenRefusal> {
         let bits = (associated.len() as u64) * 8;
         let mut mac = hmac::Context::with_key(&self.mac);
         mac.update(associated);
@@ -246,15 +246,15 @@ impl CbcHs512 {
         let expected = expected
             .as_ref()
             .first_chunk::<CBC_TAG>()
-            .ok_or(Refusal::Authentication)?;
+            .ok_or(TokenRefusal::Authentication)?;
         if !bool::from(expected.ct_eq(tag)) {
-            return Err(Refusal::Authentication);
+            return Err(TokenRefusal::Authentication);
         }
         // The MAC is verified first, so only a holder of the key reaches the padding: it is no oracle.
         self.cipher
             .decrypt(content, DecryptionContext::Iv128(iv.into()))
             .map(|plain| plain.len())
-            .map_err(|_| Refusal::Authentication)
+            .map_err(|_| TokenRefusal::Authentication)
     }
 }
 

@@ -8,7 +8,7 @@ use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair as _, ParsedPublicKe
 use super::compact;
 use super::header::{Algorithm, Header};
 use super::key::Key;
-use super::opener::{Opens, Refusal};
+use super::opener::{Opens, TokenRefusal};
 use crate::error::{Error, Result};
 
 const MAC: usize = 32;
@@ -170,12 +170,12 @@ impl Opens for VerifyingKey {
         &self.header
     }
 
-    fn open(&self, token: &str, rest: &str, payload: &mut Vec<u8>) -> Result<(), Refusal> {
+    fn open(&self, token: &str, rest: &str, payload: &mut Vec<u8>) -> Result<(), TokenRefusal> {
         let (content, signature) = compact::last(rest)?;
         let signed = token.as_bytes();
         let signed = signed
             .get(..signed.len() - signature.len() - 1)
-            .ok_or(Refusal::Shape)?;
+            .ok_or(TokenRefusal::Shape)?;
         match &self.verifies {
             Verifies::Hs256(key) => {
                 let tag: [u8; MAC] = compact::decode_exact(signature)?;
@@ -188,7 +188,7 @@ impl Opens for VerifyingKey {
                 key.verify_sig(signed, &signature)
             }
         }
-        .map_err(|_| Refusal::Authentication)
+        .map_err(|_| TokenRefusal::Authentication)
     }
 }
 

@@ -73,7 +73,7 @@ pub use codec::{EncryptedCodec, SignedCodec};
 pub use jwe::{DecryptionKey, EncryptionKey};
 pub use jws::{SigningKey, VerifyingKey};
 pub use key::Key;
-pub(crate) use opener::Opened;
+pub(crate) use opener::OpenedToken;
 pub use opener::{Opener, OpeningKey};
 pub use ring::KeyRing;
 pub(crate) use ring::OfRing;

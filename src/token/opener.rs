@@ -18,7 +18,7 @@ const OTHER_PARTS: usize = 160;
 
 /// The reason for which a token was refused; one word for the event, and hidden from the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Refusal {
+pub(super) enum TokenRefusal {
     TooLong,
     Shape,
     Encoding,
@@ -31,7 +31,7 @@ pub(super) enum Refusal {
     Expired,
 }
 
-impl Refusal {
+impl TokenRefusal {
     const fn as_str(self) -> &'static str {
         match self {
             Self::TooLong => "too_long",
@@ -49,7 +49,7 @@ impl Refusal {
 }
 
 /// The result of opening a token, for callers that distinguish an expired token of their own from any other.
-pub(crate) enum Opened {
+pub(crate) enum OpenedToken {
     Good(Claims),
     Expired,
     Refused,
@@ -61,7 +61,7 @@ pub(super) trait Opens {
 
     /// Authenticates a token and leaves its payload in `payload`. `rest` is the token after the header and
     /// its dot. The whole text is checked before the key is used.
-    fn open(&self, token: &str, rest: &str, payload: &mut Vec<u8>) -> Result<(), Refusal>;
+    fn open(&self, token: &str, rest: &str, payload: &mut Vec<u8>) -> Result<(), TokenRefusal>;
 }
 
 /// A key that opens tokens: a [`VerifyingKey`](super::VerifyingKey) or a
@@ -155,28 +155,28 @@ impl<K: OpeningKey> Opener<K> {
     #[must_use]
     pub fn open(&self, token: Option<&str>, now: DateTime<Utc>) -> Option<Claims> {
         match self.open_or_expired(token?, now) {
-            Opened::Good(claims) => Some(claims),
-            Opened::Expired | Opened::Refused => None,
+            OpenedToken::Good(claims) => Some(claims),
+            OpenedToken::Expired | OpenedToken::Refused => None,
         }
     }
 
-    pub(super) fn open_or_expired(&self, token: &str, now: DateTime<Utc>) -> Opened {
+    pub(super) fn open_or_expired(&self, token: &str, now: DateTime<Utc>) -> OpenedToken {
         let refusal = match self.try_open(token, now) {
-            Ok(claims) => return Opened::Good(claims),
+            Ok(claims) => return OpenedToken::Good(claims),
             Err(refusal) => refusal,
         };
         audit::token_refused(&self.audience, refusal.as_str());
         match refusal {
-            Refusal::Expired => Opened::Expired,
-            Refusal::TooLong
-            | Refusal::Shape
-            | Refusal::Encoding
-            | Refusal::Header
-            | Refusal::UnknownKey
-            | Refusal::Authentication
-            | Refusal::Claims
-            | Refusal::Audience
-            | Refusal::NotYet => Opened::Refused,
+            TokenRefusal::Expired => OpenedToken::Expired,
+            TokenRefusal::TooLong
+            | TokenRefusal::Shape
+            | TokenRefusal::Encoding
+            | TokenRefusal::Header
+            | TokenRefusal::UnknownKey
+            | TokenRefusal::Authentication
+            | TokenRefusal::Claims
+            | TokenRefusal::Audience
+            | TokenRefusal::NotYet => OpenedToken::Refused,
         }
     }
 
@@ -192,12 +192,12 @@ impl<K: OpeningKey> Opener<K> {
         Ok(payload)
     }
 
-    fn try_open(&self, token: &str, now: DateTime<Utc>) -> Result<Claims, Refusal> {
+    fn try_open(&self, token: &str, now: DateTime<Utc>) -> Result<Claims, TokenRefusal> {
         let payload = compact::encoded_len(self.max_payload_bytes);
         if token.len() > payload.saturating_add(header::LONGEST + OTHER_PARTS) {
-            return Err(Refusal::TooLong);
+            return Err(TokenRefusal::TooLong);
         }
-        let (first, rest) = token.split_once('.').ok_or(Refusal::Shape)?;
+        let (first, rest) = token.split_once('.').ok_or(TokenRefusal::Shape)?;
         let is_ours = |key: &K| key.header().encoded() == first;
         // This library's own spelling of a header needs no decoding.
         let presented = if self.keys.iter().any(is_ours) {
@@ -206,8 +206,8 @@ impl<K: OpeningKey> Opener<K> {
             Some(Presented::read(first)?)
         };
         let mut refusal = match &presented {
-            Some(presented) if self.algorithm_is_known(presented) => Refusal::UnknownKey,
-            _ => Refusal::Header,
+            Some(presented) if self.algorithm_is_known(presented) => TokenRefusal::UnknownKey,
+            _ => TokenRefusal::Header,
         };
         let mut payload = Vec::new();
         for key in &self.keys {
@@ -219,7 +219,9 @@ impl<K: OpeningKey> Opener<K> {
                 continue;
             }
             match key.open(token, rest, &mut payload) {
-                Ok(()) if payload.len() > self.max_payload_bytes => return Err(Refusal::TooLong),
+                Ok(()) if payload.len() > self.max_payload_bytes => {
+                    return Err(TokenRefusal::TooLong);
+                }
                 Ok(()) => return payload::read(&payload, &self.audience, now),
                 Err(refused) => refusal = refused,
             }

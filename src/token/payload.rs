@@ -8,7 +8,7 @@ use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 
 use super::claims::{ClaimValue, Claims};
-use super::opener::Refusal;
+use super::opener::TokenRefusal;
 use crate::error::{Error, Result};
 use crate::viewer::Subject;
 
@@ -25,22 +25,26 @@ pub(super) fn write(claims: &Claims, audience: &str) -> Result<Vec<u8>> {
 }
 
 /// Parses the claims in an authenticated payload, if it is for `audience` and `now`.
-pub(super) fn read(payload: &[u8], audience: &str, now: DateTime<Utc>) -> Result<Claims, Refusal> {
+pub(super) fn read(
+    payload: &[u8],
+    audience: &str,
+    now: DateTime<Utc>,
+) -> Result<Claims, TokenRefusal> {
     // The encoding is checked once, and not for each name and text.
-    let payload = std::str::from_utf8(payload).map_err(|_| Refusal::Claims)?;
+    let payload = std::str::from_utf8(payload).map_err(|_| TokenRefusal::Claims)?;
     let mut json = serde_json::Deserializer::from_str(payload);
-    let read = Read::deserialize(&mut json).map_err(|_| Refusal::Claims)?;
-    json.end().map_err(|_| Refusal::Claims)?;
+    let read = Read::deserialize(&mut json).map_err(|_| TokenRefusal::Claims)?;
+    json.end().map_err(|_| TokenRefusal::Claims)?;
     if !read.claims.is_sound() {
-        return Err(Refusal::Claims);
+        return Err(TokenRefusal::Claims);
     }
     if read.audience != audience {
-        return Err(Refusal::Audience);
+        return Err(TokenRefusal::Audience);
     }
     let now = now.timestamp();
     let claims = read.claims;
     if claims.expires_at <= now {
-        return Err(Refusal::Expired);
+        return Err(TokenRefusal::Expired);
     }
     let made = [Some(claims.issued_at), claims.authenticated_at];
     if claims.not_before.is_some_and(|from| now < from)
@@ -49,7 +53,7 @@ pub(super) fn read(payload: &[u8], audience: &str, now: DateTime<Utc>) -> Result
             .flatten()
             .any(|made| *made > now.saturating_add(LEEWAY))
     {
-        return Err(Refusal::NotYet);
+        return Err(TokenRefusal::NotYet);
     }
     Ok(claims)
 }
@@ -110,10 +114,10 @@ impl<'de> Visitor<'de> for ReadVisitor {
         // Whole seconds: `null`, a text and a number with a fraction or an exponent are no `i64`.
         let (mut iat, mut exp, mut nbf, mut auth_time) = (None::<i64>, None, None, None);
         let mut values = Vec::new();
-        while let Some(Text(name)) = map.next_key()? {
+        while let Some(PayloadText(name)) = map.next_key()? {
             match &*name {
                 "sub" => once(&mut sub, map.next_value()?)?,
-                "aud" => once(&mut aud, map.next_value::<Text<'_>>()?.0)?,
+                "aud" => once(&mut aud, map.next_value::<PayloadText<'_>>()?.0)?,
                 "jti" => once(&mut jti, map.next_value()?)?,
                 "acr" => once(&mut acr, map.next_value()?)?,
                 "iat" => once(&mut iat, map.next_value()?)?,
@@ -157,25 +161,25 @@ fn once<T, E: serde::de::Error>(slot: &mut Option<T>, value: T) -> Result<(), E>
 }
 
 /// A text that is borrowed where it holds no escape.
-pub(super) struct Text<'de>(pub(super) Cow<'de, str>);
+pub(super) struct PayloadText<'de>(pub(super) Cow<'de, str>);
 
-impl<'de> Deserialize<'de> for Text<'de> {
+impl<'de> Deserialize<'de> for PayloadText<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct TextVisitor;
 
         impl<'de> Visitor<'de> for TextVisitor {
-            type Value = Text<'de>;
+            type Value = PayloadText<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("text")
             }
 
             fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-                Ok(Text(Cow::Borrowed(text)))
+                Ok(PayloadText(Cow::Borrowed(text)))
             }
 
             fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(Text(Cow::Owned(text.to_owned())))
+                Ok(PayloadText(Cow::Owned(text.to_owned())))
             }
         }
 
@@ -196,7 +200,7 @@ mod tests {
                 let deep = format!("{}1{}", "[".repeat(depth), "]".repeat(depth));
                 for payload in [deep.clone(), format!(r#"{{"sub":"1","deep":{deep}}}"#)] {
                     let read = read(payload.as_bytes(), "api", DateTime::UNIX_EPOCH);
-                    assert_eq!(read.err(), Some(Refusal::Claims));
+                    assert_eq!(read.err(), Some(TokenRefusal::Claims));
                     assert!(SessionClaims::from_json(&payload).is_err());
                 }
             }

@@ -9,6 +9,7 @@ mod fuzz;
 mod layers;
 mod mutants;
 mod mutations;
+mod names;
 mod prose;
 mod rooms;
 mod servers;
@@ -34,6 +35,7 @@ usage: cargo xtask <command>
   coverage [--write]          compare docs/requirements.md with the tests that really run;
                               --write refreshes docs/coverage.md
   layers                      fail where a room of src/ imports from a room above it
+  names                       fail where two types of src/ share a name without a listed reason
   rooms [--write]             compare the tables of files in ARCHITECTURE.md with the sources, or
                               write them anew
   prose                       fail where over one in a hundred summaries of the documentation
@@ -81,6 +83,7 @@ fn run(arguments: &[&str]) -> Result<(), Failure> {
         ["coverage", "--write"] => coverage::run(true),
         ["prose"] => prose::run(),
         ["layers"] => layers::run(),
+        ["names"] => names::run(),
         ["rooms"] => rooms::run(false),
         ["rooms", "--write"] => rooms::run(true),
         ["mutations"] => mutations::run(None),

@@ -178,7 +178,7 @@ fn name(field: &Ident) -> String {
 }
 
 /// ```text
-/// ::clearance::__private::Input::viewer_flag(|viewer: &Member, _: &Context| viewer.admin)
+/// ::clearance::__private::RuleInput::viewer_flag(|viewer: &Member, _: &Context| viewer.admin)
 ///     .named("viewer.admin")
 /// ```
 fn input(input: &Input, types: &Types) -> TokenStream {
@@ -216,7 +216,7 @@ fn input(input: &Input, types: &Types) -> TokenStream {
     };
     let name = tokens::text(input.expr.to_token_stream());
     let timed = input.timed.then(|| quote!(.timed()));
-    quote!(#library::__private::Input::#constructor(|#parameters| #body).named(#name) #timed)
+    quote!(#library::__private::RuleInput::#constructor(|#parameters| #body).named(#name) #timed)
 }
 
 /// Emits a function that is never called: in it the compiler checks, at the user's tokens, that the

@@ -46,24 +46,24 @@ pub(super) enum Announcement {
     /// A heartbeat with this number: `h<number>`.
     Heartbeat(u64),
     /// The groups at these indices were advanced.
-    Advanced(Groups),
+    Advanced(NotifiedGroups),
 }
 
-/// Groups of subjects: `3,17;5` are their indices for each key, and `*` is all.
+/// NotifiedGroups of subjects: `3,17;5` are their indices for each key, and `*` is all.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Groups {
+pub(super) enum NotifiedGroups {
     All,
     /// The indices of the same subjects' groups for each key, in the order of the notice.
     Some(Vec<BTreeSet<u8>>),
 }
 
-impl Default for Groups {
+impl Default for NotifiedGroups {
     fn default() -> Self {
         Self::Some(Vec::new())
     }
 }
 
-impl Groups {
+impl NotifiedGroups {
     pub(super) fn is_empty(&self) -> bool {
         match self {
             Self::All => false,
@@ -90,7 +90,7 @@ impl Groups {
     }
 }
 
-impl fmt::Display for Groups {
+impl fmt::Display for NotifiedGroups {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let of_keys = match self {
             Self::All => return f.write_str("*"),
@@ -165,11 +165,11 @@ fn told(what: &str, keys: usize) -> Option<Announcement> {
         return number.parse().ok().map(Announcement::Heartbeat);
     }
     if what == "*" {
-        return Some(Announcement::Advanced(Groups::All));
+        return Some(Announcement::Advanced(NotifiedGroups::All));
     }
     let places = |places: &str| places.split(',').map(|it| it.parse().ok()).collect();
     let of_keys = what.split(';').map(places).collect::<Option<Vec<_>>>()?;
-    (of_keys.len() == keys).then_some(Announcement::Advanced(Groups::Some(of_keys)))
+    (of_keys.len() == keys).then_some(Announcement::Advanced(NotifiedGroups::Some(of_keys)))
 }
 
 #[cfg(test)]
@@ -192,7 +192,7 @@ mod tests {
 
     fn some() -> Announcement {
         let places = [BTreeSet::from([0, 7, 255]), BTreeSet::from([3])];
-        Announcement::Advanced(Groups::Some(places.into()))
+        Announcement::Advanced(NotifiedGroups::Some(places.into()))
     }
 
     #[test]
@@ -200,7 +200,7 @@ mod tests {
         for told in [
             || Announcement::Heartbeat(u64::MAX),
             some,
-            || Announcement::Advanced(Groups::All),
+            || Announcement::Advanced(NotifiedGroups::All),
         ] {
             let text = of(told()).sealed(&ring(&[1, 2]));
             for (own, key, place) in [(&[1, 3][..], 1, 0), (&[3, 2], 2, 1), (&[2, 1], 1, 0)] {
@@ -271,13 +271,13 @@ mod tests {
 
     #[test]
     fn rf_4_however_many_groups_there_are_a_notice_is_short() {
-        let mut groups = Groups::default();
+        let mut groups = NotifiedGroups::default();
         assert!(groups.is_empty());
         for place in 0..=127 {
             groups.add(Advanced::One(Places(Box::new([place, 255 - place]))));
         }
-        assert_eq!(groups, Groups::All);
+        assert_eq!(groups, NotifiedGroups::All);
         groups.add(Advanced::One(Places(Box::new([1, 2]))));
-        assert_eq!(groups, Groups::All);
+        assert_eq!(groups, NotifiedGroups::All);
     }
 }

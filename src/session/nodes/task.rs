@@ -10,7 +10,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::MissedTickBehavior;
 
-use super::notice::{Announcement, Groups, Heard, NodeId, Notice, Ring};
+use super::notice::{Announcement, Heard, NodeId, Notice, NotifiedGroups, Ring};
 use super::seal::Seal;
 use super::senders::Senders;
 use super::{ChannelError, NodeChannel, NodeListener, Nodes};
@@ -69,7 +69,7 @@ pub(in crate::session) fn start(
         id: NodeId(u128::from_be_bytes(id)),
         heartbeat: (bound / HEARTBEATS).max(SHORTEST),
         senders: Senders::default(),
-        pending: Groups::default(),
+        pending: NotifiedGroups::default(),
         sent: BTreeMap::new(),
         notices: 0,
         beats: 0,
@@ -92,7 +92,7 @@ struct Speaker {
     heartbeat: Duration,
     senders: Senders,
     /// The groups that were advanced here and are not published yet.
-    pending: Groups,
+    pending: NotifiedGroups,
     /// The heartbeats that have not returned yet, and when each was sent.
     sent: BTreeMap<u64, DateTime<Utc>>,
     /// The number of notices that were sent.
@@ -194,8 +194,8 @@ impl Speaker {
         if let Announcement::Advanced(groups) = told {
             let epochs = self.epochs.upgrade().ok_or(Stop::Ended)?;
             match groups {
-                Groups::All => epochs.hear_all(),
-                Groups::Some(of_keys) => of_keys
+                NotifiedGroups::All => epochs.hear_all(),
+                NotifiedGroups::Some(of_keys) => of_keys
                     .get(place)
                     .into_iter()
                     .flatten()
@@ -243,7 +243,7 @@ impl Speaker {
         if !self.pending.is_empty() {
             let groups = self.pending.clone();
             self.publish(Announcement::Advanced(groups)).await?;
-            self.pending = Groups::default();
+            self.pending = NotifiedGroups::default();
         }
         Ok(())
     }

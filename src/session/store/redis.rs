@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 use redis::{FromRedisValue, Script, ScriptInvocation};
 use uuid::Uuid;
 
-use self::values::{Values, digits, end, generations, give_record, instant, score};
+use self::values::{RedisValues, digits, end, generations, give_record, instant, score};
 use super::{
     Created, DataKept, FIELDS, Generations, Replaced, SecretHash, SessionId, SessionLimit,
     SessionRecord, SessionStore, Standing, StoreError, StoredData, record,
@@ -155,10 +155,10 @@ impl RedisSessionStore {
         id: SessionId,
         now: DateTime<Utc>,
         fields: &[&str],
-    ) -> Result<Option<Values>, StoreError> {
+    ) -> Result<Option<RedisValues>, StoreError> {
         let mut step = self.step("load");
         step.arg(id.to_string()).arg(digits(now)).arg(fields);
-        let values: Values = self.shared.link.read(RedisRequest::Script(&step)).await?;
+        let values: RedisValues = self.shared.link.read(RedisRequest::Script(&step)).await?;
         Ok(Some(values).filter(|values| !values.is_empty()))
     }
 
@@ -340,7 +340,7 @@ impl SessionStore for RedisSessionStore {
             .arg(secret_hash.as_bytes())
             .arg(digits(now))
             .arg(&FIELDS);
-        let values: Values = self.shared.link.read(RedisRequest::Script(&step)).await?;
+        let values: RedisValues = self.shared.link.read(RedisRequest::Script(&step)).await?;
         if values.is_empty() {
             return Ok(None);
         }
@@ -475,7 +475,7 @@ impl SessionStore for RedisSessionStore {
                 .arg(&from)
                 .arg(&FIELDS);
             let question = RedisRequest::Script(&step);
-            let (next, some): (Vec<u8>, Vec<Values>) = self.shared.link.read(question).await?;
+            let (next, some): (Vec<u8>, Vec<RedisValues>) = self.shared.link.read(question).await?;
             for values in &some {
                 records.push(record(values).ok_or(StoreError::malformed())?);
             }
@@ -514,7 +514,7 @@ impl SessionStore for RedisSessionStore {
     async fn generations(&self, subject: &Subject, first: u64) -> Result<Generations, StoreError> {
         let mut step = self.step("generations");
         step.arg(subject.as_str()).arg(first);
-        let answer: Values = self.run(&step).await?;
+        let answer: RedisValues = self.run(&step).await?;
         generations(&answer)?.ok_or(StoreError::malformed())
     }
 
@@ -569,7 +569,7 @@ impl SessionStore for RedisSessionStore {
             .arg("")
             .arg(subject.as_str());
         let question = RedisRequest::Together(&both);
-        let (denied, cut_offs, counters): (Option<f64>, Values, Values) =
+        let (denied, cut_offs, counters): (Option<f64>, RedisValues, RedisValues) =
             self.shared.link.read(question).await?;
         let mut latest = None;
         for cut_off in cut_offs.iter().filter(|cut_off| cut_off.is_some()) {

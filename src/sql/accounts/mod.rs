@@ -16,7 +16,7 @@ use sea_query::{Expr, ExprTrait as _};
 use super::db::Db;
 use super::on_commit::Extent;
 use super::row::Row;
-use super::unit::{Ending, Unit};
+use super::unit::{TransactionEnd, Unit};
 use crate::account::{
     Account, AccountId, AccountOwner, Adapter, AdapterError, Email, NewUser, ProviderTokens,
     TokenSealer, User, UserChange, VerificationRecord,
@@ -93,12 +93,12 @@ impl fmt::Debug for SqlAdapter {
 async fn end<T>(unit: &Unit, outcome: AdapterResult<T>) -> AdapterResult<T> {
     match outcome {
         Ok(done) => {
-            unit.end(Ending::Commit).await.map_err(failed)?;
+            unit.end(TransactionEnd::Commit).await.map_err(failed)?;
             Ok(done)
         }
         Err(error) => {
             // If that fails too, the connection is gone, and the transaction with it.
-            let _ = unit.end(Ending::Rollback).await;
+            let _ = unit.end(TransactionEnd::Rollback).await;
             Err(error)
         }
     }

@@ -49,23 +49,23 @@ pub(super) enum Storability {
 
 impl Storability {
     /// Returns the comparison that stands in for one of a column with a value that it cannot hold.
-    pub(super) fn compared(self, op: Op) -> Compared {
+    pub(super) fn compared(self, op: Op) -> ComparedAs {
         match (self, op) {
-            (Self::Among, _) => Compared::Plainly,
+            (Self::Among, _) => ComparedAs::Plainly,
             (Self::Before, Op::Ne | Op::Gt | Op::Ge)
             | (Self::Behind, Op::Ne | Op::Lt | Op::Le)
-            | (Self::RightBehind(_), Op::Ne) => Compared::WhereSet,
+            | (Self::RightBehind(_), Op::Ne) => ComparedAs::WhereSet,
             (Self::Before, Op::Eq | Op::Lt | Op::Le)
             | (Self::Behind, Op::Eq | Op::Gt | Op::Ge)
-            | (Self::RightBehind(_), Op::Eq) => Compared::Nowhere,
-            (Self::RightBehind(value), Op::Lt | Op::Le) => Compared::With(Op::Le, value),
-            (Self::RightBehind(value), Op::Gt | Op::Ge) => Compared::With(Op::Gt, value),
+            | (Self::RightBehind(_), Op::Eq) => ComparedAs::Nowhere,
+            (Self::RightBehind(value), Op::Lt | Op::Le) => ComparedAs::With(Op::Le, value),
+            (Self::RightBehind(value), Op::Gt | Op::Ge) => ComparedAs::With(Op::Gt, value),
         }
     }
 }
 
 /// A comparison in the form that the engine evaluates.
-pub(super) enum Compared {
+pub(super) enum ComparedAs {
     /// Unchanged.
     Plainly,
     /// True wherever the column is set.

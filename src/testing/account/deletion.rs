@@ -7,10 +7,10 @@ use async_trait::async_trait;
 use super::{account, answered, created, email, with_email};
 use crate::account::{Account, AccountKind, AccountOwner, Adapter, EndsSessions, NewUser};
 use crate::error::Error;
-use crate::testing::store::{Outcome, rule, start};
+use crate::testing::store::{ContractResult, rule, start};
 use crate::viewer::Subject;
 
-pub(super) async fn deletes_users(adapter: &dyn Adapter) -> Outcome {
+pub(super) async fn deletes_users(adapter: &dyn Adapter) -> ContractResult {
     let profile = with_email(email("fay@example.com")?);
     let other = created(adapter, &NewUser::default()).await?;
     let account = Account::new(account("Fay")?, AccountKind::OAuth);

@@ -5,7 +5,7 @@ use redis::ScriptInvocation;
 
 use super::super::{FIELDS, Generations, SessionRecord, StoreError, StoredFields};
 
-pub(super) type Values = Vec<Option<Vec<u8>>>;
+pub(super) type RedisValues = Vec<Option<Vec<u8>>>;
 
 /// Formats an instant as text that sorts as instants do, those before 1970 too.
 pub(super) fn digits(instant: DateTime<Utc>) -> String {
@@ -24,7 +24,7 @@ pub(super) fn score(instant: DateTime<Utc>) -> i64 {
 }
 
 /// Parses the generation of everyone and that of a subject.
-pub(super) fn generations(counters: &Values) -> Result<Option<Generations>, StoreError> {
+pub(super) fn generations(counters: &RedisValues) -> Result<Option<Generations>, StoreError> {
     let counter = |index: usize| match counters.get(index) {
         Some(Some(bytes)) => {
             let digits = std::str::from_utf8(bytes.as_slice()).ok();
@@ -81,7 +81,7 @@ pub(super) fn give_record(step: &mut ScriptInvocation<'_>, record: &SessionRecor
     step.arg(claims).arg(&record.claims);
 }
 
-impl StoredFields for Values {
+impl StoredFields for RedisValues {
     fn optional(&self, index: usize) -> Option<Option<String>> {
         match self.get(index)? {
             Some(bytes) => Some(Some(String::from_utf8(bytes.clone()).ok()?)),
