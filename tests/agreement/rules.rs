@@ -1,6 +1,6 @@
 //! Random rules, of every node and operator, to a depth of six.
 
-use clearance::__private::{Computed, Input, list, value};
+use clearance::__private::{Computed, RuleInput, list, value};
 use clearance::Entity;
 use clearance::policy::{Context, Expr, Op, Operand, Rule, Source};
 use proptest::prelude::*;
@@ -111,31 +111,31 @@ fn uuid<const N: usize>(viewer: &Probe, _: &Context) -> Computed {
 }
 
 /// The inputs that every random rule can name, by index.
-fn inputs() -> Vec<Input<Probe>> {
+fn inputs() -> Vec<RuleInput<Probe>> {
     vec![
-        Input::viewer_flag(|viewer, _| viewer.flags[0]),
-        Input::viewer_flag(|viewer, _| viewer.flags[1]),
-        Input::free_flag(|_| true),
-        Input::free_flag(|_| false),
-        Input::viewer_value(text::<0>),
-        Input::viewer_value(text::<1>),
-        Input::viewer_value(text::<2>),
-        Input::free_value(|_| value("a")),
-        Input::viewer_value(number::<0>),
-        Input::viewer_value(number::<1>),
-        Input::viewer_value(number::<2>),
-        Input::free_value(|_| value(&1)),
-        Input::viewer_value(instant::<0>),
-        Input::viewer_value(instant::<1>),
-        Input::free_value(|context| value(&context.now)),
-        Input::viewer_value(uuid::<0>),
-        Input::viewer_value(uuid::<1>),
-        Input::viewer_value(|viewer, _| value(&viewer.status)),
-        Input::viewer_value(|viewer, _| value(&viewer.rank)),
-        Input::viewer_list(|viewer, _| list(&viewer.text_list)),
-        Input::free_list(|_| list(&["a", "A", ""])),
-        Input::viewer_list(|viewer, _| list(&viewer.number_list)),
-        Input::viewer_list(|viewer, _| list(&viewer.status_list)),
+        RuleInput::viewer_flag(|viewer, _| viewer.flags[0]),
+        RuleInput::viewer_flag(|viewer, _| viewer.flags[1]),
+        RuleInput::free_flag(|_| true),
+        RuleInput::free_flag(|_| false),
+        RuleInput::viewer_value(text::<0>),
+        RuleInput::viewer_value(text::<1>),
+        RuleInput::viewer_value(text::<2>),
+        RuleInput::free_value(|_| value("a")),
+        RuleInput::viewer_value(number::<0>),
+        RuleInput::viewer_value(number::<1>),
+        RuleInput::viewer_value(number::<2>),
+        RuleInput::free_value(|_| value(&1)),
+        RuleInput::viewer_value(instant::<0>),
+        RuleInput::viewer_value(instant::<1>),
+        RuleInput::free_value(|context| value(&context.now)),
+        RuleInput::viewer_value(uuid::<0>),
+        RuleInput::viewer_value(uuid::<1>),
+        RuleInput::viewer_value(|viewer, _| value(&viewer.status)),
+        RuleInput::viewer_value(|viewer, _| value(&viewer.rank)),
+        RuleInput::viewer_list(|viewer, _| list(&viewer.text_list)),
+        RuleInput::free_list(|_| list(&["a", "A", ""])),
+        RuleInput::viewer_list(|viewer, _| list(&viewer.number_list)),
+        RuleInput::viewer_list(|viewer, _| list(&viewer.status_list)),
     ]
 }
 
