@@ -24,20 +24,36 @@ mod written;
 pub(crate) use asked::{AskedRow, AskedRule, ask};
 pub use comparand::{Comparable, Comparand, ComparandList, SameFamily};
 pub use context::Context;
-pub use decision::{Decision, Failure, Truth};
+pub use decision::{Failure, Truth};
 pub(crate) use eval::compare_values;
-pub use eval::{Columns, Relatives, evaluate, evaluate_update, evaluate_with};
 pub use explain::{RuleTrace, Step, trace};
-pub use expr::{Expr, Op, Operand};
 pub(crate) use facts::Facts;
 pub use loaded::{MaybeLoaded, RuleList, RuleValue};
-pub use reduce::decide;
 pub(crate) use reduce::{compare_with, every, listed, null, related, some};
 pub(crate) use residual::Reduced;
-pub use residual::{Fulfilled, Residual, Term};
-pub use rule::{Rule, Source};
-pub use text::Place;
+pub use rule::Rule;
 pub(crate) use text::{TextTest, first_after, text};
-pub use value::{Cell, Kind, Value};
-pub use values::Values;
+pub use value::{Kind, Value};
 pub(crate) use written::{once_written, with_written};
+
+// The representation of rules. No public function makes a rule of it, so that a new node of the grammar need
+// break nobody: it is for generated code and for tests of the evaluator, and not covered by semantic
+// versioning.
+#[doc(hidden)]
+pub use decision::Decision;
+#[doc(hidden)]
+pub use eval::{Columns, Relatives, evaluate, evaluate_update, evaluate_with};
+#[doc(hidden)]
+pub use expr::{Expr, Op, Operand};
+#[doc(hidden)]
+pub use reduce::decide;
+#[doc(hidden)]
+pub use residual::{Fulfilled, Residual, Term};
+#[doc(hidden)]
+pub use rule::Source;
+#[doc(hidden)]
+pub use text::Place;
+#[doc(hidden)]
+pub use value::Cell;
+#[doc(hidden)]
+pub use values::Values;

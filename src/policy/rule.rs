@@ -273,7 +273,8 @@ impl<V, E> Rule<V, E> {
         self.source
     }
 
-    /// Returns the rule as data.
+    /// Returns the rule as data, which is not covered by semantic versioning.
+    #[doc(hidden)]
     #[must_use]
     pub const fn expr(&self) -> &Expr {
         &self.expr

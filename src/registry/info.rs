@@ -44,7 +44,8 @@ impl RuleInfo {
         self.opaque
     }
 
-    /// Returns the rule as data.
+    /// Returns the rule as data, which is not covered by semantic versioning.
+    #[doc(hidden)]
     #[must_use]
     pub const fn expr(&self) -> &Expr {
         &self.expr

@@ -35,7 +35,8 @@ usage: cargo xtask <command>
   coverage [--write]          compare docs/requirements.md with the tests that really run;
                               --write refreshes docs/coverage.md
   layers                      fail where a room of src/ imports from a room above it
-  names                       fail where two types of src/ share a name without a listed reason
+  names                       fail where two types of src/ share a name without a listed reason, or
+                              the root of the crate has too many
   rooms [--write]             compare the tables of files in ARCHITECTURE.md with the sources, or
                               write them anew
   prose                       fail where over one in a hundred summaries of the documentation

@@ -1,8 +1,8 @@
-//! `cargo xtask names`: types of `src/` that share a name.
+//! `cargo xtask names`: types of `src/` that share a name, and how many names the root of the crate has.
 //!
 //! A name means one thing in the whole crate. A type without `pub` is left out: its name is read in its own file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use crate::Failure;
@@ -27,6 +27,10 @@ const SHARED: [(&str, &str); 6] = [
     ),
 ];
 
+/// The most names that the root of the crate has, besides its modules and `app!`: each is one that a newcomer
+/// scrolls past.
+const AT_ROOT: usize = 54;
+
 const KINDS: [&str; 5] = ["struct ", "enum ", "trait ", "type ", "union "];
 
 pub(crate) fn run() -> Result<(), Failure> {
@@ -42,7 +46,15 @@ pub(crate) fn run() -> Result<(), Failure> {
             wrong.push(format!("`{name}` is one type: take it out of the list"));
         }
     }
+    let library = read(&root().join("src/lib.rs"))?;
+    let exported = at_root(&library).len();
+    if exported > AT_ROOT {
+        wrong.push(format!(
+            "the root of the crate has {exported} names, and {AT_ROOT} at the most: move one into the module of its room"
+        ));
+    }
     println!("{} names are shared by several types", found.len());
+    println!("{exported} names are at the root of the crate");
     if wrong.is_empty() {
         Ok(())
     } else {
@@ -68,6 +80,21 @@ fn shared(source: &Path) -> Result<BTreeMap<String, Vec<String>>, Failure> {
     Ok(found)
 }
 
+/// Returns the names that `lib.rs` exports for users.
+fn at_root(text: &str) -> BTreeSet<&str> {
+    let public = text.split("#[doc(hidden)]").next().unwrap_or_default();
+    let exports = public.split("\npub use ").skip(1);
+    let exports = exports.filter_map(|export| export.split(';').next());
+    exports
+        .flat_map(|export| match export.split_once('{') {
+            Some((_, names)) => names.trim_end_matches('}').split(',').collect(),
+            None => vec![export.rsplit("::").next().unwrap_or(export)],
+        })
+        .map(str::trim)
+        .filter(|name| !name.is_empty())
+        .collect()
+}
+
 /// Returns the name of the type that a line declares for other files.
 fn declared(line: &str) -> Option<&str> {
     let rest = line.trim_start().strip_prefix("pub")?;
@@ -86,6 +113,13 @@ mod tests {
     use std::fs;
 
     use super::*;
+
+    #[test]
+    fn a_name_at_the_root_counts_once() {
+        let text = "mod one;\npub use one::One;\npub use two::{\n    Two, Three,\n};\npub use derive::One;\n#[doc(hidden)]\npub mod __private {\npub use four::Four;\n}\n";
+
+        assert_eq!(at_root(text), BTreeSet::from(["One", "Three", "Two"]));
+    }
 
     #[test]
     fn two_types_of_one_name_are_found() {
