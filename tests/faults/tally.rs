@@ -66,7 +66,7 @@ impl Outcome {
         }
     }
 
-    const fn word(self) -> &'static str {
+    const fn as_str(self) -> &'static str {
         Self::ALL[self as usize].1
     }
 }
