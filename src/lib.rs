@@ -103,7 +103,7 @@
 //! cookie -> RequestContext, one for each request
 //!   repository method -> verify_session(): this request's cell -> cache -> store and viewer source
 //!                     -> rule of the method -> Access
-//!   query: tokens and rules of the DTO -> filled in with the viewer -> SQL -> DTO
+//!   query: fields and rules of the DTO -> filled in with the viewer -> SQL -> DTO
 //! ```
 //!
 //! Each step can refuse: not signed in (401), not allowed (403), not there or not yours (404), a query that
