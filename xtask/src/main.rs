@@ -18,7 +18,9 @@ mod test;
 
 use std::process::ExitCode;
 
+use coverage::Tests;
 use mutants::Part;
+use mutations::Chosen;
 
 /// A failure as a sentence for whoever typed the command.
 type Failure = String;
@@ -32,8 +34,9 @@ usage: cargo xtask <command>
                               MYSQL_URL and REDIS_URL name, or starts some
   servers                     start a PostgreSQL, a MariaDB and a Redis to test with, until
                               Ctrl-C
-  coverage [--write]          compare docs/requirements.md with the tests that really run;
-                              --write refreshes docs/coverage.md
+  coverage [--write | --ran]  compare docs/requirements.md with the tests that really run, or with
+                              those that passed in the last `cargo xtask test`; --write refreshes
+                              docs/coverage.md
   layers                      fail where a room of src/ imports from a room above it
   names                       fail where two types of src/ share a name without a listed reason, or
                               the root of the crate has too many
@@ -41,10 +44,10 @@ usage: cargo xtask <command>
                               write them anew
   prose                       fail where over one in a hundred summaries of the documentation
                               opens with neither a verb nor a noun
-  mutations [--list] [--only <id or file>]
+  mutations [--list | --only <id or file> | --shard <k/n>]
                               break the code on purpose, one listed change at a time, and
-                              require that its test fails; a full run writes
-                              docs/results/mutations.md
+                              require that its test fails; all of it takes hours, so a part
+                              replaces only its own lines of docs/results/mutations.md
   mutants [--shard <k/n> | --again | --since <revision> [--again]]
                               let cargo-mutants change the code that decides, one small change
                               at a time: all of src/policy/, a part of it, what the last run did
@@ -80,15 +83,17 @@ fn run(arguments: &[&str]) -> Result<(), Failure> {
         ["test"] => test::run(None),
         ["test", "--only", engine] => test::run(Some(engine)),
         ["servers"] => servers::wait(),
-        ["coverage"] => coverage::run(false),
-        ["coverage", "--write"] => coverage::run(true),
+        ["coverage"] => coverage::run(Tests::Listed, false),
+        ["coverage", "--write"] => coverage::run(Tests::Listed, true),
+        ["coverage", "--ran"] => coverage::run(Tests::Ran, false),
         ["prose"] => prose::run(),
         ["layers"] => layers::run(),
         ["names"] => names::run(),
         ["rooms"] => rooms::run(false),
         ["rooms", "--write"] => rooms::run(true),
-        ["mutations"] => mutations::run(None),
-        ["mutations", "--only", id] => mutations::run(Some(id)),
+        ["mutations"] => mutations::run(Chosen::All),
+        ["mutations", "--only", about] => mutations::run(Chosen::Only(about)),
+        ["mutations", "--shard", shard] => mutations::run(Chosen::Shard(shard)),
         ["mutations", "--list"] => mutations::list(),
         ["mutants"] => mutants::run(&Part::Policy),
         ["mutants", "--shard", shard] => mutants::run(&Part::Shard(shard)),

@@ -4,17 +4,20 @@
 //! an interrupted run leaves nothing behind in the working tree.
 
 mod entry;
+mod record;
 mod tree;
 mod trial;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
+use std::ops::Range;
+use std::process::Command;
 
 use crate::Failure;
 use crate::command::{read, root, write};
 use crate::coverage;
 use crate::servers::{Engine, Servers};
 use entry::Entry;
+use record::Record;
 use tree::Tree;
 use trial::Outcome;
 
@@ -58,24 +61,59 @@ pub(crate) fn list() -> Result<(), Failure> {
     Ok(())
 }
 
-pub(crate) fn run(only: Option<&str>) -> Result<(), Failure> {
-    let all = entries()?;
-    let chosen: Vec<&Entry> = all
-        .iter()
-        .filter(|entry| only.is_none_or(|only| entry.is_about(only)))
-        .collect();
-    if chosen.is_empty() {
-        return Err(format!(
-            "{LIST} has no entry for `{}`",
-            only.unwrap_or("any id")
-        ));
-    }
+/// The entries that a run is about.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Chosen<'a> {
+    All,
+    /// Those of a row of docs/requirements.md, or of a file.
+    Only(&'a str),
+    /// As `2/8`, a part of the list.
+    Shard(&'a str),
+}
 
-    let engines: BTreeSet<Engine> = chosen.iter().filter_map(|entry| entry.engine).collect();
+impl Chosen<'_> {
+    /// Returns the indices of the chosen entries.
+    fn of(self, all: &[Entry]) -> Result<Vec<usize>, Failure> {
+        let chosen: Vec<usize> = match self {
+            Self::All => (0..all.len()).collect(),
+            Self::Only(about) => (0..all.len())
+                .filter(|index| all[*index].is_about(about))
+                .collect(),
+            Self::Shard(shard) => part(shard, all.len())
+                .ok_or_else(|| format!("`{shard}` is no part: say 1/8, 2/8, .. 8/8"))?
+                .collect(),
+        };
+        if chosen.is_empty() {
+            return Err(format!("{LIST} has no entry for {self:?}"));
+        }
+        Ok(chosen)
+    }
+}
+
+/// Returns the indices that the `k`th of `n` parts of a list has, for `k/n`.
+fn part(shard: &str, length: usize) -> Option<Range<usize>> {
+    let (k, n) = shard.split_once('/')?;
+    let (k, n): (usize, usize) = (k.parse().ok()?, n.parse().ok()?);
+    ((1..=n).contains(&k)).then(|| length * (k - 1) / n..length * k / n)
+}
+
+pub(crate) fn run(chosen: Chosen<'_>) -> Result<(), Failure> {
+    let all = entries()?;
+    let indices = chosen.of(&all)?;
+    let entries: Vec<&Entry> = indices.iter().map(|index| &all[*index]).collect();
+    let missing = match chosen {
+        Chosen::All => without_entry(&all)?,
+        Chosen::Only(_) | Chosen::Shard(_) => Vec::new(),
+    };
+    let path = root().join(RESULTS);
+    let mut record = Record::parse(&read(&path)?);
+    let date = date_of_the_code()?;
+
+    let engines: BTreeSet<Engine> = entries.iter().filter_map(|entry| entry.engine).collect();
     let servers = Servers::of(&Vec::from_iter(engines))?;
     let server = |engine: Option<Engine>| engine.and_then(|engine| servers.server(engine));
     let tree = Tree::copy()?;
-    let tests: BTreeSet<_> = chosen.iter().flat_map(|entry| entry.runs()).collect();
+    let tests: BTreeSet<_> = entries.iter().flat_map(|entry| entry.runs()).collect();
     println!("{} tests, without any mutation", tests.len());
     let mut unsound = BTreeMap::new();
     for (engine, test) in tests {
@@ -84,40 +122,28 @@ pub(crate) fn run(only: Option<&str>) -> Result<(), Failure> {
             unsound.insert((engine, test), reason);
         }
     }
-    let mut results = Vec::new();
-    for entry in chosen {
+    let mut escaped = Vec::new();
+    for (entry, index) in entries.iter().zip(indices) {
         println!("\n{} {}", entry.ids(), entry.file);
         let outcome = match entry.runs().find_map(|run| unsound.get(&run)) {
             Some(reason) => Outcome::Broken(reason.clone()),
             None => trial::run(&tree, entry, server(entry.engine))?,
         };
         println!("  {}", outcome.describe());
-        results.push((entry, outcome));
+        if outcome != Outcome::Caught {
+            let (ids, file) = (entry.ids(), &entry.file);
+            escaped.push(format!("\n  {ids} in {file}: {}", outcome.describe()));
+        }
+        // After each entry: a run of hours that is ended keeps what it found.
+        record.update(&all, &[(index, outcome)], &date);
+        write(&path, &record.page(&all, &missing))?;
     }
 
-    let escaped: Vec<String> = results
-        .iter()
-        .filter(|(_, outcome)| !matches!(outcome, Outcome::Caught))
-        .map(|(entry, outcome)| {
-            format!(
-                "\n  {} in {}: {}",
-                entry.ids(),
-                entry.file,
-                outcome.describe()
-            )
-        })
-        .collect();
     println!(
-        "\n{} mutations, {} caught",
-        results.len(),
-        results.len() - escaped.len()
+        "\n{} mutations, {} caught; wrote {RESULTS}",
+        entries.len(),
+        entries.len() - escaped.len()
     );
-    let mut missing = Vec::new();
-    if only.is_none() {
-        missing = without_entry(&all)?;
-        write(&root().join(RESULTS), &page(&results, &missing))?;
-        println!("wrote {RESULTS}");
-    }
     if !escaped.is_empty() {
         return Err(format!("not caught:{}", escaped.concat()));
     }
@@ -125,6 +151,16 @@ pub(crate) fn run(only: Option<&str>) -> Result<(), Failure> {
         return Err(format!("no mutation for {}", missing.join(", ")));
     }
     Ok(())
+}
+
+/// Returns the day of the last commit, which says what code a result is about.
+fn date_of_the_code() -> Result<String, Failure> {
+    let output = Command::new("git")
+        .args(["log", "-1", "--format=%cs"])
+        .current_dir(root())
+        .output()
+        .map_err(|error| format!("`git log`: {error}"))?;
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
 /// The rows of `docs/requirements.md` that ask for a mutation and have none.
@@ -137,40 +173,19 @@ fn without_entry(entries: &[Entry]) -> Result<Vec<String>, Failure> {
         .collect())
 }
 
-fn page(results: &[(&Entry, Outcome)], missing: &[String]) -> String {
-    let mut page = String::from(
-        "# Mutations\n\nThe last output of `cargo xtask mutations`. Each line is a change to the code that \
-         takes a check out or turns it round, and what the named test said about it.\n\n\
-         | id | file | test | outcome |\n|---|---|---|---|\n",
-    );
-    for (entry, outcome) in results {
-        let tests: Vec<String> = entry
-            .tests()
-            .iter()
-            .map(|test| format!("`{test}`"))
-            .collect();
-        let _ = writeln!(
-            page,
-            "| {} | {} | {} | {} |",
-            entry.ids(),
-            entry.file,
-            tests.join("<br>"),
-            outcome.describe()
-        );
-    }
-    if !missing.is_empty() {
-        let _ = writeln!(
-            page,
-            "\nRows that need a mutation and have none: {}.",
-            missing.join(", ")
-        );
-    }
-    page
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_entry_is_in_exactly_one_part() {
+        let parts = (1..=8).filter_map(|k| part(&format!("{k}/8"), 442));
+        let all: Vec<usize> = parts.flatten().collect();
+        assert_eq!(all, Vec::from_iter(0..442));
+        for wrong in ["0/8", "9/8", "1/0", "1", "a/b", ""] {
+            assert_eq!(part(wrong, 442), None, "{wrong}");
+        }
+    }
 
     /// A check that is moved takes its entry along, or nobody would notice before the next whole run.
     #[test]
