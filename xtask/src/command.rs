@@ -42,17 +42,42 @@ pub(crate) fn shown(command: &mut Command) -> Result<(String, bool), Failure> {
     println!("\n$ {line}");
     HELD.on_signal()?;
     let (handle, stdout) = HELD.start(command.stdout(Stdio::piped()), Stop::Group(Signal::TERM))?;
-    let mut output = String::new();
-    if let Some(stdout) = stdout {
-        for text in BufReader::new(stdout).split(b'\n') {
-            let text = text.map_err(|error| format!("`{line}`: {error}"))?;
-            let text = String::from_utf8_lossy(&text);
-            println!("{text}");
-            output.push_str(&text);
-            output.push('\n');
-        }
-    }
+    let output = match stdout {
+        Some(stdout) => echoed(&line, stdout)?,
+        None => String::new(),
+    };
     Ok((output, HELD.wait(handle)?.success()))
+}
+
+/// Does the same with the standard error in its place among the standard output, as a terminal would have both.
+pub(crate) fn shown_whole(mut command: Command) -> Result<(String, bool), Failure> {
+    let line = line(&command);
+    println!("\n$ {line}");
+    let failed = |error: std::io::Error| format!("`{line}`: {error}");
+    let (output, writer) = std::io::pipe().map_err(failed)?;
+    command
+        .env("CARGO_TERM_COLOR", "never")
+        .env("CARGO_TERM_QUIET", "false")
+        .stdout(writer.try_clone().map_err(failed)?)
+        .stderr(writer);
+    HELD.on_signal()?;
+    let (handle, _) = HELD.start(&mut command, Stop::Group(Signal::TERM))?;
+    // It holds the pipe open for writing, which else would never end.
+    drop(command);
+    let output = echoed(&line, output)?;
+    Ok((output, HELD.wait(handle)?.success()))
+}
+
+fn echoed(line: &str, output: impl std::io::Read) -> Result<String, Failure> {
+    let mut whole = String::new();
+    for text in BufReader::new(output).split(b'\n') {
+        let text = text.map_err(|error| format!("`{line}`: {error}"))?;
+        let text = String::from_utf8_lossy(&text);
+        println!("{text}");
+        whole.push_str(&text);
+        whole.push('\n');
+    }
+    Ok(whole)
 }
 
 /// Reads a text file of the workspace.

@@ -6,8 +6,11 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::Failure;
-use crate::command::{cargo, read, root, shown};
+use crate::command::{cargo, read, root, shown, shown_whole, write};
 use crate::servers::{self, Engine, HELD, Server, Servers};
+
+/// What the test run of the workspace printed, for `cargo xtask coverage --ran`.
+pub(crate) const RAN: &str = "target/xtask/ran.txt";
 
 /// What only SQLite can show has a name that says so, and is left out by it on the others.
 pub(crate) const ONLY_SQLITE: &str = "on_sqlite";
@@ -84,23 +87,25 @@ pub(crate) fn run(only: Option<&str>) -> Result<(), Failure> {
     let mut report = Vec::new();
     let mut passed = true;
     let mut ignored = 0;
-    let mut lane = |what: &str, command: &mut Command| -> Result<(), Failure> {
-        let (output, ended_well) = shown(command.env("TMPDIR", &temporary))?;
+    let mut lane = |what: &str, mut command: Command| -> Result<String, Failure> {
+        command.env("TMPDIR", &temporary);
+        let (output, ended_well) = shown_whole(command)?;
         let counts = Counts::read(&output);
         let ended_well = ended_well && counts.passed > 0;
         passed &= ended_well;
         ignored += counts.ignored;
         report.push(format!("{:6}  {what}: {counts}", word(ended_well)));
-        Ok(())
+        Ok(output)
     };
     if scope.workspace {
         let mut tests = cargo(&root());
         tests.args(["test", "--workspace", "--all-features", "--no-fail-fast"]);
         servers::ask(None, &mut tests);
-        lane(
+        let output = lane(
             "unit, integration, doc and compile-fail tests, all features, SQLite",
-            &mut tests,
+            tests,
         )?;
+        write(&root().join(RAN), &output)?;
     }
     for (server, names) in servers.0.iter().zip(&lanes) {
         let what = format!(
@@ -109,16 +114,23 @@ pub(crate) fn run(only: Option<&str>) -> Result<(), Failure> {
             server.engine.name(),
             server.origin
         );
-        lane(&what, &mut on(server, names))?;
+        lane(&what, on(server, names))?;
         if let Some(level) = other_isolation(server.engine) {
             let names = AT_EACH_LEVEL.map(str::to_owned);
             let name = server.engine.name();
             let what = format!("{}, {name} at {level}", names.join(", "));
-            lane(&what, on(server, &names).env(ISOLATION, level))?;
+            let mut tests = on(server, &names);
+            tests.env(ISOLATION, level);
+            lane(&what, tests)?;
         }
     }
     if scope.workspace {
-        let (_, ended_well) = shown(cargo(&root()).args(["run", "--example", "quickstart"]))?;
+        // The first lane has built it: `cargo run --example` alone would choose other features for its
+        // dependencies, and build them once more.
+        let program =
+            std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), Into::into);
+        let mut example = Command::new(program.join("debug/examples/quickstart"));
+        let (_, ended_well) = shown(example.current_dir(root()))?;
         passed &= ended_well;
         report.push(format!("{:6}  example quickstart", word(ended_well)));
     }

@@ -6,6 +6,7 @@ use std::process::Stdio;
 
 use crate::Failure;
 use crate::command::{cargo, line, read, root, write};
+use crate::test::RAN;
 
 /// The test that drives the compile-fail cases.
 const DRIVER: &str = "compile_fail";
@@ -22,15 +23,24 @@ pub(crate) struct Case {
 pub(crate) fn ask() -> Result<Vec<Case>, Failure> {
     let all = list(&["--list", "--format", "terse"])?;
     let ignored = list(&["--ignored", "--list", "--format", "terse"])?;
-    let mut cases: Vec<Case> = all
-        .into_iter()
-        .filter(|case| !ignored.contains(case))
+    with_files(all.into_iter().filter(|case| !ignored.contains(case)))
+}
+
+/// Returns the tests that passed in the last `cargo xtask test`.
+pub(crate) fn ran() -> Result<Vec<Case>, Failure> {
+    let output = read(&root().join(RAN))
+        .map_err(|reason| format!("{reason}; `cargo xtask test` writes it"))?;
+    with_files(parse(&output).into_iter())
+}
+
+/// Adds the files of the compile-fail tests, where those run.
+fn with_files(cases: impl Iterator<Item = Case>) -> Result<Vec<Case>, Failure> {
+    let mut cases: Vec<Case> = cases
         .map(|case| Case {
             name: without_line(&case.name).to_owned(),
             ..case
         })
         .collect();
-
     let driver = cases.iter().any(|case| drives(&case.name));
     let files = compile_fail(&root().join(CASES))?;
     if driver {
@@ -93,7 +103,7 @@ fn parse(text: &str) -> Vec<Case> {
             });
         } else if let Some(package) = line.trim_start().strip_prefix("Doc-tests ") {
             place = Some(format!("{package}, documentation"));
-        } else if let (Some(place), Some(name)) = (&place, line.strip_suffix(": test")) {
+        } else if let (Some(place), Some(name)) = (&place, listed(line).or_else(|| passed(line))) {
             cases.push(Case {
                 name: name.to_owned(),
                 place: place.clone(),
@@ -101,6 +111,17 @@ fn parse(text: &str) -> Vec<Case> {
         }
     }
     cases
+}
+
+/// The name in a line of `--list`.
+fn listed(line: &str) -> Option<&str> {
+    line.strip_suffix(": test")
+}
+
+/// The name in a line of a run, of a test that passed.
+fn passed(line: &str) -> Option<&str> {
+    let name = line.strip_prefix("test ")?.strip_suffix(" ... ok")?;
+    Some(name.strip_suffix(" - should panic").unwrap_or(name))
 }
 
 /// The package of `target/debug/deps/<package>-<hash>)`.
@@ -180,6 +201,35 @@ src/lib.rs - (line 9) - compile fail: test
                     "src/error.rs - error::Error (line 16)",
                     "clearance, documentation"
                 ),
+                case(
+                    "src/lib.rs - (line 9) - compile fail",
+                    "clearance, documentation"
+                ),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_run_counts_what_passed_in_it() {
+        const RUN: &str = "\
+     Running unittests src/lib.rs (target/debug/deps/clearance-4f0a)
+
+running 4 tests
+test error::tests::vs_20_outage ... ok
+test sd_04_forged ... FAILED
+test sd_05_expired ... ignored
+test t_1_a_bug - should panic ... ok
+
+test result: FAILED. 2 passed; 1 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.10s
+
+   Doc-tests clearance
+test src/lib.rs - (line 9) - compile fail ... ok
+";
+        assert_eq!(
+            parse(RUN),
+            [
+                case("error::tests::vs_20_outage", "clearance, src/lib.rs"),
+                case("t_1_a_bug", "clearance, src/lib.rs"),
                 case(
                     "src/lib.rs - (line 9) - compile fail",
                     "clearance, documentation"

@@ -22,9 +22,21 @@ pub(crate) fn requirements() -> Result<Vec<Requirement>, Failure> {
         .map_err(|reason| format!("{REQUIREMENTS}: {reason}"))
 }
 
-pub(crate) fn run(refresh: bool) -> Result<(), Failure> {
+/// Where the tests are looked for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Tests {
+    /// In every test program, which is built for it.
+    Listed,
+    /// Among those that passed in the last `cargo xtask test`.
+    Ran,
+}
+
+pub(crate) fn run(tests: Tests, refresh: bool) -> Result<(), Failure> {
     let requirements = requirements()?;
-    let cases = listing::ask()?;
+    let cases = match tests {
+        Tests::Listed => listing::ask()?,
+        Tests::Ran => listing::ran()?,
+    };
     let coverage = Coverage::new(&requirements, &cases);
     print!("{}", coverage.table());
 
