@@ -72,17 +72,21 @@ pub(crate) enum Chosen<'a> {
 }
 
 impl Chosen<'_> {
-    /// Returns the indices of the chosen entries.
-    fn of(self, all: &[Entry]) -> Result<Vec<usize>, Failure> {
-        let chosen: Vec<usize> = match self {
-            Self::All => (0..all.len()).collect(),
-            Self::Only(about) => (0..all.len())
-                .filter(|index| all[*index].is_about(about))
-                .collect(),
+    /// Returns the chosen entries, each with its index in the list.
+    fn of(self, all: &[Entry]) -> Result<Vec<(usize, &Entry)>, Failure> {
+        let part = match self {
             Self::Shard(shard) => part(shard, all.len())
-                .ok_or_else(|| format!("`{shard}` is no part: say 1/8, 2/8, .. 8/8"))?
-                .collect(),
+                .ok_or_else(|| format!("`{shard}` is no part: say 1/8, 2/8, .. 8/8"))?,
+            Self::All | Self::Only(_) => 0..all.len(),
         };
+        let chosen: Vec<_> = all
+            .iter()
+            .enumerate()
+            .filter(|(index, entry)| match self {
+                Self::Only(about) => entry.is_about(about),
+                Self::All | Self::Shard(_) => part.contains(index),
+            })
+            .collect();
         if chosen.is_empty() {
             return Err(format!("{LIST} has no entry for {self:?}"));
         }
@@ -99,8 +103,7 @@ fn part(shard: &str, length: usize) -> Option<Range<usize>> {
 
 pub(crate) fn run(chosen: Chosen<'_>) -> Result<(), Failure> {
     let all = entries()?;
-    let indices = chosen.of(&all)?;
-    let entries: Vec<&Entry> = indices.iter().map(|index| &all[*index]).collect();
+    let entries = chosen.of(&all)?;
     let missing = match chosen {
         Chosen::All => without_entry(&all)?,
         Chosen::Only(_) | Chosen::Shard(_) => Vec::new(),
@@ -109,11 +112,14 @@ pub(crate) fn run(chosen: Chosen<'_>) -> Result<(), Failure> {
     let mut record = Record::parse(&read(&path)?);
     let date = date_of_the_code()?;
 
-    let engines: BTreeSet<Engine> = entries.iter().filter_map(|entry| entry.engine).collect();
+    let engines: BTreeSet<Engine> = entries
+        .iter()
+        .filter_map(|(_, entry)| entry.engine)
+        .collect();
     let servers = Servers::of(&Vec::from_iter(engines))?;
     let server = |engine: Option<Engine>| engine.and_then(|engine| servers.server(engine));
     let tree = Tree::copy()?;
-    let tests: BTreeSet<_> = entries.iter().flat_map(|entry| entry.runs()).collect();
+    let tests: BTreeSet<_> = entries.iter().flat_map(|(_, entry)| entry.runs()).collect();
     println!("{} tests, without any mutation", tests.len());
     let mut unsound = BTreeMap::new();
     for (engine, test) in tests {
@@ -123,7 +129,7 @@ pub(crate) fn run(chosen: Chosen<'_>) -> Result<(), Failure> {
         }
     }
     let mut escaped = Vec::new();
-    for (entry, index) in entries.iter().zip(indices) {
+    for (index, entry) in &entries {
         println!("\n{} {}", entry.ids(), entry.file);
         let outcome = match entry.runs().find_map(|run| unsound.get(&run)) {
             Some(reason) => Outcome::Broken(reason.clone()),
@@ -135,7 +141,7 @@ pub(crate) fn run(chosen: Chosen<'_>) -> Result<(), Failure> {
             escaped.push(format!("\n  {ids} in {file}: {}", outcome.describe()));
         }
         // After each entry: a run of hours that is ended keeps what it found.
-        record.update(&all, &[(index, outcome)], &date);
+        record.update(&all, &[(*index, outcome)], &date);
         write(&path, &record.page(&all, &missing))?;
     }
 
