@@ -170,6 +170,7 @@ mod answer;
 pub mod audit;
 mod bounded;
 mod clock;
+mod driver;
 pub mod dto;
 pub mod entity;
 mod error;
@@ -183,6 +184,7 @@ mod roles;
 pub mod route;
 pub mod session;
 mod sql;
+mod tables;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod token;
@@ -200,6 +202,7 @@ pub use async_trait::async_trait;
 #[cfg(feature = "derive")]
 pub use clearance_derive::{authenticated, authorize, memo, public};
 pub use clock::{Clock, SystemClock};
+pub use driver::{Db, Pool};
 pub use dto::{Dto, Field, FieldName};
 pub use entity::{Entity, Secret, TextEnum};
 pub use error::{Error, FieldError, Result};
@@ -213,8 +216,8 @@ pub use roles::Roles;
 #[doc(inline)]
 pub use session::{Current, Fresh, Key, Optimistic, SessionId, Sessions, Verified};
 #[cfg(feature = "postgres")]
-pub use sql::PostgresChannel;
-pub use sql::{Db, Pool, SqlSessionStore};
+pub use tables::PostgresChannel;
+pub use tables::SqlSessionStore;
 pub use viewer::{SourceError, Subject, Viewer, ViewerSource};
 
 #[cfg(feature = "derive")]

@@ -8,12 +8,14 @@ use std::any::{Any, TypeId};
 use crate::entity::{ColumnSpec, Relation, RowAction, Schema};
 use crate::error::Error;
 use crate::policy::{Context, Op, explain, rule};
-use crate::registry::{App, EntityInfo, InputFieldInfo, InputInfo, MethodInfo, RuleInfo};
-use crate::sql::{self, DatabaseSchema};
+use crate::registry::check;
+use crate::registry::{
+    App, DatabaseSchema, EntityInfo, InputFieldInfo, InputInfo, MethodInfo, RuleInfo,
+};
 
 pub use crate::input::settable::{Part, Settable};
+pub use crate::registry::check::{Index, TableSchema};
 pub use crate::registry::{Decide, DtoEntry, EntityEntry, InputEntry};
-pub use crate::sql::{Index, TableSchema};
 
 /// Returns each entity of the application once, with its rules.
 #[must_use]
@@ -118,7 +120,7 @@ pub fn unchecked<'a>(
     input: &'a InputInfo,
     table: &'a TableSchema,
 ) -> impl Iterator<Item = (&'a InputFieldInfo, &'a str)> {
-    let unchecked = sql::unchecked(input, &table.foreign_keys).into_iter();
+    let unchecked = check::unchecked(input, &table.foreign_keys).into_iter();
     unchecked.map(|found| (found.field, found.table))
 }
 

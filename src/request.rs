@@ -13,6 +13,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 use crate::audit;
+use crate::driver::DatabaseId;
 use crate::error::{Error, Result};
 use crate::policy::Context;
 use crate::repository::DecisionCache;
@@ -21,7 +22,7 @@ use crate::session::{
     Address, Current, CursorSealer, Epochs, ErasedRequestSession, First, Hints, LoadedSession,
     Origin, RequestSession, RequestSessionCell, Sessions, Verified,
 };
-use crate::sql::{DatabaseId, SessionCheck, TokenGuard};
+use crate::sql::{SessionCheck, TokenGuard};
 use crate::viewer::Viewer;
 
 mod held;

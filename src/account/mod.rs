@@ -78,6 +78,6 @@ pub use linked::{Account, AccountId, AccountKind, ProviderTokens};
 pub use user::{Email, NewUser, User, UserChange, UserEmail};
 pub use verification::{VerificationRecord, VerificationToken};
 
-pub use crate::sql::SqlAdapter;
+pub use crate::tables::SqlAdapter;
 
 pub(crate) use seal::{TokenColumn, TokenSealer};

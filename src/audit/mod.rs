@@ -33,7 +33,7 @@ pub use sink::{AuditSink, SinkError};
 pub(crate) use sink::{Sink, Unrecorded, decided, listens, record, refused};
 pub(crate) use text::is_hidden;
 
-pub use crate::sql::SqlAuditSink;
+pub use crate::tables::SqlAuditSink;
 
 use std::borrow::Cow;
 

@@ -8,9 +8,9 @@ use async_trait::async_trait;
 use tokio::sync::Semaphore;
 
 use super::event::AuditEvent;
+use crate::driver::Db;
 use crate::error::{Error, Result};
 use crate::request::outside_of_requests;
-use crate::sql::Db;
 
 /// The error of an [`AuditSink`]: any error. Its text is not logged, because it may hold anything.
 pub type SinkError = Box<dyn std::error::Error + Send + Sync>;

@@ -1,5 +1,6 @@
 //! The registry of an application: its entities, DTOs, input types and repositories, listed by `app!`.
 
+pub(crate) mod check;
 mod info;
 mod input;
 mod method;
@@ -11,11 +12,10 @@ use crate::entity::{Entity, RowAction};
 use crate::input::{Incoming, Settable};
 use crate::policy::{Context, Decision, decide};
 
+pub use check::DatabaseSchema;
 pub use info::{DtoInfo, EntityInfo, FieldInfo, FieldSource, RuleInfo, Stated};
 pub use input::{InputFieldInfo, InputInfo, PresetInfo};
 pub use method::{Action, Guard, MethodInfo, Repository, RepositoryInfo};
-
-pub use crate::sql::DatabaseSchema;
 
 /// The DTOs, entities, input types and repositories of an application whose viewer is `V`, listed with
 /// [`app!`](crate::app).

@@ -11,12 +11,13 @@ use super::memo::WriteMark;
 use super::planner::Planner;
 use super::together::Together;
 use crate::audit::{self, Actor, AuditEvent, Outcome};
+use crate::driver::Db;
 use crate::entity::{Entity, Operation, RowAction};
 use crate::error::{Error, Refusal, Result};
 use crate::policy::{Context, Decision, Reduced, Rule, Value, once_written};
 use crate::request::RequestContext;
 use crate::session::{Changing, Verified};
-use crate::sql::{Change, Changed, Db, SessionCheck, TokenGuard};
+use crate::sql::{Change, Changed, SessionCheck, TokenGuard};
 use crate::viewer::Subject;
 
 pub(super) struct Authority<E: Entity> {

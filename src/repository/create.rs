@@ -10,12 +10,12 @@ use super::references::{instead_of_conflict, references, unreadable};
 use super::together::Together;
 use super::untrusted::Valid;
 use super::writer::{Writer, read_back};
+use crate::driver::Db;
 use crate::dto::Dto;
 use crate::entity::{Column, Entity, RowAction, Storable};
 use crate::error::{Error, Result};
 use crate::input::Input;
 use crate::policy::{Reduced, Residual, Value};
-use crate::sql::Db;
 
 /// The source of a new row: an entity that the program made, or the input of a client.
 pub trait NewRow {

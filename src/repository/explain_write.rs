@@ -12,10 +12,10 @@ use super::references::{Reference, references};
 use super::update::Update;
 use super::writer::Writer;
 use crate::audit;
+use crate::driver::Db;
 use crate::entity::{Entity, Operation, RowAction, Storable as _};
 use crate::error::Result;
 use crate::policy::{AskedRow, AskedRule, Failure, Residual, Rule, RuleTrace, Truth, Value, ask};
-use crate::sql::Db;
 
 /// An explanation of one viewer's write: the deciding rules, their place in the source, and the truth
 /// of each of their parts. Made by [`Update::explain`], [`Create::explain`] and

@@ -14,12 +14,13 @@ use super::together::Together;
 use super::untrusted::Valid;
 use super::update::{Allowed, Assignments, Planned};
 use super::writer::Writer;
+use crate::driver::{Db, Row};
 use crate::dto::Dto;
 use crate::entity::{Assignable, Column, Entity, RowAction, Storable};
 use crate::error::{Error, Result};
 use crate::input::Patch;
 use crate::policy::{Op, Reduced, Residual, Value, compare_with, once_written};
-use crate::sql::{Changed, Db, Target, candidates, inserted_at_once};
+use crate::sql::{Changed, Target, candidates, inserted_at_once};
 
 /// A pending update of many rows; see [`Writer::update_many`].
 #[must_use = "an update does nothing until it is executed"]
@@ -155,7 +156,7 @@ where
             .ok_or_else(|| Error::internal("an entity has no key"))?;
         let mut keys = Vec::new();
         let mut all_permitted = true;
-        let each = |row: crate::sql::Row| {
+        let each = |row: Row| {
             keys.push(row.cell(0, kind)?.into_value());
             all_permitted &= row.flag(1)?;
             Ok(())

@@ -9,11 +9,12 @@ use std::sync::Arc;
 use super::planner::Planner;
 use super::reader::Reading;
 use super::select::Select;
+use crate::driver::Row;
 use crate::dto::{Dto, ShapeSource};
 use crate::entity::{Entity, Relation, Schema};
 use crate::error::{Error, Result};
 use crate::policy::{Cell, Decision, Op, Reduced, Residual, Term, Value};
-use crate::sql::{Join, Layout, Plan, Query, Row};
+use crate::sql::{Join, Layout, Plan, Query};
 use crate::viewer::Viewer;
 
 /// A function that loads the rows that a relation leads to, for the viewer `V`.

@@ -9,11 +9,12 @@ use super::mark::Mark;
 use super::planner::Planner;
 use super::reader::{Reader, Reading, ViewerOf};
 use super::select::{Select, Shown};
+use crate::driver::Row;
 use crate::entity::Entity;
 use crate::error::{Error, Result};
 use crate::policy::{Cell, Decision, Kind, Value};
 use crate::session::CursorSealer;
-use crate::sql::{Layout, OrderKey, Plan, Query, Row};
+use crate::sql::{Layout, OrderKey, Plan, Query};
 
 /// A page of a query to read: its number of rows, and the cursor that it starts after.
 #[derive(Debug, Clone)]

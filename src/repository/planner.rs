@@ -9,10 +9,11 @@ use super::grant::Reads;
 use super::in_use::InUse;
 use super::reader::Reading;
 use super::select::{Select, Shown};
+use crate::driver::Db;
 use crate::dto::{FieldDecisions, Shape};
 use crate::entity::Entity;
 use crate::error::Result;
-use crate::sql::{Db, Plan, Query, QueryInput};
+use crate::sql::{Plan, Query, QueryInput};
 use crate::viewer::Viewer;
 
 /// The identity and instant of one answer: the parts of an access that planning its queries needs.

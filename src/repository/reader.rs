@@ -10,11 +10,12 @@ use super::in_use::InUse;
 use super::nested::NestedRow;
 use super::planner::Planner;
 use super::select::{DeniedAs, Select, Shown};
+use crate::driver::{Db, Row};
 use crate::dto::{Dto, FieldDecisions};
 use crate::entity::Entity;
 use crate::error::{Error, Result};
 use crate::policy::Decision;
-use crate::sql::{Cells, Db, Layout, Plan, Query, Row, SEVERAL};
+use crate::sql::{Cells, Layout, Plan, Query, SEVERAL};
 use crate::viewer::Viewer;
 
 /// A reader of rows on behalf of the holder of an [`Access`]. Made by [`Db::reader`].

@@ -4,11 +4,11 @@
 use super::authority::Authority;
 use super::decision_cache::rule_failed;
 use super::inputs::Sent;
+use crate::driver::Db;
 use crate::entity::{Entity, Relation};
 use crate::error::{Error, FieldError, Result};
 use crate::input::{InputField, InputShape};
 use crate::policy::{Decision, Fulfilled, Reduced, Residual, Value, once_written, related};
-use crate::sql::Db;
 
 /// A field that refers to a row, and the condition under which it may.
 pub(super) struct Reference<E: Entity> {

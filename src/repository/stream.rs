@@ -12,11 +12,12 @@ use super::grant::Reads;
 use super::planner::Planner;
 use super::reader::{Reader, Reading, ViewerOf};
 use super::select::{Select, Shown, Streamed};
+use crate::driver::{Db, Row};
 use crate::dto::{FieldDecisions, Shape};
 use crate::entity::Entity;
 use crate::error::{Error, Result};
 use crate::policy::Decision;
-use crate::sql::{Db, OwnLayout, Plan, Query, Row};
+use crate::sql::{OwnLayout, Plan, Query};
 
 impl<P> Reader<'_, P> {
     /// Streams the rows of the query as they arrive, for answers too large to hold in memory.

@@ -1,7 +1,7 @@
 //! Atomic groups of the statements of one write.
 
+use crate::driver::{Db, Extent, Savepoint, Steps, TransactionEnd, Unit};
 use crate::error::Result;
-use crate::sql::{Db, Extent, Savepoint, Steps, TransactionEnd, Unit};
 
 /// A transaction of its own, or a part of the present one.
 pub(super) struct Together {

@@ -5,8 +5,8 @@ use std::fmt;
 use super::access::Access;
 use super::grant::MayWrite;
 use super::writer::Writer;
+use crate::driver::{Db, Extent, Savepoint, TransactionEnd, Unit};
 use crate::error::{Error, Refusal, Result};
-use crate::sql::{Db, Extent, Savepoint, TransactionEnd, Unit};
 
 /// A transaction of the database: its writes become visible to others when it is committed, all at
 /// once, or never. Made by [`Db::begin`].

@@ -9,11 +9,12 @@ use super::decision_cache::decided;
 use super::grant::Reads;
 use super::reader::Reader;
 use crate::audit;
+use crate::driver::Db;
 use crate::dto::Dto;
 use crate::entity::Entity;
 use crate::error::{Error, Result};
 use crate::policy::{Comparand, Decision, Value};
-use crate::sql::{Db, OwnLayout, own_query};
+use crate::sql::{OwnLayout, own_query};
 
 impl<'a, P> Reader<'a, P> {
     /// Starts a query in SQL of your own that returns rows of `E`, for queries that a

@@ -6,8 +6,9 @@
 use super::reader::Reading;
 use super::select::Shown;
 use crate::audit;
+use crate::driver::Row;
 use crate::error::{Error, Result};
-use crate::sql::{Layout, Row};
+use crate::sql::Layout;
 
 impl<D: Shown> Reading<D> {
     /// Returns the row, or `None` if it cannot be read. Logs the fields that could not be read.

@@ -13,12 +13,13 @@ use super::select::DeniedAs;
 use super::together::Together;
 use super::untrusted::Valid;
 use super::writer::{Writer, read_back};
+use crate::driver::Db;
 use crate::dto::Dto;
 use crate::entity::{Assignable, Column, Entity, RowAction, Storable};
 use crate::error::{Error, FieldError, Result};
 use crate::input::Patch;
 use crate::policy::{Op, Reduced, Residual, Term, Value};
-use crate::sql::{Db, Target, exists};
+use crate::sql::{Target, exists};
 
 /// A pending update of one row; see [`Writer::update`].
 #[must_use = "an update does nothing until it is executed"]

@@ -12,12 +12,14 @@ use super::access::Access;
 use super::grant::System;
 use super::reader::Reading;
 use super::select::Shown;
+use crate::driver::Db;
 use crate::dto::{self, Dto};
 use crate::entity::{Column, Entity, PrimaryKey, Scalar};
 use crate::error::Result;
 use crate::policy::Comparand;
 use crate::session::{SessionId, SessionRecord, StoreError, WithViewer, handed};
-use crate::sql::{Db, SessionViewer, SqlSessionStore};
+use crate::sql::SessionViewer;
+use crate::tables::SqlSessionStore;
 use crate::viewer::{SourceError, Subject, Viewer, ViewerSource};
 
 /// A loader of viewers from the rows of a table; made by [`Db::viewers`].

@@ -13,12 +13,13 @@ use super::select::Select;
 use super::untrusted::{Untrusted, Valid};
 use super::update::Update;
 use crate::audit;
+use crate::driver::Db;
 use crate::dto::Dto;
 use crate::entity::{Entity, RowAction, Storable as _};
 use crate::error::{Error, Result};
 use crate::input::Incoming;
 use crate::policy::{Reduced, Value};
-use crate::sql::{Db, Target};
+use crate::sql::Target;
 
 /// A writer on behalf of the holder of an [`Access`], which also reads as a [`Reader`]. Made by
 /// [`Db::writer`].

@@ -23,8 +23,8 @@ use crate::audit::{
     self, Revocation, SessionEvent, SessionEventKind, SessionEvents, SignInRefusal,
 };
 use crate::clock::Clock;
+use crate::driver::DatabaseId;
 use crate::error::{Error, Refusal, Result};
-use crate::sql::DatabaseId;
 use crate::viewer::Subject;
 
 /// The maximum number of attempts to draw a new id because the last one was taken.

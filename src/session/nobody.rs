@@ -13,8 +13,8 @@ use super::request_session::ErasedRequestSession;
 use super::sign_in::SignIn;
 use super::store::SessionRecord;
 use super::ticket::Ticket;
+use crate::driver::DatabaseId;
 use crate::error::{Error, Refusal, Result};
-use crate::sql::DatabaseId;
 use crate::viewer::Subject;
 
 /// A session state that refuses everything.

@@ -23,9 +23,9 @@ use super::store::SessionRecord;
 use super::ticket::{Strategy, Ticket};
 use super::verifier::Verifier;
 use crate::audit::Revocation;
+use crate::driver::DatabaseId;
 use crate::error::{Error, Refusal, Result};
 use crate::request::outside_of_requests;
-use crate::sql::DatabaseId;
 use crate::viewer::{Subject, Viewer};
 
 mod leftovers;

@@ -1,6 +1,7 @@
 //! The cells of a row of a guarded select, read field by field by its layout.
 
-use super::{Layout, OwnLayout, Row};
+use super::{Layout, OwnLayout};
+use crate::driver::Row;
 use crate::dto::{Hideable, Mask, Maskable, Nested};
 use crate::entity::{Column, Scalar, Storable};
 use crate::error::{Error, Result};

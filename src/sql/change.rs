@@ -5,14 +5,12 @@ use std::borrow::Cow;
 use sea_query::{Alias, CaseStatement, Condition, Expr, LockType, Query as Statement, Values};
 
 use super::SessionCheck;
-use super::db::Db;
-use super::dialect::Dialect;
 use super::lengths::Spaced;
 use super::render::Renderer;
 use super::select::lookup;
 use super::session_check::session_exists;
 use super::statement_key::{Marks, StatementKey};
-use super::template::Ready;
+use crate::driver::{Db, Dialect, Ready};
 use crate::entity::{ColumnSpec, Entity, Schema};
 use crate::error::{Error, Result};
 use crate::policy::{Cell, Kind, Residual, Value};

@@ -3,10 +3,8 @@
 
 use sea_query::Values;
 
-use super::db::Db;
-use super::dialect::Dialect;
-use super::template::Ready;
 use crate::audit;
+use crate::driver::{Db, Dialect, Ready};
 use crate::entity::Schema;
 use crate::error::{Error, Result};
 use crate::policy::{Cell, Kind};

@@ -2,7 +2,7 @@
 
 use sea_query::Values;
 
-use super::dialect::Dialect;
+use crate::driver::Dialect;
 
 /// The form of LIMIT in a text.
 ///

@@ -12,9 +12,9 @@ use sea_query::{
     Query as Statement, SelectStatement, TableRef,
 };
 
-use super::dialect::{ComparedAs, Dialect, Storability};
 use super::sizes::{filled, filled_if_many};
 use crate::bounded::balanced;
+use crate::driver::{ComparedAs, Dialect, Storability};
 use crate::dto::Mask;
 use crate::entity::{ColumnSpec, Relation, Schema};
 use crate::error::{Error, Result};

@@ -4,11 +4,10 @@
 use sea_query::{Alias, CaseStatement, Expr, NullOrdering, Query as Statement, SelectStatement};
 
 use super::cells::{CellPlace, CellShown};
-use super::dialect::Dialect;
 use super::query::{Join, Layout, Query};
 use super::render::Renderer;
 use super::seek;
-use super::template::Ready;
+use crate::driver::{Dialect, Ready};
 use crate::dto::{Direction, FieldDecisions, Output, Shape, ShapeSource};
 use crate::entity::{ColumnSpec, Entity};
 use crate::error::{Error, Result};

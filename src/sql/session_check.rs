@@ -6,10 +6,8 @@ use std::borrow::Cow;
 use chrono::{DateTime, Utc};
 use sea_query::{Expr, ExprTrait as _, Query, SelectStatement};
 
-use super::db::Db;
-use super::dialect::Dialect;
 use super::session_row::{EXPIRES_AT, ID, IDLE_EXPIRES_AT, SECRET_HASH, TABLE, micros};
-use super::unit::Unit;
+use crate::driver::{Db, Dialect, Unit};
 use crate::error::{Error, Refusal, Result};
 use crate::policy::Value;
 use crate::session::{SecretHash, SessionId};
@@ -39,7 +37,7 @@ impl SessionCheck {
     }
 
     /// Returns whether it is for the same session, at whatever time.
-    pub(super) fn is_of_same_session(&self, other: &Self) -> bool {
+    pub(crate) fn is_of_same_session(&self, other: &Self) -> bool {
         let ([own @ .., _], [others @ .., _]) = (&self.values, &other.values);
         own == others
     }

@@ -7,18 +7,18 @@ use sea_query::{
     Expr, ExprTrait as _, InsertStatement, OnConflict, Query, SelectStatement, UpdateStatement,
 };
 
-use super::row::Row;
 use super::session_row::SUBJECT;
+use crate::driver::Row;
 use crate::policy::{Cell, Kind};
 use crate::session::{Generations, StoreError};
 
-pub(super) const TABLE: &str = "clearance_session_generations";
+pub(crate) const TABLE: &str = "clearance_session_generations";
 const GENERATION: &str = "generation";
 /// The subject of the row for everyone: no subject is empty.
-pub(super) const EVERYONE: &str = "";
+pub(crate) const EVERYONE: &str = "";
 
 /// Returns the generation of everyone and that of a subject, as two expressions of a larger query.
-pub(super) fn both(subject: &str) -> [Expr; 2] {
+pub(crate) fn both(subject: &str) -> [Expr; 2] {
     [EVERYONE, subject].map(|subject| {
         let of = Query::select()
             .column(GENERATION)
@@ -29,12 +29,12 @@ pub(super) fn both(subject: &str) -> [Expr; 2] {
     })
 }
 
-pub(super) fn select(subject: &str) -> SelectStatement {
+pub(crate) fn select(subject: &str) -> SelectStatement {
     Query::select().exprs(both(subject)).take()
 }
 
 /// Reads the result of [`both`], from this column on.
-pub(super) fn read(row: &Row, first: usize) -> Result<Option<Generations>, StoreError> {
+pub(crate) fn read(row: &Row, first: usize) -> Result<Option<Generations>, StoreError> {
     let counter = |index| match row.cell(index, Kind::Int) {
         Ok(Cell::Null) => Ok(None),
         Ok(Cell::Int(counter)) => u64::try_from(counter)
@@ -48,18 +48,18 @@ pub(super) fn read(row: &Row, first: usize) -> Result<Option<Generations>, Store
 
 /// Returns whether the subject has no row yet, in the result of [`both`]: its generation is 0 in either
 /// case.
-pub(super) fn lacks_subject(row: &Row, first: usize) -> bool {
+pub(crate) fn lacks_subject(row: &Row, first: usize) -> bool {
     matches!(row.cell(first + 1, Kind::Int), Ok(Cell::Null))
 }
 
 /// Builds the condition that a row is that of a subject, at this generation.
-pub(super) fn is(subject: &str, generation: u64) -> Result<Expr, StoreError> {
+pub(crate) fn is(subject: &str, generation: u64) -> Result<Expr, StoreError> {
     let of = Expr::col(SUBJECT).eq(subject);
     Ok(of.and(Expr::col(GENERATION).eq(stored(generation)?)))
 }
 
 /// Builds the insert of `first` as the generation of a subject, or of everyone, unless there is one.
-pub(super) fn begin(subject: &str, first: u64) -> Result<InsertStatement, StoreError> {
+pub(crate) fn begin(subject: &str, first: u64) -> Result<InsertStatement, StoreError> {
     let mut insert = insert(subject, stored(first)?)?;
     insert.on_conflict(
         OnConflict::column(SUBJECT)
@@ -70,7 +70,7 @@ pub(super) fn begin(subject: &str, first: u64) -> Result<InsertStatement, StoreE
 }
 
 /// Builds the statement that raises the generation of a subject, whatever it is.
-pub(super) fn raise(subject: &str, step: u64) -> Result<InsertStatement, StoreError> {
+pub(crate) fn raise(subject: &str, step: u64) -> Result<InsertStatement, StoreError> {
     let step = stored(step)?;
     let mut insert = insert(subject, step)?;
     insert.on_conflict(
@@ -82,12 +82,12 @@ pub(super) fn raise(subject: &str, step: u64) -> Result<InsertStatement, StoreEr
 }
 
 /// Builds the update that raises the generation of everyone, if there is one.
-pub(super) fn raise_everyone(step: u64) -> Result<UpdateStatement, StoreError> {
+pub(crate) fn raise_everyone(step: u64) -> Result<UpdateStatement, StoreError> {
     raised(EVERYONE, step)
 }
 
 /// Builds the update that raises the generation of a subject if it has a row, which is at `from`.
-pub(super) fn raise_from(
+pub(crate) fn raise_from(
     subject: &str,
     from: u64,
     step: u64,

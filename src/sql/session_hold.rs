@@ -4,26 +4,20 @@
 //! A stateless session has no row. A write therefore locks the rows of the generations that it is under,
 //! and every end of a session changes one of them, even if it denies a single session (decision 72).
 
-use chrono::{DateTime, Utc};
 #[cfg(feature = "postgres")]
 use sea_query::Func;
 use sea_query::{Expr, ExprTrait as _, Query, SelectStatement};
 
-use super::attempts::Attempts;
-use super::db::Db;
-#[cfg(feature = "postgres")]
-use super::dialect::Dialect;
-use super::on_commit::Extent;
 use super::session_generations::{self as counters, EVERYONE};
-use super::session_limit::end;
-use super::session_row::{EXPIRES_AT, ID, micros};
-use super::session_store::malformed;
-use super::unit::Unit;
+use super::session_row::{ID, malformed};
+#[cfg(feature = "postgres")]
+use crate::driver::Dialect;
+use crate::driver::{Db, Unit};
 use crate::error::{Error, Refusal, Result};
 use crate::session::{Generations, SessionId};
 use crate::viewer::Subject;
 
-pub(super) const DENIALS: &str = "clearance_session_denials";
+pub(crate) const DENIALS: &str = "clearance_session_denials";
 
 /// The conditions under which the holder of a token may write.
 #[derive(Debug, Clone, PartialEq)]
@@ -148,120 +142,10 @@ impl Db {
     }
 }
 
-/// A revocation of stateless sessions.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Ending<'a> {
-    Everyone(u64),
-    Of(&'a Subject, u64),
-    /// The sessions of a subject that are under one generation.
-    From(&'a Subject, u64, u64),
-    One(&'a Subject, SessionId, DateTime<Utc>),
-}
-
-impl Ending<'_> {
-    #[cfg(feature = "postgres")]
-    fn subject(&self) -> &str {
-        match self {
-            Self::Everyone(_) => EVERYONE,
-            Self::Of(subject, _) | Self::From(subject, _, _) | Self::One(subject, _, _) => {
-                subject.as_str()
-            }
-        }
-    }
-
-    /// Runs the revocation once no unfinished write holds the sessions; returns whether there was anything
-    /// to end.
-    pub(super) async fn run(&self, db: &Db) -> Result<bool> {
-        let mut attempts = Attempts::begin();
-        loop {
-            let ended = self.run_once(db).await;
-            if !attempts.go_on(&ended).await {
-                return ended;
-            }
-        }
-    }
-
-    async fn run_once(&self, db: &Db) -> Result<bool> {
-        let unit = db.begin_unit(Extent::Call).await?;
-        let ended = self.run_in(&unit, &db.within(unit.clone())).await;
-        end(&unit, ended, |_| true).await
-    }
-
-    async fn run_in(&self, unit: &Unit, db: &Db) -> Result<bool> {
-        // Transactions that only lock a row in shared mode overtake one that waits to change it; the gate
-        // prevents that.
-        #[cfg(feature = "postgres")]
-        if db.dialect() == Dialect::Postgres {
-            // Changes that others commit while it waits must be visible.
-            let level = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED";
-            unit.connection().await?.control(level.to_owned()).await?;
-            let gate = Query::select()
-                .expr(gate(self.subject(), Passing::Alone))
-                .take();
-            db.fetch_optional(&gate).await?;
-        }
-        #[cfg(not(feature = "postgres"))]
-        let _ = unit;
-        let wrong = |_| malformed();
-        match *self {
-            Self::Everyone(step) => {
-                let raise = counters::raise_everyone(step).map_err(wrong)?;
-                Ok(db.execute(&raise).await?.count > 0)
-            }
-            Self::Of(subject, step) => {
-                let raise = counters::raise(subject.as_str(), step).map_err(wrong)?;
-                db.execute(&raise).await.map(|_| true)
-            }
-            Self::From(subject, from, step) => {
-                if from == 0 {
-                    let first = counters::begin(subject.as_str(), 0).map_err(wrong)?;
-                    db.execute(&first).await?;
-                }
-                let raise = counters::raise_from(subject.as_str(), from, step).map_err(wrong)?;
-                Ok(db.execute(&raise).await?.count > 0)
-            }
-            Self::One(subject, id, until) => deny(db, subject, id, until).await,
-        }
-    }
-}
-
-async fn deny(db: &Db, subject: &Subject, id: SessionId, until: DateTime<Utc>) -> Result<bool> {
-    // Changed, though by nothing: a transaction with an older snapshot then cannot lock the row.
-    let change = counters::raise(subject.as_str(), 0).map_err(|_| malformed())?;
-    db.execute(&change).await?;
-    let is_it = || Expr::col(ID).eq(id.to_string());
-    let known = Query::select()
-        .expr(Expr::cust("1"))
-        .from(DENIALS)
-        .and_where(is_it())
-        .take();
-    if db.fetch_optional(&known).await?.is_some() {
-        // Kept until the latest of the times.
-        let update = Query::update()
-            .table(DENIALS)
-            .value(EXPIRES_AT, micros(until))
-            .and_where(is_it())
-            .and_where(Expr::col(EXPIRES_AT).lt(micros(until)))
-            .take();
-        return db.execute(&update).await.map(|_| false);
-    }
-    let mut insert = Query::insert();
-    insert
-        .into_table(DENIALS)
-        .columns([ID, EXPIRES_AT])
-        .values([id.to_string().into(), micros(until).into()])
-        .map_err(|_| malformed())?;
-    match db.execute(&insert).await {
-        // Inserted since the query: the next attempt finds it.
-        Err(error) if error.is_conflict() => Err(Error::contended()),
-        done => done.map(|_| true),
-    }
-}
-
 /// The modes of the gate: shared for writes, exclusive for ends of sessions.
 #[cfg(feature = "postgres")]
 #[derive(Clone, Copy)]
-enum Passing {
+pub(crate) enum Passing {
     Together,
     Alone,
 }
@@ -272,7 +156,7 @@ const SEED: i64 = 7_263_401_157;
 /// Returns an advisory lock of PostgreSQL whose waiters are served in turn, and which is held until the
 /// transaction ends.
 #[cfg(feature = "postgres")]
-fn gate(subject: &str, passing: Passing) -> Expr {
+pub(crate) fn gate(subject: &str, passing: Passing) -> Expr {
     // The seed keeps these numbers apart from the advisory locks of an application.
     let number = Func::cust("hashtextextended").args([subject.into(), SEED.into()]);
     let lock = match passing {

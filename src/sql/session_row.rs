@@ -2,30 +2,30 @@
 
 use chrono::{DateTime, Utc};
 
-use super::row::Row;
-use crate::error::Result;
+use crate::driver::Row;
+use crate::error::{Error, Result};
 use crate::policy::{Cell, Kind};
 use crate::session::{SessionRecord, StoredFields};
 
-pub(super) const TABLE: &str = "clearance_sessions";
-pub(super) const ID: &str = "id";
-pub(super) const SECRET_HASH: &str = "secret_hash";
-pub(super) const SUBJECT: &str = "subject";
-pub(super) const CREATED_AT: &str = "created_at";
-pub(super) const LAST_SEEN_AT: &str = "last_seen_at";
-pub(super) const IDLE_EXPIRES_AT: &str = "idle_expires_at";
-pub(super) const EXPIRES_AT: &str = "expires_at";
+pub(crate) const TABLE: &str = "clearance_sessions";
+pub(crate) const ID: &str = "id";
+pub(crate) const SECRET_HASH: &str = "secret_hash";
+pub(crate) const SUBJECT: &str = "subject";
+pub(crate) const CREATED_AT: &str = "created_at";
+pub(crate) const LAST_SEEN_AT: &str = "last_seen_at";
+pub(crate) const IDLE_EXPIRES_AT: &str = "idle_expires_at";
+pub(crate) const EXPIRES_AT: &str = "expires_at";
 
 /// The columns have the names of the record's fields. Instants are microseconds since 1970.
-pub(super) use crate::session::FIELDS as COLUMNS;
+pub(crate) use crate::session::FIELDS as COLUMNS;
 
 /// Reads the session of a row that begins with its columns.
-pub(super) fn record(row: &Row) -> Option<SessionRecord> {
+pub(crate) fn record(row: &Row) -> Option<SessionRecord> {
     crate::session::record(&Stored { row, from: 0 })
 }
 
 /// Reads the session of a row that ends with its columns.
-pub(super) fn last_record(row: &Row) -> Option<SessionRecord> {
+pub(crate) fn last_record(row: &Row) -> Option<SessionRecord> {
     let from = row.len().checked_sub(COLUMNS.len())?;
     crate::session::record(&Stored { row, from })
 }
@@ -75,7 +75,7 @@ impl StoredFields for Stored<'_> {
 }
 
 /// Returns the values of a record, in the order of its columns.
-pub(super) fn values(record: &SessionRecord) -> [sea_query::Value; 13] {
+pub(crate) fn values(record: &SessionRecord) -> [sea_query::Value; 13] {
     [
         record.id.to_string().into(),
         record.secret_hash.as_bytes().to_vec().into(),
@@ -93,6 +93,11 @@ pub(super) fn values(record: &SessionRecord) -> [sea_query::Value; 13] {
     ]
 }
 
-pub(super) fn micros(instant: DateTime<Utc>) -> i64 {
+pub(crate) fn micros(instant: DateTime<Utc>) -> i64 {
     instant.timestamp_micros()
+}
+
+/// Creates the error for a row that no session is stored as.
+pub(crate) fn malformed() -> Error {
+    Error::internal("a stored session is malformed")
 }

@@ -5,20 +5,15 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use sea_query::{Expr, ExprTrait as _, SelectStatement, Value, Values};
 
-use super::db::Db;
 use super::query::{Layout, Query};
 use super::render::Renderer;
-use super::row::Row;
 use super::select;
-use super::session_row::{
-    COLUMNS, EXPIRES_AT, ID, IDLE_EXPIRES_AT, SUBJECT, TABLE, last_record, micros,
-};
-use super::session_store::SqlSessionStore;
-use super::template::Ready;
+use super::session_row::{COLUMNS, EXPIRES_AT, ID, IDLE_EXPIRES_AT, SUBJECT, TABLE, micros};
+use crate::driver::{Db, Ready};
 use crate::dto::{FieldDecisions, Shape};
 use crate::entity::Entity;
 use crate::error::Result;
-use crate::session::{SessionId, SessionRecord, StoreError};
+use crate::session::SessionId;
 
 /// The statement that loads a session and its viewer's row. Its text is rendered once.
 pub(crate) struct SessionViewer {
@@ -56,24 +51,12 @@ impl Db {
     }
 }
 
-impl SqlSessionStore {
-    /// Loads the session of `id` if it is living at `now`, and the row of its viewer.
-    pub(crate) async fn load_with_viewer(
-        &self,
-        statement: &SessionViewer,
-        id: SessionId,
-        now: DateTime<Utc>,
-    ) -> Result<Option<(SessionRecord, Row)>, StoreError> {
-        let ready = Ready::new(Arc::clone(&statement.text), values((id, now)));
-        let Some(row) = self.row(ready).await? else {
-            return Ok(None);
-        };
-        let record = last_record(&row).ok_or(StoreError::malformed())?;
-        Ok(Some((record, row)))
-    }
-}
-
 impl SessionViewer {
+    /// Returns the statement for the session of `id`, if that is living at `now`, and the row of its viewer.
+    pub(crate) fn ready(&self, id: SessionId, now: DateTime<Utc>) -> Ready {
+        Ready::new(Arc::clone(&self.text), values((id, now)))
+    }
+
     /// Returns the layout of the viewer's row.
     pub(crate) const fn layout(&self) -> &Layout {
         &self.layout

@@ -8,7 +8,7 @@
 const FEW: usize = 8;
 
 /// Pads to the next power of two with copies of the last one.
-pub(super) fn filled<T: Clone>(mut values: Vec<T>) -> Vec<T> {
+pub(crate) fn filled<T: Clone>(mut values: Vec<T>) -> Vec<T> {
     let size = values.len().checked_next_power_of_two();
     if let (Some(size), Some(last)) = (size, values.last().cloned()) {
         values.resize(size, last);

@@ -3,8 +3,8 @@
 
 use uuid::Uuid;
 
-use super::dialect::Dialect;
 use super::query::{Found, Function, HeldValue, Masked, OrderValue, Query, Rest, Summary};
+use crate::driver::Dialect;
 use crate::dto::Direction;
 use crate::entity::Schema;
 use crate::policy::{Decision, Fulfilled, Op, Place, Reduced, Residual, Term, Value};

@@ -2,11 +2,10 @@
 
 use sea_query::{Alias, Expr, ExprTrait as _, Func, Order, Query as Statement, SelectStatement};
 
-use super::dialect::Dialect;
 use super::query::{Function, Query, Summary};
 use super::render::{Renderer, rank};
-use super::row::Row;
 use super::select::restrict;
+use crate::driver::{Dialect, Row};
 use crate::dto::FieldDecisions;
 use crate::entity::Schema;
 use crate::error::{Error, Result};

@@ -8,15 +8,13 @@
 use std::sync::Arc;
 
 use sea_query::{SelectStatement, Values};
-use sqlx::{AssertSqlSafe, SqlSafeStr as _};
 
-use super::built::{Execute, StatementParts};
 use super::change::{Written, insert_rows};
-use super::dialect::{Dialect, Storability};
 use super::limit::Limit;
 use super::query::{Layout, Query, Summary};
 use super::statement_key::{LIMIT_MARK, Marks, StatementKey};
 use super::{select, summary};
+use crate::driver::{Db, Dialect, Ready, Storability};
 use crate::dto::{FieldDecisions, Shape};
 use crate::entity::Entity;
 use crate::error::{Error, Result};
@@ -29,7 +27,7 @@ const CAPACITY: u64 = 8 * 1024 * 1024;
 const MOST_VALUES: usize = 128;
 
 /// The plan cache of a database.
-pub(super) struct Templates(moka::sync::Cache<Arc<[u8]>, Arc<Template>>);
+pub(crate) struct Templates(moka::sync::Cache<Arc<[u8]>, Arc<Template>>);
 
 struct Template {
     sql: Arc<str>,
@@ -51,106 +49,6 @@ enum Source {
 pub(crate) struct Plan {
     pub(crate) statement: Ready,
     pub(crate) layout: Arc<Layout>,
-}
-
-/// The text of a statement and its values.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Ready {
-    sql: Arc<str>,
-    values: Values,
-    /// An alternative, if the engine refuses this one for a text that one of its columns cannot hold.
-    exactly: Option<Box<Self>>,
-}
-
-impl Ready {
-    pub(super) fn of((sql, values): (String, Values)) -> Self {
-        Self::new(sql.into(), values)
-    }
-
-    /// Creates a statement from a text, rendered before or written by hand, and its bound values.
-    pub(super) const fn new(sql: Arc<str>, values: Values) -> Self {
-        Self {
-            sql,
-            values,
-            exactly: None,
-        }
-    }
-
-    /// Builds the select that `write` renders in a dialect.
-    pub(super) fn searching(
-        dialect: Dialect,
-        write: impl Fn(Dialect) -> Result<SelectStatement>,
-    ) -> Result<Self> {
-        let write = |dialect| write(dialect).map(|select| Self::of(dialect.text(&select)));
-        write(dialect)?.with_exactly(dialect, write)
-    }
-
-    /// Adds the alternative that `write` renders, in case the engine refuses this statement.
-    fn with_exactly(
-        mut self,
-        dialect: Dialect,
-        write: impl FnOnce(Dialect) -> Result<Self>,
-    ) -> Result<Self> {
-        let is_beyond_some = |value: &sea_query::Value| matches!(value, sea_query::Value::String(Some(text)) if !text.is_ascii());
-        if let Some(exactly) = dialect.exactly()
-            && self.values.0.iter().any(is_beyond_some)
-        {
-            self.exactly = Some(Box::new(write(exactly)?));
-        }
-        Ok(self)
-    }
-
-    #[cfg(feature = "testing")]
-    pub(crate) const fn text(&self) -> &Arc<str> {
-        &self.sql
-    }
-}
-
-#[cfg(feature = "testing")]
-impl super::db::Db {
-    /// Returns the engine's plan of a statement (EXPLAIN), in its own words.
-    pub(crate) async fn explain(&self, statement: &Ready) -> Result<String> {
-        use crate::policy::{Cell, Kind};
-
-        let (prefix, column) = match self.dialect() {
-            #[cfg(feature = "sqlite")]
-            Dialect::Sqlite => ("EXPLAIN QUERY PLAN ", 3),
-            #[cfg(feature = "postgres")]
-            Dialect::Postgres => ("EXPLAIN ", 0),
-            #[cfg(feature = "mysql")]
-            Dialect::Mysql { .. } => ("EXPLAIN FORMAT=JSON ", 0),
-        };
-        let sql = format!("{prefix}{}", statement.sql);
-        let explain = Ready::of((sql, statement.values.clone()));
-        let mut lines = Vec::new();
-        self.fetch_each(explain, |row| {
-            if let Cell::Text(line) = row.cell(column, Kind::Text)? {
-                lines.push(line.to_owned());
-            }
-            Ok(())
-        })
-        .await?;
-        Ok(lines.join("\n"))
-    }
-}
-
-impl Execute for Ready {
-    fn into_parts(self, _: Dialect) -> StatementParts {
-        let sql = |sql| AssertSqlSafe::<Arc<str>>(sql).into_sql_str();
-        StatementParts {
-            sql: sql(self.sql),
-            values: self.values,
-            exactly: self
-                .exactly
-                .map(|exactly| (sql(exactly.sql), exactly.values)),
-        }
-    }
-}
-
-impl Execute for &Ready {
-    fn into_parts(self, dialect: Dialect) -> StatementParts {
-        self.clone().into_parts(dialect)
-    }
 }
 
 /// Everything that a statement is rendered from.
@@ -221,8 +119,25 @@ impl<E: Entity> QueryInput<'_, E> {
     }
 }
 
+impl Db {
+    /// Returns the statement for a query; its text is rendered, or comes from the plan cache.
+    pub(crate) fn plan<E: Entity>(&self, asked: &QueryInput<'_, E>) -> Result<Plan> {
+        self.templates().plan(self.dialect(), asked)
+    }
+
+    /// Returns the statement that inserts these rows; its text is cached.
+    pub(super) fn rows<E: Entity>(&self, rows: &[E]) -> Result<Ready> {
+        self.templates().rows(self.dialect(), rows)
+    }
+
+    /// Returns the statement of a change; its text is cached.
+    pub(super) fn written(&self, written: &Written<'_>) -> Result<Ready> {
+        self.templates().written(self.dialect(), written)
+    }
+}
+
 impl Templates {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let weight = |structure: &Arc<[u8]>, template: &Arc<Template>| {
             let bytes = structure.len() + template.sql.len() + 64 * template.places.len();
             bytes.try_into().unwrap_or(u32::MAX)
@@ -236,7 +151,7 @@ impl Templates {
     }
 
     /// Returns the statement of a change.
-    pub(super) fn written(&self, dialect: Dialect, written: &Written<'_>) -> Result<Ready> {
+    fn written(&self, dialect: Dialect, written: &Written<'_>) -> Result<Ready> {
         let write = |dialect| self.written_in(dialect, written);
         write(dialect)?.with_exactly(dialect, write)
     }
@@ -266,7 +181,7 @@ impl Templates {
 
     /// Returns the statement that inserts rows with a value for each column. Its text depends on their
     /// number.
-    pub(super) fn rows<E: Entity>(&self, dialect: Dialect, rows: &[E]) -> Result<Ready> {
+    fn rows<E: Entity>(&self, dialect: Dialect, rows: &[E]) -> Result<Ready> {
         let table = E::__table();
         let width = table.columns().len();
         let mut structure = StatementKey::default();
@@ -297,11 +212,7 @@ impl Templates {
         Ok(Ready::new(sql, bound))
     }
 
-    pub(super) fn plan<E: Entity>(
-        &self,
-        dialect: Dialect,
-        asked: &QueryInput<'_, E>,
-    ) -> Result<Plan> {
+    fn plan<E: Entity>(&self, dialect: Dialect, asked: &QueryInput<'_, E>) -> Result<Plan> {
         let plan = self.plan_in(dialect, asked)?;
         let exactly = |dialect| Ok(self.plan_in(dialect, asked)?.statement);
         Ok(Plan {

@@ -2,11 +2,9 @@
 
 use sea_query::{CaseStatement, Expr, Query as Statement};
 
-use super::db::Db;
-use super::dialect::Dialect;
 use super::render::Renderer;
 use super::select::lookup;
-use super::template::Ready;
+use crate::driver::{Db, Dialect, Ready};
 use crate::entity::Entity;
 use crate::error::Result;
 use crate::policy::{Residual, Value};

@@ -3,9 +3,9 @@
 
 use std::marker::PhantomData;
 
+use super::Cells;
 use super::cells::{CellPlace, CellShown};
-use super::template::Ready;
-use super::{Cells, Dialect, Row};
+use crate::driver::{Dialect, Ready, Row};
 use crate::dto::{Mask, Output, Shape, ShapeSource};
 use crate::entity::{Entity, Schema};
 use crate::error::{Error, Result};

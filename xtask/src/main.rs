@@ -51,7 +51,7 @@ usage: cargo xtask <command>
   mutants [--shard <k/n> | --again | --since <revision> [--again]]
                               let cargo-mutants change the code that decides, one small change
                               at a time: all of src/policy/, a part of it, what the last run did
-                              not catch or somebody changed, or the lines of src/sql/ that changed; writes docs/results/mutants-*.md
+                              not catch or somebody changed, or the lines of src/driver/ and src/sql/ that changed; writes docs/results/mutants-*.md
   fuzz [<seconds>]            let libFuzzer look for input that breaks what reads bytes from outside,
                               each target for 600 seconds unless said; needs the nightly
                               toolchain; writes docs/results/fuzz.md and fuzz/corpus/

@@ -21,10 +21,10 @@ const POLICY: &str = "src/policy/**";
 /// the whole takes hours. What is left out opens connections, migrates, checks a schema, or keeps
 /// sessions and accounts.
 const SQL: [&str; 14] = [
-    "src/sql/on_commit.rs",
+    "src/driver/dialect/**",
+    "src/driver/on_commit.rs",
     "src/sql/cells.rs",
     "src/sql/change.rs",
-    "src/sql/dialect/**",
     "src/sql/query.rs",
     "src/sql/render.rs",
     "src/sql/seek.rs",
@@ -93,7 +93,8 @@ pub(crate) fn run(part: &Part<'_>) -> Result<(), Failure> {
         Part::Since(since) | Part::SinceAgain(since) => {
             let diff = output.with_extension("diff");
             fs::write(&diff, difference(since)?).map_err(|error| error.to_string())?;
-            let what = format!("what decides in src/sql/ and changed since {since}");
+            let what =
+                format!("what decides in src/driver/ and src/sql/ and changed since {since}");
             (what, "docs/results/mutants-sql.md")
         }
     };
@@ -222,7 +223,7 @@ fn install() -> Result<(), Failure> {
 fn difference(since: &str) -> Result<Vec<u8>, Failure> {
     let output = Command::new("git")
         .current_dir(root())
-        .args(["diff", since, "--", "src/sql"])
+        .args(["diff", since, "--", "src/driver", "src/sql"])
         .output()
         .map_err(|error| format!("git: {error}"))?;
     if output.status.success() {

@@ -14,10 +14,11 @@ const BEGIN: &str = "<!-- rooms: written by `cargo xtask rooms --write` -->\n";
 const END: &str = "<!-- end of rooms -->\n";
 
 /// The folders of `src/`, from what knows least to what knows most.
-const ROOMS: [&str; 15] = [
+const ROOMS: [&str; 17] = [
     "policy",
     "token",
     "entity",
+    "driver",
     "dto",
     "input",
     "repository",
@@ -28,6 +29,7 @@ const ROOMS: [&str; 15] = [
     "audit",
     "registry",
     "account",
+    "tables",
     "adapter",
     "testing",
 ];
