@@ -4,7 +4,6 @@ mod aggregate;
 mod field;
 mod field_name;
 mod filter;
-mod mask;
 pub(crate) mod number;
 mod record;
 mod related;
@@ -19,8 +18,6 @@ pub use field::{Field, Hideable};
 pub(crate) use field_name::{Condition, FieldTest, NameOrigin, NamedField, OrderBy};
 pub use field_name::{Direction, FieldName, Filter, IntoFilter, Order, Untyped};
 pub(crate) use filter::{Modes, Scope};
-pub(crate) use mask::{FOUR_STARS, LAST4_MINIMUM, STARS};
-pub use mask::{Mask, Maskable};
 pub use record::Record;
 pub use related::{RelatedName, RelatedValue};
 pub(crate) use shape::FieldDecisions;
@@ -29,6 +26,8 @@ pub use source::Nested;
 pub(crate) use source::{RelationQuery, ShapeSource, ShownAs};
 #[doc(hidden)]
 pub use visibility::Visibility;
+
+pub use crate::entity::mask::{Mask, Maskable};
 
 use crate::entity::Entity;
 use crate::error::Result;

@@ -3,6 +3,7 @@
 
 mod column;
 mod filter;
+pub(crate) mod mask;
 pub(crate) mod relation;
 mod scalar;
 mod secret;

@@ -14,7 +14,7 @@ use std::borrow::Cow;
 
 use sea_query::{Alias, Expr, ExprTrait as _, Func, QueryStatementWriter, SelectStatement};
 
-use crate::dto::Mask;
+use crate::entity::mask::Mask;
 use crate::policy::{Cell, Kind, Op, Value};
 
 /// The SQL dialect of an engine.

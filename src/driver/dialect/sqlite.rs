@@ -5,7 +5,7 @@ use sea_query::{
 };
 
 use super::{function, is_integer, json, json_list};
-use crate::dto::{FOUR_STARS, LAST4_MINIMUM, Mask, STARS};
+use crate::entity::mask::{FOUR_STARS, LAST4_MINIMUM, Mask, STARS};
 use crate::policy::{Kind, Value};
 
 pub(super) fn is_written(key: Expr, kind: Kind, text: Expr) -> Option<Expr> {
