@@ -11,10 +11,10 @@ use super::known_tables::KnownTables;
 use super::packet::Packet;
 #[cfg(feature = "mysql")]
 use super::settings::MYSQL_MODE;
+use super::texts::Texts;
 use super::unit::Unit;
 use crate::audit::Sink;
 use crate::error::{Error, Result};
-use crate::sql::template::Templates;
 
 /// A database that is accessible through repositories only.
 ///
@@ -51,7 +51,7 @@ struct Inner {
     pool: Pool,
     /// Set if it was wrapped without a reason, so that every statement is refused.
     unexplained: bool,
-    templates: Templates,
+    texts: Texts,
     known_tables: KnownTables,
     #[cfg(feature = "mysql")]
     packet: Packet,
@@ -215,7 +215,7 @@ impl Db {
                 id: DatabaseId(NEXT.fetch_add(1, Ordering::Relaxed)),
                 pool,
                 unexplained,
-                templates: Templates::new(),
+                texts: Texts::new(),
                 known_tables: KnownTables::default(),
                 #[cfg(feature = "mysql")]
                 packet: Packet::default(),
@@ -313,8 +313,8 @@ impl Db {
         }
     }
 
-    pub(crate) fn templates(&self) -> &Templates {
-        &self.inner.templates
+    pub(crate) fn texts(&self) -> &Texts {
+        &self.inner.texts
     }
 
     pub(crate) fn known_tables(&self) -> &KnownTables {

@@ -23,6 +23,7 @@ mod packet;
 mod ready;
 mod row;
 mod settings;
+mod texts;
 mod unit;
 
 pub(crate) use attempts::Attempts;

@@ -17,7 +17,7 @@ mod session_viewer;
 mod sizes;
 mod statement_key;
 mod summary;
-pub(crate) mod template;
+mod template;
 mod truths;
 mod unguarded;
 mod views;

@@ -1,4 +1,4 @@
-//! The plan cache: the texts of statements, by the structure of their queries.
+//! Templates, the texts of the plan cache, each with the sources of the values of its placeholders.
 //!
 //! Two queries of one structure differ in values only, and values are bound. The structure is written in
 //! full and compared byte by byte, so a text is never found by a hash alone. A text is rendered once, with
@@ -20,15 +20,11 @@ use crate::entity::Entity;
 use crate::error::{Error, Result};
 use crate::policy::Decision;
 
-/// The maximum bytes of texts and structures that are cached for one database.
-const CAPACITY: u64 = 8 * 1024 * 1024;
 /// The maximum number of values of a cached query. One with more, mostly a long list, is rendered each
 /// time.
 const MOST_VALUES: usize = 128;
 
-/// The plan cache of a database.
-pub(crate) struct Templates(moka::sync::Cache<Arc<[u8]>, Arc<Template>>);
-
+/// A text in the plan cache.
 struct Template {
     sql: Arc<str>,
     places: Vec<Source>,
@@ -120,40 +116,10 @@ impl<E: Entity> QueryInput<'_, E> {
 }
 
 impl Db {
-    /// Returns the statement for a query; its text is rendered, or comes from the plan cache.
-    pub(crate) fn plan<E: Entity>(&self, asked: &QueryInput<'_, E>) -> Result<Plan> {
-        self.templates().plan(self.dialect(), asked)
-    }
-
-    /// Returns the statement that inserts these rows; its text is cached.
-    pub(super) fn rows<E: Entity>(&self, rows: &[E]) -> Result<Ready> {
-        self.templates().rows(self.dialect(), rows)
-    }
-
     /// Returns the statement of a change; its text is cached.
     pub(super) fn written(&self, written: &Written<'_>) -> Result<Ready> {
-        self.templates().written(self.dialect(), written)
-    }
-}
-
-impl Templates {
-    pub(crate) fn new() -> Self {
-        let weight = |structure: &Arc<[u8]>, template: &Arc<Template>| {
-            let bytes = structure.len() + template.sql.len() + 64 * template.places.len();
-            bytes.try_into().unwrap_or(u32::MAX)
-        };
-        Self(
-            moka::sync::Cache::builder()
-                .max_capacity(CAPACITY)
-                .weigher(weight)
-                .build(),
-        )
-    }
-
-    /// Returns the statement of a change.
-    fn written(&self, dialect: Dialect, written: &Written<'_>) -> Result<Ready> {
         let write = |dialect| self.written_in(dialect, written);
-        write(dialect)?.with_exactly(dialect, write)
+        write(self.dialect())?.with_exactly(self.dialect(), write)
     }
 
     fn written_in(&self, dialect: Dialect, written: &Written<'_>) -> Result<Ready> {
@@ -161,7 +127,7 @@ impl Templates {
         if !is_kept(dialect, &structure) {
             return written.render(dialect).map(Ready::of);
         }
-        if let Some(template) = self.0.get(&*structure.key) {
+        if let Some(template) = self.texts().get::<Template>(&structure.key) {
             return template.values(dialect, &structure, None);
         }
         let mut marks = Marks::default();
@@ -174,14 +140,14 @@ impl Templates {
             return written.render(dialect).map(Ready::of);
         };
         let ready = template.values(dialect, &structure, None)?;
-        let key = structure.key.into();
-        self.0.insert(key, Arc::new(template));
+        self.keep(structure, template);
         Ok(ready)
     }
 
-    /// Returns the statement that inserts rows with a value for each column. Its text depends on their
-    /// number.
-    fn rows<E: Entity>(&self, dialect: Dialect, rows: &[E]) -> Result<Ready> {
+    /// Returns the statement that inserts rows with a value for each column; its text is cached, and depends
+    /// on their number.
+    pub(super) fn rows<E: Entity>(&self, rows: &[E]) -> Result<Ready> {
+        let dialect = self.dialect();
         let table = E::__table();
         let width = table.columns().len();
         let mut structure = StatementKey::default();
@@ -196,7 +162,7 @@ impl Templates {
             }
         }
         let values = Values(values);
-        if let Some(template) = self.0.get(&*structure.key) {
+        if let Some(template) = self.texts().get::<Template>(&structure.key) {
             return Ok(Ready::new(Arc::clone(&template.sql), values));
         }
         let (sql, bound) = insert_rows(dialect, rows)?;
@@ -207,12 +173,14 @@ impl Templates {
                 places: Vec::new(),
                 layout: Arc::new(Layout::default()),
             };
-            self.0.insert(structure.key.into(), Arc::new(template));
+            self.keep(structure, template);
         }
         Ok(Ready::new(sql, bound))
     }
 
-    fn plan<E: Entity>(&self, dialect: Dialect, asked: &QueryInput<'_, E>) -> Result<Plan> {
+    /// Returns the statement for a query; its text is rendered, or comes from the plan cache.
+    pub(crate) fn plan<E: Entity>(&self, asked: &QueryInput<'_, E>) -> Result<Plan> {
+        let dialect = self.dialect();
         let plan = self.plan_in(dialect, asked)?;
         let exactly = |dialect| Ok(self.plan_in(dialect, asked)?.statement);
         Ok(Plan {
@@ -227,16 +195,20 @@ impl Templates {
         if !is_kept(dialect, &structure) {
             return plain(dialect, asked);
         }
-        if let Some(template) = self.0.get(&*structure.key) {
+        if let Some(template) = self.texts().get::<Template>(&structure.key) {
             return template.fill(dialect, &structure, asked.question.limit);
         }
         let Some(template) = Template::make(dialect, asked, &structure)? else {
             return plain(dialect, asked);
         };
         let plan = template.fill(dialect, &structure, asked.question.limit)?;
-        let key = structure.key.into();
-        self.0.insert(key, Arc::new(template));
+        self.keep(structure, template);
         Ok(plan)
+    }
+
+    fn keep(&self, structure: StatementKey<'_>, template: Template) {
+        let bytes = template.sql.len() + 64 * template.places.len();
+        self.texts().insert(structure.key, template, bytes);
     }
 }
 
