@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use tokio::sync::Semaphore;
 
 use super::event::AuditEvent;
-use crate::driver::Db;
+use crate::driver::{Db, run_to_end};
 use crate::error::{Error, Result};
 use crate::request::outside_of_requests;
 
@@ -207,7 +207,7 @@ fn of_sink(error: &SinkError) -> Error {
 /// application's or there is none.
 pub(crate) fn decided(db: &Db, event: AuditEvent) {
     match db.unit() {
-        Some(unit) => unit.aftermath().decided(event),
+        Some(unit) => unit.on_commit().committed(move || super::write(&event)),
         None => super::write(&event),
     }
 }
@@ -218,17 +218,18 @@ pub(crate) async fn refused(db: &Db, event: AuditEvent) {
     let Some(unrecorded) = Unrecorded::new(db, event) else {
         return;
     };
-    let unrecorded = match db.unit() {
-        Some(unit) => unit.aftermath().refused(unrecorded),
-        None => Some(unrecorded),
+    let recording = unrecorded.record();
+    let recording = match db.unit() {
+        Some(unit) => unit.on_commit().afterwards(recording),
+        None => Some(recording),
     };
-    if let Some(unrecorded) = unrecorded {
-        Unrecorded::record_all(vec![unrecorded]).await;
+    if let Some(recording) = recording {
+        run_to_end(vec![Box::pin(recording)]).await;
     }
 }
 
 /// A refusal that is still to be recorded. If it is dropped before that, it logs an error.
-pub(crate) struct Unrecorded {
+struct Unrecorded {
     /// A handle outside of any transaction.
     db: Db,
     event: Option<AuditEvent>,
@@ -241,23 +242,6 @@ impl Unrecorded {
             db: db.without_unit(),
             event: Some(event),
         })
-    }
-
-    /// Records the refusals, even if the caller's future is dropped meanwhile.
-    pub(crate) async fn record_all(refusals: Vec<Self>) {
-        if refusals.is_empty() {
-            return;
-        }
-        let recording = async {
-            for refusal in refusals {
-                refusal.record().await;
-            }
-        };
-        match tokio::runtime::Handle::try_current() {
-            // A client may disconnect as soon as its write is refused, which drops the caller's future.
-            Ok(runtime) => drop(runtime.spawn(recording).await),
-            Err(_) => recording.await,
-        }
     }
 
     async fn record(mut self) {

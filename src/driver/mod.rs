@@ -17,6 +17,7 @@ mod engine;
 mod failure;
 mod known_tables;
 mod migrate;
+mod notes;
 mod on_commit;
 #[cfg(feature = "mysql")]
 mod packet;
@@ -33,7 +34,7 @@ pub(crate) use db::DatabaseId;
 pub(crate) use db::Engine;
 pub use db::{Db, Pool};
 pub(crate) use dialect::{ComparedAs, Dialect, Storability};
-pub(crate) use on_commit::Extent;
+pub(crate) use on_commit::{Extent, run_to_end};
 pub(crate) use ready::Ready;
 pub(crate) use row::Row;
 pub(crate) use unit::{Savepoint, Steps, TransactionEnd, Unit};

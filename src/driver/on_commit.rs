@@ -1,9 +1,11 @@
-//! The work that is left for the end of a transaction: audit events, refusals to record, viewers to reload.
+//! The work that other rooms leave for the end of a transaction.
 
+use std::any::Any;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::audit::{self, AuditEvent, Unrecorded};
-use crate::session::Changing;
+use futures_util::future::BoxFuture;
+
+use super::notes::Notes;
 
 /// The party that ends a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,9 +24,9 @@ pub(crate) struct OnCommit {
 
 #[derive(Default)]
 struct Left {
-    decided: Vec<AuditEvent>,
-    refused: Vec<Unrecorded>,
-    changing: Vec<Changing>,
+    held: Notes,
+    committed: Vec<Box<dyn FnOnce() + Send>>,
+    afterwards: Vec<BoxFuture<'static, ()>>,
 }
 
 impl OnCommit {
@@ -35,56 +37,68 @@ impl OnCommit {
         }
     }
 
-    /// Logs an allowed write: at the commit if that is part of the same call, and at once otherwise.
-    pub(crate) fn decided(&self, event: AuditEvent) {
+    /// Runs `work` at the commit if that is part of the same call, and at once otherwise.
+    pub(crate) fn committed(&self, work: impl FnOnce() + Send + 'static) {
         match &mut *self.left() {
-            Some(left) if self.extent == Extent::Call => left.decided.push(event),
-            _ => audit::write(&event),
+            Some(left) if self.extent == Extent::Call => left.committed.push(Box::new(work)),
+            _ => work(),
         }
     }
 
-    /// Keeps a refusal until the transaction ends, when no rollback reaches its record and no connection
+    /// Keeps `work` until the transaction ends, when no rollback reaches what it writes and no connection
     /// waits for another one. Returns it if the transaction has ended already.
-    pub(crate) fn refused(&self, unrecorded: Unrecorded) -> Option<Unrecorded> {
+    pub(crate) fn afterwards<W>(&self, work: W) -> Option<W>
+    where
+        W: Future<Output = ()> + Send + 'static,
+    {
         match &mut *self.left() {
-            Some(left) => left.refused.push(unrecorded),
-            None => return Some(unrecorded),
+            Some(left) => left.afterwards.push(Box::pin(work)),
+            None => return Some(work),
         }
         None
     }
 
-    /// Marks viewers as changing until the transaction ends, because their rows were written. A viewer that
-    /// is loaded before the commit has the row as it was, and must not stay cached.
-    pub(crate) fn changing(&self, viewers: Changing) {
+    /// Adds to the guard of type `G` that is held until the transaction ends.
+    pub(crate) fn hold<G: Any + Default + Send>(&self, add: impl FnOnce(&mut G)) {
         if let Some(left) = &mut *self.left() {
-            match left
-                .changing
-                .iter_mut()
-                .find(|known| known.goes_with(&viewers))
-            {
-                Some(known) => known.join(viewers),
-                None => left.changing.push(viewers),
-            }
+            left.held.with(add);
         }
     }
 
-    /// Does the work at the end of the transaction, and returns the refusals that are still to be recorded.
-    pub(super) fn settle(&self, committed: bool) -> Vec<Unrecorded> {
+    /// Does the work at the end of the transaction, and returns what is still to be run.
+    pub(super) fn settle(&self, committed: bool) -> Vec<BoxFuture<'static, ()>> {
         let Some(left) = self.left().take() else {
             return Vec::new();
         };
         // Their drop advances the epochs, so that viewers loaded before the commit are stale (decision 10).
-        drop(left.changing);
+        drop(left.held);
         if committed {
-            for event in &left.decided {
-                audit::write(event);
+            for work in left.committed {
+                work();
             }
         }
-        left.refused
+        left.afterwards
     }
 
     fn left(&self) -> MutexGuard<'_, Option<Left>> {
         // Every holder changes the state in one step, so it is intact even if a panic poisoned the lock.
         self.left.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Runs the work that is due after a transaction, even if the caller's future is dropped meanwhile.
+pub(crate) async fn run_to_end(work: Vec<BoxFuture<'static, ()>>) {
+    if work.is_empty() {
+        return;
+    }
+    let all = async {
+        for one in work {
+            one.await;
+        }
+    };
+    match tokio::runtime::Handle::try_current() {
+        // A client may disconnect as soon as its write is refused, which drops the caller's future.
+        Ok(runtime) => drop(runtime.spawn(all).await),
+        Err(_) => all.await,
     }
 }

@@ -1,5 +1,6 @@
 //! A transaction: one connection that several statements use in turn.
 
+use std::any::Any;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError};
 
@@ -11,10 +12,9 @@ use super::connections::{Connections, Pooled};
 use super::db::{Db, Engine};
 use super::engine::Driver;
 use super::failure::classify;
-use super::on_commit::{Extent, OnCommit};
-use crate::audit::Unrecorded;
+use super::notes::Notes;
+use super::on_commit::{Extent, OnCommit, run_to_end};
 use crate::error::{Error, Result};
-use crate::sql::{SessionCheck, TokenGuard};
 
 /// A connection in a transaction. Dropped without an end, it is rolled back.
 ///
@@ -22,7 +22,7 @@ use crate::sql::{SessionCheck, TokenGuard};
 pub(crate) struct Begun<DB: Driver> {
     connection: Option<Pooled<DB>>,
     given_up: GivenUp,
-    aftermath: Arc<OnCommit>,
+    on_commit: Arc<OnCommit>,
 }
 
 /// Set if something was abandoned half-way, so that the state of the connection's protocol is unknown.
@@ -33,13 +33,13 @@ impl<DB: Driver> Begun<DB> {
         of: &Arc<Connections<DB>>,
         sql: &'static str,
         given_up: &GivenUp,
-        aftermath: &Arc<OnCommit>,
+        on_commit: &Arc<OnCommit>,
     ) -> Result<Slot<DB>> {
         let mut begun = Self {
             // Boxed, as for a single statement.
             connection: Some(Box::pin(of.acquire()).await.map_err(classify)?),
             given_up: Arc::clone(given_up),
-            aftermath: Arc::clone(aftermath),
+            on_commit: Arc::clone(on_commit),
         };
         begun.run(sql).await?;
         Ok(Arc::new(Mutex::new(Some(begun))))
@@ -65,12 +65,12 @@ impl<DB: Driver> Begun<DB> {
             TransactionEnd::Rollback => "ROLLBACK",
         })
         .await?;
-        // Nothing is left to roll back, and the records of refusals may need the connection.
+        // Nothing is left to roll back, and the work that is due may need the connection.
         if let Some(connection) = self.connection.take() {
             connection.end();
         }
-        let refusals = self.aftermath.settle(ending == TransactionEnd::Commit);
-        Unrecorded::record_all(refusals).await;
+        let due = self.on_commit.settle(ending == TransactionEnd::Commit);
+        run_to_end(due).await;
         Ok(())
     }
 }
@@ -80,17 +80,17 @@ impl<DB: Driver> Drop for Begun<DB> {
         let Some(mut connection) = self.connection.take() else {
             return;
         };
-        let aftermath = Arc::clone(&self.aftermath);
+        let on_commit = Arc::clone(&self.on_commit);
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
             // The server rolls back the transaction of a closed connection.
             connection.close_if_dropped(true);
-            return drop(aftermath.settle(false));
+            return drop(on_commit.settle(false));
         };
         if self.given_up.load(Ordering::Acquire) {
             connection.close_if_dropped(true);
             drop(connection);
-            let refusals = aftermath.settle(false);
-            runtime.spawn(Unrecorded::record_all(refusals));
+            let due = on_commit.settle(false);
+            runtime.spawn(run_to_end(due));
             return;
         }
         runtime.spawn(async move {
@@ -101,7 +101,7 @@ impl<DB: Driver> Drop for Begun<DB> {
                 connection.close_if_dropped(true);
             }
             drop(connection);
-            Unrecorded::record_all(aftermath.settle(false)).await;
+            run_to_end(on_commit.settle(false)).await;
         });
     }
 }
@@ -121,12 +121,9 @@ struct Shared {
     given_up: GivenUp,
     /// The number of open savepoints.
     savepoints: AtomicU32,
-    aftermath: Arc<OnCommit>,
+    on_commit: Arc<OnCommit>,
     extent: Extent,
-    /// The sessions that its commit checks once more.
-    looked_at: std::sync::Mutex<Vec<SessionCheck>>,
-    /// The stateless sessions that it holds, or that its commit will lock.
-    tokens: std::sync::Mutex<Vec<TokenGuard>>,
+    notes: std::sync::Mutex<Notes>,
     /// Set if a statement has run in it, so that its snapshot may be older than the next one.
     used: AtomicBool,
 }
@@ -155,40 +152,14 @@ impl Unit {
         self.0.extent == Extent::Application
     }
 
-    /// Makes the commit check this session once more.
-    pub(crate) fn look_again(&self, guard: &SessionCheck) {
-        let mut looked_at = self
-            .0
-            .looked_at
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        // The time of the last statement counts for the whole session.
-        looked_at.retain(|known| !known.is_of_same_session(guard));
-        looked_at.push(guard.clone());
-    }
-
-    pub(crate) fn looked_at(&self) -> Vec<SessionCheck> {
-        let looked_at = self.0.looked_at.lock();
-        looked_at.unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    pub(crate) fn note_token(&self, guard: &TokenGuard) {
-        let mut tokens = self.0.tokens.lock().unwrap_or_else(PoisonError::into_inner);
-        if !tokens.contains(guard) {
-            tokens.push(guard.clone());
-        }
-    }
-
-    pub(crate) fn tokens(&self) -> Vec<TokenGuard> {
-        let tokens = self.0.tokens.lock();
-        tokens.unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    pub(crate) fn has_token(&self, guard: &TokenGuard) -> bool {
-        let tokens = self.0.tokens.lock();
-        tokens
-            .unwrap_or_else(PoisonError::into_inner)
-            .contains(guard)
+    /// Passes the note of type `T` on this transaction to `f`.
+    pub(crate) fn note<T, R>(&self, f: impl FnOnce(&mut T) -> R) -> R
+    where
+        T: Any + Default + Send,
+    {
+        let notes = self.0.notes.lock();
+        // A panic of `f` leaves one note as far as it came, and the others intact.
+        notes.unwrap_or_else(PoisonError::into_inner).with(f)
     }
 
     pub(crate) fn is_used(&self) -> bool {
@@ -214,22 +185,22 @@ impl Db {
             ));
         }
         let given_up = GivenUp::default();
-        let aftermath = Arc::new(OnCommit::new(extent));
+        let on_commit = Arc::new(OnCommit::new(extent));
         let begun = match self.explained()? {
             #[cfg(feature = "sqlite")]
             Engine::Sqlite(of) => {
                 // A deferred transaction that reads before it writes would be refused if another one has
                 // written.
-                let begun = Begun::begin(of, "BEGIN IMMEDIATE", &given_up, &aftermath);
+                let begun = Begun::begin(of, "BEGIN IMMEDIATE", &given_up, &on_commit);
                 Slots::Sqlite(begun.await?)
             }
             #[cfg(feature = "postgres")]
             Engine::Postgres(of) => {
-                Slots::Postgres(Begun::begin(of, "BEGIN", &given_up, &aftermath).await?)
+                Slots::Postgres(Begun::begin(of, "BEGIN", &given_up, &on_commit).await?)
             }
             #[cfg(feature = "mysql")]
             Engine::Mysql(of) => {
-                let begun = Begun::begin(of, "START TRANSACTION", &given_up, &aftermath);
+                let begun = Begun::begin(of, "START TRANSACTION", &given_up, &on_commit);
                 Slots::Mysql(begun.await?)
             }
         };
@@ -239,18 +210,17 @@ impl Db {
             failed: AtomicBool::new(false),
             given_up,
             savepoints: AtomicU32::new(0),
-            aftermath,
+            on_commit,
             extent,
-            looked_at: std::sync::Mutex::default(),
-            tokens: std::sync::Mutex::default(),
+            notes: std::sync::Mutex::default(),
             used: AtomicBool::new(false),
         })))
     }
 }
 
 impl Unit {
-    pub(crate) fn aftermath(&self) -> &OnCommit {
-        &self.0.aftermath
+    pub(crate) fn on_commit(&self) -> &OnCommit {
+        &self.0.on_commit
     }
 
     /// Returns its connection, as soon as no other statement has it.

@@ -16,7 +16,7 @@ use crate::entity::{Entity, Operation, RowAction};
 use crate::error::{Error, Refusal, Result};
 use crate::policy::{Context, Decision, Reduced, Rule, Value, once_written};
 use crate::request::RequestContext;
-use crate::session::{Changing, Verified};
+use crate::session::{Changing, ChangingTogether, Verified};
 use crate::sql::{Change, Changed, SessionCheck, TokenGuard};
 use crate::viewer::Subject;
 
@@ -181,7 +181,9 @@ impl<E: Entity> Authority<E> {
                 Err(_) => {}
             }
             if let Some(unit) = db.unit() {
-                unit.aftermath().changing(changing.clone());
+                let changing = changing.clone();
+                unit.on_commit()
+                    .hold(|all: &mut ChangingTogether| all.add(changing));
             }
         }
         touched

@@ -322,12 +322,12 @@ impl Changing {
     }
 
     /// Returns whether both guard viewers of the same sessions.
-    pub(crate) fn goes_with(&self, other: &Self) -> bool {
+    fn goes_with(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.epochs, &other.epochs)
     }
 
     /// Takes over the other guard's viewers.
-    pub(crate) fn join(&mut self, mut other: Self) {
+    fn join(&mut self, mut other: Self) {
         match (
             &mut self.whom,
             std::mem::replace(&mut other.whom, Whom::Some(BTreeSet::new())),
@@ -335,6 +335,20 @@ impl Changing {
             (Whom::Some(places), Whom::Some(mut others)) => places.append(&mut others),
             (Whom::Some(_), Whom::Everybody) => self.whom = Whom::Everybody,
             (Whom::Everybody, _) => {}
+        }
+    }
+}
+
+/// The viewers whose rows one transaction changes, which stay guarded until it ends. A viewer that is loaded
+/// before the commit has the row as it was, and must not stay cached.
+#[derive(Default)]
+pub(crate) struct ChangingTogether(Vec<Changing>);
+
+impl ChangingTogether {
+    pub(crate) fn add(&mut self, viewers: Changing) {
+        match self.0.iter_mut().find(|known| known.goes_with(&viewers)) {
+            Some(known) => known.join(viewers),
+            None => self.0.push(viewers),
         }
     }
 }

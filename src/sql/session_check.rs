@@ -37,7 +37,7 @@ impl SessionCheck {
     }
 
     /// Returns whether it is for the same session, at whatever time.
-    pub(crate) fn is_of_same_session(&self, other: &Self) -> bool {
+    fn is_of_same_session(&self, other: &Self) -> bool {
         let ([own @ .., _], [others @ .., _]) = (&self.values, &other.values);
         own == others
     }
@@ -54,6 +54,10 @@ impl SessionCheck {
         &mut self.values
     }
 }
+
+/// The sessions that the commit of a transaction checks once more.
+#[derive(Default)]
+struct CheckedAgain(Vec<SessionCheck>);
 
 /// Renders `EXISTS` over the session of `guard`, for a writing statement. A revocation ends the session
 /// before the statement finds it, or waits until the write is done; otherwise the commit checks the session
@@ -92,7 +96,11 @@ impl Db {
         let guard = guard?;
         match self.unit() {
             Some(unit) if unit.is_of_application() && self.dialect().locks_on_demand() => {
-                unit.look_again(guard);
+                unit.note(|CheckedAgain(checks)| {
+                    // The time of the last statement counts for the whole session.
+                    checks.retain(|known| !known.is_of_same_session(guard));
+                    checks.push(guard.clone());
+                });
                 let holds = false;
                 Some(Cow::Owned(SessionCheck {
                     holds,
@@ -117,8 +125,8 @@ impl Db {
 
     /// Refuses the commit if a session that a statement of the transaction relied on has ended.
     pub(crate) async fn require_sessions(&self) -> Result<()> {
-        let guards = self.unit().map(Unit::looked_at).unwrap_or_default();
-        for guard in &guards {
+        let guards = |unit: &Unit| unit.note(|CheckedAgain(checks)| checks.clone());
+        for guard in &self.unit().map(guards).unwrap_or_default() {
             let session = session(self.dialect(), guard);
             if self.fetch_optional(&session).await?.is_none() {
                 return Err(Error::unauthenticated(Refusal::Unknown));

@@ -54,6 +54,18 @@ impl TokenGuard {
     }
 }
 
+/// The stateless sessions that a transaction holds, or that its commit will lock.
+#[derive(Default)]
+struct HeldTokens(Vec<TokenGuard>);
+
+impl HeldTokens {
+    fn add(&mut self, guard: &TokenGuard) {
+        if !self.0.contains(guard) {
+            self.0.push(guard.clone());
+        }
+    }
+}
+
 impl Db {
     /// Returns whether the session of `guard` is valid. It then remains so until the transaction commits,
     /// or the commit is refused.
@@ -63,18 +75,18 @@ impl Db {
             .ok_or_else(|| Error::internal("a session is held outside of a transaction"))?;
         if !self.dialect().locks_on_demand() {
             // Locks are kept until the transaction ends, even if a savepoint is rolled back.
-            if unit.has_token(guard) {
+            if unit.note(|HeldTokens(tokens)| tokens.contains(guard)) {
                 return Ok(true);
             }
             let held = self.take_token(guard, unit.is_used()).await?;
             if held {
-                unit.note_token(guard);
+                unit.note(|tokens: &mut HeldTokens| tokens.add(guard));
             }
             return Ok(held);
         }
         if unit.is_of_application() {
             // Its commit locks the rows (decision 70).
-            unit.note_token(guard);
+            unit.note(|tokens: &mut HeldTokens| tokens.add(guard));
             return self.finds_token(guard).await;
         }
         self.take_token(guard, false).await
@@ -91,7 +103,8 @@ impl Db {
         if !self.dialect().locks_on_demand() {
             return Ok(());
         }
-        for guard in &self.unit().map(Unit::tokens).unwrap_or_default() {
+        let guards = |unit: &Unit| unit.note(|HeldTokens(tokens)| tokens.clone());
+        for guard in &self.unit().map(guards).unwrap_or_default() {
             if !self.take_token(guard, false).await? {
                 return Err(Error::unauthenticated(Refusal::Unknown));
             }

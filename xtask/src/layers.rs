@@ -38,7 +38,7 @@ const ROOMS: [&str; 25] = [
 ];
 
 /// The imports that run upwards today, and what would turn each round. None is added: a new one is moved instead.
-const KNOWN: [(&str, &str, &str); 20] = [
+const KNOWN: [(&str, &str, &str); 18] = [
     (
         "roles",
         "entity",
@@ -80,16 +80,6 @@ const KNOWN: [(&str, &str, &str); 20] = [
         "entity",
         "sql",
         "entities are read from `Cells`; a trait would do",
-    ),
-    (
-        "driver",
-        "session",
-        "a transaction keeps the viewers that it changes",
-    ),
-    (
-        "driver",
-        "sql",
-        "a transaction keeps checks of sessions, and a handle keeps plans",
     ),
     ("dto", "sql", "the same, and the cells of aggregates"),
     (
