@@ -30,7 +30,7 @@ pub use session::{
     CredentialRefusal, Revocation, SessionEvent, SessionEventKind, SessionEventSink, SignInRefusal,
 };
 pub use sink::{AuditSink, SinkError};
-pub(crate) use sink::{Sink, decided, listens, record, refused};
+pub(crate) use sink::{decided, listens, record, refused};
 pub(crate) use text::is_hidden;
 
 pub use crate::tables::SqlAuditSink;

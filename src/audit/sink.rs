@@ -113,7 +113,12 @@ impl Db {
     /// ```
     #[must_use]
     pub fn audited(&self, sink: impl AuditSink) -> Self {
-        self.with_sink(Some(Sink::new(sink)))
+        self.with_companion(Some(Arc::new(Sink::new(sink))))
+    }
+
+    /// Returns the sink that records its writes.
+    pub(crate) fn sink(&self) -> Option<&Sink> {
+        self.companion()
     }
 }
 
@@ -184,7 +189,7 @@ async fn attempt(db: &Db, event: &AuditEvent) -> std::result::Result<(), Failed>
     let Some(Sink(inner)) = db.sink() else {
         return Ok(());
     };
-    let recorded = outside_of_requests(inner.sink.record(&db.with_sink(None), event)).await;
+    let recorded = outside_of_requests(inner.sink.record(&db.with_companion(None), event)).await;
     recorded.map_err(|error| Failed {
         is_outage: error
             .downcast_ref::<Error>()

@@ -1,5 +1,6 @@
 //! The database handle. Its pool is private to this module.
 
+use std::any::Any;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -13,7 +14,6 @@ use super::packet::Packet;
 use super::settings::MYSQL_MODE;
 use super::texts::Texts;
 use super::unit::Unit;
-use crate::audit::Sink;
 use crate::error::{Error, Result};
 
 /// A database that is accessible through repositories only.
@@ -38,8 +38,8 @@ pub struct Db {
     inner: Arc<Inner>,
     /// The transaction that its statements run in.
     unit: Option<Unit>,
-    /// The sink that records its writes.
-    sink: Option<Sink>,
+    /// A value of another room, which its clones carry along.
+    companion: Option<Arc<dyn Any + Send + Sync>>,
     /// Set if its statements have a time limit.
     timed: bool,
     /// Set if its statements may change settings that would apply to the next one on their connection.
@@ -221,7 +221,7 @@ impl Db {
                 packet: Packet::default(),
             }),
             unit: None,
-            sink: None,
+            companion: None,
             timed: false,
             uses_up: false,
         }
@@ -271,9 +271,10 @@ impl Db {
         self.timed
     }
 
-    pub(crate) fn with_sink(&self, sink: Option<Sink>) -> Self {
+    /// Returns the handle with this value of another room, or with none.
+    pub(crate) fn with_companion(&self, companion: Option<Arc<dyn Any + Send + Sync>>) -> Self {
         Self {
-            sink,
+            companion,
             ..self.clone()
         }
     }
@@ -282,8 +283,8 @@ impl Db {
         self.unit.as_ref()
     }
 
-    pub(crate) const fn sink(&self) -> Option<&Sink> {
-        self.sink.as_ref()
+    pub(crate) fn companion<T: Any>(&self) -> Option<&T> {
+        self.companion.as_ref()?.downcast_ref()
     }
 
     /// Closes every connection; later queries are refused as unavailable.
