@@ -20,7 +20,7 @@ use super::unit::{Begun, Statement};
 use crate::error::{Error, Result};
 
 /// A connection for one statement.
-pub(crate) enum Connection {
+pub(super) enum Connection {
     #[cfg(feature = "sqlite")]
     Sqlite(Lease<sqlx::Sqlite>),
     #[cfg(feature = "postgres")]
@@ -30,13 +30,13 @@ pub(crate) enum Connection {
 }
 
 /// A connection of one engine, from the pool or from a transaction.
-pub(crate) enum Lease<DB: Driver> {
+pub(super) enum Lease<DB: Driver> {
     Pool(Pooled<DB>),
     Transaction(OneStatement<DB>),
 }
 
 /// The connection of a transaction, for one statement.
-pub(crate) struct OneStatement<DB: Driver> {
+pub(super) struct OneStatement<DB: Driver> {
     // Dropped first, which releases the lock: the drop of `statement` takes it to roll back a transaction
     // that was abandoned.
     connection: OfTransaction<DB>,
@@ -44,7 +44,7 @@ pub(crate) struct OneStatement<DB: Driver> {
 }
 
 /// The connection of a transaction, locked against its other statements.
-pub(crate) type OfTransaction<DB> = OwnedMappedMutexGuard<Option<Begun<DB>>, Pooled<DB>>;
+pub(super) type OfTransaction<DB> = OwnedMappedMutexGuard<Option<Begun<DB>>, Pooled<DB>>;
 
 impl<DB: Driver> Lease<DB> {
     async fn of_pool(db: &Db, of: &Arc<Connections<DB>>) -> Result<Self> {
@@ -267,7 +267,7 @@ impl Connection {
 
     /// Runs a statement that begins or ends a savepoint, as plain text, because not every engine prepares
     /// one.
-    pub(crate) async fn control(&mut self, sql: String) -> Result<()> {
+    pub(super) async fn control(&mut self, sql: String) -> Result<()> {
         crate::audit::statement(&sql);
         let sql = AssertSqlSafe(sql).into_sql_str();
         match self {

@@ -22,7 +22,7 @@ const TURN: Duration = Duration::from_millis(20);
 ///
 /// sqlx pings a connection when it is acquired and again when it is released, so a statement on a pooled
 /// connection costs three round trips. On SQLite each is two switches of threads.
-pub(crate) struct Connections<DB: Database> {
+pub(super) struct Connections<DB: Database> {
     pool: Pool<DB>,
     /// One permit for each connection that the pool may have. Waiters wait here and not at the pool, which
     /// would not see that a connection is kept.
@@ -54,7 +54,7 @@ struct Held<DB: Database> {
 }
 
 /// A connection of a pool. Dropped without an [`end`](Self::end), it returns there.
-pub(crate) struct Pooled<DB: Database> {
+pub(super) struct Pooled<DB: Database> {
     held: Held<DB>,
     of: Arc<Connections<DB>>,
     turn: OwnedSemaphorePermit,
@@ -76,7 +76,7 @@ impl<DB: Database> Connections<DB> {
         })
     }
 
-    pub(crate) const fn pool(&self) -> &Pool<DB> {
+    pub(super) const fn pool(&self) -> &Pool<DB> {
         &self.pool
     }
 

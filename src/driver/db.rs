@@ -72,7 +72,7 @@ pub(crate) struct DatabaseId(u64);
 pub struct Pool(pub(super) Engine);
 
 #[derive(Clone)]
-pub(crate) enum Engine {
+pub(super) enum Engine {
     #[cfg(feature = "sqlite")]
     Sqlite(Arc<Connections<sqlx::Sqlite>>),
     #[cfg(feature = "postgres")]
@@ -334,7 +334,7 @@ impl Db {
     /// Returns the pool, for any statement.
     ///
     /// INVARIANT (explained): nothing else hands the pool out.
-    pub(crate) fn explained(&self) -> Result<&Engine> {
+    pub(super) fn explained(&self) -> Result<&Engine> {
         if self.inner.unexplained {
             return Err(Error::misuse(
                 "`unguarded_pool` needs a reason, which the log shows to its reviewers",

@@ -18,7 +18,7 @@ pub(crate) struct Touched {
 }
 
 /// An engine whose connections run statements, and whose driver keeps what they prepared.
-pub(crate) trait Driver: Database + HasStatementCache {
+pub(super) trait Driver: Database + HasStatementCache {
     /// Runs plain text, which is not prepared.
     fn run(
         connection: &mut Self::Connection,

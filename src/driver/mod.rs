@@ -16,6 +16,8 @@ mod dialect;
 mod engine;
 mod failure;
 mod known_tables;
+#[cfg(feature = "postgres")]
+mod listener;
 mod migrate;
 mod notes;
 mod on_commit;
@@ -30,8 +32,6 @@ mod unit;
 pub(crate) use attempts::Attempts;
 pub(crate) use built::Execute;
 pub(crate) use db::DatabaseId;
-#[cfg(feature = "postgres")]
-pub(crate) use db::Engine;
 pub use db::{Db, Pool};
 pub(crate) use dialect::{ComparedAs, Dialect, Storability};
 pub(crate) use on_commit::{Extent, run_to_end};

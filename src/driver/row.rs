@@ -40,6 +40,18 @@ impl Row {
         }
     }
 
+    /// Returns the names of its columns.
+    pub(crate) fn column_names(&self) -> Vec<&str> {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(row) => column_names(row),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(row) => column_names(row),
+            #[cfg(feature = "mysql")]
+            Self::Mysql(row) => column_names(row),
+        }
+    }
+
     /// Returns whether the cell at `index` is null.
     pub(crate) fn is_null(&self, index: usize) -> Result<bool> {
         match self {
@@ -85,6 +97,12 @@ fn sqlite_cell(
         Kind::Timestamp => row.try_get::<Option<i64>, _>(index)?.map(Cell::Timestamp),
     }
     .unwrap_or(Cell::Null))
+}
+
+fn column_names<R: sqlx::Row>(row: &R) -> Vec<&str> {
+    use sqlx::Column as _;
+
+    row.columns().iter().map(|column| column.name()).collect()
 }
 
 fn is_null<R: sqlx::Row>(row: &R, index: usize) -> Result<bool>

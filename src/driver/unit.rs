@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 /// A connection in a transaction. Dropped without an end, it is rolled back.
 ///
 /// The driver's own transaction returns its connection to the pool in whatever state it is.
-pub(crate) struct Begun<DB: Driver> {
+pub(super) struct Begun<DB: Driver> {
     connection: Option<Pooled<DB>>,
     given_up: GivenUp,
     on_commit: Arc<OnCommit>,
@@ -223,8 +223,14 @@ impl Unit {
         &self.0.on_commit
     }
 
+    /// Runs a statement that is about the transaction itself, as plain text.
+    #[cfg(feature = "postgres")]
+    pub(crate) async fn control(&self, sql: &str) -> Result<()> {
+        self.connection().await?.control(sql.to_owned()).await
+    }
+
     /// Returns its connection, as soon as no other statement has it.
-    pub(crate) async fn connection(&self) -> Result<Connection> {
+    pub(super) async fn connection(&self) -> Result<Connection> {
         self.lease(false).await
     }
 
@@ -345,7 +351,7 @@ impl Drop for Steps {
 
 /// One statement of a transaction. Until it has settled its effect is unknown, so one that is abandoned
 /// half-way leaves the transaction failed.
-pub(crate) struct Statement {
+pub(super) struct Statement {
     unit: Unit,
     outcome: Outcome,
 }

@@ -170,7 +170,8 @@ const fn can_be_hidden(output: Output) -> bool {
 
 /// Returns the position of the one column of this name, if there is one.
 fn position(row: &Row, name: &str) -> Result<Option<usize>> {
-    let mut positions = names(row)
+    let mut positions = row
+        .column_names()
         .into_iter()
         .enumerate()
         .filter(|(_, known)| *known == name);
@@ -181,23 +182,6 @@ fn position(row: &Row, name: &str) -> Result<Option<usize>> {
         )));
     }
     Ok(first)
-}
-
-fn names(row: &Row) -> Vec<&str> {
-    match row {
-        #[cfg(feature = "sqlite")]
-        Row::Sqlite(row) => column_names(row),
-        #[cfg(feature = "postgres")]
-        Row::Postgres(row) => column_names(row),
-        #[cfg(feature = "mysql")]
-        Row::Mysql(row) => column_names(row),
-    }
-}
-
-fn column_names<R: sqlx::Row>(row: &R) -> Vec<&str> {
-    use sqlx::Column as _;
-
-    row.columns().iter().map(|column| column.name()).collect()
 }
 
 /// The columns of an entity that one row of the application's own query has.

@@ -8,11 +8,9 @@ use async_trait::async_trait;
 use futures_core::Stream;
 use futures_util::StreamExt as _;
 use sea_query::{Func, Query};
-use sqlx::PgPool;
-use sqlx::postgres::PgListener;
 
 use crate::audit;
-use crate::driver::{Db, Engine};
+use crate::driver::Db;
 use crate::error::{Error, Result};
 use crate::policy::{Cell, Kind};
 use crate::session::nodes::{ChannelError, NodeChannel, NodeListener};
@@ -25,7 +23,6 @@ const LONGEST: usize = 63;
 #[derive(Clone)]
 pub struct PostgresChannel {
     db: Db,
-    pool: PgPool,
     name: String,
 }
 
@@ -74,25 +71,16 @@ impl Db {
     /// # }
     /// ```
     pub fn node_channel(&self) -> Result<PostgresChannel> {
-        match self.explained()? {
-            Engine::Postgres(of) => Ok(PostgresChannel {
-                db: self.without_unit(),
-                pool: of.pool().clone(),
-                name: NAME.to_owned(),
-            }),
-            #[cfg(feature = "sqlite")]
-            Engine::Sqlite(_) => Err(tells_nobody()),
-            #[cfg(feature = "mysql")]
-            Engine::Mysql(_) => Err(tells_nobody()),
+        if !self.can_listen()? {
+            return Err(Error::configuration(
+                "only PostgreSQL can notify other nodes: use a `RedisChannel`, or none, with which changes reach them within the cache bound",
+            ));
         }
+        Ok(PostgresChannel {
+            db: self.without_unit(),
+            name: NAME.to_owned(),
+        })
     }
-}
-
-#[cfg(any(feature = "sqlite", feature = "mysql"))]
-fn tells_nobody() -> Error {
-    Error::configuration(
-        "only PostgreSQL can notify other nodes: use a `RedisChannel`, or none, with which changes reach them within the cache bound",
-    )
 }
 
 impl fmt::Debug for PostgresChannel {
@@ -130,17 +118,14 @@ impl NodeChannel for PostgresChannel {
     }
 
     async fn listen(&self) -> Result<Box<dyn NodeListener>, ChannelError> {
-        let lost = |_| ChannelError::new();
+        let lost = |_: Error| ChannelError::new();
         if !self.has_text().await? {
             return Err(ChannelError::new());
         }
-        let mut listener = PgListener::connect_with(&self.pool).await.map_err(lost)?;
-        // A reconnect would lose the notices before it without a sign.
-        listener.eager_reconnect(false);
-        listener.listen(&self.name).await.map_err(lost)?;
+        let mut listener = self.db.listen(&self.name).await.map_err(lost)?;
         let notices = try_stream! {
-            while let Some(notice) = listener.try_recv().await.map_err(lost)? {
-                yield notice.payload().to_owned();
+            while let Some(notice) = listener.next().await.map_err(lost)? {
+                yield notice;
             }
         };
         Ok(Box::new(Listening(Box::pin(notices))))

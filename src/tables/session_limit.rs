@@ -62,7 +62,7 @@ async fn hold_back(db: &Db, unit: &Unit, subject: &str) -> Result<()> {
     #[cfg(feature = "postgres")]
     if db.dialect() == Dialect::Postgres {
         let level = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED";
-        unit.connection().await?.control(level.to_owned()).await?;
+        unit.control(level).await?;
     }
     let within = db.within(unit.clone());
     within.execute(&hold(subject)?).await.map(|_| ())

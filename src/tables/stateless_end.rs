@@ -62,7 +62,7 @@ impl Ending<'_> {
         if db.dialect() == Dialect::Postgres {
             // Changes that others commit while it waits must be visible.
             let level = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED";
-            unit.connection().await?.control(level.to_owned()).await?;
+            unit.control(level).await?;
             let gate = Query::select()
                 .expr(gate(self.subject(), Passing::Alone))
                 .take();
