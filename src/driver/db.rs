@@ -5,6 +5,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use super::connections::Connections;
 use super::known_tables::KnownTables;
@@ -14,6 +15,7 @@ use super::packet::Packet;
 use super::settings::MYSQL_MODE;
 use super::texts::Texts;
 use super::unit::Unit;
+use crate::audit;
 use crate::error::{Error, Result};
 
 /// A database that is accessible through repositories only.
@@ -40,8 +42,8 @@ pub struct Db {
     unit: Option<Unit>,
     /// A value of another room, which its clones carry along.
     companion: Option<Arc<dyn Any + Send + Sync>>,
-    /// Set if its statements have a time limit.
-    timed: bool,
+    /// The time after which its caller abandons a statement.
+    limit: Option<Duration>,
     /// Set if its statements may change settings that would apply to the next one on their connection.
     uses_up: bool,
 }
@@ -200,7 +202,7 @@ impl Db {
     /// ```
     #[must_use]
     pub fn unguarded_pool(pool: impl Into<Pool>, reason: &'static str) -> Self {
-        crate::audit::escape_hatch("unguarded_pool", reason);
+        audit::escape_hatch("unguarded_pool", reason);
         Self::of(pool.into(), reason.trim().is_empty())
     }
 
@@ -222,7 +224,7 @@ impl Db {
             }),
             unit: None,
             companion: None,
-            timed: false,
+            limit: None,
             uses_up: false,
         }
     }
@@ -246,10 +248,27 @@ impl Db {
     /// Returns the handle for a caller that abandons statements after a time limit: the connection of such
     /// a statement is closed, because the pool would wait for its answer, and nobody could use it
     /// meanwhile.
-    pub(crate) fn timed(&self) -> Self {
+    pub(crate) fn timed(&self, limit: Duration) -> Self {
         Self {
-            timed: true,
+            limit: Some(limit),
             ..self.clone()
+        }
+    }
+
+    /// Sets another time limit.
+    pub(crate) const fn set_limit(&mut self, limit: Duration) {
+        self.limit = Some(limit);
+    }
+
+    /// Awaits an answer of the database within the time limit, if there is one.
+    pub(crate) async fn in_time<T>(&self, answer: impl Future<Output = Result<T>>) -> Result<T> {
+        let limit = self.limit.unwrap_or(Duration::MAX);
+        match tokio::time::timeout(limit, answer).await {
+            Ok(answer) => answer,
+            Err(_) => {
+                audit::database_failure("timeout", "");
+                Err(Error::unavailable("the database"))
+            }
         }
     }
 
@@ -268,7 +287,7 @@ impl Db {
     }
 
     pub(super) const fn is_timed(&self) -> bool {
-        self.timed
+        self.limit.is_some()
     }
 
     /// Returns the handle with this value of another room, or with none.

@@ -19,7 +19,6 @@ use crate::error::Result;
 use crate::policy::Comparand;
 use crate::session::{SessionId, SessionRecord, StoreError, WithViewer, handed};
 use crate::sql::SessionViewer;
-use crate::tables::SqlSessionStore;
 use crate::viewer::{SourceError, Subject, Viewer, ViewerSource};
 
 /// A loader of viewers from the rows of a table; made by [`Db::viewers`].
@@ -128,11 +127,11 @@ where
     }
 
     fn __with_viewer(&self, store: &dyn Any) -> Option<Box<dyn Any>> {
-        let store = store.downcast_ref::<SqlSessionStore>()?;
-        (store.database() == self.db.id()).then(|| {
+        let sessions = store.downcast_ref::<Db>()?;
+        (sessions.id() == self.db.id()).then(|| {
             handed::<V>(Arc::new(OfOneDatabase {
                 viewers: self.clone(),
-                store: store.clone(),
+                sessions: sessions.clone(),
                 statement: OnceLock::new(),
             }))
         })
@@ -142,7 +141,8 @@ where
 /// A loader of sessions and viewers from one database, in one statement.
 struct OfOneDatabase<V, D: Shown, K> {
     viewers: TableViewers<V, D, K>,
-    store: SqlSessionStore,
+    /// The handle by which the store of sessions asks the database.
+    sessions: Db,
     /// The statement, made with the first question; `None` if one statement cannot load both.
     statement: OnceLock<Option<SessionViewer>>,
 }
@@ -191,7 +191,7 @@ where
         let Ok(Some((statement, reading))) = self.asked().await else {
             return Ok(None);
         };
-        let found = match self.store.load_with_viewer(statement, id, now).await {
+        let found = match statement.load(&self.sessions, id, now).await {
             Ok(Some(found)) => found,
             Err(error) if error == StoreError::outage() => return Err(error),
             Ok(None) | Err(_) => return Ok(None),

@@ -117,7 +117,7 @@ impl<V: Viewer> SessionsBuilder<V> {
             .downcast_ref::<SqlSessionStore>()
             .or_else(|| any.downcast_ref::<Arc<SqlSessionStore>>().map(Arc::as_ref));
         let database = sql.map(SqlSessionStore::database);
-        let with_viewer = sql.and_then(|store| with_viewer(store, &source));
+        let with_viewer = sql.and_then(|store| with_viewer(store.handle(), &source));
         Self {
             key,
             store: Arc::new(store),

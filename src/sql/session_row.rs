@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use crate::driver::Row;
 use crate::error::{Error, Result};
 use crate::policy::{Cell, Kind};
-use crate::session::{SessionRecord, StoredFields};
+use crate::session::{SessionRecord, StoreError, StoredFields};
 
 pub(crate) const TABLE: &str = "clearance_sessions";
 pub(crate) const ID: &str = "id";
@@ -100,4 +100,14 @@ pub(crate) fn micros(instant: DateTime<Utc>) -> i64 {
 /// Creates the error for a row that no session is stored as.
 pub(crate) fn malformed() -> Error {
     Error::internal("a stored session is malformed")
+}
+
+/// Converts an error. An outage stays one; any other error of these statements means that the table is not
+/// as it should be.
+pub(crate) fn failed(error: &Error) -> StoreError {
+    if error.is_unavailable() {
+        StoreError::outage()
+    } else {
+        StoreError::malformed()
+    }
 }

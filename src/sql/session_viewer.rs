@@ -8,12 +8,14 @@ use sea_query::{Expr, ExprTrait as _, SelectStatement, Value, Values};
 use super::query::{Layout, Query};
 use super::render::Renderer;
 use super::select;
-use super::session_row::{COLUMNS, EXPIRES_AT, ID, IDLE_EXPIRES_AT, SUBJECT, TABLE, micros};
-use crate::driver::{Db, Ready};
+use super::session_row::{
+    COLUMNS, EXPIRES_AT, ID, IDLE_EXPIRES_AT, SUBJECT, TABLE, failed, last_record, micros,
+};
+use crate::driver::{Db, Ready, Row};
 use crate::dto::{FieldDecisions, Shape};
 use crate::entity::Entity;
 use crate::error::Result;
-use crate::session::SessionId;
+use crate::session::{SessionId, SessionRecord, StoreError};
 
 /// The statement that loads a session and its viewer's row. Its text is rendered once.
 pub(crate) struct SessionViewer {
@@ -52,9 +54,21 @@ impl Db {
 }
 
 impl SessionViewer {
-    /// Returns the statement for the session of `id`, if that is living at `now`, and the row of its viewer.
-    pub(crate) fn ready(&self, id: SessionId, now: DateTime<Utc>) -> Ready {
-        Ready::new(Arc::clone(&self.text), values((id, now)))
+    /// Loads the session of `id` if it is living at `now`, and the row of its viewer, within the time limit
+    /// of the handle.
+    pub(crate) async fn load(
+        &self,
+        db: &Db,
+        id: SessionId,
+        now: DateTime<Utc>,
+    ) -> Result<Option<(SessionRecord, Row)>, StoreError> {
+        let ready = Ready::new(Arc::clone(&self.text), values((id, now)));
+        let found = db.in_time(db.fetch_optional(ready)).await;
+        let Some(row) = found.map_err(|error| failed(&error))? else {
+            return Ok(None);
+        };
+        let record = last_record(&row).ok_or(StoreError::malformed())?;
+        Ok(Some((record, row)))
     }
 
     /// Returns the layout of the viewer's row.

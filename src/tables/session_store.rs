@@ -16,7 +16,6 @@ use super::session_limit::{self, Creation};
 use super::session_line::{self, REPLACED};
 use super::session_touch;
 use super::stateless_end::Ending;
-use crate::audit;
 #[cfg(feature = "accounts")]
 use crate::driver::Dialect;
 use crate::driver::{Attempts, DatabaseId, Db, Execute, Ready, Row};
@@ -26,11 +25,10 @@ use crate::session::{
     Created, DataKept, Generations, Replaced, SecretHash, SessionId, SessionLimit, SessionRecord,
     SessionStore, Standing, StoreError, StoredData,
 };
-use crate::sql::SessionViewer;
 use crate::sql::session_generations::{self as counters, EVERYONE};
 use crate::sql::session_hold::DENIALS;
 use crate::sql::session_row::{
-    COLUMNS, CREATED_AT, EXPIRES_AT, ID, IDLE_EXPIRES_AT, SUBJECT, TABLE, last_record, malformed,
+    COLUMNS, CREATED_AT, EXPIRES_AT, ID, IDLE_EXPIRES_AT, SUBJECT, TABLE, failed, malformed,
     micros, record, values,
 };
 use crate::viewer::Subject;
@@ -72,7 +70,6 @@ pub(super) const CUT_OFF: &str = "cut_off";
 #[derive(Clone)]
 pub struct SqlSessionStore {
     db: Db,
-    timeout: Duration,
     /// The text of [`living`], which every verification runs.
     load: Arc<str>,
 }
@@ -84,8 +81,7 @@ impl Db {
         let load = living(SessionId::from_bytes([0; 16]), DateTime::UNIX_EPOCH);
         let (load, _) = self.dialect().text(&load);
         SqlSessionStore {
-            db: self.timed(),
-            timeout: TIMEOUT,
+            db: self.timed(TIMEOUT),
             load: load.into(),
         }
     }
@@ -108,12 +104,17 @@ impl SqlSessionStore {
     /// ```
     #[must_use]
     pub const fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
+        self.db.set_limit(timeout);
         self
     }
 
     pub(crate) fn database(&self) -> DatabaseId {
         self.db.id()
+    }
+
+    /// Returns the handle by which it asks its database.
+    pub(crate) const fn handle(&self) -> &Db {
+        &self.db
     }
 }
 
@@ -146,16 +147,6 @@ pub(super) fn lives(now: i64) -> Condition {
         .add(Expr::col(EXPIRES_AT).gt(now))
 }
 
-/// Converts an error. An outage stays one; any other error of these statements means that the table is not
-/// as it should be.
-fn failed(error: &Error) -> StoreError {
-    if error.is_unavailable() {
-        StoreError::outage()
-    } else {
-        StoreError::malformed()
-    }
-}
-
 /// Converts the error of a statement that stores a session. The key is the only constraint that a whole
 /// record can violate.
 fn taken<T>(error: &Error, taken: T) -> Result<T, StoreError> {
@@ -186,17 +177,6 @@ fn later(column: (&'static str, &'static str), given: i64) -> Expr {
 }
 
 impl SqlSessionStore {
-    /// Awaits an answer of the database within the time limit.
-    async fn in_time<T>(&self, answer: impl Future<Output = Result<T>>) -> Result<T> {
-        match tokio::time::timeout(self.timeout, answer).await {
-            Ok(answer) => answer,
-            Err(_) => {
-                audit::database_failure("timeout", "");
-                Err(Error::unavailable("the database"))
-            }
-        }
-    }
-
     /// Runs a statement without a time limit.
     async fn run_long(&self, statement: &impl QueryStatementWriter) -> Result<u64> {
         let mut attempts = Attempts::begin();
@@ -209,7 +189,7 @@ impl SqlSessionStore {
     }
 
     async fn run(&self, statement: &impl QueryStatementWriter) -> Result<u64> {
-        self.in_time(self.run_long(statement)).await
+        self.db.in_time(self.run_long(statement)).await
     }
 
     async fn execute(&self, statement: &impl QueryStatementWriter) -> Result<u64, StoreError> {
@@ -255,7 +235,7 @@ impl SqlSessionStore {
 
     /// Ends stateless sessions once no unfinished write holds them; returns whether that is new.
     async fn end_tokens(&self, ending: Ending<'_>) -> Result<bool, StoreError> {
-        let ended = self.in_time(Box::pin(ending.run(&self.db))).await;
+        let ended = self.db.in_time(Box::pin(ending.run(&self.db))).await;
         ended.map_err(|error| failed(&error))
     }
 
@@ -284,25 +264,14 @@ impl SqlSessionStore {
             limit,
         };
         let created = Box::pin(session_limit::create(&self.db, &creation));
-        self.in_time(created).await.map_err(|error| failed(&error))
-    }
-
-    /// Loads the session of `id` if it is living at `now`, and the row of its viewer.
-    pub(crate) async fn load_with_viewer(
-        &self,
-        statement: &SessionViewer,
-        id: SessionId,
-        now: DateTime<Utc>,
-    ) -> Result<Option<(SessionRecord, Row)>, StoreError> {
-        let Some(row) = self.row(statement.ready(id, now)).await? else {
-            return Ok(None);
-        };
-        let record = last_record(&row).ok_or(StoreError::malformed())?;
-        Ok(Some((record, row)))
+        self.db
+            .in_time(created)
+            .await
+            .map_err(|error| failed(&error))
     }
 
     async fn row(&self, statement: impl Execute) -> Result<Option<Row>, StoreError> {
-        let row = self.in_time(self.db.fetch_optional(statement)).await;
+        let row = self.db.in_time(self.db.fetch_optional(statement)).await;
         row.map_err(|error| failed(&error))
     }
 }
@@ -377,7 +346,9 @@ impl SessionStore for SqlSessionStore {
     }
 
     async fn touch(&self, record: &SessionRecord) -> Result<bool, StoreError> {
-        let touched = self.in_time(Box::pin(session_touch::touch(&self.db, record)));
+        let touched = self
+            .db
+            .in_time(Box::pin(session_touch::touch(&self.db, record)));
         touched.await.map_err(|error| failed(&error))
     }
 
@@ -388,7 +359,7 @@ impl SessionStore for SqlSessionStore {
         now: DateTime<Utc>,
     ) -> Result<Replaced, StoreError> {
         let replaced = Box::pin(session_line::replace(&self.db, old, record, now));
-        match self.in_time(replaced).await {
+        match self.db.in_time(replaced).await {
             Ok(replaced) => Ok(replaced),
             Err(error) => taken(&error, Replaced::IdTaken),
         }
@@ -447,7 +418,7 @@ impl SessionStore for SqlSessionStore {
     }
 
     async fn delete(&self, id: SessionId, subject: &Subject) -> Result<bool, StoreError> {
-        let ended = self.in_time(self.end(Ended::One(id, subject))).await;
+        let ended = self.db.in_time(self.end(Ended::One(id, subject))).await;
         ended.map(|rows| rows > 0).map_err(|error| failed(&error))
     }
 
@@ -456,7 +427,7 @@ impl SessionStore for SqlSessionStore {
         subject: &Subject,
         keep: Option<SessionId>,
     ) -> Result<u64, StoreError> {
-        let ended = self.in_time(self.end(Ended::Of(subject, keep))).await;
+        let ended = self.db.in_time(self.end(Ended::Of(subject, keep))).await;
         ended.map_err(|error| failed(&error))
     }
 
@@ -471,7 +442,7 @@ impl SessionStore for SqlSessionStore {
         now: DateTime<Utc>,
     ) -> Result<Vec<SessionRecord>, StoreError> {
         let living = living_of(subject, now);
-        let records = self.in_time(select(&self.db, &living)).await;
+        let records = self.db.in_time(select(&self.db, &living)).await;
         records.map_err(|error| failed(&error))
     }
 

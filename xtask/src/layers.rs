@@ -38,7 +38,7 @@ const ROOMS: [&str; 25] = [
 ];
 
 /// The imports that run upwards today, and what would turn each round. None is added: a new one is moved instead.
-const KNOWN: [(&str, &str, &str); 18] = [
+const KNOWN: [(&str, &str, &str); 17] = [
     (
         "roles",
         "entity",
@@ -107,11 +107,6 @@ const KNOWN: [(&str, &str, &str); 18] = [
         "request",
         "repository",
         "a request owns what is memoized in it",
-    ),
-    (
-        "repository",
-        "tables",
-        "a viewer source asks whether the sessions are in the database of the viewers",
     ),
 ];
 
