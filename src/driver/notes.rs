@@ -1,5 +1,5 @@
 //! Notes of other rooms on a transaction, at most one of each type (a type map), so that this room need not know
-//! what they are.
+//! what they are (decision 77).
 
 use std::any::Any;
 

@@ -58,7 +58,7 @@ impl OnCommit {
         None
     }
 
-    /// Adds to the guard of type `G` that is held until the transaction ends.
+    /// Adds to the guard of type `G` that is held until the transaction ends. If it has ended, there is none.
     pub(crate) fn hold<G: Any + Default + Send>(&self, add: impl FnOnce(&mut G)) {
         if let Some(left) = &mut *self.left() {
             left.held.with(add);
@@ -70,7 +70,7 @@ impl OnCommit {
         let Some(left) = self.left().take() else {
             return Vec::new();
         };
-        // Their drop advances the epochs, so that viewers loaded before the commit are stale (decision 10).
+        // First, because their drop makes stale what was loaded before the commit (decision 10).
         drop(left.held);
         if committed {
             for work in left.committed {
