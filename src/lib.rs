@@ -182,6 +182,7 @@ pub mod repository;
 mod request;
 mod roles;
 pub mod route;
+mod scope;
 pub mod session;
 mod sql;
 mod tables;

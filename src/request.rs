@@ -32,8 +32,7 @@ mod sessions;
 
 use self::intent::Intent;
 #[cfg(any(feature = "actix-web", feature = "tower"))]
-pub(crate) use self::scope::Scoped;
-pub(crate) use self::scope::outside_of_requests;
+pub(crate) use self::scope::RequestScope;
 pub use self::scope::{in_current_scope, spawn, verify_session};
 
 /// The state that the library keeps for the length of one request.

@@ -11,7 +11,8 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::{ScopedBody, SessionLayer};
-use crate::request::Scoped;
+use crate::request::RequestScope;
+use crate::scope::Scoped;
 use crate::viewer::Viewer;
 
 impl<V: Viewer, S> Layer<S> for SessionLayer<V> {
@@ -80,7 +81,7 @@ pin_project! {
     /// The future of a response, polled in its request's scope.
     pub struct ScopedFuture<F> {
         #[pin]
-        response: Scoped<F>,
+        response: Scoped<RequestScope, F>,
     }
 }
 
@@ -103,7 +104,7 @@ where
             Ok(response) => response,
             Err(error) => return Poll::Ready(Err(error)),
         };
-        let Some(context) = this.response.into_context() else {
+        let Some(context) = this.response.scope().take() else {
             // Reached only by a poll after completion.
             return Poll::Pending;
         };

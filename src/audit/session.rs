@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 
 use super::shown;
 use crate::error::Refusal;
-use crate::request::outside_of_requests;
+use crate::scope::outside_of_requests;
 use crate::session::{Origin, SessionId};
 use crate::viewer::Subject;
 

@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 use super::event::AuditEvent;
 use crate::driver::{Db, run_to_end};
 use crate::error::{Error, Result};
-use crate::request::outside_of_requests;
+use crate::scope::outside_of_requests;
 
 /// The error of an [`AuditSink`]: any error. Its text is not logged, because it may hold anything.
 pub type SinkError = Box<dyn std::error::Error + Send + Sync>;

@@ -1,15 +1,11 @@
 //! The scope of a request: a thread-local that is set while a future of the request is polled (decision 44).
 
 use std::cell::RefCell;
-use std::fmt;
 use std::future::Future;
-use std::pin::Pin;
-use std::task::{Context, Poll};
-
-use pin_project_lite::pin_project;
 
 use super::RequestContext;
 use crate::error::{Error, Result};
+use crate::scope::{Belonging, Scoped, ThreadState, is_outside_of_requests, within};
 use crate::session::Verified;
 use crate::viewer::Viewer;
 
@@ -18,6 +14,43 @@ thread_local! {
 }
 
 const OUTSIDE: &str = "no request is in scope: add the session layer to the router, bind the task with `clearance::spawn` or `in_current_scope`, or use `context.scope`";
+
+/// The scope of a request. A poll after a wait drops a viewer that is older than the cache bound (decision 42).
+pub(crate) struct RequestScope {
+    context: Option<RequestContext>,
+    belonging: Belonging,
+}
+
+impl RequestScope {
+    fn new(context: RequestContext) -> Self {
+        Self {
+            context: Some(context),
+            belonging: Belonging::to_request(),
+        }
+    }
+
+    /// Takes the context out, once the work in the scope is done.
+    #[cfg(any(feature = "actix-web", feature = "tower"))]
+    pub(crate) fn take(&mut self) -> Option<RequestContext> {
+        self.context.take()
+    }
+}
+
+impl ThreadState for RequestScope {
+    #[inline]
+    fn exchange(&mut self) {
+        // A thread that is ending has no scope any more, so that code that runs there is refused.
+        let _ending =
+            CURRENT.try_with(|current| self.context = current.replace(self.context.take()));
+        self.belonging.exchange();
+    }
+
+    fn resume(&self) {
+        if let Some(context) = &self.context {
+            context.renew();
+        }
+    }
+}
 
 impl RequestContext {
     /// Returns the context of the request that this code runs in.
@@ -38,123 +71,34 @@ impl RequestContext {
         self.clone().bind(future)
     }
 
-    pub(crate) fn bind<F: Future>(self, future: F) -> Scoped<F> {
-        Scoped::new(Some(self), future)
+    pub(crate) fn bind<F: Future>(self, future: F) -> Scoped<RequestScope, F> {
+        Scoped::new(RequestScope::new(self), future)
     }
 
     /// Runs `work`, which is not async, in this request's scope.
     pub fn sync_scope<T>(&self, work: impl FnOnce() -> T) -> T {
-        within(&mut Some(self.clone()), work)
+        within(&mut RequestScope::new(self.clone()), work)
     }
 
     /// Binds the future that `work` makes in this request's scope.
     #[cfg(any(feature = "actix-web", feature = "tower"))]
-    pub(crate) fn call<F: Future>(self, work: impl FnOnce() -> F) -> Scoped<F> {
-        let mut context = Some(self);
-        let future = within(&mut context, work);
-        Scoped::new(context, future)
+    pub(crate) fn call<F: Future>(self, work: impl FnOnce() -> F) -> Scoped<RequestScope, F> {
+        let mut scope = RequestScope::new(self);
+        let future = within(&mut scope, work);
+        Scoped::new(scope, future)
     }
-}
-
-/// Runs `work` in the scope of this request, or of none, and then leaves the scope, also when `work` panics.
-#[inline]
-fn within<T>(context: &mut Option<RequestContext>, work: impl FnOnce() -> T) -> T {
-    struct Leave<'a>(&'a mut Option<RequestContext>);
-
-    impl Drop for Leave<'_> {
-        #[inline]
-        fn drop(&mut self) {
-            swap(self.0);
-        }
-    }
-
-    /// A thread that is ending has no scope any more, so that code that runs there is refused.
-    #[inline]
-    fn swap(context: &mut Option<RequestContext>) {
-        let _ending = CURRENT.try_with(|current| *context = current.replace(context.take()));
-    }
-
-    swap(context);
-    let _leave = Leave(context);
-    work()
 }
 
 /// Applies `look` to the context of the request that this code runs in, if there is one.
 #[inline]
 fn with_current<T>(look: impl FnOnce(&RequestContext) -> Option<T>) -> Option<T> {
+    if is_outside_of_requests() {
+        return None;
+    }
     CURRENT
         .try_with(|current| current.borrow().as_ref().and_then(look))
         .ok()
         .flatten()
-}
-
-pin_project! {
-    /// A future that is polled in its request's scope, whichever task polls it. A poll after a wait drops a
-    /// viewer that is older than the cache bound (decision 42).
-    pub(crate) struct Scoped<F> {
-        #[pin]
-        future: Option<F>,
-        context: Option<RequestContext>,
-        waited: bool,
-    }
-
-    impl<F> PinnedDrop for Scoped<F> {
-        // The values that the future holds are dropped in its scope.
-        fn drop(this: Pin<&mut Self>) {
-            let mut this = this.project();
-            if this.future.is_some() {
-                within(this.context, || this.future.set(None));
-            }
-        }
-    }
-}
-
-impl<F> Scoped<F> {
-    const fn new(context: Option<RequestContext>, future: F) -> Self {
-        Self {
-            future: Some(future),
-            context,
-            waited: false,
-        }
-    }
-
-    /// Takes the context out, once the future has completed.
-    #[cfg(any(feature = "actix-web", feature = "tower"))]
-    pub(crate) fn into_context(self: Pin<&mut Self>) -> Option<RequestContext> {
-        self.project().context.take()
-    }
-}
-
-impl<F> fmt::Debug for Scoped<F> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Scoped").finish_non_exhaustive()
-    }
-}
-
-impl<F: Future> Future for Scoped<F> {
-    type Output = F::Output;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        let mut this = self.project();
-        // Most futures never wait, so the first poll skips the check: what they find is as recent as they are
-        // (decision 42).
-        if std::mem::replace(this.waited, true)
-            && let Some(context) = this.context
-        {
-            context.renew();
-        }
-        within(this.context, || {
-            let Some(future) = this.future.as_mut().as_pin_mut() else {
-                // Reached only by a poll after completion.
-                return Poll::Pending;
-            };
-            let polled = future.poll(cx);
-            if polled.is_ready() {
-                this.future.set(None);
-            }
-            polled
-        })
-    }
 }
 
 /// Returns the viewer of the request that this code runs in; see [`RequestContext::verify_session`].
@@ -199,12 +143,4 @@ where
 /// [`Error::is_misuse`] outside of a request.
 pub fn in_current_scope<F: Future>(future: F) -> Result<impl Future<Output = F::Output> + use<F>> {
     Ok(RequestContext::current()?.bind(future))
-}
-
-/// Runs `future` outside of every request's scope, whichever task polls it.
-///
-/// It is for work whose result other requests share (single flight): that must not act as the one request
-/// that happens to poll it, nor wait for that request's own lookup.
-pub(crate) fn outside_of_requests<F: Future>(future: F) -> impl Future<Output = F::Output> {
-    Scoped::new(None, future)
 }

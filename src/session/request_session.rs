@@ -25,7 +25,7 @@ use super::verifier::Verifier;
 use crate::audit::Revocation;
 use crate::driver::DatabaseId;
 use crate::error::{Error, Refusal, Result};
-use crate::request::outside_of_requests;
+use crate::scope::outside_of_requests;
 use crate::viewer::{Subject, Viewer};
 
 mod leftovers;

@@ -17,7 +17,7 @@ use super::ticket::Ticket;
 use super::with_viewer::WithViewer;
 use crate::audit::{self, SignInRefusal};
 use crate::error::{Error, Refusal, Result};
-use crate::request::outside_of_requests;
+use crate::scope::outside_of_requests;
 use crate::token::SessionClaims;
 use crate::viewer::{Subject, Viewer, ViewerSource};
 

@@ -9,10 +9,11 @@ use crate::Failure;
 use crate::command::{files, read, root};
 
 /// The rooms, from the ground up.
-const ROOMS: [&str; 25] = [
+const ROOMS: [&str; 26] = [
     "limits",
     "error",
     "clock",
+    "scope",
     "roles",
     "viewer",
     "audit",
@@ -100,7 +101,7 @@ const KNOWN: [(&str, &str, &str); 17] = [
     (
         "session",
         "request",
-        "sessions ask who polls: that is a scope",
+        "a step-up proof names the request that it is for",
     ),
     ("sql", "repository", "`Cells` reads nested rows"),
     (

@@ -15,8 +15,9 @@ use pin_project_lite::pin_project;
 use super::convert::{edit, head, headers, method};
 use super::response;
 use crate::adapter::{SessionLayer, resume};
-use crate::request::{RequestContext, Scoped};
+use crate::request::{RequestContext, RequestScope};
 use crate::route::Gate;
+use crate::scope::Scoped;
 use crate::viewer::Viewer;
 
 impl<V, S, B> Transform<S, ServiceRequest> for SessionLayer<V>
@@ -84,7 +85,7 @@ pin_project! {
     /// The future of a response, polled in its request's scope.
     pub struct ScopedFuture<F> {
         #[pin]
-        response: Scoped<F>,
+        response: Scoped<RequestScope, F>,
     }
 }
 
@@ -104,7 +105,7 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         let outcome = ready!(this.response.as_mut().poll(cx));
-        let Some(context) = this.response.into_context() else {
+        let Some(context) = this.response.scope().take() else {
             // Reached only by a poll after completion.
             return Poll::Pending;
         };
