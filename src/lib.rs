@@ -216,10 +216,11 @@ pub use request::{RequestContext, in_current_scope, spawn, verify_session};
 pub use roles::Roles;
 #[doc(inline)]
 pub use session::{Current, Fresh, Key, Optimistic, SessionId, Sessions, Verified};
+pub use session::viewer_source::{SourceError, ViewerSource};
 #[cfg(feature = "postgres")]
 pub use tables::PostgresChannel;
 pub use tables::SqlSessionStore;
-pub use viewer::{SourceError, Subject, Viewer, ViewerSource};
+pub use viewer::{Subject, Viewer};
 
 #[cfg(feature = "derive")]
 #[doc = include_str!("docs/dto.md")]

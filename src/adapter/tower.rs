@@ -123,8 +123,9 @@ mod tests {
 
     use super::*;
     use crate::request::RequestContext;
+    use crate::session::viewer_source::{SourceError, ViewerSource};
     use crate::session::{Key, MemorySessionStore, Sessions};
-    use crate::viewer::{SourceError, Subject, ViewerSource};
+    use crate::viewer::Subject;
 
     struct Member;
 

@@ -17,9 +17,10 @@ use crate::dto::{self, Dto};
 use crate::entity::{Column, Entity, PrimaryKey, Scalar};
 use crate::error::Result;
 use crate::policy::Comparand;
+use crate::session::viewer_source::{SourceError, ViewerSource};
 use crate::session::{SessionId, SessionRecord, StoreError, WithViewer, handed};
 use crate::sql::SessionViewer;
-use crate::viewer::{SourceError, Subject, Viewer, ViewerSource};
+use crate::viewer::{Subject, Viewer};
 
 /// A loader of viewers from the rows of a table; made by [`Db::viewers`].
 ///

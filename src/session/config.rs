@@ -23,6 +23,7 @@ use super::store::{Assurance, SessionLimit, SessionStore};
 use super::ticket::{Sealers, Strategy, Tickets};
 use super::verifier::Verifier;
 use super::view::SessionView;
+use super::viewer_source::ViewerSource;
 use super::with_viewer::{WithViewer, with_viewer};
 use crate::audit::{SessionEventSink, SessionEvents};
 use crate::clock::{Clock, SystemClock};
@@ -31,7 +32,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::tables::SqlSessionStore;
 use crate::token::KeyRing;
 use crate::token::SessionClaims;
-use crate::viewer::{Viewer, ViewerSource};
+use crate::viewer::Viewer;
 
 /// The minimum of `max_payload_bytes`: the claims of a token itself, with a subject of moderate length.
 const LEAST_PAYLOAD: usize = 256;

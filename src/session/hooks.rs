@@ -7,8 +7,9 @@ use async_trait::async_trait;
 use super::level::Verified;
 use super::origin::Origin;
 use super::sign_in::SignIn;
+use super::viewer_source::SourceError;
 use crate::token::SessionClaims;
-use crate::viewer::{SourceError, Viewer};
+use crate::viewer::Viewer;
 
 /// The application's callbacks in the life of its sessions; see
 /// [`SessionsBuilder::hooks`](super::SessionsBuilder::hooks). The default of each does nothing. Put

@@ -44,6 +44,7 @@ mod store;
 mod ticket;
 mod verifier;
 mod view;
+pub(crate) mod viewer_source;
 mod with_viewer;
 
 pub use config::SessionsBuilder;

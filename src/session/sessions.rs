@@ -17,10 +17,11 @@ use super::origin::Origin;
 use super::sign_in::SignIn;
 use super::store::{Assurance, SessionId, SessionRecord, SessionStore};
 use super::verifier::Verifier;
+use super::viewer_source::ViewerSource;
 use crate::audit::Revocation;
 use crate::error::{Error, Result};
 use crate::token::KeyRing;
-use crate::viewer::{Subject, Viewer, ViewerSource};
+use crate::viewer::{Subject, Viewer};
 
 /// The sessions of an application whose viewers are `V`.
 ///

@@ -14,12 +14,13 @@ use super::sign_in::SignIn;
 use super::stateless::KnownSession;
 use super::store::SessionRecord;
 use super::ticket::Ticket;
+use super::viewer_source::ViewerSource;
 use super::with_viewer::WithViewer;
 use crate::audit::{self, SignInRefusal};
 use crate::error::{Error, Refusal, Result};
 use crate::scope::outside_of_requests;
 use crate::token::SessionClaims;
-use crate::viewer::{Subject, Viewer, ViewerSource};
+use crate::viewer::{Subject, Viewer};
 
 /// The maximum number of loads that a revocation may overtake, before the store is queried alone (decision
 /// 58).

@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
 use super::store::{SessionId, SessionRecord, StoreError};
-use crate::viewer::{Viewer, ViewerSource};
+use super::viewer_source::ViewerSource;
+use crate::viewer::Viewer;
 
 /// A loader of a session and its viewer in one statement, where both are in one database.
 #[async_trait]

@@ -149,9 +149,10 @@ mod tests {
 
     use super::*;
     use crate::request::RequestContext;
+    use crate::session::viewer_source::{SourceError, ViewerSource};
     use crate::session::{Key, SessionStore, Sessions, SessionsBuilder, Verified};
     use crate::testing::{ManualClock, as_viewer};
-    use crate::viewer::{SourceError, Subject, Viewer, ViewerSource};
+    use crate::viewer::{Subject, Viewer};
 
     struct Member(Subject);
 

@@ -46,11 +46,6 @@ const KNOWN: [(&str, &str, &str); 17] = [
         "`TextEnum` is about columns, and belongs to a room of their types",
     ),
     (
-        "viewer",
-        "token",
-        "`ViewerSource` takes claims, and belongs to `session`",
-    ),
-    (
         "audit",
         "policy",
         "events take values; they need only what is shown of them",
