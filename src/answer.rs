@@ -4,8 +4,8 @@ use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
 use serde_json::{Map, Value};
 
-use crate::audit;
 use crate::error::{Error, FieldError};
+use crate::events;
 
 impl Error {
     /// Builds the HTTP response, as every adapter does, for programs without one.
@@ -41,7 +41,7 @@ impl Error {
         let status =
             StatusCode::from_u16(self.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         if status == StatusCode::INTERNAL_SERVER_ERROR {
-            audit::failed(self);
+            events::failed(self);
         }
         let mut response = problem(status, self.detail().as_deref(), self.fields());
         let headers = response.headers_mut();

@@ -1,8 +1,8 @@
 //! Conditions of bounded size and depth: callers join them, and code that recurses into them needs a bounded
 //! stack.
 
-use crate::audit;
 use crate::error::{Error, Result};
+use crate::events;
 use crate::limits::{CONDITION_DEPTH, CONDITIONS};
 
 /// A condition that can be composed of others.
@@ -149,7 +149,7 @@ impl<T: Logic> Within<T> {
 
 /// Builds the error of a query that exceeds `limit`, and logs it.
 pub(crate) fn beyond(dto: &'static str, limit: &'static str) -> Error {
-    audit::beyond_limit(dto, limit);
+    events::beyond_limit(dto, limit);
     Error::invalid()
 }
 

@@ -174,6 +174,7 @@ mod driver;
 pub mod dto;
 pub mod entity;
 mod error;
+mod events;
 pub mod input;
 pub mod limits;
 pub mod policy;
@@ -214,9 +215,9 @@ pub use repository::{
 };
 pub use request::{RequestContext, in_current_scope, spawn, verify_session};
 pub use roles::Roles;
+pub use session::viewer_source::{SourceError, ViewerSource};
 #[doc(inline)]
 pub use session::{Current, Fresh, Key, Optimistic, SessionId, Sessions, Verified};
-pub use session::viewer_source::{SourceError, ViewerSource};
 #[cfg(feature = "postgres")]
 pub use tables::PostgresChannel;
 pub use tables::SqlSessionStore;

@@ -12,9 +12,9 @@ use http::header::{CACHE_CONTROL, COOKIE, SET_COOKIE, VARY};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
-use crate::audit;
 use crate::driver::DatabaseId;
 use crate::error::{Error, Result};
+use crate::events;
 use crate::policy::Context;
 use crate::repository::DecisionCache;
 use crate::repository::memo::{Changes, Instants, MemoAnswers};
@@ -387,7 +387,7 @@ impl RequestContext {
     /// Refuses a request that may come from another site.
     fn require_proof(&self) -> Result<()> {
         if self.inner.unproved.load(Ordering::Acquire) {
-            audit::forged_request("no token");
+            events::forged_request("no token");
             return Err(Error::forbidden());
         }
         Ok(())

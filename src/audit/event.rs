@@ -2,8 +2,9 @@
 
 use chrono::{DateTime, Utc};
 
-use super::text::escaped;
 use crate::entity::{RowAction, Schema};
+use crate::error::Error;
+use crate::events::{self, LoggedWrite, escaped};
 use crate::policy::Value;
 use crate::request::RequestContext;
 use crate::session::Verified;
@@ -104,6 +105,32 @@ impl AuditEvent {
             rule: String::new(),
             outcome,
             request_id: by.request_id,
+        }
+    }
+
+    /// Logs the decision.
+    pub(crate) fn log(&self) {
+        events::write(&self.logged());
+    }
+
+    /// Logs that the sink did not record the decision.
+    pub(super) fn log_unrecorded(&self, error: &Error) {
+        events::unrecorded(&self.logged(), error);
+    }
+
+    fn logged(&self) -> LoggedWrite<'_> {
+        LoggedWrite {
+            outcome: self.outcome.as_str(),
+            action: self.action.as_str(),
+            entity: self.entity,
+            table: self.table,
+            key: self.key.as_deref(),
+            rows: self.rows,
+            fields: &self.fields,
+            rule: &self.rule,
+            viewer: self.viewer.as_ref(),
+            reason: self.reason,
+            request_id: self.request_id.as_deref(),
         }
     }
 

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use super::shown;
 use crate::error::Refusal;
+use crate::events::{self, LoggedSession};
 use crate::scope::outside_of_requests;
 use crate::session::{Origin, SessionId};
 use crate::viewer::Subject;
@@ -298,18 +298,16 @@ impl SessionEvents {
     }
 
     pub(crate) async fn tell(&self, event: SessionEvent) {
-        let subject = shown(event.subject.as_ref());
-        tracing::info!(
-            target: "clearance::session",
-            session = event.session.map(|id| id.to_string()),
-            previous = event.previous.map(|id| id.to_string()),
-            subject = subject.as_deref(),
-            reason = event.kind.reason(),
-            count = event.kind.count(),
-            address = event.address.map(|address| address.to_string()),
-            request_id = event.request_id.as_deref(),
-            "session {}", event.kind.as_str(),
-        );
+        events::session(&LoggedSession {
+            kind: event.kind.as_str(),
+            session: event.session.as_ref().map(|id| id as &dyn fmt::Display),
+            previous: event.previous.as_ref().map(|id| id as &dyn fmt::Display),
+            subject: event.subject.as_ref(),
+            reason: event.kind.reason(),
+            count: event.kind.count(),
+            address: event.address,
+            request_id: event.request_id.as_deref(),
+        });
         self.record(event).await;
     }
 

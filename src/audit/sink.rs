@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 use super::event::AuditEvent;
 use crate::driver::{Db, run_to_end};
 use crate::error::{Error, Result};
+use crate::events;
 use crate::scope::outside_of_requests;
 
 /// The error of an [`AuditSink`]: any error. Its text is not logged, because it may hold anything.
@@ -167,13 +168,13 @@ impl fmt::Debug for Sink {
 
 /// Returns whether a sink or a subscriber takes decisions on writes, so that an event is worth building.
 pub(crate) fn listens(db: &Db) -> bool {
-    db.sink().is_some() || tracing::enabled!(target: "clearance::audit", tracing::Level::INFO)
+    db.sink().is_some() || events::takes_writes()
 }
 
 /// Records a decision in the transaction that `db` belongs to.
 pub(crate) async fn record(db: &Db, event: &AuditEvent) -> Result<()> {
     attempt(db, event).await.map_err(|failed| {
-        super::unrecorded(event, &failed.error);
+        event.log_unrecorded(&failed.error);
         failed.error
     })
 }
@@ -212,14 +213,14 @@ fn of_sink(error: &SinkError) -> Error {
 /// application's or there is none.
 pub(crate) fn decided(db: &Db, event: AuditEvent) {
     match db.unit() {
-        Some(unit) => unit.on_commit().committed(move || super::write(&event)),
-        None => super::write(&event),
+        Some(unit) => unit.on_commit().committed(move || event.log()),
+        None => event.log(),
     }
 }
 
 /// Logs a refused write, and records it where no rollback reaches the record.
 pub(crate) async fn refused(db: &Db, event: AuditEvent) {
-    super::write(&event);
+    event.log();
     let Some(unrecorded) = Unrecorded::new(db, event) else {
         return;
     };
@@ -269,7 +270,7 @@ impl Unrecorded {
             }
             // The failure is logged, and the refusal stays one.
             (_, _) => {
-                super::unrecorded(event, &failed.error);
+                event.log_unrecorded(&failed.error);
                 self.event = None;
             }
         }
@@ -288,7 +289,7 @@ impl Unrecorded {
                 Ok(()) => self.event = None,
                 Err(failed) if failed.is_outage => {}
                 Err(failed) => {
-                    super::unrecorded(event, &failed.error);
+                    event.log_unrecorded(&failed.error);
                     self.event = None;
                 }
             }
@@ -299,7 +300,7 @@ impl Unrecorded {
 impl Drop for Unrecorded {
     fn drop(&mut self) {
         if let Some(event) = &self.event {
-            super::unrecorded(event, &Error::unavailable("the audit sink"));
+            event.log_unrecorded(&Error::unavailable("the audit sink"));
         }
     }
 }

@@ -31,7 +31,7 @@ impl Db {
             #[cfg(feature = "mysql")]
             Dialect::Mysql { .. } => self.beyond_known(sql.as_str(), &values),
         };
-        crate::audit::statement(sql.as_str());
+        crate::events::statement(sql.as_str());
         let values = SqlxValues(values);
         let is_tried_again = self.unit().is_none() && self.dialect().forgets_statements();
         let spare = Spare {

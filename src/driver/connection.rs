@@ -121,7 +121,7 @@ impl<DB: Driver> Lease<DB> {
         Box::pin(async move {
             if is_mixed(error) {
                 let (sql, values) = spare.exactly.take()?;
-                crate::audit::statement(sql.as_str());
+                crate::events::statement(sql.as_str());
                 return Some((sql, values));
             }
             if is_beaten(error) {
@@ -268,7 +268,7 @@ impl Connection {
     /// Runs a statement that begins or ends a savepoint, as plain text, because not every engine prepares
     /// one.
     pub(super) async fn control(&mut self, sql: String) -> Result<()> {
-        crate::audit::statement(&sql);
+        crate::events::statement(&sql);
         let sql = AssertSqlSafe(sql).into_sql_str();
         match self {
             #[cfg(feature = "sqlite")]

@@ -15,8 +15,8 @@ use super::packet::Packet;
 use super::settings::MYSQL_MODE;
 use super::texts::Texts;
 use super::unit::Unit;
-use crate::audit;
 use crate::error::{Error, Result};
+use crate::events;
 
 /// A database that is accessible through repositories only.
 ///
@@ -202,7 +202,7 @@ impl Db {
     /// ```
     #[must_use]
     pub fn unguarded_pool(pool: impl Into<Pool>, reason: &'static str) -> Self {
-        audit::escape_hatch("unguarded_pool", reason);
+        events::escape_hatch("unguarded_pool", reason);
         Self::of(pool.into(), reason.trim().is_empty())
     }
 
@@ -266,7 +266,7 @@ impl Db {
         match tokio::time::timeout(limit, answer).await {
             Ok(answer) => answer,
             Err(_) => {
-                audit::database_failure("timeout", "");
+                events::database_failure("timeout", "");
                 Err(Error::unavailable("the database"))
             }
         }

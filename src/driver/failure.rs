@@ -2,8 +2,8 @@
 
 use sqlx::error::{DatabaseError, ErrorKind};
 
-use crate::audit;
 use crate::error::Error;
+use crate::events;
 
 /// Converts the error of a cell that was not read. A value that the driver does not decode is one that the
 /// column can hold and its field cannot; a column of another type is a schema that does not fit, whatever
@@ -49,37 +49,37 @@ pub(super) fn classify(error: sqlx::Error) -> Error {
                 | ErrorKind::NotNullViolation
                 | ErrorKind::CheckViolation
                 | ErrorKind::ExclusionViolation => {
-                    audit::database_failure("constraint", code);
+                    events::database_failure("constraint", code);
                     Error::conflict()
                 }
                 _ if is_misfit(database.as_ref(), code) => {
-                    audit::database_failure("misfit", code);
+                    events::database_failure("misfit", code);
                     Error::invalid()
                 }
                 _ if is_computed(database.as_ref(), code) => {
-                    audit::database_failure("computed", code);
+                    events::database_failure("computed", code);
                     Error::misuse(
                         "a value was given for a column that the database computes: create the row from an input, or from an entity of the table without that column",
                     )
                 }
                 _ if is_constraint(database.as_ref(), code) => {
-                    audit::database_failure("constraint", code);
+                    events::database_failure("constraint", code);
                     Error::conflict()
                 }
                 _ if is_denial(database.as_ref(), code) => {
-                    audit::database_failure("denial", code);
+                    events::database_failure("denial", code);
                     Error::forbidden()
                 }
                 _ if is_contention(database.as_ref(), code) => {
-                    audit::database_failure("contention", code);
+                    events::database_failure("contention", code);
                     Error::contended()
                 }
                 _ if is_outage(database.as_ref(), code) => {
-                    audit::database_failure("outage", code);
+                    events::database_failure("outage", code);
                     Error::unavailable("the database")
                 }
                 _ => {
-                    audit::database_failure("statement", code);
+                    events::database_failure("statement", code);
                     Error::internal("the database refused a statement")
                 }
             }
@@ -90,12 +90,12 @@ pub(super) fn classify(error: sqlx::Error) -> Error {
         | sqlx::Error::TypeNotFound { .. }
         | sqlx::Error::ColumnIndexOutOfBounds { .. }
         | sqlx::Error::ColumnNotFound(_) => {
-            audit::database_failure("value", "");
+            events::database_failure("value", "");
             Error::internal("a column holds a value of another type than its entity declares")
         }
         // Everything else is a connection that is unavailable or was lost.
         _ => {
-            audit::database_failure("outage", "");
+            events::database_failure("outage", "");
             Error::unavailable("the database")
         }
     }

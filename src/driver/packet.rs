@@ -46,7 +46,7 @@ impl Db {
         const ASK: &str = "SELECT @@max_allowed_packet";
 
         // Queried each time: it may have been raised.
-        crate::audit::statement(ASK);
+        crate::events::statement(ASK);
         let row = sqlx::query(ASK).fetch_one(&mut **lease).await;
         let row = Row::Mysql(row.map_err(|error| lease.fail(error))?);
         let most = match row.cell(0, Kind::Int) {
@@ -63,7 +63,7 @@ impl Db {
             return Ok(());
         }
         lease.refuse();
-        crate::audit::database_failure("misfit", "");
+        crate::events::database_failure("misfit", "");
         Err(Error::invalid())
     }
 }

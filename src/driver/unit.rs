@@ -50,7 +50,7 @@ impl<DB: Driver> Begun<DB> {
     async fn run(&mut self, sql: &'static str) -> Result<()> {
         let known = self.given_up.swap(true, Ordering::AcqRel);
         if let Some(connection) = &mut self.connection {
-            crate::audit::statement(sql);
+            crate::events::statement(sql);
             DB::run(connection, sql.into_sql_str())
                 .await
                 .map_err(classify)?;

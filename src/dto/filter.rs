@@ -3,9 +3,9 @@
 use super::field_name::{Condition, FieldTest, NameOrigin, NamedField};
 use super::source::{RelationAnswer, RelationQuery, ShapeSource};
 use super::{FieldDecisions, Shape};
-use crate::audit;
 use crate::entity::{Cardinality, Entity, Relation, Schema};
 use crate::error::{Error, Result};
+use crate::events;
 use crate::policy::{
     Decision, Failure, Fulfilled, Kind, Reduced, Residual, TextTest, compare_with, every, listed,
     null, related, some, text,
@@ -79,7 +79,7 @@ impl<E: Entity> Scope<'_, E> {
 
     fn may_depend(&self, decision: &Decision, field: &'static str) -> Result<()> {
         if self.modes.refuse_hidden && *decision != Decision::Allow {
-            audit::hidden_field_named(self.shape.name(), field);
+            events::hidden_field_named(self.shape.name(), field);
             return Err(Error::invalid());
         }
         Ok(())

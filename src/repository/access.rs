@@ -4,8 +4,8 @@ use std::fmt;
 
 use super::grant::{BySession, Held, MayWrite, Principal, Public, Read, System, Write};
 use super::memo::Recalls;
-use crate::audit;
 use crate::error::{Error, Result};
+use crate::events;
 use crate::policy::Context;
 use crate::request::{RequestContext, WeakContext};
 use crate::session::{LoadedSession, Verified};
@@ -154,7 +154,7 @@ impl<P: BySession> Access<P> {
         if allowed {
             Ok(self)
         } else {
-            audit::call_denied();
+            events::call_denied();
             Err(Error::forbidden())
         }
     }
@@ -174,7 +174,7 @@ impl Access<Public> {
                 "`Access::public` needs a reason, which the log shows to its reviewers",
             ));
         }
-        audit::public_access(reason);
+        events::public_access(reason);
         Ok(Self {
             grant: Public::new(),
             request: Some(request.downgrade()),
@@ -197,7 +197,7 @@ impl Access<System> {
                 "`Access::system` needs a reason, which the log shows to its reviewers",
             ));
         }
-        audit::system_access(reason);
+        events::system_access(reason);
         Ok(Self {
             grant: System::new(reason),
             request: None,

@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use chrono::{DateTime, Utc};
 
 use super::in_use::InUse;
-use crate::audit;
 use crate::dto::{FieldDecisions, Shape};
 use crate::entity::Entity;
 use crate::error::{Error, Result};
+use crate::events;
 use crate::policy::{Decision, Failure};
 use crate::session::{LoadNumber, Verified};
 
@@ -126,7 +126,7 @@ fn refuse_failure<E: Entity>(shape: &Shape<E>, decided: &FieldDecisions) -> Resu
 
 /// Logs which rule failed to evaluate, and returns an error that does not name it.
 pub(super) fn rule_failed(what: &'static str, rule: &'static str, failure: Failure) -> Error {
-    audit::rule_failed(what, rule, &failure);
+    events::rule_failed(what, rule, &failure);
     match failure {
         Failure::NotLoaded(_) => {
             Error::misuse("a rule reads an attribute of the viewer that was not loaded")

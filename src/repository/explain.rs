@@ -4,10 +4,10 @@ use std::fmt;
 
 use super::access::Access;
 use super::grant::Reads;
-use crate::audit;
 use crate::dto::{Dto, FieldSpec};
 use crate::entity::{Entity, Operation, RowAction};
 use crate::error::Result;
+use crate::events;
 use crate::policy::explain::outcome_word;
 use crate::policy::{Context, Failure, Rule, RuleTrace, Truth, trace};
 
@@ -312,7 +312,7 @@ impl<P> Access<P> {
             rows: rows.into(),
             fields: fields.collect(),
         };
-        audit::explained(&explanation);
+        events::explained(&explanation);
         Ok(explanation)
     }
 }

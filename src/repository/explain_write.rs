@@ -11,10 +11,10 @@ use super::inputs::Sent;
 use super::references::{Reference, references};
 use super::update::Update;
 use super::writer::Writer;
-use crate::audit;
 use crate::driver::Db;
 use crate::entity::{Entity, Operation, RowAction, Storable as _};
 use crate::error::Result;
+use crate::events;
 use crate::policy::{AskedRow, AskedRule, Failure, Residual, Rule, RuleTrace, Truth, Value, ask};
 
 /// An explanation of one viewer's write: the deciding rules, their place in the source, and the truth
@@ -342,7 +342,7 @@ impl<P> Writer<'_, P> {
 }
 
 fn explained(explanation: WriteExplanation) -> WriteExplanation {
-    audit::explained(&explanation);
+    events::explained(&explanation);
     explanation
 }
 

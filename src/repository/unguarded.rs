@@ -8,11 +8,11 @@ use super::access::Access;
 use super::decision_cache::decided;
 use super::grant::Reads;
 use super::reader::Reader;
-use crate::audit;
 use crate::driver::Db;
 use crate::dto::Dto;
 use crate::entity::Entity;
 use crate::error::{Error, Result};
+use crate::events;
 use crate::policy::{Comparand, Decision, Value};
 use crate::sql::{OwnLayout, own_query};
 
@@ -135,7 +135,7 @@ where
         let shape = D::__shape();
         let using = self.access.in_use::<E::Viewer>().await?;
         let decided = decided(shape, &using)?;
-        audit::escape_hatch("unguarded_sql", self.reason);
+        events::escape_hatch("unguarded_sql", self.reason);
         let rows_rule = match &decided.rows {
             Decision::Allow => None,
             Decision::Deny | Decision::Fail(_) => return Ok(Vec::new()),
@@ -160,7 +160,7 @@ where
                     let mut cells = layout.cells(&row, visible.bits());
                     let read = D::__from_cells(&mut cells);
                     for field in shape.marked(cells.unreadable()) {
-                        audit::unreadable(E::__table().entity(), field, None);
+                        events::unreadable(E::__table().entity(), field, None);
                     }
                     match read {
                         Ok(row) => shown.push(row),

@@ -8,6 +8,7 @@ use super::select::Shown;
 use crate::audit;
 use crate::driver::Row;
 use crate::error::{Error, Result};
+use crate::events;
 use crate::sql::Layout;
 
 impl<D: Shown> Reading<D> {
@@ -22,7 +23,7 @@ impl<D: Shown> Reading<D> {
         if fields.peek().is_some() {
             let (entity, key) = (self.select.table().entity(), key());
             for field in fields {
-                audit::unreadable(entity, field, key.as_deref());
+                events::unreadable(entity, field, key.as_deref());
             }
         }
         match shown {

@@ -6,7 +6,7 @@ use std::ops::Deref;
 use http::HeaderValue;
 
 use super::{Access, InUse, Writes, refusal};
-use crate::audit::{self, AuditEvent};
+use crate::audit::AuditEvent;
 use crate::entity::Entity;
 use crate::error::{Error, FieldError, Result};
 use crate::input::{Incoming, InputShape, Malformed, Object};
@@ -114,7 +114,7 @@ impl<T: Incoming> Untrusted<T> {
     {
         let using = access.in_use_at_once()?;
         self.opened(using.as_ref())?.map_err(|refused| {
-            audit::write(&refused);
+            refused.log();
             Error::forbidden()
         })
     }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::RequestContext;
-use crate::audit;
 use crate::error::{Error, Refusal, Result};
+use crate::events;
 use crate::session::{LoadedSession, Verified};
 use crate::viewer::Viewer;
 
@@ -74,6 +74,6 @@ fn require_same(held: &LoadedSession, found: &LoadedSession) -> Result<()> {
 }
 
 fn another_session() -> Error {
-    audit::access_of_another_session();
+    events::access_of_another_session();
     Error::unauthenticated(Refusal::Unknown)
 }

@@ -8,8 +8,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{RequestContext, lock};
-use crate::audit::{self, Revocation, SignInRefusal};
+use crate::audit::{Revocation, SignInRefusal};
 use crate::error::{Error, Refusal, Result};
+use crate::events;
 use crate::session::{
     Assurance, CsrfToken, DataVersion, Fresh, Freshness, Opened, Optimistic, Rotation, SessionData,
     SessionId, SessionInfo, SessionView, SignIn,
@@ -162,7 +163,7 @@ impl RequestContext {
         let session = self.inner.slot().named();
         let core = self.inner.slot().core()?;
         if !session.is_ok_and(|session| core.csrf.verify(&session, token)) {
-            audit::forged_request("a wrong token");
+            events::forged_request("a wrong token");
             return Err(Error::forbidden());
         }
         self.inner.unproved.store(false, Ordering::Release);

@@ -8,8 +8,8 @@ use url::Url;
 
 use super::gate::{Check, Gate};
 use crate::answer::problem;
-use crate::audit;
 use crate::error::{Error, Result};
+use crate::events;
 use crate::request::RequestContext;
 use crate::session::{CsrfToken, is_loopback};
 
@@ -154,7 +154,7 @@ impl Check for Checked {
 }
 
 fn refused(why: &'static str) -> Response<String> {
-    audit::forged_request(why);
+    events::forged_request(why);
     let detail = "this request does not come from the application's own pages";
     problem(StatusCode::FORBIDDEN, Some(detail), &[])
 }

@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use super::answers::for_this_cookie;
 use super::gate::{Check, Gate};
 use crate::answer::problem;
-use crate::audit;
+use crate::events;
 use crate::request::verify_session;
 use crate::viewer::Viewer;
 
@@ -100,7 +100,7 @@ impl<V: Viewer> Check for GrpcCalls<V> {
         if let Err(error) = verify_session::<V>().await {
             return Err(for_this_cookie(error.to_response()));
         }
-        audit::forged_request("no media type of gRPC");
+        events::forged_request("no media type of gRPC");
         let detail = "a call of gRPC is sent as `application/grpc`";
         let mut answer = problem(StatusCode::UNSUPPORTED_MEDIA_TYPE, Some(detail), &[]);
         let accepted = HeaderValue::from_static("application/grpc");

@@ -11,8 +11,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 
 use super::gate::{Check, Gate};
 use crate::answer::problem;
-use crate::audit;
 use crate::error::{Error, Result};
+use crate::events;
 
 const CROSS_ORIGIN_OPENER_POLICY: HeaderName =
     HeaderName::from_static("cross-origin-opener-policy");
@@ -278,7 +278,7 @@ impl Check for ResourceIsolation {
         if Self::check(self, &head.headers, &head.method) {
             return Ok(());
         }
-        audit::forged_request("embedded by another site");
+        events::forged_request("embedded by another site");
         Err(problem(StatusCode::FORBIDDEN, None, &[]))
     }
 }

@@ -10,8 +10,8 @@ use http::request::Parts;
 use super::answers::{Denials, Denied, GateAnswers, for_this_cookie};
 use super::gate::{Check, Gate};
 use super::{GroupRule, Groups};
-use crate::audit;
 use crate::error::{Error, Result};
+use crate::events;
 use crate::request::verify_session;
 use crate::session::Verified;
 use crate::viewer::Viewer;
@@ -180,7 +180,7 @@ impl<V: Viewer> Check for Protected<V> {
         {
             return Ok(());
         }
-        audit::call_denied();
+        events::call_denied();
         Err(self.deny(Denied::Forbidden, head, &Error::forbidden()))
     }
 }

@@ -14,8 +14,8 @@ use super::gate::{Check, Gate};
 use super::matching::{Panicked, Route};
 use super::{GroupRule, NormalPath};
 use crate::answer::problem;
-use crate::audit;
 use crate::error::{Error, Refusal, Result};
+use crate::events;
 use crate::session::{CookieInspector, Sessions, Strategy};
 use crate::viewer::Viewer;
 
@@ -346,7 +346,7 @@ impl Check for Rules {
         } else {
             Denied::Forbidden
         };
-        audit::route_denied(why == Denied::Forbidden);
+        events::route_denied(why == Denied::Forbidden);
         Err(self.deny(why, &readings, head).await)
     }
 }

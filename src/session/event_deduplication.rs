@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::level::LoadedSession;
 use super::lifecycle::SessionManager;
 use super::origin::Origin;
-use crate::audit::{self, SessionEvent, SessionEventKind};
+use crate::audit::{SessionEvent, SessionEventKind};
 use crate::error::Refusal;
+use crate::events;
 
 /// The events that this request has reported already.
 #[derive(Default)]
@@ -21,11 +22,13 @@ pub(super) struct EventDeduplication {
 
 impl EventDeduplication {
     /// Logs a refused credential, without the sink, which only an async caller can wait for.
-    pub(super) fn log(&self, refusal: Refusal, core: &SessionManager, origin: impl Fn() -> Origin) {
+    pub(super) fn log(&self, refusal: Refusal, origin: impl Fn() -> Origin) {
         if let Some(kind) = SessionEventKind::refused(refusal)
             && !self.logged.swap(true, Ordering::Relaxed)
         {
-            audit::credential_refused(&refused(kind, core, &origin()));
+            let origin = origin();
+            let refusal = kind.reason().unwrap_or(kind.as_str());
+            events::credential_refused(refusal, origin.address, origin.request_id.as_deref());
         }
     }
 
@@ -36,7 +39,7 @@ impl EventDeduplication {
         core: &SessionManager,
         origin: impl Fn() -> Origin,
     ) {
-        self.log(refusal, core, &origin);
+        self.log(refusal, &origin);
         if let Some(kind) = SessionEventKind::refused(refusal)
             && !self.recorded.swap(true, Ordering::Relaxed)
         {

@@ -19,12 +19,11 @@ use super::store::{
     Assurance, Replaced, SessionId, SessionRecord, SessionStore, StoreError, StoreErrorKind,
 };
 use super::ticket::{Issued, Ticket, Tickets};
-use crate::audit::{
-    self, Revocation, SessionEvent, SessionEventKind, SessionEvents, SignInRefusal,
-};
+use crate::audit::{Revocation, SessionEvent, SessionEventKind, SessionEvents, SignInRefusal};
 use crate::clock::Clock;
 use crate::driver::DatabaseId;
 use crate::error::{Error, Refusal, Result};
+use crate::events;
 use crate::viewer::Subject;
 
 /// The maximum number of attempts to draw a new id because the last one was taken.
@@ -431,7 +430,7 @@ impl SessionManager {
 
     pub(crate) fn answer<T>(&self, step: &'static str, answer: Result<T, StoreError>) -> Result<T> {
         answer.map_err(|error| {
-            audit::session_store_failed(step, error);
+            events::session_store_failed(step, error);
             match error.kind {
                 StoreErrorKind::Outage => Error::unavailable("the session store"),
                 StoreErrorKind::Malformed => Error::internal("a stored session is malformed"),

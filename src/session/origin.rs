@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use http::{HeaderMap, HeaderValue};
 
 use super::cookie::CookieHeaders;
-use crate::audit::is_hidden;
+use crate::events::is_hidden;
 
 /// The address, program and request id of an event in a session's life.
 #[derive(Debug, Clone, Default)]

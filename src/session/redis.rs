@@ -11,8 +11,8 @@ use redis::{
 use tokio::sync::Mutex;
 
 use super::store::StoreError;
-use crate::audit;
 use crate::error::{Error, Result};
+use crate::events;
 
 /// The timeout of a call to Redis, including the connection.
 pub(super) const PATIENCE: Duration = Duration::from_secs(2);
@@ -181,7 +181,7 @@ impl RedisFailure {
     /// Converts the failure to a store's error. The server's text is dropped: it can repeat values.
     fn as_store_error(&self) -> StoreError {
         let Self::Refused(error) = self else {
-            audit::database_failure("timeout", "");
+            events::database_failure("timeout", "");
             return StoreError::outage();
         };
         let code = error.code().unwrap_or_default();
@@ -192,10 +192,10 @@ impl RedisFailure {
             ErrorKind::UnexpectedReturnType | ErrorKind::Parse
         );
         if is_another_type || matches!(code, "ERR" | "WRONGTYPE") {
-            audit::database_failure("value", code);
+            events::database_failure("value", code);
             StoreError::malformed()
         } else {
-            audit::database_failure("outage", code);
+            events::database_failure("outage", code);
             StoreError::outage()
         }
     }

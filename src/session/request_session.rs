@@ -362,7 +362,7 @@ impl<V: Viewer> ErasedRequestSession for RequestSession<V> {
     fn optimistic(&self, origin: &dyn Fn() -> Origin) -> Result<Optimistic> {
         let core = &self.service()?.core;
         let ticket = self.ticket(core, core.now()).map_err(|refusal| {
-            self.told.log(refusal, core, origin);
+            self.told.log(refusal, origin);
             if Refused::is_dead(refusal) {
                 self.ended.store(true, Ordering::Release);
             }

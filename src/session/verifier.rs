@@ -16,8 +16,9 @@ use super::store::SessionRecord;
 use super::ticket::Ticket;
 use super::viewer_source::ViewerSource;
 use super::with_viewer::WithViewer;
-use crate::audit::{self, SignInRefusal};
+use crate::audit::SignInRefusal;
 use crate::error::{Error, Refusal, Result};
+use crate::events;
 use crate::scope::outside_of_requests;
 use crate::token::SessionClaims;
 use crate::viewer::{Subject, Viewer};
@@ -90,7 +91,7 @@ impl<V: Viewer> Verifier<V> {
                     Ok(error) => *error,
                     // The text is the application's and may hold anything.
                     Err(_) => {
-                        audit::hook_failed("on_sign_in");
+                        events::hook_failed("on_sign_in");
                         Error::unavailable("the sign-in")
                     }
                 })?;
@@ -270,7 +271,7 @@ impl<V: Viewer> Verifier<V> {
                 Ok(there)
             }
             Err(error) => {
-                audit::session_store_failed("touch", error);
+                events::session_store_failed("touch", error);
                 Ok(true)
             }
         }
@@ -281,7 +282,7 @@ impl<V: Viewer> Verifier<V> {
         let viewer = outside_of_requests(self.source.load_with(subject, claims));
         viewer.await.map_err(|_error| {
             // The text is the application's and may hold anything.
-            audit::viewer_source_failed(std::any::type_name::<V>());
+            events::viewer_source_failed(std::any::type_name::<V>());
             Error::unavailable("the viewer source")
         })
     }

@@ -3,10 +3,10 @@
 
 use sea_query::Values;
 
-use crate::audit;
 use crate::driver::{Db, Dialect, Ready};
 use crate::entity::Schema;
 use crate::error::{Error, Result};
+use crate::events;
 use crate::policy::{Cell, Kind};
 
 /// A text to be stored that ends in a space.
@@ -72,7 +72,7 @@ impl Db {
         if fits {
             return Ok(());
         }
-        audit::database_failure("misfit", "");
+        events::database_failure("misfit", "");
         Err(Error::invalid())
     }
 }

@@ -9,9 +9,9 @@ use futures_core::Stream;
 use futures_util::StreamExt as _;
 use sea_query::{Func, Query};
 
-use crate::audit;
 use crate::driver::Db;
 use crate::error::{Error, Result};
+use crate::events;
 use crate::policy::{Cell, Kind};
 use crate::session::nodes::{ChannelError, NodeChannel, NodeListener};
 
@@ -102,7 +102,7 @@ impl PostgresChannel {
         let cell = row.cell(0, Kind::Text);
         let is_text = matches!(cell, Ok(Cell::Text(name)) if name != "SQL_ASCII");
         if !is_text {
-            audit::channel_without_text();
+            events::channel_without_text();
         }
         Ok(is_text)
     }

@@ -14,8 +14,8 @@ use super::header::{Algorithm, Header};
 use super::jws::show;
 use super::key::Key;
 use super::opener::{Opens, TokenRefusal};
-use crate::audit;
 use crate::error::{Error, Result};
+use crate::events;
 
 const GCM_NONCE: usize = 12;
 const GCM_TAG: usize = 16;
@@ -111,7 +111,7 @@ impl EncryptionKey {
             )),
             seals => {
                 if seals == MOST_SEALS / 2 {
-                    audit::key_half_used();
+                    events::key_half_used();
                 }
                 Ok(())
             }

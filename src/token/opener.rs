@@ -8,8 +8,8 @@ use super::claims::Claims;
 use super::compact;
 use super::header::{self, Header, Presented};
 use super::payload;
-use crate::audit;
 use crate::error::{Error, Result};
+use crate::events;
 
 const DEFAULT_PAYLOAD: usize = 1024;
 const LONGEST_AUDIENCE: usize = 128;
@@ -165,7 +165,7 @@ impl<K: OpeningKey> Opener<K> {
             Ok(claims) => return OpenedToken::Good(claims),
             Err(refusal) => refusal,
         };
-        audit::token_refused(&self.audience, refusal.as_str());
+        events::token_refused(&self.audience, refusal.as_str());
         match refusal {
             TokenRefusal::Expired => OpenedToken::Expired,
             TokenRefusal::TooLong

@@ -14,7 +14,7 @@ const BEGIN: &str = "<!-- rooms: written by `cargo xtask rooms --write` -->\n";
 const END: &str = "<!-- end of rooms -->\n";
 
 /// The folders of `src/`, from what knows least to what knows most.
-const ROOMS: [&str; 17] = [
+const ROOMS: [&str; 18] = [
     "policy",
     "token",
     "entity",
@@ -26,6 +26,7 @@ const ROOMS: [&str; 17] = [
     "request",
     "route",
     "sql",
+    "events",
     "audit",
     "registry",
     "account",

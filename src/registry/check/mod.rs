@@ -17,10 +17,10 @@ use sea_query::{Alias, Func, Query as Statement};
 
 use self::live::{ComputedColumn, Live};
 use super::{App, EntityInfo, InputInfo, RuleInfo};
-use crate::audit;
 use crate::driver::{Db, Dialect};
 use crate::entity::{ColumnSpec, Relation, RowAction, Schema};
 use crate::error::{Error, Result};
+use crate::events;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 use crate::policy::Cell;
 use crate::policy::Kind;
@@ -286,7 +286,7 @@ fn writes(
     }
     if read {
         for trigger in &live.triggers {
-            audit::trigger(schema.entity(), schema.name(), trigger);
+            events::trigger(schema.entity(), schema.name(), trigger);
         }
     }
 }

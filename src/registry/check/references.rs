@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 #[cfg(feature = "sqlite")]
 use sea_query::{Alias, Expr, Func, Query as Statement};
 
-use crate::audit;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 use crate::driver::Ready;
 use crate::driver::{Db, Dialect, Row};
 use crate::error::Result;
+use crate::events;
 use crate::policy::{Cell, Kind};
 use crate::registry::{App, InputFieldInfo, InputInfo};
 
@@ -65,7 +65,7 @@ impl Db {
             }
             let keys = known.get(table).map(Vec::as_slice).unwrap_or_default();
             for found in unchecked(&input, keys) {
-                audit::unchecked_reference(input.name(), found.field.field(), found.table);
+                events::unchecked_reference(input.name(), found.field.field(), found.table);
             }
         }
         Ok(())

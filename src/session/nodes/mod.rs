@@ -56,7 +56,7 @@ pub use self::redis::RedisChannel;
 pub(super) use task::start;
 
 use super::Sessions;
-use crate::audit;
+use crate::events;
 use crate::viewer::Viewer;
 
 /// A broadcast channel of short texts from each node to all nodes.
@@ -192,14 +192,14 @@ impl Nodes {
     fn heard(&self, sent_at: DateTime<Utc>) {
         self.at.store(sent_at.timestamp_micros(), Ordering::Release);
         if self.state.swap(CONNECTED, Ordering::AcqRel) != CONNECTED {
-            audit::channel_connected();
+            events::channel_connected();
         }
     }
 
     fn lost(&self, now: DateTime<Utc>) {
         if self.state.swap(LOST, Ordering::AcqRel) != LOST {
             self.at.store(now.timestamp_micros(), Ordering::Release);
-            audit::channel_lost();
+            events::channel_lost();
         }
     }
 
@@ -209,14 +209,14 @@ impl Nodes {
         if !self.is_unread.swap(true, Ordering::AcqRel) {
             self.unread_since
                 .store(now.timestamp_micros(), Ordering::Release);
-            audit::channel_unread();
+            events::channel_unread();
         }
     }
 
     /// Marks the channel as understood again.
     fn read(&self) {
         self.is_unread.store(false, Ordering::Release);
-        audit::channel_read();
+        events::channel_read();
     }
 
     fn health(&self) -> ChannelHealth {

@@ -32,7 +32,7 @@ pub(crate) fn is_hidden(letter: char) -> bool {
 }
 
 /// Escapes every [hidden](is_hidden) character, as in `\u{202e}`.
-pub(super) fn escaped(text: &str) -> Cow<'_, str> {
+pub(crate) fn escaped(text: &str) -> Cow<'_, str> {
     if !text.contains(is_hidden) {
         return Cow::Borrowed(text);
     }
