@@ -6,9 +6,7 @@ use crate::entity::{RowAction, Schema};
 use crate::error::Error;
 use crate::events::{self, LoggedWrite, escaped};
 use crate::policy::Value;
-use crate::request::RequestContext;
-use crate::session::Verified;
-use crate::viewer::{Subject, Viewer};
+use crate::viewer::Subject;
 
 /// A decision on a write: who attempted which action on which row, under which rules, and the outcome.
 ///
@@ -64,12 +62,13 @@ pub(crate) struct Actor {
 }
 
 impl Actor {
-    pub(crate) fn viewer<V: Viewer>(request: &RequestContext, verified: &Verified<V>) -> Self {
+    /// Describes a write by a viewer, within the request of this id.
+    pub(crate) fn viewer(at: DateTime<Utc>, subject: &Subject, request_id: &str) -> Self {
         Self {
-            at: request.now(),
-            viewer: Some(verified.subject().clone()),
+            at,
+            viewer: Some(subject.clone()),
             reason: None,
-            request_id: Some(request.request_id().to_owned()),
+            request_id: Some(request_id.to_owned()),
         }
     }
 

@@ -270,7 +270,9 @@ impl<E: Entity> Authority<E> {
 
     fn by(&self) -> Actor {
         match self.session() {
-            Some((request, viewer)) => Actor::viewer(request, viewer),
+            Some((request, viewer)) => {
+                Actor::viewer(request.now(), viewer.subject(), request.request_id())
+            }
             None => Actor::program(self.context().now, self.reason),
         }
     }

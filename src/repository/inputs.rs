@@ -30,7 +30,7 @@ pub(crate) fn refusal<E: Entity>(
     for (field, _) in given {
         let decision = using.rules(field.rules());
         if of_written::<E>(decision, field.field(), &columns)? == Reduced::Never {
-            let by = Actor::viewer(request, verified);
+            let by = Actor::viewer(request.now(), verified.subject(), request.request_id());
             return Ok(Some(AuditEvent {
                 fields: vec![field.field()],
                 rule: field_rules(field.rules()),

@@ -59,11 +59,6 @@ const KNOWN: [(&str, &str, &str); 16] = [
         "the sink names the handle that it writes with",
     ),
     (
-        "audit",
-        "request",
-        "events ask for the request; it can be handed in",
-    ),
-    (
         "policy",
         "entity",
         "evaluation needs one cell of a row, not an entity",
