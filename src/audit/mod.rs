@@ -19,16 +19,15 @@
 //! | `clearance::failure` | error | the advice behind an answer of status 500 |
 
 mod event;
-mod session;
 mod sink;
 
 pub(crate) use event::{Actor, key_text};
 pub use event::{AuditEvent, Outcome};
-pub(crate) use session::SessionEvents;
-pub use session::{
-    CredentialRefusal, Revocation, SessionEvent, SessionEventKind, SessionEventSink, SignInRefusal,
-};
 pub use sink::{AuditSink, SinkError};
 pub(crate) use sink::{decided, listens, record, refused};
 
+pub use crate::session::event::{
+    CredentialRefusal, Revocation, SessionEvent, SessionEventKind, SignInRefusal,
+};
+pub use crate::session::event_sink::SessionEventSink;
 pub use crate::tables::SqlAuditSink;

@@ -8,9 +8,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{RequestContext, lock};
-use crate::audit::{Revocation, SignInRefusal};
 use crate::error::{Error, Refusal, Result};
 use crate::events;
+use crate::session::event::{Revocation, SignInRefusal};
 use crate::session::{
     Assurance, CsrfToken, DataVersion, Fresh, Freshness, Opened, Optimistic, Rotation, SessionData,
     SessionId, SessionInfo, SessionView, SignIn,

@@ -2,10 +2,10 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::event::{SessionEvent, SessionEventKind};
 use super::level::LoadedSession;
 use super::lifecycle::SessionManager;
 use super::origin::Origin;
-use crate::audit::{SessionEvent, SessionEventKind};
 use crate::error::Refusal;
 use crate::events;
 

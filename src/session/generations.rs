@@ -6,11 +6,11 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::cookie::{MAX_AGE_LIMIT_SECONDS, Stale};
+use super::event::SessionEventKind;
 use super::lifecycle::{Opened, SessionManager};
 use super::origin::Origin;
 use super::stateless::{KnownSession, denial, line_denial};
 use super::store::{Generations, SessionId, SessionRecord};
-use crate::audit::SessionEventKind;
 use crate::error::{Error, Refusal, Result};
 use crate::sql::TokenGuard;
 use crate::token::key::fill_random;

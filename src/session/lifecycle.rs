@@ -10,6 +10,8 @@ use super::cookie::{Cookie, Stale};
 use super::csrf::CsrfTokens;
 use super::cursor::CursorSealer;
 use super::epoch::{Changing, Epochs};
+use super::event::{Revocation, SessionEvent, SessionEventKind, SignInRefusal};
+use super::event_sink::SessionEvents;
 use super::level::LoadedSession;
 use super::nodes::Nodes;
 use super::origin::Origin;
@@ -19,7 +21,6 @@ use super::store::{
     Assurance, Replaced, SessionId, SessionRecord, SessionStore, StoreError, StoreErrorKind,
 };
 use super::ticket::{Issued, Ticket, Tickets};
-use crate::audit::{Revocation, SessionEvent, SessionEventKind, SessionEvents, SignInRefusal};
 use crate::clock::Clock;
 use crate::driver::DatabaseId;
 use crate::error::{Error, Refusal, Result};

@@ -4,12 +4,12 @@
 
 use chrono::{DateTime, Utc};
 
+use super::event::{Revocation, SessionEventKind};
 use super::lifecycle::SessionManager;
 use super::origin::Origin;
 use super::stateless::{KnownSession, denial, line_denial};
 use super::store::SessionRecord;
 use super::ticket::Ticket;
-use crate::audit::{Revocation, SessionEventKind};
 use crate::error::{Error, Result};
 
 /// The maximum number of lookups of a session that is rotated meanwhile.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::cache::{Cache, Cached, Refused, Verification};
+use super::event::SignInRefusal;
 use super::groups::Groups;
 use super::hooks::{RequestOrigin, SessionHooks};
 use super::level::{LoadNumber, LoadedSession, Verified};
@@ -16,7 +17,6 @@ use super::store::SessionRecord;
 use super::ticket::Ticket;
 use super::viewer_source::ViewerSource;
 use super::with_viewer::WithViewer;
-use crate::audit::SignInRefusal;
 use crate::error::{Error, Refusal, Result};
 use crate::events;
 use crate::scope::outside_of_requests;

@@ -3,21 +3,19 @@
 
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::Arc;
 
-use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
+use super::origin::Origin;
+use super::store::SessionId;
 use crate::error::Refusal;
 use crate::events::{self, LoggedSession};
-use crate::scope::outside_of_requests;
-use crate::session::{Origin, SessionId};
 use crate::viewer::Subject;
 
 /// An event in the life of one or more sessions.
 ///
 /// Each one is logged as a `tracing` event of level info with the target `clearance::session`, and given to
-/// the [`SessionEventSink`] of sessions that have one.
+/// the [`SessionEventSink`](crate::audit::SessionEventSink) of sessions that have one.
 ///
 /// It holds no secret and no token: a session's id is no credential.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -216,6 +214,20 @@ impl SessionEvent {
         self
     }
 
+    /// Logs the event.
+    pub(super) fn log(&self) {
+        events::session(&LoggedSession {
+            kind: self.kind.as_str(),
+            session: self.session.as_ref().map(|id| id as &dyn fmt::Display),
+            previous: self.previous.as_ref().map(|id| id as &dyn fmt::Display),
+            subject: self.subject.as_ref(),
+            reason: self.kind.reason(),
+            count: self.kind.count(),
+            address: self.address,
+            request_id: self.request_id.as_deref(),
+        });
+    }
+
     /// Returns the time of the event, by the clock of the sessions.
     #[must_use]
     pub const fn at(&self) -> DateTime<Utc> {
@@ -264,63 +276,5 @@ impl SessionEvent {
     #[must_use]
     pub fn request_id(&self) -> Option<&str> {
         self.request_id.as_deref()
-    }
-}
-
-/// A sink for the [`SessionEvent`]s of sessions that are configured with it; see
-/// [`SessionsBuilder::events`](crate::session::SessionsBuilder::events).
-///
-/// It is called after the event, outside of any request, and the caller waits until it returns: put slow
-/// work into a queue. Implementations need `#[clearance::async_trait]`.
-///
-/// Anybody can send a forged cookie, and each request with one is a call with
-/// [`Refused`](SessionEventKind::Refused): a sink that writes to a database should drop or sample these.
-#[async_trait]
-pub trait SessionEventSink: Send + Sync + 'static {
-    /// Records the event. Errors stay within this function: a session that was ended stays ended.
-    async fn record(&self, event: &SessionEvent);
-}
-
-#[async_trait]
-impl<S: SessionEventSink + ?Sized> SessionEventSink for Arc<S> {
-    async fn record(&self, event: &SessionEvent) {
-        (**self).record(event).await;
-    }
-}
-
-/// The sink of session events, if there is one.
-#[derive(Clone, Default)]
-pub(crate) struct SessionEvents(Option<Arc<dyn SessionEventSink>>);
-
-impl SessionEvents {
-    pub(crate) fn to(sink: impl SessionEventSink) -> Self {
-        Self(Some(Arc::new(sink)))
-    }
-
-    pub(crate) async fn tell(&self, event: SessionEvent) {
-        events::session(&LoggedSession {
-            kind: event.kind.as_str(),
-            session: event.session.as_ref().map(|id| id as &dyn fmt::Display),
-            previous: event.previous.as_ref().map(|id| id as &dyn fmt::Display),
-            subject: event.subject.as_ref(),
-            reason: event.kind.reason(),
-            count: event.kind.count(),
-            address: event.address,
-            request_id: event.request_id.as_deref(),
-        });
-        self.record(event).await;
-    }
-
-    /// Gives the event to the sink alone, for events that are logged in another form.
-    pub(crate) async fn record(&self, event: SessionEvent) {
-        if let Some(sink) = &self.0 {
-            outside_of_requests(sink.record(&event)).await;
-        }
-    }
-}
-
-impl fmt::Debug for SessionEvents {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SessionEvents(..)")
     }
 }
