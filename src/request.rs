@@ -8,16 +8,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use chrono::{DateTime, Utc};
-use http::header::{CACHE_CONTROL, COOKIE, SET_COOKIE, VARY};
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::{HeaderMap, HeaderValue, Method};
 
 use crate::driver::DatabaseId;
 use crate::error::{Error, Result};
 use crate::events;
 use crate::policy::Context;
-use crate::repository::DecisionCache;
-use crate::repository::memo::{Changes, Instants, MemoAnswers};
 use crate::session::{
     Address, Current, CursorSealer, Epochs, ErasedRequestSession, First, Hints, LoadedSession,
     Origin, RequestSession, RequestSessionCell, Sessions, Verified,
@@ -25,12 +22,23 @@ use crate::session::{
 use crate::sql::{SessionCheck, TokenGuard};
 use crate::viewer::Viewer;
 
+mod changes;
+mod decision_cache;
 mod held;
+mod instants;
 mod intent;
+mod memo_answers;
+mod response;
 mod scope;
 mod sessions;
 
+use self::changes::Changes;
+pub(crate) use self::decision_cache::CachedDecision;
+use self::decision_cache::DecisionCache;
+use self::instants::Instants;
 use self::intent::Intent;
+pub(crate) use self::memo_answers::KeyPart;
+use self::memo_answers::MemoAnswers;
 #[cfg(any(feature = "actix-web", feature = "tower"))]
 pub(crate) use self::scope::RequestScope;
 pub use self::scope::{in_current_scope, spawn, verify_session};
@@ -319,35 +327,6 @@ impl RequestContext {
         slot.current(&self.inner.first, || self.origin()).await
     }
 
-    /// Writes the session's headers to the response: the session cookie, if it was set or removed, and that
-    /// no cache may keep a response that depends on it. Call it once, when the handler is done; the layers of
-    /// this library do.
-    pub fn finish(&self, headers: &mut HeaderMap) {
-        self.write_headers(headers, false);
-    }
-
-    /// Writes the session's headers, once. `reads_later` says that the credential may be read after they are
-    /// sent, so that the response must not be cached.
-    pub(crate) fn write_headers(&self, headers: &mut HeaderMap, reads_later: bool) {
-        self.inner.finished.store(true, Ordering::Release);
-        let read = self.inner.credential_read.load(Ordering::Acquire);
-        // Setting a cookie implies having read the credential.
-        let mut cookies = Vec::new();
-        if read {
-            cookies = std::mem::take(&mut *lock(&self.inner.notes().set_cookies));
-        }
-        if cookies.is_empty() && read && !self.inner.hints.is_prefetch() {
-            cookies = self.inner.slot().leftovers(&self.inner.first);
-        }
-        let depends = reads_later || read;
-        if !cookies.is_empty() || depends {
-            forbid_caching(headers);
-        }
-        for cookie in cookies {
-            headers.append(SET_COOKIE, cookie);
-        }
-    }
-
     /// Returns the viewer, if this request has memoized it: no lock, no clock, one epoch.
     #[inline]
     fn ready<V: Viewer>(&self) -> Option<Verified<V>> {
@@ -569,33 +548,6 @@ impl WeakContext {
     pub(crate) fn upgrade(&self) -> Option<RequestContext> {
         let inner = self.inner.upgrade()?;
         Some(RequestContext { inner })
-    }
-}
-
-/// Overrides the application's caching headers. Headers for one kind of cache (RFC 9213) would take
-/// precedence over `Cache-Control`, so they are removed.
-fn forbid_caching(headers: &mut HeaderMap) {
-    let targeted: Vec<HeaderName> = headers
-        .keys()
-        .filter(|name| {
-            let name = name.as_str();
-            name.ends_with("-cache-control") || name == "surrogate-control" || name == "expires"
-        })
-        .cloned()
-        .collect();
-    for name in targeted {
-        headers.remove(name);
-    }
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
-    let varies = headers.get_all(VARY).iter().any(|value| {
-        value
-            .as_bytes()
-            .split(|byte| *byte == b',')
-            .map(<[u8]>::trim_ascii)
-            .any(|field| field == b"*" || field.eq_ignore_ascii_case(COOKIE.as_str().as_bytes()))
-    });
-    if !varies {
-        headers.append(VARY, HeaderValue::from_static("Cookie"));
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::access::Access;
 use super::attempt::{Attempt, Which, read_rules};
-use super::decision_cache::rule_failed;
+use super::decided::rule_failed;
 use super::grant::Writes;
 use super::in_use::{InUse, Level};
 use super::memo::WriteMark;

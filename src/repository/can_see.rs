@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 
 use super::access::Access;
-use super::decision_cache::{decided, rule_failed};
+use super::decided::{decided, rule_failed};
 use super::grant::{Principal, Reads};
 use super::in_use::InUse;
 use super::release::{Checked, Release, may_leave};

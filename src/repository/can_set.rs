@@ -7,7 +7,7 @@ use serde::ser::{Serialize, SerializeMap as _, Serializer};
 
 use super::access::Access;
 use super::can_see::{Map, Permission};
-use super::decision_cache::rule_failed;
+use super::decided::rule_failed;
 use super::grant::{Principal, Reads};
 use super::release::{Checked, Release, may_leave};
 use crate::entity::{Column, Entity};

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::attempt::{Attempt, Fields, Which};
 use super::authority::{Authority, of_row};
-use super::decision_cache::rule_failed;
+use super::decided::rule_failed;
 use super::grant::Writes;
 use super::planner::Planner;
 use super::reader::ViewerOf;

@@ -7,52 +7,16 @@
 
 use std::any::{Any, TypeId};
 use std::future::Future;
-use std::hash::{Hash, Hasher};
+use std::hash::Hash;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::access::Access;
 use super::grant::{BySession as _, Held, Public, Read};
-pub(crate) use super::remembered::{Instants, MemoAnswers};
 use crate::error::{Error, Result};
-use crate::request::{RequestContext, WeakContext};
+use crate::request::{KeyPart, RequestContext, WeakContext};
 use crate::session::{LoadNumber, LoadedSession};
 use crate::viewer::Viewer;
-
-/// The count of a request's changes, on which the validity of its memoized values depends.
-#[derive(Default)]
-pub(crate) struct Changes(Mutex<Counts>);
-
-#[derive(Default)]
-struct Counts {
-    begun: u64,
-    under_way: u64,
-}
-
-impl Changes {
-    /// Invalidates the values memoized so far.
-    pub(crate) fn note(&self) {
-        let mut counts = lock(&self.0);
-        counts.begun = counts.begun.wrapping_add(1);
-    }
-
-    fn begin(&self) {
-        let mut counts = lock(&self.0);
-        counts.begun = counts.begun.wrapping_add(1);
-        counts.under_way = counts.under_way.saturating_add(1);
-    }
-
-    fn end(&self) {
-        let mut counts = lock(&self.0);
-        counts.under_way = counts.under_way.saturating_sub(1);
-    }
-
-    /// Returns the number of changes begun, if none is under way.
-    fn settled(&self) -> Option<u64> {
-        let counts = lock(&self.0);
-        (counts.under_way == 0).then_some(counts.begun)
-    }
-}
 
 /// A change under way. If it is dropped without an end it may still take effect, so the request
 /// memoizes nothing from then on.
@@ -116,7 +80,7 @@ impl Recall {
 
     /// Returns the entry of the method `M` under `key`.
     fn entry<M: 'static, T: Send + 'static>(&self, key: MemoKey) -> Arc<Entry<T>> {
-        self.request.memo().of(TypeId::of::<(M, T)>(), key)
+        self.request.memo().of(TypeId::of::<(M, T)>(), key.0)
     }
 }
 
@@ -284,8 +248,7 @@ pub const fn run<O, F: Future<Output = O>>(run: F) -> F {
     run
 }
 
-/// The key of a memoized value: the repository and the arguments, compared and not only hashed.
-#[derive(PartialEq, Eq, Hash)]
+/// The key of a memoized value: the repository and the arguments.
 pub struct MemoKey(Vec<Box<dyn KeyPart>>);
 
 /// An argument of a `#[memo]` method.
@@ -333,43 +296,4 @@ impl MemoKey {
         self.0.push(argument.__keep());
         self
     }
-}
-
-/// A part of a key, type-erased.
-pub trait KeyPart: Any + Send {
-    #[doc(hidden)]
-    fn __equals(&self, other: &dyn KeyPart) -> bool;
-
-    #[doc(hidden)]
-    fn __hash(&self, state: &mut dyn Hasher);
-}
-
-impl<T: Eq + Hash + Send + 'static> KeyPart for T {
-    fn __equals(&self, other: &dyn KeyPart) -> bool {
-        let other: &dyn Any = other;
-        other.downcast_ref::<T>() == Some(self)
-    }
-
-    fn __hash(&self, mut state: &mut dyn Hasher) {
-        self.hash(&mut state);
-    }
-}
-
-impl PartialEq for dyn KeyPart {
-    fn eq(&self, other: &Self) -> bool {
-        self.__equals(other)
-    }
-}
-
-impl Eq for dyn KeyPart {}
-
-impl Hash for dyn KeyPart {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.__hash(state);
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Every holder changes the value in one step, so a panic elsewhere left it consistent.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::access::Access;
-use super::decision_cache::decided;
+use super::decided::decided;
 use super::grant::Reads;
 use super::in_use::InUse;
 use super::reader::Reading;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::access::Access;
-use super::decision_cache::decided;
+use super::decided::decided;
 use super::existence::denied_or_missing;
 use super::grant::Reads;
 use super::in_use::InUse;

@@ -2,7 +2,7 @@
 //! foreign key does not distinguish a hidden row from a missing one (decision 60).
 
 use super::authority::Authority;
-use super::decision_cache::rule_failed;
+use super::decided::rule_failed;
 use super::inputs::Sent;
 use crate::driver::Db;
 use crate::entity::{Entity, Relation};

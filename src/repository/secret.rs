@@ -1,6 +1,6 @@
 //! Reads of secret columns, for comparisons inside the repository.
 
-use super::decision_cache::rule_failed;
+use super::decided::rule_failed;
 use super::grant::Reads;
 use super::reader::Reader;
 use crate::entity::{Column, Entity, Scalar, Searchable, Secret, Storable};

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use futures_core::Stream;
 use futures_util::StreamExt as _;
 
-use super::decision_cache::decided;
+use super::decided::decided;
 use super::grant::Reads;
 use super::planner::Planner;
 use super::reader::{Reader, Reading, ViewerOf};

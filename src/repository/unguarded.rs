@@ -5,7 +5,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use super::access::Access;
-use super::decision_cache::decided;
+use super::decided::decided;
 use super::grant::Reads;
 use super::reader::Reader;
 use crate::driver::Db;
