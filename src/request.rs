@@ -17,7 +17,7 @@ use crate::events;
 use crate::policy::Context;
 use crate::session::{
     Address, Current, CursorSealer, Epochs, ErasedRequestSession, First, Hints, LoadedSession,
-    Origin, RequestSession, RequestSessionCell, Sessions, Verified,
+    Origin, RequestNumber, RequestSession, RequestSessionCell, Sessions, Verified,
 };
 use crate::sql::{SessionCheck, TokenGuard};
 use crate::viewer::Viewer;
@@ -114,6 +114,7 @@ struct Notes {
     instants: Instants,
     set_cookies: Mutex<Vec<HeaderValue>>,
     id: OnceLock<Box<str>>,
+    number: OnceLock<RequestNumber>,
 }
 
 /// A weak reference to a request, which may be over.
@@ -401,6 +402,11 @@ impl RequestContext {
         WeakContext {
             inner: Arc::downgrade(&self.inner),
         }
+    }
+
+    /// Returns the number by which step-up proofs are bound to this request.
+    fn number(&self) -> RequestNumber {
+        *self.inner.notes().number.get_or_init(RequestNumber::next)
     }
 
     pub(crate) fn is_same(&self, other: &Self) -> bool {

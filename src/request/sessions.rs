@@ -246,7 +246,7 @@ impl RequestContext {
     pub async fn verify_fresh<V: Viewer>(&self, freshness: Freshness) -> Result<Fresh<V>> {
         let current = self.verify_current::<V>().await?;
         let loaded = Arc::clone(current.loaded());
-        let fresh = freshness.check(current, self);
+        let fresh = freshness.check(current, self.now(), self.number());
         if fresh.is_err() {
             let slot = self.slot::<V>()?;
             slot.tell_step_up(&loaded, || self.origin()).await;
@@ -257,7 +257,7 @@ impl RequestContext {
     /// Checks that a proof still holds in this very call. It refuses one of another request, of a session
     /// that was left or ended since, or that is too old by now.
     async fn require_fresh<V: Viewer>(&self, proof: &Fresh<V>) -> Result<()> {
-        proof.require(self)?;
+        proof.require(self.number())?;
         let now = self.verify_fresh::<V>(proof.freshness()).await?;
         if now.session_id() == proof.session_id() && now.subject() == proof.subject() {
             Ok(())

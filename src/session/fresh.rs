@@ -2,14 +2,14 @@
 
 use std::fmt;
 use std::ops::Deref;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::level::{Current, Verified};
 use super::store::Assurance;
 use crate::error::{Error, Result};
-use crate::request::{RequestContext, WeakContext};
 use crate::viewer::Viewer;
 
 /// The requirements on a proof: how recently, and at which assurance, a subject must have authenticated
@@ -49,9 +49,9 @@ impl Freshness {
     pub(crate) fn check<V: Viewer>(
         self,
         current: Current<V>,
-        request: &RequestContext,
+        now: DateTime<Utc>,
+        request: RequestNumber,
     ) -> Result<Fresh<V>> {
-        let now = request.now();
         let within = TimeDelta::from_std(self.within).unwrap_or(TimeDelta::MAX);
         let age = now.signed_duration_since(current.authenticated_at());
         // A proof from the future means that a clock was set back.
@@ -59,11 +59,23 @@ impl Freshness {
             Ok(Fresh {
                 current,
                 freshness: self,
-                request: request.downgrade(),
+                request,
             })
         } else {
             Err(Error::step_up())
         }
+    }
+}
+
+/// The unique number of a request in the process, by which a proof is bound to it. An address would not do: it is
+/// reused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RequestNumber(u64);
+
+impl RequestNumber {
+    pub(crate) fn next() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
     }
 }
 
@@ -103,7 +115,7 @@ impl Freshness {
 pub struct Fresh<V> {
     current: Current<V>,
     freshness: Freshness,
-    request: WeakContext,
+    request: RequestNumber,
 }
 
 impl<V: Viewer> Fresh<V> {
@@ -119,13 +131,13 @@ impl<V: Viewer> Fresh<V> {
     }
 
     /// Refuses any request but the one that the proof was made in.
-    pub(crate) fn require(&self, request: &RequestContext) -> Result<()> {
-        match self.request.upgrade() {
-            Some(own) if own.is_same(request) => Ok(()),
-            Some(_) | None => Err(Error::misuse(
-                "this proof belongs to another request: ask for a new one with `verify_fresh` in each request",
-            )),
+    pub(crate) fn require(&self, request: RequestNumber) -> Result<()> {
+        if self.request == request {
+            return Ok(());
         }
+        Err(Error::misuse(
+            "this proof belongs to another request: ask for a new one with `verify_fresh` in each request",
+        ))
     }
 }
 

@@ -77,6 +77,7 @@ pub(crate) use cookie_inspector::CookieInspector;
 pub(crate) use cursor::CursorSealer;
 pub(crate) use data::DataVersion;
 pub(crate) use epoch::{Changing, ChangingTogether, Epochs};
+pub(crate) use fresh::RequestNumber;
 pub(crate) use level::{First, LoadNumber, LoadedSession};
 pub(crate) use lifecycle::{Opened, Rotation};
 #[cfg(feature = "testing")]
