@@ -17,9 +17,9 @@ use crate::events;
 use crate::policy::Context;
 use crate::session::{
     Address, Current, CursorSealer, Epochs, ErasedRequestSession, First, Hints, LoadedSession,
-    Origin, RequestNumber, RequestSession, RequestSessionCell, Sessions, Verified,
+    Origin, RequestNumber, RequestSession, RequestSessionCell, Sessions, TokenGuard, Verified,
 };
-use crate::sql::{SessionCheck, TokenGuard};
+use crate::sql::SessionCheck;
 use crate::viewer::Viewer;
 
 mod changes;

@@ -16,8 +16,8 @@ use crate::entity::{Entity, Operation, RowAction};
 use crate::error::{Error, Refusal, Result};
 use crate::policy::{Context, Decision, Reduced, Rule, Value, once_written};
 use crate::request::RequestContext;
-use crate::session::{Changing, ChangingTogether, Verified};
-use crate::sql::{Change, Changed, SessionCheck, TokenGuard};
+use crate::session::{Changing, ChangingTogether, TokenGuard, Verified};
+use crate::sql::{Change, Changed, SessionCheck};
 use crate::viewer::Subject;
 
 pub(super) struct Authority<E: Entity> {

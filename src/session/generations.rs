@@ -11,8 +11,8 @@ use super::lifecycle::{Opened, SessionManager};
 use super::origin::Origin;
 use super::stateless::{KnownSession, denial, line_denial};
 use super::store::{Generations, SessionId, SessionRecord};
+use super::token_guard::TokenGuard;
 use crate::error::{Error, Refusal, Result};
-use crate::sql::TokenGuard;
 use crate::token::key::fill_random;
 use crate::viewer::Subject;
 
@@ -56,11 +56,14 @@ impl SessionManager {
     pub(super) fn token_guard(&self, session: &KnownSession) -> Option<TokenGuard> {
         self.database.filter(|_| self.is_stateless())?;
         let subject = &session.subject;
-        let denials = [
-            denial(session.id, subject),
-            line_denial(session.line, subject),
-        ];
-        Some(TokenGuard::new(subject.clone(), session.under?, denials))
+        Some(TokenGuard {
+            subject: subject.clone(),
+            under: session.under?,
+            denials: [
+                denial(session.id, subject),
+                line_denial(session.line, subject),
+            ],
+        })
     }
 
     /// Returns the generations under which a stateless session of `subject` begins now.

@@ -12,7 +12,7 @@ use chrono::{DateTime, Utc};
 use super::epoch::{Epoch, Shard};
 use super::groups::Groups;
 use super::store::{Assurance, SecretHash, SessionId};
-use crate::sql::TokenGuard;
+use super::token_guard::TokenGuard;
 use crate::token::SessionClaims;
 use crate::viewer::{Subject, Viewer};
 

@@ -30,7 +30,6 @@ pub(crate) use query::{
 };
 pub(crate) use select::{SEVERAL, column, exists};
 pub(crate) use session_check::SessionCheck;
-pub(crate) use session_hold::TokenGuard;
 pub(crate) use session_viewer::SessionViewer;
 pub(crate) use sizes::{filled, inserted_at_once};
 pub(crate) use statement_key::StatementKey;

@@ -14,29 +14,11 @@ use super::session_row::{ID, malformed};
 use crate::driver::Dialect;
 use crate::driver::{Db, Unit};
 use crate::error::{Error, Refusal, Result};
-use crate::session::{Generations, SessionId};
-use crate::viewer::Subject;
+use crate::session::TokenGuard;
 
 pub(crate) const DENIALS: &str = "clearance_session_denials";
 
-/// The conditions under which the holder of a token may write.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct TokenGuard {
-    subject: Subject,
-    under: Generations,
-    /// The ids under which the end of this session alone is recorded.
-    denials: [SessionId; 2],
-}
-
 impl TokenGuard {
-    pub(crate) const fn new(subject: Subject, under: Generations, denials: [SessionId; 2]) -> Self {
-        Self {
-            subject,
-            under,
-            denials,
-        }
-    }
-
     /// Builds the condition on the rows of its generations, which are two as long as both are current.
     fn generations(&self) -> Result<Expr> {
         let of = |subject: &str, generation| {

@@ -40,7 +40,7 @@ const ROOMS: [&str; 27] = [
 ];
 
 /// The imports that run upwards today, and what would turn each round. None is added: a new one is moved instead.
-const KNOWN: [(&str, &str, &str); 9] = [
+const KNOWN: [(&str, &str, &str); 8] = [
     (
         "roles",
         "entity",
@@ -66,11 +66,6 @@ const KNOWN: [(&str, &str, &str); 9] = [
         "dto",
         "repository",
         "DTOs name who loads their related rows",
-    ),
-    (
-        "session",
-        "sql",
-        "the guard of a stateless session is a description, and belongs to `session`",
     ),
     (
         "session",
