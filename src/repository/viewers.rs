@@ -127,8 +127,7 @@ where
         Ok(found.and_then(&*self.viewer))
     }
 
-    fn __with_viewer(&self, store: &dyn Any) -> Option<Box<dyn Any>> {
-        let sessions = store.downcast_ref::<Db>()?;
+    fn __with_viewer(&self, sessions: &Db) -> Option<Box<dyn Any>> {
         (sessions.id() == self.db.id()).then(|| {
             handed::<V>(Arc::new(OfOneDatabase {
                 viewers: self.clone(),

@@ -1,6 +1,5 @@
 //! The builder of sessions: their configuration, checked when they are built.
 
-use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,9 +26,8 @@ use super::view::SessionView;
 use super::viewer_source::ViewerSource;
 use super::with_viewer::{WithViewer, with_viewer};
 use crate::clock::{Clock, SystemClock};
-use crate::driver::DatabaseId;
+use crate::driver::{DatabaseId, Db};
 use crate::error::{Error, ErrorKind, Result};
-use crate::tables::SqlSessionStore;
 use crate::token::KeyRing;
 use crate::token::SessionClaims;
 use crate::viewer::Viewer;
@@ -111,14 +109,9 @@ impl<V: Viewer> SessionsBuilder<V> {
         store: S,
         source: impl ViewerSource<V>,
     ) -> Self {
-        // INVARIANT: only a store that is exactly that database's table can be tested within the database's
-        // own statements; one that wraps it may decide more.
-        let any: &dyn Any = &store;
-        let sql = any
-            .downcast_ref::<SqlSessionStore>()
-            .or_else(|| any.downcast_ref::<Arc<SqlSessionStore>>().map(Arc::as_ref));
-        let database = sql.map(SqlSessionStore::database);
-        let with_viewer = sql.and_then(|store| with_viewer(store.handle(), &source));
+        let database = store.in_database();
+        let with_viewer = database.and_then(|database| with_viewer(database, &source));
+        let database = database.map(Db::id);
         Self {
             key,
             store: Arc::new(store),

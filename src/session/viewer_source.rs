@@ -4,6 +4,7 @@ use std::any::Any;
 
 use async_trait::async_trait;
 
+use crate::driver::Db;
 use crate::token::SessionClaims;
 use crate::viewer::{Subject, Viewer};
 
@@ -66,9 +67,9 @@ pub trait ViewerSource<V: Viewer>: Send + Sync + 'static {
         self.load(subject).await
     }
 
-    /// Returns the loader that joins a viewer to its session in `store`. It is the library's own.
+    /// Returns the loader that joins a viewer to its session in this database. It is the library's own.
     #[doc(hidden)]
-    fn __with_viewer(&self, _store: &dyn Any) -> Option<Box<dyn Any>> {
+    fn __with_viewer(&self, _sessions: &Db) -> Option<Box<dyn Any>> {
         None
     }
 }

@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 
 use super::store::{SessionId, SessionRecord, StoreError};
 use super::viewer_source::ViewerSource;
+use crate::driver::Db;
 use crate::viewer::Viewer;
 
 /// A loader of a session and its viewer in one statement, where both are in one database.
@@ -31,11 +32,11 @@ pub(crate) fn handed<V: Viewer>(finds: Arc<dyn WithViewer<V>>) -> Box<dyn Any> {
     Box::new(finds)
 }
 
-/// Returns the loader of a session of `store` together with a viewer of `source`, if there is one.
+/// Returns the loader of a session in `sessions` together with a viewer of `source`, if there is one.
 pub(super) fn with_viewer<V: Viewer>(
-    store: &dyn Any,
+    sessions: &Db,
     source: &impl ViewerSource<V>,
 ) -> Option<Arc<dyn WithViewer<V>>> {
-    let handed = source.__with_viewer(store)?;
+    let handed = source.__with_viewer(sessions)?;
     handed.downcast().ok().map(|finds| *finds)
 }

@@ -150,7 +150,9 @@ mod tests {
     use super::*;
     use crate::request::RequestContext;
     use crate::session::viewer_source::{SourceError, ViewerSource};
-    use crate::session::{Key, SessionStore, Sessions, SessionsBuilder, Verified};
+    use crate::session::{
+        Key, MemorySessionStore, SessionStore, Sessions, SessionsBuilder, Verified,
+    };
     use crate::testing::{ManualClock, as_viewer};
     use crate::viewer::{Subject, Viewer};
 
@@ -251,8 +253,12 @@ mod tests {
         assert!(context.statement_guard(&verified, other.id()).is_none());
 
         let erased: Arc<dyn SessionStore> = Arc::new(db.session_store());
-        let wrapped = Sessions::builder(key(), erased, Members);
-        let (context, verified) = signed_in(&sessions(wrapped, &clock())).await;
+        let erased = Sessions::builder(key(), erased, Members);
+        let (context, verified) = signed_in(&sessions(erased, &clock())).await;
+        assert!(context.statement_guard(&verified, db.id()).is_some());
+
+        let elsewhere = Sessions::builder(key(), MemorySessionStore::new(), Members);
+        let (context, verified) = signed_in(&sessions(elsewhere, &clock())).await;
         assert!(context.statement_guard(&verified, db.id()).is_none());
 
         let given = as_viewer(Member(Subject::new("ada")));

@@ -18,7 +18,7 @@ use super::session_touch;
 use super::stateless_end::Ending;
 #[cfg(feature = "accounts")]
 use crate::driver::Dialect;
-use crate::driver::{Attempts, DatabaseId, Db, Execute, Ready, Row};
+use crate::driver::{Attempts, Db, Execute, Ready, Row};
 use crate::error::{Error, Result};
 use crate::policy::{Cell, Kind};
 use crate::session::{
@@ -106,15 +106,6 @@ impl SqlSessionStore {
     pub const fn timeout(mut self, timeout: Duration) -> Self {
         self.db.set_limit(timeout);
         self
-    }
-
-    pub(crate) fn database(&self) -> DatabaseId {
-        self.db.id()
-    }
-
-    /// Returns the handle by which it asks its database.
-    pub(crate) const fn handle(&self) -> &Db {
-        &self.db
     }
 }
 
@@ -549,6 +540,10 @@ impl SessionStore for SqlSessionStore {
             },
             generations,
         })
+    }
+
+    fn in_database(&self) -> Option<&Db> {
+        Some(&self.db)
     }
 
     async fn sweep(&self, now: DateTime<Utc>) -> Result<u64, StoreError> {

@@ -40,7 +40,7 @@ const ROOMS: [&str; 27] = [
 ];
 
 /// The imports that run upwards today, and what would turn each round. None is added: a new one is moved instead.
-const KNOWN: [(&str, &str, &str); 8] = [
+const KNOWN: [(&str, &str, &str); 7] = [
     (
         "roles",
         "entity",
@@ -66,11 +66,6 @@ const KNOWN: [(&str, &str, &str); 8] = [
         "dto",
         "repository",
         "DTOs name who loads their related rows",
-    ),
-    (
-        "session",
-        "tables",
-        "sessions ask whether their store is in the database of the rows",
     ),
     ("sql", "repository", "`Cells` reads nested rows"),
 ];

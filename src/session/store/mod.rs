@@ -21,6 +21,7 @@ pub use record::{
 #[cfg(feature = "redis")]
 pub use self::redis::RedisSessionStore;
 
+use crate::driver::Db;
 use crate::viewer::Subject;
 
 /// A failure of a store to answer. It is never read as "there is no such session".
@@ -280,6 +281,16 @@ pub trait SessionStore: Send + Sync + 'static {
     /// When the answer cannot be had.
     async fn standing(&self, id: SessionId, subject: &Subject) -> Result<Standing, StoreError>;
 
+    /// Returns the database in whose table `clearance_sessions` these sessions are; `None` where they are kept
+    /// anywhere else, which is the default.
+    ///
+    /// A write to this database then checks the session within its own statement, and a session is loaded
+    /// together with a viewer of [`Db::viewers`], without a call of the store. So a store that wraps
+    /// another one leaves this as it is if it decides more than that one, or keeps a part elsewhere.
+    fn in_database(&self) -> Option<&Db> {
+        None
+    }
+
     /// Deletes the records with either timeout at or before `now`, and the denials and cut-offs that end by
     /// then; returns how many records. Generations stay.
     ///
@@ -404,6 +415,9 @@ impl<S: SessionStore + ?Sized> SessionStore for Arc<S> {
     }
     async fn standing(&self, id: SessionId, subject: &Subject) -> Result<Standing, StoreError> {
         (**self).standing(id, subject).await
+    }
+    fn in_database(&self) -> Option<&Db> {
+        (**self).in_database()
     }
     async fn sweep(&self, now: DateTime<Utc>) -> Result<u64, StoreError> {
         (**self).sweep(now).await
