@@ -183,6 +183,7 @@ pub mod repository;
 mod request;
 mod roles;
 pub mod route;
+mod schema;
 mod scope;
 pub mod session;
 mod sql;
@@ -264,10 +265,10 @@ pub mod __private {
     pub use crate::dto::{FieldSpec, Mask, Output, Shape, Visibility, select};
     pub use crate::entity::relation::generated::*;
     pub use crate::entity::{
-        ColumnSpec, Many, One, Operation, Related, Relation, RowRules, Storable, Table,
+        ColumnSpec, Many, One, Operation, Related, RelationSpec, RowRules, Storable, Table,
     };
     pub use crate::input::generated::*;
-    pub use crate::policy::comparand::generated::*;
+    pub use crate::policy::generated::*;
     pub use crate::policy::rule::{Computed, RuleInput};
     pub use crate::policy::{Cell, Context, Expr, Op, Operand, Rule, Source};
     pub use crate::registry::{Repository, dto_info, entity_info, input_info, repository_info};

@@ -5,13 +5,14 @@
 
 use std::any::{Any, TypeId};
 
-use crate::entity::{ColumnSpec, Relation, RowAction, Schema};
+use crate::entity::RowAction;
 use crate::error::Error;
 use crate::policy::{Context, Op, explain, rule};
 use crate::registry::check;
 use crate::registry::{
     App, DatabaseSchema, EntityInfo, InputFieldInfo, InputInfo, MethodInfo, RuleInfo,
 };
+use crate::schema::{ColumnSpec, Relation, Schema};
 
 pub use crate::input::settable::{Part, Settable};
 pub use crate::registry::check::{Index, TableSchema};

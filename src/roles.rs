@@ -1,6 +1,6 @@
 //! Roles: an ordered set, declared by an enum.
 
-use crate::entity::TextEnum;
+use crate::schema::TextEnum;
 
 /// The roles of an application, from the lowest to the highest, written with `#[derive(Roles)]`.
 ///

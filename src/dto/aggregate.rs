@@ -7,8 +7,9 @@ use super::field_name::{Condition, NamedField};
 use super::{Dto, FieldName, Filter};
 use crate::bounded::{Bounded, Form, Junction, Logic};
 use crate::error::{Error, Result};
-use crate::policy::comparand::{Comparable, Extremal, Numeric};
-use crate::policy::{Comparand, Op, Value, compare_values};
+use crate::policy::{Op, compare_values};
+use crate::schema::comparand::{Comparable, Extremal, Numeric};
+use crate::schema::{Comparand, Value};
 use crate::sql::{Aggregated, Function};
 
 /// A count, sum, minimum, maximum or mean of a field of the DTO `D`, returned as a `T`.

@@ -1,6 +1,6 @@
 //! The wrapper for DTO fields that can be hidden: a hidden value is a variant of its own, not a null.
 
-use crate::entity::Scalar;
+use crate::schema::Scalar;
 
 /// A value that this viewer may see, or the marker that it is hidden.
 ///

@@ -6,9 +6,10 @@ use std::marker::PhantomData;
 use super::{Dto, Field, Output};
 use crate::bounded::{Bounded, Form, Junction, Logic};
 use crate::error::{Error, Result};
-use crate::policy::comparand::family::Any;
-use crate::policy::comparand::{Comparable, Ordered, Textual};
-use crate::policy::{Comparand, Op, Rule, SameFamily, TextTest, Value};
+use crate::policy::{Op, Rule, TextTest};
+use crate::schema::comparand::family::Any;
+use crate::schema::comparand::{Comparable, Ordered, Textual};
+use crate::schema::{Comparand, SameFamily, Value};
 use crate::sql::Found;
 
 /// The name of a field of the DTO `D` and of the type `T`, as a constant of it: `Profile::PHONE`.

@@ -3,14 +3,15 @@
 use super::field_name::{Condition, FieldTest, NameOrigin, NamedField};
 use super::source::{RelationAnswer, RelationQuery, ShapeSource};
 use super::{FieldDecisions, Shape};
-use crate::entity::{Cardinality, Entity, Relation, Schema};
+use crate::entity::Entity;
 use crate::error::{Error, Result};
 use crate::events;
 use crate::policy::{
-    Decision, Failure, Fulfilled, Kind, Reduced, Residual, TextTest, compare_with, every, listed,
-    null, related, some, text,
+    Decision, Failure, Fulfilled, Reduced, Residual, TextTest, compare_with, every, listed, null,
+    related, some, text,
 };
 use crate::repository::Planner;
+use crate::schema::{Cardinality, Kind, Relation, Schema};
 
 /// The options of a query that govern fields hidden from this viewer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -9,7 +9,7 @@ use super::number::Writing;
 use super::{Field, Shape};
 use crate::entity::Entity;
 use crate::error::Result;
-use crate::policy::{Cell, Value};
+use crate::schema::{Cell, Value};
 use crate::sql::Cells;
 
 /// A row of a [`Shape`] made by [`Shape::builder`]: keys and values, each subject to its rule.

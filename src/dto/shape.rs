@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::visibility::MAX_FIELDS;
 use super::{Dto, Mask, Nested, ShapeSource, Visibility, source};
-use crate::entity::{Column, Entity, Scalar};
+use crate::entity::{Column, Entity};
 use crate::error::{Error, Result};
 use crate::policy::{Context, Decision, Facts, Residual, Rule, decide};
+use crate::schema::Scalar;
 
 /// The fields of a DTO of entity `E`, each with its rules.
 ///

@@ -4,10 +4,11 @@
 use std::fmt;
 
 use super::{Condition, Dto, FieldSpec, Modes, NamedField, Scope, Shape};
-use crate::entity::{Entity, Related, Relation, Schema};
+use crate::entity::{Entity, Related};
 use crate::error::{Error, Result};
-use crate::policy::{Decision, Kind, Reduced, Residual, every};
+use crate::policy::{Decision, Reduced, Residual, every};
 use crate::repository::{Load, Planner};
+use crate::schema::{Kind, Relation, Schema};
 use crate::viewer::Viewer;
 
 /// The source of a field's value.

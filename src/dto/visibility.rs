@@ -1,8 +1,8 @@
 //! The visible fields of one row, as a bit set, for a DTO that is made from an entity in memory.
 
 use crate::dto::{Hideable, Mask, Maskable};
-use crate::entity::Scalar;
 use crate::error::{Error, Result};
+use crate::schema::Scalar;
 
 /// One bit for each field of a DTO, at most [`MAX_FIELDS`].
 #[doc(hidden)]

@@ -3,11 +3,12 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use super::{Column, Entity, Filterable, Scalar};
+use super::{Column, Entity, Filterable};
 use crate::bounded::Bounded;
 use crate::dto::{Condition, FieldTest};
-use crate::policy::comparand::{Ordered, Textual};
-use crate::policy::{Comparand, Op, SameFamily, TextTest};
+use crate::policy::{Op, TextTest};
+use crate::schema::comparand::{Ordered, Textual};
+use crate::schema::{Comparand, SameFamily, Scalar};
 
 /// A condition on columns of `E` that are declared with `filter_if`, for
 /// [`Select::filter_column`](crate::repository::Select::filter_column).

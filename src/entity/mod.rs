@@ -5,19 +5,19 @@ mod column;
 mod filter;
 pub(crate) mod mask;
 pub(crate) mod relation;
-mod scalar;
 mod secret;
 mod table;
 
 pub use column::{Assignable, Column, Filterable, Filtered, Lookup, Plain, PrimaryKey, Searchable};
 pub use filter::ColumnFilter;
-pub use relation::{Cardinality, Many, One, Related, Relation, Side};
-pub use scalar::{Scalar, Storable, TextEnum};
+pub use relation::{Many, One, Related, RelationSpec};
 pub use secret::Secret;
-pub use table::{ColumnSpec, Operation, RowAction, RowRules, Schema, Table};
+pub use table::{Operation, RowAction, RowRules, Table};
+
+pub use crate::schema::{Cardinality, ColumnSpec, Relation, Scalar, Schema, Storable, TextEnum};
 
 use crate::error::Result;
-use crate::policy::Cell;
+use crate::schema::{Cell, Columns};
 use crate::sql::Cells;
 use crate::viewer::Viewer;
 
@@ -43,4 +43,16 @@ pub trait Entity: Sized + Send + Sync + 'static {
 
     #[doc(hidden)]
     fn __from_cells(cells: &mut Cells<'_>) -> Result<Self>;
+}
+
+impl<E: Entity> Columns for E {
+    #[inline]
+    fn schema() -> &'static Schema {
+        E::__table()
+    }
+
+    #[inline]
+    fn cell(&self, column: usize) -> Cell<'_> {
+        self.__cell(column)
+    }
 }

@@ -1,184 +1,55 @@
-//! Relations: the equijoins between the tables of entities, for rules and nested DTOs.
+//! Relations as entities declare them: each with the read rules of the other side, for references and nested DTOs.
 
 use std::any::Any;
-use std::fmt;
 use std::marker::PhantomData;
 
-use super::{Entity, Schema};
+use super::Entity;
 use crate::policy::{Context, Decision};
-use crate::viewer::Viewer;
+use crate::schema::{Relation, Schema};
 
-/// A relation that an entity declares with `belongs_to` or `has_many`, as rules and nested DTOs
-/// use it.
-pub struct Relation {
-    name: &'static str,
-    cardinality: Cardinality,
-    join: Join,
-    other: Side,
-}
-
-/// The entity on the other side, with its type erased.
+/// A relation of an entity, with the read rules of the entity on its other side.
 #[doc(hidden)]
-#[derive(Clone, Copy)]
-pub struct Side {
-    /// A function rather than a reference, because two tables may be related to each other.
-    schema: fn() -> &'static Schema,
-    read: fn(&dyn Any, &Context) -> Option<Decision>,
+pub struct RelationSpec {
+    pub(super) relation: Relation,
+    pub(super) read: ReadRules,
 }
 
-/// The number of rows that can be on the other side.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cardinality {
-    /// One, or none.
-    One,
-    /// Any number.
-    Many,
-}
+/// A function that evaluates the read rules of an entity for a viewer of any type, before any row; `None` if they
+/// are written for another type of viewer.
+pub(super) type ReadRules = fn(&dyn Any, &Context) -> Option<Decision>;
 
-/// The pairs of fields that are equal on both sides.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Join {
-    /// The own field holds the key of the other side.
-    OwnField(&'static str),
-    /// A field of the other side holds the own key.
-    TheirField(&'static str),
-    /// Fields of the other side, each with its own counterpart.
-    Pairs(Vec<(&'static str, &'static str)>),
-}
-
-/// One equality of a join, by the indexes of the columns.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Pair {
-    pub(crate) theirs: usize,
-    pub(crate) own: usize,
-}
-
-#[doc(hidden)]
-impl Relation {
+impl RelationSpec {
     #[must_use]
-    pub const fn __belongs_to(name: &'static str, own_field: &'static str, other: Side) -> Self {
-        Self {
-            name,
-            cardinality: Cardinality::One,
-            join: Join::OwnField(own_field),
-            other,
-        }
+    pub const fn __belongs_to<F: Entity>(name: &'static str, own_field: &'static str) -> Self {
+        Self::of::<F>(Relation::belongs_to(name, own_field, schema_of::<F>))
     }
 
     #[must_use]
-    pub const fn __has_many(name: &'static str, their_field: &'static str, other: Side) -> Self {
-        Self {
-            name,
-            cardinality: Cardinality::Many,
-            join: Join::TheirField(their_field),
-            other,
-        }
+    pub const fn __has_many<F: Entity>(name: &'static str, their_field: &'static str) -> Self {
+        Self::of::<F>(Relation::has_many(name, their_field, schema_of::<F>))
     }
 
     #[must_use]
-    pub const fn __has_many_on(
+    pub const fn __has_many_on<F: Entity>(
         name: &'static str,
         pairs: Vec<(&'static str, &'static str)>,
-        other: Side,
     ) -> Self {
+        Self::of::<F>(Relation::has_many_on(name, pairs, schema_of::<F>))
+    }
+
+    const fn of<F: Entity>(relation: Relation) -> Self {
         Self {
-            name,
-            cardinality: Cardinality::Many,
-            join: Join::Pairs(pairs),
-            other,
+            relation,
+            read: |viewer, context| {
+                let viewer = viewer.downcast_ref::<F::Viewer>()?;
+                Some(F::__table().rows().read.decide(Some(viewer), context))
+            },
         }
     }
 }
 
-impl Relation {
-    /// Returns its name on the entity that declares it.
-    #[must_use]
-    pub const fn name(&self) -> &'static str {
-        self.name
-    }
-
-    /// Returns the number of rows that can be on the other side.
-    #[must_use]
-    pub const fn cardinality(&self) -> Cardinality {
-        self.cardinality
-    }
-
-    /// Returns the table on the other side.
-    #[must_use]
-    pub fn target(&self) -> &'static Schema {
-        (self.other.schema)()
-    }
-
-    /// Evaluates the read rules of the other side for `viewer`, before any row; `None` if they are written
-    /// for another type of viewer.
-    pub(crate) fn readable<V: Viewer>(&self, viewer: &V, context: &Context) -> Option<Decision> {
-        (self.other.read)(viewer, context)
-    }
-
-    /// Returns the own field that holds the key of the one row on the other side.
-    pub(crate) const fn own_key(&self) -> Option<&'static str> {
-        match &self.join {
-            Join::OwnField(field) => Some(field),
-            Join::TheirField(_) | Join::Pairs(_) => None,
-        }
-    }
-
-    /// Returns the columns that the join requires to be equal, or `None` if a name is no field of its
-    /// table.
-    pub(crate) fn pairs(&self, own: &Schema) -> Option<Vec<Pair>> {
-        let target = self.target();
-        let index = |schema: &Schema, field| schema.position(field).map(|(index, _)| index);
-        match &self.join {
-            Join::OwnField(field) => Some(vec![Pair {
-                theirs: target.key(),
-                own: index(own, field)?,
-            }]),
-            Join::TheirField(field) => Some(vec![Pair {
-                theirs: index(target, field)?,
-                own: own.key(),
-            }]),
-            Join::Pairs(pairs) => pairs
-                .iter()
-                .map(|(theirs, field)| {
-                    Some(Pair {
-                        theirs: index(target, theirs)?,
-                        own: index(own, field)?,
-                    })
-                })
-                .collect(),
-        }
-    }
-
-    /// Returns the fields of the declaring entity that the join compares.
-    pub(crate) fn own_fields(&self, own: &Schema) -> Vec<&'static str> {
-        match &self.join {
-            Join::OwnField(field) => vec![field],
-            Join::TheirField(_) => own
-                .column(own.key())
-                .map(|column| vec![column.field()])
-                .unwrap_or_default(),
-            Join::Pairs(pairs) => pairs.iter().map(|(_, own)| *own).collect(),
-        }
-    }
-}
-
-/// Compares cardinality, join columns and target table, but not the name.
-impl PartialEq for Relation {
-    fn eq(&self, other: &Self) -> bool {
-        self.cardinality == other.cardinality
-            && self.join == other.join
-            && std::ptr::eq(self.target(), other.target())
-    }
-}
-
-impl fmt::Debug for Relation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Relation")
-            .field("name", &self.name)
-            .field("cardinality", &self.cardinality)
-            .field("join", &self.join)
-            .finish_non_exhaustive()
-    }
+fn schema_of<F: Entity>() -> &'static Schema {
+    F::__table()
 }
 
 /// A stand-in for the rows of `E` that a relation leads to, so that the compiler can check the conditions
@@ -201,24 +72,9 @@ pub struct Many;
 pub(crate) mod generated {
     use std::marker::PhantomData;
 
-    use super::{Entity, Related, Schema, Side};
+    use super::{Entity, Related};
     use crate::entity::Column;
-    use crate::policy::{Comparand, SameFamily};
-
-    #[must_use]
-    pub const fn side<E: Entity>() -> Side {
-        Side {
-            schema: schema_of::<E>,
-            read: |viewer, context| {
-                let viewer = viewer.downcast_ref::<E::Viewer>()?;
-                Some(E::__table().rows().read.decide(Some(viewer), context))
-            },
-        }
-    }
-
-    fn schema_of<E: Entity>() -> &'static Schema {
-        E::__table()
-    }
+    use crate::schema::{Comparand, SameFamily};
 
     #[must_use]
     pub const fn related<E: Entity, C>() -> Related<E, C> {
@@ -242,12 +98,5 @@ pub(crate) mod generated {
         S: Comparand,
         T: Comparand<Family: SameFamily<S::Family>>,
     {
-    }
-}
-
-impl Schema {
-    /// Returns the relation of this name.
-    pub(crate) fn relation(&self, name: &str) -> Option<&Relation> {
-        self.relations.iter().find(|relation| relation.name == name)
     }
 }

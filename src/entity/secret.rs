@@ -5,8 +5,7 @@ use std::fmt;
 use secrecy::ExposeSecret as _;
 use secrecy::zeroize::Zeroize;
 
-use super::Storable;
-use crate::policy::{Cell, Kind};
+use crate::schema::{Cell, Kind, Storable};
 
 /// A column that no DTO can show and no query can name, such as a password hash.
 ///

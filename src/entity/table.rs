@@ -1,14 +1,18 @@
-//! The run-time description of an entity: its table, columns, relations and row rules.
+//! The run-time description of an entity: its table, and the rules of its rows.
 
 use std::fmt;
 use std::ops::Deref;
 
-use super::{Entity, Relation, Storable};
-use crate::policy::{Context, Decision, Kind, Rule, decide};
+use super::Entity;
+use super::relation::{ReadRules, RelationSpec};
+use crate::policy::{Context, Decision, Rule, decide};
+use crate::schema::{ColumnSpec, Relation, Schema};
 
 /// The table of an entity: its [`Schema`] and its row rules.
 pub struct Table<E: Entity> {
     schema: Schema,
+    /// The read rules on the other side of each relation, in the order of those of the schema.
+    others: Vec<ReadRules>,
     rows: RowRules<E>,
     filters: Vec<ColumnRules<E>>,
 }
@@ -16,30 +20,6 @@ pub struct Table<E: Entity> {
 /// A column that a query may filter by although its DTO does not show it: its field, and the rules that
 /// must allow the filter.
 type ColumnRules<E> = (&'static str, Vec<Rule<<E as Entity>::Viewer, E>>);
-
-/// The columns and the key of a table, without the type of its rows.
-#[derive(Debug)]
-pub struct Schema {
-    entity: &'static str,
-    name: &'static str,
-    columns: Vec<ColumnSpec>,
-    key: usize,
-    pub(super) relations: Vec<Relation>,
-    /// Set if viewers are made from its rows: the key of a row, as text, is the subject of its viewer.
-    viewer_of: bool,
-}
-
-/// One column of a [`Table`].
-#[derive(Debug, Clone, Copy)]
-pub struct ColumnSpec {
-    field: &'static str,
-    name: &'static str,
-    kind: Kind,
-    nullable: bool,
-    lookup: bool,
-    /// Set if a lookup of one value may find several rows.
-    many: bool,
-}
 
 /// The rules of an entity for each operation on its rows.
 #[doc(hidden)]
@@ -53,9 +33,6 @@ pub struct RowRules<E: Entity> {
     pub updated: Option<Operation<E>>,
     pub delete: Operation<E>,
 }
-
-/// The prefix by which a rule names a field of the row as it was before an update.
-const BEFORE: &str = "before.";
 
 /// An operation on a row.
 ///
@@ -115,23 +92,21 @@ pub enum Operation<E: Entity> {
 impl<E: Entity> Table<E> {
     #[doc(hidden)]
     #[must_use]
-    pub const fn __new(
+    pub fn __new(
         entity: &'static str,
         name: &'static str,
         columns: Vec<ColumnSpec>,
         key: usize,
-        relations: Vec<Relation>,
+        relations: Vec<RelationSpec>,
         rows: RowRules<E>,
     ) -> Self {
+        let (relations, others) = relations
+            .into_iter()
+            .map(|spec| (spec.relation, spec.read))
+            .unzip();
         Self {
-            schema: Schema {
-                entity,
-                name,
-                columns,
-                key,
-                relations,
-                viewer_of: false,
-            },
+            schema: Schema::new(entity, name, columns, key, relations),
+            others,
             rows,
             filters: Vec::new(),
         }
@@ -149,13 +124,26 @@ impl<E: Entity> Table<E> {
     #[doc(hidden)]
     #[must_use]
     pub fn __viewer_of(mut self) -> Self {
-        self.schema.viewer_of = true;
+        self.schema.mark_viewer_of();
         self
     }
 
     /// Returns the columns that have a `filter_if` rule, by field.
     pub(crate) fn filters(&self) -> &[ColumnRules<E>] {
         &self.filters
+    }
+
+    /// Evaluates the read rules on the other side of `relation` for `viewer`, before any row; `None` if they are
+    /// written for another type of viewer.
+    pub(crate) fn readable(
+        &self,
+        relation: &Relation,
+        viewer: &E::Viewer,
+        context: &Context,
+    ) -> Option<Decision> {
+        let mut relations = self.schema.relations().iter();
+        let index = relations.position(|known| known.name() == relation.name())?;
+        self.others.get(index)?(viewer, context)
     }
 
     /// Returns the rules of its rows.
@@ -190,83 +178,6 @@ impl<E: Entity> Deref for Table<E> {
     }
 }
 
-impl Schema {
-    /// Returns the name of the entity's type.
-    #[must_use]
-    pub const fn entity(&self) -> &'static str {
-        self.entity
-    }
-
-    /// Returns the name of the table in the database.
-    #[must_use]
-    pub const fn name(&self) -> &'static str {
-        self.name
-    }
-
-    /// Returns its columns, in the order of the entity's fields.
-    #[must_use]
-    pub fn columns(&self) -> &[ColumnSpec] {
-        &self.columns
-    }
-
-    /// Returns its relations to other tables.
-    #[must_use]
-    pub fn relations(&self) -> &[Relation] {
-        &self.relations
-    }
-
-    /// Returns the index and the column of a field, by its name in Rust.
-    pub(crate) fn position(&self, field: &str) -> Option<(usize, &ColumnSpec)> {
-        self.columns
-            .iter()
-            .enumerate()
-            .find(|(_, column)| column.field == field)
-    }
-
-    /// Returns the place and the column of a field that a rule names. The places of the row as it was
-    /// before an update (`before.field`) follow those of the row itself.
-    pub(crate) fn place(&self, field: &str) -> Option<(usize, &ColumnSpec)> {
-        match field.strip_prefix(BEFORE) {
-            None => self.position(field),
-            Some(field) => {
-                let (index, column) = self.position(field)?;
-                Some((index + self.columns.len(), column))
-            }
-        }
-    }
-
-    /// Returns the column at a place, and whether it belongs to the row as it was.
-    pub(crate) fn at(&self, place: usize) -> Option<(&ColumnSpec, bool)> {
-        let before = place >= self.columns.len();
-        let index = if before {
-            place - self.columns.len()
-        } else {
-            place
-        };
-        Some((self.column(index)?, before))
-    }
-
-    /// Returns the fields of the columns whose bits are set.
-    pub(crate) fn marked(&self, bits: u128) -> impl Iterator<Item = &'static str> {
-        let columns = self.columns.iter().enumerate();
-        columns
-            .filter(move |(index, _)| bits >> index & 1 == 1)
-            .map(|(_, column)| column.field())
-    }
-
-    pub(crate) fn column(&self, index: usize) -> Option<&ColumnSpec> {
-        self.columns.get(index)
-    }
-
-    pub(crate) const fn key(&self) -> usize {
-        self.key
-    }
-
-    pub(crate) const fn is_viewer_of(&self) -> bool {
-        self.viewer_of
-    }
-}
-
 impl<E: Entity> Operation<E> {
     /// Evaluates the stated rules for `viewer` (or nobody), before any row.
     pub(crate) fn decide(&self, viewer: Option<&E::Viewer>, context: &Context) -> Decision {
@@ -284,69 +195,11 @@ impl<E: Entity> Operation<E> {
     }
 }
 
-impl ColumnSpec {
-    #[doc(hidden)]
-    #[must_use]
-    pub const fn __new<T: Storable>(field: &'static str, name: &'static str, lookup: bool) -> Self {
-        Self {
-            field,
-            name,
-            kind: T::KIND,
-            nullable: T::NULLABLE,
-            lookup,
-            many: false,
-        }
-    }
-
-    #[doc(hidden)]
-    #[must_use]
-    pub const fn __many(mut self) -> Self {
-        self.many = true;
-        self
-    }
-
-    /// Returns the name of the field in Rust.
-    #[must_use]
-    pub const fn field(&self) -> &'static str {
-        self.field
-    }
-
-    /// Returns the name of the column in the database.
-    #[must_use]
-    pub const fn name(&self) -> &'static str {
-        self.name
-    }
-
-    /// Returns the kind of value that the column holds.
-    #[must_use]
-    pub const fn kind(&self) -> Kind {
-        self.kind
-    }
-
-    /// Returns whether the column may be null.
-    #[must_use]
-    pub const fn is_nullable(&self) -> bool {
-        self.nullable
-    }
-
-    /// Returns whether the column may be looked up by equality.
-    #[must_use]
-    pub const fn is_lookup(&self) -> bool {
-        self.lookup
-    }
-
-    /// Returns whether its entity declares that a lookup of one value may find several rows.
-    #[must_use]
-    pub const fn finds_many(&self) -> bool {
-        self.many
-    }
-}
-
 impl<E: Entity> fmt::Debug for Table<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Table")
-            .field("entity", &self.schema.entity)
-            .field("name", &self.schema.name)
+            .field("entity", &self.schema.entity())
+            .field("name", &self.schema.name())
             .finish_non_exhaustive()
     }
 }

@@ -22,7 +22,7 @@ pub(crate) use shape::{InputField, InputShape, Preset};
 
 use crate::entity::Entity;
 use crate::error::FieldError;
-use crate::policy::Value;
+use crate::schema::Value;
 
 /// A type of body that a client may send: an [`Input`] or a [`Patch`].
 pub trait Incoming: Sized + Send + 'static {

@@ -1,10 +1,11 @@
 //! Evaluation of an input type's rules for one viewer, before any body and any row.
 
 use super::{InputField, InputShape};
-use crate::entity::{Entity, Relation, RowAction};
+use crate::entity::{Entity, RowAction};
 use crate::policy::{
-    Context, Decision, Fulfilled, Reduced, Value, decide, null, related, some, with_written,
+    Context, Decision, Fulfilled, Reduced, decide, null, related, some, with_written,
 };
+use crate::schema::{Relation, Value};
 
 /// The decisions on an input type for one viewer.
 pub struct Settable {
@@ -128,7 +129,7 @@ fn refers<E: Entity>(
     viewer: &E::Viewer,
     context: &Context,
 ) -> Decision {
-    let read = match relation.readable(viewer, context) {
+    let read = match E::__table().readable(relation, viewer, context) {
         Some(Decision::Allow) => Reduced::Always,
         // The rules of another type of viewer allow this one nothing.
         Some(Decision::Deny) | None => Reduced::Never,

@@ -5,8 +5,9 @@ use std::marker::PhantomData;
 
 use super::Assign;
 use crate::dto::{Dto, FieldName, FieldSpec, Shape};
-use crate::entity::{Assignable, Column, Entity, Relation, RowAction, Storable};
-use crate::policy::{Context, Rule, Source, Value};
+use crate::entity::{Assignable, Column, Entity, RowAction};
+use crate::policy::{Context, Rule, Source};
+use crate::schema::{Relation, Storable, Value};
 
 /// The fields of an input type, their rules, and the presets.
 pub struct InputShape<E: Entity> {

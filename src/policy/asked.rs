@@ -7,8 +7,8 @@ use super::explain::{RuleNodes, RuleTrace, nodes, traced};
 use super::reduce::reduce_node;
 use super::residual::{Reduced, Residual};
 use super::written::once_written;
-use super::{Context, Expr, Rule, Value};
-use crate::entity::Entity;
+use super::{Context, Expr, Rule};
+use crate::schema::{Columns, Value};
 
 /// The row over which a rule is explained.
 #[derive(Debug, Clone, Copy)]
@@ -22,20 +22,20 @@ pub(crate) enum AskedRow<'a> {
 }
 
 /// A rule, with two conditions on the row for each of its nodes: one for true and one for false.
-pub(crate) struct AskedRule<'r, V, E> {
-    rule: &'r Rule<V, E>,
+pub(crate) struct AskedRule<'r, V, R> {
+    rule: &'r Rule<V, R>,
     /// The conditions of each node, in the order of [`nodes`].
     nodes: Vec<Result<[Reduced; 2], Failure>>,
 }
 
 /// Reduces each node of `rule` for `viewer` to the conditions on the row under which it is true, and false.
-pub(crate) fn ask<'r, E: Entity>(
-    rule: &'r Rule<E::Viewer, E>,
-    viewer: Option<&E::Viewer>,
+pub(crate) fn ask<'r, V, R: Columns>(
+    rule: &'r Rule<V, R>,
+    viewer: Option<&V>,
     context: &Context,
     row: AskedRow<'_>,
-) -> AskedRule<'r, E::Viewer, E> {
-    let schema = E::__table();
+) -> AskedRule<'r, V, R> {
+    let schema = R::schema();
     let comes_to = |expr: &Expr, wanted: bool| {
         let reduced = reduce_node(rule, expr, wanted, viewer, context)?;
         let reduced = match (reduced, row) {
@@ -58,7 +58,7 @@ pub(crate) fn ask<'r, E: Entity>(
     AskedRule { rule, nodes: asked }
 }
 
-impl<V, E> AskedRule<'_, V, E> {
+impl<V, R> AskedRule<'_, V, R> {
     /// Returns the conditions that the database must evaluate: those of nodes that no row settles.
     pub(crate) fn conditions(&self) -> impl Iterator<Item = &Residual> {
         let open = self.nodes.iter().flatten().filter(|node| {

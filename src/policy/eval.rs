@@ -7,18 +7,18 @@ use std::cmp::Ordering;
 
 use super::decision::{Failure, Truth};
 use super::rule::Given;
-use super::{Cell, Context, Expr, Kind, Op, Operand, Rule, Value};
-use crate::entity::{Cardinality, Entity, Relation, Schema};
+use super::{Context, Expr, Op, Operand, Rule};
+use crate::schema::{Cardinality, Cell, Columns, Kind, Relation, Schema, Value};
 
 /// Evaluates `rule` for `viewer` (or nobody) over `row`.
 ///
 /// # Errors
 ///
 /// [`Failure`] if the rule cannot be evaluated; it is then neither allowed nor denied.
-pub fn evaluate<E: Entity>(
-    rule: &Rule<E::Viewer, E>,
-    viewer: Option<&E::Viewer>,
-    row: &E,
+pub fn evaluate<V, R: Columns>(
+    rule: &Rule<V, R>,
+    viewer: Option<&V>,
+    row: &R,
     context: &Context,
 ) -> Result<Truth, Failure> {
     evaluate_with(rule, viewer, row, context, &NoRelatives)
@@ -29,10 +29,10 @@ pub fn evaluate<E: Entity>(
 /// # Errors
 ///
 /// As [`evaluate`].
-pub fn evaluate_with<E: Entity>(
-    rule: &Rule<E::Viewer, E>,
-    viewer: Option<&E::Viewer>,
-    row: &E,
+pub fn evaluate_with<V, R: Columns>(
+    rule: &Rule<V, R>,
+    viewer: Option<&V>,
+    row: &R,
     context: &Context,
     relatives: &dyn Relatives,
 ) -> Result<Truth, Failure> {
@@ -45,11 +45,11 @@ pub fn evaluate_with<E: Entity>(
 /// # Errors
 ///
 /// As [`evaluate`].
-pub fn evaluate_update<E: Entity>(
-    rule: &Rule<E::Viewer, E>,
-    viewer: Option<&E::Viewer>,
-    before: &E,
-    after: &E,
+pub fn evaluate_update<V, R: Columns>(
+    rule: &Rule<V, R>,
+    viewer: Option<&V>,
+    before: &R,
+    after: &R,
     context: &Context,
 ) -> Result<Truth, Failure> {
     Evaluation {
@@ -57,18 +57,6 @@ pub fn evaluate_update<E: Entity>(
         ..Evaluation::new(rule, viewer, after, context, &NoRelatives)
     }
     .truth(rule.expr())
-}
-
-/// A row, column by column.
-pub trait Columns {
-    /// Returns the value in the column at this index of its table.
-    fn cell(&self, column: usize) -> Cell<'_>;
-}
-
-impl<E: Entity> Columns for E {
-    fn cell(&self, column: usize) -> Cell<'_> {
-        self.__cell(column)
-    }
 }
 
 /// A source of related rows, for the evaluation of rules in memory.
@@ -87,12 +75,12 @@ impl Relatives for NoRelatives {
     }
 }
 
-pub(super) struct Evaluation<'a, E: Entity> {
-    rule: &'a Rule<E::Viewer, E>,
-    viewer: Option<&'a E::Viewer>,
+pub(super) struct Evaluation<'a, V, R> {
+    rule: &'a Rule<V, R>,
+    viewer: Option<&'a V>,
     /// The row that the rule was called with, for the parts of it that run in Rust; none within a related
     /// row.
-    entity: Option<&'a E>,
+    whole: Option<&'a R>,
     /// The row that the current node refers to: that one, or one related to it.
     row: &'a dyn Columns,
     /// The row before an update; none for any other rule.
@@ -102,21 +90,21 @@ pub(super) struct Evaluation<'a, E: Entity> {
     relatives: &'a dyn Relatives,
 }
 
-impl<'a, E: Entity> Evaluation<'a, E> {
+impl<'a, V, R: Columns> Evaluation<'a, V, R> {
     pub(super) fn new(
-        rule: &'a Rule<E::Viewer, E>,
-        viewer: Option<&'a E::Viewer>,
-        row: &'a E,
+        rule: &'a Rule<V, R>,
+        viewer: Option<&'a V>,
+        row: &'a R,
         context: &'a Context,
         relatives: &'a dyn Relatives,
     ) -> Self {
         Self {
             rule,
             viewer,
-            entity: Some(row),
+            whole: Some(row),
             row,
             before: None,
-            schema: E::__table(),
+            schema: R::schema(),
             context,
             relatives,
         }
@@ -124,13 +112,13 @@ impl<'a, E: Entity> Evaluation<'a, E> {
 
     /// Returns the value of an operand, for an explanation in a test.
     #[cfg(feature = "testing")]
-    pub(super) fn value(&self, operand: Operand) -> Option<super::Value> {
+    pub(super) fn value(&self, operand: Operand) -> Option<Value> {
         match operand {
             Operand::Field(field) => Some(self.field(field).ok()?.0.into_value()),
             Operand::Input(input) => match self.given(input).ok()? {
                 Given::Value(value) => Some(value),
-                Given::Flag(flag) => Some(super::Value::Bool(flag)),
-                Given::Unknown => Some(super::Value::Null),
+                Given::Flag(flag) => Some(Value::Bool(flag)),
+                Given::Unknown => Some(Value::Null),
                 Given::List(_) => None,
             },
         }
@@ -159,9 +147,9 @@ impl<'a, E: Entity> Evaluation<'a, E> {
             Expr::Contains { list, field } => self.contains(*list, field),
             Expr::Opaque(index) => {
                 let opaque = self.rule.opaque(*index).ok_or(Failure::UnknownInput)?;
-                let entity = self.entity.ok_or(Failure::KindMismatch)?;
+                let row = self.whole.ok_or(Failure::KindMismatch)?;
                 Ok(self.viewer.map_or(Truth::Unknown, |viewer| {
-                    opaque(viewer, entity, self.context).into()
+                    opaque(viewer, row, self.context).into()
                 }))
             }
             Expr::Related {
@@ -204,7 +192,7 @@ impl<'a, E: Entity> Evaluation<'a, E> {
         };
         let mut truths = rows.into_iter().map(|row| {
             Evaluation {
-                entity: None,
+                whole: None,
                 row,
                 before: None,
                 schema: relation.target(),

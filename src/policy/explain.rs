@@ -8,7 +8,7 @@ use std::fmt;
 use super::decision::{Failure, Truth};
 use super::eval::{Evaluation, NoRelatives};
 use super::{Context, Expr, Op, Operand, Rule, Source};
-use crate::entity::Entity;
+use crate::schema::Columns;
 
 /// The trace of one rule over one row: the truth of each node, and the nodes that decided.
 ///
@@ -157,10 +157,10 @@ pub(crate) fn outcome_word(outcome: Result<Truth, Failure>) -> String {
 /// assert_eq!(trace.root().text(), "viewer.team == row.team");
 /// ```
 #[must_use]
-pub fn trace<E: Entity>(
-    rule: &Rule<E::Viewer, E>,
-    viewer: Option<&E::Viewer>,
-    row: &E,
+pub fn trace<V, R: Columns>(
+    rule: &Rule<V, R>,
+    viewer: Option<&V>,
+    row: &R,
     context: &Context,
 ) -> RuleTrace {
     let evaluation = Evaluation::new(rule, viewer, row, context, &NoRelatives);
@@ -197,16 +197,16 @@ pub(super) fn traced<V, E, N: RuleNodes>(rule: &Rule<V, E>, nodes: &mut N) -> Ru
     }
 }
 
-struct Evaluated<'a, E: Entity> {
+struct Evaluated<'a, V, R> {
     #[cfg_attr(
         not(feature = "testing"),
         expect(dead_code, reason = "values are for tests")
     )]
-    rule: &'a Rule<E::Viewer, E>,
-    evaluation: Evaluation<'a, E>,
+    rule: &'a Rule<V, R>,
+    evaluation: Evaluation<'a, V, R>,
 }
 
-impl<E: Entity> RuleNodes for Evaluated<'_, E> {
+impl<V, R: Columns> RuleNodes for Evaluated<'_, V, R> {
     const RELATED_AT_HAND: bool = false;
 
     fn truth(&mut self, expr: &Expr) -> Result<Truth, Failure> {
@@ -347,9 +347,9 @@ pub(crate) const fn symbol(op: Op) -> &'static str {
 }
 
 #[cfg(feature = "testing")]
-fn values<E: Entity>(
-    rule: &Rule<E::Viewer, E>,
-    evaluation: &Evaluation<'_, E>,
+fn values<V, R: Columns>(
+    rule: &Rule<V, R>,
+    evaluation: &Evaluation<'_, V, R>,
     expr: &Expr,
 ) -> Vec<(String, super::Value)> {
     let operands: Vec<Operand> = match expr {

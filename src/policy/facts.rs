@@ -1,10 +1,9 @@
 //! Access of rules to the columns of a row, whole or partial.
 
-use super::Cell;
-use crate::entity::Entity;
+use crate::schema::{Cell, Columns};
 
-/// The known columns of a row of `E`: all of them, or those that a query happened to select.
-pub(crate) trait Facts<E> {
+/// The known columns of a row of `R`: all of them, or those that a query happened to select.
+pub(crate) trait Facts<R> {
     /// Returns whether the column is known. Missing is not null: a null test of a missing column is unknown
     /// too, like every other condition that names it.
     fn knows(&self, column: usize) -> bool;
@@ -14,10 +13,10 @@ pub(crate) trait Facts<E> {
     fn cell(&self, column: usize) -> Cell<'_>;
 
     /// Returns the row itself if all of it is known, for functions that run over it.
-    fn whole(&self) -> Option<&E>;
+    fn whole(&self) -> Option<&R>;
 }
 
-impl<E: Entity> Facts<E> for E {
+impl<R: Columns> Facts<R> for R {
     #[inline]
     fn knows(&self, _: usize) -> bool {
         true
@@ -25,11 +24,11 @@ impl<E: Entity> Facts<E> for E {
 
     #[inline]
     fn cell(&self, column: usize) -> Cell<'_> {
-        self.__cell(column)
+        Columns::cell(self, column)
     }
 
     #[inline]
-    fn whole(&self) -> Option<&E> {
+    fn whole(&self) -> Option<&R> {
         Some(self)
     }
 }

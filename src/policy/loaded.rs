@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use super::comparand::{Comparand, ComparandList};
 use super::rule::{Computed, Given};
 use crate::error::{Error, Result};
+use crate::schema::{Comparand, ComparandList};
 
 /// An attribute of the viewer that its [`ViewerSource`](crate::ViewerSource) may leave out.
 ///

@@ -5,24 +5,23 @@
 #![deny(clippy::wildcard_enum_match_arm)]
 
 mod asked;
-pub(crate) mod comparand;
 mod context;
 mod decision;
 mod eval;
 pub(crate) mod explain;
 mod expr;
 mod facts;
+#[doc(hidden)]
+pub(crate) mod generated;
 mod loaded;
 mod reduce;
 mod residual;
 pub(crate) mod rule;
 mod text;
-mod value;
 mod values;
 mod written;
 
 pub(crate) use asked::{AskedRow, AskedRule, ask};
-pub use comparand::{Comparable, Comparand, ComparandList, SameFamily};
 pub use context::Context;
 pub use decision::{Failure, Truth};
 pub(crate) use eval::compare_values;
@@ -33,8 +32,9 @@ pub(crate) use reduce::{compare_with, every, listed, null, related, some};
 pub(crate) use residual::Reduced;
 pub use rule::Rule;
 pub(crate) use text::{TextTest, first_after, text};
-pub use value::{Kind, Value};
 pub(crate) use written::{once_written, with_written};
+
+pub use crate::schema::{Comparable, Comparand, ComparandList, Kind, SameFamily, Value};
 
 // The representation of rules. No public function makes a rule of it, so that a new node of the grammar need
 // break nobody: it is for generated code and for tests of the evaluator, and not covered by semantic
@@ -42,7 +42,7 @@ pub(crate) use written::{once_written, with_written};
 #[doc(hidden)]
 pub use decision::Decision;
 #[doc(hidden)]
-pub use eval::{Columns, Relatives, evaluate, evaluate_update, evaluate_with};
+pub use eval::{Relatives, evaluate, evaluate_update, evaluate_with};
 #[doc(hidden)]
 pub use expr::{Expr, Op, Operand};
 #[doc(hidden)]
@@ -54,6 +54,7 @@ pub use rule::Source;
 #[doc(hidden)]
 pub use text::Place;
 #[doc(hidden)]
-pub use value::Cell;
-#[doc(hidden)]
 pub use values::Values;
+
+#[doc(hidden)]
+pub use crate::schema::{Cell, Columns};

@@ -11,17 +11,17 @@ use super::decision::{Decision, Failure};
 use super::eval::compare_cells;
 use super::residual::{Fulfilled, Reduced, Residual, Term};
 use super::rule::Given;
-use super::{Cell, Context, Expr, Kind, Op, Operand, Rule, Value};
-use crate::entity::{Cardinality, Entity, Relation, Schema};
+use super::{Context, Expr, Op, Operand, Rule};
+use crate::schema::{Cardinality, Cell, Columns, Kind, Relation, Schema, Value};
 
 /// Partially evaluates `rules`, all of which must allow, for `viewer` (or nobody), before any row.
 #[must_use]
-pub fn decide<E: Entity>(
-    rules: &[Rule<E::Viewer, E>],
-    viewer: Option<&E::Viewer>,
+pub fn decide<V, R: Columns>(
+    rules: &[Rule<V, R>],
+    viewer: Option<&V>,
     context: &Context,
 ) -> Decision {
-    let schema = E::__table();
+    let schema = R::schema();
     let reduced = every(rules.iter().enumerate().map(|(number, rule)| {
         Reduction {
             number,
@@ -36,11 +36,11 @@ pub fn decide<E: Entity>(
 }
 
 /// Returns the condition on the row under which a node of `rule` is definitely `wanted`.
-pub(super) fn reduce_node<E: Entity>(
-    rule: &Rule<E::Viewer, E>,
+pub(super) fn reduce_node<V, R: Columns>(
+    rule: &Rule<V, R>,
     expr: &Expr,
     wanted: bool,
-    viewer: Option<&E::Viewer>,
+    viewer: Option<&V>,
     context: &Context,
 ) -> Result<Reduced, Failure> {
     Reduction {
@@ -48,7 +48,7 @@ pub(super) fn reduce_node<E: Entity>(
         rule,
         viewer,
         context,
-        schema: E::__table(),
+        schema: R::schema(),
     }
     .reduce(expr, wanted)
 }
@@ -94,16 +94,16 @@ pub(crate) fn some(
     })
 }
 
-struct Reduction<'a, E: Entity> {
+struct Reduction<'a, V, R> {
     number: usize,
-    rule: &'a Rule<E::Viewer, E>,
-    viewer: Option<&'a E::Viewer>,
+    rule: &'a Rule<V, R>,
+    viewer: Option<&'a V>,
     context: &'a Context,
     /// The table of the row that the current node refers to.
     schema: &'static Schema,
 }
 
-impl<E: Entity> Reduction<'_, E> {
+impl<V, R> Reduction<'_, V, R> {
     /// Returns the condition on the row under which `expr` is definitely `wanted`.
     fn reduce(&self, expr: &Expr, wanted: bool) -> Result<Reduced, Failure> {
         match expr {

@@ -2,8 +2,8 @@
 
 use super::eval::compare_cells;
 use super::text::Place;
-use super::{Cell, Context, Decision, Facts, Op, Rule, Value, Values};
-use crate::entity::{Entity, Relation};
+use super::{Context, Decision, Facts, Op, Rule, Values};
+use crate::schema::{Cell, Columns, Relation, Value};
 
 /// The residual of a rule after partial evaluation: conditions on the row that are each true or not true.
 #[derive(Debug, Clone, PartialEq)]
@@ -133,11 +133,11 @@ impl Residual {
     /// Returns whether the row fulfils the residual of `rules`, the set that it was made from. A condition
     /// on a missing column counts as not fulfilled.
     #[inline]
-    pub(crate) fn holds<E: Entity, F: Facts<E>>(
+    pub(crate) fn holds<V, R, F: Facts<R>>(
         &self,
         row: &F,
-        rules: &[Rule<E::Viewer, E>],
-        viewer: Option<&E::Viewer>,
+        rules: &[Rule<V, R>],
+        viewer: Option<&V>,
         context: &Context,
     ) -> bool {
         // Fast path: most residuals are one equality, and most texts differ in length already.
@@ -155,15 +155,17 @@ impl Residual {
 
     /// Returns whether a completely known row fulfils it. Parts that run in Rust only or read related rows
     /// count as not fulfilled.
-    pub(crate) fn holds_of_whole<E: Entity>(&self, row: &E) -> bool {
-        self.holds(row, &[], None, &Context::new(chrono::DateTime::UNIX_EPOCH))
+    pub(crate) fn holds_of_whole<R: Columns>(&self, row: &R) -> bool {
+        let rules: &[Rule<(), R>] = &[];
+        let context = Context::new(chrono::DateTime::UNIX_EPOCH);
+        self.holds(row, rules, None, &context)
     }
 
-    fn holds_by_node<E: Entity, F: Facts<E>>(
+    fn holds_by_node<V, R, F: Facts<R>>(
         &self,
         row: &F,
-        rules: &[Rule<E::Viewer, E>],
-        viewer: Option<&E::Viewer>,
+        rules: &[Rule<V, R>],
+        viewer: Option<&V>,
         context: &Context,
     ) -> bool {
         match self {

@@ -3,7 +3,8 @@
 
 use std::fmt;
 
-use super::{Context, Expr, Failure, Value};
+use super::{Context, Expr, Failure};
+use crate::schema::Value;
 
 /// A rule over a viewer `V`, a row `E` and the [`Context`], written with the rule grammar in an
 /// attribute or as a function under `#[rule]`.

@@ -3,7 +3,8 @@
 
 use super::decision::Failure;
 use super::reduce::among;
-use super::{Kind, Reduced, Residual, Value};
+use super::{Reduced, Residual};
+use crate::schema::{Kind, Value};
 
 /// The place in a column's text at which a text is looked for.
 #[derive(Debug, Clone, PartialEq)]

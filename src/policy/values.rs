@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 use uuid::Uuid;
 
-use super::{Cell, Value};
+use crate::schema::{Cell, Value};
 
 /// The values that a column is compared with by `IN`, none of them null.
 ///

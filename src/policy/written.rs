@@ -1,11 +1,11 @@
 //! Rules over a row as a write will leave it, evaluated before the write (decision 25).
 
+use super::Op;
 use super::decision::Failure;
 use super::eval::compare_cells;
 use super::reduce::{compare_with, every, mirrored, some};
 use super::residual::{Reduced, Residual, Term};
-use super::{Op, Value};
-use crate::entity::{ColumnSpec, Schema};
+use crate::schema::{ColumnSpec, Schema, Value};
 
 /// The content of a place of a rule after the write.
 enum Held<'a> {

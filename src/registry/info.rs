@@ -3,8 +3,9 @@
 use std::any::TypeId;
 
 use crate::dto::{self, Dto, FieldSpec, Output, ShownAs};
-use crate::entity::{ColumnSpec, Entity, Operation, RowAction, Schema};
+use crate::entity::{Entity, Operation, RowAction};
 use crate::policy::{Expr, Operand, Rule, Source};
+use crate::schema::{ColumnSpec, Schema};
 use crate::viewer::Viewer;
 
 /// A rule, type-erased: its expression as data, and its place in the source.

@@ -2,9 +2,10 @@
 
 use super::info::{EntityInfo, RuleInfo};
 use crate::dto::{FieldSpec, Shape};
-use crate::entity::{Relation, RowAction, Schema};
+use crate::entity::RowAction;
 use crate::input::{Incoming, is_required};
 use crate::policy::Source;
+use crate::schema::{Relation, Schema};
 
 /// An [`Input`](trait@crate::Input) or a [`Patch`](trait@crate::Patch), type-erased.
 #[derive(Debug, Clone)]

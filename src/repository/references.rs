@@ -33,8 +33,8 @@ pub(super) fn references<E: Entity>(
     for (shape, fields) in sent {
         for field in fields {
             for relation in field.checked_relations() {
-                let decision = relation
-                    .readable(viewer, authority.context())
+                let decision = table
+                    .readable(relation, viewer, authority.context())
                     .ok_or_else(|| of_other_viewers(shape, field, relation))?;
                 let read = match decision {
                     Decision::Allow => Reduced::Always,

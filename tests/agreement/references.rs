@@ -3,8 +3,7 @@
 
 use std::cell::{Cell as Place, RefCell};
 
-use clearance::__private::side;
-use clearance::entity::{Operation, Relation, RowRules, Table};
+use clearance::entity::{Operation, RelationSpec, RowRules, Table};
 use clearance::input::Assign;
 use clearance::policy::{Cell, Rule, Truth, evaluate_with};
 use clearance::{Access, Entity, Input, Patch, Result, Untrusted, Write, testing};
@@ -64,8 +63,8 @@ fn table(rule: Rule<Probe, Parent>) -> Table<Parent> {
         Sample::__table().columns().to_vec(),
         sample::ID,
         vec![
-            Relation::__belongs_to("parent", "parent_id", side::<Parent>()),
-            Relation::__has_many("children", "parent_id", side::<Parent>()),
+            RelationSpec::__belongs_to::<Parent>("parent", "parent_id"),
+            RelationSpec::__has_many::<Parent>("children", "parent_id"),
         ],
         rows,
     )

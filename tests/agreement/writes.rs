@@ -3,9 +3,8 @@
 
 use std::cell::{Cell as Place, RefCell};
 
-use clearance::__private::side;
 use clearance::dto::{Record, Shape};
-use clearance::entity::{Column, Operation, Plain, Relation, RowRules, Table};
+use clearance::entity::{Column, Operation, Plain, RelationSpec, RowRules, Table};
 use clearance::policy::{
     Cell, Columns as _, Context, Rule, Truth, Value, evaluate_update, evaluate_with,
 };
@@ -110,15 +109,14 @@ impl Round {
             },
             delete: Operation::Rules(vec![self.delete.rule()]),
         };
-        let own = side::<Ruled>();
         Table::__new(
             "Ruled",
             "samples",
             Sample::__table().columns().to_vec(),
             sample::ID,
             vec![
-                Relation::__belongs_to("parent", "parent_id", own),
-                Relation::__has_many("children", "parent_id", own),
+                RelationSpec::__belongs_to::<Ruled>("parent", "parent_id"),
+                RelationSpec::__has_many::<Ruled>("children", "parent_id"),
             ],
             rows,
         )

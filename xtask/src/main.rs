@@ -50,7 +50,7 @@ usage: cargo xtask <command>
                               replaces only its own lines of docs/results/mutations.md
   mutants [--shard <k/n> | --again | --since <revision> [--again]]
                               let cargo-mutants change the code that decides, one small change
-                              at a time: all of src/policy/, a part of it, what the last run did
+                              at a time: all of src/policy/ and src/schema/, a part of it, what the last run did
                               not catch or somebody changed, or the lines of src/driver/ and src/sql/ that changed; writes docs/results/mutants-*.md
   fuzz [<seconds>]            let libFuzzer look for input that breaks what reads bytes from outside,
                               each target for 600 seconds unless said; needs the nightly

@@ -16,7 +16,7 @@ use crate::command::{cargo, root, shown, write};
 use crate::test::ONLY_SQLITE;
 
 /// What decides, and asks no server.
-const POLICY: &str = "src/policy/**";
+const POLICY: [&str; 2] = ["src/policy/**", "src/schema/**"];
 /// What makes a rule or a write into SQL, and reads the answer; only the lines that changed, because
 /// the whole takes hours. What is left out opens connections, migrates, checks a schema, or keeps
 /// sessions and accounts.
@@ -68,7 +68,7 @@ struct Mutant {
 
 /// Which changes are made.
 pub(crate) enum Part<'a> {
-    /// All of `src/policy/`.
+    /// All of `src/policy/` and `src/schema/`.
     Policy,
     /// As `1/8`, a part of it.
     Shard(&'a str),
@@ -88,8 +88,14 @@ pub(crate) fn run(part: &Part<'_>) -> Result<(), Failure> {
         let _ = fs::remove_dir_all(&output);
     }
     let (what, result) = match part {
-        Part::Policy | Part::Again => ("src/policy/, whole".to_owned(), RESULT_OF_POLICY),
-        Part::Shard(shard) => (format!("src/policy/, part {shard}"), RESULT_OF_POLICY),
+        Part::Policy | Part::Again => (
+            "src/policy/ and src/schema/, whole".to_owned(),
+            RESULT_OF_POLICY,
+        ),
+        Part::Shard(shard) => (
+            format!("src/policy/ and src/schema/, part {shard}"),
+            RESULT_OF_POLICY,
+        ),
         Part::Since(since) | Part::SinceAgain(since) => {
             let diff = output.with_extension("diff");
             fs::write(&diff, difference(since)?).map_err(|error| error.to_string())?;
@@ -161,10 +167,11 @@ fn pass(
     ];
     match part {
         Part::Policy | Part::Again => {
-            mutants.args(["--file", POLICY]);
+            mutants.args(POLICY.iter().flat_map(|file| ["--file", file]));
         }
         Part::Shard(shard) => {
-            mutants.args(["--file", POLICY, "--shard", shard]);
+            mutants.args(POLICY.iter().flat_map(|file| ["--file", file]));
+            mutants.args(["--shard", shard]);
         }
         Part::Since(_) | Part::SinceAgain(_) => {
             for file in SQL {

@@ -23,30 +23,29 @@ pub(super) fn rows(relation: &Ident) -> TokenStream {
 }
 
 /// ```text
-/// vec![Relation::__belongs_to("author", "author_id", side::<User>())]
+/// vec![RelationSpec::__belongs_to::<User>("author", "author_id")]
 /// ```
 pub(super) fn specs(raw: &RawEntity) -> TokenStream {
     let library = &raw.library;
     let relations = raw.relations.iter().map(|relation| {
         let name = plain_name(&relation.ident);
         let target = &relation.target;
-        let target = quote!(#library::__private::side::<#target>());
-        let of = quote!(#library::entity::Relation);
+        let spec = quote!(#library::__private::RelationSpec);
         match &relation.join {
             Join::OwnField(field) => {
                 let field = plain_name(field);
-                quote!(#of::__belongs_to(#name, #field, #target))
+                quote!(#spec::__belongs_to::<#target>(#name, #field))
             }
             Join::TheirField(field) => {
                 let field = plain_name(field);
-                quote!(#of::__has_many(#name, #field, #target))
+                quote!(#spec::__has_many::<#target>(#name, #field))
             }
             Join::Pairs(pairs) => {
                 let pairs = pairs.iter().map(|(theirs, own)| {
                     let (theirs, own) = (plain_name(theirs), plain_name(own));
                     quote!((#theirs, #own))
                 });
-                quote!(#of::__has_many_on(#name, ::std::vec![#(#pairs),*], #target))
+                quote!(#spec::__has_many_on::<#target>(#name, ::std::vec![#(#pairs),*]))
             }
         }
     });

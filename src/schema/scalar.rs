@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use crate::policy::{Cell, Kind};
+use super::{Cell, Kind};
 
 /// A type that a column of an entity can have.
 ///

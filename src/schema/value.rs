@@ -1,4 +1,5 @@
 //! The values that rules compare and columns hold.
+#![deny(clippy::wildcard_enum_match_arm)]
 
 use chrono::DateTime;
 use uuid::Uuid;

@@ -1,0 +1,15 @@
+//! The description of data: values and their kinds, columns, tables and relations, without any rule.
+
+mod columns;
+pub(crate) mod comparand;
+mod relation;
+mod scalar;
+mod table;
+mod value;
+
+pub use columns::Columns;
+pub use comparand::{Comparable, Comparand, ComparandList, SameFamily};
+pub use relation::{Cardinality, Relation};
+pub use scalar::{Scalar, Storable, TextEnum};
+pub use table::{ColumnSpec, Schema};
+pub use value::{Cell, Kind, Value};
