@@ -4,13 +4,13 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use super::field_name::{Condition, NamedField};
+use super::function::{Aggregated, Function};
 use super::{Dto, FieldName, Filter};
 use crate::bounded::{Bounded, Form, Junction, Logic};
 use crate::error::{Error, Result};
 use crate::policy::{Op, compare_values};
 use crate::schema::comparand::{Comparable, Extremal, Numeric};
 use crate::schema::{Comparand, Value};
-use crate::sql::{Aggregated, Function};
 
 /// A count, sum, minimum, maximum or mean of a field of the DTO `D`, returned as a `T`.
 ///

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 
+use super::function::Found;
 use super::{Dto, Field, Output};
 use crate::bounded::{Bounded, Form, Junction, Logic};
 use crate::error::{Error, Result};
@@ -10,7 +11,6 @@ use crate::policy::{Op, Rule, TextTest};
 use crate::schema::comparand::family::Any;
 use crate::schema::comparand::{Comparable, Ordered, Textual};
 use crate::schema::{Comparand, SameFamily, Value};
-use crate::sql::Found;
 
 /// The name of a field of the DTO `D` and of the type `T`, as a constant of it: `Profile::PHONE`.
 ///

@@ -6,14 +6,14 @@ use super::reader::{Reader, Reading, ViewerOf};
 use super::select::{Select, Shown};
 use crate::bounded::beyond;
 use crate::dto::{
-    AggregateAnswers, AggregateSpec, Aggregates, Dto, Field, FieldName, Grouping, NameOrigin,
-    NamedField, Scope,
+    AggregateAnswers, AggregateSpec, Aggregated, Aggregates, Dto, Field, FieldName, Function,
+    Grouping, NameOrigin, NamedField, Scope,
 };
 use crate::entity::Entity;
 use crate::error::{Error, Result};
 use crate::limits::{AGGREGATES, ORDERS};
 use crate::policy::{Decision, Kind, Reduced, Value, every, null};
-use crate::sql::{Aggregated, Function, Masked, Query, QueryInput, Summary, read_summary};
+use crate::sql::{Masked, Query, QueryInput, Summary, read_summary};
 use crate::viewer::Viewer;
 
 /// Rows that share their values under the keys of a [`Grouping`].

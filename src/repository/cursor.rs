@@ -8,11 +8,11 @@ use super::grant::Principal;
 use super::mark::{Kept, Mark};
 use super::reader::{Reading, ViewerOf};
 use super::select::Shown;
-use crate::dto::{Condition, Direction, FieldDecisions, FieldTest, NamedField, OrderBy};
+use crate::dto::{Condition, Direction, FieldDecisions, FieldTest, Found, NamedField, OrderBy};
 use crate::entity::Entity;
 use crate::error::Result;
 use crate::policy::{Decision, Op, TextTest, Value};
-use crate::sql::{Found, StatementKey};
+use crate::sql::StatementKey;
 use crate::viewer::Viewer;
 
 /// The position after a page, from which the next one continues; see

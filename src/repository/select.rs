@@ -8,14 +8,14 @@ use super::planner::Planner;
 use super::reader::ViewerOf;
 use crate::bounded::{Bounded, beyond};
 use crate::dto::{
-    Condition, Direction, Dto, FieldDecisions, IntoFilter, Modes, NamedField, Order, OrderBy,
-    Record, RelationQuery, Scope, Shape,
+    Condition, Direction, Dto, FieldDecisions, Found, IntoFilter, Modes, NamedField, Order,
+    OrderBy, Record, RelationQuery, Scope, Shape,
 };
 use crate::entity::{Column, ColumnFilter, Entity, Scalar, Schema, Searchable};
 use crate::error::{Error, Result};
 use crate::limits::ORDERS;
 use crate::policy::{Comparand, Decision, Kind, Reduced, Residual, SameFamily, Value};
-use crate::sql::{Cells, Found, Masked, OrderKey, OrderValue, Query, RelatedValues, SEVERAL};
+use crate::sql::{Cells, Masked, OrderKey, OrderValue, Query, RelatedValues, SEVERAL};
 
 /// A query for rows shown as `D`, started by the `select` of the DTO.
 ///

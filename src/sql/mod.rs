@@ -25,15 +25,15 @@ mod views;
 pub use cells::Cells;
 pub(crate) use change::{Change, Changed, Target, candidates};
 pub(crate) use query::{
-    Found, Function, HeldValue, Join, Layout, Masked, OrderKey, OrderValue, Position, Query,
-    RelatedValues, Rest, Summary, is_of,
+    HeldValue, Join, Layout, Masked, OrderKey, OrderValue, Position, Query, RelatedValues, Rest,
+    Summary, is_of,
 };
 pub(crate) use select::{SEVERAL, column, exists};
 pub(crate) use session_check::SessionCheck;
 pub(crate) use session_viewer::SessionViewer;
 pub(crate) use sizes::{filled, inserted_at_once};
 pub(crate) use statement_key::StatementKey;
-pub(crate) use summary::{Aggregated, read as read_summary};
+pub(crate) use summary::read as read_summary;
 pub(crate) use template::{Plan, QueryInput};
 pub(crate) use unguarded::{OwnLayout, own_query};
 pub(crate) use views::uncounted;

@@ -4,7 +4,7 @@ use sea_query::{CaseStatement, Expr, Func};
 
 use super::cells::CellPlace;
 use super::render::Renderer;
-use crate::dto::Direction;
+use crate::dto::{Direction, Found, Function};
 use crate::entity::{Relation, Schema};
 use crate::error::{Error, Result};
 use crate::policy::{Kind, Reduced, Residual, Value};
@@ -57,17 +57,6 @@ pub(crate) struct RelatedValues {
     pub(crate) found: Found,
     /// The cells that are aggregated; none for the number of rows.
     pub(crate) cell: Option<Masked>,
-}
-
-/// The aggregate of related rows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Found {
-    /// The number of them.
-    Number,
-    /// Their lowest visible cell.
-    Lowest,
-    /// Their highest visible cell.
-    Highest,
 }
 
 /// A position in an order.
@@ -138,19 +127,6 @@ pub(crate) struct Summary {
 pub(crate) struct Masked {
     pub(crate) column: usize,
     pub(crate) visible: Reduced,
-}
-
-/// An aggregate of the visible cells of a group.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Function {
-    /// The number of rows, with visible cells or without.
-    Rows,
-    Count,
-    CountDistinct,
-    Sum,
-    Average,
-    Min,
-    Max,
 }
 
 impl OrderKey {

@@ -3,9 +3,9 @@
 
 use uuid::Uuid;
 
-use super::query::{Found, Function, HeldValue, Masked, OrderValue, Query, Rest, Summary};
+use super::query::{HeldValue, Masked, OrderValue, Query, Rest, Summary};
 use crate::driver::Dialect;
-use crate::dto::Direction;
+use crate::dto::{Direction, Found, Function};
 use crate::entity::Schema;
 use crate::policy::{Decision, Fulfilled, Op, Place, Reduced, Residual, Term, Value};
 

@@ -2,25 +2,14 @@
 
 use sea_query::{Alias, Expr, ExprTrait as _, Func, Order, Query as Statement, SelectStatement};
 
-use super::query::{Function, Query, Summary};
+use super::query::{Query, Summary};
 use super::render::{Renderer, rank};
 use super::select::restrict;
 use crate::driver::{Dialect, Row};
-use crate::dto::FieldDecisions;
+use crate::dto::{Aggregated, FieldDecisions, Function};
 use crate::entity::Schema;
 use crate::error::{Error, Result};
 use crate::policy::{Cell, Kind, Value};
-
-/// The result of an aggregate.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Aggregated {
-    Count(u64),
-    /// The sum of the visible integers, unless there is none.
-    Sum(Option<i128>),
-    /// The sum and the number of the visible integers, unless there is none.
-    Average(Option<(i128, u64)>),
-    Value(Value),
-}
 
 /// Builds the statement of `summary`. An inner select masks cells, so that the outer one groups and sums
 /// only what the viewer may see, and each expression is in the text once.
