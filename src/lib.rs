@@ -262,10 +262,11 @@ pub mod __private {
 
     pub use crate::dto::number::{AsItIs, Writing};
     pub use crate::dto::source::generated::*;
-    pub use crate::dto::{FieldSpec, Mask, Output, Shape, Visibility, select};
+    pub use crate::dto::{FieldSpec, Mask, Output, ReadFields, Shape, Visibility, select};
     pub use crate::entity::relation::generated::*;
     pub use crate::entity::{
-        ColumnSpec, Many, One, Operation, Related, RelationSpec, RowRules, Storable, Table,
+        ColumnSpec, Many, One, Operation, ReadCells, Related, RelationSpec, RowRules, Storable,
+        Table,
     };
     pub use crate::input::generated::*;
     pub use crate::policy::generated::*;
@@ -276,7 +277,6 @@ pub mod __private {
     pub use crate::repository::memo::{MemoKey, recall, remember, run};
     pub use crate::repository::release::Checked;
     pub use crate::repository::release::generated::*;
-    pub use crate::sql::Cells;
 
     /// Returns the cell of a field, for `Entity::__cell`.
     pub fn cell<T: Storable>(field: &T) -> Cell<'_> {

@@ -1,6 +1,7 @@
 //! Data transfer objects: the fields that may leave a repository, each with its visibility rule.
 
 mod aggregate;
+mod cells;
 mod field;
 mod field_name;
 mod filter;
@@ -15,6 +16,8 @@ mod visibility;
 pub(crate) use aggregate::AggregateSpec;
 pub(crate) use aggregate::sealed::AggregateAnswers;
 pub use aggregate::{Aggregate, AggregateValue, Aggregates, Grouping, Having};
+#[doc(hidden)]
+pub use cells::ReadFields;
 pub use field::{Field, Hideable};
 pub(crate) use field_name::{Condition, FieldTest, NameOrigin, NamedField, OrderBy};
 pub use field_name::{Direction, FieldName, Filter, IntoFilter, Order, Untyped};
@@ -34,7 +37,6 @@ pub use crate::entity::mask::{Mask, Maskable};
 use crate::entity::Entity;
 use crate::error::Result;
 use crate::repository::Select;
-use crate::sql::Cells;
 
 /// A data transfer object, written with `#[derive(Dto)]`: the fields of an entity that may leave
 /// a repository, each with its rule.
@@ -50,7 +52,7 @@ pub trait Dto: Sized + Send + 'static {
     fn __shape() -> &'static Shape<Self::Entity>;
 
     #[doc(hidden)]
-    fn __from_cells(cells: &mut Cells<'_>) -> Result<Self>;
+    fn __from_cells(cells: &mut impl ReadFields) -> Result<Self>;
 
     #[doc(hidden)]
     fn __from_row(row: Self::Entity, visible: Visibility) -> Result<Self>;

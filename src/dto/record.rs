@@ -6,11 +6,10 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 
 use super::number::Writing;
-use super::{Field, Shape};
+use super::{Field, ReadFields, Shape};
 use crate::entity::Entity;
 use crate::error::Result;
 use crate::schema::{Cell, Value};
-use crate::sql::Cells;
 
 /// A row of a [`Shape`] made by [`Shape::builder`]: keys and values, each subject to its rule.
 ///
@@ -22,12 +21,11 @@ pub struct Record<E> {
 }
 
 impl<E: Entity> Record<E> {
-    pub(crate) fn from_cells(shape: &Shape<E>, cells: &Cells<'_>) -> Result<Self> {
+    pub(crate) fn from_cells(shape: &Shape<E>, cells: &impl ReadFields) -> Result<Self> {
         let mut fields = Vec::with_capacity(shape.fields().len());
         for (index, field) in shape.fields().iter().enumerate() {
             let value = match E::__table().position(field.field()) {
-                Some((_, spec)) if cells.is_visible(index)? => match cells.cell(index, spec.kind())
-                {
+                Some((_, spec)) if cells.is_shown(index)? => match cells.cell(index, spec.kind()) {
                     Ok(Cell::Timestamp(micros))
                         if DateTime::<Utc>::from_timestamp_micros(micros).is_none() =>
                     {

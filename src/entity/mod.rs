@@ -1,6 +1,7 @@
 //! Entities: rows as they are stored, with table, columns, key and row rules. An entity never leaves its
 //! repository; DTOs of it do.
 
+mod cells;
 mod column;
 mod filter;
 pub(crate) mod mask;
@@ -8,6 +9,8 @@ pub(crate) mod relation;
 mod secret;
 mod table;
 
+#[doc(hidden)]
+pub use cells::ReadCells;
 pub use column::{Assignable, Column, Filterable, Filtered, Lookup, Plain, PrimaryKey, Searchable};
 pub use filter::ColumnFilter;
 pub use relation::{Many, One, Related, RelationSpec};
@@ -18,7 +21,6 @@ pub use crate::schema::{Cardinality, ColumnSpec, Relation, Scalar, Schema, Stora
 
 use crate::error::Result;
 use crate::schema::{Cell, Columns};
-use crate::sql::Cells;
 use crate::viewer::Viewer;
 
 /// A row as stored, written with `#[derive(Entity)]`.
@@ -42,7 +44,7 @@ pub trait Entity: Sized + Send + Sync + 'static {
     fn __cell(&self, column: usize) -> Cell<'_>;
 
     #[doc(hidden)]
-    fn __from_cells(cells: &mut Cells<'_>) -> Result<Self>;
+    fn __from_cells(cells: &mut impl ReadCells) -> Result<Self>;
 }
 
 impl<E: Entity> Columns for E {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::access::Access;
+use super::cells::Cells;
 use super::decided::decided;
 use super::existence::denied_or_missing;
 use super::grant::Reads;
@@ -15,7 +16,7 @@ use crate::dto::{Dto, FieldDecisions};
 use crate::entity::Entity;
 use crate::error::{Error, Result};
 use crate::policy::Decision;
-use crate::sql::{Cells, Layout, Plan, Query, SEVERAL};
+use crate::sql::{Layout, Plan, Query, SEVERAL};
 use crate::viewer::Viewer;
 
 /// A reader of rows on behalf of the holder of an [`Access`]. Made by [`Db::reader`].

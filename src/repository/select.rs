@@ -4,6 +4,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::cells::Cells;
 use super::planner::Planner;
 use super::reader::ViewerOf;
 use crate::bounded::{Bounded, beyond};
@@ -15,7 +16,7 @@ use crate::entity::{Column, ColumnFilter, Entity, Scalar, Schema, Searchable};
 use crate::error::{Error, Result};
 use crate::limits::ORDERS;
 use crate::policy::{Comparand, Decision, Kind, Reduced, Residual, SameFamily, Value};
-use crate::sql::{Cells, Masked, OrderKey, OrderValue, Query, RelatedValues, SEVERAL};
+use crate::sql::{Masked, OrderKey, OrderValue, Query, RelatedValues, SEVERAL};
 
 /// A query for rows shown as `D`, started by the `select` of the DTO.
 ///
@@ -226,7 +227,7 @@ impl<D: Shown> Select<D> {
         self.denied
     }
 
-    pub(crate) fn decode(&self, cells: &mut Cells<'_>) -> Result<D> {
+    pub(super) fn decode(&self, cells: &mut Cells<'_>) -> Result<D> {
         (self.decode)(self.shape(), cells)
     }
 

@@ -9,6 +9,7 @@ use futures_util::StreamExt as _;
 
 use super::decided::decided;
 use super::grant::Reads;
+use super::own_layout::OwnLayout;
 use super::planner::Planner;
 use super::reader::{Reader, Reading, ViewerOf};
 use super::select::{Select, Shown, Streamed};
@@ -17,7 +18,7 @@ use crate::dto::{FieldDecisions, Shape};
 use crate::entity::Entity;
 use crate::error::{Error, Result};
 use crate::policy::Decision;
-use crate::sql::{OwnLayout, Plan, Query};
+use crate::sql::{Plan, Query};
 
 impl<P> Reader<'_, P> {
     /// Streams the rows of the query as they arrive, for answers too large to hold in memory.

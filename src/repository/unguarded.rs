@@ -7,6 +7,7 @@ use std::marker::PhantomData;
 use super::access::Access;
 use super::decided::decided;
 use super::grant::Reads;
+use super::own_layout::OwnLayout;
 use super::reader::Reader;
 use crate::driver::Db;
 use crate::dto::Dto;
@@ -14,7 +15,7 @@ use crate::entity::Entity;
 use crate::error::{Error, Result};
 use crate::events;
 use crate::policy::{Comparand, Decision, Value};
-use crate::sql::{OwnLayout, own_query};
+use crate::sql::own_query;
 
 impl<'a, P> Reader<'a, P> {
     /// Starts a query in SQL of your own that returns rows of `E`, for queries that a

@@ -1,8 +1,8 @@
 //! SQL: queries and writes become the text of statements, with their rules and the check of the session in it.
 #![deny(clippy::wildcard_enum_match_arm)]
 
-mod cells;
 mod change;
+mod layout;
 mod lengths;
 mod limit;
 mod query;
@@ -22,11 +22,10 @@ mod truths;
 mod unguarded;
 mod views;
 
-pub use cells::Cells;
 pub(crate) use change::{Change, Changed, Target, candidates};
+pub(crate) use layout::{CellPlace, CellShown, Join, Layout};
 pub(crate) use query::{
-    HeldValue, Join, Layout, Masked, OrderKey, OrderValue, Position, Query, RelatedValues, Rest,
-    Summary, is_of,
+    HeldValue, Masked, OrderKey, OrderValue, Position, Query, RelatedValues, Rest, Summary, is_of,
 };
 pub(crate) use select::{SEVERAL, column, exists};
 pub(crate) use session_check::SessionCheck;
@@ -35,5 +34,5 @@ pub(crate) use sizes::{filled, inserted_at_once};
 pub(crate) use statement_key::StatementKey;
 pub(crate) use summary::read as read_summary;
 pub(crate) use template::{Plan, QueryInput};
-pub(crate) use unguarded::{OwnLayout, own_query};
+pub(crate) use unguarded::own_query;
 pub(crate) use views::uncounted;

@@ -2,7 +2,6 @@
 
 use sea_query::{CaseStatement, Expr, Func};
 
-use super::cells::CellPlace;
 use super::render::Renderer;
 use crate::dto::{Direction, Found, Function};
 use crate::entity::{Relation, Schema};
@@ -91,28 +90,6 @@ pub(crate) enum Rest {
     Behind(Value),
     Every,
     None,
-}
-
-/// The layout of a statement's rows.
-#[derive(Debug, Default)]
-pub(crate) struct Layout {
-    pub(crate) slots: Vec<CellPlace>,
-    /// The slots of the whole entity, if a rule that runs in Rust needs it.
-    pub(crate) entity: Option<Vec<CellPlace>>,
-    /// The columns of a row's [`Position`], its key last.
-    pub(crate) position: Vec<(usize, Kind)>,
-    /// The positions of the inputs of computed fields, by field.
-    pub(crate) computed: Vec<(usize, Vec<usize>)>,
-    pub(crate) nested: Vec<Join>,
-    /// The columns of [`Query::joined_by`].
-    pub(crate) joined_by: Vec<(usize, Kind)>,
-}
-
-/// The join of a row to the related rows that one of its fields shows.
-#[derive(Debug)]
-pub(crate) struct Join {
-    pub(crate) field: usize,
-    pub(crate) columns: Vec<(usize, Kind)>,
 }
 
 /// A grouped aggregation over rows.

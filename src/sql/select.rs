@@ -3,8 +3,8 @@
 
 use sea_query::{Alias, CaseStatement, Expr, NullOrdering, Query as Statement, SelectStatement};
 
-use super::cells::{CellPlace, CellShown};
-use super::query::{Join, Layout, Query};
+use super::layout::{CellPlace, CellShown, Join, Layout};
+use super::query::Query;
 use super::render::Renderer;
 use super::seek;
 use crate::driver::{Dialect, Ready};

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use sea_query::{Expr, ExprTrait as _, SelectStatement, Value, Values};
 
-use super::query::{Layout, Query};
+use super::layout::Layout;
+use super::query::Query;
 use super::render::Renderer;
 use super::select;
 use super::session_row::{

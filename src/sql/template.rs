@@ -10,8 +10,9 @@ use std::sync::Arc;
 use sea_query::{SelectStatement, Values};
 
 use super::change::{Written, insert_rows};
+use super::layout::Layout;
 use super::limit::Limit;
-use super::query::{Layout, Query, Summary};
+use super::query::{Query, Summary};
 use super::statement_key::{LIMIT_MARK, Marks, StatementKey};
 use super::{select, summary};
 use crate::driver::{Db, Dialect, Ready, Storability};

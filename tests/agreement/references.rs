@@ -43,7 +43,7 @@ impl Entity for Parent {
         self.0.__cell(column)
     }
 
-    fn __from_cells(cells: &mut clearance::__private::Cells<'_>) -> Result<Self> {
+    fn __from_cells(cells: &mut impl clearance::__private::ReadCells) -> Result<Self> {
         Sample::__from_cells(cells).map(Self)
     }
 }

@@ -41,24 +41,17 @@ const ROOMS: [&str; 28] = [
 ];
 
 /// The imports that run upwards today, and what would turn each round. None is added: a new one is moved instead.
-const KNOWN: [(&str, &str, &str); 5] = [
+const KNOWN: [(&str, &str, &str); 2] = [
     (
         "entity",
         "dto",
         "filters on columns are made for queries of DTOs",
     ),
     (
-        "entity",
-        "sql",
-        "entities are read from `Cells`; a trait would do",
-    ),
-    ("dto", "sql", "the same, and the cells of aggregates"),
-    (
         "dto",
         "repository",
         "DTOs name who loads their related rows",
     ),
-    ("sql", "repository", "`Cells` reads nested rows"),
 ];
 
 pub(crate) fn run() -> Result<(), Failure> {

@@ -121,7 +121,7 @@ pub(crate) fn emit(raw: &RawDto, dto: &Dto) -> TokenStream {
             }
 
             fn __from_cells(
-                __cells: &mut #library::__private::Cells<'_>,
+                __cells: &mut impl #library::__private::ReadFields,
             ) -> #library::Result<Self> {
                 ::core::result::Result::Ok(Self { #(#from_cells),* })
             }
@@ -180,7 +180,7 @@ pub(crate) fn emit_nothing(raw: &RawDto) -> TokenStream {
             }
 
             fn __from_cells(
-                _: &mut #library::__private::Cells<'_>,
+                _: &mut impl #library::__private::ReadFields,
             ) -> #library::Result<Self> {
                 #refusal
             }

@@ -114,7 +114,7 @@ pub(crate) fn emit(raw: &RawEntity, entity: &Entity) -> TokenStream {
             }
 
             fn __from_cells(
-                cells: &mut #library::__private::Cells<'_>,
+                cells: &mut impl #library::__private::ReadCells,
             ) -> #library::Result<Self> {
                 ::core::result::Result::Ok(Self { #(#columns),* })
             }
@@ -215,7 +215,7 @@ pub(crate) fn emit_nothing(raw: &RawEntity) -> TokenStream {
                 }
 
                 fn __from_cells(
-                    _: &mut #library::__private::Cells<'_>,
+                    _: &mut impl #library::__private::ReadCells,
                 ) -> #library::Result<Self> {
                     #refusal
                 }

@@ -1,16 +1,16 @@
 //! The cells of a row of a guarded select, read field by field by its layout.
 
-use super::{Layout, OwnLayout};
+use super::nested::NestedRow;
+use super::own_layout::OwnLayout;
 use crate::driver::Row;
-use crate::dto::{Hideable, Mask, Maskable, Nested};
-use crate::entity::{Column, Scalar, Storable};
+use crate::dto::{Hideable, Mask, Maskable, Nested, ReadFields};
+use crate::entity::{Column, ReadCells};
 use crate::error::{Error, Result};
-use crate::policy::Cell;
-use crate::repository::NestedRow;
+use crate::schema::{Cell, Kind, Scalar, Storable};
+use crate::sql::{CellPlace, CellShown, Layout};
 
 /// One row, while it is converted to a DTO or an entity.
-#[doc(hidden)]
-pub struct Cells<'a> {
+pub(super) struct Cells<'a> {
     row: &'a Row,
     slots: &'a [CellPlace],
     /// The visible fields, as bits, out of those whose rule runs in Rust.
@@ -35,30 +35,8 @@ impl Marks {
     }
 }
 
-/// The position of one field in the row, and the source of its visibility.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct CellPlace {
-    /// The position of the column; none if it was not selected.
-    pub(crate) column: Option<usize>,
-    /// The position of the masked column, if Rust chooses between the two.
-    pub(crate) masked: Option<usize>,
-    pub(crate) shown: CellShown,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum CellShown {
-    Always,
-    Never,
-    /// The database decides, by the flag column at this position.
-    Flag(usize),
-    /// The database returns null for a hidden value, and the column itself is never null.
-    UnlessNull,
-    /// Rust has evaluated the rule.
-    Found,
-}
-
 impl<'a> Cells<'a> {
-    pub(crate) const fn new(row: &'a Row, slots: &'a [CellPlace], found: u128) -> Self {
+    pub(super) const fn new(row: &'a Row, slots: &'a [CellPlace], found: u128) -> Self {
         Self {
             row,
             slots,
@@ -71,7 +49,7 @@ impl<'a> Cells<'a> {
     }
 
     /// Reads a row of a query that masked nothing: `found` covers every field.
-    pub(crate) fn of_own_query<E>(row: &'a Row, layout: &'a OwnLayout<E>, found: u128) -> Self {
+    pub(super) fn of_own_query<E>(row: &'a Row, layout: &'a OwnLayout<E>, found: u128) -> Self {
         Self {
             row,
             slots: &layout.fields,
@@ -84,7 +62,7 @@ impl<'a> Cells<'a> {
     }
 
     /// Reads a row of a select, with its related rows if there are any.
-    pub(crate) fn of_select(
+    pub(super) fn of_select(
         row: &'a Row,
         layout: &'a Layout,
         found: u128,
@@ -108,28 +86,6 @@ impl<'a> Cells<'a> {
             .ok_or_else(|| Error::internal("a DTO has more fields than its query"))
     }
 
-    pub(crate) fn is_visible(&self, field: usize) -> Result<bool> {
-        let slot = self.slot(field)?;
-        match slot.shown {
-            CellShown::Always => Ok(true),
-            CellShown::Never => Ok(false),
-            CellShown::Flag(flag) => self.row.flag(flag),
-            CellShown::UnlessNull => match slot.column {
-                Some(column) => Ok(!self.row.is_null(column)?),
-                None => Ok(false),
-            },
-            CellShown::Found => Ok(self.found >> field & 1 == 1),
-        }
-    }
-
-    pub(crate) fn cell(&self, field: usize, kind: crate::policy::Kind) -> Result<Cell<'_>> {
-        let column = self
-            .slot(field)?
-            .column
-            .ok_or_else(|| Error::internal("a column that was not selected was read"))?;
-        self.row.cell(column, kind)
-    }
-
     fn read<C: Storable>(&self, field: usize) -> Result<C> {
         self.value(field, self.cell(field, C::KIND))
     }
@@ -147,67 +103,56 @@ impl<'a> Cells<'a> {
         })
     }
 
-    pub(crate) fn mark(&self, field: usize) {
-        let Marks(marks) = &self.unreadable;
-        marks.set(marks.get() | 1 << field);
-    }
-
     /// Returns the fields, as bits, with a stored value that they cannot have.
-    pub(crate) fn unreadable(&self) -> u128 {
+    pub(super) fn unreadable(&self) -> u128 {
         self.unreadable.0.get()
     }
 }
 
-#[doc(hidden)]
-impl Cells<'_> {
-    pub fn column<C: Storable>(&mut self, field: usize) -> Result<C> {
+impl ReadCells for Cells<'_> {
+    fn column<C: Storable>(&mut self, column: usize) -> Result<C> {
+        self.read(column)
+    }
+}
+
+impl ReadFields for Cells<'_> {
+    fn is_shown(&self, field: usize) -> Result<bool> {
+        let slot = self.slot(field)?;
+        match slot.shown {
+            CellShown::Always => Ok(true),
+            CellShown::Never => Ok(false),
+            CellShown::Flag(flag) => self.row.flag(flag),
+            CellShown::UnlessNull => match slot.column {
+                Some(column) => Ok(!self.row.is_null(column)?),
+                None => Ok(false),
+            },
+            CellShown::Found => Ok(self.found >> field & 1 == 1),
+        }
+    }
+
+    fn cell(&self, field: usize, kind: Kind) -> Result<Cell<'_>> {
+        let column = self
+            .slot(field)?
+            .column
+            .ok_or_else(|| Error::internal("a column that was not selected was read"))?;
+        self.row.cell(column, kind)
+    }
+
+    fn mark(&self, field: usize) {
+        let Marks(marks) = &self.unreadable;
+        marks.set(marks.get() | 1 << field);
+    }
+
+    fn shown<E, C: Scalar, U>(&mut self, field: usize, _: Column<E, C, U>) -> Result<C> {
         self.read(field)
     }
 
-    pub fn shown<E, C: Scalar, U>(&mut self, field: usize, _: Column<E, C, U>) -> Result<C> {
-        self.read(field)
-    }
-
-    /// Returns whether a computed field is shown.
-    pub fn is_shown(&self, field: usize) -> Result<bool> {
-        self.is_visible(field)
-    }
-
-    /// Reads an input of a computed field.
-    pub fn input<E, C: Scalar, U>(
-        &self,
-        field: usize,
-        number: usize,
-        _: Column<E, C, U>,
-    ) -> Result<C> {
-        let position = self
-            .computed
-            .iter()
-            .find(|(known, _)| *known == field)
-            .and_then(|(_, positions)| positions.get(number))
-            .ok_or_else(|| Error::internal("an input that was not selected was read"))?;
-        self.value(field, self.row.cell(*position, C::KIND))
-    }
-
-    /// Reads the related rows that a field shows.
-    pub fn nested<N: Nested>(&mut self, field: usize) -> Result<N> {
-        let rows = match self.nested {
-            Some(nested) if self.is_visible(field)? => Some(nested.rows::<N::Dto>(field)?),
-            Some(_) | None => None,
-        };
-        N::__found(rows).ok_or_else(|| {
-            Error::misuse(
-                "a nested DTO is hidden, and the type of its field cannot say so: use `Field`",
-            )
-        })
-    }
-
-    pub fn hideable<E, C: Scalar, U, D: Hideable<C>>(
+    fn hideable<E, C: Scalar, U, D: Hideable<C>>(
         &mut self,
         field: usize,
         _: Column<E, C, U>,
     ) -> Result<D> {
-        if !self.is_visible(field)? {
+        if !self.is_shown(field)? {
             return Ok(D::__hidden());
         }
         match self.read(field) {
@@ -218,25 +163,25 @@ impl Cells<'_> {
         }
     }
 
-    pub fn or_error<E, C: Scalar, U>(&mut self, field: usize, _: Column<E, C, U>) -> Result<C> {
-        if self.is_visible(field)? {
+    fn or_error<E, C: Scalar, U>(&mut self, field: usize, _: Column<E, C, U>) -> Result<C> {
+        if self.is_shown(field)? {
             self.read(field)
         } else {
             Err(Error::forbidden())
         }
     }
 
-    pub fn masked<E, C: Scalar + Maskable, U>(
+    fn masked<E, C: Scalar + Maskable, U>(
         &mut self,
         field: usize,
         _: Column<E, C, U>,
     ) -> Result<C> {
         let slot = self.slot(field)?;
         match slot.masked {
-            Some(masked) if !self.is_visible(field)? => {
+            Some(masked) if !self.is_shown(field)? => {
                 self.value(field, self.row.cell(masked, C::KIND))
             }
-            None if slot.shown == CellShown::Found && !self.is_visible(field)? => {
+            None if slot.shown == CellShown::Found && !self.is_shown(field)? => {
                 let mask = self.masks.get(field).copied().flatten();
                 let mask = mask.ok_or_else(|| Error::internal("a mask is missing"))?;
                 Ok(self.read::<C>(field)?.__mask(mask))
@@ -246,17 +191,39 @@ impl Cells<'_> {
         }
     }
 
-    pub fn masked_in_process<E, C: Scalar, U>(
+    fn masked_in_process<E, C: Scalar, U>(
         &mut self,
         field: usize,
         _: Column<E, C, U>,
         mask: impl FnOnce(C) -> C,
     ) -> Result<C> {
         let value = self.read(field)?;
-        Ok(if self.is_visible(field)? {
+        Ok(if self.is_shown(field)? {
             value
         } else {
             mask(value)
+        })
+    }
+
+    fn input<E, C: Scalar, U>(&self, field: usize, number: usize, _: Column<E, C, U>) -> Result<C> {
+        let position = self
+            .computed
+            .iter()
+            .find(|(known, _)| *known == field)
+            .and_then(|(_, positions)| positions.get(number))
+            .ok_or_else(|| Error::internal("an input that was not selected was read"))?;
+        self.value(field, self.row.cell(*position, C::KIND))
+    }
+
+    fn nested<N: Nested>(&mut self, field: usize) -> Result<N> {
+        let rows = match self.nested {
+            Some(nested) if self.is_shown(field)? => Some(nested.rows::<N::Dto>(field)?),
+            Some(_) | None => None,
+        };
+        N::__found(rows).ok_or_else(|| {
+            Error::misuse(
+                "a nested DTO is hidden, and the type of its field cannot say so: use `Field`",
+            )
         })
     }
 }
