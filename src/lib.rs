@@ -260,9 +260,9 @@ pub use clearance_derive::rule;
 pub mod __private {
     pub use serde;
 
+    pub use crate::dto::nested::generated::*;
     pub use crate::dto::number::{AsItIs, Writing};
-    pub use crate::dto::source::generated::*;
-    pub use crate::dto::{FieldSpec, Mask, Output, ReadFields, Shape, Visibility, select};
+    pub use crate::dto::{FieldSpec, Mask, Output, ReadFields, Shape, Visibility, VisitNested};
     pub use crate::entity::relation::generated::*;
     pub use crate::entity::{
         ColumnSpec, Many, One, Operation, ReadCells, Related, RelationSpec, RowRules, Storable,
@@ -277,6 +277,7 @@ pub mod __private {
     pub use crate::repository::memo::{MemoKey, recall, remember, run};
     pub use crate::repository::release::Checked;
     pub use crate::repository::release::generated::*;
+    pub use crate::repository::select::select;
 
     /// Returns the cell of a field, for `Entity::__cell`.
     pub fn cell<T: Storable>(field: &T) -> Cell<'_> {

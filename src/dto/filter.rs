@@ -2,7 +2,7 @@
 
 use super::field_name::{Condition, FieldTest, NameOrigin, NamedField};
 use super::source::{RelationAnswer, RelationQuery, ShapeSource};
-use super::{FieldDecisions, Shape};
+use super::{DecisionSource, FieldDecisions, Shape};
 use crate::entity::Entity;
 use crate::error::{Error, Result};
 use crate::events;
@@ -10,7 +10,6 @@ use crate::policy::{
     Decision, Failure, Fulfilled, Reduced, Residual, TextTest, compare_with, every, listed, null,
     related, some, text,
 };
-use crate::repository::Planner;
 use crate::schema::{Cardinality, Kind, Relation, Schema};
 
 /// The options of a query that govern fields hidden from this viewer.
@@ -27,7 +26,7 @@ pub(crate) struct Scope<'a, E: Entity> {
     pub(crate) shape: &'a Shape<E>,
     pub(crate) decided: &'a FieldDecisions,
     pub(crate) modes: Modes,
-    pub(crate) asking: &'a Planner<'a, E::Viewer>,
+    pub(crate) asking: &'a dyn DecisionSource<E::Viewer>,
 }
 
 impl<E: Entity> Scope<'_, E> {

@@ -2,15 +2,17 @@
 
 mod aggregate;
 mod cells;
+mod decisions;
 mod field;
 mod field_name;
 mod filter;
 mod function;
+pub(crate) mod nested;
 pub(crate) mod number;
 mod record;
 mod related;
 mod shape;
-pub(crate) mod source;
+mod source;
 mod visibility;
 
 pub(crate) use aggregate::AggregateSpec;
@@ -18,16 +20,18 @@ pub(crate) use aggregate::sealed::AggregateAnswers;
 pub use aggregate::{Aggregate, AggregateValue, Aggregates, Grouping, Having};
 #[doc(hidden)]
 pub use cells::ReadFields;
+pub(crate) use decisions::{DecisionSource, FieldDecisions, ShapeRules};
 pub use field::{Field, Hideable};
 pub(crate) use field_name::{Condition, FieldTest, NameOrigin, NamedField, OrderBy};
 pub use field_name::{Direction, FieldName, Filter, IntoFilter, Order, Untyped};
 pub(crate) use filter::{Modes, Scope};
 pub(crate) use function::{Aggregated, Found, Function};
+pub use nested::Nested;
+#[doc(hidden)]
+pub use nested::VisitNested;
 pub use record::Record;
 pub use related::{RelatedName, RelatedValue};
-pub(crate) use shape::FieldDecisions;
 pub use shape::{FieldSpec, Output, Shape, ShapeBuilder};
-pub use source::Nested;
 pub(crate) use source::{RelationQuery, ShapeSource, ShownAs};
 #[doc(hidden)]
 pub use visibility::Visibility;
@@ -36,7 +40,6 @@ pub use crate::entity::mask::{Mask, Maskable};
 
 use crate::entity::Entity;
 use crate::error::Result;
-use crate::repository::Select;
 
 /// A data transfer object, written with `#[derive(Dto)]`: the fields of an entity that may leave
 /// a repository, each with its rule.
@@ -56,10 +59,14 @@ pub trait Dto: Sized + Send + 'static {
 
     #[doc(hidden)]
     fn __from_row(row: Self::Entity, visible: Visibility) -> Result<Self>;
-}
 
-/// Starts a query; the derive gives every DTO a `select` of its own that calls it.
-#[doc(hidden)]
-pub fn select<D: Dto>() -> Select<D> {
-    Select::new(D::__shape())
+    /// Calls `visitor` with the DTO as which this field shows related rows; `None` if it shows none.
+    #[doc(hidden)]
+    fn __nested<T>(field: usize, visitor: T) -> Option<T::Output>
+    where
+        T: VisitNested<<Self::Entity as Entity>::Viewer>,
+    {
+        let _ = (field, visitor);
+        None
+    }
 }

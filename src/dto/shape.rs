@@ -5,10 +5,10 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::visibility::MAX_FIELDS;
-use super::{Dto, Mask, Nested, ShapeSource, Visibility, source};
+use super::{Dto, Mask, Nested, ShapeSource, source};
 use crate::entity::{Column, Entity};
 use crate::error::{Error, Result};
-use crate::policy::{Context, Decision, Facts, Residual, Rule, decide};
+use crate::policy::Rule;
 use crate::schema::Scalar;
 
 /// The fields of a DTO of entity `E`, each with its rules.
@@ -60,86 +60,6 @@ pub enum Output {
     Mask(Mask),
     /// The result of an application function on the value, which leaves the database for that.
     MaskInProcess,
-}
-
-/// The decisions of a shape's rules for one viewer.
-#[derive(Debug, Clone)]
-pub(crate) struct FieldDecisions {
-    pub(crate) rows: Decision,
-    pub(crate) fields: Vec<Decision>,
-    /// The columns of the entity that have a `filter_if` rule, by field.
-    pub(crate) columns: Vec<(&'static str, Decision)>,
-    /// The fields that are visible in every row, as a bit set.
-    always: u128,
-    /// The conditions to evaluate for each row.
-    asked: Vec<FieldRead>,
-}
-
-/// A condition on the row, and the fields that it makes visible, as a bit set.
-#[derive(Debug, Clone)]
-struct FieldRead {
-    residual: Residual,
-    /// The field from whose rules the residual comes.
-    field: usize,
-    shows: u128,
-}
-
-impl FieldDecisions {
-    pub(crate) fn new(
-        rows: Decision,
-        fields: Vec<Decision>,
-        columns: Vec<(&'static str, Decision)>,
-    ) -> Self {
-        let mut always = 0;
-        let mut asked: Vec<FieldRead> = Vec::new();
-        for (field, decision) in fields.iter().enumerate().take(MAX_FIELDS) {
-            let bit = 1 << field;
-            match decision {
-                Decision::Allow => always |= bit,
-                Decision::Deny | Decision::Fail(_) => {}
-                Decision::Depends(residual) => {
-                    // An opaque part names a function by its index in its own field's rules.
-                    let same = asked
-                        .iter_mut()
-                        .find(|known| known.residual == *residual && !residual.is_opaque());
-                    match same {
-                        Some(known) => known.shows |= bit,
-                        None => asked.push(FieldRead {
-                            residual: residual.clone(),
-                            field,
-                            shows: bit,
-                        }),
-                    }
-                }
-            }
-        }
-        Self {
-            rows,
-            fields,
-            columns,
-            always,
-            asked,
-        }
-    }
-
-    /// Returns whether some residual runs over the whole row in Rust.
-    pub(crate) fn is_opaque(&self) -> bool {
-        std::iter::once(&self.rows)
-            .chain(&self.fields)
-            .any(|decision| matches!(decision, Decision::Depends(residual) if residual.is_opaque()))
-    }
-}
-
-impl FieldDecisions {
-    /// Returns whether some decision depends on related rows.
-    pub(crate) fn is_related(&self) -> bool {
-        std::iter::once(&self.rows)
-            .chain(&self.fields)
-            .any(|decision| match decision {
-                Decision::Depends(residual) => residual.is_related(),
-                Decision::Allow | Decision::Deny | Decision::Fail(_) => false,
-            })
-    }
 }
 
 impl<E: Entity> Shape<E> {
@@ -209,6 +129,10 @@ impl<E: Entity> Shape<E> {
         links.filter_map(|index| self.fields.get(*index))
     }
 
+    pub(super) fn links(&self) -> &[Vec<usize>] {
+        &self.links
+    }
+
     /// Returns the mistake in the shape's definition, one that does not depend on the viewer.
     pub(crate) fn mistake(&self) -> Option<&str> {
         self.mistake.as_deref()
@@ -246,61 +170,6 @@ impl<E: Entity> Shape<E> {
             }
         })
     }
-
-    /// Evaluates the rules for `viewer` (or nobody), each once.
-    pub(crate) fn decide(&self, viewer: Option<&E::Viewer>, context: &Context) -> FieldDecisions {
-        let rows = E::__table().rows().read.decide(viewer, context);
-        // If no row can be read no field rule matters, so none is evaluated.
-        let fields = if rows == Decision::Deny {
-            Vec::new()
-        } else {
-            let own = self
-                .fields
-                .iter()
-                .map(|field| decide(&field.rules, viewer, context));
-            source::joined(&self.links, own.collect())
-        };
-        let columns = if rows == Decision::Deny {
-            Vec::new()
-        } else {
-            let filters = E::__table().filters().iter();
-            filters
-                .map(|(field, rules)| (*field, decide(rules, viewer, context)))
-                .collect()
-        };
-        FieldDecisions::new(rows, fields, columns)
-    }
-
-    /// Returns the decisions for a query to which no rule applies: everything is allowed.
-    pub(crate) fn decide_all_allowed(&self) -> FieldDecisions {
-        let fields = self.fields.iter().map(|_| Decision::Allow).collect();
-        let filters = E::__table().filters().iter();
-        let columns = filters
-            .map(|(field, _)| (*field, Decision::Allow))
-            .collect();
-        FieldDecisions::new(Decision::Allow, fields, columns)
-    }
-
-    /// Evaluates the residuals on `row` and returns which of its fields are visible.
-    pub(crate) fn visibility(
-        &self,
-        decided: &FieldDecisions,
-        row: &impl Facts<E>,
-        viewer: Option<&E::Viewer>,
-        context: &Context,
-    ) -> Visibility {
-        let mut bits = decided.always;
-        for asked in &decided.asked {
-            let rules = self
-                .fields
-                .get(asked.field)
-                .map_or(&[][..], FieldSpec::rules);
-            if asked.residual.holds(row, rules, viewer, context) {
-                bits |= asked.shows;
-            }
-        }
-        Visibility::from_bits(bits)
-    }
 }
 
 impl<E: Entity> FieldSpec<E> {
@@ -337,7 +206,6 @@ impl<E: Entity> FieldSpec<E> {
         self.source = ShapeSource::Related {
             relation,
             shown: source::ShownAs::of::<N::Dto>,
-            load: crate::repository::load::<N::Dto>,
             across: source::across::<N::Dto>,
         };
         self

@@ -3,11 +3,10 @@
 
 use std::fmt;
 
-use super::{Condition, Dto, FieldSpec, Modes, NamedField, Scope, Shape};
-use crate::entity::{Entity, Related};
+use super::{Condition, DecisionSource, Dto, FieldSpec, Modes, NamedField, Scope, Shape};
+use crate::entity::Entity;
 use crate::error::{Error, Result};
 use crate::policy::{Decision, Reduced, Residual, every};
-use crate::repository::{Load, Planner};
 use crate::schema::{Kind, Relation, Schema};
 use crate::viewer::Viewer;
 
@@ -24,7 +23,6 @@ pub(crate) enum ShapeSource<V: Viewer> {
     Related {
         relation: &'static str,
         shown: fn() -> ShownAs,
-        load: Load<V>,
         across: Across<V>,
     },
 }
@@ -86,7 +84,7 @@ pub(crate) struct RelationAnswer {
 
 /// A function that puts a question to the DTO on the other side of a relation, for the viewer `V`.
 type Across<V> = fn(
-    &Planner<'_, V>,
+    &dyn DecisionSource<V>,
     Modes,
     &'static Relation,
     &'static Schema,
@@ -95,7 +93,7 @@ type Across<V> = fn(
 
 /// Answers a question about the rows of `D`; see [`Across`].
 pub(super) fn across<D: Dto>(
-    asking: &Planner<'_, <D::Entity as Entity>::Viewer>,
+    asking: &dyn DecisionSource<<D::Entity as Entity>::Viewer>,
     modes: Modes,
     relation: &'static Relation,
     own: &'static Schema,
@@ -142,78 +140,6 @@ pub(super) fn across<D: Dto>(
         holds,
         column,
     })
-}
-
-/// A type of field that shows related rows as the DTO `Self::Dto`: `Option<D>` for a `belongs_to`,
-/// `Vec<D>` for a `has_many`, or a [`Field`](super::Field) of either.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot show related rows",
-    note = "write `Option<D>` for a `belongs_to` and `Vec<D>` for a `has_many`, where `D` is a DTO of the related entity",
-    note = "where the relation can be hidden, write `Field<..>` of one of these"
-)]
-pub trait Nested: Sized {
-    /// The DTO that shows one related row.
-    type Dto: Dto;
-    /// The number of rows that there can be: one or many.
-    #[doc(hidden)]
-    type Cardinality;
-
-    /// Makes the field of these rows; `rows` is `None` if they are hidden. Returns `None` if the type
-    /// cannot represent that.
-    #[doc(hidden)]
-    fn __found(rows: Option<Vec<Self::Dto>>) -> Option<Self>;
-}
-
-impl<D: Dto> Nested for Vec<D> {
-    type Dto = D;
-    type Cardinality = crate::entity::Many;
-
-    fn __found(rows: Option<Vec<D>>) -> Option<Self> {
-        rows
-    }
-}
-
-impl<D: Dto> Nested for Option<D> {
-    type Dto = D;
-    type Cardinality = crate::entity::One;
-
-    fn __found(rows: Option<Vec<D>>) -> Option<Self> {
-        Some(rows.and_then(|mut rows| rows.pop()))
-    }
-}
-
-impl<N: Nested> Nested for super::Field<N> {
-    type Dto = N::Dto;
-    type Cardinality = N::Cardinality;
-
-    fn __found(rows: Option<Vec<N::Dto>>) -> Option<Self> {
-        match rows {
-            None => Some(Self::Hidden),
-            Some(rows) => N::__found(Some(rows)).map(Self::Visible),
-        }
-    }
-}
-
-/// The functions that generated code calls.
-#[doc(hidden)]
-pub(crate) mod generated {
-    use super::{Dto, Entity, Nested, Related, Result};
-    use crate::error::Error;
-
-    /// Lets the compiler check that a nested DTO shows the rows that its relation leads to.
-    pub fn check_nested<N, E, C>(_: Related<E, C>)
-    where
-        E: Entity,
-        N: Nested<Cardinality = C, Dto: Dto<Entity = E>>,
-    {
-    }
-
-    /// Returns the error for a DTO made in memory: a row in memory has no related rows.
-    pub fn not_at_hand<T>() -> Result<T> {
-        Err(Error::misuse(
-            "a nested DTO needs a query: rows in memory have no related rows",
-        ))
-    }
 }
 
 impl<V: Viewer> fmt::Debug for ShapeSource<V> {

@@ -7,7 +7,7 @@ mod method;
 
 use std::fmt;
 
-use crate::dto::Dto;
+use crate::dto::{Dto, ShapeRules as _};
 use crate::entity::{Entity, RowAction};
 use crate::input::{Incoming, Settable};
 use crate::policy::{Context, Decision, decide};

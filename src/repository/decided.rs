@@ -3,18 +3,18 @@
 use std::sync::Arc;
 
 use super::in_use::InUse;
-use crate::dto::{FieldDecisions, Shape};
-use crate::entity::Entity;
+use crate::dto::{FieldDecisions, ShapeRules};
 use crate::error::{Error, Result};
 use crate::events;
-use crate::policy::{Decision, Failure};
+use crate::policy::Failure;
 use crate::request::CachedDecision;
 use crate::session::Verified;
+use crate::viewer::Viewer;
 
 /// Returns the decisions of `shape`'s rules, memoized in the request.
-pub(super) fn decided<E: Entity>(
-    shape: &Shape<E>,
-    using: &InUse<E::Viewer>,
+pub(super) fn decided<V: Viewer>(
+    shape: &dyn ShapeRules<V>,
+    using: &InUse<V>,
 ) -> Result<Arc<FieldDecisions>> {
     shape.check()?;
     let request = match using.request() {
@@ -31,7 +31,9 @@ pub(super) fn decided<E: Entity>(
         return Ok(decided);
     }
     let decided = Arc::new(shape.decide(using.viewer(), using.context()));
-    refuse_failure(shape, &decided)?;
+    if let Some((rule, failure)) = shape.failure(&decided) {
+        return Err(rule_failed(shape.name(), rule, failure));
+    }
     request.decisions().put(CachedDecision {
         shape: shape.id(),
         viewer: loading,
@@ -39,31 +41,6 @@ pub(super) fn decided<E: Entity>(
         decided: Arc::clone(&decided),
     });
     Ok(decided)
-}
-
-fn refuse_failure<E: Entity>(shape: &Shape<E>, decided: &FieldDecisions) -> Result<()> {
-    let failed = std::iter::once(("rows", &decided.rows))
-        .chain(
-            shape
-                .fields()
-                .iter()
-                .map(|field| field.field())
-                .zip(&decided.fields),
-        )
-        .chain(
-            decided
-                .columns
-                .iter()
-                .map(|(field, decision)| (*field, decision)),
-        )
-        .find_map(|(name, decision)| match decision {
-            Decision::Fail(failure) => Some((name, failure)),
-            Decision::Allow | Decision::Deny | Decision::Depends(_) => None,
-        });
-    match failed {
-        None => Ok(()),
-        Some((name, failure)) => Err(rule_failed(shape.name(), name, *failure)),
-    }
 }
 
 /// Logs which rule failed to evaluate, and returns an error that does not name it.

@@ -15,7 +15,7 @@ use super::untrusted::Valid;
 use super::update::{Allowed, Assignments, Planned};
 use super::writer::Writer;
 use crate::driver::{Db, Row};
-use crate::dto::Dto;
+use crate::dto::{DecisionSource as _, Dto};
 use crate::entity::{Assignable, Column, Entity, RowAction, Storable};
 use crate::error::{Error, Result};
 use crate::input::Patch;

@@ -10,21 +10,19 @@ use super::planner::Planner;
 use super::reader::Reading;
 use super::select::Select;
 use crate::driver::Row;
-use crate::dto::{Dto, ShapeSource};
+use crate::dto::{Dto, ShapeSource, VisitNested};
 use crate::entity::{Entity, Relation, Schema};
 use crate::error::{Error, Result};
 use crate::policy::{Cell, Decision, Op, Reduced, Residual, Term, Value};
 use crate::sql::{Join, Layout, Plan, Query};
 use crate::viewer::Viewer;
 
-/// A function that loads the rows that a relation leads to, for the viewer `V`.
-pub(crate) type Load<V> = for<'a> fn(Nesting<'a, V>) -> Loading<'a>;
 type Loading<'a> = Pin<Box<dyn Future<Output = Result<RowsByKey>> + Send + 'a>>;
 /// A type-erased [`Batch`]; the field that shows it knows its DTO.
 type RowsByKey = Box<dyn Any + Send + Sync>;
 
 /// The rows for which a relation is followed, and the identity that asks.
-pub(crate) struct Nesting<'a, V: Viewer> {
+struct Nesting<'a, V: Viewer> {
     asking: &'a Planner<'a, V>,
     relation: &'static Relation,
     own: &'static Schema,
@@ -138,7 +136,7 @@ impl<V: Viewer> Planner<'_, V> {
         let own: &'static Schema = D::Entity::__table();
         let mut nested = NestedRows::default();
         for join in &layout.nested {
-            let Some(ShapeSource::Related { relation, load, .. }) =
+            let Some(ShapeSource::Related { relation, .. }) =
                 shape.fields().get(join.field).map(|field| field.source())
             else {
                 return Err(Error::internal(
@@ -163,7 +161,11 @@ impl<V: Viewer> Planner<'_, V> {
                     keys: distinct,
                     above,
                 };
-                Some(load(nesting).await?)
+                let loading = D::__visit_nested(join.field, nesting);
+                let loading = loading.ok_or_else(|| {
+                    Error::internal("a field with a relation names no DTO of its related rows")
+                })?;
+                Some(loading.await?)
             };
             nested.0.push(NestedField {
                 field: join.field,
@@ -232,17 +234,20 @@ fn written(key: &mut JoinKey, bytes: &[u8]) {
     key.extend(bytes);
 }
 
-/// Loads the rows of `D` that a relation leads to.
-pub(crate) fn load<D>(nesting: Nesting<'_, <<D as Dto>::Entity as Entity>::Viewer>) -> Loading<'_>
-where
-    D: Dto,
-{
-    Box::pin(async move { Ok(Box::new(batch::<D>(nesting).await?) as RowsByKey) })
+/// Loads the rows that the relation leads to, as the DTO that it visits.
+impl<'a, V: Viewer> VisitNested<V> for Nesting<'a, V> {
+    type Output = Loading<'a>;
+
+    fn visit<D: Dto<Entity: Entity<Viewer = V>>>(self) -> Loading<'a> {
+        Box::pin(async move { Ok(Box::new(batch::<D, V>(self).await?) as RowsByKey) })
+    }
 }
 
-async fn batch<D: Dto>(
-    nesting: Nesting<'_, <<D as Dto>::Entity as Entity>::Viewer>,
-) -> Result<Batch<D>> {
+async fn batch<D, V>(nesting: Nesting<'_, V>) -> Result<Batch<D>>
+where
+    D: Dto<Entity: Entity<Viewer = V>>,
+    V: Viewer,
+{
     let shape = D::__shape();
     if nesting.above.contains(&shape.id()) {
         return Err(Error::misuse(format!(

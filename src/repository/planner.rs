@@ -10,14 +10,14 @@ use super::in_use::InUse;
 use super::reader::Reading;
 use super::select::{Select, Shown};
 use crate::driver::Db;
-use crate::dto::{FieldDecisions, Shape};
+use crate::dto::{DecisionSource, FieldDecisions, ShapeRules};
 use crate::entity::Entity;
 use crate::error::Result;
 use crate::sql::{Plan, Query, QueryInput};
 use crate::viewer::Viewer;
 
 /// The identity and instant of one answer: the parts of an access that planning its queries needs.
-pub(crate) struct Planner<'a, V: Viewer> {
+pub(super) struct Planner<'a, V: Viewer> {
     pub(super) db: &'a Db,
     pub(super) using: InUse<V>,
 }
@@ -26,14 +26,6 @@ impl<'a, V: Viewer> Planner<'a, V> {
     pub(super) async fn begin<P: Reads<V>>(db: &'a Db, access: &Access<P>) -> Result<Self> {
         let using = access.in_use().await?;
         Ok(Self { db, using })
-    }
-
-    /// Returns the decisions of a shape's rules.
-    pub(crate) fn decided<E: Entity<Viewer = V>>(
-        &self,
-        shape: &Shape<E>,
-    ) -> Result<Arc<FieldDecisions>> {
-        decided(shape, &self.using)
     }
 
     /// Evaluates the rules of a query.
@@ -65,5 +57,11 @@ impl<'a, V: Viewer> Planner<'a, V> {
     pub(super) async fn again(&self) -> Result<Option<Self>> {
         let using = self.using.renewed().await?;
         Ok(using.map(|using| Self { db: self.db, using }))
+    }
+}
+
+impl<V: Viewer> DecisionSource<V> for Planner<'_, V> {
+    fn decided(&self, shape: &dyn ShapeRules<V>) -> Result<Arc<FieldDecisions>> {
+        decided(shape, &self.using)
     }
 }

@@ -10,7 +10,7 @@ use super::reader::ViewerOf;
 use crate::bounded::{Bounded, beyond};
 use crate::dto::{
     Condition, Direction, Dto, FieldDecisions, Found, IntoFilter, Modes, NamedField, Order,
-    OrderBy, Record, RelationQuery, Scope, Shape,
+    OrderBy, Record, RelationQuery, Scope, Shape, VisitNested,
 };
 use crate::entity::{Column, ColumnFilter, Entity, Scalar, Schema, Searchable};
 use crate::error::{Error, Result};
@@ -53,14 +53,37 @@ pub trait Shown: Sized + Send + 'static {
     /// The entity whose rows are shown.
     #[doc(hidden)]
     type Entity: Entity;
+
+    /// Calls `visitor` with the DTO as which this field shows related rows; `None` if it shows none.
+    #[doc(hidden)]
+    fn __visit_nested<T>(field: usize, visitor: T) -> Option<T::Output>
+    where
+        T: VisitNested<<Self::Entity as Entity>::Viewer>;
 }
 
 impl<D: Dto> Shown for D {
     type Entity = D::Entity;
+
+    fn __visit_nested<T>(field: usize, visitor: T) -> Option<T::Output>
+    where
+        T: VisitNested<<D::Entity as Entity>::Viewer>,
+    {
+        D::__nested(field, visitor)
+    }
 }
 
 impl<E: Entity> Shown for Record<E> {
     type Entity = E;
+
+    fn __visit_nested<T: VisitNested<E::Viewer>>(_: usize, _: T) -> Option<T::Output> {
+        None
+    }
+}
+
+/// Starts a query; the derive gives every DTO a `select` of its own that calls it.
+#[doc(hidden)]
+pub fn select<D: Dto>() -> Select<D> {
+    Select::new(D::__shape())
 }
 
 /// A type that can be streamed row by row: a [`Dto`] that shows no related rows, which are loaded for

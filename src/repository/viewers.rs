@@ -11,9 +11,9 @@ use chrono::{DateTime, Utc};
 use super::access::Access;
 use super::grant::System;
 use super::reader::Reading;
-use super::select::Shown;
+use super::select::{Shown, select};
 use crate::driver::Db;
-use crate::dto::{self, Dto};
+use crate::dto::Dto;
 use crate::entity::{Column, Entity, PrimaryKey, Scalar};
 use crate::error::Result;
 use crate::policy::Comparand;
@@ -122,7 +122,7 @@ where
             return Ok(None);
         };
         let access = Access::<System>::system(self.reason)?;
-        let select = dto::select::<D>().with_key(&key.__value());
+        let select = select::<D>().with_key(&key.__value());
         let found = self.db.reader(&access).optional(select).await?;
         Ok(found.and_then(&*self.viewer))
     }
@@ -158,7 +158,7 @@ where
         let access = Access::<System>::system(reason)?;
         let reader = db.reader(&access);
         let asking = reader.asking::<V>().await?;
-        let reading = asking.reading(dto::select::<D>())?;
+        let reading = asking.reading(select::<D>())?;
         let statement = match self.statement.get() {
             Some(statement) => statement,
             None => {

@@ -9,7 +9,7 @@ use super::create::{Create, NewRow};
 use super::grant::Writes;
 use super::many::{UpdateMany, insert_many};
 use super::reader::{Reader, ViewerOf};
-use super::select::Select;
+use super::select::{Select, select};
 use super::untrusted::{Untrusted, Valid};
 use super::update::Update;
 use crate::audit;
@@ -210,6 +210,6 @@ pub(super) async fn read_back<D: Dto>(
     authority: &Authority<D::Entity>,
     key: &Value,
 ) -> Result<Option<D>> {
-    let select: Select<D> = crate::dto::select::<D>();
-    authority.asking(db).optional(select.with_key(key)).await
+    let select = select::<D>().with_key(key);
+    authority.asking(db).optional(select).await
 }

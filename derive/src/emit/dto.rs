@@ -100,10 +100,8 @@ pub(crate) fn emit(raw: &RawDto, dto: &Dto) -> TokenStream {
     });
     let serialize = serialize::emit(raw, dto);
     let release = release(raw);
-    let nested = fields
-        .iter()
-        .any(|(_, _, field)| matches!(field.source, Source::Related(_)));
-    let streamed = (!nested).then(|| streamed(raw));
+    let nested = nested(&fields, entity, library);
+    let streamed = nested.is_none().then(|| streamed(raw));
     quote! {
         #[automatically_derived]
         impl #library::Dto for #ident {
@@ -134,6 +132,8 @@ pub(crate) fn emit(raw: &RawDto, dto: &Dto) -> TokenStream {
                 #(#computed)*
                 ::core::result::Result::Ok(Self { #(#from_row),* })
             }
+
+            #nested
         }
 
         #release
@@ -268,6 +268,52 @@ fn nested_checks(
         #[allow(unused, reason = "only checked, never run")]
         fn __nested(__row: &#entity) {
             #(#calls)*
+        }
+    })
+}
+
+/// Emits the visit of the DTOs that show related rows; none if no field does.
+///
+/// ```text
+/// fn __nested<__T: VisitNested<Member>>(__field: usize, __visitor: __T) -> Option<__T::Output> {
+///     match __field {
+///         3 => Some(__visitor.visit::<<Vec<CommentView> as Nested>::Dto>()),
+///         _ => None,
+///     }
+/// }
+/// ```
+fn nested(
+    fields: &[(usize, &RawField, &Field)],
+    entity: &syn::Path,
+    library: &Library,
+) -> Option<TokenStream> {
+    let visits: Vec<TokenStream> = fields
+        .iter()
+        .filter(|(_, _, field)| matches!(field.source, Source::Related(_)))
+        .map(|(index, raw, _)| {
+            let ty = &raw.ty;
+            let span = type_span(raw);
+            let visitor = own("__visitor", span);
+            let shown = quote_spanned!(span=> <#ty as #library::dto::Nested>::Dto);
+            let visit = quote_spanned!(span=> #visitor.visit::<#shown>());
+            quote!(#index => ::core::option::Option::Some(#visit))
+        })
+        .collect();
+    if visits.is_empty() {
+        return None;
+    }
+    Some(quote! {
+        fn __nested<__T>(
+            __field: ::core::primitive::usize,
+            __visitor: __T,
+        ) -> ::core::option::Option<__T::Output>
+        where
+            __T: #library::__private::VisitNested<<#entity as #library::Entity>::Viewer>,
+        {
+            match __field {
+                #(#visits,)*
+                _ => ::core::option::Option::None,
+            }
         }
     })
 }
