@@ -1,38 +1,83 @@
 //! Conditions of bounded size and depth: callers join them, and code that recurses into them needs a bounded
 //! stack.
 
+use std::convert::Infallible;
+use std::fmt;
+
 use crate::error::{Error, Result};
 use crate::events;
 use crate::limits::{CONDITION_DEPTH, CONDITIONS};
 
-/// A condition that can be composed of others.
-pub(crate) trait Logic: Sized {
-    /// Returns the form of the condition.
-    fn form(&self) -> Form;
-
-    /// Joins conditions.
-    fn joined(by: Junction, parts: Vec<Self>) -> Self;
-
-    /// Splits the condition into its parts if it is joined by `by`, and else returns itself.
-    fn into_parts(self, by: Junction) -> Vec<Self>;
-
-    /// Negates the condition; a double negation cancels.
-    fn opposite(self) -> Self;
+/// A condition: one that is not composed of others, or a composition.
+#[derive(Clone, PartialEq)]
+pub(crate) enum Tree<T> {
+    Plain(T),
+    Not(Box<Tree<T>>),
+    All(Vec<Tree<T>>),
+    Any(Vec<Tree<T>>),
 }
 
 /// The operator that joins conditions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Junction {
+enum Junction {
     All,
     Any,
 }
 
-/// The form of a condition.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Form {
-    Joined(Junction),
-    Opposite,
-    Plain,
+impl<T> Tree<T> {
+    /// Returns the condition with each plain part replaced.
+    fn try_map<U, E>(self, map: &impl Fn(T) -> Result<U, E>) -> Result<Tree<U>, E> {
+        let each = |parts: Vec<Self>| -> Result<Vec<Tree<U>>, E> {
+            parts.into_iter().map(|part| part.try_map(map)).collect()
+        };
+        Ok(match self {
+            Self::Plain(condition) => Tree::Plain(map(condition)?),
+            Self::Not(inner) => Tree::Not(Box::new(inner.try_map(map)?)),
+            Self::All(parts) => Tree::All(each(parts)?),
+            Self::Any(parts) => Tree::Any(each(parts)?),
+        })
+    }
+
+    const fn is_joined(&self, by: Junction) -> bool {
+        match by {
+            Junction::All => matches!(self, Self::All(_)),
+            Junction::Any => matches!(self, Self::Any(_)),
+        }
+    }
+
+    fn joined(by: Junction, parts: Vec<Self>) -> Self {
+        match by {
+            Junction::All => Self::All(parts),
+            Junction::Any => Self::Any(parts),
+        }
+    }
+
+    /// Splits the condition into its parts if it is joined by `by`, and else returns itself.
+    fn into_parts(self, by: Junction) -> Vec<Self> {
+        match (self, by) {
+            (Self::All(parts), Junction::All) | (Self::Any(parts), Junction::Any) => parts,
+            (other, _) => vec![other],
+        }
+    }
+
+    /// Negates the condition; a double negation cancels.
+    fn opposite(self) -> Self {
+        match self {
+            Self::Not(inner) => *inner,
+            other => Self::Not(Box::new(other)),
+        }
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for Tree<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Plain(condition) => condition.fmt(f),
+            Self::Not(inner) => f.debug_tuple("Not").field(inner).finish(),
+            Self::All(parts) => f.debug_tuple("All").field(parts).finish(),
+            Self::Any(parts) => f.debug_tuple("Any").field(parts).finish(),
+        }
+    }
 }
 
 /// A condition within the limits, or the mark of one that exceeded them.
@@ -45,7 +90,7 @@ pub(crate) struct Bounded<T>(Option<Within<T>>);
 
 #[derive(Debug, Clone, PartialEq)]
 struct Within<T> {
-    condition: T,
+    condition: Tree<T>,
     parts: usize,
     depth: usize,
 }
@@ -54,49 +99,60 @@ impl<T> Bounded<T> {
     /// Wraps a condition that is not composed of others.
     pub(crate) const fn plain(condition: T) -> Self {
         Self(Some(Within {
-            condition,
+            condition: Tree::Plain(condition),
+            parts: 1,
+            depth: 1,
+        }))
+    }
+
+    /// Returns the condition that always holds: all of no others.
+    pub(crate) const fn always() -> Self {
+        Self(Some(Within {
+            condition: Tree::All(Vec::new()),
             parts: 1,
             depth: 1,
         }))
     }
 
     /// Returns the condition, for a query of `dto`; one that exceeded the limits is an error.
-    pub(crate) fn within(&self, dto: &'static str) -> Result<&T> {
+    pub(crate) fn within(&self, dto: &'static str) -> Result<&Tree<T>> {
         self.get().ok_or_else(|| beyond(dto, "conditions"))
     }
 
     /// Returns the condition, or `None` where it exceeded the limits.
-    pub(crate) const fn get(&self) -> Option<&T> {
+    pub(crate) const fn get(&self) -> Option<&Tree<T>> {
         match &self.0 {
             Some(within) => Some(&within.condition),
             None => None,
         }
     }
 
-    /// Replaces the condition by another one of the same size; `None` where it exceeded the limits.
-    pub(crate) fn try_map(self, map: impl FnOnce(T) -> Result<T>) -> Result<Option<Self>> {
+    /// Replaces each plain part by another one; `None` where the condition exceeded the limits.
+    pub(crate) fn try_map<U, E>(
+        self,
+        map: impl Fn(T) -> Result<U, E>,
+    ) -> Result<Option<Bounded<U>>, E> {
         let mapped = self.0.map(|within| {
-            let condition = map(within.condition)?;
-            Ok(Self(Some(Within {
-                condition,
-                ..within
+            Ok(Bounded(Some(Within {
+                condition: within.condition.try_map(&map)?,
+                parts: within.parts,
+                depth: within.depth,
             })))
         });
         mapped.transpose()
     }
 
-    /// Wraps the condition in another one, which adds one to the depth.
-    pub(crate) fn inside(self, around: impl FnOnce(T) -> T) -> Self {
-        let inner = self.0.filter(|inner| inner.depth < CONDITION_DEPTH);
-        Self(inner.map(|inner| Within {
-            condition: around(inner.condition),
-            parts: inner.parts,
-            depth: inner.depth + 1,
-        }))
+    /// Replaces each plain part by another one.
+    pub(crate) fn map<U>(self, map: impl Fn(T) -> U) -> Bounded<U> {
+        let Ok(mapped) = self.try_map(|condition| Ok::<_, Infallible>(map(condition)));
+        mapped.unwrap_or(Bounded(None))
     }
-}
 
-impl<T: Logic> Bounded<T> {
+    /// Wraps the condition in a plain one, which adds one to the depth.
+    pub(crate) fn inside(self, around: impl FnOnce(Tree<T>) -> T) -> Self {
+        self.deeper(|condition| Tree::Plain(around(condition)))
+    }
+
     pub(crate) fn and(self, other: Self) -> Self {
         self.join(other, Junction::All)
     }
@@ -108,13 +164,22 @@ impl<T: Logic> Bounded<T> {
     /// Negates the condition.
     pub(crate) fn opposite(self) -> Self {
         match self.0 {
-            Some(inner) if inner.condition.form() == Form::Opposite => Self(Some(Within {
+            Some(inner) if matches!(inner.condition, Tree::Not(_)) => Self(Some(Within {
                 condition: inner.condition.opposite(),
                 parts: inner.parts,
                 depth: inner.depth - 1,
             })),
-            inner => Self(inner).inside(T::opposite),
+            inner => Self(inner).deeper(Tree::opposite),
         }
+    }
+
+    fn deeper(self, around: impl FnOnce(Tree<T>) -> Tree<T>) -> Self {
+        let inner = self.0.filter(|inner| inner.depth < CONDITION_DEPTH);
+        Self(inner.map(|inner| Within {
+            condition: around(inner.condition),
+            parts: inner.parts,
+            depth: inner.depth + 1,
+        }))
     }
 
     fn join(self, other: Self, by: Junction) -> Self {
@@ -129,17 +194,17 @@ impl<T: Logic> Bounded<T> {
         let mut joined = one.condition.into_parts(by);
         joined.extend(other.condition.into_parts(by));
         Self(Some(Within {
-            condition: T::joined(by, joined),
+            condition: Tree::joined(by, joined),
             parts,
             depth,
         }))
     }
 }
 
-impl<T: Logic> Within<T> {
+impl<T> Within<T> {
     /// Returns its depth as a part among others that are joined by `by`.
     fn depth_among(&self, by: Junction) -> usize {
-        if self.condition.form() == Form::Joined(by) {
+        if self.condition.is_joined(by) {
             self.depth - 1
         } else {
             self.depth

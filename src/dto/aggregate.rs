@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use super::field_name::{Condition, NamedField};
 use super::function::{Aggregated, Function};
 use super::{Dto, FieldName, Filter};
-use crate::bounded::{Bounded, Form, Junction, Logic};
+use crate::bounded::{Bounded, Tree};
 use crate::error::{Error, Result};
 use crate::policy::{Op, compare_values};
 use crate::schema::comparand::{Comparable, Extremal, Numeric};
@@ -161,7 +161,11 @@ impl<D, T> Aggregate<D, T> {
     }
 
     fn compare(self, op: Op, value: &impl Comparand) -> Having<D> {
-        let test = HavingTest::Compare(self.asked, op, value.__value());
+        let test = HavingTest {
+            aggregate: self.asked,
+            op,
+            value: value.__value(),
+        };
         Having(Bounded::plain(test), PhantomData)
     }
 }
@@ -173,13 +177,12 @@ impl<D, T> Aggregate<D, T> {
 #[must_use = "a condition does nothing until groups take it"]
 pub struct Having<D>(pub(crate) Bounded<HavingTest>, PhantomData<fn() -> D>);
 
-/// A condition on a group, without the type of its DTO.
+/// The comparison of an aggregate of a group, without the type of its DTO.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum HavingTest {
-    Compare(AggregateSpec, Op, Value),
-    Not(Box<HavingTest>),
-    All(Vec<HavingTest>),
-    Any(Vec<HavingTest>),
+pub(crate) struct HavingTest {
+    aggregate: AggregateSpec,
+    op: Op,
+    value: Value,
 }
 
 impl<D> Having<D> {
@@ -202,44 +205,12 @@ impl<D> std::ops::Not for Having<D> {
     }
 }
 
-impl Logic for HavingTest {
-    fn form(&self) -> Form {
-        match self {
-            Self::All(_) => Form::Joined(Junction::All),
-            Self::Any(_) => Form::Joined(Junction::Any),
-            Self::Not(_) => Form::Opposite,
-            Self::Compare(..) => Form::Plain,
-        }
-    }
-
-    fn joined(by: Junction, parts: Vec<Self>) -> Self {
-        match by {
-            Junction::All => Self::All(parts),
-            Junction::Any => Self::Any(parts),
-        }
-    }
-
-    fn into_parts(self, by: Junction) -> Vec<Self> {
-        match (self, by) {
-            (Self::All(parts), Junction::All) | (Self::Any(parts), Junction::Any) => parts,
-            (other, _) => vec![other],
-        }
-    }
-
-    fn opposite(self) -> Self {
-        match self {
-            Self::Not(inner) => *inner,
-            other => Self::Not(Box::new(other)),
-        }
-    }
-}
-
-impl HavingTest {
-    /// Collects the aggregates that the condition compares, in the order in which [`HavingTest::holds`]
+impl Tree<HavingTest> {
+    /// Collects the aggregates that the condition compares, in the order in which [`Tree::holds`]
     /// consumes their answers.
     pub(crate) fn asked<'a>(&'a self, asked: &mut Vec<&'a AggregateSpec>) {
         match self {
-            Self::Compare(aggregate, _, _) => asked.push(aggregate),
+            Self::Plain(test) => asked.push(&test.aggregate),
             Self::Not(inner) => inner.asked(asked),
             Self::All(parts) | Self::Any(parts) => {
                 for part in parts {
@@ -256,7 +227,7 @@ impl HavingTest {
         answers: &mut impl Iterator<Item = Aggregated>,
     ) -> Result<Option<bool>> {
         match self {
-            Self::Compare(_, op, value) => compare(&next(answers)?, *op, value),
+            Self::Plain(test) => compare(&next(answers)?, test.op, &test.value),
             Self::Not(inner) => Ok(inner.holds(answers)?.map(|holds| !holds)),
             Self::All(parts) => join(parts, answers, false),
             Self::Any(parts) => join(parts, answers, true),
@@ -266,7 +237,7 @@ impl HavingTest {
 
 /// Kleene's AND if `deciding` is false, his OR if it is true.
 fn join(
-    parts: &[HavingTest],
+    parts: &[Tree<HavingTest>],
     answers: &mut impl Iterator<Item = Aggregated>,
     deciding: bool,
 ) -> Result<Option<bool>> {

@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 
 use super::function::Found;
 use super::{Dto, Field, Output};
-use crate::bounded::{Bounded, Form, Junction, Logic};
+use crate::bounded::{Bounded, Tree};
 use crate::error::{Error, Result};
 use crate::policy::{Op, Rule, TextTest};
 use crate::schema::comparand::family::Any;
@@ -328,7 +328,7 @@ pub(crate) struct NamedField {
     pub(crate) origin: NameOrigin,
 }
 
-/// A condition, without the type of its DTO.
+/// A condition that is not composed of others, without the type of its DTO.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Condition {
     Field {
@@ -345,11 +345,8 @@ pub(crate) enum Condition {
     /// A row shown by this field fulfils a condition on the fields of its own DTO.
     Related {
         field: NamedField,
-        condition: Box<Condition>,
+        condition: Box<Tree<Condition>>,
     },
-    Not(Box<Condition>),
-    All(Vec<Condition>),
-    Any(Vec<Condition>),
 }
 
 /// The test that a condition makes on one field.
@@ -365,40 +362,6 @@ impl FieldTest {
     pub(crate) fn among<T: Comparand>(values: impl IntoIterator<Item = T>, wanted: bool) -> Self {
         let values = values.into_iter().map(|value| value.__value()).collect();
         Self::Among(values, wanted)
-    }
-}
-
-impl Logic for Condition {
-    fn form(&self) -> Form {
-        match self {
-            Self::All(_) => Form::Joined(Junction::All),
-            Self::Any(_) => Form::Joined(Junction::Any),
-            Self::Not(_) => Form::Opposite,
-            Self::Field { .. } | Self::Column { .. } | Self::Search(_) | Self::Related { .. } => {
-                Form::Plain
-            }
-        }
-    }
-
-    fn joined(by: Junction, parts: Vec<Self>) -> Self {
-        match by {
-            Junction::All => Self::All(parts),
-            Junction::Any => Self::Any(parts),
-        }
-    }
-
-    fn into_parts(self, by: Junction) -> Vec<Self> {
-        match (self, by) {
-            (Self::All(parts), Junction::All) | (Self::Any(parts), Junction::Any) => parts,
-            (other, _) => vec![other],
-        }
-    }
-
-    fn opposite(self) -> Self {
-        match self {
-            Self::Not(inner) => *inner,
-            other => Self::Not(Box::new(other)),
-        }
     }
 }
 

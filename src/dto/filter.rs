@@ -3,6 +3,7 @@
 use super::field_name::{Condition, FieldTest, NameOrigin, NamedField};
 use super::source::{RelationAnswer, RelationQuery, ShapeSource};
 use super::{DecisionSource, FieldDecisions, Shape};
+use crate::bounded::Tree;
 use crate::entity::Entity;
 use crate::error::{Error, Result};
 use crate::events;
@@ -34,7 +35,7 @@ impl<E: Entity> Scope<'_, E> {
     ///
     /// A condition on a hidden field is unknown whether negated or not, so the field's own rule is
     /// joined to it after negation has been pushed down to the field.
-    pub(crate) fn reduce(&self, condition: &Condition, wanted: bool) -> Result<Reduced> {
+    pub(crate) fn reduce(&self, condition: &Tree<Condition>, wanted: bool) -> Result<Reduced> {
         self.check(condition)?;
         // `every` and `some` carry a rule's failure; a filter's own error is kept beside it.
         let mut refused = None;
@@ -50,14 +51,17 @@ impl<E: Entity> Scope<'_, E> {
 
     /// Checks each named field for whether the query may name it, regardless of how the others
     /// evaluate.
-    fn check(&self, condition: &Condition) -> Result<()> {
+    fn check(&self, condition: &Tree<Condition>) -> Result<()> {
         match condition {
-            Condition::Field { field, .. } => self.may_name(*field),
-            Condition::Column { field, .. } => self.may_depend(self.column_decision(field)?, field),
-            Condition::Search(_) => Ok(()),
-            Condition::Related { field, .. } => self.may_name(*field),
-            Condition::Not(inner) => self.check(inner),
-            Condition::All(parts) | Condition::Any(parts) => {
+            Tree::Plain(Condition::Field { field, .. } | Condition::Related { field, .. }) => {
+                self.may_name(*field)
+            }
+            Tree::Plain(Condition::Column { field, .. }) => {
+                self.may_depend(self.column_decision(field)?, field)
+            }
+            Tree::Plain(Condition::Search(_)) => Ok(()),
+            Tree::Not(inner) => self.check(inner),
+            Tree::All(parts) | Tree::Any(parts) => {
                 parts.iter().try_for_each(|part| self.check(part))
             }
         }
@@ -87,6 +91,23 @@ impl<E: Entity> Scope<'_, E> {
 
     fn walk(
         &self,
+        condition: &Tree<Condition>,
+        wanted: bool,
+        refused: &mut Option<Error>,
+    ) -> Result<Reduced, Failure> {
+        match condition {
+            Tree::Plain(condition) => self.plain(condition, wanted, refused),
+            Tree::Not(inner) => self.walk(inner, !wanted, refused),
+            Tree::All(parts) | Tree::Any(parts) => {
+                let all = matches!(condition, Tree::All(_)) == wanted;
+                let parts = parts.iter().map(|part| self.walk(part, wanted, refused));
+                if all { every(parts) } else { some(parts) }
+            }
+        }
+    }
+
+    fn plain(
+        &self,
         condition: &Condition,
         wanted: bool,
         refused: &mut Option<Error>,
@@ -99,12 +120,6 @@ impl<E: Entity> Scope<'_, E> {
             }
         };
         match condition {
-            Condition::Not(inner) => self.walk(inner, !wanted, refused),
-            Condition::All(parts) | Condition::Any(parts) => {
-                let all = matches!(condition, Condition::All(_)) == wanted;
-                let parts = parts.iter().map(|part| self.walk(part, wanted, refused));
-                if all { every(parts) } else { some(parts) }
-            }
             Condition::Field { field, test } => {
                 let visible = kept(self.visible(*field));
                 let holds = self

@@ -80,7 +80,7 @@ impl<D: Dto, C: Dto> RelatedName<D, C> {
     /// Matches rows without a related row, for a `has_many`. A `belongs_to` without one is unknown;
     /// test its own column for null instead.
     pub fn is_empty(self) -> Filter<D> {
-        !self.exists(Filter::of(Bounded::plain(Condition::All(Vec::new()))))
+        !self.exists(Filter::of(Bounded::always()))
     }
 
     /// Returns the number of related rows, to order by.

@@ -4,6 +4,7 @@
 use std::fmt;
 
 use super::{Condition, DecisionSource, Dto, FieldSpec, Modes, NamedField, Scope, Shape};
+use crate::bounded::Tree;
 use crate::entity::Entity;
 use crate::error::{Error, Result};
 use crate::policy::{Decision, Reduced, Residual, every};
@@ -65,7 +66,7 @@ impl ShownAs {
 /// The question that a query puts, through a relation, to the DTO on its other side.
 pub(crate) enum RelationQuery<'a> {
     /// Under which predicate a condition definitely holds (`true`), or definitely does not (`false`)?
-    Condition(&'a Condition, bool),
+    Condition(&'a Tree<Condition>, bool),
     /// Under which predicate is this field visible?
     Field(NamedField),
     /// Which rows may be shown at all, whatever their fields?

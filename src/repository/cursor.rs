@@ -8,6 +8,7 @@ use super::grant::Principal;
 use super::mark::{Kept, Mark};
 use super::reader::{Reading, ViewerOf};
 use super::select::Shown;
+use crate::bounded::Tree;
 use crate::dto::{Condition, Direction, FieldDecisions, FieldTest, Found, NamedField, OrderBy};
 use crate::entity::Entity;
 use crate::error::Result;
@@ -201,33 +202,33 @@ impl Encoder {
         }
     }
 
-    fn condition(&mut self, condition: &Condition) {
+    fn condition(&mut self, condition: &Tree<Condition>) {
         match condition {
-            Condition::Field { field, test } => {
+            Tree::Plain(Condition::Field { field, test }) => {
                 self.tag(0);
                 self.number(field.index);
                 self.test(test);
             }
-            Condition::Column { field, test } => {
+            Tree::Plain(Condition::Column { field, test }) => {
                 self.tag(1);
                 self.text(field);
                 self.test(test);
             }
-            Condition::Search(needle) => {
+            Tree::Plain(Condition::Search(needle)) => {
                 self.tag(2);
                 self.text(needle);
             }
-            Condition::Related { field, condition } => {
+            Tree::Plain(Condition::Related { field, condition }) => {
                 self.tag(6);
                 self.number(field.index);
                 self.condition(condition);
             }
-            Condition::Not(inner) => {
+            Tree::Not(inner) => {
                 self.tag(3);
                 self.condition(inner);
             }
-            Condition::All(parts) | Condition::Any(parts) => {
-                self.tag(4 + u8::from(matches!(condition, Condition::Any(_))));
+            Tree::All(parts) | Tree::Any(parts) => {
+                self.tag(4 + u8::from(matches!(condition, Tree::Any(_))));
                 self.number(parts.len());
                 for part in parts {
                     self.condition(part);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::cells::Cells;
 use super::planner::Planner;
 use super::reader::ViewerOf;
-use crate::bounded::{Bounded, beyond};
+use crate::bounded::{Bounded, Tree, beyond};
 use crate::dto::{
     Condition, Direction, Dto, FieldDecisions, Found, IntoFilter, Modes, NamedField, Order,
     OrderBy, Record, RelationQuery, Scope, Shape, VisitNested,
@@ -299,7 +299,7 @@ impl<D: Shown> Select<D> {
     }
 
     /// Returns the filter, if there is one; refuses a query beyond a limit.
-    pub(super) fn condition(&self) -> Result<Option<&Condition>> {
+    pub(super) fn condition(&self) -> Result<Option<&Tree<Condition>>> {
         let name = self.shape().name();
         if self.order.len() > ORDERS {
             return Err(beyond(name, "orders"));

@@ -11,7 +11,7 @@ use futures_util::future::BoxFuture;
 use http::request::Parts;
 use regex::{Regex, RegexBuilder};
 
-use crate::bounded::{Bounded, Form, Junction, Logic};
+use crate::bounded::{Bounded, Tree};
 use crate::error::{Error, Result};
 use crate::limits::{CONDITION_DEPTH, CONDITIONS};
 
@@ -45,9 +45,6 @@ enum Kind {
     Pattern(Regex),
     When(Arc<dyn Fn(&Parts) -> bool + Send + Sync>),
     WhenAsync(Arc<AsyncPredicate>),
-    Not(Box<Kind>),
-    All(Vec<Kind>),
-    Any(Vec<Kind>),
 }
 
 type AsyncPredicate = dyn Fn(&Parts) -> BoxFuture<'static, bool> + Send + Sync;
@@ -148,9 +145,6 @@ impl Route {
 
 impl Kind {
     fn ignoring_case(self) -> Result<Self> {
-        let each = |kinds: Vec<Self>| -> Result<Vec<Self>> {
-            kinds.into_iter().map(Self::ignoring_case).collect()
-        };
         Ok(match self {
             Self::Exact(path) => Self::Exact(path.to_ascii_lowercase()),
             Self::Prefix(path) => Self::Prefix(path.to_ascii_lowercase()),
@@ -164,9 +158,6 @@ impl Kind {
                 Self::Pattern(built.map_err(too_large)?)
             }
             kind @ (Self::When(_) | Self::WhenAsync(_)) => kind,
-            Self::Not(inner) => Self::Not(Box::new(inner.ignoring_case()?)),
-            Self::All(parts) => Self::All(each(parts)?),
-            Self::Any(parts) => Self::Any(each(parts)?),
         })
     }
 
@@ -185,6 +176,14 @@ impl Kind {
                 let asked = AssertUnwindSafe(asked.map_err(|_| Panicked)?);
                 asked.catch_unwind().await.map_err(|_| Panicked)
             }
+        }
+    }
+}
+
+impl Tree<Kind> {
+    async fn is_about(&self, path: &str, head: &Parts) -> Result<bool, Panicked> {
+        match self {
+            Self::Plain(kind) => kind.is_about(path, head).await,
             Self::Not(inner) => Ok(!Box::pin(inner.is_about(path, head)).await?),
             Self::All(parts) => {
                 for part in parts {
@@ -202,42 +201,6 @@ impl Kind {
                 }
                 Ok(false)
             }
-        }
-    }
-}
-
-impl Logic for Kind {
-    fn form(&self) -> Form {
-        match self {
-            Self::All(_) => Form::Joined(Junction::All),
-            Self::Any(_) => Form::Joined(Junction::Any),
-            Self::Not(_) => Form::Opposite,
-            Self::Exact(_)
-            | Self::Prefix(_)
-            | Self::Pattern(_)
-            | Self::When(_)
-            | Self::WhenAsync(_) => Form::Plain,
-        }
-    }
-
-    fn joined(by: Junction, parts: Vec<Self>) -> Self {
-        match by {
-            Junction::All => Self::All(parts),
-            Junction::Any => Self::Any(parts),
-        }
-    }
-
-    fn into_parts(self, by: Junction) -> Vec<Self> {
-        match (self, by) {
-            (Self::All(parts), Junction::All) | (Self::Any(parts), Junction::Any) => parts,
-            (other, _) => vec![other],
-        }
-    }
-
-    fn opposite(self) -> Self {
-        match self {
-            Self::Not(inner) => *inner,
-            other => Self::Not(Box::new(other)),
         }
     }
 }
@@ -267,9 +230,6 @@ impl fmt::Debug for Kind {
             Self::Prefix(path) => f.debug_tuple("Prefix").field(path).finish(),
             Self::Pattern(regex) => f.debug_tuple("Pattern").field(&regex.as_str()).finish(),
             Self::When(_) | Self::WhenAsync(_) => f.write_str("When(..)"),
-            Self::Not(inner) => f.debug_tuple("Not").field(inner).finish(),
-            Self::All(parts) => f.debug_tuple("All").field(parts).finish(),
-            Self::Any(parts) => f.debug_tuple("Any").field(parts).finish(),
         }
     }
 }
