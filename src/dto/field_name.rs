@@ -6,11 +6,12 @@ use std::marker::PhantomData;
 use super::function::Found;
 use super::{Dto, Field, Output};
 use crate::bounded::{Bounded, Tree};
+use crate::entity::ColumnTest;
 use crate::error::{Error, Result};
-use crate::policy::{Op, Rule, TextTest};
+use crate::policy::{FieldTest, Op, Rule, TextTest};
 use crate::schema::comparand::family::Any;
 use crate::schema::comparand::{Comparable, Ordered, Textual};
-use crate::schema::{Comparand, SameFamily, Value};
+use crate::schema::{Comparand, SameFamily};
 
 /// The name of a field of the DTO `D` and of the type `T`, as a constant of it: `Profile::PHONE`.
 ///
@@ -335,11 +336,8 @@ pub(crate) enum Condition {
         field: NamedField,
         test: FieldTest,
     },
-    /// A test on a column of the entity that has a `filter_if` rule, named by its field.
-    Column {
-        field: &'static str,
-        test: FieldTest,
-    },
+    /// A test on a column of the entity.
+    Column(ColumnTest),
     /// Some searchable text field of the DTO contains this text.
     Search(String),
     /// A row shown by this field fulfils a condition on the fields of its own DTO.
@@ -347,22 +345,6 @@ pub(crate) enum Condition {
         field: NamedField,
         condition: Box<Tree<Condition>>,
     },
-}
-
-/// The test that a condition makes on one field.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum FieldTest {
-    Compare(Op, Value),
-    Null(bool),
-    Among(Vec<Value>, bool),
-    Text(TextTest, String),
-}
-
-impl FieldTest {
-    pub(crate) fn among<T: Comparand>(values: impl IntoIterator<Item = T>, wanted: bool) -> Self {
-        let values = values.into_iter().map(|value| value.__value()).collect();
-        Self::Among(values, wanted)
-    }
 }
 
 impl<D> Filter<D> {

@@ -1,15 +1,14 @@
 //! Reduction of filters to predicates on columns, each joined with the visibility rule of its field.
 
-use super::field_name::{Condition, FieldTest, NameOrigin, NamedField};
+use super::field_name::{Condition, NameOrigin, NamedField};
 use super::source::{RelationAnswer, RelationQuery, ShapeSource};
 use super::{DecisionSource, FieldDecisions, Shape};
 use crate::bounded::Tree;
-use crate::entity::Entity;
+use crate::entity::{ColumnTest, Entity};
 use crate::error::{Error, Result};
 use crate::events;
 use crate::policy::{
-    Decision, Failure, Fulfilled, Reduced, Residual, TextTest, compare_with, every, listed, null,
-    related, some, text,
+    Decision, Failure, FieldTest, Fulfilled, Reduced, Residual, TextTest, every, related, some,
 };
 use crate::schema::{Cardinality, Kind, Relation, Schema};
 
@@ -56,7 +55,7 @@ impl<E: Entity> Scope<'_, E> {
             Tree::Plain(Condition::Field { field, .. } | Condition::Related { field, .. }) => {
                 self.may_name(*field)
             }
-            Tree::Plain(Condition::Column { field, .. }) => {
+            Tree::Plain(Condition::Column(ColumnTest { field, .. })) => {
                 self.may_depend(self.column_decision(field)?, field)
             }
             Tree::Plain(Condition::Search(_)) => Ok(()),
@@ -133,7 +132,7 @@ impl<E: Entity> Scope<'_, E> {
                     holds => holds,
                 }
             }
-            Condition::Column { field, test } => {
+            Condition::Column(ColumnTest { field, test }) => {
                 let visible = kept(self.column_visible(field));
                 let (column, spec) = E::__table()
                     .position(field)
@@ -202,18 +201,7 @@ impl<E: Entity> Scope<'_, E> {
         if visible == Reduced::Never {
             return Ok(Reduced::Never);
         }
-        let holds = match test {
-            FieldTest::Null(is_null) => Reduced::Left(null(column, kind, *is_null == wanted)),
-            FieldTest::Compare(op, value) => {
-                let op = if wanted { *op } else { op.negated() };
-                compare_with(op, column, kind, value.clone())?
-            }
-            FieldTest::Among(values, among) => {
-                listed(column, kind, values.clone(), *among == wanted)?
-            }
-            FieldTest::Text(test, needle) => text(*test, column, kind, needle, wanted)?,
-        };
-        match (visible, holds) {
+        match (visible, test.reduce(column, kind, wanted)?) {
             (Reduced::Left(rule), Reduced::Left(test)) if self.modes.constant_time => {
                 Ok(Reduced::Left(Residual::Guarded {
                     rule: Box::new(rule),

@@ -22,7 +22,7 @@ pub use aggregate::{Aggregate, AggregateValue, Aggregates, Grouping, Having};
 pub use cells::ReadFields;
 pub(crate) use decisions::{DecisionSource, FieldDecisions, ShapeRules};
 pub use field::{Field, Hideable};
-pub(crate) use field_name::{Condition, FieldTest, NameOrigin, NamedField, OrderBy};
+pub(crate) use field_name::{Condition, NameOrigin, NamedField, OrderBy};
 pub use field_name::{Direction, FieldName, Filter, IntoFilter, Order, Untyped};
 pub(crate) use filter::{Modes, Scope};
 pub(crate) use function::{Aggregated, Found, Function};

@@ -5,8 +5,7 @@ use std::marker::PhantomData;
 
 use super::{Column, Entity, Filterable};
 use crate::bounded::Bounded;
-use crate::dto::{Condition, FieldTest};
-use crate::policy::{Op, TextTest};
+use crate::policy::{FieldTest, Op, TextTest};
 use crate::schema::comparand::{Ordered, Textual};
 use crate::schema::{Comparand, SameFamily, Scalar};
 
@@ -17,7 +16,14 @@ use crate::schema::{Comparand, SameFamily, Scalar};
 ///
 /// It has the same bounds as a [`Filter`](crate::dto::Filter).
 #[must_use = "a filter does nothing until a query takes it"]
-pub struct ColumnFilter<E>(pub(crate) Bounded<Condition>, PhantomData<fn() -> E>);
+pub struct ColumnFilter<E>(pub(crate) Bounded<ColumnTest>, PhantomData<fn() -> E>);
+
+/// A test on a column that has a `filter_if` rule, named by its field.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct ColumnTest {
+    pub(crate) field: &'static str,
+    pub(crate) test: FieldTest,
+}
 
 impl<E: Entity, T: Scalar + Comparand, U> Column<E, T, U> {
     /// Matches rows whose column equals `value`.
@@ -162,10 +168,7 @@ impl<E: Entity, T: Scalar + Comparand, U> Column<E, T, U> {
 
     fn test(self, test: FieldTest) -> ColumnFilter<E> {
         let field = self.field();
-        ColumnFilter(
-            Bounded::plain(Condition::Column { field, test }),
-            PhantomData,
-        )
+        ColumnFilter(Bounded::plain(ColumnTest { field, test }), PhantomData)
     }
 }
 

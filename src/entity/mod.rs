@@ -13,6 +13,7 @@ mod table;
 pub use cells::ReadCells;
 pub use column::{Assignable, Column, Filterable, Filtered, Lookup, Plain, PrimaryKey, Searchable};
 pub use filter::ColumnFilter;
+pub(crate) use filter::ColumnTest;
 pub use relation::{Many, One, Related, RelationSpec};
 pub use secret::Secret;
 pub use table::{Operation, RowAction, RowRules, Table};

@@ -11,6 +11,7 @@ mod eval;
 pub(crate) mod explain;
 mod expr;
 mod facts;
+mod field_test;
 #[doc(hidden)]
 pub(crate) mod generated;
 mod loaded;
@@ -27,11 +28,12 @@ pub use decision::{Failure, Truth};
 pub(crate) use eval::compare_values;
 pub use explain::{RuleTrace, Step, trace};
 pub(crate) use facts::Facts;
+pub(crate) use field_test::FieldTest;
 pub use loaded::{MaybeLoaded, RuleList, RuleValue};
-pub(crate) use reduce::{compare_with, every, listed, null, related, some};
+pub(crate) use reduce::{compare_with, every, null, related, some};
 pub(crate) use residual::Reduced;
 pub use rule::Rule;
-pub(crate) use text::{TextTest, first_after, text};
+pub(crate) use text::{TextTest, first_after};
 pub(crate) use written::{once_written, with_written};
 
 pub use crate::schema::{Comparable, Comparand, ComparandList, Kind, SameFamily, Value};

@@ -268,7 +268,7 @@ pub(crate) fn related(
 }
 
 /// Builds the condition that the column is definitely in the list, or definitely not.
-pub(crate) fn listed(
+pub(super) fn listed(
     column: usize,
     kind: Kind,
     list: Vec<Value>,

@@ -37,7 +37,7 @@ impl TextTest {
 }
 
 /// Builds the condition that the column is set and passes the test, or is set and does not.
-pub(crate) fn text(
+pub(super) fn text(
     test: TextTest,
     column: usize,
     kind: Kind,

@@ -9,10 +9,10 @@ use super::mark::{Kept, Mark};
 use super::reader::{Reading, ViewerOf};
 use super::select::Shown;
 use crate::bounded::Tree;
-use crate::dto::{Condition, Direction, FieldDecisions, FieldTest, Found, NamedField, OrderBy};
-use crate::entity::Entity;
+use crate::dto::{Condition, Direction, FieldDecisions, Found, NamedField, OrderBy};
+use crate::entity::{ColumnTest, Entity};
 use crate::error::Result;
-use crate::policy::{Decision, Op, TextTest, Value};
+use crate::policy::{Decision, FieldTest, Op, TextTest, Value};
 use crate::sql::StatementKey;
 use crate::viewer::Viewer;
 
@@ -209,7 +209,7 @@ impl Encoder {
                 self.number(field.index);
                 self.test(test);
             }
-            Tree::Plain(Condition::Column { field, test }) => {
+            Tree::Plain(Condition::Column(ColumnTest { field, test })) => {
                 self.tag(1);
                 self.text(field);
                 self.test(test);

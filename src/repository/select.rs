@@ -167,7 +167,7 @@ impl<D: Shown> Select<D> {
     /// declares with `filter_if` who may filter by them. A row on which that rule does not hold is
     /// never found, whatever the filter.
     pub fn filter_column(self, filter: ColumnFilter<D::Entity>) -> Self {
-        self.only(filter.0)
+        self.only(filter.0.map(Condition::Column))
     }
 
     /// Keeps only rows in which some text field contains `needle`, byte by byte. Fields that this
