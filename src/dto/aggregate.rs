@@ -9,8 +9,8 @@ use super::{Dto, FieldName, Filter};
 use crate::bounded::{Bounded, Tree};
 use crate::error::{Error, Result};
 use crate::policy::{Op, compare_values};
-use crate::schema::comparand::{Comparable, Extremal, Numeric};
-use crate::schema::{Comparand, Value};
+use crate::schema::family::{Extremal, Numeric};
+use crate::schema::{Comparable, Comparand, Value};
 
 /// A count, sum, minimum, maximum or mean of a field of the DTO `D`, returned as a `T`.
 ///

@@ -9,9 +9,8 @@ use crate::bounded::{Bounded, Tree};
 use crate::entity::ColumnTest;
 use crate::error::{Error, Result};
 use crate::policy::{FieldTest, Op, Rule, TextTest};
-use crate::schema::comparand::family::Any;
-use crate::schema::comparand::{Comparable, Ordered, Textual};
-use crate::schema::{Comparand, SameFamily};
+use crate::schema::family::{Any, Ordered, Textual};
+use crate::schema::{Comparable, Comparand, SameFamily};
 
 /// The name of a field of the DTO `D` and of the type `T`, as a constant of it: `Profile::PHONE`.
 ///

@@ -7,7 +7,8 @@ use super::field_name::{Condition, NameOrigin, NamedField, OrderBy};
 use super::function::Found;
 use super::{Direction, Dto, FieldName, Filter, Order};
 use crate::bounded::Bounded;
-use crate::schema::comparand::{Comparable, Extremal};
+use crate::schema::Comparable;
+use crate::schema::family::Extremal;
 
 /// The name of a `D` field that shows related rows as `C`, as a constant of `D`:
 /// `PostView::COMMENTS`.

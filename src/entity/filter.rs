@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use super::{Column, Entity, Filterable};
 use crate::bounded::Bounded;
 use crate::policy::{FieldTest, Op, TextTest};
-use crate::schema::comparand::{Ordered, Textual};
+use crate::schema::family::{Ordered, Textual};
 use crate::schema::{Comparand, SameFamily, Scalar};
 
 /// A condition on columns of `E` that are declared with `filter_if`, for

@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 
 use super::loaded::{RuleList, RuleValue};
 use super::rule::Computed;
-use crate::schema::comparand::{Flag, NotBothOptional, Ordered};
+use crate::schema::family::{Flag, NotBothOptional, Ordered};
 use crate::schema::{Comparand, SameFamily, Scalar};
 
 #[must_use]
