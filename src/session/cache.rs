@@ -10,8 +10,9 @@ use moka::future::Cache as Entries;
 use moka::ops::compute::Op;
 
 use super::epoch::{Epoch, Shard};
+use super::fingerprint::Fingerprint;
 use super::level::Verified;
-use super::sealed::Fingerprint;
+use super::ticket::Ticket;
 use crate::error::{Error, Refusal, Result};
 
 /// The cached result of verifying a credential. An outage is never cached.
@@ -78,8 +79,10 @@ impl<V> Verification<V> {
     }
 }
 
-/// An answer and the instant at which its load began, before querying the store, in microseconds since 1970.
+/// An answer, the opened cookie that it is for, and the instant at which its load began, before querying the
+/// store, in microseconds since 1970.
 pub(crate) struct Cached<V> {
+    pub(crate) ticket: Ticket,
     pub(crate) answer: Verification<V>,
     pub(crate) asked_at: i64,
 }
@@ -87,6 +90,7 @@ pub(crate) struct Cached<V> {
 impl<V> Clone for Cached<V> {
     fn clone(&self) -> Self {
         Self {
+            ticket: self.ticket.clone(),
             answer: self.answer.clone(),
             asked_at: self.asked_at,
         }
@@ -107,7 +111,7 @@ impl<V> Cached<V> {
     }
 }
 
-/// A cache of answers by credential. It only stores them: the caller checks whether one is fresh, by the
+/// A cache of answers by the cookie that they are for. It only stores them: the caller checks whether one is fresh, by the
 /// library's own clock and epochs.
 pub(crate) struct Cache<V> {
     entries: Option<Entries<Fingerprint, Cached<V>, FingerprintHash>>,

@@ -18,9 +18,8 @@ use super::lifecycle::SessionManager;
 use super::lifetime::{Lifetime, delta};
 use super::nodes::{self, NodeChannel};
 use super::settings::{Described, SetLifetime, Setting, SettingSource, Settings, refused};
-use super::stateless::Stateless;
 use super::store::{Assurance, SessionLimit, SessionStore};
-use super::ticket::{Sealers, Strategy, Tickets};
+use super::ticket::{Strategy, Tickets};
 use super::verifier::Verifier;
 use super::view::SessionView;
 use super::viewer_source::ViewerSource;
@@ -383,14 +382,7 @@ impl<V: Viewer> SessionsBuilder<V> {
             groups_claim: groups_claim.value,
             lines,
         };
-        let tickets = match strategy.value {
-            Strategy::Hybrid => Tickets::Sealed(Sealers::new(&self.key, cookie.name())?),
-            Strategy::Database => Tickets::Opaque,
-            Strategy::Stateless => {
-                let stateless = Stateless::new(&self.key, cookie.name(), payload.value)?;
-                Tickets::Stateless(stateless)
-            }
-        };
+        let tickets = Tickets::new(strategy.value, &self.key, cookie.name(), payload.value)?;
         let database = self.database;
         let is_beside = database.is_some() && !is_stateless;
         let with_viewer = self.with_viewer.filter(|_| is_beside);

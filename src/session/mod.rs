@@ -21,6 +21,7 @@ mod epoch;
 pub(crate) mod event;
 mod event_deduplication;
 pub(crate) mod event_sink;
+mod fingerprint;
 mod fresh;
 mod generations;
 mod groups;

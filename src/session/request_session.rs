@@ -151,12 +151,16 @@ impl<V: Viewer> RequestSession<V> {
         if let Some(answer) = kept.filter(recent) {
             return answer.clone().into_result();
         }
-        let answer = match self.ticket(&service.core, now) {
+        let answer = match self.known(service, now).await {
+            Some(answer) => Ok(answer),
+            None => match self.ticket(&service.core, now) {
+                Ok(ticket) => Ok(service.verify(&ticket, now, self.counts).await?),
+                Err(refusal) => Err(refusal),
+            },
+        };
+        let answer = match answer {
+            Ok(answer) => self.judge(answer, service, &origin).await?,
             Err(refusal) => Verification::refused(refusal),
-            Ok(ticket) => {
-                let answer = service.verify(&ticket, now, self.counts).await?;
-                self.judge(answer, service, &origin).await?
-            }
         };
         self.report(&answer, &service.core, &origin).await;
         if let Verification::Live(verified) = &answer {
@@ -195,7 +199,7 @@ impl<V: Viewer> RequestSession<V> {
             }
             Verification::Refused(_) => {
                 // The cache and this request's memo may still have the session.
-                service.cache.forget(&ticket.credential.fingerprint()).await;
+                service.cache.forget(&ticket.fingerprint).await;
                 forget_first(first, core);
             }
         }
@@ -208,6 +212,20 @@ impl<V: Viewer> RequestSession<V> {
                 "a context with a given viewer has no sessions: build one from `Sessions` to sign in or out",
             )
         })
+    }
+
+    /// Returns the cached answer to the cookie that the request came with, if nothing has opened it yet.
+    async fn known(&self, service: &Verifier<V>, now: DateTime<Utc>) -> Option<Verification<V>> {
+        if !matches!(&*self.presented(), Presented::Unread) {
+            return None;
+        }
+        let cookie = self.cookies.find(service.core.cookie.name()).ok()?;
+        let cached = service.known(&cookie, now).await?;
+        let mut presented = self.presented();
+        if let Presented::Unread = &*presented {
+            *presented = Presented::Read(Ok(cached.ticket));
+        }
+        Some(cached.answer)
     }
 
     /// Returns the ticket that the request came with, or that of its own sign-in.
@@ -343,7 +361,7 @@ impl<V: Viewer> RequestSession<V> {
         let core = &service.core;
         if let Ok(ticket) = self.ticket(core, core.now()) {
             core.end(&ticket, Revocation::SignOut, origin).await?;
-            service.cache.forget(&ticket.credential.fingerprint()).await;
+            service.cache.forget(&ticket.fingerprint).await;
         }
         forget_first(first, core);
         Ok(())
@@ -391,7 +409,7 @@ impl<V: Viewer> ErasedRequestSession for RequestSession<V> {
             .create(&sign_in, before.as_ref(), origin, &self.stale(core))
             .await?;
         if let Some(before) = before {
-            service.cache.forget(&before.credential.fingerprint()).await;
+            service.cache.forget(&before.fingerprint).await;
         }
         forget_first(first, core);
         *gate = None;
@@ -421,7 +439,7 @@ impl<V: Viewer> ErasedRequestSession for RequestSession<V> {
         let (old, record) = self.living(core).await?;
         let stale = self.stale(core);
         let opened = core.rotate(&record, rotation, origin, &stale).await?;
-        service.cache.forget(&old.credential.fingerprint()).await;
+        service.cache.forget(&old.fingerprint).await;
         *gate = None;
         *self.presented() = Presented::Read(Ok(opened.ticket.clone()));
         Ok(opened)
@@ -470,7 +488,7 @@ impl<V: Viewer> ErasedRequestSession for RequestSession<V> {
             });
         }
         let opened = core.outlive(&record, origin, &self.stale(core)).await?;
-        service.cache.forget(&old.credential.fingerprint()).await;
+        service.cache.forget(&old.fingerprint).await;
         *gate = None;
         *self.presented() = Presented::Read(Ok(opened.ticket.clone()));
         Ok(Others {

@@ -1,7 +1,5 @@
 //! The value of a sealed session cookie (AES-256-GCM), which nobody else can make or read.
 
-use std::hash::{Hash, Hasher};
-
 use aws_lc_rs::aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey};
 use aws_lc_rs::digest;
 use base64::Engine as _;
@@ -24,8 +22,7 @@ const SEALED: usize = 1 + NONCE + CONTENT + TAG;
 /// The number of characters of the base64 form: every value has the same length.
 const TEXT: usize = (SEALED * 4).div_ceil(3);
 
-/// The contents of a session cookie, once opened. The secret itself is not kept: only its hash is compared,
-/// and known to the cache.
+/// The contents of a session cookie, once opened. The secret itself is not kept: only its hash is compared.
 #[derive(Clone, Copy)]
 pub(crate) struct Credential {
     pub(crate) id: SessionId,
@@ -55,31 +52,6 @@ impl Credential {
         fill_random(&mut id)?;
         fill_random(&mut *secret)?;
         Ok((Self::new(id, &secret, expires_at), secret))
-    }
-
-    pub(crate) fn fingerprint(&self) -> Fingerprint {
-        Fingerprint {
-            id: self.id,
-            secret_hash: *self.secret_hash.as_bytes(),
-        }
-    }
-}
-
-/// The cache key of a credential: all of its id, and the SHA-256 of all of its secret, so that two viewers
-/// never share an entry.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Fingerprint {
-    id: SessionId,
-    secret_hash: [u8; 32],
-}
-
-impl Hash for Fingerprint {
-    /// Writes the first bytes of the secret's hash. They come from random bytes that this server sealed, so
-    /// no outsider chooses them.
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        if let Some(first) = self.secret_hash.first_chunk() {
-            state.write_u64(u64::from_le_bytes(*first));
-        }
     }
 }
 
@@ -208,19 +180,6 @@ mod tests {
         let text = sealer(1, "session").seal(&credential, &secret).unwrap();
         assert!(sealer(2, "session").open(text.as_bytes()).is_none());
         assert!(sealer(1, "other").open(text.as_bytes()).is_none());
-    }
-
-    #[test]
-    fn rf_5_a_fingerprint_covers_the_id_and_the_secret() {
-        let (one, _) = Credential::generate(1).unwrap();
-        let (other, _) = Credential::generate(1).unwrap();
-        let mixed = Credential {
-            id: one.id,
-            ..other
-        };
-        assert!(one.fingerprint() == one.fingerprint());
-        assert!(one.fingerprint() != mixed.fingerprint());
-        assert!(other.fingerprint() != mixed.fingerprint());
     }
 
     #[test]

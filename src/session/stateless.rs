@@ -7,6 +7,7 @@ use aws_lc_rs::digest;
 use chrono::{DateTime, DurationRound as _, TimeDelta, Utc};
 use zeroize::Zeroizing;
 
+use super::fingerprint::Fingerprinting;
 use super::sealed::Credential;
 use super::store::{Assurance, Generations, SecretHash, SessionId, SessionRecord};
 use super::ticket::{Issued, Ticket};
@@ -68,14 +69,23 @@ impl DerefMut for KnownSession {
 #[derive(Debug)]
 pub(crate) struct Stateless {
     codec: EncryptedCodec,
+    fingerprinting: Fingerprinting,
 }
 
 impl Stateless {
     /// Derives the keys for one cookie: a token of another one does not open.
-    pub(crate) fn new(ring: &KeyRing, cookie: &str, most_bytes: usize) -> Result<Self> {
+    pub(super) fn new(
+        ring: &KeyRing,
+        cookie: &str,
+        most_bytes: usize,
+        fingerprinting: Fingerprinting,
+    ) -> Result<Self> {
         let purpose = format!("clearance session {cookie}");
         let codec = EncryptedCodec::derived_own(ring, &purpose)?.max_payload_bytes(most_bytes);
-        Ok(Self { codec })
+        Ok(Self {
+            codec,
+            fingerprinting,
+        })
     }
 
     /// Seals `session` under a new id; if it begins, that is its line too.
@@ -124,11 +134,14 @@ impl Stateless {
         let value = Zeroizing::new(self.codec.seal(&claims)?);
         record.secret_hash = hash(&value);
         Ok(Issued {
-            ticket: ticket(KnownSession {
-                record: record.clone(),
-                under,
-                line,
-            }),
+            ticket: self.ticket(
+                &value,
+                KnownSession {
+                    record: record.clone(),
+                    under,
+                    line,
+                },
+            ),
             record,
             value,
         })
@@ -146,7 +159,23 @@ impl Stateless {
             OpenedToken::Expired => return Err(Refusal::Expired),
             OpenedToken::Refused => return Err(Refusal::Invalid),
         };
-        session(text, &claims).map(ticket).ok_or(Refusal::Invalid)
+        session(text, &claims)
+            .map(|session| self.ticket(text, session))
+            .ok_or(Refusal::Invalid)
+    }
+
+    fn ticket(&self, text: &str, session: KnownSession) -> Ticket {
+        Ticket {
+            credential: Credential {
+                id: session.id,
+                secret_hash: session.secret_hash,
+                expires_at: session.idle_expires_at.timestamp(),
+            },
+            token: Some(Arc::new(session)),
+            // A stateless token is re-issued under the current key soon anyway.
+            retired: false,
+            fingerprint: self.fingerprinting.of(text.as_bytes()),
+        }
     }
 }
 
@@ -218,19 +247,6 @@ fn written_id(id: SessionId, line: SessionId) -> String {
 fn read_id(text: &str) -> Option<(SessionId, SessionId)> {
     let (id, line) = text.split_once('.').unwrap_or((text, text));
     Some((id.parse().ok()?, line.parse().ok()?))
-}
-
-fn ticket(session: KnownSession) -> Ticket {
-    Ticket {
-        credential: Credential {
-            id: session.id,
-            secret_hash: session.secret_hash,
-            expires_at: session.idle_expires_at.timestamp(),
-        },
-        token: Some(Arc::new(session)),
-        // A stateless token is re-issued under the current key soon anyway.
-        retired: false,
-    }
 }
 
 /// Returns the key under which a store keeps the denial of a session. It depends on the subject, too, so that

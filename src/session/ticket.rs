@@ -7,6 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
 use zeroize::Zeroizing;
 
+use super::fingerprint::{Fingerprint, Fingerprinting};
 use super::sealed::{Credential, Sealer};
 use super::stateless::{KnownSession, Stateless};
 use super::store::SessionRecord;
@@ -71,6 +72,8 @@ pub(crate) struct Ticket {
     pub(crate) token: Option<Arc<KnownSession>>,
     /// Set if a retired key opened it.
     pub(crate) retired: bool,
+    /// The fingerprint of the cookie that it is the content of.
+    pub(crate) fingerprint: Fingerprint,
 }
 
 impl Ticket {
@@ -89,7 +92,14 @@ pub(crate) struct Issued {
 
 /// The issuer and opener of tickets, by strategy.
 #[derive(Debug)]
-pub(crate) enum Tickets {
+pub(crate) struct Tickets {
+    cookies: Cookies,
+    fingerprinting: Fingerprinting,
+}
+
+/// The contents of cookies.
+#[derive(Debug)]
+enum Cookies {
     Sealed(Sealers),
     Opaque,
     Stateless(Stateless),
@@ -97,12 +107,12 @@ pub(crate) enum Tickets {
 
 /// The keys of sealed cookies: one seals, all open (key rotation).
 #[derive(Debug)]
-pub(crate) struct Sealers {
+struct Sealers {
     keys: OfRing<Sealer>,
 }
 
 impl Sealers {
-    pub(super) fn new(ring: &KeyRing, cookie: &str) -> Result<Self> {
+    fn new(ring: &KeyRing, cookie: &str) -> Result<Self> {
         let keys = ring.derived(|key| Sealer::new(key, cookie))?;
         Ok(Self { keys })
     }
@@ -127,32 +137,59 @@ impl Sealers {
 }
 
 impl Tickets {
+    /// Derives the keys of a strategy's cookies; `most_bytes` bounds what a stateless session has in its own.
+    pub(super) fn new(
+        strategy: Strategy,
+        ring: &KeyRing,
+        cookie: &str,
+        most_bytes: usize,
+    ) -> Result<Self> {
+        let fingerprinting = Fingerprinting::new()?;
+        let cookies = match strategy {
+            Strategy::Hybrid => Cookies::Sealed(Sealers::new(ring, cookie)?),
+            Strategy::Database => Cookies::Opaque,
+            Strategy::Stateless => {
+                let stateless = Stateless::new(ring, cookie, most_bytes, fingerprinting)?;
+                Cookies::Stateless(stateless)
+            }
+        };
+        Ok(Self {
+            cookies,
+            fingerprinting,
+        })
+    }
+
     pub(crate) const fn strategy(&self) -> Strategy {
-        match self {
-            Self::Sealed(_) => Strategy::Hybrid,
-            Self::Opaque => Strategy::Database,
-            Self::Stateless(_) => Strategy::Stateless,
+        match self.cookies {
+            Cookies::Sealed(_) => Strategy::Hybrid,
+            Cookies::Opaque => Strategy::Database,
+            Cookies::Stateless(_) => Strategy::Stateless,
         }
+    }
+
+    /// Returns the fingerprint that the ticket of this cookie has.
+    pub(crate) fn fingerprint(&self, text: &[u8]) -> Fingerprint {
+        self.fingerprinting.of(text)
     }
 
     /// Returns the sealer of stateless sessions, under that strategy.
     pub(crate) const fn stateless(&self) -> Option<&Stateless> {
-        match self {
-            Self::Stateless(stateless) => Some(stateless),
-            Self::Sealed(_) | Self::Opaque => None,
+        match &self.cookies {
+            Cookies::Stateless(stateless) => Some(stateless),
+            Cookies::Sealed(_) | Cookies::Opaque => None,
         }
     }
 
     /// Issues `session` with a new id and secret.
     pub(crate) fn issue(&self, session: KnownSession) -> Result<Issued> {
-        let (credential, value) = match self {
-            Self::Stateless(stateless) => return stateless.issue(session),
-            Self::Sealed(sealers) => {
+        let (credential, value) = match &self.cookies {
+            Cookies::Stateless(stateless) => return stateless.issue(session),
+            Cookies::Sealed(sealers) => {
                 let (credential, secret) = Credential::generate(session.expires_at.timestamp())?;
                 let value = sealers.keys.sealing.seal(&credential, &secret)?;
                 (credential, value)
             }
-            Self::Opaque => {
+            Cookies::Opaque => {
                 // An opaque cookie does not contain its end.
                 let (credential, secret) = Credential::generate(i64::MAX)?;
                 let parts = Zeroizing::new([&credential.id.as_bytes()[..], &*secret].concat());
@@ -168,6 +205,7 @@ impl Tickets {
                 credential,
                 token: None,
                 retired: false,
+                fingerprint: self.fingerprint(value.as_bytes()),
             },
             value,
         })
@@ -175,9 +213,9 @@ impl Tickets {
 
     /// Seals a sealed cookie again, with the current key and another end; `None` under another strategy.
     pub(crate) fn seal_anew(&self, text: &[u8], expires_at: i64) -> Option<Zeroizing<String>> {
-        match self {
-            Self::Sealed(sealers) => sealers.seal_anew(text, expires_at),
-            Self::Opaque | Self::Stateless(_) => None,
+        match &self.cookies {
+            Cookies::Sealed(sealers) => sealers.seal_anew(text, expires_at),
+            Cookies::Opaque | Cookies::Stateless(_) => None,
         }
     }
 
@@ -191,11 +229,12 @@ impl Tickets {
             credential,
             token: None,
             retired,
+            fingerprint: self.fingerprint(text),
         };
-        let opened = match self {
-            Self::Sealed(sealers) => sealers.open(text),
-            Self::Opaque => opaque(text).map(|credential| (credential, false)),
-            Self::Stateless(stateless) => return stateless.open(text, now),
+        let opened = match &self.cookies {
+            Cookies::Sealed(sealers) => sealers.open(text),
+            Cookies::Opaque => opaque(text).map(|credential| (credential, false)),
+            Cookies::Stateless(stateless) => return stateless.open(text, now),
         };
         opened.map(stored).ok_or(Refusal::Invalid)
     }

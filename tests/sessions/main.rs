@@ -10,6 +10,7 @@
 
 mod bad_input;
 mod browser;
+mod cached_cookies;
 mod chunks;
 mod clocks;
 mod cookies;

@@ -20,10 +20,10 @@ pub(crate) struct Place {
     _directory: Option<tempfile::TempDir>,
 }
 
-type Settings = fn(SessionsBuilder<Member>) -> SessionsBuilder<Member>;
+pub(crate) type Settings = fn(SessionsBuilder<Member>) -> SessionsBuilder<Member>;
 
 /// Each strategy over memory and over SQLite.
-async fn places(settings: Settings) -> Vec<Place> {
+pub(crate) async fn places(settings: Settings) -> Vec<Place> {
     let mut places = Vec::new();
     for strategy in STRATEGIES {
         let settings = |builder: SessionsBuilder<Member>| settings(builder.strategy(strategy));
