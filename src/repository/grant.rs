@@ -82,7 +82,8 @@ pub struct Held<'a>(pub(super) Option<&'a Arc<LoadedSession>>);
 /// A grant to read the rows of entities whose viewer is `V`.
 #[diagnostic::on_unimplemented(
     message = "this access does not read rows of entities whose viewer is `{V}`",
-    note = "`Read<{V}>`, `Write<{V}>`, `Public` and `System` do; an entity names its viewer with `#[entity(viewer = ..)]`"
+    note = "`Read<{V}>`, `Write<{V}>`, `Public` and `System` do",
+    note = "the viewer of the repository, `#[repository(viewer = ..)]`, and that of the entity, `#[entity(viewer = ..)]`, must be the same"
 )]
 pub trait Reads<V: Viewer>: sealed::Sealed + Send + Sync {
     #[doc(hidden)]
@@ -92,7 +93,8 @@ pub trait Reads<V: Viewer>: sealed::Sealed + Send + Sync {
 /// A grant to write the rows of entities whose viewer is `V`.
 #[diagnostic::on_unimplemented(
     message = "this access does not write rows of entities whose viewer is `{V}`",
-    note = "say `access: Write` in the attribute of the method, or take `Access::<Write<{V}>>::authenticated()`"
+    note = "say `access: Write` in the attribute of the method, or take `Access::<Write<{V}>>::authenticated()`",
+    note = "the viewer of the repository, `#[repository(viewer = ..)]`, and that of the entity, `#[entity(viewer = ..)]`, must be the same"
 )]
 pub trait Writes<V: Viewer>: Reads<V> + MayWrite {}
 

@@ -28,6 +28,7 @@
 
 pub(crate) mod access;
 mod aggregate;
+mod as_access;
 mod attempt;
 mod authority;
 mod can_see;
@@ -66,6 +67,7 @@ mod writer;
 
 pub use access::Access;
 pub use aggregate::Group;
+pub use as_access::{AsAccess, AsWriteAccess};
 pub use can_see::{CanSee, Permission};
 pub use can_set::CanSet;
 pub use create::{Create, NewRow};

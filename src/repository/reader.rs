@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::access::Access;
+use super::as_access::AsAccess;
 use super::cells::Cells;
 use super::decided::decided;
 use super::existence::denied_or_missing;
@@ -38,8 +39,11 @@ impl<P> Copy for Reader<'_, P> {}
 impl Db {
     /// Starts reads on behalf of the holder of `access`.
     #[must_use]
-    pub const fn reader<'a, P>(&'a self, access: &'a Access<P>) -> Reader<'a, P> {
-        Reader { db: self, access }
+    pub fn reader<'a, A: AsAccess + ?Sized>(&'a self, access: &'a A) -> Reader<'a, A::Grant> {
+        Reader {
+            db: self,
+            access: access.__access(),
+        }
     }
 }
 

@@ -129,7 +129,7 @@ impl<P: MayWrite> Transaction<'_, P> {
     /// Returns a writer whose reads and writes belong to the transaction.
     #[must_use]
     pub const fn writer(&self) -> Writer<'_, P> {
-        self.db.writer(self.access)
+        Writer::new(&self.db, self.access)
     }
 
     /// Runs `work` in a savepoint, so that it may fail without the rest: if it returns an error, its

@@ -3,6 +3,7 @@
 use std::ops::Deref;
 
 use super::access::Access;
+use super::as_access::AsWriteAccess;
 use super::attempt::Attempt;
 use super::authority::{Authority, of_row};
 use super::create::{Create, NewRow};
@@ -32,10 +33,8 @@ impl Db {
     /// Starts writes on behalf of the holder of `access`: an `Access<Write<..>>` or an
     /// `Access<System>`.
     #[must_use]
-    pub const fn writer<'a, P>(&'a self, access: &'a Access<P>) -> Writer<'a, P> {
-        Writer {
-            reader: self.reader(access),
-        }
+    pub fn writer<'a, A: AsWriteAccess + ?Sized>(&'a self, access: &'a A) -> Writer<'a, A::Grant> {
+        Writer::new(self, access.__access())
     }
 }
 
@@ -48,6 +47,12 @@ impl<'a, P> Deref for Writer<'a, P> {
 }
 
 impl<'a, P> Writer<'a, P> {
+    pub(super) const fn new(db: &'a Db, access: &'a Access<P>) -> Self {
+        Self {
+            reader: Reader { db, access },
+        }
+    }
+
     pub(super) const fn db(&self) -> &'a Db {
         self.reader.db
     }
