@@ -270,7 +270,7 @@ pub mod __private {
     };
     pub use crate::input::generated::*;
     pub use crate::policy::generated::*;
-    pub use crate::policy::rule::{Computed, RuleInput};
+    pub use crate::policy::rule::{Computed, RuleInput, named};
     pub use crate::policy::{Cell, Context, Expr, Op, Operand, Rule, Source};
     pub use crate::registry::{Repository, dto_info, entity_info, input_info, repository_info};
     pub use crate::repository::access::allowed;

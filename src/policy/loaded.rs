@@ -83,7 +83,7 @@ impl<T> fmt::Debug for MaybeLoaded<T> {
 /// Filters and lookups require a [`Comparand`], so that no query contains an attribute that was not loaded.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be compared in a rule or a filter",
-    note = "compare bool, i8 to i64, u8 to u32, text, Uuid, DateTime<Utc>, a `#[derive(TextEnum)]` enum, or an Option of one of these"
+    note = "it compares bool, i8 to i64, u8 to u32, text, Uuid, DateTime<Utc>, a `#[derive(TextEnum)]` enum, or an Option of one of these; add `#[derive(TextEnum)]` to an enum without fields"
 )]
 pub trait RuleValue {
     #[doc(hidden)]

@@ -38,6 +38,30 @@ pub struct Rule<V, E> {
     too_large: bool,
 }
 
+/// A function under `#[rule]`, over a viewer `V` and a row `E`.
+#[diagnostic::on_unimplemented(
+    message = "this is not a rule over a row `{E}` for a viewer `{V}`",
+    label = "not a rule of this viewer and this row",
+    note = "`rule = path` takes a function under `#[rule]`, as `#[rule] fn name(viewer: &{V}, row: &{E}) -> bool {{ .. }}`"
+)]
+pub trait NamedRule<V, E> {
+    #[doc(hidden)]
+    fn __rule(self) -> Rule<V, E>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<V, E, F: FnOnce() -> Rule<V, E>> NamedRule<V, E> for F {
+    fn __rule(self) -> Rule<V, E> {
+        self()
+    }
+}
+
+/// Returns a named rule; called by generated code.
+#[doc(hidden)]
+pub fn named<V, E>(rule: impl NamedRule<V, E>) -> Rule<V, E> {
+    rule.__rule()
+}
+
 /// A part of a rule that runs in Rust only.
 pub(crate) type OpaqueRule<V, E> = fn(&V, &E, &Context) -> bool;
 

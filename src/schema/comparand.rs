@@ -11,7 +11,7 @@ use crate::viewer::Subject;
 /// numbers, bytes and secrets, on whose comparison engines do not agree.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be compared in a rule or a filter",
-    note = "compare bool, i8 to i64, u8 to u32, text, Uuid, DateTime<Utc>, a `#[derive(TextEnum)]` enum, or an Option of one of these"
+    note = "it compares bool, i8 to i64, u8 to u32, text, Uuid, DateTime<Utc>, a `#[derive(TextEnum)]` enum, or an Option of one of these; add `#[derive(TextEnum)]` to an enum without fields"
 )]
 pub trait Comparand {
     /// The family of types that it can be compared with.

@@ -95,19 +95,19 @@ fn before(field: &str) -> &'static str {
 }
 
 fn text<const N: usize>(viewer: &Probe, _: &Context) -> Computed {
-    value(&viewer.texts[N])
+    value(&viewer.texts[N]).computed()
 }
 
 fn number<const N: usize>(viewer: &Probe, _: &Context) -> Computed {
-    value(&viewer.numbers[N])
+    value(&viewer.numbers[N]).computed()
 }
 
 fn instant<const N: usize>(viewer: &Probe, _: &Context) -> Computed {
-    value(&viewer.instants[N])
+    value(&viewer.instants[N]).computed()
 }
 
 fn uuid<const N: usize>(viewer: &Probe, _: &Context) -> Computed {
-    value(&viewer.uuids[N])
+    value(&viewer.uuids[N]).computed()
 }
 
 /// The inputs that every random rule can name, by index.
@@ -120,22 +120,22 @@ fn inputs() -> Vec<RuleInput<Probe>> {
         RuleInput::viewer_value(text::<0>),
         RuleInput::viewer_value(text::<1>),
         RuleInput::viewer_value(text::<2>),
-        RuleInput::free_value(|_| value("a")),
+        RuleInput::free_value(|_| value("a").computed()),
         RuleInput::viewer_value(number::<0>),
         RuleInput::viewer_value(number::<1>),
         RuleInput::viewer_value(number::<2>),
-        RuleInput::free_value(|_| value(&1)),
+        RuleInput::free_value(|_| value(&1).computed()),
         RuleInput::viewer_value(instant::<0>),
         RuleInput::viewer_value(instant::<1>),
-        RuleInput::free_value(|context| value(&context.now)),
+        RuleInput::free_value(|context| value(&context.now).computed()),
         RuleInput::viewer_value(uuid::<0>),
         RuleInput::viewer_value(uuid::<1>),
-        RuleInput::viewer_value(|viewer, _| value(&viewer.status)),
-        RuleInput::viewer_value(|viewer, _| value(&viewer.rank)),
-        RuleInput::viewer_list(|viewer, _| list(&viewer.text_list)),
-        RuleInput::free_list(|_| list(&["a", "A", ""])),
-        RuleInput::viewer_list(|viewer, _| list(&viewer.number_list)),
-        RuleInput::viewer_list(|viewer, _| list(&viewer.status_list)),
+        RuleInput::viewer_value(|viewer, _| value(&viewer.status).computed()),
+        RuleInput::viewer_value(|viewer, _| value(&viewer.rank).computed()),
+        RuleInput::viewer_list(|viewer, _| list(&viewer.text_list).computed()),
+        RuleInput::free_list(|_| list(&["a", "A", ""]).computed()),
+        RuleInput::viewer_list(|viewer, _| list(&viewer.number_list).computed()),
+        RuleInput::viewer_list(|viewer, _| list(&viewer.status_list).computed()),
     ]
 }
 

@@ -18,7 +18,7 @@ pub(super) struct Types {
 ///
 /// ```text
 /// ::clearance::policy::Rule::<Member, User>::__new(source, expr, inputs, opaque)
-/// can_see_phone()
+/// ::clearance::__private::named::<Member, User>(can_see_phone)
 /// ```
 pub(super) fn value(rule: &Rule, types: &Types) -> TokenStream {
     let Types {
@@ -28,16 +28,15 @@ pub(super) fn value(rule: &Rule, types: &Types) -> TokenStream {
     } = types;
     let value = match &rule.body {
         Body::Named(path) => {
-            // The type annotation is beside the call, so that a rule of another viewer or entity is
-            // refused at its name.
+            // All at the path, so that a function that is no rule, or one of another viewer or entity, is
+            // refused there.
             let span = path
                 .segments
                 .first()
                 .map_or_else(Span::call_site, |segment| segment.ident.span());
-            quote_spanned! {span=> {
-                let __rule: #library::policy::Rule<#viewer, #row> = #path();
-                __rule
-            }}
+            let named = Ident::new("named", span);
+            let blamed = library.at(span);
+            quote_spanned!(span=> #blamed::__private::#named::<#viewer, #row>(#path))
         }
         Body::Inline(inline) => {
             let source = source(&rule.text, rule.span, library);
@@ -185,15 +184,20 @@ fn input(input: &Input, types: &Types) -> TokenStream {
     let Types {
         library, viewer, ..
     } = types;
-    let expr = bound(input);
     let context = match &input.context {
         Some(ident) => tokens::own("context", ident.span()).to_token_stream(),
         None => quote!(_),
     };
     let body = match input.kind {
-        InputKind::Flag => quote!(#expr),
-        InputKind::Value => quote!(#library::__private::value(&(#expr))),
-        InputKind::List => quote!(#library::__private::list(&(#expr))),
+        InputKind::Flag => bound(input),
+        InputKind::Value => {
+            let operand = operand_of("value", given(input), library);
+            quote!(#operand.computed())
+        }
+        InputKind::List => {
+            let operand = operand_of("list", given(input), library);
+            quote!(#operand.computed())
+        }
     };
     let viewer_name = input.viewer.as_ref();
     let (constructor, parameters) = match viewer_name.map(|it| tokens::own("viewer", it.span())) {
@@ -224,7 +228,7 @@ fn input(input: &Input, types: &Types) -> TokenStream {
 ///
 /// ```text
 /// fn __check(viewer: &Member, row: &User, context: &Context) {
-///     ::clearance::__private::check_same(&(viewer.team), &row.team);
+///     ::clearance::__private::compared(value(&row.team), value(&(viewer.team))).check_same();
 /// }
 /// ```
 pub(super) fn check<'r>(
@@ -270,6 +274,7 @@ pub(super) fn check<'r>(
                     __before: &#row,
                     #context_name: &#library::policy::Context,
                 ) {
+                    use #library::__private::RefusedOperands as _;
                     #(#calls)*
                 }
             }
@@ -304,8 +309,8 @@ fn checks(node: &Node, inline: &Inline, library: &Library, calls: &mut Vec<Token
                 (Operand::Input(_), Operand::Field(_)) => (right, left),
                 _ => (left, right),
             };
-            let first = compared(first, inline);
-            let second = compared(second, inline);
+            let first = compared(first, inline, library);
+            let second = compared(second, inline, library);
             calls.push(call(
                 "compared",
                 function,
@@ -322,8 +327,9 @@ fn checks(node: &Node, inline: &Inline, library: &Library, calls: &mut Vec<Token
             });
         }
         Node::Contains { list, field } => {
-            let list = given(*list, inline);
-            let place = place(field);
+            let list = inline.inputs.get(*list).map(given);
+            let list = operand_of("list", list.unwrap_or_default(), library);
+            let place = operand_of("value", place(field), library);
             calls.push(call(
                 "listed",
                 "check_contains",
@@ -355,7 +361,7 @@ fn checks(node: &Node, inline: &Inline, library: &Library, calls: &mut Vec<Token
 /// Emits a check of operands, whose types are known by then, located at `span`.
 ///
 /// ```text
-/// ::clearance::__private::compared(&row.team, &(viewer.team)).check_same();
+/// ::clearance::__private::compared(value(&row.team), value(&(viewer.team))).check_same();
 /// ```
 fn call(
     operands: &str,
@@ -370,11 +376,20 @@ fn call(
     quote_spanned!(span=> #library::__private::#operands(#arguments).#check();)
 }
 
-fn compared(operand: &Operand, inline: &Inline) -> TokenStream {
-    match operand {
+fn compared(operand: &Operand, inline: &Inline, library: &Library) -> TokenStream {
+    let operand = match operand {
         Operand::Field(field) => place(field),
-        Operand::Input(index) => given(*index, inline),
-    }
+        Operand::Input(index) => inline.inputs.get(*index).map(given).unwrap_or_default(),
+    };
+    operand_of("value", operand, library)
+}
+
+/// Emits `::clearance::__private::value(&(viewer.team))`, located at the operand.
+fn operand_of(function: &str, operand: TokenStream, library: &Library) -> TokenStream {
+    let span = tokens::first_span(&operand);
+    let function = Ident::new(function, span);
+    let library = library.at(span);
+    quote_spanned!(span=> #library::__private::#function(#operand))
 }
 
 /// Emits `&row.field`, located at the field.
@@ -388,10 +403,7 @@ fn place(field: &Ident) -> TokenStream {
 }
 
 /// Emits `&(expr)`, located at the expression.
-fn given(index: usize, inline: &Inline) -> TokenStream {
-    let Some(input) = inline.inputs.get(index) else {
-        return TokenStream::new();
-    };
+fn given(input: &Input) -> TokenStream {
     let expr = bound(input);
     let span = tokens::first_span(&expr);
     quote_spanned!(span=> &(#expr))
