@@ -242,6 +242,13 @@ pub(crate) fn path(key: &Ident, input: ParseStream<'_>) -> syn::Result<Path> {
         ));
     }
     input.parse::<Token![=]>()?;
+    if let Ok(quoted) = input.fork().parse::<LitStr>() {
+        return Err(error(
+            &quoted,
+            format!("`{key}` takes a path, not a string"),
+            format!("write `{key} = {}`", quoted.value()),
+        ));
+    }
     input.parse()
 }
 

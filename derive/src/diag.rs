@@ -9,8 +9,15 @@ use quote::ToTokens;
 /// with errors through.
 #[derive(Debug, Default)]
 pub(crate) struct Diag {
-    errors: Vec<syn::Error>,
+    errors: Vec<Reported>,
     read: bool,
+}
+
+#[derive(Debug)]
+struct Reported {
+    error: syn::Error,
+    /// The same error where an earlier one has shown its help in full.
+    again: Option<syn::Error>,
 }
 
 impl Diag {
@@ -24,9 +31,24 @@ impl Diag {
         self.push(error(tokens, message, help));
     }
 
+    /// Reports `message` at `tokens`, with a help text that only the first such error shows in full;
+    /// the others show the short form.
+    pub(crate) fn explained_once(
+        &mut self,
+        tokens: impl ToTokens,
+        message: impl Display,
+        full: impl Display,
+        short: impl Display,
+    ) {
+        self.errors.push(Reported {
+            error: error(&tokens, &message, full),
+            again: Some(error(tokens, message, short)),
+        });
+    }
+
     /// Reports an error of the parser.
     pub(crate) fn push(&mut self, error: syn::Error) {
-        self.errors.push(error);
+        self.errors.push(Reported { error, again: None });
     }
 
     /// Returns whether no error was found so far.
@@ -43,13 +65,21 @@ impl Diag {
     /// are none.
     pub(crate) fn finish(mut self) -> TokenStream {
         self.read = true;
-        self.errors.sort_by_key(|error| {
-            let start = error.span().start();
+        self.errors.sort_by_key(|reported| {
+            let start = reported.error.span().start();
             (start.line, start.column)
         });
+        let mut is_explained = false;
         self.errors
             .iter()
-            .map(syn::Error::to_compile_error)
+            .map(|Reported { error, again }| match again {
+                Some(again) if is_explained => again.to_compile_error(),
+                Some(_) => {
+                    is_explained = true;
+                    error.to_compile_error()
+                }
+                None => error.to_compile_error(),
+            })
             .collect()
     }
 }

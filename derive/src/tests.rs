@@ -136,6 +136,21 @@ fn x5_body_that_does_not_parse_yet_is_passed_on() {
 }
 
 #[test]
+fn x24_the_forms_of_a_rule_are_listed_once_and_their_page_is_named_in_each_error() {
+    let input = r#"#[dto(entity = User)]
+struct Profile {
+    #[visible_if(row)] a: Field<String>,
+    #[visible_if((|| row.b)())] b: Field<String>,
+    #[visible_if(row.c ^ row.d)] c: Field<String>,
+}"#;
+    let output = expand::dto(input.parse().expect("tokens")).to_string();
+    let errors = output.matches("compile_error").count();
+    let forms = output.matches("a rule compares columns").count();
+    let pages = output.matches("derive.Entity.html#rules").count();
+    assert_eq!((errors, forms, pages), (3, 1, 3), "{output}");
+}
+
+#[test]
 fn x4_more_fields_than_bits_are_refused() {
     let fields: String = (0..129).map(|n| format!("f{n}: i64,")).collect();
     let input = format!("#[dto(entity = User, default = visible)] struct Wide {{ {fields} }}");

@@ -166,18 +166,20 @@ fn one_visibility(field: &RawField, diag: &mut Diag) {
 
 /// `#[dto(hidden = null, mask = last4)]`
 fn one_output(field: &RawField, diag: &mut Diag) {
-    let stated = [
-        field.hidden.as_ref(),
-        field.mask.as_ref(),
-        field.mask_in_process.as_ref().map(|(key, _)| key),
-    ];
-    for second in stated.into_iter().flatten().skip(1) {
+    for second in stated_outputs(field).skip(1) {
         diag.error(
             second,
-            "the field has two outputs for a hidden value",
+            format!("`{second}` is a second output for a hidden value"),
             "keep one of `hidden`, `mask` and `mask_in_process`",
         );
     }
+}
+
+/// Returns the keys that say what a hidden value is shown as.
+fn stated_outputs(field: &RawField) -> impl Iterator<Item = &Ident> {
+    let words = [&field.hidden, &field.mask].into_iter().flatten();
+    let in_process = field.mask_in_process.as_ref().map(|(key, _)| key);
+    words.map(|(key, _)| key).chain(in_process)
 }
 
 /// `#[visible] #[dto(hidden = null)] phone: ..`
@@ -186,16 +188,11 @@ fn output_of_conditional(field: &RawField, diag: &mut Diag) {
     if !field.rules.is_empty() || hidden_with_others {
         return;
     }
-    let stated = field
-        .hidden
-        .as_ref()
-        .or(field.mask.as_ref())
-        .or(field.mask_in_process.as_ref().map(|(key, _)| key));
-    if let Some(stated) = stated {
+    if let Some(stated) = stated_outputs(field).next() {
         diag.error(
             stated,
-            "the field is always visible, so it has no output for a hidden value",
-            "add `#[visible_if(..)]`, or remove this",
+            format!("`{stated}` is about a hidden value, and the field is always visible"),
+            format!("add `#[visible_if(..)]`, or remove `{stated}`"),
         );
     }
 }
@@ -230,7 +227,10 @@ impl Visit<'_> for FindSecret {
 fn hideable_type(field: &RawField, diag: &mut Diag) {
     let replaced = field.mask.is_some()
         || field.mask_in_process.is_some()
-        || field.hidden.as_ref().is_some_and(|word| word == "error");
+        || field
+            .hidden
+            .as_ref()
+            .is_some_and(|(_, word)| word == "error");
     if field.unread || replaced || is_option(&field.ty) || is_field(&field.ty) {
         return;
     }
@@ -300,19 +300,27 @@ fn ruled(raw: &RawDto) -> Vec<Ident> {
 /// #[dto(from(first, last))]
 /// ```
 fn source(field: &RawField, diag: &mut Diag) -> Source {
-    let replaced = field
-        .mask
-        .as_ref()
-        .or(field.mask_in_process.as_ref().map(|(key, _)| key))
-        .or(field.hidden.as_ref().filter(|word| *word == "error"));
-    if let (Some(replaced), true) = (
-        replaced,
-        field.related.is_some() || field.computed.is_some(),
-    ) {
+    let replaced = stated_outputs(field).find(|key| {
+        let refuses = |(_, word): &(Ident, Ident)| word == "error";
+        *key != "hidden" || field.hidden.as_ref().is_some_and(refuses)
+    });
+    let kind = match (&field.related, &field.computed) {
+        (Some(_), _) => Some("related"),
+        (None, Some(_)) => Some("computed"),
+        (None, None) => None,
+    };
+    if let (Some(key), Some(kind)) = (replaced, kind) {
+        let stated = if key == "hidden" {
+            "hidden = error".to_owned()
+        } else {
+            key.to_string()
+        };
         diag.error(
-            replaced,
-            "this works on the value of a column",
-            "give the field a type that can be hidden, as `Field<..>`",
+            key,
+            format!("`{stated}` works on the value of a column, and this field is {kind}"),
+            format!(
+                "remove `{stated}`, and give the field a type that can be hidden, as `Field<..>`"
+            ),
         );
     }
     match (&field.related, &field.computed, &field.from) {
@@ -359,7 +367,7 @@ fn output(field: &RawField, hideable: bool) -> Output {
     if let Some((_, path)) = &field.mask_in_process {
         return Output::MaskInProcess(path.clone());
     }
-    if let Some(mask) = &field.mask {
+    if let Some((_, mask)) = &field.mask {
         return Output::Mask(if mask == "last4" {
             Mask::Last4
         } else if mask == "domain" {
@@ -369,8 +377,8 @@ fn output(field: &RawField, hideable: bool) -> Output {
         });
     }
     match &field.hidden {
-        Some(hidden) if hidden == "error" => Output::Error,
-        Some(hidden) if hidden == "null" => Output::Null,
+        Some((_, hidden)) if hidden == "error" => Output::Error,
+        Some((_, hidden)) if hidden == "null" => Output::Null,
         Some(_) => Output::Omit,
         None if is_option(&field.ty) => Output::Null,
         None => Output::Omit,

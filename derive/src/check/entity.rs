@@ -181,7 +181,7 @@ fn one_key(raw: &RawEntity, diag: &mut Diag) -> Option<usize> {
             "remove this `key`; a second column can be `lookup`",
         );
     }
-    if first.is_none() {
+    if first.is_none() && !raw.fields.iter().any(|field| field.unread) {
         diag.error(
             &raw.ident,
             "the entity has no key",

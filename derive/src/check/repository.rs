@@ -299,13 +299,18 @@ fn memo(
     match inputs.next() {
         Some(FnArg::Receiver(receiver))
             if matches!(&receiver.kind, ReceiverKind::Reference(_, _, None)) => {}
-        other => diag.error(
-            other.map_or_else(
-                || method.signature.ident.to_token_stream(),
-                ToTokens::to_token_stream,
+        Some(receiver @ FnArg::Receiver(_)) => diag.error(
+            receiver,
+            format!(
+                "`{}`: a memoized method must borrow its repository and not change it",
+                tokens::text(receiver.to_token_stream())
             ),
-            "a memoized method must borrow its repository and not change it",
-            "write `&self`",
+            "write `&self`, or remove `#[memo]`",
+        ),
+        Some(FnArg::Typed(_)) | None => diag.error(
+            &method.signature.ident,
+            "a memoized method needs `&self`, because its repository is part of the memo's key",
+            "add `&self`, or remove `#[memo]`",
         ),
     }
     for input in inputs {

@@ -148,7 +148,7 @@ impl Reader<'_> {
         if is_free(bare) {
             return Some(Operand::Input(self.input(InputKind::Value, bare)));
         }
-        self.report(refusal::operand(bare));
+        self.report(refusal::operand(bare, self.place));
         None
     }
 

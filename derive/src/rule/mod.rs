@@ -190,6 +190,15 @@ impl RawRule {
                 failed
             }
         })?;
+        if let Expr::Lit(literal) = &expr
+            && let syn::Lit::Str(text) = &literal.lit
+        {
+            return Err(error(
+                text,
+                "a rule is an expression, not a string",
+                "remove the quotes",
+            ));
+        }
         Ok(RawBody::Inline(Box::new(expr)))
     }
 

@@ -3,18 +3,32 @@
 
 use proc_macro2::TokenStream;
 use quote::ToTokens as _;
-use syn::{BinOp, Expr, ExprBinary, ExprCall, ExprPath, Member, UnOp};
+use syn::{BinOp, Expr, ExprBinary, ExprCall, ExprPath, ExprUnary, Member, UnOp};
 
 use super::grammar::{Place, comparison, is_free, is_row, row_field, strip_parens};
 use crate::diag::Diag;
 use crate::tokens;
+
+/// The forms that a rule may use on the row, and the page that has all of them.
+const FORMS: &str = "a rule compares columns with values, as in `row.field == x`, tests them with `row.field.is_some()`, `LIST.contains(&row.field)` or `exists(row.relation, |other| ..)`, and joins these by `&&`, `||` and `!`";
+const PAGE: &str =
+    "every form of a rule: https://docs.rs/clearance/latest/clearance/derive.Entity.html#rules";
 
 /// An error, worded in terms of `row`.
 #[derive(Debug)]
 pub(super) struct Refusal {
     at: TokenStream,
     message: String,
-    help: String,
+    help: Help,
+}
+
+/// The way out of an error.
+#[derive(Debug, Clone)]
+enum Help {
+    /// The form to write instead.
+    Advice(String),
+    /// The forms of the grammar, none of which is near.
+    Forms,
 }
 
 pub(super) fn refusal(
@@ -22,17 +36,28 @@ pub(super) fn refusal(
     message: impl Into<String>,
     help: impl Into<String>,
 ) -> Refusal {
+    helped(at, message, Help::Advice(help.into()))
+}
+
+fn helped(at: impl quote::ToTokens, message: impl Into<String>, help: Help) -> Refusal {
     Refusal {
         at: at.into_token_stream(),
         message: message.into(),
-        help: help.into(),
+        help,
     }
 }
 
 impl Refusal {
     /// Reports the error, with `row` replaced by the name of the row in the present closure.
     pub(super) fn report(self, row: &str, diag: &mut Diag) {
-        diag.error(self.at, called(&self.message, row), called(&self.help, row));
+        let message = called(&self.message, row);
+        match self.help {
+            Help::Advice(advice) => diag.error(self.at, message, called(&advice, row)),
+            Help::Forms => {
+                let forms = format!("{}; {PAGE}", called(FORMS, row));
+                diag.explained_once(self.at, message, forms, PAGE);
+            }
+        }
     }
 }
 
@@ -57,43 +82,31 @@ fn called(text: &str, row: &str) -> String {
     parts.collect::<Vec<String>>().join("`")
 }
 
-/// Returns the forms that a rule may use on the row.
-fn allowed(place: Place) -> String {
-    let opaque = match place {
-        Place::Field => ", `opaque(path)`",
-        Place::Row | Place::Updated | Place::Named | Place::Related => "",
-    };
-    format!(
-        "a rule may use `row.field`, `row.field == x` (or `!=`, `<`, `<=`, `>`, `>=`), `same(row.field, x)`, `row.field.is_some()`, `row.field.is_none()`, `LIST.contains(&row.field)`{opaque}, `exists(row.relation, |other| ..)`, joined by `&&`, `||`, `!`; `x` is any expression without `row`"
-    )
-}
-
 /// Returns the error for an expression that is no condition of the grammar.
 pub(super) fn condition(expr: &Expr, place: Place) -> Refusal {
-    let allowed = allowed(place);
     if is_row(expr) {
-        return refusal(expr, "`row` cannot be used by itself", allowed);
+        return helped(expr, "`row` cannot be used by itself", Help::Forms);
     }
     match expr {
-        Expr::Binary(binary) => arithmetic(binary, &allowed),
-        Expr::Assign(assign) => assignment(assign, &allowed),
-        Expr::MethodCall(call) => method(call, &allowed),
-        Expr::Call(call) => function(call, place, &allowed),
+        Expr::Binary(binary) => arithmetic(binary, Help::Forms),
+        Expr::Assign(assign) => assignment(assign),
+        Expr::MethodCall(call) => method(call, Help::Forms),
+        Expr::Call(call) => function(call, place),
         Expr::Field(field) => nested_field(field),
-        Expr::Unary(unary) => refusal(
-            unary.op,
-            format!("`{}` cannot be used on the row", operator(&unary.op)),
-            allowed,
-        ),
-        other => construct(other, &allowed),
+        Expr::Unary(unary) => operator(unary),
+        other => construct(other, Help::Forms),
     }
 }
 
 /// Returns the error for a side of a comparison that is neither a column nor a value.
-pub(super) fn operand(expr: &Expr) -> Refusal {
-    const HELP: &str = "each side of a comparison is `row.field` or an expression without `row`";
+pub(super) fn operand(expr: &Expr, place: Place) -> Refusal {
+    let sides = || {
+        Help::Advice(
+            "each side of a comparison is `row.field` or an expression without `row`".to_owned(),
+        )
+    };
     if is_row(expr) {
-        return refusal(expr, "`row` cannot be used by itself", HELP);
+        return helped(expr, "`row` cannot be used by itself", sides());
     }
     match expr {
         Expr::Reference(reference) if row_field(strip_parens(&reference.expr)).is_some() => {
@@ -113,16 +126,12 @@ pub(super) fn operand(expr: &Expr) -> Refusal {
             "a condition over the row cannot be compared",
             "use the condition itself, or `!(..)` for its opposite",
         ),
-        Expr::Binary(binary) => arithmetic(binary, HELP),
-        Expr::MethodCall(call) => method(call, HELP),
-        Expr::Call(call) => function(call, Place::Row, HELP),
+        Expr::Binary(binary) => arithmetic(binary, sides()),
+        Expr::MethodCall(call) => method(call, sides()),
+        Expr::Call(call) => function(call, place),
         Expr::Field(field) => nested_field(field),
-        Expr::Unary(unary) => refusal(
-            unary.op,
-            format!("`{}` cannot be used on the row", operator(&unary.op)),
-            HELP,
-        ),
-        other => construct(other, HELP),
+        Expr::Unary(unary) => operator(unary),
+        other => construct(other, sides()),
     }
 }
 
@@ -224,17 +233,19 @@ pub(super) fn opaque_place(call: &ExprCall, place: Place) -> Option<Refusal> {
     }
 }
 
-fn arithmetic(binary: &ExprBinary, allowed: &str) -> Refusal {
+fn arithmetic(binary: &ExprBinary, otherwise: Help) -> Refusal {
     let help = match &binary.op {
-        BinOp::BitAnd(_) => "write `&&`".to_owned(),
-        BinOp::BitOr(_) => "write `||`".to_owned(),
+        BinOp::BitAnd(_) => Help::Advice("write `&&`".to_owned()),
+        BinOp::BitOr(_) => Help::Advice("write `||`".to_owned()),
         BinOp::Add(_) | BinOp::Sub(_) | BinOp::Mul(_) | BinOp::Div(_) | BinOp::Rem(_) => {
-            "do the arithmetic on the side without `row`, as in `row.count < viewer.limit - 1`"
-                .to_owned()
+            Help::Advice(
+                "do the arithmetic on the side without `row`, as in `row.count < viewer.limit - 1`"
+                    .to_owned(),
+            )
         }
-        _ => allowed.to_owned(),
+        _ => otherwise,
     };
-    refusal(
+    helped(
         binary.op,
         format!(
             "`{}` cannot be used on the row",
@@ -244,7 +255,21 @@ fn arithmetic(binary: &ExprBinary, allowed: &str) -> Refusal {
     )
 }
 
-fn assignment(assign: &syn::ExprAssign, allowed: &str) -> Refusal {
+/// `*row.team == x`, `-row.balance > 3`
+fn operator(unary: &ExprUnary) -> Refusal {
+    let help = match unary.op {
+        UnOp::Deref(_) => "a column is compared without a reference: remove the `*`",
+        UnOp::Neg(_) => "do the arithmetic on the side without `row`, as in `row.balance < -3`",
+        _ => "use `!` on a condition, as in `!(row.field == x)`",
+    };
+    refusal(
+        unary.op,
+        format!("`{}` cannot be used on the row", unary.op.to_token_stream()),
+        help,
+    )
+}
+
+fn assignment(assign: &syn::ExprAssign) -> Refusal {
     if tokens::mentions(assign.left.to_token_stream(), "rule") {
         return refusal(
             assign.eq_token,
@@ -252,15 +277,14 @@ fn assignment(assign: &syn::ExprAssign, allowed: &str) -> Refusal {
             "state the other condition in an attribute of its own; several combine by AND",
         );
     }
-    let help = if row_field(&assign.left).is_some() {
-        "write `==`".to_owned()
-    } else {
-        allowed.to_owned()
-    };
-    refusal(assign.eq_token, "a rule cannot assign", help)
+    refusal(
+        assign.eq_token,
+        "a rule cannot assign",
+        "write `==` to compare",
+    )
 }
 
-fn method(call: &syn::ExprMethodCall, allowed: &str) -> Refusal {
+fn method(call: &syn::ExprMethodCall, otherwise: Help) -> Refusal {
     let name = call.method.to_string();
     let receiver = strip_parens(&call.receiver);
     if let Some(field) = row_field(receiver) {
@@ -274,7 +298,9 @@ fn method(call: &syn::ExprMethodCall, allowed: &str) -> Refusal {
             "unwrap" | "unwrap_or" | "unwrap_or_default" | "is_some_and" => format!(
                 "compare the column itself, as in `row.{field} == x`: a comparison with an absent value allows nothing"
             ),
-            _ => format!("only `is_some()` and `is_none()` can be called; {allowed}"),
+            _ => format!(
+                "compare the column itself, as in `row.{field} == x`; of its methods only `is_some()` and `is_none()` can be called"
+            ),
         };
         return refusal(
             &call.method,
@@ -286,14 +312,14 @@ fn method(call: &syn::ExprMethodCall, allowed: &str) -> Refusal {
         return refusal(
             &call.method,
             "a method of the row cannot be called",
-            allowed,
+            "write its condition over the columns of the row; a function under `#[rule]` gives it a name",
         );
     }
     if !is_free(receiver) {
-        return refusal(
+        return helped(
             &call.method,
             format!("`{name}` cannot be called on an expression that depends on the row"),
-            allowed,
+            otherwise,
         );
     }
     if name == "contains" {
@@ -306,13 +332,13 @@ fn method(call: &syn::ExprMethodCall, allowed: &str) -> Refusal {
     refusal(
         row_token(&call.args.to_token_stream(), &call.method),
         format!("`row` cannot be passed to `{name}`"),
-        allowed,
+        "compare the column with a value of the viewer, as in `row.field == viewer.id` or `viewer.list.contains(&row.field)`",
     )
 }
 
-fn function(call: &ExprCall, place: Place, allowed: &str) -> Refusal {
+fn function(call: &ExprCall, place: Place) -> Refusal {
     if !matches!(&*call.func, Expr::Path(_)) {
-        return construct(strip_parens(&call.func), allowed);
+        return construct(strip_parens(&call.func), Help::Forms);
     }
     let name = tokens::text(call.func.to_token_stream());
     let help = match place {
@@ -320,9 +346,11 @@ fn function(call: &ExprCall, place: Place, allowed: &str) -> Refusal {
             "if it is a `#[rule]`, write `rule = {name}` in an attribute of its own; if it must run in Rust, write `opaque({name})`"
         ),
         Place::Row | Place::Updated => format!(
-            "if it is a `#[rule]`, write `rule = {name}` in an attribute of its own; else {allowed}"
+            "if it is a `#[rule]`, write `rule = {name}` in an attribute of its own; else write its condition over the columns of the row"
         ),
-        Place::Named | Place::Related => allowed.to_owned(),
+        Place::Named | Place::Related => {
+            "write its condition over the columns of the row".to_owned()
+        }
     };
     let tokens = call.args.to_token_stream();
     if let Some(row) = tokens::find(tokens, "row") {
@@ -347,27 +375,66 @@ fn nested_field(field: &syn::ExprField) -> Refusal {
 }
 
 /// Returns the error for any other expression, at the token that identifies its kind.
-fn construct(expr: &Expr, allowed: &str) -> Refusal {
-    let (at, what) = match expr {
-        Expr::Macro(it) => (it.mac.path.to_token_stream(), "a macro"),
-        Expr::Closure(it) => (it.inputs_begin.to_token_stream(), "a closure"),
-        Expr::Block(it) => (open(expr, &it.block), "a block"),
-        Expr::If(it) => (it.if_token.to_token_stream(), "`if`"),
-        Expr::Let(it) => (it.let_token.to_token_stream(), "`let`"),
-        Expr::Match(it) => (it.match_token.to_token_stream(), "`match`"),
-        Expr::Cast(it) => (it.as_token.to_token_stream(), "`as`"),
-        Expr::Index(it) => (it.index.to_token_stream(), "an index"),
-        Expr::Reference(it) => (it.and_token.to_token_stream(), "a reference"),
-        Expr::Range(it) => (it.limits.to_token_stream(), "a range"),
+fn construct(expr: &Expr, otherwise: Help) -> Refusal {
+    let (at, what, advice) = match expr {
+        Expr::Macro(it) => (
+            it.mac.path.to_token_stream(),
+            "a macro",
+            Some("compare the column, as in `row.status == Status::Draft`, and join cases by `||`"),
+        ),
+        Expr::Closure(it) => (it.inputs_begin.to_token_stream(), "a closure", None),
+        Expr::Block(it) => (
+            open(expr, &it.block),
+            "a block",
+            Some("write one condition without braces"),
+        ),
+        Expr::If(it) => (
+            it.if_token.to_token_stream(),
+            "`if`",
+            Some("join conditions by `&&`, `||` and `!`"),
+        ),
+        Expr::Let(it) => (
+            it.let_token.to_token_stream(),
+            "`let`",
+            Some(
+                "test the column with `row.field.is_some()`, or compare it, as in `row.field == x`",
+            ),
+        ),
+        Expr::Match(it) => (
+            it.match_token.to_token_stream(),
+            "`match`",
+            Some("write a comparison for each case, and join them by `||`"),
+        ),
+        Expr::Cast(it) => (
+            it.as_token.to_token_stream(),
+            "`as`",
+            Some("compare the column itself: integers of any size compare with each other"),
+        ),
+        Expr::Index(it) => (
+            it.index.to_token_stream(),
+            "an index",
+            Some("make it a column of its own and use `row.field`"),
+        ),
+        Expr::Reference(it) => (
+            it.and_token.to_token_stream(),
+            "a reference",
+            Some("remove the `&`"),
+        ),
+        Expr::Range(it) => (
+            it.limits.to_token_stream(),
+            "a range",
+            Some("write two comparisons, `a <= row.field && row.field < b`"),
+        ),
         other => (
             row_token(&other.to_token_stream(), other),
             "this expression",
+            None,
         ),
     };
-    refusal(
+    helped(
         at,
         format!("{what} over the row cannot be used in a rule"),
-        allowed,
+        advice.map_or(otherwise, |advice| Help::Advice(advice.to_owned())),
     )
 }
 
@@ -380,10 +447,6 @@ fn open(expr: &Expr, block: &syn::Block) -> TokenStream {
 fn row_token(tokens: &TokenStream, whole: impl quote::ToTokens) -> TokenStream {
     tokens::find(tokens.clone(), "row")
         .map_or_else(|| whole.to_token_stream(), |row| row.to_token_stream())
-}
-
-fn operator(op: &UnOp) -> String {
-    op.to_token_stream().to_string()
 }
 
 fn last_is(path: &ExprPath, name: &str) -> bool {

@@ -33,8 +33,10 @@ pub(crate) struct RawField {
     /// The word of `#[visible]`.
     pub(crate) visible: Option<Path>,
     pub(crate) rules: Vec<RawFieldRule>,
-    pub(crate) hidden: Option<Ident>,
-    pub(crate) mask: Option<Ident>,
+    /// The key of `hidden = word`, and the word.
+    pub(crate) hidden: Option<(Ident, Ident)>,
+    /// The key of `mask = word`, and the word.
+    pub(crate) mask: Option<(Ident, Ident)>,
     /// The key of `mask_in_process = path`, and the path.
     pub(crate) mask_in_process: Option<(Ident, Path)>,
     pub(crate) rename: Option<LitStr>,
@@ -238,8 +240,14 @@ fn from(key: &Ident, input: ParseStream<'_>) -> syn::Result<Vec<Ident>> {
 impl RawField {
     fn entry(&mut self, key: &Ident, input: ParseStream<'_>) -> syn::Result<()> {
         match key.to_string().as_str() {
-            "hidden" => self.hidden = Some(word(key, input, &["omit", "null", "error"])?),
-            "mask" => self.mask = Some(word(key, input, &["last4", "domain", "initial"])?),
+            "hidden" => {
+                let word = word(key, input, &["omit", "null", "error"])?;
+                self.hidden = Some((key.clone(), word));
+            }
+            "mask" => {
+                let word = word(key, input, &["last4", "domain", "initial"])?;
+                self.mask = Some((key.clone(), word));
+            }
             "related" => {
                 let relation = if input.peek(Token![=]) {
                     input.parse::<Token![=]>()?;

@@ -1,6 +1,6 @@
 //! Parsing of `#[derive(Entity)]` and its attributes.
 
-use proc_macro2::Ident;
+use proc_macro2::{Ident, TokenStream};
 use syn::parse::ParseStream;
 use syn::{Attribute, DeriveInput, LitStr, Token, Type, Visibility, parenthesized};
 
@@ -80,6 +80,8 @@ pub(crate) struct RawColumn {
     pub(crate) filters: Vec<(Ident, RawRule)>,
     /// Set if it has such rules, even if they are wrong.
     pub(crate) filtered: bool,
+    /// Set as for the struct.
+    pub(crate) unread: bool,
 }
 
 /// Parses the input. Returns `None` if it is not a struct that could be an entity.
@@ -116,11 +118,14 @@ pub(crate) fn read(input: &DeriveInput, diag: &mut Diag) -> Option<RawEntity> {
                 column: None,
                 filters: Vec::new(),
                 filtered: false,
+                unread: false,
             };
+            let errors = diag.count();
             let mut keys = Keys::new(Form::EntityField);
             for attribute in ours(&field.attrs) {
                 keys.read(attribute, diag, |key, input| column.entry(key, input));
             }
+            column.unread = diag.count() > errors;
             raw.fields.push(column);
         }
     }
@@ -228,6 +233,7 @@ impl RawRelation {
                 join,
             })
         })();
+        skip_rest(&content)?;
         parsed.map_err(|failed| {
             if failed.to_string().contains("help:") {
                 failed
@@ -258,15 +264,19 @@ fn pairs(input: ParseStream<'_>) -> syn::Result<Vec<(Ident, Ident)>> {
     let content;
     parenthesized!(content in input);
     let mut pairs = Vec::new();
-    loop {
-        let theirs: Ident = content.parse()?;
-        content.parse::<Token![=]>()?;
-        pairs.push((theirs, content.parse()?));
-        content.parse::<Option<Token![,]>>()?;
-        if content.is_empty() {
-            return Ok(pairs);
+    let parsed = (|| {
+        loop {
+            let theirs: Ident = content.parse()?;
+            content.parse::<Token![=]>()?;
+            pairs.push((theirs, content.parse()?));
+            content.parse::<Option<Token![,]>>()?;
+            if content.is_empty() {
+                return Ok(());
+            }
         }
-    }
+    })();
+    skip_rest(&content)?;
+    parsed.map(|()| pairs)
 }
 
 fn rule(key: &Ident, form: &str, negated: bool, input: ParseStream<'_>) -> syn::Result<RawRule> {
@@ -279,7 +289,14 @@ fn rule(key: &Ident, form: &str, negated: bool, input: ParseStream<'_>) -> syn::
     }
     let content;
     parenthesized!(content in input);
-    RawRule::parse(&content, form, negated)
+    let rule = RawRule::parse(&content, form, negated);
+    skip_rest(&content)?;
+    rule
+}
+
+/// Skips what an error left, which would only add errors.
+fn skip_rest(content: ParseStream<'_>) -> syn::Result<()> {
+    content.parse::<TokenStream>().map(drop)
 }
 
 /// Returns whether `(many)` follows `lookup`.

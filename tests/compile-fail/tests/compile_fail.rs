@@ -11,6 +11,23 @@ fn pass() {
     trybuild::TestCases::new().pass("pass/*.rs");
 }
 
+/// A reader of several errors has seen the forms of a rule after the first.
+#[test]
+fn x24_no_stored_message_lists_the_forms_of_a_rule_twice() {
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/ui");
+    let mut listed = 0;
+    for entry in std::fs::read_dir(directory).expect("the cases") {
+        let path = entry.expect("an entry").path();
+        if path.extension().is_some_and(|it| it == "stderr") {
+            let message = std::fs::read_to_string(&path).expect("text");
+            let forms = message.matches("a rule compares columns").count();
+            assert!(forms <= 1, "{}", path.display());
+            listed += forms;
+        }
+    }
+    assert!(listed > 0, "no message lists the forms");
+}
+
 #[test]
 fn x23_derives_inside_of_macros_pass() {
     trybuild::TestCases::new().pass("pass/x23/*.rs");
