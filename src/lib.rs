@@ -278,6 +278,7 @@ pub mod __private {
     pub use crate::repository::release::Checked;
     pub use crate::repository::release::generated::*;
     pub use crate::repository::select::select;
+    pub use crate::viewer::subject;
 
     /// Returns the cell of a field, for `Entity::__cell`.
     pub fn cell<T: Storable>(field: &T) -> Cell<'_> {

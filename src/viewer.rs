@@ -65,6 +65,29 @@ impl fmt::Display for Subject {
     }
 }
 
+/// A type of id that has a text, as a [`Subject`] keeps it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the id of a viewer, because it has no text",
+    label = "this type does not implement `Display`",
+    note = "a session keeps the id as text: use a type with `Display`, such as i64, Uuid or String, or mark another field with `#[viewer(subject)]`"
+)]
+pub trait SubjectId {
+    #[doc(hidden)]
+    fn __subject(&self) -> Subject;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: fmt::Display> SubjectId for T {
+    fn __subject(&self) -> Subject {
+        Subject::new(self)
+    }
+}
+
+/// Returns the subject of an id; called by generated code.
+pub fn subject<T: SubjectId>(id: &T) -> Subject {
+    id.__subject()
+}
+
 /// The authenticated user on whose behalf a request runs.
 ///
 /// Implement it with `#[derive(Viewer)]` on the application's own type.

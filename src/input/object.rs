@@ -123,6 +123,11 @@ fn is_shallow(body: &[u8]) -> bool {
 }
 
 /// A type of field that a member can fill.
+#[diagnostic::on_unimplemented(
+    message = "a field of type `{Self}` cannot be read from JSON",
+    label = "a client cannot send this",
+    note = "a stored field has the type of its column, or `Assign` of it; add `#[derive(serde::Deserialize)]` to the type of an `#[unstored]` field"
+)]
 pub trait Member: Sized {
     /// Returns the value of a field without a member; `None` if the member is required.
     fn absent() -> Option<Self>;
@@ -131,6 +136,7 @@ pub trait Member: Sized {
     fn present(json: &str) -> Option<Self>;
 }
 
+#[diagnostic::do_not_recommend]
 impl<T: DeserializeOwned> Member for T {
     fn absent() -> Option<Self> {
         None
@@ -141,6 +147,7 @@ impl<T: DeserializeOwned> Member for T {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<T: DeserializeOwned> Member for Assign<T> {
     fn absent() -> Option<Self> {
         Some(Self::Absent)

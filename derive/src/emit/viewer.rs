@@ -8,7 +8,7 @@ use crate::syntax::viewer::RawViewer;
 
 /// ```text
 /// impl ::clearance::Viewer for Member {
-///     fn subject(&self) -> ::clearance::Subject { ::clearance::Subject::new(&self.id) }
+///     fn subject(&self) -> ::clearance::Subject { ::clearance::__private::subject(&self.id) }
 /// }
 /// ```
 pub(crate) fn emit(raw: &RawViewer, subject: Option<&Ident>) -> TokenStream {
@@ -16,7 +16,9 @@ pub(crate) fn emit(raw: &RawViewer, subject: Option<&Ident>) -> TokenStream {
     let body = subject.map_or_else(refusal, |field| {
         let span = field.span();
         let place = crate::tokens::over("self", span, |this| quote_spanned!(span=> &#this.#field));
-        quote!(#library::Subject::new(#place))
+        let subject = Ident::new("subject", span);
+        let blamed = library.at(span);
+        quote_spanned!(span=> #blamed::__private::#subject(#place))
     });
     quote! {
         #[automatically_derived]
