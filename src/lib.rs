@@ -260,6 +260,7 @@ pub use clearance_derive::rule;
 pub mod __private {
     pub use serde;
 
+    pub use crate::dto::column_type::{ColumnType, NoColumnType};
     pub use crate::dto::nested::generated::*;
     pub use crate::dto::number::{AsItIs, Writing};
     pub use crate::dto::{FieldSpec, Mask, Output, ReadFields, Shape, Visibility, VisitNested};
@@ -279,11 +280,6 @@ pub mod __private {
     pub use crate::repository::release::generated::*;
     pub use crate::repository::select::select;
     pub use crate::viewer::subject;
-
-    /// Returns the cell of a field, for `Entity::__cell`.
-    pub fn cell<T: Storable>(field: &T) -> Cell<'_> {
-        field.cell()
-    }
 }
 
 /// The API for the crate `clearance-matrix`. Not covered by semantic versioning: the two are released in lock-step.

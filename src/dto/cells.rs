@@ -1,9 +1,9 @@
 //! Rows as a query returns them, read field by field into DTOs.
 
-use super::{Hideable, Maskable, Nested};
+use super::{Field, Hideable, Maskable, Nested};
 use crate::entity::Column;
 use crate::error::Result;
-use crate::schema::{Cell, Kind, Scalar};
+use crate::schema::{Cell, Kind, Scalar, Storable};
 
 /// A row that a DTO is read from, with the visibility of its fields.
 #[doc(hidden)]
@@ -18,7 +18,7 @@ pub trait ReadFields {
     fn mark(&self, field: usize);
 
     /// Reads a field that is never hidden.
-    fn shown<E, C: Scalar, U>(&mut self, field: usize, column: Column<E, C, U>) -> Result<C>;
+    fn shown<C: Storable>(&mut self, field: usize) -> Result<C>;
 
     /// Reads a field that can represent a hidden value.
     fn hideable<E, C: Scalar, U, D: Hideable<C>>(
@@ -27,21 +27,19 @@ pub trait ReadFields {
         column: Column<E, C, U>,
     ) -> Result<D>;
 
+    /// Reads a `Field`, whose type tells that of its column.
+    fn in_field<C: Scalar>(&mut self, field: usize) -> Result<Field<C>>;
+
     /// Reads a field whose hidden value refuses the read.
-    fn or_error<E, C: Scalar, U>(&mut self, field: usize, column: Column<E, C, U>) -> Result<C>;
+    fn or_error<C: Storable>(&mut self, field: usize) -> Result<C>;
 
     /// Reads a field that the database masks where it is hidden.
-    fn masked<E, C: Scalar + Maskable, U>(
-        &mut self,
-        field: usize,
-        column: Column<E, C, U>,
-    ) -> Result<C>;
+    fn masked<C: Storable + Maskable>(&mut self, field: usize) -> Result<C>;
 
     /// Reads a field that `mask` masks where it is hidden.
-    fn masked_in_process<E, C: Scalar, U>(
+    fn masked_in_process<C: Storable>(
         &mut self,
         field: usize,
-        column: Column<E, C, U>,
         mask: impl FnOnce(C) -> C,
     ) -> Result<C>;
 

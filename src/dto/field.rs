@@ -51,6 +51,24 @@ impl<T> Field<T> {
     }
 }
 
+/// A type of DTO field that shows a column of type `C` as it is: the same type, which no secret has.
+#[diagnostic::on_unimplemented(
+    message = "a field of type `{Self}` cannot show a column of type `{C}`",
+    label = "the column of this name has the type `{C}`",
+    note = "a field has the type of its column: bool, i8 to i64, u8 to u32, f64, String, Vec<u8>, Uuid, DateTime<Utc>, a `#[derive(TextEnum)]` enum, or an Option of one of these, in a `Field` if it can be hidden",
+    note = "show related rows with `#[dto(related)]`, and a value of another type with `#[dto(computed = .., from(..))]`"
+)]
+pub trait Fits<C>: Sized {
+    #[doc(hidden)]
+    fn __shown(column: C) -> Self;
+}
+
+impl<C: Scalar> Fits<C> for C {
+    fn __shown(column: C) -> Self {
+        column
+    }
+}
+
 /// A type of DTO field that can represent "hidden", for a column of type `C`.
 #[diagnostic::on_unimplemented(
     message = "a field that can be hidden cannot have the type `{Self}` over a column of type `{C}`",
@@ -75,6 +93,11 @@ impl<C: Scalar> Hideable<C> for Field<C> {
         Self::Hidden
     }
 }
+
+/// The type [`Field`] itself.
+pub trait IsField {}
+
+impl<T> IsField for Field<T> {}
 
 impl<T: Scalar> Hideable<T> for Option<T> {
     fn __visible(column: T) -> Self {

@@ -2,6 +2,7 @@
 
 mod aggregate;
 mod cells;
+pub(crate) mod column_type;
 mod decisions;
 mod field;
 mod field_name;
@@ -21,7 +22,7 @@ pub use aggregate::{Aggregate, AggregateValue, Aggregates, Grouping, Having};
 #[doc(hidden)]
 pub use cells::ReadFields;
 pub(crate) use decisions::{DecisionSource, FieldDecisions, ShapeRules};
-pub use field::{Field, Hideable};
+pub use field::{Field, Fits, Hideable};
 pub(crate) use field_name::{Condition, NameOrigin, NamedField, OrderBy};
 pub use field_name::{Direction, FieldName, Filter, IntoFilter, Order, Untyped};
 pub(crate) use filter::{Modes, Scope};

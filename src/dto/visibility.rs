@@ -1,6 +1,7 @@
 //! The visible fields of one row, as a bit set, for a DTO that is made from an entity in memory.
 
-use crate::dto::{Hideable, Mask, Maskable};
+use crate::dto::field::IsField;
+use crate::dto::{Fits, Hideable, Mask, Maskable};
 use crate::error::{Error, Result};
 use crate::schema::Scalar;
 
@@ -35,8 +36,8 @@ impl Visibility {
     }
 
     #[must_use]
-    pub fn shown<C: Scalar>(self, column: C) -> C {
-        column
+    pub fn shown<C, D: Fits<C>>(self, column: C) -> D {
+        D::__shown(column)
     }
 
     #[must_use]
@@ -48,34 +49,40 @@ impl Visibility {
         }
     }
 
-    pub fn or_error<C: Scalar>(self, field: usize, column: C) -> Result<C> {
+    /// Makes a `Field`, the one type whose hidden value is read without naming its column.
+    #[must_use]
+    pub fn in_field<C: Scalar, D: Hideable<C> + IsField>(self, field: usize, column: C) -> D {
+        self.hideable(field, column)
+    }
+
+    pub fn or_error<C, D: Fits<C>>(self, field: usize, column: C) -> Result<D> {
         if self.is_visible(field) {
-            Ok(column)
+            Ok(D::__shown(column))
         } else {
             Err(Error::forbidden())
         }
     }
 
     #[must_use]
-    pub fn masked<C: Scalar + Maskable>(self, field: usize, column: C, mask: Mask) -> C {
-        if self.is_visible(field) {
+    pub fn masked<C: Maskable, D: Fits<C>>(self, field: usize, column: C, mask: Mask) -> D {
+        D::__shown(if self.is_visible(field) {
             column
         } else {
             column.__mask(mask)
-        }
+        })
     }
 
     #[must_use]
-    pub fn masked_in_process<C: Scalar>(
+    pub fn masked_in_process<C, D: Fits<C>>(
         self,
         field: usize,
         column: C,
         mask: impl FnOnce(C) -> C,
-    ) -> C {
-        if self.is_visible(field) {
+    ) -> D {
+        D::__shown(if self.is_visible(field) {
             column
         } else {
             mask(column)
-        }
+        })
     }
 }

@@ -61,8 +61,9 @@ impl Mask {
 
 /// A column type that a [`Mask`] works on: `String` or `Option<String>`.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be masked",
-    note = "the masks `last4`, `domain` and `initial` work on text; use `#[dto(mask_in_process = ..)]` for another type"
+    message = "`mask` does not work on a column of type `{Self}`",
+    label = "this mask is for text",
+    note = "the masks `last4`, `domain` and `initial` work on String and Option<String>; write `#[dto(mask_in_process = path)]` for another type"
 )]
 pub trait Maskable {
     #[doc(hidden)]

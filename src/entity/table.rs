@@ -112,6 +112,14 @@ impl<E: Entity> Table<E> {
         }
     }
 
+    /// Describes the key. Its type is that of the entity's key, which the compiler refuses there if no
+    /// column can have it.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn __key(field: &'static str, name: &'static str) -> ColumnSpec {
+        ColumnSpec::__new::<E::Key>(field, name, true)
+    }
+
     /// Returns the table with rules for filters by columns.
     #[doc(hidden)]
     #[must_use]

@@ -3,7 +3,7 @@
 use super::nested::NestedRow;
 use super::own_layout::OwnLayout;
 use crate::driver::Row;
-use crate::dto::{Hideable, Mask, Maskable, Nested, ReadFields};
+use crate::dto::{Field, Hideable, Mask, Maskable, Nested, ReadFields};
 use crate::entity::{Column, ReadCells};
 use crate::error::{Error, Result};
 use crate::schema::{Cell, Kind, Scalar, Storable};
@@ -107,6 +107,18 @@ impl<'a> Cells<'a> {
     pub(super) fn unreadable(&self) -> u128 {
         self.unreadable.0.get()
     }
+
+    fn hidden_or<C: Scalar, D: Hideable<C>>(&self, field: usize) -> Result<D> {
+        if !self.is_shown(field)? {
+            return Ok(D::__hidden());
+        }
+        match self.read(field) {
+            Ok(value) => Ok(D::__visible(value)),
+            // A value that cannot be read is hidden from everybody.
+            Err(error) if error.is_unreadable() => Ok(D::__hidden()),
+            Err(error) => Err(error),
+        }
+    }
 }
 
 impl ReadCells for Cells<'_> {
@@ -143,7 +155,7 @@ impl ReadFields for Cells<'_> {
         marks.set(marks.get() | 1 << field);
     }
 
-    fn shown<E, C: Scalar, U>(&mut self, field: usize, _: Column<E, C, U>) -> Result<C> {
+    fn shown<C: Storable>(&mut self, field: usize) -> Result<C> {
         self.read(field)
     }
 
@@ -152,18 +164,14 @@ impl ReadFields for Cells<'_> {
         field: usize,
         _: Column<E, C, U>,
     ) -> Result<D> {
-        if !self.is_shown(field)? {
-            return Ok(D::__hidden());
-        }
-        match self.read(field) {
-            Ok(value) => Ok(D::__visible(value)),
-            // A value that cannot be read is hidden from everybody.
-            Err(error) if error.is_unreadable() => Ok(D::__hidden()),
-            Err(error) => Err(error),
-        }
+        self.hidden_or(field)
     }
 
-    fn or_error<E, C: Scalar, U>(&mut self, field: usize, _: Column<E, C, U>) -> Result<C> {
+    fn in_field<C: Scalar>(&mut self, field: usize) -> Result<Field<C>> {
+        self.hidden_or(field)
+    }
+
+    fn or_error<C: Storable>(&mut self, field: usize) -> Result<C> {
         if self.is_shown(field)? {
             self.read(field)
         } else {
@@ -171,11 +179,7 @@ impl ReadFields for Cells<'_> {
         }
     }
 
-    fn masked<E, C: Scalar + Maskable, U>(
-        &mut self,
-        field: usize,
-        _: Column<E, C, U>,
-    ) -> Result<C> {
+    fn masked<C: Storable + Maskable>(&mut self, field: usize) -> Result<C> {
         let slot = self.slot(field)?;
         match slot.masked {
             Some(masked) if !self.is_shown(field)? => {
@@ -191,10 +195,9 @@ impl ReadFields for Cells<'_> {
         }
     }
 
-    fn masked_in_process<E, C: Scalar, U>(
+    fn masked_in_process<C: Storable>(
         &mut self,
         field: usize,
-        _: Column<E, C, U>,
         mask: impl FnOnce(C) -> C,
     ) -> Result<C> {
         let value = self.read(field)?;

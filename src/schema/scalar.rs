@@ -25,8 +25,9 @@ use super::{Cell, Kind};
 /// where the collation compares bytes: `BINARY`, or `"C"` on PostgreSQL.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a column of an entity",
+    label = "no column has this type",
     note = "use bool, i8 to i64, u8 to u32, f64, String, Vec<u8>, Uuid, DateTime<Utc>, a `#[derive(TextEnum)]` enum, `Secret<..>`, or an Option of one of these",
-    note = "unsigned integers of 64 bits are not supported, because not every engine can store them: use i64"
+    note = "add `#[derive(TextEnum)]` to an enum without fields, use i64 in place of u64, and keep a list in a table of its own, which `has_many` joins"
 )]
 pub trait Storable: Sized + Send + Sync + 'static {
     /// The kind of value.
@@ -43,9 +44,10 @@ pub trait Storable: Sized + Send + Sync + 'static {
 
 /// A [`Storable`] type whose values may be shown: every one but a secret.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is not the value of a column that may leave the repository",
-    note = "a field of a DTO shows a bool, i8 to i64, u8 to u32, f64, String, Vec<u8>, Uuid, DateTime<Utc>, a `#[derive(TextEnum)]` enum, or an Option of one of these",
-    note = "related rows need `#[dto(related)]` and a value of several columns `#[dto(computed = .., from(..))]`; a `Secret` is compared inside the repository and never leaves it"
+    message = "`{Self}` is not the type of a column that can be shown",
+    label = "no column that can be shown has this type",
+    note = "such a column is a bool, i8 to i64, u8 to u32, f64, String, Vec<u8>, Uuid, DateTime<Utc>, a `#[derive(TextEnum)]` enum, or an Option of one of these",
+    note = "add `#[derive(TextEnum)]` to an enum without fields; show related rows with `#[dto(related)]`, and a value of another type with `#[dto(computed = .., from(..))]`"
 )]
 pub trait Scalar: Storable {}
 

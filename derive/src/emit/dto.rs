@@ -6,9 +6,9 @@ use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens as _, quote, quote_spanned};
 
 use super::rule::{self, Types};
-use super::{constant, refusal, serialize};
+use super::{constant, no_column_type, refusal, serialize};
 use crate::attribute::Library;
-use crate::check::dto::{Dto, Field, Mask, Output, Source};
+use crate::check::dto::{Dto, Field, Mask, Output, Source, is_field};
 use crate::rule::Rule;
 use crate::syntax::dto::{RawDto, RawField};
 use crate::syntax::{constant_name, plain_name};
@@ -50,17 +50,7 @@ pub(crate) fn emit(raw: &RawDto, dto: &Dto) -> TokenStream {
                 return computed_from_cells(*index, raw, path, inputs, entity, library);
             }
         }
-        let column = constant(&raw.ident);
-        let source = quote_spanned!(raw.ident.span()=> <#entity>::#column);
-        let name = &raw.ident;
-        let call = call(
-            raw,
-            &field.output,
-            Side::Cells,
-            &quote!(#index, #source),
-            library,
-        );
-        quote!(#name: #call)
+        column_from_cells(*index, raw, &field.output, entity, library)
     });
     let computed = fields
         .iter()
@@ -77,18 +67,7 @@ pub(crate) fn emit(raw: &RawDto, dto: &Dto) -> TokenStream {
                 return quote!(#name: #value);
             }
         }
-        let row = own("__row", name.span());
-        let source = quote_spanned!(name.span()=> #row.#name);
-        let arguments = match field.output {
-            Output::Shown => quote!(#source),
-            Output::Omit
-            | Output::Null
-            | Output::Error
-            | Output::Mask(_)
-            | Output::MaskInProcess(_) => quote!(#index, #source),
-        };
-        let call = call(raw, &field.output, Side::Row, &arguments, library);
-        quote!(#name: #call)
+        column_from_row(*index, raw, &field.output, library)
     });
     let related = related_constants(&fields, raw);
     let names = constants(raw, |index| {
@@ -98,6 +77,7 @@ pub(crate) fn emit(raw: &RawDto, dto: &Dto) -> TokenStream {
             column && !masked && !field.rules.iter().any(Rule::is_opaque)
         })
     });
+    let no_column_type = no_column_type(library);
     let serialize = serialize::emit(raw, dto);
     let release = release(raw);
     let nested = nested(&fields, entity, library);
@@ -121,6 +101,7 @@ pub(crate) fn emit(raw: &RawDto, dto: &Dto) -> TokenStream {
             fn __from_cells(
                 __cells: &mut impl #library::__private::ReadFields,
             ) -> #library::Result<Self> {
+                #no_column_type
                 ::core::result::Result::Ok(Self { #(#from_cells),* })
             }
 
@@ -385,7 +366,7 @@ fn computed_value(
     value: &TokenStream,
     library: &Library,
 ) -> TokenStream {
-    if crate::check::dto::is_field(&raw.ty) {
+    if is_field(&raw.ty) {
         quote! {
             if #shown {
                 #library::Field::Visible(#value)
@@ -422,49 +403,81 @@ fn mask(mask: Mask, library: &Library) -> TokenStream {
     quote!(#library::__private::Mask::#name)
 }
 
-/// The side that a value is read from.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Side {
-    /// The cells of a query.
-    Cells,
-    /// An entity in memory.
-    Row,
+/// ```text
+/// id: ColumnType::<i64>::shown(__cells, 0)?
+/// phone: ColumnType::<Field<String>>::in_field(__cells, 2)?
+/// team: __cells.hideable(3, <User>::TEAM)?
+/// ```
+///
+/// A hideable `Option` names its column, whose type the type of the field does not tell: it may be an `Option`
+/// too.
+fn column_from_cells(
+    index: usize,
+    raw: &RawField,
+    output: &Output,
+    entity: &syn::Path,
+    library: &Library,
+) -> TokenStream {
+    let RawField { ident, ty, .. } = raw;
+    let span = type_span(raw);
+    let (read, extra) = match output {
+        Output::Shown => ("shown", None),
+        Output::Omit | Output::Null if is_field(ty) => ("in_field", None),
+        Output::Omit | Output::Null => {
+            let column = constant(ident);
+            let column = quote_spanned!(ident.span()=> <#entity>::#column);
+            let cells = own("__cells", span);
+            return quote_spanned!(span=> #ident: #cells.hideable(#index, #column)?);
+        }
+        Output::Error => ("or_error", None),
+        Output::Mask(_) => ("masked", None),
+        Output::MaskInProcess(path) => ("masked_in_process", Some(quote!(, #path))),
+    };
+    let read = Ident::new(read, span);
+    let cells = own("__cells", span);
+    quote_spanned! {span=>
+        #ident: #library::__private::ColumnType::<#ty>::#read(#cells, #index #extra)?
+    }
 }
 
 /// ```text
-/// __cells.hideable(2, <User>::PHONE)?
-/// __visible.hideable(2, __row.phone)
+/// id: __visible.shown(__row.id)
+/// phone: __visible.in_field(2, __row.phone)
+/// mail: { let __column = __row.mail; __visible.masked(3, __column, Mask::Domain) }
 /// ```
 ///
-/// Located at the field's type, because the type is wrong if the two do not fit.
-fn call(
+/// Located at the field's type, because the type is wrong if the two do not fit; a mask at its own word.
+fn column_from_row(
+    index: usize,
     raw: &RawField,
     output: &Output,
-    side: Side,
-    arguments: &TokenStream,
     library: &Library,
 ) -> TokenStream {
+    let RawField { ident, ty, .. } = raw;
     let span = type_span(raw);
-    let receiver = match side {
-        Side::Cells => own("__cells", span),
-        Side::Row => own("__visible", span),
-    };
-    let method = |name: &str| Ident::new(name, span);
-    let (method, extra, fallible) = match output {
-        Output::Shown => (method("shown"), None, false),
-        Output::Omit | Output::Null => (method("hideable"), None, false),
-        Output::Error => (method("or_error"), None, true),
-        Output::Mask(given) => {
-            let mask = (side == Side::Row).then(|| {
-                let mask = mask(*given, library);
-                quote!(, #mask)
-            });
-            (method("masked"), mask, false)
+    let visible = own("__visible", span);
+    let row = own("__row", ident.span());
+    let column = quote_spanned!(ident.span()=> #row.#ident);
+    let value = match output {
+        Output::Shown => quote_spanned!(span=> #visible.shown(#column)),
+        Output::Omit | Output::Null => {
+            let read = if is_field(ty) { "in_field" } else { "hideable" };
+            let read = Ident::new(read, span);
+            quote_spanned!(span=> #visible.#read(#index, #column))
         }
-        Output::MaskInProcess(path) => (method("masked_in_process"), Some(quote!(, #path)), false),
+        Output::Error => quote_spanned!(span=> #visible.or_error(#index, #column)?),
+        Output::Mask(given) => {
+            let word = raw.mask.as_ref().map_or(span, |(_, word)| word.span());
+            let masked = Ident::new("__column", word);
+            let mask = mask(*given, library);
+            let call = quote_spanned!(span=> #visible.masked(#index, #masked, #mask));
+            quote!({ let #masked = #column; #call })
+        }
+        Output::MaskInProcess(path) => {
+            quote_spanned!(span=> #visible.masked_in_process(#index, #column, #path))
+        }
     };
-    let question = (fallible || side == Side::Cells).then(|| quote_spanned!(span=> ?));
-    quote_spanned!(span=> #receiver.#method(#arguments #extra)#question)
+    quote!(#ident: #value)
 }
 
 fn type_span(raw: &RawField) -> proc_macro2::Span {

@@ -6,11 +6,10 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens as _, quote, quote_spanned};
 
 use super::rule::{self, Types};
-use super::{constant, refusal, relation};
-use crate::attribute::Library;
+use super::{constant, no_column_type, refusal, relation};
 use crate::check::entity::{Entity, Rows, column_name};
 use crate::rule::Rule;
-use crate::syntax::entity::RawEntity;
+use crate::syntax::entity::{RawColumn, RawEntity};
 use crate::syntax::{constant_name, plain_name};
 use crate::tokens;
 
@@ -30,7 +29,7 @@ pub(crate) fn emit(raw: &RawEntity, entity: &Entity) -> TokenStream {
     let table = &entity.table;
     let key = entity.key;
     let key_type = raw.fields.get(key).map(|field| &field.ty);
-    let specs = raw.fields.iter().map(|field| column_spec(field, library));
+    let specs = raw.fields.iter().map(|field| column_spec(field, raw));
     let all = [&entity.read, &entity.create, &entity.update, &entity.delete];
     let updated = entity.updated.as_ref().map_or_else(
         || quote!(::core::option::Option::None),
@@ -61,15 +60,20 @@ pub(crate) fn emit(raw: &RawEntity, entity: &Entity) -> TokenStream {
     let filters = filters(raw, entity, &types);
     let viewer_of = raw.viewer_of.then(|| quote!(.__viewer_of()));
     let cells = raw.fields.iter().enumerate().map(|(index, field)| {
-        let name = &field.ident;
+        let RawColumn {
+            ident: name, ty, ..
+        } = field;
         let span = name.span();
         let place = tokens::over("self", span, |this| quote_spanned!(span=> &#this.#name));
-        quote!(#index => #library::__private::cell(#place))
+        quote!(#index => #library::__private::ColumnType::<#ty>::cell(#place))
     });
     let columns = raw.fields.iter().enumerate().map(|(index, field)| {
-        let name = &field.ident;
-        quote!(#name: cells.column(#index)?)
+        let RawColumn {
+            ident: name, ty, ..
+        } = field;
+        quote!(#name: #library::__private::ColumnType::<#ty>::column(cells, #index)?)
     });
+    let no_column_type = no_column_type(library);
     let constants = constants(raw);
     let stays_inside = stays_inside(raw);
     quote! {
@@ -107,6 +111,7 @@ pub(crate) fn emit(raw: &RawEntity, entity: &Entity) -> TokenStream {
 
             #[inline]
             fn __cell(&self, column: ::core::primitive::usize) -> #library::policy::Cell<'_> {
+                #no_column_type
                 match column {
                     #(#cells,)*
                     _ => #library::policy::Cell::Null,
@@ -116,6 +121,7 @@ pub(crate) fn emit(raw: &RawEntity, entity: &Entity) -> TokenStream {
             fn __from_cells(
                 cells: &mut impl #library::__private::ReadCells,
             ) -> #library::Result<Self> {
+                #no_column_type
                 ::core::result::Result::Ok(Self { #(#columns),* })
             }
         }
@@ -226,11 +232,16 @@ pub(crate) fn emit_nothing(raw: &RawEntity) -> TokenStream {
     }
 }
 
-fn column_spec(field: &crate::syntax::entity::RawColumn, library: &Library) -> TokenStream {
+/// Emits the description of a column, the one place where the compiler refuses its type.
+fn column_spec(field: &RawColumn, raw: &RawEntity) -> TokenStream {
+    let RawEntity { ident, library, .. } = raw;
     let name = plain_name(&field.ident);
     let column = column_name(field);
+    if field.key.is_some() {
+        return quote!(#library::entity::Table::<#ident>::__key(#name, #column));
+    }
     let ty = &field.ty;
-    let lookup = field.lookup.is_some() || field.key.is_some();
+    let lookup = field.lookup.is_some();
     let many = field.many.then(|| quote!(.__many()));
     quote!(#library::entity::ColumnSpec::__new::<#ty>(#name, #column, #lookup) #many)
 }

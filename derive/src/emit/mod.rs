@@ -19,11 +19,21 @@ pub(crate) mod viewer;
 use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
 use quote::quote;
 
+use crate::attribute::Library;
 use crate::syntax::constant_name;
 
 /// Returns the constant of a field.
 fn constant(field: &Ident) -> Ident {
     Ident::new(&constant_name(field), field.span())
+}
+
+/// Emits the import of the functions that take the place of those of `ColumnType` if no column has the type
+/// of a field.
+fn no_column_type(library: &Library) -> TokenStream {
+    quote! {
+        #[allow(unused_imports, reason = "a type of a column has functions of its own")]
+        use #library::__private::NoColumnType as _;
+    }
 }
 
 /// Emits the body of a function that has none because of an error. It never runs, because the error
