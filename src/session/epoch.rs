@@ -378,7 +378,7 @@ mod tests {
     }
 
     fn of(sealing: u8, retired: &[u8]) -> Epochs {
-        let sorting = |key: &u8| Sorting::of((*key).into(), &[*key; 32]);
+        let sorting = |key: &u8| Sorting::of((*key).into(), &[*key; 16]);
         Epochs::of(OfRing {
             sealing: sorting(&sealing),
             retired: retired.iter().map(sorting).collect(),
@@ -435,7 +435,7 @@ mod tests {
     #[test]
     fn rf_4_the_same_key_gives_the_same_shards_and_another_key_does_not() {
         let places = |key: u8| {
-            let sorting = Sorting::of(0, &[key; 32]);
+            let sorting = Sorting::of(0, &[key; 16]);
             let subjects = (0..64).map(Subject::new);
             let places = subjects.map(|subject| sorting.place(&subject));
             places.collect::<Vec<_>>()
