@@ -6,6 +6,7 @@ use sea_query_sqlx::SqlxValues;
 use sqlx::{AssertSqlSafe, SqlSafeStr as _, SqlStr};
 
 use super::attempts::Attempts;
+use super::connections::Use;
 use super::db::Db;
 use super::dialect::Dialect;
 use crate::bounded::beyond;
@@ -23,6 +24,7 @@ impl Db {
         if values.0.len() > self.dialect().most_values() {
             return Err(beyond("a statement", "values"));
         }
+        let usage = usage(sql.as_str());
         let large = match self.dialect() {
             #[cfg(feature = "sqlite")]
             Dialect::Sqlite => None,
@@ -44,6 +46,7 @@ impl Db {
             values,
             spare,
             large,
+            usage,
         })
     }
 }
@@ -55,6 +58,18 @@ pub(super) struct Built {
     pub(super) spare: Spare,
     /// Its size in bytes, if the engine may not accept as many.
     pub(super) large: Option<u64>,
+    pub(super) usage: Use,
+}
+
+/// Returns whether a statement writes, by its first word. One of the application's own that begins otherwise
+/// writes without a turn in the queue, as if it came from another process.
+fn usage(sql: &str) -> Use {
+    let word = sql.split_ascii_whitespace().next().unwrap_or_default();
+    let writes = ["INSERT", "UPDATE", "DELETE", "REPLACE"];
+    match writes.iter().any(|write| word.eq_ignore_ascii_case(write)) {
+        true => Use::Write,
+        false => Use::Read,
+    }
 }
 
 /// The alternatives to a statement that the server refuses before it executes anything.

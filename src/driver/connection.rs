@@ -11,7 +11,7 @@ use sqlx::{AssertSqlSafe, Connection as _, SqlSafeStr as _, SqlStr};
 use tokio::sync::OwnedMappedMutexGuard;
 
 use super::built::{Built, Execute, Spare};
-use super::connections::{Connections, Pooled};
+use super::connections::{Connections, Pooled, Use};
 use super::db::{Db, Engine};
 use super::engine::{Driver, Touched};
 use super::failure::{classify, is_beaten, is_full, is_mixed, is_stale};
@@ -47,8 +47,8 @@ pub(super) struct OneStatement<DB: Driver> {
 pub(super) type OfTransaction<DB> = OwnedMappedMutexGuard<Option<Begun<DB>>, Pooled<DB>>;
 
 impl<DB: Driver> Lease<DB> {
-    async fn of_pool(db: &Db, of: &Arc<Connections<DB>>) -> Result<Self> {
-        let mut connection = of.acquire().await.map_err(classify)?;
+    async fn of_pool(db: &Db, of: &Arc<Connections<DB>>, usage: Use) -> Result<Self> {
+        let mut connection = of.acquire(usage).await.map_err(classify)?;
         // If the statement is abandoned the connection is closed, and nobody waits for the answer of the
         // database.
         connection.close_if_dropped(db.is_timed());
@@ -284,9 +284,9 @@ impl Connection {
 impl Db {
     /// Returns the connection for a statement. It is boxed here: the future that waits for a connection has
     /// 18 KiB, and would be moved with every future of the application that waits for a statement.
-    fn connection(&self, large: Option<u64>) -> BoxFuture<'_, Result<Connection>> {
+    fn connection(&self, large: Option<u64>, usage: Use) -> BoxFuture<'_, Result<Connection>> {
         Box::pin(async move {
-            let mut connection = self.taken().await?;
+            let mut connection = self.taken(usage).await?;
             if self.uses_up() {
                 connection.use_up();
             }
@@ -305,24 +305,24 @@ impl Db {
     }
 
     /// Returns the connection of the transaction, or one of the pool.
-    async fn taken(&self) -> Result<Connection> {
+    async fn taken(&self, usage: Use) -> Result<Connection> {
         if let Some(unit) = self.unit() {
             return unit.connection().await;
         }
         Ok(match self.explained()? {
             #[cfg(feature = "sqlite")]
-            Engine::Sqlite(of) => Connection::Sqlite(Lease::of_pool(self, of).await?),
+            Engine::Sqlite(of) => Connection::Sqlite(Lease::of_pool(self, of, usage).await?),
             #[cfg(feature = "postgres")]
-            Engine::Postgres(of) => Connection::Postgres(Lease::of_pool(self, of).await?),
+            Engine::Postgres(of) => Connection::Postgres(Lease::of_pool(self, of, usage).await?),
             #[cfg(feature = "mysql")]
-            Engine::Mysql(of) => Connection::Mysql(Lease::of_pool(self, of).await?),
+            Engine::Mysql(of) => Connection::Mysql(Lease::of_pool(self, of, usage).await?),
         })
     }
 
     /// Runs a statement and returns the rows that it affected.
     pub(crate) async fn execute(&self, statement: impl Execute) -> Result<Touched> {
         let built = self.build(statement)?;
-        match self.connection(built.large).await? {
+        match self.connection(built.large, built.usage).await? {
             #[cfg(feature = "sqlite")]
             Connection::Sqlite(lease) => lease.execute(built).await,
             #[cfg(feature = "postgres")]
@@ -334,7 +334,7 @@ impl Db {
 
     pub(crate) async fn fetch_optional(&self, statement: impl Execute) -> Result<Option<Row>> {
         let built = self.build(statement)?;
-        match self.connection(built.large).await? {
+        match self.connection(built.large, built.usage).await? {
             #[cfg(feature = "sqlite")]
             Connection::Sqlite(lease) => lease.fetch_optional(built).await,
             #[cfg(feature = "postgres")]
@@ -351,7 +351,7 @@ impl Db {
         each: impl FnMut(Row) -> Result<()> + Send,
     ) -> Result<()> {
         let built = self.build(statement)?;
-        match self.connection(built.large).await? {
+        match self.connection(built.large, built.usage).await? {
             #[cfg(feature = "sqlite")]
             Connection::Sqlite(lease) => lease.fetch_each(built, each).await,
             #[cfg(feature = "postgres")]
@@ -381,7 +381,7 @@ impl Db {
         let db = self.clone();
         let rows = async move {
             let built = built?;
-            Ok(match db.connection(built.large).await? {
+            Ok(match db.connection(built.large, built.usage).await? {
                 #[cfg(feature = "sqlite")]
                 Connection::Sqlite(lease) => lease.fetch_stream(built).boxed(),
                 #[cfg(feature = "postgres")]

@@ -17,6 +17,9 @@ const IDLE: Duration = Duration::from_millis(1);
 /// The time for which a connection passes from statement to statement before it returns to the pool, which
 /// pings it, closes it if it is old, and serves others that wait there.
 const TURN: Duration = Duration::from_millis(20);
+/// The time for which a write waits for the writes before it. A transaction may stay open for longer, and
+/// then the engine's own lock decides.
+const WRITERS: Duration = Duration::from_secs(1);
 
 /// The connections of a pool, some of which are kept for the next statement.
 ///
@@ -27,6 +30,8 @@ pub(super) struct Connections<DB: Database> {
     /// One permit for each connection that the pool may have. Waiters wait here and not at the pool, which
     /// would not see that a connection is kept.
     turns: Arc<Semaphore>,
+    /// The queue of writers, if the engine has none (decision 80).
+    writers: Option<Arc<Semaphore>>,
     waiting: AtomicUsize,
     kept: Mutex<Kept<DB>>,
 }
@@ -57,16 +62,27 @@ struct Held<DB: Database> {
 pub(super) struct Pooled<DB: Database> {
     held: Held<DB>,
     of: Arc<Connections<DB>>,
+    writes: Option<OwnedSemaphorePermit>,
     turn: OwnedSemaphorePermit,
 }
 
+/// How a connection will be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Use {
+    Read,
+    Write,
+}
+
 impl<DB: Database> Connections<DB> {
-    pub(super) fn new(pool: Pool<DB>) -> Arc<Self> {
+    /// Takes over a pool; `one_writer` says that the engine lets one connection write at a time, and that those
+    /// that wait poll for their turn.
+    pub(super) fn new(pool: Pool<DB>, one_writer: bool) -> Arc<Self> {
         let most = pool.options().get_max_connections();
         let turns = usize::try_from(most).unwrap_or(Semaphore::MAX_PERMITS);
         Arc::new(Self {
             pool,
             turns: Arc::new(Semaphore::new(turns.min(Semaphore::MAX_PERMITS))),
+            writers: one_writer.then(|| Arc::new(Semaphore::new(1))),
             waiting: AtomicUsize::new(0),
             kept: Mutex::new(Kept {
                 connections: Vec::new(),
@@ -81,7 +97,15 @@ impl<DB: Database> Connections<DB> {
     }
 
     /// Returns a connection that was kept, or one of the pool.
-    pub(super) async fn acquire(self: &Arc<Self>) -> sqlx::Result<Pooled<DB>> {
+    pub(super) async fn acquire(self: &Arc<Self>, usage: Use) -> sqlx::Result<Pooled<DB>> {
+        // Before the connection: writers that wait leave connections to readers.
+        let writes = match (usage, &self.writers) {
+            (Use::Write, Some(writers)) => match Arc::clone(writers).try_acquire_owned() {
+                Ok(writes) => Some(writes),
+                Err(_) => Box::pin(writing(writers)).await,
+            },
+            (Use::Read, _) | (Use::Write, None) => None,
+        };
         let turn = match Arc::clone(&self.turns).try_acquire_owned() {
             Ok(turn) => turn,
             Err(_) => Box::pin(self.turn()).await?,
@@ -100,6 +124,7 @@ impl<DB: Database> Connections<DB> {
         Ok(Pooled {
             held,
             of: Arc::clone(self),
+            writes,
             turn,
         })
     }
@@ -189,6 +214,12 @@ impl<DB: Database> Connections<DB> {
     }
 }
 
+/// Waits for the turn to write; `None` if it does not come in time.
+async fn writing(writers: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
+    let turn = timeout(WRITERS, Arc::clone(writers).acquire_owned());
+    turn.await.ok()?.ok()
+}
+
 struct Sweeper<DB: Database>(Weak<Connections<DB>>);
 
 impl<DB: Database> Drop for Sweeper<DB> {
@@ -236,6 +267,7 @@ impl<DB: Database> Pooled<DB> {
         if !self.held.is_used_up {
             self.of.keep(self.held);
         }
+        drop(self.writes);
         // Released last, so that the next waiter finds the connection.
         drop(self.turn);
     }

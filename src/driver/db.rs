@@ -86,21 +86,21 @@ pub(super) enum Engine {
 #[cfg(feature = "sqlite")]
 impl From<sqlx::SqlitePool> for Pool {
     fn from(pool: sqlx::SqlitePool) -> Self {
-        Self(Engine::Sqlite(Connections::new(pool)))
+        Self(Engine::Sqlite(Connections::new(pool, true)))
     }
 }
 
 #[cfg(feature = "postgres")]
 impl From<sqlx::PgPool> for Pool {
     fn from(pool: sqlx::PgPool) -> Self {
-        Self(Engine::Postgres(Connections::new(pool)))
+        Self(Engine::Postgres(Connections::new(pool, false)))
     }
 }
 
 #[cfg(feature = "mysql")]
 impl From<sqlx::MySqlPool> for Pool {
     fn from(pool: sqlx::MySqlPool) -> Self {
-        Self(Engine::Mysql(Connections::new(pool)))
+        Self(Engine::Mysql(Connections::new(pool, false)))
     }
 }
 

@@ -8,7 +8,7 @@ use sqlx::SqlSafeStr as _;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::connection::{Connection, Lease};
-use super::connections::{Connections, Pooled};
+use super::connections::{Connections, Pooled, Use};
 use super::db::{Db, Engine};
 use super::engine::Driver;
 use super::failure::classify;
@@ -37,7 +37,7 @@ impl<DB: Driver> Begun<DB> {
     ) -> Result<Slot<DB>> {
         let mut begun = Self {
             // Boxed, as for a single statement.
-            connection: Some(Box::pin(of.acquire()).await.map_err(classify)?),
+            connection: Some(Box::pin(of.acquire(Use::Write)).await.map_err(classify)?),
             given_up: Arc::clone(given_up),
             on_commit: Arc::clone(on_commit),
         };

@@ -32,5 +32,6 @@ mod stateless_races;
 #[path = "../policies/support.rs"]
 mod support;
 mod transactions;
+mod turns;
 mod upsert;
 mod viewer_of;
