@@ -121,6 +121,7 @@
 //! | `derive` | yes | the derives and attributes | to write guards and shapes by hand, without a proc-macro build |
 //! | `tower` | no | the layers for hyper, and for whatever else is built on tower and http | with frameworks that are not |
 //! | `axum`, `actix-web`, `rocket`, `poem`, `salvo`, `warp`, `tonic` | no | the layers, extractors and answers of that framework | with any other one |
+//! | `gates` | no | rules of routes by path, and the addresses of clients behind proxies: [`RouteRules`](route::RouteRules) and [`TrustedProxies`](route::TrustedProxies); the other [gates](route) need no feature | where routers and repositories decide alone |
 //! | `garde` | no | the validation of input types, by garde 0.23 | where values are checked by hand |
 //! | `accounts` | no | the module `account`: tables of users, of their accounts at identity providers and of verification tokens | where the application has its own table of users |
 //! | `testing` | no | the module [`testing`] | in every release build: it makes viewers out of nothing |

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use http::{Extensions, HeaderMap, HeaderName, Method};
 
 use crate::request::RequestContext;
+#[cfg(feature = "gates")]
 use crate::route::TrustedProxies;
 use crate::session::Sessions;
 use crate::viewer::Viewer;
@@ -45,6 +46,7 @@ type Address = fn(&Extensions) -> Option<IpAddr>;
 pub struct SessionLayer<V> {
     sessions: Sessions<V>,
     address: Option<Address>,
+    #[cfg(feature = "gates")]
     proxies: TrustedProxies,
     request_id: Option<HeaderName>,
 }
@@ -56,6 +58,7 @@ impl<V: Viewer> SessionLayer<V> {
         Self {
             sessions,
             address: None,
+            #[cfg(feature = "gates")]
             proxies: TrustedProxies::default(),
             request_id: None,
         }
@@ -84,7 +87,8 @@ impl<V: Viewer> SessionLayer<V> {
 
     /// Takes the client's address from `X-Forwarded-For`, where the connection comes from one of these
     /// proxies; see [`TrustedProxies`]. Without it the address is that of the connection, whatever the
-    /// headers say.
+    /// headers say. Compiled with the feature `gates` only.
+    #[cfg(feature = "gates")]
     #[must_use]
     pub fn trusted_proxies(mut self, proxies: TrustedProxies) -> Self {
         self.proxies = proxies;
@@ -120,8 +124,9 @@ impl<V: Viewer> SessionLayer<V> {
         headers: &HeaderMap,
         peer: Option<IpAddr>,
     ) -> RequestContext {
-        let address = peer.map(|peer| self.proxies.client(peer, headers));
-        let context = RequestContext::received(&self.sessions, method, headers, address);
+        #[cfg(feature = "gates")]
+        let peer = peer.map(|peer| self.proxies.client(peer, headers));
+        let context = RequestContext::received(&self.sessions, method, headers, peer);
         let id = self.request_id.as_ref();
         if let Some(id) = id.and_then(|header| headers.get(header)) {
             context.take_id(id.as_bytes());
@@ -141,6 +146,7 @@ impl<V> Clone for SessionLayer<V> {
         Self {
             sessions: self.sessions.clone(),
             address: self.address,
+            #[cfg(feature = "gates")]
             proxies: self.proxies.clone(),
             request_id: self.request_id.clone(),
         }

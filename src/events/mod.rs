@@ -122,6 +122,7 @@ pub(crate) fn access_of_another_session() {
 }
 
 /// Logs a request that the rules of its route denied. Its path is left to the application's own log.
+#[cfg(feature = "gates")]
 pub(crate) fn route_denied(signed_in: bool) {
     tracing::info!(target: "clearance::access", signed_in, "route denied");
 }

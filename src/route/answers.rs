@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::header::{ACCEPT, CACHE_CONTROL, LOCATION, VARY};
+use http::header::{CACHE_CONTROL, LOCATION, VARY};
 use http::request::Parts;
 use http::{HeaderValue, Response, StatusCode};
 
@@ -34,6 +34,7 @@ impl GatePage {
     }
 
     /// Returns the path, where the page is on the application's own origin.
+    #[cfg(feature = "gates")]
     pub(super) fn path(&self) -> Option<&str> {
         let path = self.0.split('?').next().unwrap_or_default();
         path.starts_with('/').then_some(path)
@@ -123,20 +124,5 @@ impl GateAnswers {
             Denied::SignedOut => self.sign_in.as_ref().map(|page| page.redirect_from(head)),
             Denied::Forbidden => self.denied_page.as_ref().map(GatePage::redirect),
         }
-    }
-}
-
-/// Returns whether the request is a browser's navigation, which would follow a redirect to a page. Calls of
-/// `fetch`, and every other client, get a status that they can act on.
-pub(super) fn is_navigation(head: &Parts) -> bool {
-    match head.headers.get("sec-fetch-mode") {
-        Some(mode) => mode == "navigate",
-        None => head.headers.get_all(ACCEPT).iter().any(|accept| {
-            let accept = accept.as_bytes();
-            accept
-                .split(|byte| *byte == b',')
-                .filter_map(|range| range.split(|byte| *byte == b';').next())
-                .any(|range| range.trim_ascii().eq_ignore_ascii_case(b"text/html"))
-        }),
     }
 }

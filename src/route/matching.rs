@@ -15,7 +15,8 @@ use crate::bounded::{Bounded, Tree};
 use crate::error::{Error, Result};
 use crate::limits::{CONDITION_DEPTH, CONDITIONS};
 
-/// A predicate that selects the requests of a rule: by path, or by a function of the request's head.
+/// A predicate that selects the requests of a rule: by path, or by a function of the request's head. Compiled
+/// with the feature `gates` only.
 ///
 /// Paths are compared as [`NormalPath`](super::NormalPath) reads them, so that all spellings of a path are
 /// equal. They begin with `/`, and a trailing `/` is ignored.

@@ -12,7 +12,9 @@
 //! | [`GrpcCalls`] | the media type, and the session where it is another one | what is no call of gRPC |
 //! | [`SecurityHeaders`] | nothing | nobody: it tells browsers what to enforce |
 //!
-//! Each builds a [`Gate`], which every adapter takes as its framework takes a middleware.
+//! Each builds a [`Gate`], which every adapter takes as its framework takes a middleware. The feature `gates`
+//! adds those that parse patterns of paths and networks: [`RouteRules`] with [`Route`], and
+//! [`TrustedProxies`].
 //!
 //! # Example
 //!
@@ -51,11 +53,14 @@ mod forms;
 mod gate;
 mod grpc;
 mod headers;
+#[cfg(feature = "gates")]
 mod matching;
 mod path;
 mod protect;
+#[cfg(feature = "gates")]
 mod proxies;
 mod return_to;
+#[cfg(feature = "gates")]
 mod rules;
 mod state;
 
@@ -67,11 +72,14 @@ pub use grpc::GrpcCalls;
 #[cfg(feature = "tonic")]
 pub(crate) use grpc::is_grpc;
 pub use headers::{ResourceIsolation, SecurityHeaders};
+#[cfg(feature = "gates")]
 pub use matching::Route;
 pub use path::NormalPath;
 pub use protect::Protect;
+#[cfg(feature = "gates")]
 pub use proxies::TrustedProxies;
 pub use return_to::ReturnTo;
+#[cfg(feature = "gates")]
 pub use rules::RouteRules;
 pub use state::{session_state, viewer_state};
 

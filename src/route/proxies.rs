@@ -14,7 +14,7 @@ const FORWARDED: &str = "x-forwarded-for";
 const LONGEST: usize = 32;
 
 /// The proxies that are trusted to report a client's address ([OWASP ASVS
-/// 5.0](https://github.com/OWASP/ASVS), 15.3.4).
+/// 5.0](https://github.com/OWASP/ASVS), 15.3.4). Compiled with the feature `gates` only.
 ///
 /// Any client can send an `X-Forwarded-For` of its own. So the header is read only where the connection comes
 /// from a trusted proxy, and from the right, where each proxy appends its peer's address: the first address

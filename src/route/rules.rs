@@ -4,12 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use http::header::ACCEPT;
 use http::request::Parts;
 use http::{Response, StatusCode};
 
-use super::answers::{
-    Denials, Denied, GateAnswers, GatePage, RETURN_TO, for_this_cookie, is_navigation,
-};
+use super::answers::{Denials, Denied, GateAnswers, GatePage, RETURN_TO, for_this_cookie};
 use super::gate::{Check, Gate};
 use super::matching::{Panicked, Route};
 use super::{GroupRule, NormalPath};
@@ -23,6 +22,7 @@ use crate::viewer::Viewer;
 const LONGEST: usize = 4096;
 
 /// The rules that say which routes need a session, decided from the cookie alone: the optimistic layer.
+/// Compiled with the feature `gates` only.
 ///
 /// It is for browsers: one without a session is redirected to the sign-in page before any handler runs, and
 /// no page flashes up. It has no store and queries none. A session that was ended a moment ago still passes
@@ -348,5 +348,20 @@ impl Check for Rules {
         };
         events::route_denied(why == Denied::Forbidden);
         Err(self.deny(why, &readings, head).await)
+    }
+}
+
+/// Returns whether the request is a browser's navigation, which would follow a redirect to a page. Calls of
+/// `fetch`, and every other client, get a status that they can act on.
+fn is_navigation(head: &Parts) -> bool {
+    match head.headers.get("sec-fetch-mode") {
+        Some(mode) => mode == "navigate",
+        None => head.headers.get_all(ACCEPT).iter().any(|accept| {
+            let accept = accept.as_bytes();
+            accept
+                .split(|byte| *byte == b',')
+                .filter_map(|range| range.split(|byte| *byte == b';').next())
+                .any(|range| range.trim_ascii().eq_ignore_ascii_case(b"text/html"))
+        }),
     }
 }

@@ -11,6 +11,7 @@ mod cache;
 mod chunks;
 mod config;
 mod cookie;
+#[cfg(feature = "gates")]
 mod cookie_inspector;
 mod creation;
 mod csrf;
@@ -75,6 +76,7 @@ pub use crate::token::{Key, SessionClaims};
 
 pub(crate) use address::Address;
 pub(crate) use cookie::is_loopback;
+#[cfg(feature = "gates")]
 pub(crate) use cookie_inspector::CookieInspector;
 pub(crate) use cursor::CursorSealer;
 pub(crate) use data::DataVersion;

@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 
 use super::config::SessionsBuilder;
 use super::cookie::Stale;
+#[cfg(feature = "gates")]
 use super::cookie_inspector::CookieInspector;
 use super::event::Revocation;
 use super::lifecycle::Opened;
@@ -98,6 +99,7 @@ impl<V: Viewer> Sessions<V> {
     }
 
     /// Returns an inspector of these sessions' cookies, without their store.
+    #[cfg(feature = "gates")]
     pub(crate) fn outlook(&self) -> CookieInspector {
         let core = &self.service.core;
         CookieInspector {
