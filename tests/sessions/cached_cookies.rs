@@ -12,12 +12,14 @@ async fn rf_5_a_cookie_that_the_cache_knows_ends_when_it_says() {
     let settings: Settings = |builder| {
         builder
             .lifetime(Lifetime::fixed(30 * SECOND))
-            .cache_bound(60 * SECOND)
+            .touch_interval(SECOND)
+            .cache_bound(20 * SECOND)
     };
     for Place { strategy, rig, .. } in places(settings).await {
         let browser = Browser::signed_in(&rig, &ada()).await;
+        rig.clock.advance(15 * SECOND);
         assert_eq!(browser.status(&rig).await, 200);
-        rig.clock.advance(29 * SECOND);
+        rig.clock.advance(14 * SECOND);
         let asked = count(&rig.store.calls);
         assert_eq!(browser.status(&rig).await, 200, "{strategy:?}");
         assert_eq!(
