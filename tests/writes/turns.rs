@@ -12,7 +12,7 @@ use crate::support::system;
 /// Writes once, in a transaction or without one.
 async fn write(db: &Db, access: &Access<System>, number: usize) {
     let text = number.to_string();
-    if number % 2 == 0 {
+    if number.is_multiple_of(2) {
         rewrite(db, access, 1, &text).await.unwrap();
     } else {
         let transaction = db.begin(access).await.unwrap();
