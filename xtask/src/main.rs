@@ -13,6 +13,7 @@ mod names;
 mod prose;
 mod rooms;
 mod servers;
+mod size;
 mod soak;
 mod test;
 
@@ -59,6 +60,10 @@ usage: cargo xtask <command>
                               docs/results/bench.md
   browser                     have Chromium use the example of axum; writes
                               docs/results/browser.md
+  size [--crates]             build a program with the library and the same one by hand, from
+                              nothing, and compare what they weigh; fails where the library
+                              brings a crate without a listed reason, which --crates checks
+                              without a build; writes docs/results/size.md
   soak [seconds]              100,000 sessions under load for ten minutes; writes
                               docs/results/soak.md
   faults [kills]              kill PostgreSQL, MariaDB and Redis with SIGKILL under load and start
@@ -104,6 +109,8 @@ fn run(arguments: &[&str]) -> Result<(), Failure> {
         ["fuzz", seconds] => fuzz::run(Some(seconds)),
         ["bench"] => bench::run(),
         ["browser"] => browser::run(),
+        ["size"] => size::run(),
+        ["size", "--crates"] => size::check(),
         ["soak"] => soak::run(None),
         ["soak", seconds] => soak::run(Some(seconds)),
         ["faults"] => faults::run(None),
