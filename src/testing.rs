@@ -3,6 +3,7 @@
 
 #[cfg(feature = "accounts")]
 mod account;
+mod contract;
 mod line;
 mod store;
 
@@ -14,7 +15,8 @@ use chrono::{DateTime, Utc};
 
 #[cfg(feature = "accounts")]
 pub use account::{check_adapter, check_session_adapter};
-pub use store::{BrokenContract, check_session_store};
+pub use contract::BrokenContract;
+pub use store::check_session_store;
 
 use crate::clock::Clock;
 use crate::policy::Context;

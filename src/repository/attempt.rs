@@ -1,9 +1,12 @@
 //! A write attempt, as its audit event describes it.
 
-use super::inputs::Sent;
 use crate::audit::{Actor, AuditEvent, Outcome, key_text};
 use crate::entity::{Entity, Operation, RowAction, Schema};
+use crate::input::{InputField, InputShape};
 use crate::policy::{Rule, Value};
+
+/// A client's input: its type, and the fields that were given.
+pub(super) type Sent<E> = (&'static InputShape<E>, Vec<&'static InputField<E>>);
 
 /// The subject of a write: its rows, its columns, and the client's fields.
 pub(super) struct Attempt<'a, E: Entity> {

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use super::attempt::{Attempt, Fields, Which};
+use super::attempt::{Attempt, Fields, Sent, Which};
 use super::authority::{Authority, columns, of_written};
 use super::grant::Writes;
-use super::inputs::{Sent, conditions, given, preset};
+use super::inputs::{conditions, given, preset};
 use super::references::{instead_of_conflict, references, unreadable};
 use super::together::Together;
 use super::untrusted::Valid;

@@ -3,11 +3,11 @@
 
 use std::fmt;
 
+use super::attempt::Sent;
 use super::authority::Authority;
 use super::create::Create;
 use super::explain::{Basis, RuleVerdict};
 use super::grant::Writes;
-use super::inputs::Sent;
 use super::references::{Reference, references};
 use super::update::Update;
 use super::writer::Writer;

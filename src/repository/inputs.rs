@@ -9,9 +9,6 @@ use crate::error::{Error, Result};
 use crate::input::{InputField, InputShape, Preset};
 use crate::policy::{Decision, Reduced, Residual, Value};
 
-/// A client's input: its type, and the fields that were given.
-pub(super) type Sent<E> = (&'static InputShape<E>, Vec<&'static InputField<E>>);
-
 /// Returns the event of refusing an input, if it sets a field that this viewer may set in no row.
 pub(crate) fn refusal<E: Entity>(
     using: &InUse<E::Viewer>,

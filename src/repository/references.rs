@@ -1,9 +1,9 @@
 //! Checks of the rows that a client's fields refer to: the viewer must be able to read them, so that a
 //! foreign key does not distinguish a hidden row from a missing one (decision 60).
 
+use super::attempt::Sent;
 use super::authority::Authority;
 use super::decided::rule_failed;
-use super::inputs::Sent;
 use crate::driver::Db;
 use crate::entity::{Entity, Relation};
 use crate::error::{Error, FieldError, Result};

@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-use super::attempt::{Attempt, Fields, Which};
+use super::attempt::{Attempt, Fields, Sent, Which};
 use super::authority::{Authority, columns, of_row, of_written};
 use super::create::Create;
 use super::existence::denied_or_missing;
 use super::grant::Writes;
-use super::inputs::{Sent, conditions, given, preset};
+use super::inputs::{conditions, given, preset};
 use super::references::{Reference, instead_of_conflict, references, unreadable};
 use super::select::DeniedAs;
 use super::together::Together;

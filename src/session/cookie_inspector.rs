@@ -7,7 +7,8 @@ use http::HeaderMap;
 
 use super::cookie::CookieHeaders;
 use super::groups::{GroupRule, Groups};
-use super::ticket::{Strategy, Ticket, Tickets};
+use super::ticket::{Strategy, Ticket};
+use super::tickets::Tickets;
 use crate::clock::Clock;
 use crate::token::SessionClaims;
 

@@ -5,10 +5,10 @@ use chrono::{DurationRound as _, TimeDelta};
 
 use super::cookie::Stale;
 use super::event::{Revocation, SessionEventKind, SignInRefusal};
+use super::known_session::{KnownSession, NO_ID};
 use super::lifecycle::{ATTEMPTS, Opened, SessionManager, later, out_of_range};
 use super::origin::Origin;
 use super::sign_in::SignIn;
-use super::stateless::{KnownSession, NO_ID};
 use super::store::{Created, SecretHash, SessionId, SessionRecord};
 use super::ticket::Ticket;
 use crate::error::{Error, Result};

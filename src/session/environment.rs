@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::config::{SessionsBuilder, Unchecked};
 use super::cookie::{MAX_AGE_LIMIT_SECONDS, SameSite};
-use super::settings::{SetLifetime, Setting, SettingSource};
+use super::setting::{SetLifetime, Setting, SettingSource};
 use super::store::{Assurance, SessionLimit};
 use super::ticket::Strategy;
 use crate::viewer::Viewer;

@@ -7,9 +7,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::cookie::{MAX_AGE_LIMIT_SECONDS, Stale};
 use super::event::SessionEventKind;
+use super::known_session::KnownSession;
 use super::lifecycle::{Opened, SessionManager};
 use super::origin::Origin;
-use super::stateless::{KnownSession, denial, line_denial};
+use super::stateless::{denial, line_denial};
 use super::store::{Generations, SessionId, SessionRecord};
 use super::token_guard::TokenGuard;
 use crate::error::{Error, Refusal, Result};

@@ -12,15 +12,16 @@ use super::cursor::CursorSealer;
 use super::epoch::{Changing, Epochs};
 use super::event::{Revocation, SessionEvent, SessionEventKind, SignInRefusal};
 use super::event_sink::SessionEvents;
+use super::known_session::KnownSession;
 use super::level::LoadedSession;
 use super::nodes::Nodes;
 use super::origin::Origin;
 use super::settings::Settings;
-use super::stateless::KnownSession;
 use super::store::{
     Assurance, Replaced, SessionId, SessionRecord, SessionStore, StoreError, StoreErrorKind,
 };
-use super::ticket::{Issued, Ticket, Tickets};
+use super::ticket::{Issued, Ticket};
+use super::tickets::Tickets;
 use crate::clock::Clock;
 use crate::driver::DatabaseId;
 use crate::error::{Error, Refusal, Result};

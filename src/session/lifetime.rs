@@ -4,8 +4,6 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::cookie::MAX_AGE_LIMIT_SECONDS;
-use super::settings::{SetLifetime, Setting, refused};
 use crate::error::{Error, Result};
 
 /// The idle timeout and the absolute timeout of a session.
@@ -67,61 +65,6 @@ impl Lifetime {
     #[must_use]
     pub const fn absolute_limit(&self) -> Duration {
         self.absolute
-    }
-}
-
-impl SetLifetime {
-    /// Checks that a session can live, and that browsers keep its cookie for as long. `which` goes before the
-    /// names of these limits.
-    pub(super) fn check(
-        &self,
-        which: &str,
-        touch: &Setting<Duration>,
-        bound: &Setting<Duration>,
-    ) -> Result<Limits> {
-        let longest = Duration::from_secs(MAX_AGE_LIMIT_SECONDS.unsigned_abs());
-        let (idle, absolute) = (self.idle.value, self.absolute.value);
-        let idle_limit = self.idle.timed(&format!("{which}idle limit"));
-        let absolute_limit = self.absolute.timed(&format!("{which}absolute limit"));
-        let (touches, caches) = (touch.timed("touch interval"), bound.timed("cache bound"));
-        let too_long: Vec<_> = [
-            (idle, &idle_limit),
-            (absolute, &absolute_limit),
-            (touch.value, &touches),
-            (bound.value, &caches),
-        ]
-        .into_iter()
-        .filter(|(limit, _)| *limit > longest)
-        .map(|(_, named)| named.clone())
-        .collect();
-        if !too_long.is_empty() {
-            return Err(refused(
-                "a session's limits must be at most 400 days, because browsers keep no cookie longer",
-                &too_long,
-            ));
-        }
-        if absolute < Duration::from_secs(1) || idle.is_zero() {
-            return Err(refused(
-                "a session must live: the idle limit must be above zero and the absolute limit a second or more",
-                &[idle_limit, absolute_limit],
-            ));
-        }
-        if idle > absolute {
-            return Err(refused(
-                "the idle limit is longer than the absolute limit, so it would never apply: make it the shorter one",
-                &[idle_limit, absolute_limit],
-            ));
-        }
-        if touch.value + bound.value >= idle {
-            return Err(refused(
-                "a session in use would end as idle: the touch interval and the cache bound together must be shorter than the idle limit",
-                &[idle_limit, touches, caches],
-            ));
-        }
-        Ok(Limits {
-            idle: delta(idle)?,
-            absolute: delta(absolute)?,
-        })
     }
 }
 

@@ -5,9 +5,10 @@
 use chrono::{DateTime, Utc};
 
 use super::event::{Revocation, SessionEventKind};
+use super::known_session::KnownSession;
 use super::lifecycle::SessionManager;
 use super::origin::Origin;
-use super::stateless::{KnownSession, denial, line_denial};
+use super::stateless::{denial, line_denial};
 use super::store::SessionRecord;
 use super::ticket::Ticket;
 use crate::error::{Error, Result};

@@ -6,105 +6,9 @@ use std::time::Duration;
 use chrono::TimeDelta;
 
 use super::lifetime::{Lifetime, Limits};
+use super::setting::{SetLifetime, Setting, seconds};
 use super::store::SessionLimit;
 use super::ticket::Strategy;
-use crate::error::Error;
-
-/// A setting: its value, and its source.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Setting<T> {
-    pub(super) value: T,
-    source: SettingSource,
-}
-
-/// The source of a setting.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum SettingSource {
-    /// The default of the library.
-    Default,
-    /// A call in the program.
-    Code,
-    /// A preset that the program chose, or this environment variable.
-    Preset(&'static str, Option<String>),
-    /// This environment variable.
-    Environment(String),
-}
-
-impl<T> Setting<T> {
-    pub(super) const fn default_of(value: T) -> Self {
-        Self {
-            value,
-            source: SettingSource::Default,
-        }
-    }
-
-    pub(super) const fn code(value: T) -> Self {
-        Self::from(value, SettingSource::Code)
-    }
-
-    pub(super) const fn from(value: T, source: SettingSource) -> Self {
-        Self { value, source }
-    }
-
-    pub(super) const fn is_default(&self) -> bool {
-        matches!(self.source, SettingSource::Default)
-    }
-
-    /// Describes the setting by this name, and its source; without its value, which may be anything.
-    pub(super) fn named(&self, name: &str) -> String {
-        match &self.source {
-            source @ (SettingSource::Default | SettingSource::Preset(..)) => {
-                format!("{name} by {source}")
-            }
-            source @ (SettingSource::Code | SettingSource::Environment(_)) => {
-                format!("{name} {source}")
-            }
-        }
-    }
-}
-
-impl Setting<Duration> {
-    /// Describes the setting with its value.
-    pub(super) fn timed(&self, name: &str) -> String {
-        self.named(&format!("{name} of {}", seconds(self.value)))
-    }
-}
-
-/// Builds the error of settings that are valid by themselves, but not together; `concerned` describes them.
-pub(super) fn refused(advice: &str, concerned: &[String]) -> Error {
-    Error::configuration(format!("{advice} ({})", concerned.join(", ")))
-}
-
-/// A lifetime whose two timeouts may have different sources.
-pub(super) struct SetLifetime {
-    pub(super) idle: Setting<Duration>,
-    pub(super) absolute: Setting<Duration>,
-}
-
-impl SetLifetime {
-    pub(super) fn from(lifetime: Lifetime, source: SettingSource) -> Self {
-        Self {
-            idle: Setting::from(lifetime.idle_limit(), source.clone()),
-            absolute: Setting::from(lifetime.absolute_limit(), source),
-        }
-    }
-
-    pub(super) const fn value(&self) -> Lifetime {
-        Lifetime::sliding(self.idle.value, self.absolute.value)
-    }
-}
-
-impl fmt::Display for SettingSource {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Default => f.write_str("default"),
-            Self::Code => f.write_str("set by the program"),
-            Self::Preset(name, None) => write!(f, "preset {name}"),
-            Self::Preset(name, Some(variable)) => write!(f, "preset {name} from `{variable}`"),
-            Self::Environment(variable) => write!(f, "from `{variable}`"),
-        }
-    }
-}
 
 /// The effective settings of sessions.
 #[derive(Debug)]
@@ -265,8 +169,4 @@ fn assurance(lifetime: Lifetime) -> &'static str {
     } else {
         "longer than the session limits of NIST SP 800-63B-4 AAL1"
     }
-}
-
-fn seconds(duration: Duration) -> String {
-    format!("{}.{:03} s", duration.as_secs(), duration.subsec_millis())
 }

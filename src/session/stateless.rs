@@ -1,6 +1,5 @@
 //! Stateless sessions, kept entirely in their encrypted tokens.
 
-use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use aws_lc_rs::digest;
@@ -8,6 +7,7 @@ use chrono::{DateTime, DurationRound as _, TimeDelta, Utc};
 use zeroize::Zeroizing;
 
 use super::fingerprint::Fingerprinting;
+use super::known_session::{KnownSession, NO_ID};
 use super::sealed::Credential;
 use super::store::{Assurance, Generations, SecretHash, SessionId, SessionRecord};
 use super::ticket::{Issued, Ticket};
@@ -16,54 +16,6 @@ use crate::token::key::fill_random;
 use crate::token::session_claims::{CREATED, END, KEPT, SessionClaims, UNDER};
 use crate::token::{ClaimValue, Claims, EncryptedCodec, KeyRing, OpenedToken};
 use crate::viewer::Subject;
-
-/// The placeholder id of a session that has none yet.
-pub(super) const NO_ID: SessionId = SessionId::from_bytes([0; 16]);
-
-/// A session with its record, and for a stateless one its generations and line.
-#[derive(Debug, Clone)]
-pub(crate) struct KnownSession {
-    pub(crate) record: SessionRecord,
-    /// The generations under which a stateless session began; `None` for a token from before there were
-    /// generations, and for a stored session.
-    pub(crate) under: Option<Generations>,
-    /// The first id of a stateless session: a sign-out ends everything that it was rotated to.
-    pub(crate) line: SessionId,
-}
-
-impl KnownSession {
-    /// Wraps the record of a session in a store, or of one that begins.
-    pub(crate) const fn stored(record: SessionRecord) -> Self {
-        Self {
-            under: None,
-            line: record.id,
-            record,
-        }
-    }
-
-    /// Returns the same session with another record.
-    pub(crate) const fn with(&self, record: SessionRecord) -> Self {
-        Self {
-            record,
-            under: self.under,
-            line: self.line,
-        }
-    }
-}
-
-impl Deref for KnownSession {
-    type Target = SessionRecord;
-
-    fn deref(&self) -> &SessionRecord {
-        &self.record
-    }
-}
-
-impl DerefMut for KnownSession {
-    fn deref_mut(&mut self) -> &mut SessionRecord {
-        &mut self.record
-    }
-}
 
 /// A sealer of sessions into tokens, which also opens them.
 #[derive(Debug)]

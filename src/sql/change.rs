@@ -6,8 +6,8 @@ use sea_query::{Alias, CaseStatement, Condition, Expr, LockType, Query as Statem
 
 use super::SessionCheck;
 use super::lengths::Spaced;
+use super::lookup::lookup;
 use super::render::Renderer;
-use super::select::lookup;
 use super::session_check::session_exists;
 use super::statement_key::{Marks, StatementKey};
 use crate::driver::{Db, Dialect, Ready};

@@ -5,6 +5,7 @@ mod change;
 mod layout;
 mod lengths;
 mod limit;
+mod lookup;
 mod query;
 mod render;
 mod seek;

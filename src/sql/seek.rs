@@ -2,9 +2,9 @@
 
 use sea_query::{Expr, ExprTrait as _, Query as Statement};
 
+use super::lookup::lookup;
 use super::query::{HeldValue, OrderKey, Position, Query, Rest};
 use super::render::Renderer;
-use super::select::lookup;
 use crate::dto::Direction;
 use crate::error::{Error, Result};
 use crate::policy::Value;

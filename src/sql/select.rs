@@ -4,6 +4,7 @@
 use sea_query::{Alias, CaseStatement, Expr, NullOrdering, Query as Statement, SelectStatement};
 
 use super::layout::{CellPlace, CellShown, Join, Layout};
+use super::lookup::lookup;
 use super::query::Query;
 use super::render::Renderer;
 use super::seek;
@@ -11,7 +12,7 @@ use crate::driver::{Dialect, Ready};
 use crate::dto::{Direction, FieldDecisions, Output, Shape, ShapeSource};
 use crate::entity::{ColumnSpec, Entity};
 use crate::error::{Error, Result};
-use crate::policy::{Decision, Reduced, Residual, Value};
+use crate::policy::{Decision, Residual, Value};
 
 /// Builds the select of rows shown as `shape`, without a limit, and the layout to read them.
 pub(super) fn rows<E: Entity>(
@@ -209,18 +210,6 @@ pub(crate) fn column<E: Entity>(
         }
         Ok(statement)
     })
-}
-
-pub(super) fn lookup(renderer: &Renderer, column: usize, value: &Value) -> Result<Expr> {
-    let kind = renderer.spec(column)?.kind();
-    match crate::policy::compare_with(crate::policy::Op::Eq, column, kind, value.clone()) {
-        Ok(Reduced::Left(residual)) => renderer.condition(&residual),
-        Ok(Reduced::Always) => Ok(Expr::val(true)),
-        Ok(Reduced::Never) => Ok(Expr::val(false)),
-        Err(_) => Err(Error::misuse(
-            "a lookup compares a column with a value of another kind",
-        )),
-    }
 }
 
 /// Adds the order. Hidden and null cells come last in either direction, and rows that tie are ordered by

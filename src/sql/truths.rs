@@ -2,8 +2,8 @@
 
 use sea_query::{CaseStatement, Expr, Query as Statement};
 
+use super::lookup::lookup;
 use super::render::Renderer;
-use super::select::lookup;
 use crate::driver::{Db, Dialect, Ready};
 use crate::entity::Entity;
 use crate::error::Result;

@@ -5,6 +5,7 @@
 #[cfg(feature = "accounts")]
 mod accounts;
 mod audit_sink;
+mod living;
 #[cfg(feature = "postgres")]
 mod node_channel;
 mod session_end;

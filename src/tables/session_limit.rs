@@ -4,8 +4,8 @@
 use chrono::{DateTime, Utc};
 use sea_query::{Condition, Expr, ExprTrait as _, InsertStatement, OnConflict, Query};
 
+use super::living::{CUT_OFF, CUT_OFFS, lives, living_of};
 use super::session_end::end_at_once;
-use super::session_store::{CUT_OFF, CUT_OFFS, lives, living_of};
 #[cfg(feature = "postgres")]
 use crate::driver::Dialect;
 use crate::driver::{Attempts, Db, Extent, Row, TransactionEnd, Unit};

@@ -6,8 +6,8 @@ use sea_query::{
     UpdateStatement,
 };
 
+use super::living::lives;
 use super::session_limit::end;
-use super::session_store::lives;
 use crate::driver::{Attempts, Db, Extent};
 use crate::error::Result;
 use crate::session::{Replaced, SecretHash, SessionId, SessionRecord};

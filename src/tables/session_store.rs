@@ -7,17 +7,16 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use sea_query::{
-    CaseStatement, Condition, Expr, ExprTrait as _, InsertStatement, OnConflict, Order, Query,
-    QueryStatementWriter, SelectStatement, Values,
+    CaseStatement, Expr, ExprTrait as _, InsertStatement, OnConflict, Query, QueryStatementWriter,
+    SelectStatement, Values,
 };
 
+use super::living::{CUT_OFF, CUT_OFFS, lives, living, living_of};
 use super::session_end::{Ended, anybody, delete_some, mark_some, sweep_some};
 use super::session_limit::{self, Creation};
 use super::session_line::{self, REPLACED};
 use super::session_touch;
 use super::stateless_end::Ending;
-#[cfg(feature = "accounts")]
-use crate::driver::Dialect;
 use crate::driver::{Attempts, Db, Execute, Ready, Row};
 use crate::error::{Error, Result};
 use crate::policy::{Cell, Kind};
@@ -28,8 +27,8 @@ use crate::session::{
 use crate::sql::session_generations::{self as counters, EVERYONE};
 use crate::sql::session_hold::DENIALS;
 use crate::sql::session_row::{
-    COLUMNS, CREATED_AT, EXPIRES_AT, ID, IDLE_EXPIRES_AT, SUBJECT, TABLE, failed, malformed,
-    micros, record, values,
+    COLUMNS, EXPIRES_AT, ID, IDLE_EXPIRES_AT, SUBJECT, TABLE, failed, malformed, micros, record,
+    values,
 };
 use crate::viewer::Subject;
 
@@ -38,9 +37,6 @@ const DATA: &str = "data";
 const DATA_VERSION: &str = "data_version";
 
 const TIMEOUT: Duration = Duration::from_secs(5);
-
-pub(super) const CUT_OFFS: &str = "clearance_session_cut_offs";
-pub(super) const CUT_OFF: &str = "cut_off";
 
 /// A [`SessionStore`] in the table `clearance_sessions`, which [`Db::migrate`] creates.
 ///
@@ -113,29 +109,6 @@ impl fmt::Debug for SqlSessionStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SqlSessionStore").finish_non_exhaustive()
     }
-}
-
-/// Returns a query for the session of `id` if it is living at `now`, its columns first, for a statement
-/// that may select more.
-pub(super) fn living(id: SessionId, now: DateTime<Utc>) -> SelectStatement {
-    Query::select()
-        .columns(COLUMNS.map(|column| (TABLE, column)))
-        .from(TABLE)
-        .and_where(Expr::col((TABLE, ID)).eq(id.to_string()))
-        .cond_where(lives(micros(now)))
-        .take()
-}
-
-/// Returns the subject of a session, for a comparison with a column of text.
-#[cfg(feature = "accounts")]
-pub(super) fn subject(dialect: Dialect) -> Expr {
-    dialect.kept_as_bytes(Expr::col((TABLE, SUBJECT)))
-}
-
-pub(super) fn lives(now: i64) -> Condition {
-    Condition::all()
-        .add(Expr::col(IDLE_EXPIRES_AT).gt(now))
-        .add(Expr::col(EXPIRES_AT).gt(now))
 }
 
 /// Converts the error of a statement that stores a session. The key is the only constraint that a whole
@@ -271,18 +244,6 @@ async fn select(db: &Db, select: &SelectStatement) -> Result<Vec<SessionRecord>>
     let rows = db.fetch_all(select).await?;
     let records = rows.iter().map(|row| record(row).ok_or_else(malformed));
     records.collect()
-}
-
-/// Returns a query for the living sessions of a subject, the last created first.
-pub(super) fn living_of(subject: &Subject, now: DateTime<Utc>) -> SelectStatement {
-    Query::select()
-        .columns(COLUMNS)
-        .from(TABLE)
-        .and_where(Expr::col(SUBJECT).eq(subject.as_str()))
-        .cond_where(lives(micros(now)))
-        .order_by(CREATED_AT, Order::Desc)
-        .order_by(ID, Order::Asc)
-        .take()
 }
 
 #[async_trait]

@@ -2,8 +2,8 @@
 
 use sea_query::{Expr, ExprTrait as _, LockBehavior, LockType, Query, UpdateStatement};
 
+use super::living::{lives, living};
 use super::session_limit::end;
-use super::session_store::{lives, living};
 use crate::driver::{Attempts, Db, Extent};
 use crate::error::Result;
 use crate::session::SessionRecord;

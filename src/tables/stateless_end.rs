@@ -9,7 +9,9 @@ use crate::driver::Dialect;
 use crate::driver::{Attempts, Db, Extent, Unit};
 use crate::error::{Error, Result};
 use crate::session::SessionId;
-use crate::sql::session_generations::{self as counters, EVERYONE};
+use crate::sql::session_generations as counters;
+#[cfg(feature = "postgres")]
+use crate::sql::session_generations::EVERYONE;
 use crate::sql::session_hold::DENIALS;
 #[cfg(feature = "postgres")]
 use crate::sql::session_hold::{Passing, gate};

@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::join_all;
 
 use self::deletion::deletes_users;
-use super::store::{BrokenContract, ContractResult, STEP, record, rule, start};
+use super::contract::{BrokenContract, ContractResult, STEP, record, rule, start};
 use crate::account::{
     Account, AccountId, AccountKind, AccountOwner, Adapter, AdapterError, Email, NewUser,
     ProviderTokens, SessionAdapter, User, UserChange, UserEmail, VerificationRecord,

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use super::store::{ContractResult, STEP, STORED, answered, record, rule, start};
+use super::contract::{ContractResult, STEP, STORED, answered, record, rule, start};
 use crate::session::{
     Created, SecretHash, SessionId, SessionLimit, SessionRecord, SessionStore, StoredData,
 };

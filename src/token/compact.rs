@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::opener::TokenRefusal;
+use super::refusal::TokenRefusal;
 
 /// Returns the number of characters that `bytes` bytes become.
 pub(super) const fn encoded_len(bytes: usize) -> usize {

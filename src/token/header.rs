@@ -5,8 +5,8 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 
 use super::compact;
-use super::opener::TokenRefusal;
 use super::payload::PayloadText;
+use super::refusal::TokenRefusal;
 use crate::error::{Error, Result};
 
 /// The maximum number of characters of an encoded header; longer ones are not decoded.

@@ -13,7 +13,8 @@ use super::compact;
 use super::header::{Algorithm, Header};
 use super::jws::show;
 use super::key::Key;
-use super::opener::{Opens, TokenRefusal};
+use super::opener::Opens;
+use super::refusal::TokenRefusal;
 use crate::error::{Error, Result};
 use crate::events;
 

@@ -8,7 +8,8 @@ use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair as _, ParsedPublicKe
 use super::compact;
 use super::header::{Algorithm, Header};
 use super::key::Key;
-use super::opener::{Opens, TokenRefusal};
+use super::opener::Opens;
+use super::refusal::TokenRefusal;
 use crate::error::{Error, Result};
 
 const MAC: usize = 32;

@@ -65,6 +65,7 @@ mod jws;
 pub(crate) mod key;
 mod opener;
 mod payload;
+mod refusal;
 mod ring;
 pub(crate) mod session_claims;
 

@@ -8,6 +8,7 @@ use super::claims::Claims;
 use super::compact;
 use super::header::{self, Header, Presented};
 use super::payload;
+use super::refusal::TokenRefusal;
 use crate::error::{Error, Result};
 use crate::events;
 
@@ -15,38 +16,6 @@ const DEFAULT_PAYLOAD: usize = 1024;
 const LONGEST_AUDIENCE: usize = 128;
 /// The characters of the parts beside header and payload, including dots and the block that CBC adds.
 const OTHER_PARTS: usize = 160;
-
-/// The reason for which a token was refused; one word for the event, and hidden from the caller.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum TokenRefusal {
-    TooLong,
-    Shape,
-    Encoding,
-    Header,
-    UnknownKey,
-    Authentication,
-    Claims,
-    Audience,
-    NotYet,
-    Expired,
-}
-
-impl TokenRefusal {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::TooLong => "too_long",
-            Self::Shape => "shape",
-            Self::Encoding => "encoding",
-            Self::Header => "header",
-            Self::UnknownKey => "unknown_key",
-            Self::Authentication => "authentication",
-            Self::Claims => "claims",
-            Self::Audience => "audience",
-            Self::NotYet => "not_yet",
-            Self::Expired => "expired",
-        }
-    }
-}
 
 /// The result of opening a token, for callers that distinguish an expired token of their own from any other.
 pub(crate) enum OpenedToken {

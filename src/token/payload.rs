@@ -8,7 +8,7 @@ use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 
 use super::claims::{ClaimValue, Claims};
-use super::opener::TokenRefusal;
+use super::refusal::TokenRefusal;
 use crate::error::{Error, Result};
 use crate::viewer::Subject;
 

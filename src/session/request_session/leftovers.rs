@@ -7,9 +7,9 @@ use http::HeaderValue;
 
 use super::RequestSession;
 use crate::error::Result;
+use crate::session::known_session::KnownSession;
 use crate::session::level::{First, LoadedSession};
 use crate::session::lifecycle::{Opened, SessionManager};
-use crate::session::stateless::KnownSession;
 use crate::session::store::SessionRecord;
 use crate::session::ticket::Strategy;
 use crate::session::verifier::Verifier;

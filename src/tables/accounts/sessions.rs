@@ -11,7 +11,7 @@ use crate::session::{
     Created, SessionId, SessionLimit, SessionRecord, SessionStore as _, StoreError,
 };
 use crate::sql::session_row;
-use crate::tables::session_store;
+use crate::tables::living;
 use crate::viewer::Subject;
 
 /// Deletes all sessions of a user who is being deleted, so that none outlives its user.
@@ -48,14 +48,14 @@ impl SessionAdapter for SqlAdapter {
     ) -> AdapterResult<Option<(SessionRecord, User)>> {
         let db = &self.db;
         let user_id = || Expr::col((users::TABLE, users::ID));
-        let subject = || session_store::subject(db.dialect());
+        let subject = || living::subject(db.dialect());
         // The first comparison uses the index, the second is exact.
         let same = user_id().eq(subject()).and(
             db.dialect()
                 .bytewise(user_id())
                 .eq(db.dialect().bytewise(subject())),
         );
-        let select = session_store::living(id, now)
+        let select = living::living(id, now)
             .columns(users::columns())
             .inner_join(users::TABLE, same)
             .take();

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use super::{account, answered, created, email, with_email};
 use crate::account::{Account, AccountKind, AccountOwner, Adapter, EndsSessions, NewUser};
 use crate::error::Error;
-use crate::testing::store::{ContractResult, rule, start};
+use crate::testing::contract::{ContractResult, rule, start};
 use crate::viewer::Subject;
 
 pub(super) async fn deletes_users(adapter: &dyn Adapter) -> ContractResult {
