@@ -55,6 +55,13 @@ impl ViewerSource<Member> for Members {
     }
 }
 
+/// A key that differs with `number`, and is the same each time: keys sort subjects into 256 groups, and under a
+/// random one two of a test's subjects would be in one, and change together, once in a while.
+pub fn key(number: u8) -> Key {
+    let bytes: Vec<u8> = (0..32).map(|byte| byte ^ number).collect();
+    Key::from_bytes(&bytes).unwrap()
+}
+
 /// What all nodes share.
 pub struct Cluster {
     pub kept: Fresh,
@@ -74,7 +81,7 @@ impl Cluster {
             kept,
             name,
             clock: ManualClock::at(start()),
-            key: Key::generate().unwrap(),
+            key: key(0),
             members: Members::default(),
         }
     }

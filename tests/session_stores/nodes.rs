@@ -13,7 +13,7 @@ use clearance::{Clock as _, Key, Sessions, Subject};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 
 use crate::engines::TestPool;
-use crate::node::{BOUND, Cluster, Gate, Member, Members, Node, Passage, channel, until};
+use crate::node::{BOUND, Cluster, Gate, Member, Members, Node, Passage, channel, key, until};
 use crate::redis_server::RedisServer;
 use crate::stores::{fresh, is_redis};
 
@@ -361,7 +361,7 @@ async fn rf_51_channels_of_other_names_are_other_channels() {
 
 /// The rings of two nodes while a key is changed: it is made known before it seals, or at once.
 fn rings() -> [(KeyRing, KeyRing); 3] {
-    let (old, new) = (Key::generate().unwrap(), Key::generate().unwrap());
+    let (old, new) = (key(1), key(2));
     let before = KeyRing::new(old.clone());
     let known = before.clone().retired(new.clone());
     let changed = KeyRing::new(new.clone()).retired(old);

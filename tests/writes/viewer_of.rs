@@ -131,7 +131,8 @@ async fn office() -> Office {
         db: db.clone(),
         loads: Arc::clone(&loads),
     };
-    let key = Key::generate().unwrap();
+    // The same each time: under some keys two of the office are in one group, and change together.
+    let key = Key::from_bytes(b"the colleagues are sorted by this").unwrap();
     let sessions = Sessions::builder(key, db.session_store(), source)
         .app_url("https://office.example")
         .cache_bound(Duration::from_secs(3_600))

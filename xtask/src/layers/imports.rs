@@ -93,7 +93,7 @@ struct Reading {
 
 impl Reading {
     /// Returns a path as one from the root. One that leads out of the crate seems to lead to this file itself.
-    fn from_root(&self, path: &[String]) -> Segments {
+    fn absolute(&self, path: &[String]) -> Segments {
         if let [first, rest @ ..] = path
             && first == "crate"
         {
@@ -131,7 +131,7 @@ impl Reading {
     }
 
     fn name(&mut self, path: Segments, name: Option<&syn::Ident>, passes_on: bool) {
-        let path = self.from_root(&path);
+        let path = self.absolute(&path);
         if let (true, Some(name)) = (passes_on, name) {
             self.module.passed_on.insert(name.to_string(), path.clone());
         }
@@ -142,7 +142,12 @@ impl Reading {
 impl<'ast> Visit<'ast> for Reading {
     fn visit_item_use(&mut self, item: &'ast syn::ItemUse) {
         let passes_on = !matches!(item.vis, syn::Visibility::Inherited);
+        let named = self.module.named.len();
         self.tree(&[], &item.tree, passes_on);
+        // A path that users may name is no use of what stands there.
+        if matches!(item.vis, syn::Visibility::Public(_)) {
+            self.module.named.truncate(named);
+        }
     }
 
     /// A path in a signature or an expression.

@@ -46,7 +46,84 @@ const ROOMS: [&str; 28] = [
 ];
 
 /// Files of one room that use each other, and why they stay so.
-const CYCLES: [(&[&str], &str); 0] = [];
+const CYCLES: [(&[&str], &str); 8] = [
+    (
+        &[
+            "driver::built",
+            "driver::connection",
+            "driver::db",
+            "driver::packet",
+            "driver::ready",
+            "driver::settings",
+            "driver::unit",
+        ],
+        "`Db` is the handle, and each of the others gives it the methods of one subject",
+    ),
+    (
+        &[
+            "dto::decisions",
+            "dto::field_name",
+            "dto::filter",
+            "dto::shape",
+            "dto::source",
+        ],
+        "a shape has fields that are DTOs, and filters ask the shapes of those",
+    ),
+    (
+        &[
+            "policy::decision",
+            "policy::eval",
+            "policy::reduce",
+            "policy::residual",
+            "policy::rule",
+            "policy::text",
+        ],
+        "a rule is reduced to a residual, and a residual is evaluated as a rule is",
+    ),
+    (
+        &[
+            "repository::access",
+            "repository::grant",
+            "repository::memo",
+        ],
+        "an access holds its grant, and what is memoized is held by both",
+    ),
+    (
+        &[
+            "repository::cells",
+            "repository::existence",
+            "repository::nested",
+            "repository::own_layout",
+            "repository::planner",
+            "repository::reader",
+            "repository::select",
+        ],
+        "the rows related to a row are read as it is, by a select of their own",
+    ),
+    (
+        &[
+            "repository::create",
+            "repository::many",
+            "repository::update",
+            "repository::writer",
+        ],
+        "a writer makes the builders of writes, and each runs through its writer",
+    ),
+    (
+        &["schema::relation", "schema::table"],
+        "a table has relations, and a relation leads to a table",
+    ),
+    (
+        &[
+            "session::config",
+            "session::lifecycle",
+            "session::nodes",
+            "session::sessions",
+            "session::verifier",
+        ],
+        "`Sessions` names its builder, and the builder makes everything behind `Sessions`",
+    ),
+];
 
 pub(crate) fn run() -> Result<(), Failure> {
     let source = root().join("src");
