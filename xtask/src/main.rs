@@ -35,7 +35,7 @@ usage: cargo xtask <command>
                               MYSQL_URL and REDIS_URL name, or starts some
   servers                     start a PostgreSQL, a MariaDB and a Redis to test with, until
                               Ctrl-C
-  coverage [--write | --ran]  compare docs/requirements.md with the tests that really run, or with
+  coverage [--ran] [--write]  compare docs/requirements.md with the tests that really run, or with
                               those that passed in the last `cargo xtask test`; --write refreshes
                               docs/coverage.md
   layers                      fail where a room of src/ imports from a room above it
@@ -91,6 +91,7 @@ fn run(arguments: &[&str]) -> Result<(), Failure> {
         ["coverage"] => coverage::run(Tests::Listed, false),
         ["coverage", "--write"] => coverage::run(Tests::Listed, true),
         ["coverage", "--ran"] => coverage::run(Tests::Ran, false),
+        ["coverage", "--ran", "--write"] => coverage::run(Tests::Ran, true),
         ["prose"] => prose::run(),
         ["layers"] => layers::run(),
         ["names"] => names::run(),
