@@ -52,3 +52,14 @@ async fn rf_5_a_text_beside_a_cached_cookie_is_refused() {
         assert_eq!(browser.status(&rig).await, 200, "{strategy:?}");
     }
 }
+
+/// The next request finds the answer in the cache, where it still is, and asks again.
+#[tokio::test]
+async fn rf_3_rf_5_a_cookie_that_the_cache_knows_is_refused_from_the_revocation_on() {
+    for Place { strategy, rig, .. } in everywhere().await {
+        let browser = Browser::signed_in(&rig, &ada()).await;
+        assert_eq!(browser.status(&rig).await, 200);
+        rig.sessions.revoke_all(&ada()).await.unwrap();
+        assert_eq!(browser.status(&rig).await, 401, "{strategy:?}");
+    }
+}
