@@ -1,5 +1,5 @@
-//! What the check of a session costs in a handler of axum, beside what is written by hand: find the cookie,
-//! hash it, ask moka, keep the answer with the request.
+//! The cost of a session check in a handler of axum, beside one written by hand: find the cookie, hash it, ask
+//! moka, keep the answer with the request.
 //!
 //! By hand the cookie is a random token, so that nothing is opened, and no revocation is looked for. Each way runs on
 //! one thread, where the time is that of the processor.
@@ -93,7 +93,7 @@ mod by_hand {
         store: RwLock<HashMap<Hash, Session>>,
     }
 
-    /// What is known of one request.
+    /// The answer of one request.
     #[derive(Default)]
     struct Memo(OnceLock<Arc<(Session, Member)>>);
 

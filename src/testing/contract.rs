@@ -1,4 +1,4 @@
-//! What the checks of implementations have in common: a broken rule, and the records that they try.
+//! The common parts of checks of implementations: a broken rule, and the records that they try.
 
 use std::fmt;
 use std::future::Future;

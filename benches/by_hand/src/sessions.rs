@@ -33,7 +33,7 @@ const TOUCH_INTERVAL: TimeDelta = TimeDelta::minutes(1);
 const CACHE_BOUND: Duration = Duration::from_secs(5);
 const CACHE_CAPACITY: u64 = 100_000;
 
-/// Who asks.
+/// The viewer of a request.
 #[derive(Debug, Clone)]
 pub(crate) struct Viewer {
     pub(crate) id: Uuid,

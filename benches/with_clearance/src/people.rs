@@ -12,7 +12,7 @@ pub(crate) enum Role {
     Admin,
 }
 
-/// Who asks.
+/// The viewer of a request.
 #[derive(Viewer)]
 pub(crate) struct Member {
     id: Uuid,

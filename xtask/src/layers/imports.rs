@@ -17,7 +17,7 @@ pub(super) struct Modules(BTreeMap<String, Module>);
 #[derive(Default)]
 struct Module {
     named: Vec<Segments>,
-    /// What it passes on under a name of its own.
+    /// The paths that it re-exports, by name.
     passed_on: BTreeMap<String, Segments>,
 }
 

@@ -15,7 +15,8 @@ const NOT_RUN: &str = "not run";
 #[derive(Debug, Default)]
 pub(crate) struct Record(BTreeMap<Key, Line>);
 
-/// What an entry keeps when its code moves: its rows, its tests, and which of several with both it is.
+/// The identity of an entry, which outlasts a move of its code: its rows, its tests, and its number among those
+/// with both.
 type Key = (String, String, usize);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
